@@ -1,0 +1,31 @@
+//! The primitives that OpenSSPI's protocol engines use, each with its known answers.
+//!
+//! This is the only crate that names a crate of primitives, and none of their types is in its public API.
+//!
+//! | module | what | specification |
+//! |---|---|---|
+//! | [`hash`] | SHA-1, SHA-2 | FIPS 180-4 |
+//! | [`mac`] | HMAC | RFC 2104 |
+//! | [`hkdf`] | HKDF and the labels of TLS 1.3 | RFC 5869, RFC 8446 section 7.1 |
+//! | [`tls_prf`] | P_hash and the PRF of TLS 1.2 | RFC 5246 section 5 |
+//! | [`aead`] | AES-GCM, ChaCha20-Poly1305 | NIST SP 800-38D, RFC 8439 |
+//! | [`constant_time`] | comparison that tells nothing by its time | |
+//! | [`random`] | the seam for randomness, and the system's | |
+//!
+//! # Secrets
+//!
+//! Every [`hash::Digest`], which is what hashes, MACs and key derivations yield, is zeroized when it is dropped
+//! and compared in constant time; no `Debug` shows a key or an output. Buffers that a caller passes in to be filled
+//! are the caller's to wipe. The expanded keys inside [`aead::AeadKey`], [`mac::HmacKey`] and
+//! [`hash::HashContext`] lie in the primitives' own types, which offer no way to wipe them.
+
+pub mod aead;
+pub mod constant_time;
+pub mod hash;
+pub mod hkdf;
+pub mod mac;
+pub mod random;
+pub mod tls_prf;
+
+#[cfg(test)]
+mod hex;

@@ -1,0 +1,118 @@
+//! The pseudorandom function of TLS 1.2, and P_hash, of which the older one is made too.
+//!
+//! Spec: RFC 5246 section 5.
+
+use crate::hash::{Digest, Hash};
+use crate::mac::HmacKey;
+
+/// PRF of TLS 1.2: fills `out` from `secret`, for `label` and the concatenation of `seed_parts`.
+///
+/// `hash` is SHA-256 unless the cipher suite says another one.
+///
+/// Spec: RFC 5246 section 5.
+pub fn prf_tls12(hash: Hash, secret: &[u8], label: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
+    expand(hash, secret, || std::iter::once(label).chain(seed_parts.iter().copied()), out);
+}
+
+/// P_hash: fills `out` from `secret` and the concatenation of `seed_parts`, however long it is.
+///
+/// ```text
+/// P_hash(secret, seed) = HMAC(secret, A(1) + seed) + HMAC(secret, A(2) + seed) + ...
+/// A(0) = seed, A(i) = HMAC(secret, A(i-1))
+/// ```
+///
+/// Spec: RFC 5246 section 5.
+pub fn p_hash(hash: Hash, secret: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
+    expand(hash, secret, || seed_parts.iter().copied(), out);
+}
+
+fn expand<'a, S: Iterator<Item = &'a [u8]>>(hash: Hash, secret: &[u8], seed: impl Fn() -> S, out: &mut [u8]) {
+    let key = HmacKey::new(hash, secret);
+    let mac_with_seed = |a: &[u8]| -> Digest {
+        let mut context = key.context();
+        context.update(a);
+        seed().for_each(|part| context.update(part));
+        context.finish()
+    };
+    // A(1) is the MAC of the seed with nothing before it.
+    let mut a = mac_with_seed(&[]);
+    let mut chunks = out.chunks_mut(hash.output_len()).peekable();
+    while let Some(chunk) = chunks.next() {
+        mac_with_seed(a.as_ref()).copy_to(chunk);
+        if chunks.peek().is_some() {
+            a = key.sign(a.as_ref());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hex::hex;
+
+    struct Known {
+        hash: Hash,
+        secret: &'static str,
+        seed: &'static str,
+        output: &'static str,
+    }
+
+    /// "Test vectors for TLS 1.2 PRF", IETF TLS mailing list, 2009; the label of each is "test label".
+    const KNOWN: [Known; 3] = [
+        Known {
+            hash: Hash::Sha256,
+            secret: "9bbe436ba940f017b17652849a71db35",
+            seed: "a0ba9f936cda311827a6f796ffd5198c",
+            output: "e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a
+                     6b301791e90d35c9c9a46b4e14baf9af0fa022f7077def17abfd3797c0564bab
+                     4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff701
+                     87347b66",
+        },
+        Known {
+            hash: Hash::Sha384,
+            secret: "b80b733d6ceefcdc71566ea48e5567df",
+            seed: "cd665cf6a8447dd6ff8b27555edb7465",
+            output: "7b0c18e9ced410ed1804f2cfa34a336a1c14dffb4900bb5fd7942107e81c83cd
+                     e9ca0faa60be9fe34f82b1233c9146a0e534cb400fed2700884f9dc236f80edd
+                     8bfa961144c9e8d792eca722a7b32fc3d416d473ebc2c5fd4abfdad05d918425
+                     9b5bf8cd4d90fa0d31e2dec479e4f1a26066f2eea9a69236a3e52655c9e9aee6
+                     91c8f3a26854308d5eaa3be85e0990703d73e56f",
+        },
+        Known {
+            hash: Hash::Sha512,
+            secret: "b0323523c1853599584d88568bbb05eb",
+            seed: "d4640e12e4bcdbfb437f03e6ae418ee5",
+            output: "1261f588c798c5c201ff036e7a9cb5edcd7fe3f94c669a122a4638d7d508b283
+                     042df6789875c7147e906d868bc75c45e20eb40c1cf4a1713b27371f68432592
+                     f7dc8ea8ef223e12ea8507841311bf68653d0cfc4056d811f025c45ddfa6e6fe
+                     c702f054b409d6f28dd0a3233e498da41a3e75c5630eedbe22fe254e33a1b0e9
+                     f6b9826675bec7d01a845658dc9c397545401d40b9f46c7a400ee1b8f81ca0a6
+                     0d1a397a1028bff5d2ef5066126842fb8da4197632bdb54ff6633f86bbc836e6
+                     40d4d898",
+        },
+    ];
+
+    #[test]
+    fn output_is_that_of_the_known_answers_at_every_length() {
+        for Known { hash, secret, seed, output } in KNOWN {
+            let (secret, seed, output) = (hex(secret), hex(seed), hex(output));
+            for length in 0..=output.len() {
+                let mut out = vec![0; length];
+                prf_tls12(hash, &secret, b"test label", &[&seed], &mut out);
+                assert_eq!(out, output[..length], "{hash:?}, {length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn seed_and_label_may_come_in_parts() {
+        let [Known { hash, secret, seed, output }, ..] = KNOWN;
+        let (secret, seed, output) = (hex(secret), hex(seed), hex(output));
+        let mut out = vec![0; output.len()];
+        prf_tls12(hash, &secret, b"test label", &[&seed[..5], &[], &seed[5..]], &mut out);
+        assert_eq!(out, output);
+        out.fill(0);
+        p_hash(hash, &secret, &[b"test label", &seed], &mut out);
+        assert_eq!(out, output);
+    }
+}

@@ -1,0 +1,100 @@
+//! Who answers what a handshake asks.
+
+use core::future::Future;
+use core::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sspi_core::{Account, Ask, CertificateIdentity, ClientCertificateRequest, Error, PeerIdentity, Question};
+
+/// Answers what a handshake asks. What is not overridden is refused: the handshake ends with the error of
+/// [`Question::unanswered`].
+#[async_trait]
+pub trait Answers: Send + Sync {
+    /// Which certificate to present to the server; `None` goes on without one.
+    ///
+    /// # Errors
+    /// They end the handshake.
+    async fn client_certificate(
+        &self,
+        request: &ClientCertificateRequest,
+    ) -> Result<Option<CertificateIdentity>, Error> {
+        Err(no_client_certificate(request))
+    }
+
+    /// Which account stands behind the peer; `None` where there is none.
+    ///
+    /// # Errors
+    /// They end the handshake.
+    async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
+        Err(no_account(peer))
+    }
+}
+
+/// The error of whoever has no certificate to choose.
+pub(crate) fn no_client_certificate(request: &ClientCertificateRequest) -> Error {
+    Question::ClientCertificate(Ask::new(request.clone()).0).unanswered()
+}
+
+/// The error of whoever has no accounts.
+pub(crate) fn no_account(peer: &PeerIdentity) -> Error {
+    Question::Account(Ask::new(peer.clone()).0).unanswered()
+}
+
+/// Nobody is there to answer: the default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAnswers;
+
+impl Answers for NoAnswers {}
+
+/// Where accounts are looked up: a file, a database, LDAP.
+#[async_trait]
+pub trait AccountDirectory: Send + Sync {
+    /// The account that stands behind the peer; `None` where there is none.
+    ///
+    /// # Errors
+    /// `SEC_E_NO_AUTHENTICATING_AUTHORITY` where the directory cannot be asked, or what it has to say.
+    async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error>;
+}
+
+/// Answers of an account directory; a question for a client certificate is refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accounts<D>(
+    /// The directory.
+    pub D,
+);
+
+#[async_trait]
+impl<D: AccountDirectory> Answers for Accounts<D> {
+    async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
+        self.0.account(peer).await
+    }
+}
+
+#[async_trait]
+impl<D: AccountDirectory + ?Sized> AccountDirectory for Arc<D> {
+    async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
+        (**self).account(peer).await
+    }
+}
+
+/// An answer under way.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// Puts the question to `answers` and its answer into the question's slot.
+pub(crate) fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
+    Box::pin(async move {
+        match question {
+            Question::ClientCertificate(ask) => {
+                let certificate = answers.client_certificate(ask.question()).await?;
+                ask.answer(certificate);
+            }
+            Question::Account(ask) => {
+                let account = answers.account(ask.question()).await?;
+                ask.answer(account);
+            }
+            unknown => return Err(unknown.unanswered()),
+        }
+        Ok(())
+    })
+}

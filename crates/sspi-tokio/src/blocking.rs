@@ -1,0 +1,432 @@
+//! The same over `std::io::Read` and `Write`, for threads: nothing here needs a runtime.
+//!
+//! A handshake has no deadline of its own here: give the socket timeouts
+//! ([`set_read_timeout`](std::net::TcpStream::set_read_timeout), [`set_write_timeout`](std::net::TcpStream::set_write_timeout)).
+//! They bound each call of the socket, not their sum.
+
+use core::fmt;
+use std::io::{self, IoSlice, Read, Write};
+use std::sync::Arc;
+
+use sspi_core::{
+    Account, CertificateIdentity, ClientCertificateRequest, ControlToken, Error, PackageInfo, PeerIdentity,
+    QueryContextAttributes, Question, SecurityContext, SendingHalf,
+};
+
+use crate::driver::{Driver, Established, Event};
+use crate::inbound::{Inbound, Progress, Sink};
+use crate::outbound::{Outbound, RecordSizes, Source};
+use crate::stream::unfinished;
+use crate::{Framing, HandshakeError, Handshaking, answers, error, options, scratch};
+
+/// Answers what a handshake asks, and may block while it looks. What is not overridden is refused.
+pub trait Answers: Send + Sync {
+    /// Which certificate to present to the server; `None` goes on without one.
+    ///
+    /// # Errors
+    /// They end the handshake.
+    fn client_certificate(
+        &self,
+        request: &ClientCertificateRequest,
+    ) -> Result<Option<CertificateIdentity>, Error> {
+        Err(answers::no_client_certificate(request))
+    }
+
+    /// Which account stands behind the peer; `None` where there is none.
+    ///
+    /// # Errors
+    /// They end the handshake.
+    fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
+        Err(answers::no_account(peer))
+    }
+}
+
+impl Answers for crate::NoAnswers {}
+
+/// How a handshake is run.
+#[derive(Clone)]
+pub struct HandshakeOptions {
+    /// How tokens and messages are told apart.
+    pub framing: Framing,
+    /// The most bytes of the peer that are held unread during the handshake: 256 KiB unless told otherwise.
+    pub maximum_token: usize,
+    /// Who answers what the package asks.
+    pub answers: Arc<dyn Answers>,
+}
+
+impl HandshakeOptions {
+    /// The usual bound, and nobody to answer questions.
+    #[must_use]
+    pub fn new(framing: Framing) -> Self {
+        Self { framing, maximum_token: options::MAXIMUM_TOKEN, answers: Arc::new(crate::NoAnswers) }
+    }
+
+    /// What fits the package.
+    #[must_use]
+    pub fn of(package: &PackageInfo) -> Self {
+        Self::new(Framing::of(package))
+    }
+
+    /// The same with other answers.
+    #[must_use]
+    pub fn with_answers(self, answers: impl Answers + 'static) -> Self {
+        Self { answers: Arc::new(answers), ..self }
+    }
+}
+
+impl Default for HandshakeOptions {
+    fn default() -> Self {
+        Self::new(Framing::default())
+    }
+}
+
+impl fmt::Debug for HandshakeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandshakeOptions")
+            .field("framing", &self.framing)
+            .field("maximum_token", &self.maximum_token)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs a handshake over `stream`, in the role that `handshaking` has.
+///
+/// # Errors
+/// See [`HandshakeError`]; there is no `Deadline`, a socket's timeout is `Io`. Where the package has something to tell the
+/// peer, it was sent before the error is returned, if the transport took it.
+pub fn handshake<S: Read + Write>(
+    mut stream: S,
+    handshaking: impl Into<Handshaking>,
+    options: &HandshakeOptions,
+) -> Result<SecureStream<S>, HandshakeError> {
+    let driver = Driver::new(handshaking.into(), options.framing, options.maximum_token);
+    let established = drive(&mut stream, driver, &*options.answers)?;
+    SecureStream::established(stream, established, options.clone()).map_err(HandshakeError::Security)
+}
+
+/// How many bytes a handshake reads at once.
+const READ: usize = 16 * 1024;
+
+fn drive<S: Read + Write>(
+    io: &mut S,
+    mut driver: Driver,
+    answers: &dyn Answers,
+) -> Result<Established, HandshakeError> {
+    loop {
+        let event = driver.next();
+        let sent = send(io, &driver.take_outgoing());
+        // The package's error says more than what befell its last token.
+        let event = event.map_err(HandshakeError::Security)?;
+        sent.map_err(HandshakeError::Io)?;
+        match event {
+            Event::Progress => {}
+            Event::Read => receive(io, &mut driver)?,
+            Event::Ask(question) => {
+                if let Err(error) = answer(answers, question) {
+                    driver.refuse(&error);
+                    let _best_effort = send(io, &driver.take_outgoing());
+                    return Err(HandshakeError::Security(error));
+                }
+            }
+            Event::Complete(established) => return Ok(established),
+        }
+    }
+}
+
+fn send(io: &mut impl Write, token: &[u8]) -> io::Result<()> {
+    if token.is_empty() {
+        return Ok(());
+    }
+    io.write_all(token)?;
+    io.flush()
+}
+
+fn receive(io: &mut impl Read, driver: &mut Driver) -> Result<(), HandshakeError> {
+    let room = driver.room().min(READ);
+    scratch::with(room, |memory| {
+        let memory = memory.get_mut(..room).unwrap_or_default();
+        match read(io, memory).map_err(HandshakeError::Io)? {
+            0 => Err(HandshakeError::Truncated),
+            length => {
+                driver.received(memory.get(..length).unwrap_or_default());
+                Ok(())
+            }
+        }
+    })
+}
+
+fn answer(answers: &dyn Answers, question: Question) -> Result<(), Error> {
+    match question {
+        Question::ClientCertificate(ask) => {
+            let certificate = answers.client_certificate(ask.question())?;
+            ask.answer(certificate);
+        }
+        Question::Account(ask) => {
+            let account = answers.account(ask.question())?;
+            ask.answer(account);
+        }
+        unknown => return Err(unknown.unanswered()),
+    }
+    Ok(())
+}
+
+/// Reads, whatever signals arrive in between. A transport that claims more than it was offered gave as much as fits.
+fn read(io: &mut impl Read, memory: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match io.read(memory) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            read => return read.map(|length| length.min(memory.len())),
+        }
+    }
+}
+
+/// A transport over which a context protects what is written and opens what is read. Ends, errors and renegotiation are as
+/// for [`sspi_tokio::SecureStream`](crate::SecureStream).
+///
+/// A timeout of the socket is an error of the call that meets it and of nothing else: what was read before is kept, what was
+/// reported as written is sent by a later call, and the stream goes on. Only a renegotiation does not survive it.
+pub struct SecureStream<S> {
+    io: S,
+    /// `None` behind a renegotiation that failed.
+    context: Option<Box<dyn SecurityContext>>,
+    attributes: Arc<dyn QueryContextAttributes>,
+    account: Result<Arc<Account>, Error>,
+    inbound: Inbound,
+    outbound: Outbound,
+    /// The peer wants to negotiate again, and the caller got data first.
+    renegotiation_due: bool,
+    options: HandshakeOptions,
+}
+
+impl<S> SecureStream<S> {
+    fn established(io: S, established: Established, options: HandshakeOptions) -> Result<Self, Error> {
+        let Established { context, unread } = established;
+        let attributes = context.attributes();
+        let sizes = RecordSizes::of(options.framing, &*attributes)?;
+        Ok(Self {
+            io,
+            account: context.security_context_token().map(Arc::new),
+            attributes,
+            inbound: Inbound::new(options.framing, &sizes, unread),
+            outbound: Outbound::new(options.framing, sizes),
+            context: Some(context),
+            renegotiation_due: false,
+            options,
+        })
+    }
+
+    /// `QueryContextAttributes`: what was negotiated.
+    pub fn attributes(&self) -> &Arc<dyn QueryContextAttributes> {
+        &self.attributes
+    }
+
+    /// `QuerySecurityContextToken`: the account that the peer maps to.
+    ///
+    /// # Errors
+    /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context.
+    pub fn security_context_token(&self) -> Result<Account, Error> {
+        self.account.as_deref().cloned().map_err(Clone::clone)
+    }
+
+    /// The package's error that ended the stream, if one did.
+    pub fn error(&self) -> Option<&Error> {
+        self.inbound.error().or_else(|| self.outbound.error())
+    }
+
+    /// The transport.
+    pub fn get_ref(&self) -> &S {
+        &self.io
+    }
+
+    /// The transport. Bytes that are read from it or written to it here are missing in the stream.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+}
+
+impl<S: Read + Write> SecureStream<S> {
+    /// `ApplyControlToken`: asks the package for what the token stands for, and sends it.
+    ///
+    /// # Errors
+    /// Those of the package (`SEC_E_UNSUPPORTED_FUNCTION` for what it does not have) and of the transport.
+    pub fn apply_control_token(&mut self, token: &ControlToken) -> io::Result<()> {
+        self.outbound.check()?;
+        let context = self.context.as_deref_mut().ok_or_else(|| error::security(unfinished()))?;
+        self.outbound.apply_control_token(context, token).map_err(error::security)?;
+        self.flush()
+    }
+
+    /// Says that nothing more will be sent. The transport stays open: shut its write side down then, or drop it.
+    ///
+    /// # Errors
+    /// Those of the package and of the transport.
+    pub fn shutdown(&mut self) -> io::Result<()> {
+        let sender: Option<&mut (dyn SendingHalf + 'static)> = match &mut self.context {
+            Some(context) => Some(&mut **context),
+            None => None,
+        };
+        self.outbound.close(sender).map_err(error::security)?;
+        self.flush()
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        while !self.outbound.pending().is_empty() {
+            match self.io.write(self.outbound.pending()) {
+                Ok(0) => return Err(error::write_zero()),
+                Ok(n) => self.outbound.sent(n),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_from(&mut self, mut source: Source<'_>) -> io::Result<usize> {
+        self.outbound.check()?;
+        if source.is_empty() {
+            return Ok(0);
+        }
+        self.drain()?;
+        let context = self.context.as_deref_mut().ok_or_else(|| error::security(unfinished()))?;
+        scratch::with(self.outbound.memory(&source), |memory| {
+            let (end, accepted) =
+                self.outbound.seal(context, &mut source, memory).map_err(error::security)?;
+            let mut sealed = memory.get(..end).unwrap_or_default();
+            while !sealed.is_empty() {
+                match self.io.write(sealed) {
+                    Ok(n) if n > 0 => sealed = sealed.get(n..).unwrap_or_default(),
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    // What was sealed once must be sent: it counts as written, and the next call meets the failure.
+                    _ => {
+                        self.outbound.keep(sealed);
+                        break;
+                    }
+                }
+            }
+            Ok(accepted)
+        })
+    }
+
+    /// Opens what is left of earlier reads, or else reads. The outer error is the transport's.
+    fn receive(&mut self, sink: &mut Filling<'_>) -> io::Result<Result<Progress, Error>> {
+        let context = self.context.as_deref_mut().ok_or_else(|| error::security(unfinished()))?;
+        if self.inbound.is_ready() {
+            return Ok(self.inbound.work(context, sink));
+        }
+        let kept = self.inbound.unread();
+        let end = kept + self.inbound.read_size(sink.room());
+        scratch::with(end, |memory| {
+            let length = read(&mut self.io, memory.get_mut(kept..end).unwrap_or_default())?;
+            if length == 0 {
+                self.inbound.transport_ended();
+                return Ok(Ok(Progress::Ended));
+            }
+            Ok(self.inbound.absorb(context, sink, memory, length))
+        })
+    }
+
+    fn fail(&mut self, error: &Error) {
+        self.inbound.fail(error.clone());
+        self.outbound.fail(error.clone());
+    }
+
+    /// Negotiates again, to the end.
+    fn renegotiate(&mut self) -> io::Result<()> {
+        self.drain()?;
+        let Some(context) = self.context.take() else { return Err(error::security(unfinished())) };
+        let extra = self.inbound.take_unread();
+        let renegotiation = match context.renegotiate(&extra) {
+            Ok(renegotiation) => renegotiation,
+            Err(refused) => {
+                self.context = Some(refused.context);
+                self.fail(&refused.error);
+                return Ok(());
+            }
+        };
+        let driver = Driver::renegotiating(renegotiation.into(), extra, self.options.maximum_token);
+        let resumed = drive(&mut self.io, driver, &*self.options.answers).and_then(|established| {
+            let attributes = established.context.attributes();
+            let sizes = RecordSizes::of(self.options.framing, &*attributes)?;
+            self.account = established.context.security_context_token().map(Arc::new);
+            self.attributes = attributes;
+            self.inbound.resume(&sizes, established.unread);
+            self.outbound.resume(sizes);
+            self.context = Some(established.context);
+            Ok(())
+        });
+        resumed.map_err(|e| {
+            self.fail(&e.security().cloned().unwrap_or_else(unfinished));
+            io::Error::from(e)
+        })
+    }
+}
+
+impl<S: Read + Write> Read for SecureStream<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut sink = Filling { buffer, filled: 0 };
+        while sink.filled == 0 && sink.room() > 0 {
+            if core::mem::take(&mut self.renegotiation_due) {
+                self.renegotiate()?;
+            }
+            if let Some(end) = self.inbound.end() {
+                return end.map(|()| 0);
+            }
+            match self.receive(&mut sink)? {
+                Ok(Progress::Renegotiate) => self.renegotiation_due = true,
+                Ok(_) => {}
+                Err(error) => {
+                    if let Some(context) = self.context.as_deref_mut() {
+                        self.outbound.alert(context, &error);
+                    }
+                    let _best_effort = self.drain();
+                }
+            }
+        }
+        Ok(sink.filled)
+    }
+}
+
+impl<S: Read + Write> Write for SecureStream<S> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.write_from(Source::new(&[IoSlice::new(data)]))
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write_from(Source::new(slices))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.drain()?;
+        self.io.flush()
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for SecureStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecureStream")
+            .field("package", &self.attributes.package_info().name)
+            .field("error", &self.error())
+            .field("transport", &self.io)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A caller's buffer that fills.
+struct Filling<'a> {
+    buffer: &'a mut [u8],
+    filled: usize,
+}
+
+impl Sink for Filling<'_> {
+    fn room(&self) -> usize {
+        self.buffer.len() - self.filled
+    }
+
+    fn put(&mut self, plain: &[u8]) -> usize {
+        let fits = plain.len().min(self.room());
+        let room = self.buffer.get_mut(self.filled..self.filled + fits).unwrap_or_default();
+        room.copy_from_slice(plain.get(..fits).unwrap_or_default());
+        self.filled += fits;
+        fits
+    }
+}

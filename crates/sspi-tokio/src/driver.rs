@@ -1,0 +1,301 @@
+//! The handshake without its transport: what to send, when to read, what to answer.
+
+use core::ops::Range;
+
+use sspi_core::{Error, Fault, Question, SecStatus, SecurityContext, Step};
+use tracing::debug;
+
+use crate::nns::{self, HANDSHAKE_HEADER, HandshakeHeader, MessageId};
+use crate::{Framing, Handshaking};
+
+/// What the caller does next. Before anything else it sends [`Driver::take_outgoing`].
+pub(crate) enum Event {
+    /// Come back at once.
+    Progress,
+    /// Read into [`Driver::received`], at most [`Driver::room`] bytes.
+    Read,
+    /// Answer, then come back.
+    Ask(Question),
+    /// The handshake is over.
+    Complete(Established),
+}
+
+/// A context, and what the peer sent behind the handshake.
+pub(crate) struct Established {
+    pub(crate) context: Box<dyn SecurityContext>,
+    pub(crate) unread: Vec<u8>,
+}
+
+/// A handshake between its bytes.
+pub(crate) struct Driver {
+    handshaking: Handshaking,
+    framing: Framing,
+    /// The most bytes of `input`.
+    maximum: usize,
+    /// What the peer sent and the package has not taken.
+    input: Vec<u8>,
+    /// How many bytes `input` must have before the package is called again.
+    wanted: usize,
+    /// What must be sent before anything else.
+    outgoing: Vec<u8>,
+    nns: NnsState,
+}
+
+/// How far the frames of NegotiateStream are.
+#[derive(Default)]
+struct NnsState {
+    /// The initiator has made its first call.
+    begun: bool,
+    /// What the package has not taken of the payload of the frame at the beginning of the input.
+    payload: Option<Range<usize>>,
+    /// The peer has said that it is done.
+    peer_done: bool,
+    /// We are done, and wait for the peer to say the same.
+    context: Option<Box<dyn SecurityContext>>,
+}
+
+impl Driver {
+    /// A handshake that has not begun. An acceptor is called when there is something to hear.
+    pub(crate) fn new(handshaking: Handshaking, framing: Framing, maximum: usize) -> Self {
+        let hears_first = matches!(handshaking, Handshaking::Accept(_));
+        Self {
+            handshaking,
+            framing,
+            maximum,
+            input: Vec::new(),
+            wanted: usize::from(hears_first),
+            outgoing: Vec::new(),
+            nns: NnsState { begun: hears_first, ..NnsState::default() },
+        }
+    }
+
+    /// A handshake on an established context: whichever the role, its first call takes `extra`.
+    pub(crate) fn renegotiating(handshaking: Handshaking, extra: Vec<u8>, maximum: usize) -> Self {
+        Self { input: extra, wanted: 0, ..Self::new(handshaking, Framing::Stream, maximum) }
+    }
+
+    /// How many bytes may be received now.
+    pub(crate) fn room(&self) -> usize {
+        self.maximum.saturating_sub(self.input.len())
+    }
+
+    /// Takes bytes of the peer.
+    pub(crate) fn received(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// What must be sent now.
+    pub(crate) fn take_outgoing(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.outgoing)
+    }
+
+    /// Goes on as far as it can. After an error what must still be sent is outgoing.
+    pub(crate) fn next(&mut self) -> Result<Event, Error> {
+        let next = match self.framing {
+            Framing::Stream => self.next_stream(),
+            Framing::Nns => self.next_nns(),
+        };
+        next.inspect_err(|error| self.give_up(error))
+    }
+
+    /// Ends the handshake because a question was not answered: the package, called again without its answer, says what the
+    /// peer should hear.
+    pub(crate) fn refuse(&mut self, error: &Error) {
+        let input = match &self.nns.payload {
+            Some(payload) => self.input.get(payload.clone()).unwrap_or_default(),
+            None => &self.input,
+        };
+        if let Err(failure) = self.handshaking.advance(input) {
+            self.send_failure(failure.token);
+        }
+        self.give_up(error);
+    }
+
+    fn give_up(&mut self, error: &Error) {
+        debug!(status = %error.status(), token = self.outgoing.len(), "handshake: failed");
+        if self.framing == Framing::Nns && error.fault() != Fault::PeerReported {
+            nns::encode_error(&mut self.outgoing, error.status());
+        }
+    }
+
+    fn send_failure(&mut self, token: Vec<u8>) {
+        match self.framing {
+            Framing::Stream => self.outgoing = token,
+            // A peer that is done has no package any more that could take a token.
+            Framing::Nns if token.is_empty() || self.nns.peer_done => {}
+            Framing::Nns => {
+                let id = MessageId::HANDSHAKE_IN_PROGRESS;
+                // A token that no frame can hold is left out: the error frame follows in any case.
+                let _too_long = nns::encode_handshake(&mut self.outgoing, id, &token);
+            }
+        }
+    }
+
+    fn advance(&mut self, payload: Range<usize>) -> Result<Step, Error> {
+        let input = self.input.get(payload).unwrap_or_default();
+        let size = input.len();
+        match self.handshaking.advance(input) {
+            Ok(step) => {
+                trace(size, &step);
+                let (Step::Continue { used, .. } | Step::Complete { used, .. }) = &step else {
+                    return Ok(step);
+                };
+                let stuck =
+                    matches!(&step, Step::Continue { token, used: 0 } if token.is_empty() && size > 0);
+                if *used > size || stuck {
+                    return Err(internal(
+                        "the package took more than it was given, or went on without a step",
+                    ));
+                }
+                Ok(step)
+            }
+            Err(failure) => {
+                self.send_failure(failure.token);
+                Err(failure.error)
+            }
+        }
+    }
+
+    fn read(&mut self, wanted: usize) -> Result<Event, Error> {
+        self.wanted = wanted;
+        if wanted <= self.maximum {
+            return Ok(Event::Read);
+        }
+        Err(Error::new(
+            SecStatus::SEC_E_INVALID_TOKEN,
+            Fault::PeerMisbehaved,
+            format!(
+                "the peer's token has at least {wanted} bytes; {} may be held unread (maximum_token)",
+                self.maximum
+            ),
+        ))
+    }
+
+    fn next_stream(&mut self) -> Result<Event, Error> {
+        if self.input.len() < self.wanted {
+            return self.read(self.wanted);
+        }
+        match self.advance(0..self.input.len())? {
+            Step::Continue { token, used } => {
+                self.input.drain(..used);
+                self.wanted = 1;
+                self.outgoing = token;
+                Ok(Event::Progress)
+            }
+            Step::Incomplete { missing } => {
+                self.read(self.input.len().saturating_add(missing.unwrap_or(1).max(1)))
+            }
+            Step::Ask(question) => Ok(Event::Ask(question)),
+            Step::Complete { context, token, used } => {
+                self.input.drain(..used);
+                self.outgoing = token;
+                Ok(self.complete(context))
+            }
+        }
+    }
+
+    fn complete(&mut self, context: Box<dyn SecurityContext>) -> Event {
+        let unread = core::mem::take(&mut self.input);
+        debug!(unread = unread.len(), "handshake: complete");
+        Event::Complete(Established { context, unread })
+    }
+
+    fn next_nns(&mut self) -> Result<Event, Error> {
+        if self.nns.begun && self.nns.payload.is_none() {
+            let Some(header) = HandshakeHeader::decode(&self.input)? else {
+                return self.read(HANDSHAKE_HEADER);
+            };
+            let end = HANDSHAKE_HEADER + header.payload_size;
+            if self.input.len() < end {
+                return self.read(end);
+            }
+            if let Some(event) = self.begin_frame(header, end)? {
+                return Ok(event);
+            }
+        }
+        let payload = self.nns.payload.clone().unwrap_or_default();
+        match self.advance(payload)? {
+            Step::Continue { token, used } => {
+                self.take(used);
+                if self.nns.peer_done && (!token.is_empty() || self.nns.payload.is_none()) {
+                    return Err(nns::misbehaved("the peer is done, and the package expects another token"));
+                }
+                if !token.is_empty() {
+                    nns::encode_handshake(&mut self.outgoing, MessageId::HANDSHAKE_IN_PROGRESS, &token)?;
+                }
+                Ok(Event::Progress)
+            }
+            Step::Incomplete { .. } => Err(nns::misbehaved("a frame holds part of a token only")),
+            Step::Ask(question) => Ok(Event::Ask(question)),
+            Step::Complete { context, token, used } => {
+                self.take(used);
+                if self.nns.payload.is_some() {
+                    return Err(nns::misbehaved(
+                        "a frame holds more than the token that completes the handshake",
+                    ));
+                }
+                nns::encode_handshake(&mut self.outgoing, MessageId::HANDSHAKE_DONE, &token)?;
+                if self.nns.peer_done {
+                    return Ok(self.complete(context));
+                }
+                self.nns.context = Some(context);
+                Ok(Event::Progress)
+            }
+        }
+    }
+
+    /// Looks at the frame of `end` bytes at the beginning of the input: its payload is for the package, or it ends the
+    /// handshake.
+    fn begin_frame(&mut self, header: HandshakeHeader, end: usize) -> Result<Option<Event>, Error> {
+        let empty = header.payload_size == 0;
+        match header.message_id {
+            MessageId::HANDSHAKE_ERROR => {
+                return Err(nns::peer_error(self.input.get(HANDSHAKE_HEADER..end).unwrap_or_default()));
+            }
+            MessageId::HANDSHAKE_DONE => {
+                self.nns.peer_done = true;
+                if let Some(context) = self.nns.context.take_if(|_| empty) {
+                    self.input.drain(..end);
+                    return Ok(Some(self.complete(context)));
+                }
+            }
+            _ => {}
+        }
+        if self.nns.context.is_some() {
+            return Err(nns::misbehaved("the peer sends another token, and the package is complete"));
+        }
+        if empty {
+            return Err(nns::misbehaved("the peer sends an empty token"));
+        }
+        self.nns.payload = Some(HANDSHAKE_HEADER..end);
+        Ok(None)
+    }
+
+    fn take(&mut self, used: usize) {
+        self.nns.begun = true;
+        if let Some(payload) = &mut self.nns.payload {
+            payload.start += used;
+            if payload.start >= payload.end {
+                self.input.drain(..payload.end);
+                self.nns.payload = None;
+            }
+        }
+    }
+}
+
+/// Sizes only: tokens and questions may hold what is nobody's business.
+fn trace(input: usize, step: &Step) {
+    match step {
+        Step::Continue { token, used } => debug!(input, used, token = token.len(), "handshake: continue"),
+        Step::Incomplete { missing } => debug!(input, missing, "handshake: incomplete"),
+        Step::Ask(question) => debug!(input, question = question.name(), "handshake: ask"),
+        Step::Complete { token, used, .. } => {
+            debug!(input, used, token = token.len(), "handshake: package complete");
+        }
+    }
+}
+
+/// `SEC_E_INTERNAL_ERROR`: the package broke the contract.
+pub(crate) fn internal(message: &'static str) -> Error {
+    Error::new(SecStatus::SEC_E_INTERNAL_ERROR, Fault::Internal, message)
+}

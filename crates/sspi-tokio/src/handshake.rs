@@ -1,0 +1,167 @@
+//! The handshake over a transport.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+
+use sspi_core::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use crate::answers::{Answering, answer};
+use crate::driver::{Driver, Established, Event};
+use crate::{Answers, HandshakeError, HandshakeOptions, Handshaking, SecureStream, error, scratch};
+
+/// Runs a handshake over `stream`, in the role that `handshaking` has.
+///
+/// Dropping the future gives the handshake up and drops the stream.
+///
+/// # Errors
+/// See [`HandshakeError`]. Where the package has something to tell the peer (an alert, an error message), it was sent before
+/// the error is returned, if the transport took it before the deadline.
+pub async fn handshake<S>(
+    mut stream: S,
+    handshaking: impl Into<Handshaking>,
+    options: &HandshakeOptions,
+) -> Result<SecureStream<S>, HandshakeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let driver = Driver::new(handshaking.into(), options.framing, options.maximum_token);
+    let mut machine = Machine::new(driver, options);
+    let established = poll_fn(|cx| machine.poll(cx, &mut stream)).await?;
+    drop(machine);
+    SecureStream::established(stream, established, options.clone()).map_err(HandshakeError::Security)
+}
+
+/// How many bytes a handshake reads at once.
+const READ: usize = 16 * 1024;
+
+/// A handshake between two polls.
+pub(crate) struct Machine {
+    driver: Driver,
+    answers: Arc<dyn Answers>,
+    deadline: Option<(Duration, Pin<Box<Sleep>>)>,
+    outgoing: Vec<u8>,
+    sent: usize,
+    flushed: bool,
+    answering: Option<Answering>,
+    /// How it ends, once everything is sent.
+    end: Option<Result<Established, Error>>,
+}
+
+impl Machine {
+    pub(crate) fn new(driver: Driver, options: &HandshakeOptions) -> Self {
+        Self {
+            driver,
+            answers: Arc::clone(&options.answers),
+            deadline: options.deadline.map(|limit| (limit, Box::pin(tokio::time::sleep(limit)))),
+            outgoing: Vec::new(),
+            sent: 0,
+            flushed: true,
+            answering: None,
+            end: None,
+        }
+    }
+
+    /// Goes on as far as the transport and the answers let it.
+    pub(crate) fn poll<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut S,
+    ) -> Poll<Result<Established, HandshakeError>> {
+        if let Some((limit, sleep)) = &mut self.deadline
+            && sleep.as_mut().poll(cx).is_ready()
+        {
+            let limit = *limit;
+            return Poll::Ready(Err(self.cut_short(HandshakeError::Deadline(limit))));
+        }
+        loop {
+            match ready!(self.poll_send(cx, io)) {
+                Ok(()) => {}
+                Err(e) => return Poll::Ready(Err(self.cut_short(HandshakeError::Io(e)))),
+            }
+            if let Some(end) = self.end.take() {
+                return Poll::Ready(end.map_err(HandshakeError::Security));
+            }
+            if let Some(answering) = &mut self.answering {
+                let answered = ready!(answering.as_mut().poll(cx));
+                self.answering = None;
+                if let Err(error) = answered {
+                    self.driver.refuse(&error);
+                    self.finish(Err(error));
+                    continue;
+                }
+            }
+            match self.driver.next() {
+                Ok(Event::Progress) => self.collect(),
+                Ok(Event::Read) => {
+                    self.collect();
+                    ready!(self.poll_receive(cx, io))?;
+                }
+                Ok(Event::Ask(question)) => {
+                    self.answering = Some(answer(Arc::clone(&self.answers), question));
+                }
+                Ok(Event::Complete(established)) => self.finish(Ok(established)),
+                Err(error) => self.finish(Err(error)),
+            }
+        }
+    }
+
+    /// The error of the package, where there is one already; it says more than what befell its last token.
+    fn cut_short(&mut self, why: HandshakeError) -> HandshakeError {
+        match self.end.take() {
+            Some(Err(error)) => HandshakeError::Security(error),
+            _ => why,
+        }
+    }
+
+    fn finish(&mut self, end: Result<Established, Error>) {
+        self.collect();
+        self.end = Some(end);
+    }
+
+    fn collect(&mut self) {
+        self.outgoing = self.driver.take_outgoing();
+        self.sent = 0;
+        self.flushed = self.outgoing.is_empty();
+    }
+
+    fn poll_send<S: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, io: &mut S) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.outgoing.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match ready!(Pin::new(&mut *io).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(error::write_zero())),
+                n => self.sent += n,
+            }
+        }
+        self.outgoing = Vec::new();
+        self.sent = 0;
+        if !self.flushed {
+            ready!(Pin::new(io).poll_flush(cx))?;
+            self.flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_receive<S: AsyncRead + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut S,
+    ) -> Poll<Result<(), HandshakeError>> {
+        let room = self.driver.room().min(READ);
+        scratch::with(room, |memory| {
+            let mut buffer = ReadBuf::new(memory.get_mut(..room).unwrap_or_default());
+            ready!(Pin::new(io).poll_read(cx, &mut buffer)).map_err(HandshakeError::Io)?;
+            match buffer.filled() {
+                [] => Poll::Ready(Err(HandshakeError::Truncated)),
+                bytes => {
+                    self.driver.received(bytes);
+                    Poll::Ready(Ok(()))
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,370 @@
+//! What is received: records in, plaintext out, without the transport.
+
+use core::ops::Range;
+use std::io;
+
+use sspi_core::{Decrypted, Error, Fault, ReceivingHalf, SecBuffer, SecBufferType, SecStatus};
+
+use crate::driver::internal;
+use crate::nns::{self, DATA_HEADER};
+use crate::outbound::RecordSizes;
+use crate::{Framing, error};
+
+/// Where plaintext goes.
+pub(crate) trait Sink {
+    /// How much more fits.
+    fn room(&self) -> usize;
+    /// Takes what fits, and says how much that was.
+    fn put(&mut self, plain: &[u8]) -> usize;
+}
+
+impl Sink for tokio::io::ReadBuf<'_> {
+    fn room(&self) -> usize {
+        self.remaining()
+    }
+
+    fn put(&mut self, plain: &[u8]) -> usize {
+        let fits = plain.len().min(self.remaining());
+        self.put_slice(plain.get(..fits).unwrap_or_default());
+        fits
+    }
+}
+
+/// Why opening records stopped. How much plaintext came out is known to the sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The sink is full.
+    Full,
+    /// There is no whole record: bytes of the transport are needed.
+    Hungry,
+    /// The peer wants to negotiate again; what it sent for that is unread.
+    Renegotiate,
+    /// The peer has closed its side in order.
+    Ended,
+}
+
+/// Why nothing more comes.
+enum End {
+    /// The peer closed its side in order.
+    Closed,
+    /// The transport ended in the middle.
+    CutOff,
+    /// The context ended with this error.
+    Failed(Error),
+}
+
+/// Where plaintext and unread bytes lie in a piece of memory; the unread ones are behind the plaintext.
+#[derive(Default)]
+struct Places {
+    plain: Range<usize>,
+    unread: Range<usize>,
+}
+
+/// The receiving side of a stream.
+pub(crate) struct Inbound {
+    framing: Framing,
+    /// The longest record on the wire, and the most data in one, in bytes.
+    record: usize,
+    message: usize,
+    /// What is left of earlier reads; empty, without memory, most of the time.
+    rest: Vec<u8>,
+    places: Places,
+    /// How many unread bytes there must be before they can be a record.
+    wanted: usize,
+    end: Option<Box<End>>,
+}
+
+/// The least that is asked of the transport, in bytes: small records come in numbers.
+const LEAST_READ: usize = 4 * 1024;
+
+/// The most data that is read at once, in bytes.
+const MOST_DATA: usize = 64 * 1024;
+
+/// The longest record that is waited for, in bytes. Packages refuse far shorter ones.
+const LONGEST_RECORD: usize = 256 * 1024;
+
+impl Inbound {
+    /// With what the peer sent behind its handshake.
+    pub(crate) fn new(framing: Framing, sizes: &RecordSizes, unread: Vec<u8>) -> Self {
+        let (record, message) = match framing {
+            Framing::Stream => (sizes.record(), sizes.message),
+            Framing::Nns => (DATA_HEADER + nns::MAXIMUM_PAYLOAD, sizes.message),
+        };
+        let places = Places { plain: 0..0, unread: 0..unread.len() };
+        Self { framing, record, message: message.max(1), rest: unread, places, wanted: 1, end: None }
+    }
+
+    /// Whether the rest is worth [`work`](Self::work): plaintext, or perhaps a record.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.places.plain.is_empty() || self.places.unread.len() >= self.wanted
+    }
+
+    /// The end, if it was reached: `Ok` is a clean one.
+    pub(crate) fn end(&self) -> Option<io::Result<()>> {
+        let end = self.end.as_deref()?;
+        if !self.places.plain.is_empty() {
+            return None;
+        }
+        Some(match end {
+            End::Closed => Ok(()),
+            End::CutOff if self.framing == Framing::Nns => Err(error::frame_cut_off()),
+            End::CutOff => Err(error::cut_off()),
+            End::Failed(error) => Err(error::security(error.clone())),
+        })
+    }
+
+    /// Goes on with another context.
+    pub(crate) fn resume(&mut self, sizes: &RecordSizes, unread: Vec<u8>) {
+        *self = Self::new(self.framing, sizes, unread);
+    }
+
+    /// The error that ended the context.
+    pub(crate) fn error(&self) -> Option<&Error> {
+        match self.end.as_deref() {
+            Some(End::Failed(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Ends with this error, unless there is an end already.
+    pub(crate) fn fail(&mut self, error: Error) {
+        if self.end.is_none() {
+            self.end = Some(Box::new(End::Failed(error)));
+        }
+    }
+
+    /// The transport has ended.
+    pub(crate) fn transport_ended(&mut self) {
+        if self.end.is_none() {
+            let clean = self.framing == Framing::Nns && self.unread() == 0;
+            self.end = Some(Box::new(if clean { End::Closed } else { End::CutOff }));
+        }
+    }
+
+    /// How many unread bytes are kept. [`absorb`](Self::absorb) wants room for them in front of what was read.
+    pub(crate) fn unread(&self) -> usize {
+        self.places.unread.len()
+    }
+
+    /// How much to ask of the transport for a caller with so much room: as many whole records as fit there, so that
+    /// nothing need be kept of what was read.
+    pub(crate) fn read_size(&self, room: usize) -> usize {
+        let records = (room.min(MOST_DATA) / self.message).max(1);
+        let target = records.saturating_mul(self.record).max(LEAST_READ).max(self.wanted);
+        target.saturating_sub(self.unread()).max(1)
+    }
+
+    /// Takes the unread bytes away, for a handshake.
+    pub(crate) fn take_unread(&mut self) -> Vec<u8> {
+        let mut unread = core::mem::take(&mut self.rest);
+        unread.truncate(self.places.unread.end);
+        unread.drain(..self.places.unread.start.min(unread.len()));
+        self.places = Places::default();
+        self.wanted = 1;
+        unread
+    }
+
+    /// Opens what is left of earlier reads.
+    ///
+    /// # Errors
+    /// The error that ends the context, once; afterwards it is the [`end`](Self::end).
+    pub(crate) fn work(
+        &mut self,
+        receiver: &mut dyn ReceivingHalf,
+        sink: &mut impl Sink,
+    ) -> Result<Progress, Error> {
+        let mut rest = core::mem::take(&mut self.rest);
+        let mut places = core::mem::take(&mut self.places);
+        let result = self.open_records(&mut rest, &mut places, receiver, sink);
+        // While whole records are left they stay where they are: moving them for each small read would cost more.
+        let used_up = !matches!(result, Ok(Progress::Full)) || places.unread.start > rest.len() / 2;
+        if places.plain.is_empty() && used_up {
+            rest.truncate(places.unread.end);
+            rest.drain(..places.unread.start.min(rest.len()));
+            rest.shrink_to_fit();
+            places = Places { plain: 0..0, unread: 0..rest.len() };
+        }
+        if !(places.plain.is_empty() && places.unread.is_empty()) {
+            self.rest = rest;
+            self.places = places;
+        }
+        result
+    }
+
+    /// Opens what the transport gave: `read` bytes, [`unread`](Self::unread) bytes behind the beginning of `memory`. There is
+    /// no plaintext left.
+    ///
+    /// # Errors
+    /// As [`work`](Self::work).
+    pub(crate) fn absorb(
+        &mut self,
+        receiver: &mut dyn ReceivingHalf,
+        sink: &mut impl Sink,
+        memory: &mut [u8],
+        read: usize,
+    ) -> Result<Progress, Error> {
+        let kept = self.unread();
+        let all = kept.saturating_add(read);
+        if all < self.wanted {
+            // Not a record yet: a transport that trickles does not make us copy its beginning again and again.
+            self.rest.extend_from_slice(memory.get(kept..all).unwrap_or_default());
+            self.places.unread.end = self.rest.len();
+            return Ok(Progress::Hungry);
+        }
+        if let (Some(front), Some(rest)) = (memory.get_mut(..kept), self.rest.get(self.places.unread.clone()))
+        {
+            front.copy_from_slice(rest);
+        }
+        let mut places = Places { plain: 0..0, unread: 0..all };
+        let result = self.open_records(memory, &mut places, receiver, sink);
+        self.keep(memory, places);
+        result
+    }
+
+    /// Keeps what is left, in memory of the connection.
+    fn keep(&mut self, memory: &[u8], places: Places) {
+        let plain = memory.get(places.plain).unwrap_or_default();
+        let unread = memory.get(places.unread).unwrap_or_default();
+        let length = plain.len() + unread.len();
+        if length == 0 || self.rest.capacity() > length.saturating_add(self.record) {
+            self.rest = Vec::with_capacity(length);
+        }
+        self.rest.clear();
+        self.rest.extend_from_slice(plain);
+        self.rest.extend_from_slice(unread);
+        self.places = Places { plain: 0..plain.len(), unread: plain.len()..length };
+    }
+
+    fn open_records(
+        &mut self,
+        memory: &mut [u8],
+        places: &mut Places,
+        receiver: &mut dyn ReceivingHalf,
+        sink: &mut impl Sink,
+    ) -> Result<Progress, Error> {
+        loop {
+            if let Some(plain) = memory.get(places.plain.clone()) {
+                places.plain.start += sink.put(plain);
+            }
+            if sink.room() == 0 {
+                return Ok(Progress::Full);
+            }
+            if self.end.is_some() {
+                return Ok(Progress::Ended);
+            }
+            if places.unread.len() < self.wanted {
+                return Ok(Progress::Hungry);
+            }
+            match self.open_record(memory, places, receiver) {
+                Ok(Decrypted::Message) => self.wanted = 1,
+                Ok(Decrypted::Incomplete { missing }) => {
+                    let wanted = places.unread.len().saturating_add(missing.unwrap_or(1).max(1));
+                    if wanted <= LONGEST_RECORD {
+                        self.wanted = wanted;
+                        return Ok(Progress::Hungry);
+                    }
+                    *places = Places::default();
+                    return Err(self.failed(too_long(wanted)));
+                }
+                Ok(Decrypted::Expired) => {
+                    *places = Places::default();
+                    self.end = Some(Box::new(End::Closed));
+                    return Ok(Progress::Ended);
+                }
+                Ok(Decrypted::Renegotiate) => return Ok(Progress::Renegotiate),
+                Err(error) => {
+                    *places = Places::default();
+                    return Err(self.failed(error));
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, error: Error) -> Error {
+        self.fail(error.clone());
+        error
+    }
+
+    /// Opens one record: its data is the plaintext, what follows it is unread.
+    fn open_record(
+        &self,
+        memory: &mut [u8],
+        places: &mut Places,
+        receiver: &mut dyn ReceivingHalf,
+    ) -> Result<Decrypted, Error> {
+        let before = places.unread.clone();
+        let (decrypted, plain, next) = match self.framing {
+            Framing::Stream => open_stream_record(memory, &before, receiver)?,
+            Framing::Nns => open_frame(memory, &before, receiver)?,
+        };
+        if matches!(decrypted, Decrypted::Incomplete { .. }) {
+            return Ok(decrypted);
+        }
+        let progress = next > before.start || decrypted != Decrypted::Message;
+        if next > before.end || next < before.start || plain.end > before.end || !progress {
+            return Err(internal("the package says that the message lies where it cannot be"));
+        }
+        places.plain = plain;
+        places.unread.start = next;
+        Ok(decrypted)
+    }
+}
+
+type Opened = (Decrypted, Range<usize>, usize);
+
+fn open_stream_record(
+    memory: &mut [u8],
+    unread: &Range<usize>,
+    receiver: &mut dyn ReceivingHalf,
+) -> Result<Opened, Error> {
+    let data = SecBuffer::new(SecBufferType::DATA, unread.clone());
+    let mut buffers = [data, SecBuffer::EMPTY, SecBuffer::EMPTY, SecBuffer::EMPTY];
+    let decrypted = receiver.decrypt_message(memory, &mut buffers)?;
+    let plain = match decrypted {
+        Decrypted::Message => SecBuffer::find(&buffers, SecBufferType::DATA).unwrap_or_default(),
+        _ => 0..0,
+    };
+    let next = SecBuffer::find(&buffers, SecBufferType::EXTRA).map_or(unread.end, |extra| extra.start);
+    Ok((decrypted, plain, next))
+}
+
+fn open_frame(
+    memory: &mut [u8],
+    unread: &Range<usize>,
+    receiver: &mut dyn ReceivingHalf,
+) -> Result<Opened, Error> {
+    let bytes = memory.get(unread.clone()).unwrap_or_default();
+    let incomplete = |needed: usize| {
+        let missing = Some(needed.saturating_sub(unread.len()));
+        Ok((Decrypted::Incomplete { missing }, 0..0, unread.start))
+    };
+    let Some(size) = nns::data_size(bytes)? else { return incomplete(DATA_HEADER) };
+    if bytes.len() < DATA_HEADER + size {
+        return incomplete(DATA_HEADER + size);
+    }
+    let payload = unread.start + DATA_HEADER;
+    let next = payload + size;
+    let mut buffers = [
+        SecBuffer::new(SecBufferType::STREAM, payload..next),
+        SecBuffer::new(SecBufferType::DATA, payload..payload),
+    ];
+    match receiver.decrypt_message(memory, &mut buffers)? {
+        Decrypted::Message => Ok((Decrypted::Message, SecBuffer::find(&buffers, SecBufferType::DATA)?, next)),
+        Decrypted::Expired => Ok((Decrypted::Expired, 0..0, next)),
+        Decrypted::Incomplete { .. } => Err(nns::misbehaved("a frame holds part of a message only")),
+        // MS-NNS has no handshake after the first.
+        Decrypted::Renegotiate => Err(Error::new(
+            SecStatus::SEC_E_UNSUPPORTED_FUNCTION,
+            Fault::PeerMisbehaved,
+            "the peer wants to negotiate again, and NegotiateStream has no frames for that",
+        )),
+    }
+}
+
+fn too_long(wanted: usize) -> Error {
+    Error::new(
+        SecStatus::SEC_E_ILLEGAL_MESSAGE,
+        Fault::PeerMisbehaved,
+        format!("the peer's record has at least {wanted} bytes; {LONGEST_RECORD} are accepted"),
+    )
+}

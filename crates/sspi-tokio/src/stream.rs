@@ -1,0 +1,368 @@
+//! A transport with a context over it.
+
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker, ready};
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use sspi_core::{
+    Account, ControlToken, Error, Fault, QueryContextAttributes, ReceivingHalf, SecStatus, SecurityContext,
+    SendingHalf,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::driver::{Driver, Established};
+use crate::handshake::Machine;
+use crate::inbound::{Inbound, Progress};
+use crate::outbound::{Outbound, RecordSizes, Source};
+use crate::wakers::{Side, Wakers};
+use crate::{HandshakeError, HandshakeOptions, SecureReadHalf, SecureWriteHalf, error, scratch, split};
+
+/// A transport over which a context protects what is written and opens what is read.
+///
+/// **Reading.** The end of the stream is clean where the peer said that it is closing; where the transport ends without that,
+/// reading ends with [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), since somebody may have cut the data off (with
+/// NegotiateStream's frames, which know no goodbye, an end between two frames is clean). A message that cannot be opened ends
+/// the context: the peer gets the alert, and every later call the same error. Such an error has the package's
+/// [`Error`] inside (`error.get_ref()`, `downcast_ref`).
+///
+/// **Writing.** What [`poll_write`](AsyncWrite::poll_write) reports as written is sealed and will be sent before anything
+/// else, however futures are dropped in between; call [`flush`](AsyncWrite::poll_flush) to see it on the transport.
+/// [`shutdown`](AsyncWrite::poll_shutdown) tells the peer that nothing more comes and then closes the transport's write side.
+///
+/// **Renegotiation.** A peer that wants to negotiate again gets it where the package agrees, within the deadline of the
+/// handshake and with the same [`Answers`](crate::Answers): reads and writes wait until it is over. Halves of a split stream
+/// and NegotiateStream's frames do not have it.
+pub struct SecureStream<S> {
+    io: S,
+    session: Session,
+    attributes: Arc<dyn QueryContextAttributes>,
+    account: Result<Arc<Account>, Error>,
+    inbound: Inbound,
+    outbound: Outbound,
+    options: HandshakeOptions,
+}
+
+/// What the stream has of the package.
+enum Session {
+    Open(Box<dyn SecurityContext>),
+    Renegotiating(Box<Renegotiating>),
+    /// A renegotiation failed; both directions say why.
+    Closed,
+}
+
+struct Renegotiating {
+    machine: Machine,
+    wakers: Arc<Wakers>,
+}
+
+impl<S> SecureStream<S> {
+    /// A stream over a context.
+    pub(crate) fn established(
+        io: S,
+        established: Established,
+        options: HandshakeOptions,
+    ) -> Result<Self, Error> {
+        let Established { context, unread } = established;
+        let attributes = context.attributes();
+        let sizes = RecordSizes::of(options.framing, &*attributes)?;
+        Ok(Self {
+            io,
+            account: context.security_context_token().map(Arc::new),
+            attributes,
+            inbound: Inbound::new(options.framing, &sizes, unread),
+            outbound: Outbound::new(options.framing, sizes),
+            session: Session::Open(context),
+            options,
+        })
+    }
+
+    /// `QueryContextAttributes`: what was negotiated.
+    pub fn attributes(&self) -> &Arc<dyn QueryContextAttributes> {
+        &self.attributes
+    }
+
+    /// `QuerySecurityContextToken`: the account that the peer maps to.
+    ///
+    /// # Errors
+    /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context.
+    pub fn security_context_token(&self) -> Result<Account, Error> {
+        self.account.as_deref().cloned().map_err(Clone::clone)
+    }
+
+    /// The package's error that ended the stream, if one did.
+    pub fn error(&self) -> Option<&Error> {
+        self.inbound.error().or_else(|| self.outbound.error())
+    }
+
+    /// The transport.
+    pub fn get_ref(&self) -> &S {
+        &self.io
+    }
+
+    /// The transport. Bytes that are read from it or written to it here are missing in the stream.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
+    /// Two halves, for two tasks. They share the transport, for the length of one call of it at a time, and nothing else,
+    /// unless the package refuses to split its context; then they take turns with that too.
+    pub fn into_split(self) -> (SecureReadHalf<S>, SecureWriteHalf<S>) {
+        let context = match self.session {
+            Session::Open(context) => Some(context),
+            Session::Renegotiating(_) | Session::Closed => None,
+        };
+        split::halves(self.io, context, self.attributes, self.account, self.inbound, self.outbound)
+    }
+
+    fn fail(&mut self, error: &Error) {
+        self.inbound.fail(error.clone());
+        self.outbound.fail(error.clone());
+    }
+
+    /// Turns the context back into a handshake, which takes what is unread.
+    fn begin_renegotiation(&mut self) {
+        let Session::Open(context) = core::mem::replace(&mut self.session, Session::Closed) else { return };
+        let extra = self.inbound.take_unread();
+        match context.renegotiate(&extra) {
+            Ok(renegotiation) => {
+                let maximum = self.options.maximum_token;
+                let driver = Driver::renegotiating(renegotiation.into(), extra, maximum);
+                let machine = Machine::new(driver, &self.options);
+                let renegotiating = Renegotiating { machine, wakers: Arc::default() };
+                self.session = Session::Renegotiating(Box::new(renegotiating));
+            }
+            Err(refused) => {
+                self.session = Session::Open(refused.context);
+                self.fail(&refused.error);
+            }
+        }
+    }
+
+    fn end_renegotiation(&mut self, end: Result<Established, HandshakeError>) -> io::Result<()> {
+        self.session = Session::Closed;
+        let resumed = end.and_then(|established| {
+            let attributes = established.context.attributes();
+            let sizes = RecordSizes::of(self.options.framing, &*attributes)?;
+            self.account = established.context.security_context_token().map(Arc::new);
+            self.attributes = attributes;
+            self.inbound.resume(&sizes, established.unread);
+            self.outbound.resume(sizes);
+            self.session = Session::Open(established.context);
+            Ok(())
+        });
+        resumed.map_err(|e| {
+            self.fail(&e.security().cloned().unwrap_or_else(unfinished));
+            io::Error::from(e)
+        })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
+    /// `ApplyControlToken`: asks the package for what the token stands for, and sends it.
+    ///
+    /// # Errors
+    /// Those of the package (`SEC_E_UNSUPPORTED_FUNCTION` for what it does not have) and of the transport.
+    pub async fn apply_control_token(&mut self, token: &ControlToken) -> io::Result<()> {
+        poll_fn(|cx| self.poll_session(cx, Side::Write)).await?;
+        self.outbound.check()?;
+        let Session::Open(context) = &mut self.session else { return Err(error::security(unfinished())) };
+        self.outbound.apply_control_token(&mut **context, token).map_err(error::security)?;
+        poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await
+    }
+
+    /// Drives a renegotiation, if there is one, for whoever polls.
+    fn poll_session(&mut self, cx: &Context<'_>, side: Side) -> Poll<io::Result<()>> {
+        let Session::Renegotiating(renegotiating) = &mut self.session else { return Poll::Ready(Ok(())) };
+        renegotiating.wakers.register(side, cx.waker());
+        let both = Waker::from(Arc::clone(&renegotiating.wakers));
+        let mut cx = Context::from_waker(&both);
+        let end = match ready!(poll_drain(&mut self.outbound, &mut self.io, &mut cx)) {
+            Ok(()) => ready!(renegotiating.machine.poll(&mut cx, &mut self.io)),
+            Err(e) => Err(HandshakeError::Io(e)),
+        };
+        both.wake();
+        Poll::Ready(self.end_renegotiation(end))
+    }
+
+    /// One step of reading: opens what is left of earlier reads, or else reads.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Result<Progress, Error>>> {
+        let Session::Open(context) = &mut self.session else {
+            return Poll::Ready(Err(error::security(unfinished())));
+        };
+        poll_receive(&mut self.inbound, &mut **context, &mut self.io, cx, buffer)
+    }
+
+    /// Tells the peer why the context ends, as far as the transport takes it now.
+    fn alert(&mut self, cx: &mut Context<'_>, error: &Error) {
+        if let Session::Open(context) = &mut self.session {
+            self.outbound.alert(&mut **context, error);
+            let _best_effort = poll_drain(&mut self.outbound, &mut self.io, cx);
+        }
+    }
+
+    fn poll_write_from(&mut self, cx: &mut Context<'_>, mut source: Source<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.poll_session(cx, Side::Write))?;
+        self.outbound.check()?;
+        if source.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        ready!(poll_drain(&mut self.outbound, &mut self.io, cx))?;
+        let Session::Open(context) = &mut self.session else {
+            return Poll::Ready(Err(error::security(unfinished())));
+        };
+        Poll::Ready(seal_and_send(&mut self.outbound, &mut **context, &mut self.io, cx, &mut source))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureStream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let room = buffer.remaining();
+        while room > 0 && buffer.remaining() == room {
+            ready!(this.poll_session(cx, Side::Read))?;
+            if let Some(end) = this.inbound.end() {
+                return Poll::Ready(end);
+            }
+            match ready!(this.poll_receive(cx, buffer))? {
+                Ok(Progress::Renegotiate) => this.begin_renegotiation(),
+                Ok(_) => {}
+                Err(error) => this.alert(cx, &error),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SecureStream<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write_from(cx, Source::new(&[IoSlice::new(data)]))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write_from(cx, Source::new(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_session(cx, Side::Write))?;
+        ready!(poll_drain(&mut this.outbound, &mut this.io, cx))?;
+        Pin::new(&mut this.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_session(cx, Side::Write))?;
+        let sender: Option<&mut (dyn SendingHalf + 'static)> = match &mut this.session {
+            Session::Open(context) => Some(&mut **context),
+            _ => None,
+        };
+        this.outbound.close(sender).map_err(error::security)?;
+        ready!(poll_drain(&mut this.outbound, &mut this.io, cx))?;
+        ready!(Pin::new(&mut this.io).poll_flush(cx))?;
+        Pin::new(&mut this.io).poll_shutdown(cx)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for SecureStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecureStream")
+            .field("package", &self.attributes.package_info().name)
+            .field("error", &self.error())
+            .field("transport", &self.io)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The error behind a renegotiation that was not finished.
+pub(crate) fn unfinished() -> Error {
+    Error::new(
+        SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED,
+        Fault::PeerMisbehaved,
+        "the connection was negotiated again, and that was not finished",
+    )
+}
+
+/// Opens what is left of earlier reads, or else reads and opens that. The outer error is the transport's.
+pub(crate) fn poll_receive<S: AsyncRead + Unpin>(
+    inbound: &mut Inbound,
+    receiver: &mut (dyn ReceivingHalf + 'static),
+    io: &mut S,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<Result<Progress, Error>>> {
+    if inbound.is_ready() {
+        return Poll::Ready(Ok(inbound.work(receiver, buffer)));
+    }
+    let kept = inbound.unread();
+    let end = kept + inbound.read_size(buffer.remaining());
+    scratch::with(end, |memory| {
+        let mut read = ReadBuf::new(memory.get_mut(kept..end).unwrap_or_default());
+        ready!(Pin::new(io).poll_read(cx, &mut read))?;
+        let length = read.filled().len();
+        Poll::Ready(Ok(if length == 0 {
+            inbound.transport_ended();
+            Ok(Progress::Ended)
+        } else {
+            inbound.absorb(receiver, buffer, memory, length)
+        }))
+    })
+}
+
+/// Sends what is pending.
+pub(crate) fn poll_drain<S: AsyncWrite + Unpin>(
+    outbound: &mut Outbound,
+    io: &mut S,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    while !outbound.pending().is_empty() {
+        match ready!(Pin::new(&mut *io).poll_write(cx, outbound.pending()))? {
+            0 => return Poll::Ready(Err(error::write_zero())),
+            n => outbound.sent(n),
+        }
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// Seals data, sends as much of it as the transport takes, and keeps the rest: what was sealed once must be sent, so the data
+/// counts as written even where the transport fails. The next call meets that failure.
+pub(crate) fn seal_and_send<S: AsyncWrite + Unpin>(
+    outbound: &mut Outbound,
+    sender: &mut (dyn SendingHalf + 'static),
+    io: &mut S,
+    cx: &mut Context<'_>,
+    source: &mut Source<'_>,
+) -> io::Result<usize> {
+    scratch::with(outbound.memory(source), |memory| {
+        let (end, accepted) = outbound.seal(sender, source, memory).map_err(error::security)?;
+        let mut sealed = memory.get(..end).unwrap_or_default();
+        while !sealed.is_empty() {
+            match Pin::new(&mut *io).poll_write(cx, sealed) {
+                Poll::Ready(Ok(n)) if n > 0 => sealed = sealed.get(n..).unwrap_or_default(),
+                _ => {
+                    outbound.keep(sealed);
+                    break;
+                }
+            }
+        }
+        Ok(accepted)
+    })
+}

@@ -1,0 +1,325 @@
+//! What was negotiated: `QueryContextAttributes` for a TLS connection.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crypto::hash::Hash;
+use crypto::hkdf::{derive_secret, hkdf_expand_label};
+use crypto::tls_prf::prf_tls12;
+use sspi_core::{
+    AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo, ContextFlags, Error, Fault,
+    IscReq, IscRet, KeyInfo, KeyingMaterial, Lifespan, PackageInfo, QueryContextAttributes, RemoteCertificate,
+    SecPkgAttr, SecStatus, Secret, SessionInfo, Sizes, SpProt, StreamSizes,
+};
+use zeroize::Zeroizing;
+
+use crate::backend::rustls::records::Layout;
+use crate::backend::rustls::{Session, SessionSecrets};
+use crate::certificate::summary::CertificateSummary;
+use crate::certificate::{EndPointHash, end_point_hash};
+use crate::cipher_suites::{GROUPS, SuiteRow};
+use crate::context::stream_sizes;
+use crate::first_flight::version_bits;
+
+/// What the handshake was asked to do, in its own role's flags.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Requested {
+    Initiator(IscReq),
+    Acceptor(AscReq),
+}
+
+/// The attributes of an established context.
+pub(crate) struct Attributes {
+    info: Arc<PackageInfo>,
+    session: Session,
+    requested: Requested,
+    /// Client: the name that was asked for.
+    target: Option<String>,
+    start: SystemTime,
+}
+
+impl Attributes {
+    pub(crate) fn new(
+        info: Arc<PackageInfo>,
+        session: Session,
+        requested: Requested,
+        target: Option<String>,
+        start: SystemTime,
+    ) -> Self {
+        Self { info, session, requested, target, start }
+    }
+
+    pub(crate) const fn suite(&self) -> &'static SuiteRow {
+        self.session.suite
+    }
+
+    pub(crate) const fn is_client(&self) -> bool {
+        self.session.is_client
+    }
+
+    fn role_bits(&self) -> SpProt {
+        if self.session.is_client { SpProt::CLIENTS } else { SpProt::SERVERS }
+    }
+
+    fn group(&self) -> Option<&'static (u16, &'static str, u32)> {
+        GROUPS.iter().find(|(code, ..)| Some(*code) == self.session.group)
+    }
+
+    fn local_chain(&self) -> Option<Vec<Vec<u8>>> {
+        Some(self.session.local.as_ref()?.chain().map(<[u8]>::to_vec).collect())
+    }
+
+    /// The server's leaf, whoever we are.
+    fn server_leaf(&self) -> Option<Vec<u8>> {
+        if self.session.is_client {
+            self.session.peer_chain.as_ref()?.first().cloned()
+        } else {
+            self.session.local.as_ref()?.chain().next().map(<[u8]>::to_vec)
+        }
+    }
+
+    fn certificate_kind(&self) -> &'static str {
+        if !self.session.suite.certificate.is_empty() {
+            return self.session.suite.certificate;
+        }
+        let leaf = self.server_leaf();
+        match leaf.and_then(|leaf| CertificateSummary::from_der(&leaf).ok()) {
+            Some(summary) if summary.key.starts_with("RSA") => "RSA",
+            Some(summary) if summary.key.starts_with("ECDSA") => "ECDSA",
+            Some(summary) if summary.key.starts_with("Ed25519") => "Ed25519",
+            _ => "",
+        }
+    }
+
+    /// Spec: EXPORTER (RFC 5705 section 4); TLS13 section 7.5.
+    fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
+        let hash = self.session.suite.hash;
+        let too_long = || {
+            Error::new(
+                SecStatus::SEC_E_INVALID_PARAMETER,
+                Fault::ApiMisuse,
+                "the label, the context or the length of the keying material is out of range",
+            )
+        };
+        match &self.session.secrets {
+            SessionSecrets::Tls13 { exporter } => {
+                let secret =
+                    derive_secret(hash, exporter, label, hash.digest(&[]).as_ref()).map_err(|_| too_long())?;
+                let context = hash.digest(context.unwrap_or_default());
+                hkdf_expand_label(hash, secret.as_ref(), b"exporter", context.as_ref(), out).map_err(|_| too_long())
+            }
+            SessionSecrets::Tls12 { master, client_random, server_random, .. } => {
+                let length;
+                let mut seed: Vec<&[u8]> = vec![client_random, server_random];
+                if let Some(context) = context {
+                    length = u16::try_from(context.len()).map_err(|_| too_long())?.to_be_bytes();
+                    seed.extend([length.as_slice(), context]);
+                }
+                prf_tls12(hash, master, label, &seed, out);
+                Ok(())
+            }
+        }
+    }
+
+    fn no_certificate(whose: &'static str) -> Error {
+        Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::ApiMisuse, format!("{whose} showed no certificate"))
+    }
+}
+
+/// The longest keying material that is handed out at once.
+const MAX_KEYING_MATERIAL: usize = 0x4000;
+
+impl QueryContextAttributes for Attributes {
+    fn package_info(&self) -> &PackageInfo {
+        &self.info
+    }
+
+    /// Only what the connection really has: a stream that detects replay and reordering and is encrypted.
+    fn flags(&self) -> ContextFlags {
+        match self.requested {
+            Requested::Initiator(requested) => {
+                let always =
+                    IscRet::REPLAY_DETECT | IscRet::SEQUENCE_DETECT | IscRet::CONFIDENTIALITY | IscRet::STREAM;
+                let manual = requested.contains(IscReq::MANUAL_CRED_VALIDATION);
+                let mutual = requested.contains(IscReq::MUTUAL_AUTH) && !manual;
+                ContextFlags::Initiator(
+                    always
+                        .with_if(requested.contains(IscReq::INTEGRITY), IscRet::INTEGRITY)
+                        .with_if(requested.contains(IscReq::EXTENDED_ERROR), IscRet::EXTENDED_ERROR)
+                        .with_if(requested.contains(IscReq::USE_SUPPLIED_CREDS), IscRet::USED_SUPPLIED_CREDS)
+                        .with_if(manual, IscRet::MANUAL_CRED_VALIDATION)
+                        .with_if(mutual, IscRet::MUTUAL_AUTH),
+                )
+            }
+            Requested::Acceptor(requested) => {
+                let always =
+                    AscRet::REPLAY_DETECT | AscRet::SEQUENCE_DETECT | AscRet::CONFIDENTIALITY | AscRet::STREAM;
+                ContextFlags::Acceptor(
+                    always
+                        .with_if(requested.contains(AscReq::INTEGRITY), AscRet::INTEGRITY)
+                        .with_if(requested.contains(AscReq::EXTENDED_ERROR), AscRet::EXTENDED_ERROR)
+                        .with_if(self.session.peer_chain.is_some(), AscRet::MUTUAL_AUTH),
+                )
+            }
+        }
+    }
+
+    fn keying_material(&self, label: &[u8], context: Option<&[u8]>, length: usize) -> Result<KeyingMaterial, Error> {
+        if length == 0 || length > MAX_KEYING_MATERIAL {
+            return Err(Error::new(
+                SecStatus::SEC_E_INVALID_PARAMETER,
+                Fault::ApiMisuse,
+                format!("keying material has 1 to {MAX_KEYING_MATERIAL} bytes, not {length}"),
+            ));
+        }
+        let mut out = Zeroizing::new(vec![0; length]);
+        self.export(label, context, &mut out)?;
+        Ok(Secret::new(core::mem::take(&mut *out)))
+    }
+
+    /// Spec: BINDING (RFC 9266 section 2): an empty context, which in TLS 1.2 is not the same as none.
+    fn exporter_bindings(&self) -> Result<ChannelBindings, Error> {
+        let mut out = [0; 32];
+        self.export(b"EXPORTER-Channel-Binding", Some(&[]), &mut out)?;
+        Ok(ChannelBindings::tls_exporter(&out))
+    }
+
+    fn sizes(&self) -> Result<Sizes, Error> {
+        let layout = Layout::of(self.session.suite);
+        Ok(Sizes {
+            max_token: usize::try_from(self.info.max_token).unwrap_or(usize::MAX),
+            max_signature: layout.trailer(),
+            block_size: 1,
+            security_trailer: layout.header() + layout.trailer(),
+        })
+    }
+
+    fn names(&self) -> Result<String, Error> {
+        let (chain, whose) = if self.session.is_client {
+            (self.local_chain(), "we")
+        } else {
+            (self.session.peer_chain.clone(), "the client")
+        };
+        let chain = chain.ok_or_else(|| Self::no_certificate(whose))?;
+        chain
+            .first()
+            .and_then(|leaf| CertificateSummary::from_der(leaf).ok())
+            .map(|summary| summary.subject)
+            .ok_or_else(|| Self::no_certificate(whose))
+    }
+
+    /// From the handshake to the expiry of the peer's certificate.
+    fn lifespan(&self) -> Result<Lifespan, Error> {
+        let leaf = self.session.peer_chain.as_ref().and_then(|chain| chain.first());
+        let expiry = leaf.and_then(|leaf| CertificateSummary::from_der(leaf).ok()).map(|s| s.not_after);
+        Ok(Lifespan { start: Some(self.start), expiry })
+    }
+
+    fn stream_sizes(&self) -> Result<StreamSizes, Error> {
+        Ok(stream_sizes(Layout::of(self.session.suite)))
+    }
+
+    fn key_info(&self) -> Result<KeyInfo, Error> {
+        let (encrypt_algorithm_name, key_size, _, encrypt_algorithm) = self.session.suite.cipher();
+        let (signature_algorithm_name, signature_algorithm) = match self.certificate_kind() {
+            "RSA" => ("RSA", AlgId::RSA_SIGN),
+            "ECDSA" => ("ECDSA", AlgId::ECDSA),
+            other => (other, AlgId::THIRDPARTY_SIGNATURE),
+        };
+        Ok(KeyInfo {
+            signature_algorithm_name: signature_algorithm_name.into(),
+            encrypt_algorithm_name: encrypt_algorithm_name.into(),
+            key_size,
+            signature_algorithm,
+            encrypt_algorithm,
+        })
+    }
+
+    /// The issuer of the peer's certificate.
+    fn authority(&self) -> Result<String, Error> {
+        let leaf = self.session.peer_chain.as_ref().and_then(|chain| chain.first());
+        leaf.and_then(|leaf| CertificateSummary::from_der(leaf).ok())
+            .map(|summary| summary.issuer)
+            .ok_or_else(|| Self::no_certificate("the peer"))
+    }
+
+    /// In TLS 1.3 a binding of this kind does not exist. Spec: TLS13 appendix C.5.
+    fn unique_bindings(&self) -> Result<ChannelBindings, Error> {
+        match &self.session.secrets {
+            SessionSecrets::Tls12 { unique: Some(verify_data), .. } => Ok(ChannelBindings::tls_unique(verify_data)),
+            SessionSecrets::Tls12 { .. } | SessionSecrets::Tls13 { .. } => {
+                Err(SecPkgAttr::UNIQUE_BINDINGS.unsupported("Schannel with TLS 1.3 (ask for the exporter's binding)"))
+            }
+        }
+    }
+
+    /// Spec: BINDING (RFC 5929 section 4.1).
+    fn endpoint_bindings(&self) -> Result<ChannelBindings, Error> {
+        let leaf = self.server_leaf().ok_or_else(|| Self::no_certificate("the server"))?;
+        let hash = match end_point_hash(&leaf) {
+            EndPointHash::Sha256 => Hash::Sha256,
+            EndPointHash::Sha384 => Hash::Sha384,
+            EndPointHash::Sha512 => Hash::Sha512,
+        };
+        Ok(ChannelBindings::tls_server_end_point(hash.digest(&leaf).as_ref()))
+    }
+
+    fn client_specified_target(&self) -> Result<String, Error> {
+        let target = if self.session.is_client { &self.target } else { &self.session.server_name };
+        target.clone().ok_or_else(|| {
+            Error::new(SecStatus::SEC_E_TARGET_UNKNOWN, Fault::ApiMisuse, "the client asked for no name")
+        })
+    }
+
+    fn application_protocol(&self) -> Result<ApplicationProtocol, Error> {
+        Ok(ApplicationProtocol { protocol: self.session.alpn.clone() })
+    }
+
+    fn remote_certificate(&self) -> Result<RemoteCertificate, Error> {
+        let chain = self.session.peer_chain.clone().ok_or_else(|| Self::no_certificate("the peer"))?;
+        Ok(RemoteCertificate { chain })
+    }
+
+    fn local_certificate(&self) -> Result<RemoteCertificate, Error> {
+        let chain = self.local_chain().ok_or_else(|| Self::no_certificate("this side"))?;
+        Ok(RemoteCertificate { chain })
+    }
+
+    fn connection_info(&self) -> Result<ConnectionInfo, Error> {
+        let (_, cipher_strength, _, cipher) = self.session.suite.cipher();
+        let group = self.group();
+        Ok(ConnectionInfo {
+            protocol: version_bits(self.session.version).intersection(self.role_bits()),
+            cipher,
+            cipher_strength,
+            hash: AlgId::NONE,
+            hash_strength: 0,
+            exchange: if group.is_some() { AlgId::ECDH_EPHEM } else { AlgId::NONE },
+            exchange_strength: group.map_or(0, |(_, _, bits)| *bits),
+        })
+    }
+
+    fn cipher_info(&self) -> Result<CipherInfo, Error> {
+        let suite = self.session.suite;
+        let (cipher, cipher_len, cipher_block_len, _) = suite.cipher();
+        let group = self.group();
+        Ok(CipherInfo {
+            protocol_version: self.session.version,
+            cipher_suite: suite.code,
+            cipher_suite_name: suite.name.into(),
+            cipher: cipher.into(),
+            cipher_len,
+            cipher_block_len,
+            hash: "".into(),
+            hash_len: 0,
+            exchange: if group.is_some() { "ECDH" } else { "" }.into(),
+            exchange_group: group.map_or("", |(_, name, _)| name).into(),
+            certificate: self.certificate_kind().into(),
+            key_type: self.session.group.unwrap_or_default(),
+        })
+    }
+
+    fn session_info(&self) -> Result<SessionInfo, Error> {
+        Ok(SessionInfo { reconnect: self.session.resumed, session_id: self.session.session_id.clone() })
+    }
+}

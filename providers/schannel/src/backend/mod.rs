@@ -1,0 +1,3 @@
+//! The engines behind the package.
+
+pub(crate) mod rustls;

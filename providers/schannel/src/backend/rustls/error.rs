@@ -1,0 +1,181 @@
+//! What rustls reports, in our own families.
+
+use rustls::{CertRevocationListError, CertificateError, InvalidMessage, PeerIncompatible, PeerMisbehaved};
+
+use super::transcript::Transcript;
+use crate::config::Protocol;
+use crate::first_flight::version_name;
+use crate::status::{CertificateKind, CertificateProblem, Error};
+
+/// What the sentence of an error needs to know beside the error.
+pub(super) struct Situation<'a> {
+    pub(super) is_client: bool,
+    pub(super) transcript: &'a Transcript,
+    pub(super) protocols: &'a [Protocol],
+    pub(super) alpn: &'a [Vec<u8>],
+}
+
+/// Text of a peer with its control characters made visible, and cut where it gets long.
+pub(crate) fn harmless(text: &str) -> String {
+    const LONGEST: usize = 400;
+    let mut out: String = text.chars().flat_map(char::escape_debug).take(LONGEST).collect();
+    if out.chars().count() == LONGEST {
+        out.push('…');
+    }
+    out
+}
+
+impl Situation<'_> {
+    /// The one place where an error of rustls becomes ours.
+    pub(super) fn translate(&self, error: &rustls::Error) -> Error {
+        use rustls::Error as E;
+        match error {
+            E::InappropriateMessage { .. } | E::InappropriateHandshakeMessage { .. } => {
+                Error::UnexpectedMessage { what: error.to_string() }
+            }
+            E::InvalidMessage(what) => Self::invalid_message(what),
+            E::NoCertificatesPresented if self.is_client => {
+                Error::Decode { what: "the server's certificate message is empty".to_owned() }
+            }
+            E::NoCertificatesPresented => Error::NoClientCertificate,
+            E::DecryptError => Error::BadRecordMac,
+            E::PeerIncompatible(what) => self.incompatible(what),
+            E::PeerMisbehaved(what) => Self::misbehaved(what),
+            E::AlertReceived(alert) => Error::AlertReceived(u8::from(*alert)),
+            E::InvalidCertificate(problem) => self.certificate(problem),
+            E::InvalidCertRevocationList(problem) => self.revocation_list(problem),
+            E::PeerSentOversizedRecord => {
+                Error::RecordOverflow { length: usize::from(u16::MAX), maximum: super::records::MAX_PLAINTEXT }
+            }
+            E::NoApplicationProtocol => Error::NoApplicationProtocol {
+                peer: self.transcript.client_hello().map_or_else(|| "others".to_owned(), |hello| hello.alpn()),
+                ours: self.alpn.iter().map(|name| name.escape_ascii().to_string()).collect::<Vec<_>>().join(" "),
+            },
+            E::FailedToGetRandomBytes => Error::Internal("the system gave no random bytes"),
+            E::FailedToGetCurrentTime => Error::Internal("the clock gave no time"),
+            // rustls has no variant for these two: no certificate of ours has a key that the client can verify.
+            E::General(what)
+                if what.contains("incompatible signing key") || what.contains("no server certificate chain") =>
+            {
+                Error::NothingInCommon { what: "signature scheme", peer: String::new(), setting: "certificates" }
+            }
+            other => Error::InternalReport(harmless(&other.to_string())),
+        }
+    }
+
+    fn invalid_message(what: &InvalidMessage) -> Error {
+        match what {
+            InvalidMessage::UnexpectedMessage(what) => Error::UnexpectedMessage { what: (*what).to_owned() },
+            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion => {
+                Error::NotARecord { first: [0; 5] }
+            }
+            InvalidMessage::UnsupportedCompression
+            | InvalidMessage::PreSharedKeyIsNotFinalExtension
+            | InvalidMessage::DuplicateExtension(_) => Error::IllegalParameter { what: format!("{what:?}") },
+            _ => Error::Decode { what: format!("{what:?}") },
+        }
+    }
+
+    fn incompatible(&self, what: &PeerIncompatible) -> Error {
+        use PeerIncompatible as P;
+        let hello = self.transcript.client_hello().filter(|_| !self.is_client);
+        let nothing = |what, setting, peer: Option<String>| Error::NothingInCommon {
+            what,
+            setting,
+            peer: peer.unwrap_or_default(),
+        };
+        match what {
+            P::Tls12NotOffered
+            | P::Tls12NotOfferedOrEnabled
+            | P::SupportedVersionsExtensionRequired
+            | P::ServerDoesNotSupportTls12Or13
+            | P::ServerTlsVersionIsDisabledByOurConfig => Error::NoProtocolInCommon {
+                peer: match (&hello, &self.transcript.server_hello) {
+                    (Some(hello), _) => hello.protocols(),
+                    (None, Some(hello)) => version_name(hello.legacy_version).unwrap_or("an unknown one").to_owned(),
+                    (None, None) => "others".to_owned(),
+                },
+                ours: self.protocols.iter().map(|p| p.name()).collect::<Vec<_>>().join(", "),
+            },
+            P::NoCipherSuitesInCommon => nothing("cipher suite", "suites", hello.map(|h| h.suites())),
+            P::NoKxGroupsInCommon => nothing("key exchange group", "suites", hello.map(|h| h.groups())),
+            P::NoSignatureSchemesInCommon | P::NoCertificateRequestSignatureSchemesInCommon => {
+                nothing("signature scheme", "certificates", None)
+            }
+            P::NoEcPointFormatsInCommon | P::UncompressedEcPointsRequired => {
+                nothing("point format", "suites", None)
+            }
+            P::NullCompressionRequired => nothing("compression method", "suites", None),
+            other => Error::MissingExtension { what: format!("{other:?}") },
+        }
+    }
+
+    fn misbehaved(what: &PeerMisbehaved) -> Error {
+        use PeerMisbehaved as P;
+        let flood = |what| Error::Flood { what, limit: super::handshake::FLOOD_LIMIT };
+        match what {
+            P::TooManyEmptyFragments => flood("empty fragments"),
+            P::TooManyWarningAlertsReceived => flood("warning alerts"),
+            P::TooManyKeyUpdateRequests => flood("key updates"),
+            P::TooManyRenegotiationRequests => flood("renegotiation requests"),
+            P::SignedKxWithWrongAlgorithm | P::SignedHandshakeWithUnadvertisedSigScheme | P::IncorrectBinder => {
+                Error::HandshakeSignature { what: format!("{what:?}") }
+            }
+            P::UnsolicitedServerHelloExtension
+            | P::UnsolicitedEncryptedExtension
+            | P::UnsolicitedCertExtension
+            | P::UnsolicitedEchExtension => Error::UnsupportedExtension { what: format!("{what:?}") },
+            P::KeyEpochWithPendingFragment
+            | P::MessageInterleavedWithHandshakeMessage
+            | P::IllegalMiddleboxChangeCipherSpec => Error::UnexpectedMessage { what: format!("{what:?}") },
+            other => Error::IllegalParameter { what: format!("{other:?}") },
+        }
+    }
+
+    const fn whose(&self) -> &'static str {
+        if self.is_client { "the server's certificate" } else { "the client's certificate" }
+    }
+
+    fn certificate(&self, problem: &CertificateError) -> Error {
+        use CertificateError as C;
+        let kind = match problem {
+            C::BadEncoding => CertificateKind::BadEncoding,
+            C::Expired | C::ExpiredContext { .. } => CertificateKind::Expired,
+            C::NotValidYet | C::NotValidYetContext { .. } => CertificateKind::NotYetValid,
+            C::Revoked => CertificateKind::Revoked,
+            C::UnknownIssuer => CertificateKind::UnknownIssuer,
+            C::UnknownRevocationStatus => CertificateKind::RevocationUnknown,
+            C::ExpiredRevocationList | C::ExpiredRevocationListContext { .. } => CertificateKind::RevocationOutOfDate,
+            C::BadSignature => CertificateKind::BadSignature,
+            C::NotValidForName | C::NotValidForNameContext { .. } => CertificateKind::WrongName,
+            C::InvalidPurpose | C::InvalidPurposeContext { .. } => CertificateKind::WrongUsage,
+            C::InvalidOcspResponse => CertificateKind::BadOcspResponse,
+            C::ApplicationVerificationFailure => CertificateKind::NotPinned,
+            _ => CertificateKind::Other,
+        };
+        // The kinds that the sentence of our own says whole need no detail of rustls's.
+        let detail = match problem {
+            C::BadEncoding
+            | C::Expired
+            | C::NotValidYet
+            | C::Revoked
+            | C::UnknownIssuer
+            | C::UnknownRevocationStatus
+            | C::ExpiredRevocationList
+            | C::BadSignature
+            | C::NotValidForName
+            | C::InvalidPurpose
+            | C::ApplicationVerificationFailure => String::new(),
+            other => harmless(&other.to_string()),
+        };
+        Error::Certificate(CertificateProblem { kind, whose: self.whose(), detail })
+    }
+
+    fn revocation_list(&self, problem: &CertRevocationListError) -> Error {
+        Error::Certificate(CertificateProblem {
+            kind: CertificateKind::RevocationUnknown,
+            whose: self.whose(),
+            detail: harmless(&format!("a revocation list cannot be used: {problem:?}")),
+        })
+    }
+}

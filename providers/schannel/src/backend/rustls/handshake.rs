@@ -1,0 +1,668 @@
+//! A handshake through rustls's unbuffered API, as opaque tokens.
+//!
+//! rustls remembers how much of the caller's buffer it has processed, so a buffer of our own, `held`, is the only one that
+//! it ever sees, and always whole. Records go into it one at a time: what follows the handshake in the same input is not
+//! taken, and `used` ends exactly behind the last record of the handshake. The first error is final.
+
+use core::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use rustls::client::{ClientConnectionData, Resumption, UnbufferedClientConnection};
+use rustls::kernel::KernelConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
+use rustls::sign::CertifiedKey;
+use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+use rustls::{ConnectionTrafficSecrets, HandshakeKind, ProtocolVersion};
+use sspi_core::{
+    Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Fault, Question, SecStatus, SpProt,
+};
+use zeroize::Zeroizing;
+
+use super::configs::{ClientConfigs, Identity, ServerConfigs, Settings};
+use super::error::Situation;
+use super::observed::{self, Observed};
+use super::records::{ALERT, APPLICATION_DATA, MAX_PLAINTEXT, Protection, RECORD_HEADER};
+use super::transcript::{EncryptedFlight, Flight, Transcript};
+use crate::cipher_suites::SuiteRow;
+use crate::first_flight::FirstFlight;
+use crate::status::Error;
+
+/// What rustls, and we after it, tolerate of something harmless.
+pub(crate) const FLOOD_LIMIT: usize = 32;
+/// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
+const MAX_HELD: usize = 128 << 10;
+/// The most that a peer may send before its handshake is complete.
+const MAX_HANDSHAKE: usize = 512 << 10;
+
+/// What a handshake came to.
+pub(crate) enum Progress {
+    Continue { token: Vec<u8>, used: usize },
+    Incomplete { missing: usize },
+    Ask(Question),
+    Complete { established: Box<Established>, token: Vec<u8>, used: usize },
+}
+
+/// What a handshake yields: what was negotiated, and the keys.
+pub(crate) struct Established {
+    pub(crate) session: Session,
+    pub(crate) sending: Protection,
+    pub(crate) receiving: Protection,
+    /// Client, TLS 1.3: where tickets that come later go.
+    pub(crate) tickets: Option<Tickets>,
+}
+
+/// Everything that was negotiated.
+pub(crate) struct Session {
+    pub(crate) is_client: bool,
+    pub(crate) version: u16,
+    pub(crate) suite: &'static SuiteRow,
+    /// The group of the key exchange; a resumption without one has none.
+    pub(crate) group: Option<u16>,
+    pub(crate) alpn: Option<Vec<u8>>,
+    pub(crate) peer_chain: Option<Vec<Vec<u8>>>,
+    pub(crate) local: Option<LocalCertificate>,
+    pub(crate) resumed: bool,
+    pub(crate) session_id: Vec<u8>,
+    /// Server: the name that the client asked for.
+    pub(crate) server_name: Option<String>,
+    pub(crate) secrets: SessionSecrets,
+}
+
+/// The certificate of ours that was shown.
+pub(crate) struct LocalCertificate(Arc<CertifiedKey>);
+
+impl LocalCertificate {
+    /// The chain as it was sent, leaf first.
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.cert.iter().map(AsRef::as_ref)
+    }
+}
+
+/// What exporters and channel bindings derive from.
+pub(crate) enum SessionSecrets {
+    Tls13 {
+        exporter: Zeroizing<Vec<u8>>,
+    },
+    Tls12 {
+        master: Zeroizing<Vec<u8>>,
+        client_random: [u8; 32],
+        server_random: [u8; 32],
+        /// The verify data of the first Finished message.
+        unique: Option<[u8; 12]>,
+    },
+}
+
+/// Takes a client's late tickets to the session cache.
+pub(crate) struct Tickets(Box<KernelConnection<ClientConnectionData>>);
+
+impl Tickets {
+    /// Keeps the session of a NewSessionTicket message (its body).
+    pub(crate) fn keep(&mut self, body: &[u8]) -> Result<(), Error> {
+        self.0
+            .handle_new_session_ticket(body)
+            .map_err(|error| Error::Decode { what: format!("NewSessionTicket: {error}") })
+    }
+}
+
+enum Connection {
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
+}
+
+/// What one client's handshake is asked to do.
+pub(crate) struct ClientParameters<'a> {
+    pub(crate) target: Option<&'a str>,
+    pub(crate) protocols: SpProt,
+    pub(crate) alpn: Option<&'a [Vec<u8>]>,
+    /// The application judges the certificate itself.
+    pub(crate) manual: bool,
+    pub(crate) extended_errors: bool,
+}
+
+/// What one server's handshake is asked to do.
+pub(crate) struct ServerParameters<'a> {
+    pub(crate) protocols: SpProt,
+    pub(crate) alpn: Option<&'a [Vec<u8>]>,
+    /// Ask for a certificate, whatever the configuration says.
+    pub(crate) mutual: bool,
+    pub(crate) extended_errors: bool,
+}
+
+/// The name or address that a target stands for: the host of a service principal name, brackets and final dot removed.
+fn server_name(target: &str) -> Result<ServerName<'static>, sspi_core::Error> {
+    let host = target.split_once('/').map_or(target, |(_service, host)| host);
+    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    ServerName::try_from(host.to_owned()).map_err(|error| {
+        sspi_core::Error::new(
+            SecStatus::SEC_E_TARGET_UNKNOWN,
+            Fault::ApiMisuse,
+            format!("the target {:?} is neither a host name nor an address", super::error::harmless(target)),
+        )
+        .with_source(error)
+    })
+}
+
+/// A handshake in either role.
+pub(crate) struct Handshake {
+    state: State,
+}
+
+enum State {
+    Running(Box<Running>),
+    Complete,
+    Failed(sspi_core::Error),
+}
+
+struct Running {
+    connection: Connection,
+    settings: Arc<Settings>,
+    /// What rustls has been given and has not let go of.
+    held: Vec<u8>,
+    observed: Option<Box<Observed>>,
+    transcript: Transcript,
+    /// Bytes of the peer that were taken so far.
+    taken: usize,
+    started: bool,
+    /// Whether the record at hand has been looked at already.
+    looked_at: bool,
+    certificate: CertificateAsk,
+    extended_errors: bool,
+}
+
+/// How far a client is with asking for its certificate.
+enum CertificateAsk {
+    /// Nobody is asked.
+    Never,
+    /// The server has not asked yet; in TLS 1.3 a copy of its encrypted flight is read along.
+    Watching(Option<Box<(Protection, EncryptedFlight)>>),
+    /// The server has asked; the application has not been asked yet.
+    Due(ClientCertificateRequest),
+    /// The application was asked.
+    Asked(Answer<Option<CertificateIdentity>>),
+}
+
+impl Handshake {
+    /// A client's handshake.
+    pub(crate) fn client(configs: &ClientConfigs, parameters: ClientParameters<'_>) -> Result<Self, sspi_core::Error> {
+        let settings = &configs.settings;
+        let mut config = configs.config(parameters.protocols, parameters.manual)?;
+        if let Some(protocols) = parameters.alpn {
+            Arc::make_mut(&mut config).alpn_protocols = protocols.to_vec();
+        }
+        let name = match parameters.target {
+            Some(target) => server_name(target)?,
+            None if parameters.manual || !settings.verify.pins.is_empty() => {
+                // Without a name there is nothing to find a session by.
+                Arc::make_mut(&mut config).resumption = Resumption::disabled();
+                ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+            }
+            None => {
+                return Err(sspi_core::Error::new(
+                    SecStatus::SEC_E_TARGET_UNKNOWN,
+                    Fault::ApiMisuse,
+                    "there is no target name to check the server's certificate against",
+                )
+                .with_setting("pins"));
+            }
+        };
+        let connection = UnbufferedClientConnection::new(config, name)
+            .map_err(|error| Error::InternalReport(error.to_string()))?;
+        let ask = if settings.ask_for_client_certificate {
+            CertificateAsk::Watching(None)
+        } else {
+            CertificateAsk::Never
+        };
+        Ok(Self::new(Connection::Client(connection), settings, ask, parameters.extended_errors))
+    }
+
+    /// A server's handshake.
+    pub(crate) fn server(configs: &ServerConfigs, parameters: ServerParameters<'_>) -> Result<Self, sspi_core::Error> {
+        let settings = &configs.settings;
+        let mut config = configs.config(parameters.protocols, parameters.mutual)?;
+        if let Some(protocols) = parameters.alpn {
+            Arc::make_mut(&mut config).alpn_protocols = protocols.to_vec();
+        }
+        let connection = UnbufferedServerConnection::new(config)
+            .map_err(|error| Error::InternalReport(error.to_string()))?;
+        Ok(Self::new(Connection::Server(connection), settings, CertificateAsk::Never, parameters.extended_errors))
+    }
+
+    fn new(
+        connection: Connection,
+        settings: &Arc<Settings>,
+        certificate: CertificateAsk,
+        extended_errors: bool,
+    ) -> Self {
+        let running = Running {
+            connection,
+            settings: Arc::clone(settings),
+            held: Vec::new(),
+            observed: Some(Box::default()),
+            transcript: Transcript::default(),
+            taken: 0,
+            started: false,
+            looked_at: false,
+            certificate,
+            extended_errors,
+        };
+        Self { state: State::Running(Box::new(running)) }
+    }
+
+    /// Takes what it can of `input`.
+    pub(crate) fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
+        match &mut self.state {
+            State::Complete => Err(sspi_core::Error::invalid_handle("the handshake is complete already").into()),
+            State::Failed(error) => Err(error.clone().into()),
+            State::Running(running) => match running.advance(input) {
+                Ok(Advanced::Progress(progress)) => Ok(progress),
+                Ok(Advanced::Finished { token, used }) => self.finish(token, used),
+                Err(Stop::Unanswered(error)) => Err(error.into()),
+                Err(Stop::Failed { error, token }) => {
+                    let token = if running.extended_errors { token } else { Vec::new() };
+                    self.state = State::Failed(error.clone());
+                    Err(Failure { error, token })
+                }
+            },
+        }
+    }
+
+    fn finish(&mut self, token: Vec<u8>, used: usize) -> Result<Progress, Failure> {
+        let State::Running(running) = core::mem::replace(&mut self.state, State::Complete) else {
+            return Err(sspi_core::Error::invalid_handle("the handshake is over").into());
+        };
+        match running.establish() {
+            Ok(established) => Ok(Progress::Complete { established: Box::new(established), token, used }),
+            Err(error) => {
+                let error = sspi_core::Error::from(error);
+                self.state = State::Failed(error.clone());
+                Err(error.into())
+            }
+        }
+    }
+}
+
+enum Advanced {
+    Progress(Progress),
+    Finished { token: Vec<u8>, used: usize },
+}
+
+enum Stop {
+    /// The driver called again without an answer: nothing is lost.
+    Unanswered(sspi_core::Error),
+    Failed {
+        error: sspi_core::Error,
+        token: Vec<u8>,
+    },
+}
+
+/// What a pump of rustls came to.
+enum Pumped {
+    NeedsMore,
+    Finished,
+}
+
+impl Running {
+    fn advance(&mut self, input: &[u8]) -> Result<Advanced, Stop> {
+        let mut token = Vec::new();
+        let mut used = 0;
+        if !self.started {
+            self.started = true;
+            if matches!(self.connection, Connection::Client(_)) {
+                self.pump(&mut token)?;
+            }
+        }
+        self.take_answer()?;
+        loop {
+            let made_progress = used > 0 || !token.is_empty();
+            let rest = input.get(used..).unwrap_or_default();
+            let len = match self.record_len(rest) {
+                Ok(Ok(len)) => len,
+                Ok(Err(missing)) => {
+                    return Ok(Advanced::Progress(if made_progress {
+                        Progress::Continue { token, used }
+                    } else {
+                        Progress::Incomplete { missing }
+                    }));
+                }
+                Err(error) => return Err(self.fail(error, token)),
+            };
+            let record = rest.get(..len).unwrap_or_default();
+            if !self.looked_at {
+                self.looked_at = true;
+                self.look(record);
+            }
+            if let CertificateAsk::Due(request) = &mut self.certificate {
+                // What was done so far goes out first; the question comes with the next call.
+                if made_progress {
+                    return Ok(Advanced::Progress(Progress::Continue { token, used }));
+                }
+                let (ask, answer) = Ask::new(core::mem::take(request));
+                self.certificate = CertificateAsk::Asked(answer);
+                return Ok(Advanced::Progress(Progress::Ask(Question::ClientCertificate(ask))));
+            }
+            self.looked_at = false;
+            used += len;
+            self.taken += len;
+            self.held.extend_from_slice(record);
+            if self.held.len() > MAX_HELD {
+                return Err(self.fail(Error::TooMuchHandshake { limit: MAX_HELD }, token));
+            }
+            if self.taken > MAX_HANDSHAKE {
+                return Err(self.fail(Error::TooMuchHandshake { limit: MAX_HANDSHAKE }, token));
+            }
+            match self.pump(&mut token)? {
+                Pumped::NeedsMore => {}
+                Pumped::Finished => return Ok(Advanced::Finished { token, used }),
+            }
+        }
+    }
+
+    /// The length of the record that begins `input`, or how many bytes are missing.
+    fn record_len(&self, input: &[u8]) -> Result<Result<usize, usize>, Error> {
+        /// A TLS 1.2 record may be that much longer than its plaintext.
+        const MAX_RECORD: usize = MAX_PLAINTEXT + 2048;
+        let Some((header, body)) = input.split_first_chunk::<RECORD_HEADER>() else {
+            return Ok(Err(RECORD_HEADER - input.len()));
+        };
+        if FirstFlight::classify(header) != Some(FirstFlight::TlsRecord) {
+            return Err(match FirstFlight::classify(header) {
+                Some(flight) if self.taken == 0 => Error::NotTls { what: flight.describe() },
+                _ => Error::NotARecord { first: *header },
+            });
+        }
+        let [_, _, _, high, low] = *header;
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        if len > MAX_RECORD {
+            return Err(Error::RecordOverflow { length: len, maximum: MAX_RECORD });
+        }
+        Ok(if body.len() < len { Err(len - body.len()) } else { Ok(RECORD_HEADER + len) })
+    }
+
+    /// Reads along: the transcript, and whether the server asks for a certificate.
+    fn look(&mut self, record: &[u8]) {
+        self.transcript.records(record);
+        let CertificateAsk::Watching(flight) = &mut self.certificate else { return };
+        if let Some(request) = self.transcript.certificate_request.take() {
+            self.certificate = CertificateAsk::Due(request);
+            return;
+        }
+        if flight.is_none()
+            && let Some(secret) = self.observed.as_mut().and_then(|o| o.server_handshake_secret.take())
+            && let Some(suite) = self.transcript.server_hello.as_ref().and_then(|h| SuiteRow::by_code(h.suite))
+        {
+            let protection = Protection::from_traffic_secret(suite, secret);
+            *flight = protection.ok().map(|p| Box::new((p, EncryptedFlight::default())));
+        }
+        let Some(both) = flight else { return };
+        let (protection, encrypted_flight) = &mut **both;
+        if record.first() != Some(&APPLICATION_DATA) {
+            return;
+        }
+        let mut copy = Zeroizing::new(record.to_vec());
+        // What does not open is left to rustls, which will say so.
+        let Ok(opened) = protection.open(&mut copy) else {
+            self.certificate = CertificateAsk::Never;
+            return;
+        };
+        match encrypted_flight.content(copy.get(opened.content).unwrap_or_default()) {
+            Flight::Undecided => {}
+            Flight::NotRequested => self.certificate = CertificateAsk::Never,
+            Flight::Requested(request) => self.certificate = CertificateAsk::Due(request),
+        }
+    }
+
+    /// Takes the application's answer, if it was asked.
+    fn take_answer(&mut self) -> Result<(), Stop> {
+        let CertificateAsk::Asked(answer) = &self.certificate else { return Ok(()) };
+        let chosen = match answer.given().map_err(Stop::Unanswered)? {
+            None => None,
+            Some(identity) => match Identity::from_application(identity) {
+                Ok(identity) => Some(identity.certified_key()),
+                Err(error) => return Err(Stop::Failed { error, token: Vec::new() }),
+            },
+        };
+        if let Some(observed) = &mut self.observed {
+            observed.client_certificate = Some(chosen);
+        }
+        self.certificate = CertificateAsk::Never;
+        Ok(())
+    }
+
+    /// Lets rustls run until it needs more or is finished.
+    fn pump(&mut self, token: &mut Vec<u8>) -> Result<Pumped, Stop> {
+        let before = token.len();
+        let Self { connection, held, observed, .. } = self;
+        let pumped = observed::during(observed, || match connection {
+            Connection::Client(client) => pump(client, held, token),
+            Connection::Server(server) => pump(server, held, token),
+        });
+        self.transcript.records(token.get(before..).unwrap_or_default());
+        pumped.map_err(|problem| match problem {
+            Problem::Ours(error) => self.fail(error, core::mem::take(token)),
+            Problem::Rustls(error) => {
+                let error = self.situation().translate(&error);
+                self.fail_after_rustls(error, core::mem::take(token))
+            }
+        })
+    }
+
+    fn situation(&self) -> Situation<'_> {
+        Situation {
+            is_client: matches!(self.connection, Connection::Client(_)),
+            transcript: &self.transcript,
+            protocols: &self.settings.protocols,
+            alpn: &self.settings.alpn,
+        }
+    }
+
+    /// An error that rustls reported: its alert goes out where it has one.
+    fn fail_after_rustls(&mut self, error: Error, mut token: Vec<u8>) -> Stop {
+        let before = token.len();
+        let Self { connection, held, observed, .. } = self;
+        observed::during(observed, || match connection {
+            Connection::Client(client) => take_alert(client, held, &mut token),
+            Connection::Server(server) => take_alert(server, held, &mut token),
+        });
+        if token.len() > before {
+            return Stop::Failed { error: error.into(), token };
+        }
+        self.fail(error, token)
+    }
+
+    /// An error of ours: an alert in clear, while nothing is encrypted.
+    fn fail(&self, error: Error, mut token: Vec<u8>) -> Stop {
+        if let Some(alert) = error.alert()
+            && !self.transcript.is_over()
+        {
+            token.extend([ALERT, 3, 3, 0, 2, 2, alert]);
+        }
+        Stop::Failed { error: error.into(), token }
+    }
+
+    /// Takes the keys out: from here on records are ours.
+    fn establish(self) -> Result<Established, Error> {
+        let Self { connection, observed, transcript, .. } = self;
+        let observed = observed.unwrap_or_default();
+        let common = match &connection {
+            Connection::Client(client) => &***client,
+            Connection::Server(server) => &***server,
+        };
+        let missing = |what| move || Error::Internal(what);
+        let suite = common.negotiated_cipher_suite().ok_or_else(missing("no suite after the handshake"))?;
+        let suite = SuiteRow::by_code(u16::from(suite.suite())).ok_or_else(missing("a suite of no row"))?;
+        let version = common.protocol_version().ok_or_else(missing("no version after the handshake"))?;
+        let group = common.negotiated_key_exchange_group().map(|group| u16::from(group.name()));
+        let alpn = common.alpn_protocol().map(<[u8]>::to_vec);
+        let peer_chain = common.peer_certificates().map(|chain| chain.iter().map(|c| c.to_vec()).collect());
+        let resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
+        let is_tls13 = version == ProtocolVersion::TLSv1_3;
+        let is_client = matches!(connection, Connection::Client(_));
+
+        let internal = |error: rustls::Error| Error::InternalReport(error.to_string());
+        let mut laid = Some(observed);
+        let extracted = observed::during(&mut laid, || match connection {
+            Connection::Client(client) => client
+                .dangerous_into_kernel_connection()
+                .map(|(secrets, kernel)| (secrets, is_tls13.then(|| Tickets(Box::new(kernel))))),
+            Connection::Server(server) => {
+                server.dangerous_into_kernel_connection().map(|(secrets, _kernel)| (secrets, None))
+            }
+        });
+        let (extracted, tickets) = extracted.map_err(internal)?;
+        let mut observed = laid.unwrap_or_default();
+        let (client_secret, server_secret) =
+            (observed.client_traffic_secret.take(), observed.server_traffic_secret.take());
+        let (sending_secret, receiving_secret) =
+            if is_client { (client_secret, server_secret) } else { (server_secret, client_secret) };
+        let sending = protection(suite, extracted.tx, sending_secret)?;
+        let receiving = protection(suite, extracted.rx, receiving_secret)?;
+
+        let server_hello = transcript.server_hello;
+        let secrets = if is_tls13 {
+            let exporter = observed.exporter_secret.take();
+            SessionSecrets::Tls13 { exporter: exporter.ok_or_else(missing("no exporter secret"))? }
+        } else {
+            SessionSecrets::Tls12 {
+                master: observed.master_secret.take().ok_or_else(missing("no master secret"))?,
+                client_random: observed.client_random.ok_or_else(missing("no client random"))?,
+                server_random: observed
+                    .key_block
+                    .as_ref()
+                    .and_then(|key_block| key_block.seed.first_chunk().copied())
+                    .ok_or_else(missing("no server random"))?,
+                unique: observed.first_finished,
+            }
+        };
+        let session = Session {
+            is_client,
+            version: u16::from(version),
+            suite,
+            group,
+            alpn,
+            peer_chain,
+            local: observed.local.take().map(LocalCertificate),
+            resumed,
+            // In TLS 1.3 the session ID is an echo for middleboxes and names nothing.
+            session_id: server_hello.filter(|_| !is_tls13).map(|hello| hello.session_id).unwrap_or_default(),
+            server_name: observed.server_name.take(),
+            secrets,
+        };
+        Ok(Established { session, sending, receiving, tickets })
+    }
+}
+
+fn protection(
+    suite: &SuiteRow,
+    (sequence, secrets): (u64, ConnectionTrafficSecrets),
+    traffic_secret: Option<Zeroizing<Vec<u8>>>,
+) -> Result<Protection, Error> {
+    match secrets {
+        ConnectionTrafficSecrets::Aes128Gcm { key, iv }
+        | ConnectionTrafficSecrets::Aes256Gcm { key, iv }
+        | ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => {
+            Protection::new(suite, key.as_ref(), iv.as_ref(), sequence, traffic_secret)
+        }
+        _ => Err(Error::Internal("keys of an unknown kind")),
+    }
+}
+
+/// Either role of rustls's unbuffered connections.
+trait ProcessTlsRecords {
+    type Data;
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+}
+
+impl ProcessTlsRecords for UnbufferedClientConnection {
+    type Data = ClientConnectionData;
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+}
+
+impl ProcessTlsRecords for UnbufferedServerConnection {
+    type Data = rustls::server::ServerConnectionData;
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+}
+
+enum Problem {
+    Ours(Error),
+    Rustls(rustls::Error),
+}
+
+fn pump<C: ProcessTlsRecords>(
+    connection: &mut C,
+    held: &mut Vec<u8>,
+    token: &mut Vec<u8>,
+) -> Result<Pumped, Problem> {
+    loop {
+        let UnbufferedStatus { discard, state } = connection.process(held);
+        let pumped = match state {
+            Ok(ConnectionState::EncodeTlsData(mut chunk)) => {
+                encode(token, |out| chunk.encode(out)).map(|()| None)
+            }
+            Ok(ConnectionState::TransmitTlsData(transmit)) => {
+                transmit.done();
+                Ok(None)
+            }
+            Ok(ConnectionState::BlockedHandshake) => Ok(Some(Pumped::NeedsMore)),
+            Ok(ConnectionState::WriteTraffic(_)) => Ok(Some(Pumped::Finished)),
+            Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Err(Problem::Ours(Error::ClosedInHandshake)),
+            // One record at a time goes in, and the pump stops where the handshake is finished: no data can be here.
+            Ok(_) => Err(Problem::Ours(Error::UnexpectedMessage { what: "application data".to_owned() })),
+            Err(error) => Err(Problem::Rustls(error)),
+        };
+        held.drain(..discard.min(held.len()));
+        match pumped {
+            Ok(None) => {}
+            Ok(Some(done)) => return Ok(done),
+            Err(problem) => return Err(problem),
+        }
+    }
+}
+
+fn encode(
+    token: &mut Vec<u8>,
+    mut chunk: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>,
+) -> Result<(), Problem> {
+    let internal = |what| Problem::Ours(Error::Internal(what));
+    let Err(EncodeError::InsufficientSize(needed)) = chunk(&mut []) else {
+        return Err(internal("rustls encoded nothing"));
+    };
+    let before = token.len();
+    token.resize(before + needed.required_size, 0);
+    let room = token.get_mut(before..).unwrap_or_default();
+    let written = chunk(room).map_err(|_| internal("rustls needs more room than it said"))?;
+    token.truncate(before + written);
+    Ok(())
+}
+
+/// Takes the alert that rustls queued for an error, and what it queued before.
+///
+/// It stops at the alert: a call without anything queued goes on with the input, and a second error then would be a bug in
+/// rustls's eyes.
+fn take_alert<C: ProcessTlsRecords>(connection: &mut C, held: &mut Vec<u8>, token: &mut Vec<u8>) {
+    /// An encrypted TLS 1.3 alert: header, level and description, content type, tag. No handshake record is that short.
+    const TLS13_ALERT: usize = RECORD_HEADER + 2 + 1 + 16;
+    loop {
+        let before = token.len();
+        let UnbufferedStatus { discard, state } = connection.process(held);
+        let encoded = match state {
+            Ok(ConnectionState::EncodeTlsData(mut chunk)) => encode(token, |out| chunk.encode(out)).is_ok(),
+            _ => false,
+        };
+        held.drain(..discard.min(held.len()));
+        let chunk = token.get(before..).unwrap_or_default();
+        let is_alert = match chunk.first() {
+            Some(&ALERT) => true,
+            Some(&APPLICATION_DATA) => chunk.len() == TLS13_ALERT,
+            _ => false,
+        };
+        if !encoded || is_alert {
+            return;
+        }
+    }
+}

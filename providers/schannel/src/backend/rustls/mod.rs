@@ -1,0 +1,20 @@
+//! The rustls backend: TLS 1.3, and TLS 1.2 with the suites that rustls has. The only folder that names rustls.
+//!
+//! rustls runs the handshake through its unbuffered API; when it is complete the keys are taken out and the records are
+//! [`records`]. What rustls tells only in callbacks arrives through [`observed`], what passes in clear is read by
+//! [`transcript`].
+
+mod configs;
+mod error;
+mod handshake;
+mod key_schedule;
+mod observed;
+pub(crate) mod records;
+mod transcript;
+mod verify;
+
+pub(crate) use configs::{ClientConfigs, Identity, ServerConfigs, Settings};
+pub(crate) use handshake::{
+    ClientParameters, Established, FLOOD_LIMIT, Handshake, Progress, ServerParameters, Session, SessionSecrets, Tickets,
+};
+pub(crate) use verify::VerifyPolicy;

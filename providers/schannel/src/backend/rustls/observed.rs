@@ -1,0 +1,81 @@
+//! What rustls tells only in callbacks: secrets, the name that was asked for, the certificate that was chosen, what the
+//! key schedule of TLS 1.2 derives.
+//!
+//! The callbacks belong to a configuration that many handshakes share, and they run inside the call that processes a
+//! record. So a handshake lays its [`Observed`] on the thread for the length of that call, and the callbacks find it there.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
+
+/// What one handshake was told.
+#[derive(Default)]
+pub(crate) struct Observed {
+    /// TLS 1.2: the master secret.
+    pub(crate) master_secret: Option<Zeroizing<Vec<u8>>>,
+    /// TLS 1.3: the exporter master secret.
+    pub(crate) exporter_secret: Option<Zeroizing<Vec<u8>>>,
+    /// TLS 1.3: what protects the server's handshake messages.
+    pub(crate) server_handshake_secret: Option<Zeroizing<Vec<u8>>>,
+    /// TLS 1.3: what protects the client's data.
+    pub(crate) client_traffic_secret: Option<Zeroizing<Vec<u8>>>,
+    /// TLS 1.3: what protects the server's data.
+    pub(crate) server_traffic_secret: Option<Zeroizing<Vec<u8>>>,
+    /// The client's random, by which all of these are known.
+    pub(crate) client_random: Option<[u8; 32]>,
+    /// TLS 1.2: the key block, and the server's random and the client's, from which it was made.
+    pub(crate) key_block: Option<KeyBlock>,
+    /// TLS 1.2: the verify data of the first Finished message, which is `tls-unique`.
+    pub(crate) first_finished: Option<[u8; 12]>,
+    /// Server: the name that the client asked for.
+    pub(crate) server_name: Option<String>,
+    /// The certificate of ours that was chosen.
+    pub(crate) local: Option<Arc<CertifiedKey>>,
+    /// Client: the application's answer to a request for a certificate, once there is one.
+    pub(crate) client_certificate: Option<Option<Arc<CertifiedKey>>>,
+}
+
+/// What the PRF made for the label `key expansion`.
+pub(crate) struct KeyBlock {
+    /// server_random and client_random. Spec: TLS12 section 6.3.
+    pub(crate) seed: Vec<u8>,
+    pub(crate) block: Zeroizing<Vec<u8>>,
+}
+
+thread_local! {
+    static CURRENT: Cell<Option<Box<Observed>>> = const { Cell::new(None) };
+}
+
+/// Runs `call` with `observed` laid on the thread.
+pub(crate) fn during<T>(observed: &mut Option<Box<Observed>>, call: impl FnOnce() -> T) -> T {
+    CURRENT.set(observed.take());
+    let result = call();
+    *observed = CURRENT.take();
+    result
+}
+
+/// What lies on the thread, for a callback.
+pub(crate) fn with<T>(callback: impl FnOnce(&mut Observed) -> T) -> Option<T> {
+    let mut current = CURRENT.take()?;
+    let result = callback(&mut current);
+    CURRENT.set(Some(current));
+    Some(result)
+}
+
+impl Observed {
+    /// Takes a line of the key log.
+    pub(crate) fn secret(&mut self, label: &str, client_random: &[u8], secret: &[u8]) {
+        let slot = match label {
+            "CLIENT_RANDOM" => &mut self.master_secret,
+            "EXPORTER_SECRET" => &mut self.exporter_secret,
+            "SERVER_HANDSHAKE_TRAFFIC_SECRET" => &mut self.server_handshake_secret,
+            "CLIENT_TRAFFIC_SECRET_0" => &mut self.client_traffic_secret,
+            "SERVER_TRAFFIC_SECRET_0" => &mut self.server_traffic_secret,
+            _ => return,
+        };
+        *slot = Some(Zeroizing::new(secret.to_vec()));
+        self.client_random = client_random.try_into().ok();
+    }
+}

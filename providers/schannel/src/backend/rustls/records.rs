@@ -1,0 +1,304 @@
+//! TLS 1.3 and 1.2 AEAD records, one direction at a time, in place in the caller's memory.
+//!
+//! ```text
+//! TLS 1.3              header 5 | data | content type 1, tag 16      nonce: iv XOR sequence
+//! TLS 1.2 AES-GCM      header 5, explicit nonce 8 | data | tag 16     nonce: as above, its last 8 bytes explicit
+//! TLS 1.2 ChaCha20     header 5 | data | tag 16                       nonce: as above
+//! ```
+//!
+//! Spec: TLS13 section 5; TLS12 section 6.2.3.3; RFC 5288 section 3; RFC 7905 section 2.
+
+use core::ops::Range;
+
+use crypto::aead::{AeadAlgorithm, AeadKey, NONCE_LEN, TAG_LEN};
+use crypto::hash::Hash;
+use crypto::hkdf::hkdf_expand_label;
+use zeroize::Zeroizing;
+
+use crate::cipher_suites::SuiteRow;
+use crate::status::Error;
+
+/// Bytes of a record's header: type, version, length.
+pub(crate) const RECORD_HEADER: usize = 5;
+/// The most plaintext in one record.
+pub(crate) const MAX_PLAINTEXT: usize = 1 << 14;
+/// What a TLS 1.3 record may be longer than its plaintext. Spec: TLS13 section 5.2.
+const MAX_EXPANSION_TLS13: usize = 256;
+/// What a TLS 1.2 record may be longer than its plaintext. Spec: TLS12 section 6.2.3.
+const MAX_EXPANSION_TLS12: usize = 2048;
+/// Records under one AES-GCM key: the margin of TLS13 section 5.5 (2^24.5), rounded down.
+const GCM_RECORD_LIMIT: u64 = 1 << 24;
+
+/// Content types. Spec: TLS13 section 5.1.
+pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
+pub(crate) const ALERT: u8 = 21;
+pub(crate) const HANDSHAKE: u8 = 22;
+pub(crate) const APPLICATION_DATA: u8 = 23;
+
+/// How records are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    Tls13,
+    Tls12Gcm,
+    Tls12ChaCha,
+}
+
+impl Layout {
+    pub(crate) fn of(suite: &SuiteRow) -> Self {
+        match (suite.is_tls13, suite.aead) {
+            (true, _) => Self::Tls13,
+            (false, AeadAlgorithm::ChaCha20Poly1305) => Self::Tls12ChaCha,
+            (false, _) => Self::Tls12Gcm,
+        }
+    }
+
+    /// Bytes in front of the data.
+    pub(crate) const fn header(self) -> usize {
+        match self {
+            Self::Tls12Gcm => RECORD_HEADER + 8,
+            Self::Tls13 | Self::Tls12ChaCha => RECORD_HEADER,
+        }
+    }
+
+    /// Bytes behind the data.
+    pub(crate) const fn trailer(self) -> usize {
+        match self {
+            Self::Tls13 => 1 + TAG_LEN,
+            Self::Tls12Gcm | Self::Tls12ChaCha => TAG_LEN,
+        }
+    }
+
+    /// The longest record body.
+    const fn max_body(self) -> usize {
+        match self {
+            Self::Tls13 => MAX_PLAINTEXT + MAX_EXPANSION_TLS13,
+            Self::Tls12Gcm | Self::Tls12ChaCha => MAX_PLAINTEXT + MAX_EXPANSION_TLS12,
+        }
+    }
+
+    /// How long the record is that begins `input`: header and body, in bytes.
+    ///
+    /// # Errors
+    /// What cannot begin a record here, or is longer than a record may be.
+    pub(crate) fn record_len(self, input: &[u8]) -> Result<Result<usize, usize>, Error> {
+        let Some((header, body)) = input.split_first_chunk::<RECORD_HEADER>() else {
+            return Ok(Err(RECORD_HEADER - input.len()));
+        };
+        let [content_type, major, _minor, high, low] = *header;
+        if !(CHANGE_CIPHER_SPEC..=APPLICATION_DATA).contains(&content_type) || major != 3 {
+            return Err(Error::NotARecord { first: *header });
+        }
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        if len > self.max_body() {
+            return Err(Error::RecordOverflow { length: len, maximum: self.max_body() });
+        }
+        Ok(if body.len() < len { Err(len - body.len()) } else { Ok(RECORD_HEADER + len) })
+    }
+}
+
+/// What protects one direction: key, implicit nonce, sequence number, and, in TLS 1.3, the secret of the next key.
+pub(crate) struct Protection {
+    key: AeadKey,
+    iv: [u8; NONCE_LEN],
+    sequence: u64,
+    limit: u64,
+    layout: Layout,
+    /// TLS 1.3 only: the traffic secret, and the hash that derives from it.
+    secret: Option<(Hash, Zeroizing<Vec<u8>>)>,
+}
+
+/// One record that was opened: what it is, and where its content lies in the record.
+pub(crate) struct Opened {
+    pub(crate) content_type: u8,
+    pub(crate) content: Range<usize>,
+}
+
+impl Protection {
+    /// From a key, an implicit nonce and the number of records that were protected with them before.
+    pub(crate) fn new(
+        suite: &SuiteRow,
+        key: &[u8],
+        iv: &[u8],
+        sequence: u64,
+        secret: Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<Self, Error> {
+        let key = AeadKey::new(suite.aead, key).map_err(|_| Error::Internal("the record key has a wrong length"))?;
+        let iv = iv.try_into().map_err(|_| Error::Internal("the record nonce has a wrong length"))?;
+        let limit = match suite.aead {
+            AeadAlgorithm::Aes128Gcm | AeadAlgorithm::Aes256Gcm => GCM_RECORD_LIMIT,
+            // ChaCha20 is limited by the sequence number, which must not wrap.
+            AeadAlgorithm::ChaCha20Poly1305 => u64::MAX,
+        };
+        let secret = secret.map(|secret| (suite.hash, secret));
+        Ok(Self { key, iv, sequence, limit, layout: Layout::of(suite), secret })
+    }
+
+    /// From a TLS 1.3 traffic secret. Spec: TLS13 section 7.3.
+    pub(crate) fn from_traffic_secret(suite: &SuiteRow, secret: Zeroizing<Vec<u8>>) -> Result<Self, Error> {
+        let mut key = Zeroizing::new([0; 32]);
+        let mut iv = [0; NONCE_LEN];
+        let key = key.get_mut(..suite.aead.key_len()).ok_or(Error::Internal("an AEAD key is at most 32 bytes"))?;
+        let failed = |_| Error::Internal("a traffic key could not be derived");
+        hkdf_expand_label(suite.hash, &secret, b"key", &[], key).map_err(failed)?;
+        hkdf_expand_label(suite.hash, &secret, b"iv", &[], &mut iv).map_err(failed)?;
+        Self::new(suite, key, &iv, 0, Some(secret))
+    }
+
+    /// Goes on to the next generation of keys. Spec: TLS13 section 7.2.
+    pub(crate) fn update(&mut self, suite: &SuiteRow) -> Result<(), Error> {
+        let Some((hash, secret)) = &self.secret else {
+            return Err(Error::Internal("a key update outside TLS 1.3"));
+        };
+        let mut next = Zeroizing::new(vec![0; hash.output_len()]);
+        hkdf_expand_label(*hash, secret, b"traffic upd", &[], &mut next)
+            .map_err(|_| Error::Internal("a traffic secret could not be derived"))?;
+        *self = Self::from_traffic_secret(suite, next)?;
+        Ok(())
+    }
+
+    pub(crate) const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Whether the key has protected as many records as it may.
+    pub(crate) const fn is_used_up(&self) -> bool {
+        self.sequence >= self.limit
+    }
+
+    /// Lets a key that is used up protect one record more: its own successor's announcement, or an alert. The limit has
+    /// a margin that is far wider.
+    pub(crate) fn allow_one_more(&mut self) {
+        if self.sequence < u64::MAX - 1 {
+            self.limit = self.limit.max(self.sequence + 1);
+        }
+    }
+
+    /// Pretends that the key is nearly used up.
+    #[cfg(test)]
+    pub(crate) fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
+    fn nonce(&self) -> [u8; NONCE_LEN] {
+        let mut nonce = self.iv;
+        for (byte, sequence) in nonce.iter_mut().skip(NONCE_LEN - 8).zip(self.sequence.to_be_bytes()) {
+            *byte ^= sequence;
+        }
+        nonce
+    }
+
+    /// Sequence number, content type, version as it stands in the record, length of the plaintext.
+    fn tls12_aad(&self, [content_type, major, minor, ..]: [u8; RECORD_HEADER], length: usize) -> [u8; 13] {
+        let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+        let [a, b, c, d, e, f, g, h] = self.sequence.to_be_bytes();
+        [a, b, c, d, e, f, g, h, content_type, major, minor, high, low]
+    }
+
+    /// Protects one record where it lies: `record` is the room for header, data and trailer, with the data in place.
+    ///
+    /// # Errors
+    /// [`Error::KeyUsedUp`]; nothing is written then.
+    pub(crate) fn seal(&mut self, content_type: u8, record: &mut [u8]) -> Result<(), Error> {
+        if self.is_used_up() {
+            return Err(Error::KeyUsedUp);
+        }
+        let overhead = self.layout.header() + self.layout.trailer();
+        let Some(data_len) = record.len().checked_sub(overhead) else {
+            return Err(Error::Internal("a record is shorter than its frame"));
+        };
+        let body_len = u16::try_from(record.len() - RECORD_HEADER)
+            .map_err(|_| Error::Internal("a record is longer than its length field can say"))?;
+        let nonce = self.nonce();
+        let outer_type = if self.layout == Layout::Tls13 { APPLICATION_DATA } else { content_type };
+        let [high, low] = body_len.to_be_bytes();
+        let header = [outer_type, 3, 3, high, low];
+        let frame = Error::Internal("a record is shorter than its frame");
+        let (prefix, rest) = record.split_at_mut_checked(self.layout.header()).ok_or(frame.clone())?;
+        let (head, explicit) = prefix.split_at_mut_checked(RECORD_HEADER).ok_or(frame.clone())?;
+        head.copy_from_slice(&header);
+        if let Some((_, last_eight)) = nonce.split_first_chunk::<4>() {
+            let taken = explicit.len();
+            explicit.copy_from_slice(last_eight.get(..taken).ok_or(frame.clone())?);
+        }
+        let sealed = rest.len() - TAG_LEN;
+        let (text, tag_room) = rest.split_at_mut_checked(sealed).ok_or(frame.clone())?;
+        let tag = if self.layout == Layout::Tls13 {
+            *text.get_mut(data_len).ok_or(frame)? = content_type;
+            self.key.seal_in_place(nonce, &header, text)
+        } else {
+            self.key.seal_in_place(nonce, &self.tls12_aad(header, data_len), text)
+        };
+        let tag = tag.map_err(|_| Error::Internal("a record could not be sealed"))?;
+        tag_room.copy_from_slice(&tag);
+        self.sequence += 1;
+        Ok(())
+    }
+
+    /// A record of its own, for what the application did not bring memory for: alerts and key updates.
+    pub(crate) fn seal_message(&mut self, content_type: u8, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut record = vec![0; self.layout.header()];
+        record.extend_from_slice(message);
+        record.resize(record.len() + self.layout.trailer(), 0);
+        self.seal(content_type, &mut record)?;
+        Ok(record)
+    }
+
+    /// Opens one whole record where it lies.
+    ///
+    /// # Errors
+    /// Every error is final for the direction.
+    pub(crate) fn open(&mut self, record: &mut [u8]) -> Result<Opened, Error> {
+        if self.sequence == u64::MAX {
+            return Err(Error::KeyUsedUp);
+        }
+        let nonce = self.nonce();
+        let (header, body) = record.split_first_chunk_mut::<RECORD_HEADER>().ok_or(Error::BadRecordMac)?;
+        let [outer_type, ..] = *header;
+        match self.layout {
+            Layout::Tls13 => {
+                if outer_type != APPLICATION_DATA {
+                    return Err(Error::UnexpectedRecord { content_type: outer_type });
+                }
+                let len = self.key.open_in_place(nonce, header, body).map_err(|_| Error::BadRecordMac)?;
+                self.sequence += 1;
+                if len > MAX_PLAINTEXT + 1 {
+                    return Err(Error::RecordOverflow { length: len, maximum: MAX_PLAINTEXT + 1 });
+                }
+                // The content type is the last byte that is not zero; what is behind it is padding.
+                let text = body.get(..len).ok_or(Error::BadRecordMac)?;
+                let at = text.iter().rposition(|&b| b != 0).ok_or(Error::NoContentType)?;
+                let content_type = text.get(at).copied().unwrap_or_default();
+                Ok(Opened { content_type, content: RECORD_HEADER..RECORD_HEADER + at })
+            }
+            Layout::Tls12Gcm | Layout::Tls12ChaCha => {
+                let explicit = self.layout.header() - RECORD_HEADER;
+                let data_len = body.len().checked_sub(explicit + TAG_LEN).ok_or(Error::BadRecordMac)?;
+                let (explicit_nonce, text) = body.split_at_mut_checked(explicit).ok_or(Error::BadRecordMac)?;
+                let mut nonce = nonce;
+                if !explicit_nonce.is_empty() {
+                    nonce = self.iv;
+                    for (byte, given) in nonce.iter_mut().skip(NONCE_LEN - 8).zip(explicit_nonce.iter()) {
+                        *byte = *given;
+                    }
+                }
+                let aad = self.tls12_aad(*header, data_len);
+                self.key.open_in_place(nonce, &aad, text).map_err(|_| Error::BadRecordMac)?;
+                self.sequence += 1;
+                if data_len > MAX_PLAINTEXT {
+                    return Err(Error::RecordOverflow { length: data_len, maximum: MAX_PLAINTEXT });
+                }
+                let start = RECORD_HEADER + explicit;
+                Ok(Opened { content_type: outer_type, content: start..start + data_len })
+            }
+        }
+    }
+}
+
+impl core::fmt::Debug for Protection {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Protection")
+            .field("layout", &self.layout)
+            .field("sequence", &self.sequence)
+            .finish_non_exhaustive()
+    }
+}

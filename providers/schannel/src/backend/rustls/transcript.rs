@@ -1,0 +1,222 @@
+//! What passes in clear: the hellos, and a TLS 1.2 handshake up to its ChangeCipherSpec.
+//!
+//! rustls keeps to itself what an error message wants to name (what the client offers, what the server chose), the session
+//! ID, and a request for a client certificate before rustls must have the certificate.
+
+use sspi_core::ClientCertificateRequest;
+use wire::{DecodeError, Reader};
+
+use super::records::{CHANGE_CIPHER_SPEC, HANDSHAKE, RECORD_HEADER};
+use crate::cipher_suites::SuiteRow;
+use crate::first_flight::HelloSummary;
+
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
+const CERTIFICATE_REQUEST: u8 = 13;
+
+/// The random of a HelloRetryRequest. Spec: TLS13 section 4.1.3.
+const HELLO_RETRY_REQUEST: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
+    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
+/// The ServerHello, as far as it is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServerHello {
+    pub(crate) legacy_version: u16,
+    random: [u8; 32],
+    pub(crate) session_id: Vec<u8>,
+    pub(crate) suite: u16,
+}
+
+/// Reads along until nothing passes in clear any more.
+#[derive(Debug, Default)]
+pub(crate) struct Transcript {
+    /// What has come of a message that is not whole.
+    pending: Vec<u8>,
+    /// The body of the ClientHello, until it is answered.
+    client_hello: Vec<u8>,
+    over: bool,
+    pub(crate) server_hello: Option<ServerHello>,
+    pub(crate) certificate_request: Option<ClientCertificateRequest>,
+}
+
+impl Transcript {
+    /// Takes whole records that either side sent.
+    pub(crate) fn records(&mut self, mut records: &[u8]) {
+        while !self.over {
+            let Some((&[content_type, _, _, high, low], rest)) = records.split_first_chunk::<RECORD_HEADER>() else {
+                return;
+            };
+            let len = usize::from(u16::from_be_bytes([high, low]));
+            let Some((body, after)) = rest.split_at_checked(len) else { return };
+            match content_type {
+                HANDSHAKE if self.pending.is_empty() => {
+                    // Nearly every record holds whole messages: they are looked at where they lie.
+                    let taken = self.messages(body);
+                    self.pending.extend_from_slice(body.get(taken..).unwrap_or_default());
+                }
+                HANDSHAKE => {
+                    self.pending.extend_from_slice(body);
+                    let pending = core::mem::take(&mut self.pending);
+                    let taken = self.messages(&pending);
+                    self.pending = pending.get(taken..).unwrap_or_default().to_vec();
+                }
+                // A TLS 1.3 client sends one for the sake of middleboxes before it has an answer.
+                CHANGE_CIPHER_SPEC if self.server_hello.is_some() => self.stop(),
+                _ => {}
+            }
+            records = after;
+        }
+    }
+
+    /// Whether what follows is encrypted.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The ClientHello, until it is answered.
+    pub(crate) fn client_hello(&self) -> Option<HelloSummary> {
+        HelloSummary::parse(&self.client_hello).ok()
+    }
+
+    /// Looks at every message that is whole; how many bytes they are.
+    fn messages(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while let Some((kind, body, len)) = bytes.get(taken..).and_then(message) {
+            taken += len;
+            match kind {
+                CLIENT_HELLO => self.client_hello = body.to_vec(),
+                SERVER_HELLO => {
+                    if let Ok(hello) = ServerHello::parse(body)
+                        && hello.random != HELLO_RETRY_REQUEST
+                    {
+                        let is_tls13 = SuiteRow::by_code(hello.suite).is_some_and(|row| row.is_tls13);
+                        self.server_hello = Some(hello);
+                        if is_tls13 {
+                            self.stop();
+                            break;
+                        }
+                    }
+                }
+                CERTIFICATE_REQUEST => self.certificate_request = tls12_certificate_request(body).ok(),
+                _ => {}
+            }
+        }
+        taken
+    }
+
+    fn stop(&mut self) {
+        self.over = true;
+        self.pending = Vec::new();
+        self.client_hello = Vec::new();
+    }
+}
+
+/// The first message of `bytes`: kind, body, length with its header; `None` while it is not whole.
+pub(crate) fn message(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
+    let (&[kind, a, b, c], rest) = bytes.split_first_chunk::<4>()?;
+    let len = usize::try_from(u32::from_be_bytes([0, a, b, c])).ok()?;
+    Some((kind, rest.get(..len)?, len + 4))
+}
+
+impl ServerHello {
+    fn parse(body: &[u8]) -> Result<Self, DecodeError> {
+        let mut hello = Reader::new(body);
+        Ok(Self {
+            legacy_version: hello.u16("ServerHello.legacy_version")?,
+            random: hello.array("ServerHello.random")?,
+            session_id: hello.opaque_u8("ServerHello.legacy_session_id_echo")?.to_vec(),
+            suite: hello.u16("ServerHello.cipher_suite")?,
+        })
+    }
+}
+
+fn list_u16(mut list: Reader<'_>, field: &'static str) -> Result<Vec<u16>, DecodeError> {
+    let mut out = Vec::new();
+    while !list.is_empty() {
+        out.push(list.u16(field)?);
+    }
+    Ok(out)
+}
+
+fn names(mut list: Reader<'_>) -> Result<Vec<Vec<u8>>, DecodeError> {
+    let mut out = Vec::new();
+    while !list.is_empty() {
+        out.push(list.opaque_u16("DistinguishedName")?.to_vec());
+    }
+    Ok(out)
+}
+
+/// Spec: TLS12 section 7.4.4.
+fn tls12_certificate_request(body: &[u8]) -> Result<ClientCertificateRequest, DecodeError> {
+    let mut request = Reader::new(body);
+    Ok(ClientCertificateRequest {
+        certificate_types: request.opaque_u8("CertificateRequest.certificate_types")?.to_vec(),
+        signature_schemes: list_u16(
+            request.vec_u16("CertificateRequest.supported_signature_algorithms")?,
+            "CertificateRequest.supported_signature_algorithms",
+        )?,
+        issuers: names(request.vec_u16("CertificateRequest.certificate_authorities")?)?,
+    })
+}
+
+/// Spec: TLS13 section 4.3.2.
+pub(crate) fn tls13_certificate_request(body: &[u8]) -> Result<ClientCertificateRequest, DecodeError> {
+    const SIGNATURE_ALGORITHMS: u16 = 13;
+    const CERTIFICATE_AUTHORITIES: u16 = 47;
+    let mut request = Reader::new(body);
+    request.opaque_u8("CertificateRequest.certificate_request_context")?;
+    let mut out = ClientCertificateRequest::default();
+    let mut extensions = request.vec_u16("CertificateRequest.extensions")?;
+    while !extensions.is_empty() {
+        let kind = extensions.u16("Extension.extension_type")?;
+        let mut data = extensions.vec_u16("Extension.extension_data")?;
+        match kind {
+            SIGNATURE_ALGORITHMS => {
+                out.signature_schemes = list_u16(data.vec_u16("signature_algorithms")?, "signature_algorithms")?;
+            }
+            CERTIFICATE_AUTHORITIES => out.issuers = names(data.vec_u16("certificate_authorities")?)?,
+            _ => {}
+        }
+    }
+    Ok(out)
+}
+
+/// What a TLS 1.3 server's encrypted flight says about client certificates, read from a copy of it.
+///
+/// Spec: TLS13 section 2: EncryptedExtensions, then CertificateRequest or not.
+#[derive(Debug, Default)]
+pub(crate) struct EncryptedFlight {
+    messages: Vec<u8>,
+}
+
+/// What the flight has shown so far.
+#[derive(Debug)]
+pub(crate) enum Flight {
+    /// Nothing yet.
+    Undecided,
+    /// The server asks for a certificate.
+    Requested(ClientCertificateRequest),
+    /// It does not.
+    NotRequested,
+}
+
+impl EncryptedFlight {
+    /// Takes the content of one more handshake record.
+    pub(crate) fn content(&mut self, content: &[u8]) -> Flight {
+        const ENCRYPTED_EXTENSIONS: u8 = 8;
+        self.messages.extend_from_slice(content);
+        while let Some((kind, body, len)) = message(&self.messages) {
+            match kind {
+                ENCRYPTED_EXTENSIONS => drop(self.messages.drain(..len)),
+                // What cannot be read here is left to rustls, which will say so.
+                CERTIFICATE_REQUEST => {
+                    return tls13_certificate_request(body).map_or(Flight::NotRequested, Flight::Requested);
+                }
+                _ => return Flight::NotRequested,
+            }
+        }
+        Flight::Undecided
+    }
+}

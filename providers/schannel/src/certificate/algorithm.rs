@@ -1,0 +1,222 @@
+//! Which algorithms a certificate names.
+//!
+//! The identifiers are those of RFC 3279, RFC 4055, RFC 5480, RFC 5758 and RFC 8410.
+//!
+//! Spec: X509 sections 4.1.1.2 and 4.1.2.7.
+
+use super::der::{self, DecodeError, INTEGER, OBJECT_IDENTIFIER, Reader, SEQUENCE, dotted};
+
+const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
+const DSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1];
+const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+const ED448: &[u8] = &[0x2b, 0x65, 0x71];
+
+/// Named curves.
+const CURVES: &[(&[u8], &str)] = &[
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7], "P-256"),
+    (&[0x2b, 0x81, 4, 0, 34], "P-384"),
+    (&[0x2b, 0x81, 4, 0, 35], "P-521"),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 1], "P-192"),
+    (&[0x2b, 0x81, 4, 0, 33], "P-224"),
+    (&[0x2b, 0x81, 4, 0, 10], "secp256k1"),
+    (&[0x2b, 0x24, 3, 3, 2, 8, 1, 1, 7], "brainpoolP256r1"),
+    (&[0x2b, 0x24, 3, 3, 2, 8, 1, 1, 11], "brainpoolP384r1"),
+    (&[0x2b, 0x24, 3, 3, 2, 8, 1, 1, 13], "brainpoolP512r1"),
+];
+
+/// The content of an object identifier, its name, and the hash for tls-server-end-point.
+type Row = (&'static [u8], &'static str, EndPointHash);
+
+/// Signature algorithms that are whole with their identifier.
+#[rustfmt::skip]
+const SIGNATURES: &[Row] = &[
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 2],  "md2WithRSAEncryption",    EndPointHash::Sha256),
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4],  "md5WithRSAEncryption",    EndPointHash::Sha256),
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5],  "sha1WithRSAEncryption",   EndPointHash::Sha256),
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 14], "sha224WithRSAEncryption", EndPointHash::Sha256),
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11], "sha256WithRSAEncryption", EndPointHash::Sha256),
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 12], "sha384WithRSAEncryption", EndPointHash::Sha384),
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 13], "sha512WithRSAEncryption", EndPointHash::Sha512),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1],           "ecdsa-with-SHA1",         EndPointHash::Sha256),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 1],        "ecdsa-with-SHA224",       EndPointHash::Sha256),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2],        "ecdsa-with-SHA256",       EndPointHash::Sha256),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3],        "ecdsa-with-SHA384",       EndPointHash::Sha384),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4],        "ecdsa-with-SHA512",       EndPointHash::Sha512),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3],           "dsa-with-sha1",           EndPointHash::Sha256),
+    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 2],        "dsa-with-sha256",         EndPointHash::Sha256),
+    (ED25519,                                         "Ed25519",                 EndPointHash::Sha256),
+    (ED448,                                           "Ed448",                   EndPointHash::Sha256),
+];
+
+/// Hashes that the parameters of RSASSA-PSS name.
+const HASHES: &[Row] = &[
+    (&[0x2b, 0x0e, 3, 2, 0x1a], "SHA-1", EndPointHash::Sha256),
+    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 4], "SHA-224", EndPointHash::Sha256),
+    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1], "SHA-256", EndPointHash::Sha256),
+    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2], "SHA-384", EndPointHash::Sha384),
+    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3], "SHA-512", EndPointHash::Sha512),
+];
+
+/// The hash of a certificate for the channel binding tls-server-end-point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndPointHash {
+    /// SHA-256, which also stands in for MD5 and SHA-1, and for algorithms that have no hash of their own.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// What the content of an AlgorithmIdentifier says: the content of its object identifier, and its parameters.
+fn parts<'a>(identifier: &'a [u8], field: &'static str) -> Result<(&'a [u8], Reader<'a>), DecodeError> {
+    let mut reader = Reader::new(identifier);
+    let algorithm = reader.expect(OBJECT_IDENTIFIER, field)?.content;
+    Ok((algorithm, reader))
+}
+
+/// An algorithm without a name here.
+fn unnamed(algorithm: &[u8], field: &'static str) -> Result<String, DecodeError> {
+    dotted(algorithm).ok_or(DecodeError::value(field))
+}
+
+/// The hash in the parameters of RSASSA-PSS: SHA-1 where none is named (RFC 4055 section 3.1).
+fn pss_hash(mut parameters: Reader<'_>) -> Result<Option<&'static Row>, DecodeError> {
+    const FIELD: &str = "RSASSA-PSS-params";
+    if parameters.is_empty() {
+        return Ok(HASHES.first());
+    }
+    let mut parameters = parameters.nested(SEQUENCE, FIELD)?;
+    let Some(tagged) = parameters.optional(der::constructed(0), FIELD)? else { return Ok(HASHES.first()) };
+    let identifier = Reader::new(tagged).expect(SEQUENCE, FIELD)?.content;
+    let (hash, _) = parts(identifier, FIELD)?;
+    Ok(HASHES.iter().find(|(oid, ..)| *oid == hash))
+}
+
+/// The name of a signature algorithm, from the content of its AlgorithmIdentifier.
+pub(super) fn signature_name(identifier: &[u8]) -> Result<String, DecodeError> {
+    const FIELD: &str = "Certificate.signatureAlgorithm";
+    let (algorithm, parameters) = parts(identifier, FIELD)?;
+    if algorithm == RSASSA_PSS {
+        let hash = pss_hash(parameters)?.map_or("an unknown hash", |(_, name, _)| *name);
+        return Ok(format!("RSASSA-PSS with {hash}"));
+    }
+    match SIGNATURES.iter().find(|(oid, ..)| *oid == algorithm) {
+        Some((_, name, _)) => Ok((*name).to_owned()),
+        None => unnamed(algorithm, FIELD),
+    }
+}
+
+/// The hash for tls-server-end-point, from the content of a signature's AlgorithmIdentifier.
+pub(super) fn end_point_hash(identifier: &[u8]) -> Result<Option<EndPointHash>, DecodeError> {
+    let (algorithm, parameters) = parts(identifier, "Certificate.signatureAlgorithm")?;
+    let row = if algorithm == RSASSA_PSS {
+        pss_hash(parameters)?
+    } else {
+        SIGNATURES.iter().find(|(oid, ..)| *oid == algorithm)
+    };
+    Ok(row.map(|(.., hash)| *hash))
+}
+
+/// Kind and size of a key, from its SubjectPublicKeyInfo: `RSA 2048 bits`, `ECDSA P-256`, `Ed25519`.
+pub(super) fn key_name(public_key: &[u8]) -> Result<String, DecodeError> {
+    const FIELD: &str = "SubjectPublicKeyInfo.algorithm";
+    let mut info = Reader::inside(public_key, SEQUENCE, "SubjectPublicKeyInfo")?;
+    let (algorithm, mut parameters) = parts(info.expect(SEQUENCE, FIELD)?.content, FIELD)?;
+    let key = info.bit_string("SubjectPublicKeyInfo.subjectPublicKey")?;
+    info.finish("SubjectPublicKeyInfo")?;
+    match algorithm {
+        RSA_ENCRYPTION => Ok(format!("RSA {} bits", modulus_bits(key)?)),
+        RSASSA_PSS => Ok(format!("RSA-PSS {} bits", modulus_bits(key)?)),
+        EC_PUBLIC_KEY if parameters.peek() == Some(OBJECT_IDENTIFIER) => {
+            let curve = parameters.expect(OBJECT_IDENTIFIER, FIELD)?.content;
+            match CURVES.iter().find(|(oid, _)| *oid == curve) {
+                Some((_, name)) => Ok(format!("ECDSA {name}")),
+                None => Ok(format!("ECDSA on the curve {}", unnamed(curve, FIELD)?)),
+            }
+        }
+        EC_PUBLIC_KEY => Ok("ECDSA on a curve without a name".to_owned()),
+        DSA => Ok("DSA".to_owned()),
+        ED25519 => Ok("Ed25519".to_owned()),
+        ED448 => Ok("Ed448".to_owned()),
+        other => unnamed(other, FIELD),
+    }
+}
+
+/// Bits of the modulus of an RSAPublicKey.
+fn modulus_bits(key: &[u8]) -> Result<usize, DecodeError> {
+    let mut key = Reader::inside(key, SEQUENCE, "RSAPublicKey")?;
+    let modulus = key.expect(INTEGER, "RSAPublicKey.modulus")?.content;
+    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+    let first = modulus.get(zeros).ok_or(DecodeError::value("RSAPublicKey.modulus"))?;
+    let bits = 8 * (modulus.len() - zeros);
+    Ok(bits.saturating_sub(usize::try_from(first.leading_zeros()).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHA384: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2];
+
+    fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+        [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
+    }
+
+    fn identifier(algorithm: &[u8], parameters: &[u8]) -> Vec<u8> {
+        [&tlv(OBJECT_IDENTIFIER, algorithm), parameters].concat()
+    }
+
+    #[test]
+    fn end_points_hash_as_the_signature_does_but_never_with_md5_or_sha_1() {
+        let hash = |tail: u8| {
+            let algorithm = identifier(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, tail], &[5, 0]);
+            (signature_name(&algorithm).unwrap(), end_point_hash(&algorithm).unwrap())
+        };
+        assert_eq!(hash(4), ("md5WithRSAEncryption".to_owned(), Some(EndPointHash::Sha256)));
+        assert_eq!(hash(5), ("sha1WithRSAEncryption".to_owned(), Some(EndPointHash::Sha256)));
+        assert_eq!(hash(11), ("sha256WithRSAEncryption".to_owned(), Some(EndPointHash::Sha256)));
+        assert_eq!(hash(12), ("sha384WithRSAEncryption".to_owned(), Some(EndPointHash::Sha384)));
+        assert_eq!(hash(13), ("sha512WithRSAEncryption".to_owned(), Some(EndPointHash::Sha512)));
+        assert_eq!(hash(99), ("1.2.840.113549.1.1.99".to_owned(), None));
+        assert_eq!(end_point_hash(&identifier(ED25519, &[])).unwrap(), Some(EndPointHash::Sha256));
+    }
+
+    #[test]
+    fn rsassa_pss_names_its_hash_in_its_parameters() {
+        let read = |parameters: &[u8]| {
+            let algorithm = identifier(RSASSA_PSS, parameters);
+            (signature_name(&algorithm).unwrap(), end_point_hash(&algorithm).unwrap())
+        };
+        let hash =
+            |oid| tlv(SEQUENCE, &tlv(der::constructed(0), &tlv(SEQUENCE, &tlv(OBJECT_IDENTIFIER, oid))));
+        assert_eq!(read(&hash(SHA384)), ("RSASSA-PSS with SHA-384".to_owned(), Some(EndPointHash::Sha384)));
+        assert_eq!(
+            read(&tlv(SEQUENCE, &[])),
+            ("RSASSA-PSS with SHA-1".to_owned(), Some(EndPointHash::Sha256))
+        );
+        assert_eq!(read(&[]), ("RSASSA-PSS with SHA-1".to_owned(), Some(EndPointHash::Sha256)));
+        assert_eq!(read(&hash(&[0x2a])), ("RSASSA-PSS with an unknown hash".to_owned(), None));
+    }
+
+    #[test]
+    fn keys_are_named_with_their_size_or_curve() {
+        let name = |algorithm: &[u8], parameters: &[u8], key: &[u8]| {
+            let algorithm = tlv(SEQUENCE, &identifier(algorithm, parameters));
+            let key = tlv(der::BIT_STRING, &[&[0], key].concat());
+            key_name(&tlv(SEQUENCE, &[algorithm, key].concat()))
+        };
+        let rsa = tlv(SEQUENCE, &[tlv(INTEGER, &[0, 0x80, 0, 1]), tlv(INTEGER, &[3])].concat());
+        assert_eq!(name(RSA_ENCRYPTION, &[5, 0], &rsa).unwrap(), "RSA 24 bits");
+        assert_eq!(name(RSASSA_PSS, &[], &rsa).unwrap(), "RSA-PSS 24 bits");
+        assert_eq!(name(EC_PUBLIC_KEY, &[6, 5, 0x2b, 0x81, 4, 0, 35], &[4]).unwrap(), "ECDSA P-521");
+        assert_eq!(name(EC_PUBLIC_KEY, &[6, 1, 0x2a], &[4]).unwrap(), "ECDSA on the curve 1.2");
+        assert_eq!(name(EC_PUBLIC_KEY, &[0x30, 0], &[4]).unwrap(), "ECDSA on a curve without a name");
+        assert_eq!(name(ED25519, &[], &[4]).unwrap(), "Ed25519");
+        assert_eq!(name(&[0x2a, 3], &[], &[4]).unwrap(), "1.2.3");
+        let error = name(RSA_ENCRYPTION, &[5, 0], &tlv(SEQUENCE, &tlv(INTEGER, &[0]))).unwrap_err();
+        assert_eq!(error.field, "RSAPublicKey.modulus");
+    }
+}

@@ -1,0 +1,183 @@
+//! The fields of a certificate, each as the bytes that it is.
+//!
+//! Spec: X509 section 4.1.
+
+use std::time::SystemTime;
+
+use super::der::{
+    self, BIT_STRING, BOOLEAN, DecodeError, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE,
+};
+use super::time::time;
+
+/// subjectAltName, 2.5.29.17.
+pub(super) const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
+/// keyUsage, 2.5.29.15.
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
+/// basicConstraints, 2.5.29.19.
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
+/// extKeyUsage, 2.5.29.37.
+const EXT_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
+/// anyExtendedKeyUsage, 2.5.29.37.0.
+const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37, 0];
+
+/// A certificate of any version, with its outer shape checked and nothing judged.
+///
+/// ```text
+/// Certificate     tbsCertificate, signatureAlgorithm, signatureValue
+/// tbsCertificate  [0] version, serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo,
+///                 [1] issuerUniqueID, [2] subjectUniqueID, [3] extensions
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Certificate<'a> {
+    /// Whether a version is named; it is not in version 1, which has no extensions.
+    versioned: bool,
+    /// The number's content: big-endian, two's complement.
+    pub(super) serial: &'a [u8],
+    /// A Name, whole.
+    pub(super) issuer: &'a [u8],
+    pub(super) not_before: SystemTime,
+    pub(super) not_after: SystemTime,
+    /// A Name, whole.
+    pub(super) subject: &'a [u8],
+    /// SubjectPublicKeyInfo, whole.
+    pub(super) public_key: &'a [u8],
+    /// The content of the list; empty without any.
+    extensions: &'a [u8],
+    /// The content of signatureAlgorithm.
+    pub(super) signature_algorithm: &'a [u8],
+}
+
+impl<'a> Certificate<'a> {
+    pub(super) fn from_der(der: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut certificate = Reader::inside(der, SEQUENCE, "Certificate")?;
+        let mut tbs = certificate.nested(SEQUENCE, "Certificate.tbsCertificate")?;
+        let signature_algorithm = certificate.expect(SEQUENCE, "Certificate.signatureAlgorithm")?.content;
+        certificate.bit_string("Certificate.signatureValue")?;
+        certificate.finish("Certificate")?;
+
+        let versioned = tbs.optional(der::constructed(0), "TBSCertificate.version")?.is_some();
+        let serial = tbs.expect(INTEGER, "TBSCertificate.serialNumber")?.content;
+        tbs.expect(SEQUENCE, "TBSCertificate.signature")?;
+        let issuer = tbs.expect(SEQUENCE, "TBSCertificate.issuer")?.whole;
+        let mut validity = tbs.nested(SEQUENCE, "TBSCertificate.validity")?;
+        let not_before = time(&mut validity, "Validity.notBefore")?;
+        let not_after = time(&mut validity, "Validity.notAfter")?;
+        validity.finish("TBSCertificate.validity")?;
+        let subject = tbs.expect(SEQUENCE, "TBSCertificate.subject")?.whole;
+        let public_key = tbs.expect(SEQUENCE, "TBSCertificate.subjectPublicKeyInfo")?.whole;
+        tbs.optional(der::primitive(1), "TBSCertificate.issuerUniqueID")?;
+        tbs.optional(der::primitive(2), "TBSCertificate.subjectUniqueID")?;
+        let extensions = match tbs.optional(der::constructed(3), "TBSCertificate.extensions")? {
+            Some(tagged) => {
+                let mut tagged = Reader::new(tagged);
+                let list = tagged.expect(SEQUENCE, "TBSCertificate.extensions")?.content;
+                tagged.finish("TBSCertificate.extensions")?;
+                list
+            }
+            None => &[],
+        };
+        tbs.finish("TBSCertificate")?;
+        Ok(Self {
+            versioned,
+            serial,
+            issuer,
+            not_before,
+            not_after,
+            subject,
+            public_key,
+            extensions,
+            signature_algorithm,
+        })
+    }
+
+    /// The value of the extension of this kind: what its OCTET STRING holds.
+    pub(super) fn extension(&self, kind: &[u8]) -> Result<Option<&'a [u8]>, DecodeError> {
+        let mut list = Reader::new(self.extensions);
+        while !list.is_empty() {
+            let extension = Extension::read(&mut list)?;
+            if extension.kind == kind {
+                return Ok(Some(extension.value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// cA of basicConstraints; `None` without the extension.
+    ///
+    /// Spec: X509 section 4.2.1.9.
+    pub(super) fn is_ca(&self) -> Result<Option<bool>, DecodeError> {
+        let Some(value) = self.extension(BASIC_CONSTRAINTS)? else { return Ok(None) };
+        let mut constraints = Reader::inside(value, SEQUENCE, "BasicConstraints")?;
+        let ca = constraints.optional(BOOLEAN, "BasicConstraints.cA")?;
+        Ok(Some(ca.is_some_and(|content| content.iter().any(|byte| *byte != 0))))
+    }
+
+    /// Whether the certificate, once it is trusted, may issue others: it says so in basicConstraints or, without these, in
+    /// keyUsage, or it is of version 1 and cannot say anything.
+    ///
+    /// Spec: X509 sections 4.2.1.3 and 4.2.1.9.
+    pub(super) fn may_issue(&self) -> Result<bool, DecodeError> {
+        const KEY_CERT_SIGN: u8 = 0x80 >> 5;
+        if let Some(is_ca) = self.is_ca()? {
+            return Ok(is_ca);
+        }
+        let Some(value) = self.extension(KEY_USAGE)? else { return Ok(!self.versioned) };
+        // The first byte counts the bits that do not count in the last.
+        match Reader::new(value).expect(BIT_STRING, "KeyUsage")?.content {
+            [_, first, ..] => Ok(first & KEY_CERT_SIGN != 0),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether the certificate may be used for this purpose: it names the purpose, or any, or none at all.
+    ///
+    /// Spec: X509 section 4.2.1.12.
+    pub(super) fn allows(&self, purpose: &[u8]) -> Result<bool, DecodeError> {
+        let Some(value) = self.extension(EXT_KEY_USAGE)? else { return Ok(true) };
+        let mut purposes = Reader::inside(value, SEQUENCE, "ExtKeyUsageSyntax")?;
+        while !purposes.is_empty() {
+            let named = purposes.expect(OBJECT_IDENTIFIER, "KeyPurposeId")?.content;
+            if named == purpose || named == ANY_EXTENDED_KEY_USAGE {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// An extension of a certificate or of an OCSP answer.
+pub(super) struct Extension<'a> {
+    /// The content of extnID.
+    pub(super) kind: &'a [u8],
+    pub(super) critical: bool,
+    /// The content of extnValue.
+    pub(super) value: &'a [u8],
+}
+
+impl<'a> Extension<'a> {
+    pub(super) fn read(list: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let mut extension = list.nested(SEQUENCE, "Extension")?;
+        let kind = extension.expect(OBJECT_IDENTIFIER, "Extension.extnID")?.content;
+        let critical = match extension.optional(BOOLEAN, "Extension.critical")? {
+            None | Some([0]) => false,
+            Some([_]) => true,
+            Some(_) => return Err(DecodeError::value("Extension.critical")),
+        };
+        let value = extension.expect(OCTET_STRING, "Extension.extnValue")?.content;
+        extension.finish("Extension")?;
+        Ok(Self { kind, critical, value })
+    }
+}
+
+/// thisUpdate and nextUpdate of a certificate revocation list.
+///
+/// Spec: X509 section 5.1.
+pub(super) fn crl_times(der: &[u8]) -> Result<(SystemTime, SystemTime), DecodeError> {
+    let mut list = Reader::inside(der, SEQUENCE, "CertificateList")?;
+    let mut tbs = list.nested(SEQUENCE, "CertificateList.tbsCertList")?;
+    tbs.optional(INTEGER, "TBSCertList.version")?;
+    tbs.expect(SEQUENCE, "TBSCertList.signature")?;
+    tbs.expect(SEQUENCE, "TBSCertList.issuer")?;
+    let this_update = time(&mut tbs, "TBSCertList.thisUpdate")?;
+    Ok((this_update, time(&mut tbs, "TBSCertList.nextUpdate")?))
+}

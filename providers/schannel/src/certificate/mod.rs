@@ -1,0 +1,98 @@
+//! Certificates, read: what they say, and the bytes that others need of them.
+//!
+//! Nothing here trusts anything. Whether a certificate is accepted is decided in `backend/rustls/verify.rs`.
+//!
+//! | what | where |
+//! |---|---|
+//! | a certificate in words and numbers | `summary.rs` |
+//! | files in PEM or DER | `pem.rs` |
+//! | stapled OCSP answers | `ocsp.rs` |
+//! | the fields, names, times and algorithms | `fields.rs`, `name.rs`, `time.rs`, `algorithm.rs` |
+//! | DER | `der.rs` |
+
+mod algorithm;
+mod der;
+mod fields;
+mod name;
+pub(crate) mod ocsp;
+#[cfg(test)]
+pub(crate) mod ocsp_tests;
+pub(crate) mod pem;
+pub(crate) mod summary;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use std::time::SystemTime;
+
+use crypto::hash::Hash;
+
+pub use algorithm::EndPointHash;
+pub use der::{DecodeError, Problem};
+use fields::Certificate;
+
+/// Whether subject and issuer of the certificate are the same name, as they are in a root. What cannot be read is not.
+#[must_use]
+pub fn is_self_issued(certificate: &[u8]) -> bool {
+    Certificate::from_der(certificate).is_ok_and(|fields| fields.subject == fields.issuer)
+}
+
+/// The hash of the certificate for the channel binding tls-server-end-point: the one of its signatureAlgorithm, and
+/// SHA-256 in place of MD5 and SHA-1.
+///
+/// SHA-256 is also the answer where the specification has none: for an algorithm without a hash of its own, as Ed25519,
+/// for one that is not known here, for SHA-224, and for a certificate that cannot be read.
+///
+/// Spec: BINDING (RFC 5929 section 4.1).
+#[must_use]
+pub fn end_point_hash(certificate: &[u8]) -> EndPointHash {
+    let known = Certificate::from_der(certificate)
+        .and_then(|fields| algorithm::end_point_hash(fields.signature_algorithm));
+    known.ok().flatten().unwrap_or(EndPointHash::Sha256)
+}
+
+/// The subject of the certificate as a Name in DER; `None` if the certificate cannot be read.
+#[must_use]
+pub fn subject_der(certificate: &[u8]) -> Option<&[u8]> {
+    Some(Certificate::from_der(certificate).ok()?.subject)
+}
+
+/// The issuer of the certificate as a Name in DER; `None` if the certificate cannot be read.
+#[must_use]
+pub fn issuer_der(certificate: &[u8]) -> Option<&[u8]> {
+    Some(Certificate::from_der(certificate).ok()?.issuer)
+}
+
+/// The certificate's SubjectPublicKeyInfo in DER; `None` if the certificate cannot be read.
+#[must_use]
+pub fn public_key_der(certificate: &[u8]) -> Option<&[u8]> {
+    Some(Certificate::from_der(certificate).ok()?.public_key)
+}
+
+/// When the certificate is valid: notBefore and notAfter, both included.
+pub(crate) fn validity(certificate: &[u8]) -> Result<(SystemTime, SystemTime), DecodeError> {
+    Certificate::from_der(certificate).map(|fields| (fields.not_before, fields.not_after))
+}
+
+/// Whether the certificate may be used for this purpose (the content of an object identifier): it names the purpose, or
+/// anyExtendedKeyUsage, or no purpose at all.
+pub(crate) fn allows(certificate: &[u8], purpose: &[u8]) -> Result<bool, DecodeError> {
+    Certificate::from_der(certificate)?.allows(purpose)
+}
+
+/// Whether the certificate, once it is trusted, may issue others: it says so, or it is of version 1 and cannot say it.
+pub(crate) fn may_issue(certificate: &[u8]) -> Result<bool, DecodeError> {
+    Certificate::from_der(certificate)?.may_issue()
+}
+
+/// thisUpdate and nextUpdate of a certificate revocation list in DER.
+pub(crate) fn crl_times(list: &[u8]) -> Result<(SystemTime, SystemTime), DecodeError> {
+    fields::crl_times(list)
+}
+
+/// SHA-256.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.iter_mut().zip(Hash::Sha256.digest(bytes).as_ref()).for_each(|(to, from)| *to = *from);
+    out
+}

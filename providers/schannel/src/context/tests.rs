@@ -1,0 +1,403 @@
+//! Records that only a peer of our own making sends: key updates, tickets, floods, and what lies between them.
+
+use std::sync::Arc;
+
+use sspi_core::{
+    ContextFlags, ControlToken, Decrypted, IscReq, PackageInfo, SecPkgFlags, SecStatus, SecurityContext, SendingHalf,
+    ReceivingHalf,
+};
+use test_support::pair::{open, receive_buffers, seal};
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::attributes::Requested;
+use crate::backend::rustls::{Session, SessionSecrets};
+use crate::cipher_suites::SUITES;
+
+/// A client's context, and what protects the server's two directions.
+struct Rig {
+    context: Context,
+    to_client: Protection,
+    from_client: Protection,
+    suite: &'static SuiteRow,
+}
+
+fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
+    let protection = |seed: u8| {
+        if suite.is_tls13 {
+            let secret = Zeroizing::new(vec![seed; suite.hash.output_len()]);
+            Protection::from_traffic_secret(suite, secret).unwrap()
+        } else {
+            Protection::new(suite, &vec![seed; suite.aead.key_len()], &[seed; 12], 1, None).unwrap()
+        }
+    };
+    let session = Session {
+        is_client,
+        version: if suite.is_tls13 { 0x304 } else { 0x303 },
+        suite,
+        group: Some(0x1d),
+        alpn: None,
+        peer_chain: None,
+        local: None,
+        resumed: false,
+        session_id: Vec::new(),
+        server_name: None,
+        secrets: SessionSecrets::Tls13 { exporter: Zeroizing::new(vec![0; 32]) },
+    };
+    let info = PackageInfo {
+        name: NAME.into(),
+        aliases: Vec::new(),
+        comment: "".into(),
+        capabilities: SecPkgFlags::STREAM,
+        version: 1,
+        rpc_id: 14,
+        max_token: 0x6000,
+        oids: Vec::new(),
+    };
+    let requested = Requested::Initiator(IscReq::NONE);
+    let attributes = Attributes::new(Arc::new(info), session, requested, None, std::time::UNIX_EPOCH);
+    Rig {
+        context: Context::new(protection(1), protection(2), None, attributes),
+        to_client: protection(2),
+        from_client: protection(1),
+        suite,
+    }
+}
+
+fn tls13() -> impl Iterator<Item = Rig> {
+    SUITES.iter().filter(|s| s.is_tls13).map(|s| rig(s, true))
+}
+
+fn all() -> impl Iterator<Item = Rig> {
+    SUITES.iter().map(|s| rig(s, true))
+}
+
+impl Rig {
+    fn receive(&mut self, mut record: Vec<u8>) -> Result<(Vec<u8>, Decrypted), Error> {
+        open(&mut self.context, &mut record)
+    }
+
+    fn send(&mut self, data: &[u8]) -> Vec<u8> {
+        let sizes = self.context.attributes().stream_sizes().unwrap();
+        seal(&mut self.context, &sizes, data).unwrap()
+    }
+
+    /// Opens one record of ours as the peer would.
+    fn peer_opens(&mut self, mut record: Vec<u8>) -> (u8, Vec<u8>) {
+        let opened = self.from_client.open(&mut record).unwrap();
+        (opened.content_type, record[opened.content].to_vec())
+    }
+
+    fn from_peer(&mut self, content_type: u8, message: &[u8]) -> Vec<u8> {
+        self.to_client.seal_message(content_type, message).unwrap()
+    }
+}
+
+#[test]
+fn every_suite_protects_every_length_at_the_edges() {
+    for mut rig in all() {
+        for len in [0, 1, 2, 15, 16, 17, 1000, 16383, 16384] {
+            let data: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+            let record = rig.send(&data);
+            assert_eq!(rig.peer_opens(record), (APPLICATION_DATA, data.clone()), "{}", rig.suite.name);
+            let record = rig.from_peer(APPLICATION_DATA, &data);
+            assert_eq!(rig.receive(record).unwrap(), (data, Decrypted::Message), "{}", rig.suite.name);
+        }
+        let sizes = rig.context.attributes().stream_sizes().unwrap();
+        let error = seal(&mut rig.context, &sizes, &[0; 16385]).unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_INVALID_TOKEN, "one byte more is an error");
+        let record = rig.send(b"and writes nothing");
+        assert_eq!(rig.peer_opens(record).1, b"and writes nothing");
+    }
+}
+
+#[test]
+fn tampering_at_every_byte_is_refused_and_a_good_record_afterwards_too() {
+    for suite in SUITES {
+        let length = rig(suite, true).from_peer(APPLICATION_DATA, b"payload").len();
+        for at in 0..length {
+            let mut rig = rig(suite, true);
+            let good = rig.from_peer(APPLICATION_DATA, b"payload");
+            let next = rig.from_peer(APPLICATION_DATA, b"next");
+            let mut bad = good.clone();
+            bad[at] ^= 0x40;
+            let first = match rig.receive(bad) {
+                // A length that grew makes the record wait for more: nothing was decrypted.
+                Ok((data, Decrypted::Incomplete { .. })) => {
+                    assert!(data.is_empty() && (3..5).contains(&at), "{} {at}", suite.name);
+                    continue;
+                }
+                Ok(other) => panic!("{} {at}: {other:?}", suite.name),
+                Err(error) => error,
+            };
+            assert!(first.alert().is_some(), "it says which alert it would be");
+            for _ in 0..3 {
+                let again = rig.receive(good.clone()).unwrap_err();
+                assert_eq!(again.to_string(), first.to_string(), "the first error is final");
+                assert_eq!(rig.receive(next.clone()).unwrap_err().to_string(), first.to_string());
+            }
+            let sizes = rig.context.attributes().stream_sizes().unwrap();
+            let sending = seal(&mut rig.context, &sizes, b"x").unwrap_err();
+            assert_eq!(sending.to_string(), first.to_string(), "for the other half as well");
+            // The alert can still be sent.
+            let alert = ControlToken::Alert { level: AlertLevel::Fatal, number: first.alert().unwrap() };
+            let record = rig.context.apply_control_token(&alert).unwrap();
+            assert_eq!(rig.peer_opens(record), (ALERT, vec![2, first.alert().unwrap()]));
+        }
+    }
+}
+
+#[test]
+fn a_record_split_at_every_byte_waits_for_exactly_the_rest() {
+    for mut rig in all() {
+        let record = rig.from_peer(APPLICATION_DATA, b"split me");
+        for cut in 0..record.len() {
+            let mut memory = record.clone();
+            let mut buffers = receive_buffers(cut);
+            let decrypted = rig.context.decrypt_message(&mut memory, &mut buffers).unwrap();
+            let missing = if cut < 5 { 5 - cut } else { record.len() - cut };
+            assert_eq!(decrypted, Decrypted::Incomplete { missing: Some(missing) });
+            assert_eq!(memory, record);
+        }
+        assert_eq!(rig.receive(record).unwrap().0, b"split me");
+    }
+}
+
+#[test]
+fn a_key_update_is_answered_in_front_of_the_next_data() {
+    for mut rig in tls13() {
+        for _generation in 0..3 {
+            // update_requested
+            let update = rig.from_peer(HANDSHAKE, &[24, 0, 0, 1, 1]);
+            assert_eq!(rig.receive(update).unwrap(), (Vec::new(), Decrypted::Message));
+            rig.to_client.update(rig.suite).unwrap();
+            let record = rig.from_peer(APPLICATION_DATA, b"new keys");
+            assert_eq!(rig.receive(record).unwrap().0, b"new keys");
+
+            let sent = rig.send(b"answer");
+            let (update, data) = sent.split_at(KEY_UPDATE_RECORD);
+            assert_eq!(rig.peer_opens(update.to_vec()), (HANDSHAKE, vec![24, 0, 0, 1, 0]));
+            rig.from_client.update(rig.suite).unwrap();
+            assert_eq!(rig.peer_opens(data.to_vec()), (APPLICATION_DATA, b"answer".to_vec()));
+            let plain = rig.send(b"once");
+            assert_eq!(rig.peer_opens(plain), (APPLICATION_DATA, b"once".to_vec()));
+        }
+        // update_not_requested is not answered.
+        let update = rig.from_peer(HANDSHAKE, &[24, 0, 0, 1, 0]);
+        rig.receive(update).unwrap();
+        let sent = rig.send(b"plain");
+        assert_eq!(rig.peer_opens(sent), (APPLICATION_DATA, b"plain".to_vec()));
+    }
+}
+
+#[test]
+fn a_key_that_is_used_up_is_replaced_in_tls_1_3_and_ends_tls_1_2() {
+    for mut rig in all() {
+        rig.context.sender.protection.set_limit(3);
+        if !rig.suite.is_tls13 {
+            // TLS 1.2 began at sequence 1: Finished.
+            rig.send(b"1");
+            rig.send(b"2");
+            let sizes = rig.context.attributes().stream_sizes().unwrap();
+            let error = seal(&mut rig.context, &sizes, b"3").unwrap_err();
+            assert_eq!(error.status(), SecStatus::SEC_E_ENCRYPT_FAILURE);
+            assert!(!rig.context.apply_control_token(&ControlToken::Shutdown).unwrap().is_empty());
+            continue;
+        }
+        for i in 0..3 {
+            let record = rig.send(&[i]);
+            assert_eq!(rig.peer_opens(record), (APPLICATION_DATA, vec![i]));
+        }
+        let sent = rig.send(b"next key");
+        let (update, data) = sent.split_at(KEY_UPDATE_RECORD);
+        assert_eq!(rig.peer_opens(update.to_vec()), (HANDSHAKE, vec![24, 0, 0, 1, 0]));
+        rig.from_client.update(rig.suite).unwrap();
+        assert_eq!(rig.peer_opens(data.to_vec()), (APPLICATION_DATA, b"next key".to_vec()));
+    }
+}
+
+#[test]
+fn floods_of_harmless_records_are_bounded() {
+    for mut rig in all() {
+        let mut outcome = Ok((Vec::new(), Decrypted::Message));
+        for _ in 0..=FLOOD_LIMIT {
+            let record = rig.from_peer(APPLICATION_DATA, b"");
+            outcome = rig.receive(record);
+        }
+        let error = outcome.unwrap_err();
+        assert_eq!((error.status(), error.alert()), (SecStatus::SEC_E_ILLEGAL_MESSAGE, Some(10)));
+    }
+    for mut rig in tls13() {
+        let mut outcome = Ok((Vec::new(), Decrypted::Message));
+        for _ in 0..=FLOOD_LIMIT {
+            let record = rig.from_peer(HANDSHAKE, &[24, 0, 0, 1, 0]);
+            rig.to_client.update(rig.suite).unwrap();
+            outcome = rig.receive(record);
+        }
+        assert!(outcome.unwrap_err().message().contains("key updates"));
+    }
+    for suite in SUITES {
+        let mut rig = rig(suite, true);
+        let number = if suite.is_tls13 { USER_CANCELED } else { 100 };
+        let mut outcome = Ok((Vec::new(), Decrypted::Message));
+        for _ in 0..=WARNING_LIMIT {
+            let record = rig.from_peer(ALERT, &[1, number]);
+            outcome = rig.receive(record);
+        }
+        assert!(outcome.unwrap_err().message().contains("warning alerts"));
+    }
+}
+
+#[test]
+fn data_between_harmless_records_resets_their_count() {
+    for mut rig in all() {
+        for _ in 0..4 {
+            for _ in 0..FLOOD_LIMIT {
+                let record = rig.from_peer(APPLICATION_DATA, b"");
+                rig.receive(record).unwrap();
+            }
+            let record = rig.from_peer(APPLICATION_DATA, b"data");
+            rig.receive(record).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_held_handshake_fragment_hinders_nothing_of_ours_and_nothing_may_come_between() {
+    for mut rig in tls13() {
+        // Half a ticket is held while we send, ask for an alert, and close.
+        let fragment = rig.from_peer(HANDSHAKE, &[4, 0, 0, 10, 1, 2, 3]);
+        assert_eq!(rig.receive(fragment).unwrap(), (Vec::new(), Decrypted::Message));
+        let sent = rig.send(b"meanwhile");
+        assert_eq!(rig.peer_opens(sent).1, b"meanwhile");
+        let warning = ControlToken::Alert { level: AlertLevel::Warning, number: USER_CANCELED };
+        let sent = rig.context.apply_control_token(&warning).unwrap();
+        assert_eq!(rig.peer_opens(sent), (ALERT, vec![1, USER_CANCELED]));
+        let rest = rig.from_peer(HANDSHAKE, &[4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(rig.receive(rest).unwrap(), (Vec::new(), Decrypted::Message));
+        let fragment = rig.from_peer(HANDSHAKE, &[4, 0, 0, 10]);
+        rig.receive(fragment).unwrap();
+        assert!(!rig.context.apply_control_token(&ControlToken::Shutdown).unwrap().is_empty());
+        let between = rig.from_peer(APPLICATION_DATA, b"between");
+        assert_eq!(rig.receive(between).unwrap_err().alert(), Some(10));
+    }
+}
+
+#[test]
+fn handshake_messages_that_are_too_large_or_out_of_place_are_refused() {
+    for (message, alert) in [
+        (&[4, 1, 0, 1][..], 50),            // a ticket of 64 KiB and a byte
+        (&[4, 0xff, 0xff, 0xff], 50),       // 16 MB
+        (&[20, 0, 0, 0], 10),               // Finished
+        (&[1, 0, 0, 0], 10),                // ClientHello
+        (&[24, 0, 0, 1, 2], 47),            // KeyUpdate of an unknown kind
+        (&[24, 0, 0, 2, 0, 0], 47),         // KeyUpdate that is too long
+        (&[24, 0, 0, 1, 0, 4, 0, 0, 0], 10), // something behind KeyUpdate
+        (&[], 10),                          // nothing
+    ] {
+        for mut rig in tls13() {
+            let record = rig.from_peer(HANDSHAKE, message);
+            let error = rig.receive(record).unwrap_err();
+            assert_eq!(error.alert(), Some(alert), "{message:?}: {error}");
+        }
+    }
+}
+
+/// Windows row M7.
+#[test]
+fn m7_a_hello_request_asks_to_renegotiate_and_is_all_header_and_trailer() {
+    for suite in SUITES.iter().filter(|s| !s.is_tls13) {
+        let mut rig = rig(suite, true);
+        let mut record = rig.from_peer(HANDSHAKE, &[0, 0, 0, 0]);
+        let mut buffers = receive_buffers(record.len());
+        assert_eq!(rig.context.decrypt_message(&mut record, &mut buffers).unwrap(), Decrypted::Renegotiate);
+        let header = rig.context.attributes().stream_sizes().unwrap().header;
+        assert_eq!(buffers.map(|b| b.len), [header, 0, 20, 0]);
+        // Declined, the connection goes on.
+        let refused = (Box::new(rig.context) as Box<dyn SecurityContext>).renegotiate(&[]).err().unwrap();
+        assert_eq!(refused.error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+        let mut context = refused.context;
+        let decline = ControlToken::Alert { level: AlertLevel::Warning, number: 100 };
+        assert!(!context.apply_control_token(&decline).unwrap().is_empty());
+        let mut record = rig.to_client.seal_message(APPLICATION_DATA, b"on").unwrap();
+        assert_eq!(open(&mut *context, &mut record).unwrap().0, b"on");
+    }
+}
+
+#[test]
+fn requests_to_renegotiate_are_bounded() {
+    let suite = SuiteRow::by_code(0xc02f).unwrap();
+    for (is_client, message) in [(true, &[0, 0, 0, 0][..]), (false, &[1, 0, 0, 1, 9][..])] {
+        let mut rig = rig(suite, is_client);
+        for _ in 0..WARNING_LIMIT {
+            let record = rig.from_peer(HANDSHAKE, message);
+            assert_eq!(rig.receive(record).unwrap().1, Decrypted::Renegotiate);
+        }
+        let record = rig.from_peer(HANDSHAKE, message);
+        assert_eq!(rig.receive(record).unwrap_err().alert(), Some(10));
+    }
+}
+
+#[test]
+fn records_that_cannot_be_are_refused_from_their_header() {
+    for mut rig in all() {
+        for (header, alert) in [
+            ([0x47, 0x45, 0x54, 0x20, 0x2f], 10),
+            ([23, 2, 0, 0, 5], 10),
+            ([24, 3, 3, 0, 5], 10),
+            ([23, 3, 3, 0xff, 0xff], 22),
+        ] {
+            let mut fresh = self::rig(rig.suite, true);
+            let error = fresh.receive(header.to_vec()).unwrap_err();
+            assert_eq!(error.alert(), Some(alert), "{header:02x?}: {error}");
+        }
+        // ChangeCipherSpec has no place after the handshake.
+        let error = rig.receive(vec![20, 3, 3, 0, 1, 1]).unwrap_err();
+        assert!(matches!(error.alert(), Some(10 | 20)), "{error}");
+    }
+}
+
+#[test]
+fn the_halves_work_apart_and_share_the_first_error() {
+    for rig in all() {
+        let Rig { context, mut to_client, mut from_client, .. } = rig;
+        let split = (Box::new(context) as Box<dyn SecurityContext>).split().unwrap();
+        let (mut sender, mut receiver) = (split.sender, split.receiver);
+        let sizes = split.attributes.stream_sizes().unwrap();
+        assert!(matches!(split.attributes.flags(), ContextFlags::Initiator(_)));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for i in 0..200u8 {
+                    let mut record = seal(&mut *sender, &sizes, &[i; 100]).unwrap();
+                    let opened = from_client.open(&mut record).unwrap();
+                    assert_eq!(record[opened.content], [i; 100]);
+                }
+            });
+            scope.spawn(|| {
+                for i in 0..200u8 {
+                    let mut record = to_client.seal_message(APPLICATION_DATA, &[i; 100]).unwrap();
+                    assert_eq!(open(&mut *receiver, &mut record).unwrap().0, [i; 100]);
+                }
+            });
+        });
+        let mut bad = to_client.seal_message(APPLICATION_DATA, b"x").unwrap();
+        *bad.last_mut().unwrap() ^= 1;
+        let error = open(&mut *receiver, &mut bad).unwrap_err();
+        assert_eq!(seal(&mut *sender, &sizes, b"y").unwrap_err().to_string(), error.to_string());
+    }
+}
+
+#[test]
+fn truncated_and_padded_inner_plaintexts_are_what_the_specification_says() {
+    for mut rig in tls13() {
+        // Data, content type, padding: what is behind the last byte that is not zero does not count.
+        let mut padded = b"padded".to_vec();
+        padded.push(APPLICATION_DATA);
+        padded.extend([0; 99]);
+        // `seal_message` appends the type of its own: 0 here, so that it becomes padding too.
+        let record = rig.from_peer(0, &padded);
+        assert_eq!(rig.receive(record).unwrap().0, b"padded");
+        let record = rig.from_peer(0, &[0; 50]);
+        assert_eq!(rig.receive(record).unwrap_err().alert(), Some(10), "no content type at all");
+    }
+}

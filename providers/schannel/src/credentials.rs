@@ -1,0 +1,311 @@
+//! What `AcquireCredentialsHandle` yields: certificates, keys, roots and policy, read once and shared by every handshake.
+
+use std::sync::Arc;
+
+use sspi_core::{
+    AcceptRequest, AcceptSecurityContext, AlgId, AuthData, CertificateIdentity, CipherStrengths, CredentialUse,
+    CredentialsHandle, CredentialsRequest, Error, Fault, InitializeRequest, InitializeSecurityContext, PackageInfo,
+    QueryCredentialsAttributes, SecStatus, SpProt,
+};
+
+use crate::backend::rustls::{ClientConfigs, Identity, ServerConfigs, Settings, VerifyPolicy};
+use crate::certificate::pem;
+use crate::cipher_suites::{SUITES, SuiteRow};
+use crate::client::Client;
+use crate::config::{ClientCertificate, SchannelConfig};
+use crate::environment::Environment;
+use crate::package::NAME;
+use crate::server::Server;
+
+/// A Schannel credential, for one role.
+pub(crate) struct SchannelCredentials {
+    info: Arc<PackageInfo>,
+    role: Role,
+}
+
+enum Role {
+    Outbound(ClientConfigs),
+    Inbound(ServerConfigs),
+}
+
+fn configuration(setting: &'static str, status: SecStatus, what: impl Into<String>) -> Error {
+    Error::new(status, Fault::Configuration, what.into()).with_setting(setting)
+}
+
+impl SchannelCredentials {
+    pub(crate) fn acquire(
+        info: &Arc<PackageInfo>,
+        config: &SchannelConfig,
+        environment: &Environment,
+        request: &CredentialsRequest,
+    ) -> Result<Self, Error> {
+        if request.credential_use == CredentialUse::Both {
+            return Err(Error::new(
+                SecStatus::SEC_E_NO_CREDENTIALS,
+                Fault::ApiMisuse,
+                "Schannel credentials are inbound or outbound, not both",
+            ));
+        }
+        let application = match &request.auth_data {
+            AuthData::Configured => None,
+            AuthData::Certificate(certificate) => Some(certificate),
+            AuthData::Identity(_) | AuthData::Package(_) => {
+                return Err(Error::new(
+                    SecStatus::SEC_E_UNKNOWN_CREDENTIALS,
+                    Fault::ApiMisuse,
+                    "Schannel authenticates with certificates",
+                ));
+            }
+        };
+        let inbound = request.credential_use == CredentialUse::Inbound;
+        let settings = Arc::new(read(config, environment, application, inbound)?);
+        let role = if inbound {
+            if settings.identities.is_empty() {
+                return Err(configuration(
+                    "certificates",
+                    SecStatus::SEC_E_NO_CREDENTIALS,
+                    "a server needs a certificate, and none is configured",
+                ));
+            }
+            let configs = ServerConfigs::new(settings);
+            // What cannot be used shows now, not with the first connection.
+            configs.config(SpProt(u32::MAX), false)?;
+            Role::Inbound(configs)
+        } else {
+            let configs = ClientConfigs::new(settings);
+            configs.config(SpProt(u32::MAX), false)?;
+            Role::Outbound(configs)
+        };
+        Ok(Self { info: Arc::clone(info), role })
+    }
+
+    fn settings(&self) -> &Settings {
+        match &self.role {
+            Role::Outbound(configs) => &configs.settings,
+            Role::Inbound(configs) => &configs.settings,
+        }
+    }
+}
+
+/// Reads everything that a configuration names.
+fn read(
+    config: &SchannelConfig,
+    environment: &Environment,
+    application: Option<&CertificateIdentity>,
+    inbound: bool,
+) -> Result<Settings, Error> {
+    if config.protocols.is_empty() {
+        return Err(configuration("protocols", SecStatus::SEC_E_ALGORITHM_MISMATCH, "no protocol is enabled"));
+    }
+    let material = |setting: &'static str, reference: &str| {
+        environment.materials.read(reference).map_err(|error| {
+            configuration(setting, SecStatus::SEC_E_UNKNOWN_CREDENTIALS, format!("cannot read {reference}: {error}"))
+                .with_source(error)
+        })
+    };
+    let unreadable = |setting: &'static str, reference: &str, error: &dyn core::fmt::Display| {
+        configuration(setting, SecStatus::SEC_E_UNKNOWN_CREDENTIALS, format!("{reference}: {error}"))
+    };
+
+    let ocsp = config.ocsp_response.as_deref().map(|r| material("ocsp-response", r)).transpose()?;
+    let mut identities = Vec::new();
+    if let Some(application) = application {
+        identities.push(Identity::from_application(application)?);
+    } else {
+        for (index, certificate) in config.certificates.iter().enumerate() {
+            let bytes = material("certificates.chain", &certificate.chain)?;
+            let chain = pem::certificates(&bytes)
+                .map_err(|error| unreadable("certificates.chain", &certificate.chain, &error))?;
+            let bytes = zeroize::Zeroizing::new(material("certificates.key", &certificate.key)?);
+            let key =
+                pem::private_key(&bytes).map_err(|error| unreadable("certificates.key", &certificate.key, &error))?;
+            let staple = if index == 0 { ocsp.clone() } else { None };
+            identities.push(Identity::new(chain, key, staple, certificate.send_root)?);
+        }
+    }
+
+    let mut roots = Vec::new();
+    let (setting, references) =
+        if inbound { ("client-roots", &config.client_roots) } else { ("roots", &config.roots) };
+    // A server that asks nobody, and a client that only knows pins, need no roots.
+    if (inbound || config.pins.is_empty()) && !references.is_empty() {
+        for reference in references {
+            if reference == "system" {
+                roots.extend(environment.materials.system_roots().map_err(|error| {
+                    configuration(setting, SecStatus::SEC_E_UNKNOWN_CREDENTIALS, format!("the system's roots: {error}"))
+                        .with_source(error)
+                })?);
+            } else {
+                let bytes = material(setting, reference)?;
+                roots.extend(pem::certificates(&bytes).map_err(|error| unreadable(setting, reference, &error))?);
+            }
+        }
+    }
+    let mut crls = Vec::new();
+    for reference in &config.crls {
+        let bytes = material("crls", reference)?;
+        crls.extend(pem::crls(&bytes).map_err(|error| unreadable("crls", reference, &error))?);
+    }
+    let pins = config.pins.iter().map(|pin| parse_pin(pin)).collect::<Result<Vec<_>, _>>()?;
+    let alpn = config.alpn.iter().map(|name| alpn_name(name)).collect::<Result<Vec<_>, _>>()?;
+
+    Ok(Settings {
+        protocols: config.protocols.clone(),
+        suites: suites(&config.suites)?,
+        identities,
+        ask_for_client_certificate: !inbound
+            && application.is_none()
+            && config.client_certificate == ClientCertificate::Ask,
+        client_auth: config.client_auth,
+        send_ca_list: config.send_ca_list,
+        verify: VerifyPolicy {
+            roots: roots.into_iter().map(Into::into).collect(),
+            pins,
+            revocation: config.revocation,
+            crls: crls.into_iter().map(Into::into).collect(),
+        },
+        alpn,
+        resume: config.resume,
+        session_tickets: config.session_tickets,
+        session_cache_entries: config.session_cache_entries,
+        key_log: config.key_log.clone(),
+        environment: environment.clone(),
+    })
+}
+
+fn suites(names: &[String]) -> Result<Vec<&'static SuiteRow>, Error> {
+    if names.is_empty() {
+        return Ok(SUITES.iter().collect());
+    }
+    names
+        .iter()
+        .map(|name| {
+            SuiteRow::by_name(name).ok_or_else(|| {
+                let known: Vec<&str> = SUITES.iter().map(|row| row.name).collect();
+                configuration(
+                    "suites",
+                    SecStatus::SEC_E_ALGORITHM_MISMATCH,
+                    format!("there is no cipher suite {name:?} here; known: {}", known.join(", ")),
+                )
+            })
+        })
+        .collect()
+}
+
+/// A SHA-256 in hexadecimal, with or without `sha256:` in front and colons between.
+fn parse_pin(pin: &str) -> Result<[u8; 32], Error> {
+    let wrong = || {
+        configuration(
+            "pins",
+            SecStatus::SEC_E_INVALID_PARAMETER,
+            format!("{pin:?} is not a SHA-256 in hexadecimal (64 digits)"),
+        )
+    };
+    let digits: String = pin.strip_prefix("sha256:").unwrap_or(pin).chars().filter(|c| *c != ':').collect();
+    let mut out = [0; 32];
+    if digits.len() != 64 || !digits.is_ascii() {
+        return Err(wrong());
+    }
+    for (i, byte) in out.iter_mut().enumerate() {
+        let two = digits.get(2 * i..2 * i + 2).ok_or_else(wrong)?;
+        *byte = u8::from_str_radix(two, 16).map_err(|_| wrong())?;
+    }
+    Ok(out)
+}
+
+fn alpn_name(name: &str) -> Result<Vec<u8>, Error> {
+    if name.is_empty() || name.len() > 255 {
+        return Err(configuration(
+            "alpn",
+            SecStatus::SEC_E_INVALID_PARAMETER,
+            format!("an application protocol has 1 to 255 bytes, not {}", name.len()),
+        ));
+    }
+    Ok(name.as_bytes().to_vec())
+}
+
+impl CredentialsHandle for SchannelCredentials {
+    fn package_info(&self) -> &PackageInfo {
+        &self.info
+    }
+
+    fn credential_use(&self) -> CredentialUse {
+        match self.role {
+            Role::Outbound(_) => CredentialUse::Outbound,
+            Role::Inbound(_) => CredentialUse::Inbound,
+        }
+    }
+
+    fn initialize(&self, request: &InitializeRequest) -> Result<Box<dyn InitializeSecurityContext>, Error> {
+        match &self.role {
+            Role::Outbound(configs) => Ok(Box::new(Client::new(&self.info, configs, request)?)),
+            Role::Inbound(_) => Err(Error::new(
+                SecStatus::SEC_E_NO_CREDENTIALS,
+                Fault::ApiMisuse,
+                "the credential is inbound and cannot initiate",
+            )),
+        }
+    }
+
+    fn accept(&self, request: &AcceptRequest) -> Result<Box<dyn AcceptSecurityContext>, Error> {
+        match &self.role {
+            Role::Inbound(configs) => Ok(Box::new(Server::new(&self.info, configs, request)?)),
+            Role::Outbound(_) => Err(Error::new(
+                SecStatus::SEC_E_NO_CREDENTIALS,
+                Fault::ApiMisuse,
+                "the credential is outbound and cannot accept",
+            )),
+        }
+    }
+}
+
+impl QueryCredentialsAttributes for SchannelCredentials {
+    fn package_name(&self) -> &str {
+        NAME
+    }
+
+    fn names(&self) -> Result<String, Error> {
+        let leaf = self.certificate()?;
+        crate::CertificateSummary::from_der(&leaf).map(|summary| summary.subject).map_err(|error| {
+            Error::new(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, Fault::Configuration, error.to_string())
+        })
+    }
+
+    fn supported_protocols(&self) -> Result<SpProt, Error> {
+        let role = match self.role {
+            Role::Outbound(_) => SpProt::CLIENTS,
+            Role::Inbound(_) => SpProt::SERVERS,
+        };
+        Ok(self.settings().protocol_bits().intersection(role))
+    }
+
+    fn supported_algorithms(&self) -> Result<Vec<AlgId>, Error> {
+        let mut out = Vec::new();
+        for suite in &self.settings().suites {
+            let (_, _, _, cipher) = suite.cipher();
+            if !out.contains(&cipher) {
+                out.push(cipher);
+            }
+        }
+        out.push(AlgId::ECDH_EPHEM);
+        Ok(out)
+    }
+
+    fn cipher_strengths(&self) -> Result<CipherStrengths, Error> {
+        let bits = || self.settings().suites.iter().map(|suite| suite.cipher().1);
+        Ok(CipherStrengths {
+            minimum: bits().min().unwrap_or_default(),
+            maximum: bits().max().unwrap_or_default(),
+        })
+    }
+
+    fn certificate(&self) -> Result<Vec<u8>, Error> {
+        self.settings().identities.first().map(|identity| identity.leaf().to_vec()).ok_or_else(|| {
+            Error::new(
+                SecStatus::SEC_E_NO_CREDENTIALS,
+                Fault::ApiMisuse,
+                "the credential is anonymous: it has no certificate",
+            )
+        })
+    }
+}

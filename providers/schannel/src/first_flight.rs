@@ -1,0 +1,223 @@
+//! The first bytes of a peer: what protocol they are, and what a ClientHello offers.
+
+use sspi_core::SpProt;
+use wire::{DecodeError, Reader};
+
+/// What the first bytes of a connection are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstFlight {
+    /// A record of SSL 3.0 or any TLS.
+    TlsRecord,
+    /// An SSL 2.0 CLIENT-HELLO, whatever it carries.
+    Ssl2Hello,
+    /// A request of HTTP or another protocol in clear text.
+    PlainText,
+    /// An SSH identification.
+    Ssh,
+    /// A raw NTLM, SPNEGO or Kerberos token.
+    AuthenticationToken,
+    /// Something else.
+    Unknown,
+}
+
+impl FirstFlight {
+    /// Classifies what a connection begins with; five bytes are enough, fewer say `None`.
+    #[must_use]
+    pub fn classify(input: &[u8]) -> Option<Self> {
+        let first = input.first_chunk::<5>()?;
+        Some(match *first {
+            [20..=23, 3, ..] => Self::TlsRecord,
+            // A two-byte header with its high bit set, then CLIENT-HELLO; or a three-byte header. Spec: SSL2 section 1.1.
+            [high, _, 1, 0 | 2 | 3 | 0x80, _] if high & 0x80 != 0 => Self::Ssl2Hello,
+            [high, _, 0, 1, 0 | 2 | 3 | 0x80] if high & 0xC0 == 0 => Self::Ssl2Hello,
+            [b'N', b'T', b'L', b'M', b'S'] | [0x60, ..] => Self::AuthenticationToken,
+            [b'S', b'S', b'H', b'-', _] => Self::Ssh,
+            _ if first.iter().all(|b| b.is_ascii_graphic() || b" \r\n\t".contains(b)) => Self::PlainText,
+            _ => Self::Unknown,
+        })
+    }
+
+    /// What it is, for a sentence that ends in "it sent …".
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::TlsRecord => "a TLS record",
+            Self::Ssl2Hello => "an SSL 2.0 hello, which is not enabled here",
+            Self::PlainText => "plain text, such as an HTTP request without TLS",
+            Self::Ssh => "an SSH identification",
+            Self::AuthenticationToken => "an authentication token without TLS",
+            Self::Unknown => "bytes of no protocol that is known here",
+        }
+    }
+}
+
+/// What a ClientHello offers, for messages and for decisions before an engine sees it.
+///
+/// Spec: TLS13 section 4.1.2.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HelloSummary {
+    /// Versions, as on the wire, in the client's order.
+    pub(crate) versions: Vec<u16>,
+    /// Suites, in the client's order.
+    pub(crate) suites: Vec<u16>,
+    /// Groups, in the client's order.
+    pub(crate) groups: Vec<u16>,
+    /// Application protocols, in the client's order.
+    pub(crate) alpn: Vec<Vec<u8>>,
+}
+
+const SUPPORTED_GROUPS: u16 = 10;
+const ALPN: u16 = 16;
+const SUPPORTED_VERSIONS: u16 = 43;
+
+impl HelloSummary {
+    /// Reads the body of a ClientHello (without the four bytes of its message header).
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, DecodeError> {
+        let mut hello = Reader::new(body);
+        let legacy_version = hello.u16("ClientHello.legacy_version")?;
+        hello.take("ClientHello.random", 32)?;
+        hello.opaque_u8("ClientHello.legacy_session_id")?;
+        let mut out = Self::default();
+        let mut suites = hello.vec_u16("ClientHello.cipher_suites")?;
+        while !suites.is_empty() {
+            out.suites.push(suites.u16("ClientHello.cipher_suites")?);
+        }
+        hello.opaque_u8("ClientHello.legacy_compression_methods")?;
+        if !hello.is_empty() {
+            let mut extensions = hello.vec_u16("ClientHello.extensions")?;
+            while !extensions.is_empty() {
+                let kind = extensions.u16("Extension.extension_type")?;
+                out.extension(kind, extensions.vec_u16("Extension.extension_data")?)?;
+            }
+        }
+        if out.versions.is_empty() {
+            out.versions.push(legacy_version);
+        }
+        Ok(out)
+    }
+
+    fn extension(&mut self, kind: u16, mut data: Reader<'_>) -> Result<(), DecodeError> {
+        match kind {
+            SUPPORTED_GROUPS => {
+                let mut groups = data.vec_u16("supported_groups")?;
+                while !groups.is_empty() {
+                    self.groups.push(groups.u16("supported_groups")?);
+                }
+            }
+            ALPN => {
+                let mut names = data.vec_u16("application_layer_protocol_negotiation")?;
+                while !names.is_empty() {
+                    self.alpn.push(names.opaque_u8("application_layer_protocol_negotiation")?.to_vec());
+                }
+            }
+            SUPPORTED_VERSIONS => {
+                let mut versions = data.vec_u8("supported_versions")?;
+                while !versions.is_empty() {
+                    self.versions.push(versions.u16("supported_versions")?);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The protocols that are offered, by name. Without `supported_versions` a hello names its highest only.
+    pub(crate) fn protocols(&self) -> String {
+        let names: Vec<&str> = self.versions.iter().filter_map(|v| version_name(*v)).collect();
+        match names.as_slice() {
+            [] => "none that is known here".to_owned(),
+            [one] => format!("{one} and older"),
+            several => several.join(", "),
+        }
+    }
+
+    /// The suites that are offered, as far as a message has room.
+    pub(crate) fn suites(&self) -> String {
+        some_of(self.suites.iter().map(|code| format!("{code:04x}")))
+    }
+
+    /// The groups that are offered, as far as a message has room.
+    pub(crate) fn groups(&self) -> String {
+        some_of(self.groups.iter().map(|code| format!("{code:04x}")))
+    }
+
+    /// The application protocols that are offered, made harmless.
+    pub(crate) fn alpn(&self) -> String {
+        some_of(self.alpn.iter().map(|name| name.escape_ascii().to_string()))
+    }
+}
+
+fn some_of(mut items: impl Iterator<Item = String>) -> String {
+    let shown: Vec<String> = items.by_ref().take(12).collect();
+    let more = items.count();
+    match (shown.is_empty(), more) {
+        (true, _) => "none".to_owned(),
+        (_, 0) => shown.join(" "),
+        _ => format!("{} and {more} more", shown.join(" ")),
+    }
+}
+
+/// The name of a protocol version as on the wire.
+pub(crate) fn version_name(version: u16) -> Option<&'static str> {
+    Some(match version {
+        0x0304 => "TLS 1.3",
+        0x0303 => "TLS 1.2",
+        0x0302 => "TLS 1.1",
+        0x0301 => "TLS 1.0",
+        0x0300 => "SSL 3.0",
+        0x0002 => "SSL 2.0",
+        _ => return None,
+    })
+}
+
+/// The protocol of a version as on the wire, both roles.
+pub(crate) fn version_bits(version: u16) -> SpProt {
+    match version {
+        0x0304 => SpProt::TLS1_3,
+        0x0303 => SpProt::TLS1_2,
+        _ => SpProt::NONE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes_are_told_apart() {
+        for (bytes, flight) in [
+            (&[0x16, 3, 1, 0, 5][..], FirstFlight::TlsRecord),
+            (&[0x80, 0x2e, 1, 0, 2], FirstFlight::Ssl2Hello),
+            (&[0x80, 0x2e, 1, 3, 1], FirstFlight::Ssl2Hello),
+            (&[0x00, 0x2e, 0, 1, 0], FirstFlight::Ssl2Hello),
+            (b"GET / HTTP/1.1\r\n", FirstFlight::PlainText),
+            (b"SSH-2.0-x", FirstFlight::Ssh),
+            (b"NTLMSSP\0", FirstFlight::AuthenticationToken),
+            (&[0x16, 1, 0, 0, 1], FirstFlight::Unknown),
+            (&[0xfa; 5], FirstFlight::Unknown),
+        ] {
+            assert_eq!(FirstFlight::classify(bytes), Some(flight), "{bytes:02x?}");
+        }
+        for cut in 0..5 {
+            assert_eq!(FirstFlight::classify(&b"GET /"[..cut]), None);
+        }
+    }
+
+    #[test]
+    fn a_hello_is_summarised_and_every_cut_of_it_refused() {
+        let mut hello = vec![3, 3];
+        hello.extend([7; 32]);
+        hello.extend([0, 0, 4, 0x13, 1, 0, 0x2f, 1, 0]);
+        let extensions = [0, 43, 0, 3, 2, 3, 4, 0, 16, 0, 5, 0, 3, 2, b'h', 0x1b];
+        hello.extend([0, 16]);
+        hello.extend(extensions);
+        let summary = HelloSummary::parse(&hello).unwrap();
+        assert_eq!(summary.versions, [0x304]);
+        assert_eq!(summary.suites(), "1301 002f");
+        assert_eq!(summary.alpn(), "h\\x1b", "control characters are made harmless");
+        for cut in 0..hello.len() {
+            // A hello may end before its extensions.
+            assert_eq!(HelloSummary::parse(&hello[..cut]).is_ok(), cut == hello.len() - 18, "{cut}");
+        }
+    }
+}

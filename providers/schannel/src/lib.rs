@@ -1,0 +1,35 @@
+//! Schannel: TLS behind the SSPI contract.
+//!
+//! TLS 1.3 and 1.2 run through rustls for the handshake; the records after it are our own, in place in the caller's
+//! memory. Where to look:
+//!
+//! | what | where |
+//! |---|---|
+//! | what a configuration may say | `config.rs` |
+//! | files, clock and roots, passed in | `environment.rs` |
+//! | a handshake as client, as server | `client.rs`, `server.rs` |
+//! | message protection, control tokens, attributes afterwards | `context.rs`, `attributes.rs` |
+//! | the first bytes of a peer | `first_flight.rs` |
+//! | error → status, fault and alert | `status.rs` |
+//! | rustls, and nowhere else | `backend/rustls/` |
+
+mod attributes;
+mod backend;
+pub mod certificate;
+mod cipher_suites;
+mod client;
+mod config;
+mod context;
+mod credentials;
+mod environment;
+mod first_flight;
+mod package;
+mod server;
+mod status;
+
+pub use certificate::summary::CertificateSummary;
+pub use config::{CertificateConfig, ClientAuth, ClientCertificate, Protocol, Revocation, SchannelConfig};
+pub use environment::{Environment, Materials};
+pub use first_flight::FirstFlight;
+pub use package::Schannel;
+pub use status::{AlertMeaning, alert_meaning};

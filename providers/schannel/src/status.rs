@@ -1,0 +1,365 @@
+//! The package's own errors, and what each means to the caller and to the peer: ONE table.
+
+use std::borrow::Cow;
+
+use sspi_core::{Fault, SecStatus};
+
+/// Everything that can go wrong in a handshake or on a connection, by whose fault it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Error {
+    // What cannot be read as TLS.
+    /// The first bytes of a connection are something else.
+    NotTls { what: &'static str },
+    /// Bytes that cannot begin a record.
+    NotARecord { first: [u8; 5] },
+    /// A message that cannot be decoded.
+    Decode { what: String },
+
+    // What breaks the protocol.
+    /// A record or a plaintext is too long.
+    RecordOverflow { length: usize, maximum: usize },
+    /// A record that does not authenticate.
+    BadRecordMac,
+    /// A record without content type.
+    NoContentType,
+    /// A record of a type that may not come now.
+    UnexpectedRecord { content_type: u8 },
+    /// A message that may not come now.
+    UnexpectedMessage { what: String },
+    /// A value that is not allowed.
+    IllegalParameter { what: String },
+    /// A signature or a Finished message that is wrong.
+    HandshakeSignature { what: String },
+    /// An extension that was not asked for.
+    UnsupportedExtension { what: String },
+    /// Too much of something harmless.
+    Flood { what: &'static str, limit: usize },
+    /// A handshake that holds more memory than it may.
+    TooMuchHandshake { limit: usize },
+
+    // What does not fit together.
+    /// No protocol in common.
+    NoProtocolInCommon { peer: String, ours: String },
+    /// No suite, group or signature scheme in common.
+    NothingInCommon { what: &'static str, peer: String, setting: &'static str },
+    /// An extension that we insist on.
+    MissingExtension { what: String },
+    /// No application protocol in common.
+    NoApplicationProtocol { peer: String, ours: String },
+
+    // What was judged and refused.
+    /// A certificate.
+    Certificate(CertificateProblem),
+    /// A client that should have shown a certificate.
+    NoClientCertificate,
+
+    // What the peer said.
+    /// A fatal alert.
+    AlertReceived(u8),
+    /// close_notify in the middle of a handshake.
+    ClosedInHandshake,
+
+    // What is ours.
+    /// The key has protected as many records as it may.
+    KeyUsedUp,
+    /// Something that should not happen.
+    Internal(&'static str),
+    /// Something that rustls reports and that should not happen.
+    InternalReport(String),
+}
+
+/// What is wrong with a certificate, and what would change that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CertificateProblem {
+    pub(crate) kind: CertificateKind,
+    /// Whose: `the server's certificate` or `the client's certificate`.
+    pub(crate) whose: &'static str,
+    /// Names, dates: what the peer showed. Made harmless before it gets here.
+    pub(crate) detail: String,
+}
+
+/// The kinds of problem that have a status or an alert of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CertificateKind {
+    Expired,
+    NotYetValid,
+    WrongName,
+    UnknownIssuer,
+    NotPinned,
+    Revoked,
+    RevocationUnknown,
+    RevocationOutOfDate,
+    BadOcspResponse,
+    WrongUsage,
+    BadSignature,
+    BadEncoding,
+    Other,
+}
+
+/// Status, fault, alert and setting of one kind of problem.
+type Row = (SecStatus, Fault, u8, Option<&'static str>);
+
+impl CertificateKind {
+    const fn row(self) -> Row {
+        use Fault::Refused;
+        match self {
+            Self::Expired | Self::NotYetValid => (SecStatus::SEC_E_CERT_EXPIRED, Refused, 45, None),
+            Self::WrongName => (SecStatus::SEC_E_WRONG_PRINCIPAL, Refused, 42, Some("pins")),
+            Self::UnknownIssuer => (SecStatus::SEC_E_UNTRUSTED_ROOT, Refused, 48, Some("roots")),
+            Self::NotPinned => (SecStatus::SEC_E_UNTRUSTED_ROOT, Refused, 49, Some("pins")),
+            Self::Revoked => (SecStatus::CRYPT_E_REVOKED, Refused, 44, Some("revocation")),
+            Self::RevocationUnknown => (SecStatus::CRYPT_E_NO_REVOCATION_CHECK, Refused, 48, Some("revocation")),
+            Self::RevocationOutOfDate => (SecStatus::CRYPT_E_REVOCATION_OFFLINE, Refused, 48, Some("crls")),
+            Self::BadOcspResponse => (SecStatus::CRYPT_E_NO_REVOCATION_CHECK, Refused, 113, Some("revocation")),
+            Self::WrongUsage => (SecStatus::SEC_E_CERT_WRONG_USAGE, Refused, 43, None),
+            Self::BadSignature => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 51, None),
+            Self::BadEncoding => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 42, None),
+            Self::Other => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 46, None),
+        }
+    }
+
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Expired => "has expired",
+            Self::NotYetValid => "is not valid yet",
+            Self::WrongName => "is for another name",
+            Self::UnknownIssuer => "was issued by an authority that is not trusted",
+            Self::NotPinned => "is none of those that are pinned",
+            Self::Revoked => "is revoked",
+            Self::RevocationUnknown => "cannot be checked for revocation",
+            Self::RevocationOutOfDate => "cannot be checked for revocation: the revocation list is out of date",
+            Self::BadOcspResponse => "came with an OCSP answer that cannot be used",
+            Self::WrongUsage => "may not be used for this purpose",
+            Self::BadSignature => "or a signature made with it is not right",
+            Self::BadEncoding => "cannot be read",
+            Self::Other => "was refused",
+        }
+    }
+}
+
+impl Error {
+    /// THE table: what each error means to the caller (status, fault), to the peer (alert), and what would change it.
+    fn row(&self) -> Row {
+        use Fault::{ApiMisuse, Decode, Internal, PeerIncompatible, PeerMisbehaved, PeerReported, Refused};
+        use SecStatus as S;
+        match self {
+            Self::NotTls { .. } => (S::SEC_E_INVALID_TOKEN, Decode, 70, None),
+            Self::NotARecord { .. } => (S::SEC_E_INVALID_TOKEN, Decode, 10, None),
+            Self::Decode { .. } => (S::SEC_E_ILLEGAL_MESSAGE, Decode, 50, None),
+            Self::RecordOverflow { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 22, None),
+            Self::BadRecordMac => (S::SEC_E_MESSAGE_ALTERED, PeerMisbehaved, 20, None),
+            Self::NoContentType
+            | Self::UnexpectedRecord { .. }
+            | Self::UnexpectedMessage { .. }
+            | Self::Flood { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 10, None),
+            Self::IllegalParameter { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 47, None),
+            Self::HandshakeSignature { .. } => (S::SEC_E_DECRYPT_FAILURE, PeerMisbehaved, 51, None),
+            Self::UnsupportedExtension { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 110, None),
+            Self::TooMuchHandshake { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 50, None),
+            Self::NoProtocolInCommon { .. } => {
+                (S::SEC_E_UNSUPPORTED_FUNCTION, PeerIncompatible, 70, Some("protocols"))
+            }
+            Self::NothingInCommon { setting, .. } => {
+                (S::SEC_E_ALGORITHM_MISMATCH, PeerIncompatible, 40, Some(setting))
+            }
+            Self::MissingExtension { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerIncompatible, 109, None),
+            Self::NoApplicationProtocol { .. } => {
+                (S::SEC_E_APPLICATION_PROTOCOL_MISMATCH, PeerIncompatible, 120, Some("alpn"))
+            }
+            Self::Certificate(problem) => problem.kind.row(),
+            Self::NoClientCertificate => (S::SEC_E_NO_CREDENTIALS, Refused, 116, Some("client-auth")),
+            Self::AlertReceived(number) => {
+                (alert_meaning(*number).map_or(S::SEC_E_ILLEGAL_MESSAGE, |m| m.status), PeerReported, 0, None)
+            }
+            Self::ClosedInHandshake => (S::SEC_E_UNFINISHED_CONTEXT_DELETED, PeerReported, 0, None),
+            Self::KeyUsedUp => (S::SEC_E_ENCRYPT_FAILURE, ApiMisuse, 80, None),
+            Self::Internal(_) | Self::InternalReport(_) => (S::SEC_E_INTERNAL_ERROR, Internal, 80, None),
+        }
+    }
+
+    /// The alert for the peer; none when it was the peer who spoke.
+    pub(crate) fn alert(&self) -> Option<u8> {
+        match self {
+            Self::AlertReceived(_) | Self::ClosedInHandshake => None,
+            _ => Some(self.row().2),
+        }
+    }
+
+    fn sentence(&self) -> Cow<'static, str> {
+        match self {
+            Self::NotTls { what } => format!("the peer does not speak TLS: it sent {what}").into(),
+            Self::NotARecord { first } => {
+                let [a, b, c, d, e] = first;
+                format!("the peer sent bytes that are no TLS record: {a:02x} {b:02x} {c:02x} {d:02x} {e:02x}").into()
+            }
+            Self::Decode { what } => format!("a message of the peer cannot be decoded: {what}").into(),
+            Self::RecordOverflow { length, maximum } => {
+                format!("the peer sent a record of {length} bytes, where at most {maximum} are allowed").into()
+            }
+            Self::BadRecordMac => "a record does not authenticate: it was altered, repeated or lost on its way".into(),
+            Self::NoContentType => "a record has no content type".into(),
+            Self::UnexpectedRecord { content_type } => {
+                format!("the peer sent a record of type {content_type} that may not come now").into()
+            }
+            Self::UnexpectedMessage { what } => {
+                format!("the peer sent a message that may not come now: {what}").into()
+            }
+            Self::IllegalParameter { what } => format!("the peer sent a value that is not allowed: {what}").into(),
+            Self::HandshakeSignature { what } => format!("the peer could not prove its identity: {what}").into(),
+            Self::UnsupportedExtension { what } => {
+                format!("the peer answered with an extension that was not asked for: {what}").into()
+            }
+            Self::Flood { what, limit } => format!("the peer sent more than {limit} {what} in a row").into(),
+            Self::TooMuchHandshake { limit } => {
+                format!("the peer sent more than {limit} bytes without completing its handshake").into()
+            }
+            Self::NoProtocolInCommon { peer, ours } => {
+                format!("no protocol in common: the peer has {peer}; enabled here: {ours}").into()
+            }
+            Self::NothingInCommon { what, peer, .. } if peer.is_empty() => {
+                format!("the peer and we have no {what} in common").into()
+            }
+            Self::NothingInCommon { what, peer, .. } => {
+                format!("the peer and we have no {what} in common; it offers {peer}").into()
+            }
+            Self::MissingExtension { what } => format!("the peer left out what its hello must have: {what}").into(),
+            Self::NoApplicationProtocol { peer, ours } => {
+                format!("no application protocol in common: the peer has {peer}; configured here: {ours}").into()
+            }
+            Self::Certificate(CertificateProblem { kind, whose, detail }) => {
+                let colon = if detail.is_empty() { "" } else { ": " };
+                format!("{whose} {}{colon}{detail}", kind.sentence()).into()
+            }
+            Self::NoClientCertificate => "the client showed no certificate, and one is required".into(),
+            Self::AlertReceived(number) => match alert_meaning(*number) {
+                Some(meaning) => format!("the peer sent the alert {} ({number}): {}", meaning.name, meaning.sentence).into(),
+                None => format!("the peer sent the unknown alert {number}").into(),
+            },
+            Self::ClosedInHandshake => "the peer closed the connection in the middle of the handshake".into(),
+            Self::KeyUsedUp => "the key has protected as many records as is safe; open a new connection".into(),
+            Self::Internal(what) => (*what).into(),
+            Self::InternalReport(what) => what.clone().into(),
+        }
+    }
+}
+
+impl From<Error> for sspi_core::Error {
+    fn from(error: Error) -> Self {
+        let (status, fault, alert, setting) = error.row();
+        let mut out = Self::new(status, fault, error.sentence());
+        if let Some(setting) = setting {
+            out = out.with_setting(setting);
+        }
+        if error.alert().is_some() {
+            out = out.with_alert(alert);
+        }
+        out
+    }
+}
+
+/// What a received alert means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlertMeaning {
+    /// The number on the wire.
+    pub number: u8,
+    /// The registered name.
+    pub name: &'static str,
+    /// The status that it stands for, as Windows maps it.
+    pub status: SecStatus,
+    /// What it says, in a few words.
+    pub sentence: &'static str,
+}
+
+/// What a received alert means; `None` for a number that is not registered.
+///
+/// Spec: TLS13 section 6; the statuses are those of Microsoft's table of Schannel error codes for alerts.
+#[must_use]
+pub fn alert_meaning(number: u8) -> Option<&'static AlertMeaning> {
+    ALERTS.iter().find(|alert| alert.number == number)
+}
+
+macro_rules! alerts {
+    ($($number:literal $name:ident $status:ident $sentence:literal;)*) => {
+        &[$(AlertMeaning {
+            number: $number,
+            name: stringify!($name),
+            status: SecStatus::$status,
+            sentence: $sentence,
+        }),*]
+    };
+}
+
+#[rustfmt::skip]
+const ALERTS: &[AlertMeaning] = alerts! {
+    0   close_notify                    SEC_I_CONTEXT_EXPIRED               "it has closed its side";
+    10  unexpected_message              SEC_E_ILLEGAL_MESSAGE               "a message came that it did not expect";
+    20  bad_record_mac                  SEC_E_MESSAGE_ALTERED               "a record did not authenticate";
+    21  decryption_failed               SEC_E_DECRYPT_FAILURE               "a record could not be decrypted";
+    22  record_overflow                 SEC_E_ILLEGAL_MESSAGE               "a record was too long";
+    30  decompression_failure           SEC_E_MESSAGE_ALTERED               "a record could not be decompressed";
+    40  handshake_failure               SEC_E_ILLEGAL_MESSAGE               "it found no acceptable set of parameters";
+    41  no_certificate                  SEC_E_NO_CREDENTIALS                "it has no certificate to show";
+    42  bad_certificate                 SEC_E_CERT_UNKNOWN                  "it could not use our certificate";
+    43  unsupported_certificate         SEC_E_CERT_UNKNOWN                  "our certificate is of a kind it does not support";
+    44  certificate_revoked             CRYPT_E_REVOKED                     "our certificate is revoked";
+    45  certificate_expired             SEC_E_CERT_EXPIRED                  "our certificate has expired";
+    46  certificate_unknown             SEC_E_CERT_UNKNOWN                  "our certificate was not acceptable";
+    47  illegal_parameter               SEC_E_ILLEGAL_MESSAGE               "a value was out of range";
+    48  unknown_ca                      SEC_E_UNTRUSTED_ROOT                "it does not trust the authority of our certificate";
+    49  access_denied                   SEC_E_LOGON_DENIED                  "our certificate is valid, and access was denied";
+    50  decode_error                    SEC_E_ILLEGAL_MESSAGE               "it could not decode a message";
+    51  decrypt_error                   SEC_E_DECRYPT_FAILURE               "a signature or a Finished message was wrong";
+    60  export_restriction              SEC_E_ILLEGAL_MESSAGE               "export restrictions were not kept";
+    70  protocol_version                SEC_E_UNSUPPORTED_FUNCTION          "it does not support the protocol version";
+    71  insufficient_security           SEC_E_ALGORITHM_MISMATCH            "it wants stronger ciphers";
+    80  internal_error                  SEC_E_INTERNAL_ERROR                "an internal error on its side";
+    86  inappropriate_fallback          SEC_E_ILLEGAL_MESSAGE               "the protocol was lowered without need";
+    90  user_canceled                   SEC_E_UNFINISHED_CONTEXT_DELETED    "its user gave up";
+    100 no_renegotiation                SEC_E_ILLEGAL_MESSAGE               "it does not renegotiate";
+    109 missing_extension               SEC_E_ILLEGAL_MESSAGE               "an extension was missing";
+    110 unsupported_extension           SEC_E_ILLEGAL_MESSAGE               "an extension was not asked for";
+    111 certificate_unobtainable        SEC_E_CERT_UNKNOWN                  "it could not fetch our certificate";
+    112 unrecognized_name               SEC_E_ILLEGAL_MESSAGE               "it does not know the server name";
+    113 bad_certificate_status_response SEC_E_CERT_UNKNOWN                  "our OCSP answer was not usable";
+    115 unknown_psk_identity            SEC_E_ILLEGAL_MESSAGE               "it does not know the pre-shared key";
+    116 certificate_required            SEC_E_ILLEGAL_MESSAGE               "it requires a client certificate";
+    120 no_application_protocol         SEC_E_APPLICATION_PROTOCOL_MISMATCH "no application protocol in common";
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_alerts_is_the_one_of_windows() {
+        for (number, status) in [
+            (10, SecStatus::SEC_E_ILLEGAL_MESSAGE),
+            (20, SecStatus::SEC_E_MESSAGE_ALTERED),
+            (42, SecStatus::SEC_E_CERT_UNKNOWN),
+            (44, SecStatus::CRYPT_E_REVOKED),
+            (48, SecStatus::SEC_E_UNTRUSTED_ROOT),
+            (49, SecStatus::SEC_E_LOGON_DENIED),
+            (70, SecStatus::SEC_E_UNSUPPORTED_FUNCTION),
+            (71, SecStatus::SEC_E_ALGORITHM_MISMATCH),
+            (120, SecStatus::SEC_E_APPLICATION_PROTOCOL_MISMATCH),
+        ] {
+            assert_eq!(sspi_core::Error::from(Error::AlertReceived(number)).status(), status, "{number}");
+        }
+        let unknown = sspi_core::Error::from(Error::AlertReceived(255));
+        assert_eq!(unknown.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);
+        assert_eq!(unknown.alert(), None, "no alert answers an alert");
+    }
+
+    #[test]
+    fn a_refused_certificate_names_status_alert_and_setting() {
+        let error = sspi_core::Error::from(Error::Certificate(CertificateProblem {
+            kind: CertificateKind::Revoked,
+            whose: "the server's certificate",
+            detail: "CN=old".to_owned(),
+        }));
+        assert_eq!(error.status(), SecStatus::CRYPT_E_REVOKED);
+        assert_eq!(error.alert(), Some(44));
+        assert_eq!(error.message(), "the server's certificate is revoked: CN=old");
+        assert_eq!(error.setting(), Some("revocation"));
+    }
+}

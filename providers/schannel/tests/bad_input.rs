@@ -1,0 +1,517 @@
+//! Bad input gets a clear error and nothing else: the right status and sentence for the caller, the right alert for the
+//! peer, bounded memory, no panic.
+
+mod support;
+
+use opensspi_schannel::{ClientAuth, Protocol, SchannelConfig};
+use sspi_core::{AcceptSecurityContext, Decrypted, Error, Failure, Fault, IscReq, SecStatus, Step};
+use support::{World, accept_request, established, handshake, initialize_request, no_questions};
+use test_support::pair::{self, open, seal};
+use test_support::{Mutator, Pki, SeededRandom, TestCertificate};
+
+const BOTH: [Protocol; 2] = [Protocol::Tls13, Protocol::Tls12];
+
+fn server(world: &World) -> Box<dyn AcceptSecurityContext> {
+    world.inbound(world.server(&BOTH)).accept(&accept_request()).unwrap()
+}
+
+fn hello(world: &World) -> Vec<u8> {
+    let mut client = world.outbound(world.client(&BOTH)).initialize(&initialize_request()).unwrap();
+    match client.initialize_security_context(&[]).unwrap() {
+        Step::Continue { token, .. } => token,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Level and description of an alert in clear.
+fn alert_in_clear(token: &[u8]) -> Option<(u8, u8)> {
+    match token {
+        [21, 3, _, 0, 2, level, description] => Some((*level, *description)),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_is_not_tls_is_named() {
+    let world = World::default();
+    let ssl2 = [&[0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10, 1, 0, 0x80][..], &[0; 40]].concat();
+    for (input, what) in [
+        (&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], "HTTP request without TLS"),
+        (&ssl2[..], "SSL 2.0 hello"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
+        (b"NTLMSSP\0\x01\0\0\0", "authentication token"),
+        (&[0xde, 0xad, 0xbe, 0xef, 0xde, 0xad], "no protocol that is known"),
+    ] {
+        let Failure { error, token } = server(&world).accept_security_context(input).unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_INVALID_TOKEN, "{what}");
+        assert!(error.message().contains(what), "{error}");
+        assert_eq!(error.fault(), Fault::Decode);
+        assert_eq!(alert_in_clear(&token), Some((2, 70)), "{what}");
+    }
+}
+
+#[test]
+fn without_extended_errors_a_failure_sends_nothing() {
+    let world = World::default();
+    let request = sspi_core::AcceptRequest::default();
+    let mut server = world.inbound(world.server(&BOTH)).accept(&request).unwrap();
+    let failure = server.accept_security_context(b"GET / HTTP/1.1\r\n\r\n").unwrap_err();
+    assert!(failure.token.is_empty());
+}
+
+#[test]
+fn lengths_that_cannot_be_are_refused_before_anything_is_kept() {
+    let world = World::default();
+    // A record of 65,535 bytes.
+    let failure = server(&world).accept_security_context(&[0x16, 3, 1, 0xff, 0xff]).unwrap_err();
+    assert_eq!(failure.error.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);
+    assert_eq!(alert_in_clear(&failure.token), Some((2, 22)));
+    // A handshake message of 16 MB.
+    let failure = server(&world).accept_security_context(&[0x16, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff]).unwrap_err();
+    assert_eq!(failure.error.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);
+    assert_eq!(alert_in_clear(&failure.token), Some((2, 50)), "rustls has no alert for it, so there is ours");
+    // The same towards a client.
+    let mut client = world.outbound(world.client(&BOTH)).initialize(&initialize_request()).unwrap();
+    client.initialize_security_context(&[]).unwrap();
+    let failure = client.initialize_security_context(&[0x16, 3, 3, 0, 4, 2, 0xff, 0xff, 0xff]).unwrap_err();
+    assert_eq!(alert_in_clear(&failure.token), Some((2, 50)));
+}
+
+#[test]
+fn a_hello_in_one_byte_records_is_read() {
+    let world = World::default();
+    let hello = hello(&world);
+    let bytes: Vec<u8> = hello[5..].iter().flat_map(|b| [0x16, 3, 1, 0, 1, *b]).collect();
+    for chunk in [1, 6, 7, usize::MAX] {
+        let mut server = server(&world);
+        let mut input: Vec<u8> = Vec::new();
+        let mut answered = false;
+        for piece in bytes.chunks(chunk.min(bytes.len())) {
+            input.extend(piece);
+            match server.accept_security_context(&input).unwrap() {
+                Step::Continue { token, used } => {
+                    input.drain(..used);
+                    answered |= !token.is_empty();
+                }
+                Step::Incomplete { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(answered, "{chunk}");
+    }
+}
+
+#[test]
+fn a_hello_in_one_byte_records_that_never_ends_is_bounded() {
+    let world = World::default();
+    let mut server = server(&world);
+    // A message of 65,000 bytes that comes a byte at a time.
+    let mut record = vec![0x16, 3, 1, 0, 4, 1, 0, 0xfd, 0xe8];
+    let mut sent = 0;
+    let error = loop {
+        match server.accept_security_context(&record) {
+            Ok(Step::Continue { used, .. }) => assert_eq!(used, record.len()),
+            Ok(other) => panic!("{other:?}"),
+            Err(failure) => break failure.error,
+        }
+        sent += record.len();
+        record = vec![0x16, 3, 1, 0, 1, 0];
+        assert!(sent < 200_000, "it must end");
+    };
+    assert_eq!(error.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);
+    assert!(sent >= 64 << 10, "a message of an honest size passes");
+}
+
+#[test]
+fn endless_small_messages_are_bounded() {
+    let world = World::default();
+    for record in [&[0x15, 3, 3, 0, 2, 1, 90][..], &[0x14, 3, 3, 0, 1, 1], &[0x16, 3, 3, 0, 0]] {
+        let mut server = server(&world);
+        let mut count = 0;
+        while server.accept_security_context(record).is_ok() {
+            count += 1;
+            assert!(count < 100_000, "{record:?}");
+        }
+    }
+}
+
+#[test]
+fn a_good_record_after_a_bad_one_is_refused_in_the_handshake_too() {
+    let world = World::default();
+    let good = hello(&world);
+    let mut server = server(&world);
+    let first = server.accept_security_context(&[0x16, 3, 1, 0, 4, 2, 0, 0, 0]).unwrap_err();
+    assert!(!first.token.is_empty());
+    for _ in 0..3 {
+        let again = server.accept_security_context(&good).unwrap_err();
+        assert_eq!(again.error.to_string(), first.error.to_string());
+        assert!(again.token.is_empty(), "the alert is sent once");
+    }
+}
+
+#[test]
+fn a_call_after_complete_is_invalid_handle() {
+    let world = World::default();
+    let client = world.outbound(world.client(&[Protocol::Tls12]));
+    let server = world.inbound(world.server(&[Protocol::Tls12]));
+    let mut c = client.initialize(&initialize_request()).unwrap();
+    let mut s = server.accept(&accept_request()).unwrap();
+    let mut token = Vec::new();
+    loop {
+        match c.initialize_security_context(&token).unwrap() {
+            Step::Continue { token: t, .. } => token = t,
+            Step::Complete { .. } => break,
+            other => panic!("{other:?}"),
+        }
+        match s.accept_security_context(&token).unwrap() {
+            Step::Continue { token: t, .. } | Step::Complete { token: t, .. } => token = t,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(c.initialize_security_context(&[]).unwrap_err().error.status(), SecStatus::SEC_E_INVALID_HANDLE);
+    assert_eq!(s.accept_security_context(&[]).unwrap_err().error.status(), SecStatus::SEC_E_INVALID_HANDLE);
+}
+
+/// A server with this certificate; what the client says of it, and what the server heard.
+fn judged(world: &World, protocol: Protocol, certificate: &TestCertificate, config: SchannelConfig) -> (Error, Error) {
+    let server = world.inbound(SchannelConfig {
+        certificates: vec![world.certificate(certificate)],
+        ..world.server(&[protocol])
+    });
+    let (c, s) = handshake(&*world.outbound(config), &*server, usize::MAX);
+    (c.err().expect("the client refuses"), s.err().expect("the server hears of it"))
+}
+
+#[test]
+fn a_bad_certificate_is_refused_with_its_reason_and_the_peer_hears_it() {
+    let world = World::default();
+    let stranger = Pki::named("OpenSSPI Unknown Root");
+    let cases = [
+        (world.pki.server("localhost").expired().issue(), SecStatus::SEC_E_CERT_EXPIRED, SecStatus::SEC_E_CERT_EXPIRED),
+        (world.pki.server("localhost").not_yet_valid().issue(), SecStatus::SEC_E_CERT_EXPIRED, SecStatus::SEC_E_CERT_EXPIRED),
+        (stranger.server("localhost").issue(), SecStatus::SEC_E_UNTRUSTED_ROOT, SecStatus::SEC_E_UNTRUSTED_ROOT),
+        (world.pki.server("elsewhere.test").issue(), SecStatus::SEC_E_WRONG_PRINCIPAL, SecStatus::SEC_E_CERT_UNKNOWN),
+        (
+            world.pki.server("localhost").client_auth_only().issue(),
+            SecStatus::SEC_E_CERT_WRONG_USAGE,
+            SecStatus::SEC_E_CERT_UNKNOWN,
+        ),
+    ];
+    for protocol in BOTH {
+        for (certificate, status, heard) in &cases {
+            let (c, s) = judged(&world, protocol, certificate, world.client(&[protocol]));
+            assert_eq!(c.status(), *status, "{protocol:?}: {c}");
+            assert_eq!(c.fault(), Fault::Refused);
+            assert_eq!(s.status(), *heard, "{protocol:?} {c} / {s}");
+            assert_eq!(s.fault(), Fault::PeerReported);
+        }
+    }
+}
+
+#[test]
+fn a_revoked_certificate_is_crypt_e_revoked_and_alert_44() {
+    let world = World::default();
+    let certificate = world.pki.server("localhost").issue();
+    world.memory.put("revoked.crl", world.pki.crl(&[&certificate]).pem());
+    for protocol in BOTH {
+        for revocation in [opensspi_schannel::Revocation::Soft, opensspi_schannel::Revocation::Hard] {
+            let config =
+                SchannelConfig { crls: vec!["revoked.crl".to_owned()], revocation, ..world.client(&[protocol]) };
+            let (c, s) = judged(&world, protocol, &certificate, config);
+            assert_eq!(c.status(), SecStatus::CRYPT_E_REVOKED, "{c}");
+            assert_eq!(c.alert(), Some(44));
+            assert!(s.message().contains("certificate_revoked (44)"), "{s}");
+        }
+    }
+}
+
+#[test]
+fn a_client_certificate_of_a_stranger_is_refused_and_the_client_hears_it() {
+    let world = World::default();
+    let mallory = Pki::named("OpenSSPI Unknown Root").client("mallory").issue();
+    for protocol in BOTH {
+        let server = world.inbound(SchannelConfig {
+            client_auth: ClientAuth::Required,
+            send_ca_list: false,
+            ..world.server(&[protocol])
+        });
+        let client = world.outbound(SchannelConfig {
+            certificates: vec![world.certificate(&mallory)],
+            ..world.client(&[protocol])
+        });
+        let (c, s) = handshake(&*client, &*server, usize::MAX);
+        let error = s.err().unwrap();
+        assert_eq!(error.status(), SecStatus::SEC_E_UNTRUSTED_ROOT);
+        assert!(error.message().contains("the client's certificate"), "{error}");
+        // A TLS 1.3 client is established before the server has judged it: it hears with its first read.
+        match c {
+            Err(heard) => assert_eq!(heard.status(), SecStatus::SEC_E_UNTRUSTED_ROOT),
+            Ok(mut c) => {
+                assert_eq!(protocol, Protocol::Tls13);
+                let heard = open(&mut *c.context, &mut c.extra).unwrap_err();
+                assert_eq!(heard.status(), SecStatus::SEC_E_UNTRUSTED_ROOT);
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_in_common_names_what_was_offered_and_the_setting() {
+    let world = World::default();
+    let (c, s) = handshake(
+        &*world.outbound(world.client(&[Protocol::Tls12])),
+        &*world.inbound(world.server(&[Protocol::Tls13])),
+        usize::MAX,
+    );
+    let (c, s) = (c.err().unwrap(), s.err().unwrap());
+    assert_eq!(s.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+    assert!(s.message().contains("TLS 1.2") && s.message().contains("tls1.3"), "{s}");
+    assert_eq!(s.setting(), Some("protocols"));
+    assert_eq!(c.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "{c}");
+
+    let suites = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    let client = world.outbound(SchannelConfig {
+        suites: suites(&["TLS_CHACHA20_POLY1305_SHA256"]),
+        ..world.client(&[Protocol::Tls13])
+    });
+    let server = world.inbound(SchannelConfig {
+        suites: suites(&["TLS_AES_128_GCM_SHA256"]),
+        ..world.server(&[Protocol::Tls13])
+    });
+    let (_, s) = handshake(&*client, &*server, usize::MAX);
+    let s = s.err().unwrap();
+    assert_eq!((s.status(), s.setting()), (SecStatus::SEC_E_ALGORITHM_MISMATCH, Some("suites")));
+    assert!(s.message().contains("1303"), "{s}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_says_so_when_it_is_acquired() {
+    let world = World::default();
+    let base = || world.client(&BOTH);
+    let cases = [
+        (SchannelConfig { protocols: vec![], ..base() }, "protocols"),
+        (SchannelConfig { suites: vec!["TLS_RSA_WITH_RC4_128_MD5".to_owned()], ..base() }, "suites"),
+        (SchannelConfig { suites: vec!["TLS_AES_128_GCM_SHA256".to_owned()], ..world.client(&[Protocol::Tls12]) }, "protocols"),
+        (SchannelConfig { pins: vec!["abcd".to_owned()], ..base() }, "pins"),
+        (SchannelConfig { roots: vec!["nowhere.pem".to_owned()], ..base() }, "roots"),
+        (SchannelConfig { crls: vec!["nowhere.crl".to_owned()], ..base() }, "crls"),
+        (SchannelConfig { alpn: vec![String::new()], ..base() }, "alpn"),
+    ];
+    for (config, setting) in cases {
+        let error = world.acquire(config, sspi_core::CredentialUse::Outbound).err().unwrap();
+        assert_eq!(error.setting(), Some(setting), "{error}");
+        assert_eq!(error.fault(), Fault::Configuration);
+    }
+}
+
+#[test]
+fn without_a_name_to_check_a_client_needs_pins_or_checks_by_itself() {
+    let world = World::default();
+    let request = sspi_core::InitializeRequest { target_name: None, ..initialize_request() };
+    let client = world.outbound(world.client(&BOTH));
+    let error = client.initialize(&request).err().unwrap();
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_TARGET_UNKNOWN, Some("pins")));
+
+    let certificate = Pki::named("OpenSSPI Unknown Root").server("elsewhere.test").issue();
+    let server = world.inbound(SchannelConfig {
+        certificates: vec![world.certificate(&certificate)],
+        ..world.server(&BOTH)
+    });
+    let pin = test_support::hex::encode(&certificate.sha256());
+    let pinned = world.outbound(SchannelConfig { pins: vec![pin], ..world.client(&BOTH) });
+    let manual =
+        sspi_core::InitializeRequest { flags: request.flags | IscReq::MANUAL_CRED_VALIDATION, ..request.clone() };
+    for handshake in [pinned.initialize(&request).unwrap(), client.initialize(&manual).unwrap()] {
+        let (c, _) = pair::run(handshake, server.accept(&accept_request()).unwrap(), usize::MAX, &mut no_questions);
+        assert_eq!(c.ok().unwrap().context.attributes().remote_certificate().unwrap().leaf(), certificate.leaf_der());
+    }
+    let other = world.outbound(SchannelConfig { pins: vec!["00".repeat(32)], ..world.client(&BOTH) });
+    let (c, _) = pair::run(
+        other.initialize(&request).unwrap(),
+        server.accept(&accept_request()).unwrap(),
+        usize::MAX,
+        &mut no_questions,
+    );
+    let error = c.err().unwrap();
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_UNTRUSTED_ROOT, Some("pins")));
+}
+
+/// How many inputs of each kind each role gets; together with the records below more than 100,000 a role.
+const LIVE: u64 = 6_000;
+const FIRST: u64 = 60_000;
+const RECORDS: u64 = 60_000;
+
+/// Someone in the middle changes one token of a live handshake. Nobody panics, everybody comes to an end, and who fails
+/// says why.
+fn live_mutations(victim_is_client: bool) {
+    let world = World::default();
+    let alice = world.certificate(&world.pki.client("alice").issue());
+    let random = SeededRandom::new(if victim_is_client { 11 } else { 12 });
+    let mut random = random;
+    for (p, protocol) in BOTH.into_iter().enumerate() {
+        let client =
+            world.outbound(SchannelConfig { certificates: vec![alice.clone()], ..world.client(&[protocol]) });
+        let server =
+            world.inbound(SchannelConfig { client_auth: ClientAuth::Optional, ..world.server(&[protocol]) });
+        let mut refused = 0;
+        for round in 0..LIVE / 2 {
+            let mut mutator = Mutator::new(round * 2 + p as u64).longest(70_000);
+            let chosen = random.below(3);
+            let chunk = *random.choose(&[1000, 7, usize::MAX]);
+            let mut index = 0;
+            let (c, s) = pair::run_with(
+                client.initialize(&initialize_request()).unwrap(),
+                server.accept(&accept_request()).unwrap(),
+                chunk,
+                &mut no_questions,
+                &mut |from_client, token| {
+                    if from_client != victim_is_client && !token.is_empty() {
+                        if index == chosen {
+                            mutator.mutate(token);
+                        }
+                        index += 1;
+                    }
+                },
+            );
+            for outcome in [c, s] {
+                if let Err(error) = outcome {
+                    refused += 1;
+                    assert_ne!(error.status(), SecStatus::SEC_E_INTERNAL_ERROR, "round {round}: {error}");
+                    assert!(!error.message().is_empty());
+                }
+            }
+        }
+        assert!(refused > 100, "the mutations bite: {refused}");
+    }
+}
+
+#[test]
+fn mutated_tokens_of_live_handshakes_are_survived_by_the_client() {
+    live_mutations(true);
+}
+
+#[test]
+fn mutated_tokens_of_live_handshakes_are_survived_by_the_server() {
+    live_mutations(false);
+}
+
+#[test]
+fn mutated_first_flights_are_survived_by_the_server() {
+    let world = World::default();
+    let hello = hello(&world);
+    let server = world.inbound(world.server(&BOTH));
+    let mut answered = 0;
+    for round in 0..FIRST {
+        let mut input = hello.clone();
+        Mutator::new(round).longest(70_000).mutate_some(&mut input, 3);
+        match server.accept(&accept_request()).unwrap().accept_security_context(&input) {
+            Ok(Step::Continue { .. } | Step::Incomplete { .. }) => answered += 1,
+            Ok(other) => panic!("{other:?}"),
+            Err(Failure { error, token }) => {
+                assert_ne!(error.status(), SecStatus::SEC_E_INTERNAL_ERROR, "round {round}: {error}");
+                assert!(error.fault() == Fault::PeerReported || !token.is_empty(), "round {round}: {error}");
+            }
+        }
+    }
+    assert!(answered > 0 && answered < FIRST);
+}
+
+#[test]
+fn mutated_server_flights_are_survived_by_the_client() {
+    let world = World::default();
+    for (p, protocol) in BOTH.into_iter().enumerate() {
+        let client = world.outbound(world.client(&[protocol]));
+        let server = world.inbound(world.server(&[protocol]));
+        for round in 0..FIRST / 2 {
+            // Most inputs answer a hello that is not this client's: cheap, and as hostile as any. Each
+            // hundredth answers its own, so that what lies behind the ServerHello is reached as well.
+            let mut c = client.initialize(&initialize_request()).unwrap();
+            let Step::Continue { token, .. } = c.initialize_security_context(&[]).unwrap() else { panic!() };
+            thread_local!(static FLIGHT: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) });
+            if round % 100 == 0 {
+                let mut s = server.accept(&accept_request()).unwrap();
+                let Step::Continue { token, .. } = s.accept_security_context(&token).unwrap() else { panic!() };
+                FLIGHT.set(token);
+            }
+            let mut input = FLIGHT.with_borrow(Clone::clone);
+            Mutator::new(round * 2 + p as u64).longest(70_000).mutate(&mut input);
+            while let Ok(step) = c.initialize_security_context(&input) {
+                match step {
+                    Step::Continue { used, .. } if used > 0 => drop(input.drain(..used)),
+                    _ => break,
+                }
+            }
+        }
+    }
+}
+
+/// Records behind the handshake, changed: nothing but the original ever comes out.
+fn record_mutations(to_client: bool) {
+    let world = World::default();
+    for protocol in BOTH {
+        let client = world.outbound(world.client(&[protocol]));
+        let server = world.inbound(world.server(&[protocol]));
+        let mut done = 0;
+        while done < RECORDS / 2 {
+            let (c, s) = established(&*client, &*server);
+            let (mut from, mut to) = if to_client { (s, c) } else { (c, s) };
+            let sizes = from.context.attributes().stream_sizes().unwrap();
+            let mut extra = core::mem::take(&mut to.extra);
+            open(&mut *to.context, &mut extra).unwrap();
+            let record = seal(&mut *from.context, &sizes, b"the only plaintext").unwrap();
+            // An incomplete record does not use the context up: many inputs go to each.
+            loop {
+                done += 1;
+                let mut input = record.clone();
+                Mutator::new(done).longest(20_000).mutate(&mut input);
+                let changed = input != record;
+                match open(&mut *to.context, &mut input) {
+                    Ok((data, Decrypted::Incomplete { .. })) if data.is_empty() => {}
+                    // The record was cut away, or what was changed lies behind it.
+                    Ok((data, _)) => {
+                        assert!(data.is_empty() || data == b"the only plaintext", "{data:02x?}, changed: {changed}");
+                        break;
+                    }
+                    Err(error) => {
+                        assert_ne!(error.status(), SecStatus::SEC_E_INTERNAL_ERROR, "{error}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn mutated_records_are_survived_by_the_client() {
+    record_mutations(true);
+}
+
+#[test]
+fn mutated_records_are_survived_by_the_server() {
+    record_mutations(false);
+}
+
+#[test]
+fn random_bytes_are_survived_by_both_roles() {
+    let world = World::default();
+    let (client, server) = (world.outbound(world.client(&BOTH)), world.inbound(world.server(&BOTH)));
+    let mut random = SeededRandom::new(3);
+    for round in 0..20_000u64 {
+        let length = random.below(600) as usize;
+        let mut input = random.bytes(length);
+        if round % 2 == 0 && input.len() >= 5 {
+            // Half of them look like a record.
+            let body = (input.len() - 5) as u16;
+            input[..3].copy_from_slice(&[*random.choose(&[20, 21, 22, 23]), 3, 1]);
+            input[3..5].copy_from_slice(&body.to_be_bytes());
+        }
+        let mut s = server.accept(&accept_request()).unwrap();
+        let _outcome = s.accept_security_context(&input);
+        if round % 4 == 0 {
+            let mut c = client.initialize(&initialize_request()).unwrap();
+            c.initialize_security_context(&[]).unwrap();
+            let _outcome = c.initialize_security_context(&input);
+        }
+    }
+}

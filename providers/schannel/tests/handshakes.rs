@@ -1,0 +1,415 @@
+//! Handshakes of the package with itself: every protocol, every way in which bytes arrive.
+
+mod support;
+
+use opensspi_schannel::{ClientAuth, ClientCertificate, Protocol, SchannelConfig};
+use sspi_core::{
+    AcceptRequest, AscRet, CertificateIdentity, ContextFlags, ControlToken, Decrypted, InitializeRequest, IscReq, IscRet,
+    Question, Secret, SecStatus,
+};
+use std::sync::Arc;
+use support::{World, accept_request, established, handshake, initialize_request, no_questions, send};
+use test_support::pair::{self, open, seal};
+
+const PROTOCOLS: [Protocol; 2] = [Protocol::Tls13, Protocol::Tls12];
+
+#[test]
+fn every_protocol_completes_however_the_bytes_arrive() {
+    let world = World::default();
+    for protocol in PROTOCOLS {
+        let client = world.outbound(SchannelConfig { resume: false, ..world.client(&[protocol]) });
+        let server = world.inbound(world.server(&[protocol]));
+        for chunk in (1..40).chain([100, 517, 1000, 4096, usize::MAX]) {
+            let (c, s) = handshake(&*client, &*server, chunk);
+            let (mut c, mut s) = (c.unwrap_or_else(|e| panic!("{e}")), s.unwrap_or_else(|e| panic!("{e}")));
+            assert_eq!(send(&mut c, &mut s, b"hello"), b"hello", "{protocol:?} {chunk}");
+            assert_eq!(send(&mut s, &mut c, b"and back"), b"and back", "{protocol:?} {chunk}");
+            let info = c.context.attributes().connection_info().unwrap();
+            assert_eq!(info.protocol.0 & protocol.bits().0, info.protocol.0);
+            assert_eq!(info.hash_strength, 0, "an AEAD suite has no record hash");
+        }
+    }
+}
+
+#[test]
+fn data_in_the_same_read_as_the_last_handshake_message_is_extra() {
+    let world = World::default();
+    for protocol in PROTOCOLS {
+        let client = world.outbound(world.client(&[protocol]));
+        let server = world.inbound(world.server(&[protocol]));
+        for chunk in [1, 3, 64, usize::MAX] {
+            let mut c = client.initialize(&initialize_request()).unwrap();
+            let mut s = server.accept(&accept_request()).unwrap();
+            // The client's last flight and its first record travel together.
+            let mut to_server = Vec::new();
+            let mut to_client = Vec::new();
+            let mut client_context = None;
+            let mut server_context = None;
+            let mut server_input: Vec<u8> = Vec::new();
+            for _ in 0..10_000 {
+                if client_context.is_none() {
+                    match c.initialize_security_context(&to_client).unwrap() {
+                        sspi_core::Step::Continue { token, used } => {
+                            to_client.drain(..used);
+                            to_server.extend(token);
+                        }
+                        sspi_core::Step::Complete { mut context, token, used } => {
+                            to_client.drain(..used);
+                            to_server.extend(token);
+                            let sizes = context.attributes().stream_sizes().unwrap();
+                            to_server.extend(seal(&mut *context, &sizes, b"first").unwrap());
+                            to_server.extend(seal(&mut *context, &sizes, b"second").unwrap());
+                            client_context = Some(context);
+                        }
+                        _ => {}
+                    }
+                }
+                let n = to_server.len().min(chunk);
+                server_input.extend(to_server.drain(..n));
+                if server_context.is_none() {
+                    match s.accept_security_context(&server_input).unwrap() {
+                        sspi_core::Step::Continue { token, used } => {
+                            server_input.drain(..used);
+                            to_client.extend(token);
+                        }
+                        sspi_core::Step::Complete { context, token, used } => {
+                            server_input.drain(..used);
+                            to_client.extend(token);
+                            server_context = Some(context);
+                        }
+                        _ => {}
+                    }
+                } else if to_server.is_empty() {
+                    break;
+                }
+            }
+            let mut context = server_context.expect("the server completes");
+            let (data, _) = open(&mut *context, &mut server_input).unwrap();
+            assert_eq!(data, b"firstsecond", "{protocol:?} {chunk}");
+            assert!(server_input.is_empty());
+        }
+    }
+}
+
+#[test]
+fn sessions_are_resumed_and_say_so() {
+    let world = World::default();
+    for protocol in PROTOCOLS {
+        for tickets in [true, false] {
+            let client = world.outbound(world.client(&[protocol]));
+            let server = world.inbound(SchannelConfig { session_tickets: tickets, ..world.server(&[protocol]) });
+            let (mut c, mut s) = established(&*client, &*server);
+            assert!(!c.context.attributes().session_info().unwrap().reconnect);
+            // TLS 1.3 tickets come behind the handshake, with the first records.
+            send(&mut s, &mut c, b"x");
+            for round in 0..3 {
+                let (mut c, mut s) = established(&*client, &*server);
+                let what = format!("{protocol:?}, tickets {tickets}, round {round}");
+                assert!(c.context.attributes().session_info().unwrap().reconnect, "client, {what}");
+                assert!(s.context.attributes().session_info().unwrap().reconnect, "server, {what}");
+                assert_eq!(c.context.attributes().remote_certificate().unwrap().chain.len(), 1, "{what}");
+                send(&mut s, &mut c, b"x");
+            }
+        }
+        let client = world.outbound(SchannelConfig { resume: false, ..world.client(&[protocol]) });
+        let server = world.inbound(world.server(&[protocol]));
+        for _ in 0..2 {
+            let (mut c, mut s) = established(&*client, &*server);
+            send(&mut s, &mut c, b"x");
+            assert!(!c.context.attributes().session_info().unwrap().reconnect, "resume = false");
+        }
+    }
+}
+
+#[test]
+fn the_server_chooses_its_certificate_by_the_name_that_is_asked_for() {
+    let world = World::default();
+    let (one, two) = (world.pki.server("one.test").issue(), world.pki.server("two.test").names(&["*.two.test"]).issue());
+    for protocol in PROTOCOLS {
+        let server = world.inbound(SchannelConfig {
+            certificates: vec![world.certificate(&one), world.certificate(&two)],
+            ..world.server(&[protocol])
+        });
+        let client = world.outbound(world.client(&[protocol]));
+        for (name, expected) in [("one.test", &one), ("a.two.test", &two), ("A.TWO.test", &two)] {
+            let request = InitializeRequest { target_name: Some(name.to_owned()), ..initialize_request() };
+            let (c, s) = pair::run(
+                client.initialize(&request).unwrap(),
+                server.accept(&accept_request()).unwrap(),
+                usize::MAX,
+                &mut no_questions,
+            );
+            let (c, s) = (c.unwrap_or_else(|e| panic!("{name}: {e}")), s.unwrap_or_else(|e| panic!("{name}: {e}")));
+            assert_eq!(c.context.attributes().remote_certificate().unwrap().leaf(), expected.leaf_der(), "{name}");
+            assert_eq!(s.context.attributes().local_certificate().unwrap().leaf(), expected.leaf_der(), "{name}");
+            assert_eq!(
+                s.context.attributes().client_specified_target().unwrap(),
+                name.to_ascii_lowercase(),
+                "what the server heard"
+            );
+        }
+    }
+}
+
+#[test]
+fn alpn_is_negotiated_or_refused_with_what_each_side_has() {
+    let world = World::default();
+    let alpn = |names: &[&str], config: SchannelConfig| SchannelConfig {
+        alpn: names.iter().map(|n| (*n).to_owned()).collect(),
+        ..config
+    };
+    for protocol in PROTOCOLS {
+        let server = world.inbound(alpn(&["h2", "http/1.1"], world.server(&[protocol])));
+        let client = world.outbound(alpn(&["http/1.1", "h2"], world.client(&[protocol])));
+        let (c, s) = established(&*client, &*server);
+        for side in [&c, &s] {
+            let chosen = side.context.attributes().application_protocol().unwrap().protocol;
+            assert_eq!(chosen.as_deref(), Some(&b"h2"[..]), "the server's preference decides");
+        }
+        let client = world.outbound(alpn(&["imap"], world.client(&[protocol])));
+        let (c, s) = handshake(&*client, &*server, usize::MAX);
+        let (c, s) = (c.err().unwrap(), s.err().unwrap());
+        assert_eq!(s.status(), SecStatus::SEC_E_APPLICATION_PROTOCOL_MISMATCH);
+        assert!(s.message().contains("imap") && s.message().contains("h2 http/1.1"), "{s}");
+        assert_eq!(c.status(), SecStatus::SEC_E_APPLICATION_PROTOCOL_MISMATCH, "the alert says it: {c}");
+        let client = world.outbound(world.client(&[protocol]));
+        let request = InitializeRequest { application_protocols: Some(vec![b"h2".to_vec()]), ..initialize_request() };
+        let (c, _) = pair::run(
+            client.initialize(&request).unwrap(),
+            server.accept(&accept_request()).unwrap(),
+            usize::MAX,
+            &mut no_questions,
+        );
+        let chosen = c.ok().unwrap().context.attributes().application_protocol().unwrap().protocol;
+        assert_eq!(chosen.as_deref(), Some(&b"h2"[..]), "asked for with the request");
+    }
+}
+
+#[test]
+fn a_client_certificate_is_required_optional_or_not_asked_for() {
+    let world = World::default();
+    let alice = world.pki.client("alice").issue();
+    for protocol in PROTOCOLS {
+        let with = SchannelConfig {
+            certificates: vec![world.certificate(&alice)],
+            ..world.client(&[protocol])
+        };
+        for (client_auth, has_certificate, expect_certificate, ok) in [
+            (ClientAuth::None, true, false, true),
+            (ClientAuth::Optional, true, true, true),
+            (ClientAuth::Optional, false, false, true),
+            (ClientAuth::Required, true, true, true),
+            (ClientAuth::Required, false, false, false),
+        ] {
+            let server = world.inbound(SchannelConfig { client_auth, ..world.server(&[protocol]) });
+            let client = world.outbound(if has_certificate { with.clone() } else { world.client(&[protocol]) });
+            let (_, s) = handshake(&*client, &*server, usize::MAX);
+            match s {
+                Ok(s) => {
+                    assert!(ok, "{protocol:?} {client_auth:?}");
+                    let attributes = s.context.attributes();
+                    let shown = attributes.remote_certificate();
+                    assert_eq!(shown.is_ok(), expect_certificate, "{protocol:?} {client_auth:?}");
+                    let ContextFlags::Acceptor(flags) = attributes.flags() else { panic!("an acceptor's flags") };
+                    assert_eq!(flags.contains(AscRet::MUTUAL_AUTH), expect_certificate);
+                    if expect_certificate {
+                        assert_eq!(shown.unwrap().leaf(), alice.leaf_der());
+                        assert!(attributes.names().unwrap().contains("alice"));
+                    }
+                }
+                Err(error) => {
+                    assert!(!ok, "{protocol:?} {client_auth:?}: {error}");
+                    assert_eq!(error.status(), SecStatus::SEC_E_NO_CREDENTIALS);
+                    assert_eq!(error.setting(), Some("client-auth"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_application_is_asked_for_a_certificate_only_when_the_server_wants_one() {
+    let world = World::default();
+    let alice = world.pki.client("alice").issue();
+    let identity = CertificateIdentity {
+        chain: alice.chain_der().to_vec(),
+        private_key: Arc::new(Secret::new(alice.key_der().to_vec())),
+    };
+    for protocol in PROTOCOLS {
+        for chunk in [1, 7, 100, usize::MAX] {
+            for (client_auth, answer, expected) in [
+                (ClientAuth::None, None, 0),
+                (ClientAuth::Optional, Some(identity.clone()), 1),
+                (ClientAuth::Optional, None, 1),
+                (ClientAuth::Required, Some(identity.clone()), 1),
+            ] {
+                let server = world.inbound(SchannelConfig { client_auth, ..world.server(&[protocol]) });
+                let client = world.outbound(SchannelConfig {
+                    client_certificate: ClientCertificate::Ask,
+                    ..world.client(&[protocol])
+                });
+                let mut asked = 0;
+                let (c, s) = pair::run(
+                    client.initialize(&initialize_request()).unwrap(),
+                    server.accept(&accept_request()).unwrap(),
+                    chunk,
+                    &mut |question| {
+                        let Question::ClientCertificate(ask) = question else { panic!("another question") };
+                        asked += 1;
+                        let request = ask.question();
+                        assert!(!request.signature_schemes.is_empty());
+                        assert_eq!(request.issuers.len(), 1, "send-ca-list names the root");
+                        assert_eq!(request.certificate_types.is_empty(), protocol == Protocol::Tls13);
+                        ask.answer(answer.clone());
+                    },
+                );
+                let what = format!("{protocol:?} {client_auth:?} {chunk}");
+                let (_c, s) = (c.unwrap_or_else(|e| panic!("{what}: {e}")), s.unwrap_or_else(|e| panic!("{what}: {e}")));
+                assert_eq!(asked, expected, "{what}");
+                assert_eq!(s.context.attributes().remote_certificate().is_ok(), answer.is_some(), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_question_that_is_not_answered_is_an_error_and_nothing_is_lost() {
+    let world = World::default();
+    let server = world.inbound(SchannelConfig {
+        client_auth: ClientAuth::Optional,
+        ..world.server(&[Protocol::Tls13])
+    });
+    let client = world.outbound(SchannelConfig {
+        client_certificate: ClientCertificate::Ask,
+        ..world.client(&[Protocol::Tls13])
+    });
+    let mut c = client.initialize(&initialize_request()).unwrap();
+    let mut s = server.accept(&accept_request()).unwrap();
+    let sspi_core::Step::Continue { token, .. } = c.initialize_security_context(&[]).unwrap() else { panic!() };
+    let sspi_core::Step::Continue { token: mut flight, .. } = s.accept_security_context(&token).unwrap() else { panic!() };
+    let question = loop {
+        match c.initialize_security_context(&flight).unwrap() {
+            sspi_core::Step::Continue { used, .. } => drop(flight.drain(..used)),
+            sspi_core::Step::Ask(question) => break question,
+            other => panic!("{other:?}"),
+        }
+    };
+    let failure = c.initialize_security_context(&flight).unwrap_err();
+    assert_eq!(failure.error.status(), SecStatus::SEC_E_INVALID_HANDLE);
+    let Question::ClientCertificate(ask) = question else { panic!() };
+    ask.answer(None);
+    assert!(matches!(c.initialize_security_context(&flight).unwrap(), sspi_core::Step::Complete { .. }));
+}
+
+#[test]
+fn both_sides_agree_on_bindings_and_keying_material() {
+    let world = World::default();
+    for protocol in PROTOCOLS {
+        let client = world.outbound(world.client(&[protocol]));
+        let server = world.inbound(world.server(&[protocol]));
+        for round in ["full", "resumed"] {
+            let (mut c, mut s) = established(&*client, &*server);
+            send(&mut s, &mut c, b"x");
+            let (c, s) = (c.context.attributes(), s.context.attributes());
+            assert_eq!(c.endpoint_bindings().unwrap(), s.endpoint_bindings().unwrap());
+            assert_eq!(c.exporter_bindings().unwrap(), s.exporter_bindings().unwrap());
+            match protocol {
+                Protocol::Tls12 => {
+                    assert_eq!(c.unique_bindings().unwrap(), s.unique_bindings().unwrap(), "{round}");
+                    assert_eq!(c.unique_bindings().unwrap().value().len(), 12);
+                }
+                Protocol::Tls13 => {
+                    let error = c.unique_bindings().unwrap_err();
+                    assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+                }
+            }
+            for context in [None, Some(&b""[..]), Some(b"context")] {
+                let one = c.keying_material(b"EXPORTER-test", context, 77).unwrap();
+                let other = s.keying_material(b"EXPORTER-test", context, 77).unwrap();
+                assert_eq!(one.expose_secret(), other.expose_secret());
+                let another = s.keying_material(b"EXPORTER-tesu", context, 77).unwrap();
+                assert_ne!(one.expose_secret(), another.expose_secret());
+            }
+        }
+    }
+}
+
+#[test]
+fn protocols_of_a_request_narrow_those_of_the_configuration() {
+    let world = World::default();
+    let client = world.outbound(world.client(&PROTOCOLS));
+    let server = world.inbound(world.server(&PROTOCOLS));
+    for protocol in PROTOCOLS {
+        let request = InitializeRequest { protocols: Some(protocol.bits()), ..initialize_request() };
+        let (c, _) = pair::run(
+            client.initialize(&request).unwrap(),
+            server.accept(&accept_request()).unwrap(),
+            usize::MAX,
+            &mut no_questions,
+        );
+        let negotiated = c.ok().unwrap().context.attributes().connection_info().unwrap().protocol;
+        assert_eq!(negotiated, protocol.bits().intersection(sspi_core::SpProt::CLIENTS));
+        let request = AcceptRequest { protocols: Some(protocol.bits()), ..accept_request() };
+        let (_, s) = pair::run(
+            client.initialize(&initialize_request()).unwrap(),
+            server.accept(&request).unwrap(),
+            usize::MAX,
+            &mut no_questions,
+        );
+        let negotiated = s.ok().unwrap().context.attributes().connection_info().unwrap().protocol;
+        assert_eq!(negotiated, protocol.bits().intersection(sspi_core::SpProt::SERVERS));
+    }
+}
+
+#[test]
+fn flags_that_come_back_are_those_that_the_connection_has() {
+    let world = World::default();
+    let client = world.outbound(world.client(&PROTOCOLS));
+    let server = world.inbound(world.server(&PROTOCOLS));
+    let request = InitializeRequest { flags: IscReq::USE_SUPPLIED_CREDS, ..initialize_request() };
+    let (c, _) = pair::run(
+        client.initialize(&request).unwrap(),
+        server.accept(&accept_request()).unwrap(),
+        usize::MAX,
+        &mut no_questions,
+    );
+    // Windows row I18: exactly these.
+    let expected = IscRet::REPLAY_DETECT
+        | IscRet::SEQUENCE_DETECT
+        | IscRet::CONFIDENTIALITY
+        | IscRet::STREAM
+        | IscRet::USED_SUPPLIED_CREDS;
+    assert_eq!(c.ok().unwrap().context.attributes().flags(), ContextFlags::Initiator(expected));
+}
+
+#[test]
+fn close_notify_ends_each_direction_on_its_own() {
+    let world = World::default();
+    for protocol in PROTOCOLS {
+        let client = world.outbound(world.client(&[protocol]));
+        let server = world.inbound(world.server(&[protocol]));
+        let (mut c, mut s) = established(&*client, &*server);
+        let goodbye = c.context.apply_control_token(&ControlToken::Shutdown).unwrap();
+        assert!(c.context.apply_control_token(&ControlToken::Shutdown).unwrap().is_empty(), "said once");
+        let sizes = c.context.attributes().stream_sizes().unwrap();
+        let error = seal(&mut *c.context, &sizes, b"late").unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_CONTEXT_EXPIRED);
+        let mut input = goodbye;
+        assert_eq!(open(&mut *s.context, &mut input).unwrap().1, Decrypted::Expired);
+        // The other direction is still open.
+        assert_eq!(send(&mut s, &mut c, b"rest"), b"rest");
+    }
+}
+
+#[test]
+fn the_key_log_gets_the_lines_that_an_analyser_reads() {
+    let world = World::default();
+    let server = world.inbound(world.server(&PROTOCOLS));
+    let client =
+        world.outbound(SchannelConfig { key_log: Some("keys".to_owned()), ..world.client(&[Protocol::Tls13]) });
+    established(&*client, &*server);
+    let log = world.memory.key_log.lock().unwrap().clone();
+    for label in ["CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0", "EXPORTER_SECRET"] {
+        assert!(log.lines().any(|line| line.starts_with(label) && line.split(' ').count() == 3), "{label}");
+    }
+}

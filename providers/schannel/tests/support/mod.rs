@@ -1,0 +1,141 @@
+//! What the tests of the package share: materials from memory, and credentials in one line.
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its own part of this module")]
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use opensspi_schannel::{CertificateConfig, Environment, Materials, Protocol, Schannel, SchannelConfig};
+use sspi_core::{
+    AcceptRequest, AscReq, CredentialUse, CredentialsHandle, CredentialsRequest, Error, InitializeRequest, IscReq,
+    Question, SecurityPackage,
+};
+use test_support::pair::{self, Established, Outcome};
+use test_support::{FixedClock, Pki, TestCertificate};
+
+/// Files that exist only here.
+#[derive(Default)]
+pub struct Memory {
+    files: Mutex<HashMap<String, Vec<u8>>>,
+    pub key_log: Mutex<String>,
+}
+
+impl Memory {
+    pub fn put(&self, name: &str, content: impl Into<Vec<u8>>) -> String {
+        self.files.lock().unwrap().insert(name.to_owned(), content.into());
+        name.to_owned()
+    }
+}
+
+impl Materials for Memory {
+    fn read(&self, reference: &str) -> io::Result<Vec<u8>> {
+        self.files.lock().unwrap().get(reference).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn system_roots(&self) -> io::Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
+    }
+
+    fn key_log(&self, _reference: &str, line: &str) {
+        self.key_log.lock().unwrap().push_str(line);
+    }
+}
+
+/// A PKI, a clock and files: everything around the package.
+pub struct World {
+    pub pki: Pki,
+    pub clock: FixedClock,
+    pub memory: Arc<Memory>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let world = Self { pki: Pki::new(), clock: FixedClock::default(), memory: Arc::new(Memory::default()) };
+        world.memory.put("root.pem", world.pki.root_pem());
+        world
+    }
+}
+
+impl World {
+    pub fn environment(&self) -> Environment {
+        Environment { clock: Arc::new(self.clock.clone()), materials: Arc::clone(&self.memory) as _ }
+    }
+
+    pub fn package(&self, config: SchannelConfig) -> Schannel {
+        Schannel::new(config, self.environment())
+    }
+
+    /// The configuration of a certificate.
+    pub fn certificate(&self, certificate: &TestCertificate) -> CertificateConfig {
+        let name = format!("{}-{:02x?}", certificate.name(), &certificate.sha256()[..4]);
+        CertificateConfig {
+            chain: self.memory.put(&format!("{name}.pem"), certificate.chain_pem()),
+            key: self.memory.put(&format!("{name}.key"), certificate.key_pem()),
+            send_root: false,
+        }
+    }
+
+    /// A client's configuration that trusts the PKI.
+    pub fn client(&self, protocols: &[Protocol]) -> SchannelConfig {
+        SchannelConfig { protocols: protocols.to_vec(), roots: vec!["root.pem".to_owned()], ..Default::default() }
+    }
+
+    /// A server's configuration with a certificate for `localhost`.
+    pub fn server(&self, protocols: &[Protocol]) -> SchannelConfig {
+        SchannelConfig {
+            protocols: protocols.to_vec(),
+            certificates: vec![self.certificate(&self.pki.server("localhost").issue())],
+            client_roots: vec!["root.pem".to_owned()],
+            ..Default::default()
+        }
+    }
+
+    pub fn acquire(&self, config: SchannelConfig, credential_use: CredentialUse) -> Result<Arc<dyn CredentialsHandle>, Error> {
+        self.package(config).acquire_credentials_handle(&CredentialsRequest::configured(credential_use))
+    }
+
+    pub fn outbound(&self, config: SchannelConfig) -> Arc<dyn CredentialsHandle> {
+        self.acquire(config, CredentialUse::Outbound).unwrap()
+    }
+
+    pub fn inbound(&self, config: SchannelConfig) -> Arc<dyn CredentialsHandle> {
+        self.acquire(config, CredentialUse::Inbound).unwrap()
+    }
+}
+
+pub fn initialize_request() -> InitializeRequest {
+    InitializeRequest {
+        target_name: Some("localhost".to_owned()),
+        flags: IscReq::EXTENDED_ERROR | IscReq::STREAM,
+        ..Default::default()
+    }
+}
+
+pub fn accept_request() -> AcceptRequest {
+    AcceptRequest { flags: AscReq::EXTENDED_ERROR | AscReq::STREAM, ..Default::default() }
+}
+
+pub fn no_questions(question: Question) {
+    panic!("nobody was to be asked: {question:?}");
+}
+
+/// A handshake, `chunk` bytes at a time.
+pub fn handshake(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle, chunk: usize) -> (Outcome, Outcome) {
+    let client = client.initialize(&initialize_request()).unwrap();
+    let server = server.accept(&accept_request()).unwrap();
+    pair::run(client, server, chunk, &mut no_questions)
+}
+
+/// A handshake that succeeds on both sides.
+pub fn established(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle) -> (Established, Established) {
+    let (client, server) = handshake(client, server, usize::MAX);
+    (client.map_err(|e| panic!("client: {e}")).ok().unwrap(), server.map_err(|e| panic!("server: {e}")).ok().unwrap())
+}
+
+/// Sends `data` as one record and takes it off on the other side.
+pub fn send(from: &mut Established, to: &mut Established, data: &[u8]) -> Vec<u8> {
+    let sizes = from.context.attributes().stream_sizes().unwrap();
+    let record = pair::seal(&mut *from.context, &sizes, data).unwrap();
+    to.extra.extend(record);
+    pair::open(&mut *to.context, &mut to.extra).unwrap().0
+}

@@ -1,0 +1,40 @@
+//! The acceptor's side of a handshake.
+
+use crate::{AscReq, ChannelBindings, Error, Failure, SpProt, Step};
+
+/// What one acceptor's handshake is asked to do: the parameters of `AcceptSecurityContext` that are not tokens.
+#[derive(Clone, Debug, Default)]
+pub struct AcceptRequest {
+    /// What is asked for (`fContextReq`).
+    pub flags: AscReq,
+    /// The channel that the authentication is bound to (`SECBUFFER_CHANNEL_BINDINGS`).
+    pub channel_bindings: Option<ChannelBindings>,
+    /// Application protocols in order of preference (`SECBUFFER_APPLICATION_PROTOCOLS`); `None` leaves it to the
+    /// configuration.
+    pub application_protocols: Option<Vec<Vec<u8>>>,
+    /// The protocols that may be spoken, among those that the credential has; `None` leaves it to the configuration.
+    pub protocols: Option<SpProt>,
+}
+
+/// A handshake in the server's role: tokens in, tokens out, until it yields a context.
+///
+/// The driver's contract: send every token at once; after `Incomplete` and `Ask` present the same input again; after an
+/// error send the failure's token and give up. A call after `Complete` is `SEC_E_INVALID_HANDLE`, and after a failure every
+/// call repeats the same error.
+pub trait AcceptSecurityContext: Send {
+    /// `AcceptSecurityContext`: takes the peer's bytes and says why it stopped.
+    ///
+    /// # Errors
+    /// The failure holds the error and what must still be sent, where extended errors were requested.
+    fn accept_security_context(&mut self, input: &[u8]) -> Result<Step, Failure>;
+
+    /// `CompleteAuthToken`: completes a token after the application has built the message that it protects, for packages
+    /// that need it.
+    ///
+    /// # Errors
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for packages whose tokens are complete as they are.
+    fn complete_auth_token(&mut self, token: &mut Vec<u8>) -> Result<(), Error> {
+        let _unused = token;
+        Err(Error::unsupported("behind this handshake", "CompleteAuthToken: its tokens are complete"))
+    }
+}

@@ -1,0 +1,115 @@
+//! Questions that a handshake puts to the outside, and the slots for their answers.
+//!
+//! A package never blocks and owns no socket. What it must know from elsewhere (the account of a certificate, which client
+//! certificate to present) it asks for: the call stops with [`Step::Ask`](crate::Step::Ask), the driver answers, and presents
+//! the same input again.
+
+use core::fmt;
+use std::sync::{Arc, OnceLock};
+
+use crate::{Account, CertificateIdentity, Error, Fault, PeerIdentity, SecStatus};
+
+/// A question and the slot for its answer. The package holds the other end, an [`Answer`].
+pub struct Ask<Q, A> {
+    question: Q,
+    slot: Arc<OnceLock<A>>,
+}
+
+impl<Q, A> Ask<Q, A> {
+    /// A question, with the end from which the package reads the answer.
+    #[must_use]
+    pub fn new(question: Q) -> (Self, Answer<A>) {
+        let slot = Arc::new(OnceLock::new());
+        (Self { question, slot: Arc::clone(&slot) }, Answer { slot })
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub fn question(&self) -> &Q {
+        &self.question
+    }
+
+    /// Gives the answer. The handshake goes on when it is called again with the same input.
+    pub fn answer(self, answer: A) {
+        // The slot is written once: `self` is consumed, and it is the only writer.
+        let _first = self.slot.set(answer);
+    }
+}
+
+impl<Q: fmt::Debug, A> fmt::Debug for Ask<Q, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ask").field("question", &self.question).finish_non_exhaustive()
+    }
+}
+
+/// The package's end of an [`Ask`].
+pub struct Answer<A> {
+    slot: Arc<OnceLock<A>>,
+}
+
+impl<A> Answer<A> {
+    /// The answer, once it was given.
+    ///
+    /// # Errors
+    /// `SEC_E_INVALID_HANDLE` where the driver called again without having answered.
+    pub fn given(&self) -> Result<&A, Error> {
+        self.slot.get().ok_or_else(|| {
+            Error::new(
+                SecStatus::SEC_E_INVALID_HANDLE,
+                Fault::ApiMisuse,
+                "the handshake was called again before its question was answered",
+            )
+        })
+    }
+}
+
+impl<A> fmt::Debug for Answer<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.slot.get().is_some() { "Answer(given)" } else { "Answer(awaited)" })
+    }
+}
+
+/// `SEC_I_INCOMPLETE_CREDENTIALS`: the server asks for a certificate, and the credential holds none that was chosen already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientCertificateRequest {
+    /// The names of the authorities that the server accepts, each a DER `Name`, in its order
+    /// (`SECPKG_ATTR_ISSUER_LIST_EX`). Empty: any.
+    pub issuers: Vec<Vec<u8>>,
+    /// The signature schemes that the server accepts, by their TLS code points, in its order.
+    pub signature_schemes: Vec<u16>,
+    /// The certificate types that a TLS 1.2 server named (1 = rsa_sign, 64 = ecdsa_sign); empty in TLS 1.3.
+    pub certificate_types: Vec<u8>,
+}
+
+/// Everything that a handshake may ask. More kinds come with more packages; a driver refuses those that it does not know
+/// with [`Question::unanswered`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Question {
+    /// Which certificate to present; `None` goes on without one.
+    ClientCertificate(Ask<ClientCertificateRequest, Option<CertificateIdentity>>),
+    /// Which account stands behind an authenticated peer; `None` where there is none.
+    Account(Ask<PeerIdentity, Option<Account>>),
+}
+
+impl Question {
+    /// What is asked, in a few words.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ClientCertificate(_) => "which client certificate to present",
+            Self::Account(_) => "which account the peer maps to",
+        }
+    }
+
+    /// The error of a driver that has nobody to answer this.
+    #[must_use]
+    pub fn unanswered(&self) -> Error {
+        let (status, setting) = match self {
+            Self::ClientCertificate(_) => (SecStatus::SEC_I_INCOMPLETE_CREDENTIALS, "client-certificate"),
+            Self::Account(_) => (SecStatus::SEC_E_NO_IMPERSONATION, "accounts"),
+        };
+        Error::new(status, Fault::Configuration, format!("nobody was there to answer {}", self.name()))
+            .with_setting(setting)
+    }
+}

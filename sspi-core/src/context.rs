@@ -1,0 +1,188 @@
+//! Established contexts: message protection after the handshake.
+
+use core::fmt;
+use std::sync::Arc;
+
+use crate::{
+    AcceptSecurityContext, Account, ControlToken, Error, InitializeSecurityContext, QualityOfProtection,
+    QueryContextAttributes, SecBuffer, Secret,
+};
+
+/// What `DecryptMessage` found. An error ends the context; these do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decrypted {
+    /// `SEC_E_OK`: the buffers now say where header, data, trailer and extra bytes lie. The data may be empty: the message
+    /// was one that the package keeps to itself (a key update, a ticket, a warning), or simply empty.
+    Message,
+    /// `SEC_E_INCOMPLETE_MESSAGE`: the message is not whole yet. Buffers and memory are as they were.
+    Incomplete {
+        /// How many bytes are missing at least, where that can be known.
+        missing: Option<usize>,
+    },
+    /// `SEC_I_CONTEXT_EXPIRED`: the peer has closed its side in order; nothing more will come.
+    Expired,
+    /// `SEC_I_RENEGOTIATE`: the peer wants to negotiate again; what it sent for that is in the extra buffer, for
+    /// [`SecurityContext::renegotiate`].
+    Renegotiate,
+}
+
+/// The half of a context that sends.
+pub trait SendingHalf: Send {
+    /// `EncryptMessage`: protects one message in place.
+    ///
+    /// A stream package takes header, data, trailer and an empty buffer, one behind the other in memory (see
+    /// [`StreamLayout`](crate::StreamLayout)); one call is one record; the data may be as long as
+    /// [`maximum_message`](crate::StreamSizes::maximum_message). It sets the header to what it wrote, which ends where the
+    /// data begins, and shortens the trailer. A message package takes a token, any number of data buffers, and padding.
+    ///
+    /// # Errors
+    /// `SEC_E_INVALID_TOKEN` for wrong buffers, `SEC_E_BUFFER_TOO_SMALL`, `SEC_E_CONTEXT_EXPIRED` after a shutdown,
+    /// `SEC_E_ENCRYPT_FAILURE` when the keys are used up. On an error nothing is written.
+    fn encrypt_message(
+        &mut self,
+        quality: QualityOfProtection,
+        memory: &mut [u8],
+        buffers: &mut [SecBuffer],
+    ) -> Result<(), Error>;
+
+    /// `MakeSignature`: signs the data buffers into the token buffer.
+    ///
+    /// # Errors
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for stream packages.
+    fn make_signature(
+        &mut self,
+        quality: QualityOfProtection,
+        memory: &mut [u8],
+        buffers: &mut [SecBuffer],
+    ) -> Result<(), Error>;
+
+    /// `ApplyControlToken` and the call that fetches its token: yields the bytes that must be sent.
+    ///
+    /// # Errors
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for what the package or its protocol does not have.
+    fn apply_control_token(&mut self, token: &ControlToken) -> Result<Vec<u8>, Error>;
+}
+
+/// The half of a context that receives.
+pub trait ReceivingHalf: Send {
+    /// `DecryptMessage`: takes one message off the data buffer, in place.
+    ///
+    /// A stream package takes one data buffer and three empty ones. It returns one record as header, data and trailer, and
+    /// what follows it as extra, in the order in which they lie in memory; buffers that are not needed are empty.
+    ///
+    /// # Errors
+    /// `SEC_E_INVALID_TOKEN` for wrong buffers (the context lives on). Anything else is final: `SEC_E_MESSAGE_ALTERED`,
+    /// `SEC_E_ILLEGAL_MESSAGE`, or what an alert of the peer stands for; [`Error::alert`] says which alert to send.
+    fn decrypt_message(&mut self, memory: &mut [u8], buffers: &mut [SecBuffer]) -> Result<Decrypted, Error>;
+
+    /// `VerifySignature`: checks the data buffers against the token buffer.
+    ///
+    /// # Errors
+    /// `SEC_E_MESSAGE_ALTERED`, `SEC_E_OUT_OF_SEQUENCE`; `SEC_E_UNSUPPORTED_FUNCTION` for stream packages.
+    fn verify_signature(
+        &mut self,
+        memory: &[u8],
+        buffers: &[SecBuffer],
+    ) -> Result<QualityOfProtection, Error>;
+}
+
+/// A context after its handshake. `DeleteSecurityContext` is dropping it.
+pub trait SecurityContext: SendingHalf + ReceivingHalf {
+    /// `QueryContextAttributes`: what was negotiated. The attributes outlive the context and can be shared.
+    fn attributes(&self) -> Arc<dyn QueryContextAttributes>;
+
+    /// `QuerySecurityContextToken`: the account that the peer maps to.
+    ///
+    /// # Errors
+    /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context.
+    fn security_context_token(&self) -> Result<Account, Error>;
+
+    /// The two halves, for two threads.
+    ///
+    /// # Errors
+    /// The refusal gives the context back.
+    fn split(self: Box<Self>) -> Result<SplitContext, SplitRefused>;
+
+    /// Turns the context back into a handshake: to answer a peer that wants to negotiate again (`extra` is what
+    /// [`Decrypted::Renegotiate`] left), or to begin it (`extra` is empty). The handshake owns both halves and yields the
+    /// context again when it completes; its first call takes `extra` as input.
+    ///
+    /// # Errors
+    /// `SEC_E_UNSUPPORTED_FUNCTION`; the refusal gives the context back.
+    fn renegotiate(self: Box<Self>, extra: &[u8]) -> Result<Renegotiation, RenegotiationRefused>;
+
+    /// `ExportSecurityContext`: the context as bytes, for another process.
+    ///
+    /// # Errors
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for packages that cannot; the context is not touched.
+    fn export(&self) -> Result<ExportedContext, Error>;
+}
+
+/// The two halves of a context and what both share.
+pub struct SplitContext {
+    /// Sends.
+    pub sender: Box<dyn SendingHalf>,
+    /// Receives.
+    pub receiver: Box<dyn ReceivingHalf>,
+    /// What was negotiated.
+    pub attributes: Arc<dyn QueryContextAttributes>,
+}
+
+impl fmt::Debug for SplitContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SplitContext")
+    }
+}
+
+/// A context that cannot be split, given back.
+pub struct SplitRefused {
+    /// The context, as it was.
+    pub context: Box<dyn SecurityContext>,
+    /// Why.
+    pub error: Error,
+}
+
+/// A handshake on an established context: the same role that the context had.
+pub enum Renegotiation {
+    /// The context was an initiator's.
+    Initialize(Box<dyn InitializeSecurityContext>),
+    /// The context was an acceptor's.
+    Accept(Box<dyn AcceptSecurityContext>),
+}
+
+/// A context that cannot negotiate again, given back.
+pub struct RenegotiationRefused {
+    /// The context, as it was.
+    pub context: Box<dyn SecurityContext>,
+    /// Why.
+    pub error: Error,
+}
+
+macro_rules! refused {
+    ($($type:ident),*) => {$(
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($type)).field("error", &self.error).finish_non_exhaustive()
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.error.fmt(f)
+            }
+        }
+
+        impl std::error::Error for $type {}
+    )*};
+}
+
+refused!(SplitRefused, RenegotiationRefused);
+
+/// What `ExportSecurityContext` makes: the package's name and bytes that hold keys.
+#[derive(Clone, Debug)]
+pub struct ExportedContext {
+    /// The package that can import it.
+    pub package: String,
+    /// The context, in the package's own form. It holds keys.
+    pub content: Secret<Vec<u8>>,
+}

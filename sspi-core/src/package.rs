@@ -1,0 +1,54 @@
+//! Security packages: what a provider registers.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::{
+    CredentialsHandle, CredentialsRequest, Error, ExportedContext, Oid, SecPkgFlags, SecurityContext,
+};
+
+/// `SecPkgInfo`: what a package says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageInfo {
+    /// The name by which applications ask for it (`Name`).
+    pub name: Cow<'static, str>,
+    /// Other names under which it is found.
+    pub aliases: Vec<Cow<'static, str>>,
+    /// A line for people (`Comment`).
+    pub comment: Cow<'static, str>,
+    /// What it can do (`fCapabilities`).
+    pub capabilities: SecPkgFlags,
+    /// The version of the package protocol (`wVersion`); 1.
+    pub version: u16,
+    /// `RPC_C_AUTHN_*` (`wRPCID`), 0xFFFF where there is none.
+    pub rpc_id: u16,
+    /// The largest token in bytes (`cbMaxToken`).
+    pub max_token: u32,
+    /// The mechanism's object identifiers, the preferred one first; empty where SPNEGO cannot carry it.
+    pub oids: Vec<Oid>,
+}
+
+/// A security package (an SSP): something that can be registered, asked for by name, and run.
+pub trait SecurityPackage: Send + Sync {
+    /// `QuerySecurityPackageInfo`: what the package says about itself.
+    fn package_info(&self) -> &PackageInfo;
+
+    /// `AcquireCredentialsHandle`: credentials for any number of handshakes, at once and from any thread.
+    ///
+    /// # Errors
+    /// `SEC_E_NO_CREDENTIALS`, `SEC_E_UNKNOWN_CREDENTIALS`, `SEC_E_ALGORITHM_MISMATCH` (no protocol or suite is left), or
+    /// what else the package has to say.
+    fn acquire_credentials_handle(
+        &self,
+        request: &CredentialsRequest,
+    ) -> Result<Arc<dyn CredentialsHandle>, Error>;
+
+    /// `ImportSecurityContext`: a context from what [`SecurityContext::export`] made.
+    ///
+    /// # Errors
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for packages that cannot.
+    fn import_security_context(&self, exported: &ExportedContext) -> Result<Box<dyn SecurityContext>, Error> {
+        let _unused = exported;
+        Err(Error::unsupported(&self.package_info().name, "ImportSecurityContext"))
+    }
+}

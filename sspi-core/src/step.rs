@@ -1,0 +1,54 @@
+//! Why a handshake call stopped: a closed list.
+
+use core::fmt;
+
+use crate::{Question, SecurityContext};
+
+/// Why a call of [`initialize_security_context`](crate::InitializeSecurityContext::initialize_security_context) or
+/// [`accept_security_context`](crate::AcceptSecurityContext::accept_security_context) stopped.
+///
+/// `used` says how many bytes of the input were taken. What follows them in the same buffer (SSPI's `SECBUFFER_EXTRA`)
+/// belongs to the next call, or, after [`Step::Complete`], to
+/// [`decrypt_message`](crate::ReceivingHalf::decrypt_message). After `Incomplete` and `Ask` nothing was taken: the caller
+/// presents the same bytes again.
+pub enum Step {
+    /// `SEC_I_CONTINUE_NEEDED`: send the token, if it is not empty, and come back with the rest of the input and with
+    /// what the peer answers. Always progress: a token, or bytes used.
+    Continue {
+        /// What must be sent; may be empty.
+        token: Vec<u8>,
+        /// Bytes of the input that were taken.
+        used: usize,
+    },
+    /// `SEC_E_INCOMPLETE_MESSAGE`: the input ends in the middle of a message; read on and present all of it again.
+    Incomplete {
+        /// How many bytes are missing at least (`SECBUFFER_MISSING`), where that can be known.
+        missing: Option<usize>,
+    },
+    /// Something must be answered from outside; then present the same input again.
+    Ask(Question),
+    /// `SEC_E_OK`: the handshake is over. Send the token, if it is not empty.
+    Complete {
+        /// The established context.
+        context: Box<dyn SecurityContext>,
+        /// The last token; may be empty.
+        token: Vec<u8>,
+        /// Bytes of the input that were taken.
+        used: usize,
+    },
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Continue { token, used } => {
+                write!(f, "Continue {{ token: {} bytes, used: {used} }}", token.len())
+            }
+            Self::Incomplete { missing } => write!(f, "Incomplete {{ missing: {missing:?} }}"),
+            Self::Ask(question) => f.debug_tuple("Ask").field(question).finish(),
+            Self::Complete { token, used, .. } => {
+                write!(f, "Complete {{ token: {} bytes, used: {used} }}", token.len())
+            }
+        }
+    }
+}

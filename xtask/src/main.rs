@@ -1,0 +1,412 @@
+//! `cargo xtask`: the project's own checks, and the one command that runs all tests.
+//!
+//! | module | verb |
+//! |---|---|
+//! | [`arch`], over [`graph`], [`source`] and [`public_api`] | `arch`: the arrows between the crates |
+//! | [`lengths`] | `lengths`: long files and functions |
+//! | [`spec_keys`] | `spec-keys`: the documents that doc comments name |
+//! | [`steps`], [`peers`] | `test` and `check`: everything, in order |
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+mod arch;
+mod graph;
+mod lengths;
+mod peers;
+mod public_api;
+mod source;
+mod spec_keys;
+mod steps;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+use std::{env, fmt};
+
+/// Why a verb did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was called wrongly.
+    Usage(String),
+    /// It did its work and found something wrong.
+    Found(String),
+    /// It could not do its work.
+    Broken(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(message) | Failure::Found(message) | Failure::Broken(message) => {
+                formatter.write_str(message)
+            }
+        }
+    }
+}
+
+/// One verb of the command line.
+struct Verb {
+    name: &'static str,
+    /// One line for the list of verbs.
+    summary: &'static str,
+    /// What `--help` says below the summary.
+    help: &'static str,
+    run: fn(&Path, &[String]) -> Result<(), Failure>,
+}
+
+const VERBS: [Verb; 7] = [
+    Verb {
+        name: "test",
+        summary: "Runs all tests: what CI runs and what a change must pass",
+        help: "\
+Usage: cargo xtask test [--no-install] [--limit MINUTES] [--only STEP[,STEP…]]
+
+Steps, in this order:
+  peers      the programs that the interop tests talk to: openssl, curl, gnutls-cli and gnutls-serv,
+             python3, javac and java. Those that are missing are installed with apt-get where that is
+             possible (as root, or with a sudo that asks for no password). What stays missing is named, and
+             its tests are reported as not run; with CI=true in the environment it is a failure, and the
+             tests get OPENSSPI_PEERS=required
+  fmt        cargo fmt --all --check
+  arch       cargo xtask arch
+  spec-keys  cargo xtask spec-keys
+  clippy     cargo clippy --workspace --all-targets -- -D warnings
+  tests      cargo nextest run --workspace --profile ci; without cargo-nextest, cargo test
+  doctests   cargo test --doc --workspace
+  docs       cargo doc --workspace --no-deps, warnings refused
+  deny       cargo deny check bans licenses sources, if cargo-deny is installed
+
+A step that fails does not stop the others. The exit code is 1 if any failed.
+
+Options:
+  --no-install     install nothing; missing peers are reported as not run
+  --limit MINUTES  end the run after this time and call what was running failed; 25 if not given, meant
+                   for two cores and an empty target folder
+  --only STEPS     run these steps only, as in --only fmt,clippy",
+        run: test,
+    },
+    Verb {
+        name: "check",
+        summary: "What `just check` runs: the steps of `test` without installing peers",
+        help: "\
+Usage: cargo xtask check [--limit MINUTES] [--only STEP[,STEP…]]
+
+fmt, arch, spec-keys, clippy, tests, doctests, docs and deny, as `cargo xtask test` runs them. Interop tests
+whose peer is not on the machine are reported as not run.",
+        run: check,
+    },
+    Verb {
+        name: "arch",
+        summary: "Checks that the crates keep to the arrows of ARCHITECTURE.md",
+        help: "\
+Usage: cargo xtask arch
+
+Looks at the dependencies that the manifests declare and at the paths that the sources name, and prints each
+edge that is not allowed, with the reason: \"sspi-core → tokio: the contract knows no runtime\". The tables are
+in xtask/src/arch.rs; a new crate needs a row there.
+
+ 1. sspi-core knows no provider, no protocol, no runtime, and no third party's error type.
+ 2. legacy-tls, wire, crypto and gss know no SSPI: the word Sec… does not occur in them.
+ 3. No provider depends on another provider.
+ 4. tokio is named at the async edge only, rustls in schannel only, primitive crates in crypto only.
+ 5. Nothing below the async edge reads a socket, a file, the clock or the system's randomness: they are passed in.
+ 6. One place lists the packages: crates/opensspi/src/providers.rs.
+ 7. No type of rustls, ring or RustCrypto is in a public API.",
+        run: arch_verb,
+    },
+    Verb {
+        name: "spec-keys",
+        summary: "Checks that every `Spec:` line names a document of docs/specs.md",
+        help: "\
+Usage: cargo xtask spec-keys
+
+A doc comment says where it comes from in a line of its own: a key, the section as printed, a full stop.
+
+    /// Spec: TLS12 section 7.4.1.3; TLS13 section 4.1.3.
+
+Prints file and line of each key that has no row in docs/specs.md.",
+        run: spec_keys_verb,
+    },
+    Verb {
+        name: "lengths",
+        summary: "Lists files past 800 lines and functions past 60",
+        help: "\
+Usage: cargo xtask lengths
+
+For information: it refuses nothing. One list (a table, a dispatch match) may be long; of anything else, ask
+what it is two of. Tests are not counted.",
+        run: lengths_verb,
+    },
+    Verb {
+        name: "interop",
+        summary: "Runs the matrix of real peers, and writes docs/interop.md with --full",
+        help: "\
+Usage: cargo xtask interop --full [--json] [other arguments of the interop program]
+
+Builds the interop program of opensspi-integration-tests for release and runs it with the arguments given.
+With --full it also writes docs/interop.md, unless --write says another file. `cargo xtask interop -- --help`
+shows the program's own arguments.",
+        run: interop,
+    },
+    Verb {
+        name: "soak",
+        summary: "Runs handshakes and data for a long time and watches memory and errors",
+        help: "\
+Usage: cargo xtask soak [arguments of the soak program]
+
+Builds the soak program of opensspi-integration-tests for release and runs it with the arguments given.
+`cargo xtask soak -- --help` shows them.",
+        run: soak,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((name, arguments)) = arguments.split_first() else {
+        eprintln!("{}", overview());
+        return ExitCode::from(2);
+    };
+    if matches!(name.as_str(), "--help" | "-h" | "help") {
+        println!("{}", overview());
+        return ExitCode::SUCCESS;
+    }
+    let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
+        eprintln!("there is no verb `{name}`\n\n{}", overview());
+        return ExitCode::from(2);
+    };
+    if arguments.first().is_some_and(|first| matches!(first.as_str(), "--help" | "-h")) {
+        println!("{}.\n\n{}", verb.summary, verb.help);
+        return ExitCode::SUCCESS;
+    }
+    match (verb.run)(&root(), arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            eprintln!("{message}\n`cargo xtask {name} --help` shows how it is called.");
+            ExitCode::from(2)
+        }
+        Err(failure) => {
+            eprintln!("cargo xtask {name}: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn overview() -> String {
+    let mut text = "The project's own checks.\n\nUsage: cargo xtask VERB [--help]\n\n".to_owned();
+    for verb in &VERBS {
+        text.push_str(&format!("  {:<10} {}\n", verb.name, verb.summary));
+    }
+    text.trim_end().to_owned()
+}
+
+/// The cargo that runs us, so that a toolchain chosen by `cargo +name` stays chosen.
+pub(crate) fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    let own = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let own = PathBuf::from(own);
+    own.parent().map_or_else(|| own.clone(), Path::to_path_buf)
+}
+
+/// The options of `test` and `check`.
+#[derive(Debug, PartialEq, Eq)]
+struct StepOptions {
+    may_install: bool,
+    limit: Duration,
+    /// Empty for all.
+    only: Vec<String>,
+}
+
+impl StepOptions {
+    fn parse(arguments: &[String]) -> Result<Self, Failure> {
+        let mut options =
+            StepOptions { may_install: true, limit: Duration::from_secs(25 * 60), only: Vec::new() };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value =
+                || arguments.next().ok_or_else(|| Failure::Usage(format!("{argument} needs a value")));
+            match argument.as_str() {
+                "--no-install" => options.may_install = false,
+                "--limit" => {
+                    let minutes = value()?.parse::<u32>().ok().filter(|&minutes| minutes > 0);
+                    let minutes = minutes.ok_or_else(|| {
+                        Failure::Usage("--limit takes a number of minutes above 0".to_owned())
+                    })?;
+                    options.limit = Duration::from_secs(60 * u64::from(minutes));
+                }
+                "--only" => options.only.extend(value()?.split(',').map(str::to_owned)),
+                other => return Err(Failure::Usage(format!("there is no option `{other}`"))),
+            }
+        }
+        let unknown = options.only.iter().find(|name| !steps::STEPS.iter().any(|step| step.name == *name));
+        match unknown {
+            Some(name) => Err(Failure::Usage(format!("there is no step `{name}`"))),
+            None => Ok(options),
+        }
+    }
+
+    fn run(&self, root: &Path, without: &[&str]) -> Result<(), Failure> {
+        let wanted = |step: &&steps::Step| {
+            !without.contains(&step.name)
+                && (self.only.is_empty() || self.only.iter().any(|name| name == step.name))
+        };
+        let steps: Vec<&steps::Step> = steps::STEPS.iter().filter(wanted).collect();
+        let deadline = Instant::now() + self.limit;
+        let run = steps::Run { root, may_install: self.may_install, is_ci: steps::is_ci(), deadline };
+        steps::run(&run, &steps)
+    }
+}
+
+fn test(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    StepOptions::parse(arguments)?.run(root, &[])
+}
+
+fn check(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    StepOptions::parse(arguments)?.run(root, &["peers"])
+}
+
+fn refuse_arguments(arguments: &[String]) -> Result<(), Failure> {
+    match arguments.first() {
+        Some(argument) => Err(Failure::Usage(format!("`{argument}` was not expected"))),
+        None => Ok(()),
+    }
+}
+
+fn arch_verb(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    refuse_arguments(arguments)?;
+    let found = arch::violations(root)?;
+    for violation in &found {
+        println!("{violation}");
+    }
+    match found.len() {
+        0 => {
+            println!("The crates keep to the arrows.");
+            Ok(())
+        }
+        count => Err(Failure::Found(format!("{count} against the arrows"))),
+    }
+}
+
+fn spec_keys_verb(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    refuse_arguments(arguments)?;
+    let (wrong, right) = spec_keys::unknown(root)?;
+    for line in &wrong {
+        println!("{line}");
+    }
+    match wrong.len() {
+        0 => {
+            println!("{right} references, all to documents of {}.", spec_keys::TABLE);
+            Ok(())
+        }
+        count => Err(Failure::Found(format!("{count} references to no document of {}", spec_keys::TABLE))),
+    }
+}
+
+fn lengths_verb(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    refuse_arguments(arguments)?;
+    let (files, functions) = lengths::long(root)?;
+    for (what, measure, list) in
+        [("Files", lengths::FILE_LINES, files), ("Functions", lengths::FUNCTION_LINES, functions)]
+    {
+        println!("{what} of more than {measure} lines: {}", list.len());
+        for long in &list {
+            println!("{long}");
+        }
+    }
+    Ok(())
+}
+
+/// Builds a program of opensspi-integration-tests for release and runs it.
+fn integration_program(root: &Path, name: &str, arguments: &[String]) -> Result<(), Failure> {
+    let mut command = Command::new(cargo());
+    command.current_dir(root).args([
+        "run",
+        "--release",
+        "-p",
+        "opensspi-integration-tests",
+        "--bin",
+        name,
+        "--",
+    ]);
+    match command.args(arguments).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::Found(status.to_string())),
+        Err(error) => Err(Failure::Broken(format!("cargo did not start: {error}"))),
+    }
+}
+
+fn interop(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    integration_program(root, "interop", &interop_arguments(arguments))
+}
+
+/// What the interop program gets: with `--full`, the page to write as well.
+fn interop_arguments(arguments: &[String]) -> Vec<String> {
+    let mut arguments = passed_on(arguments).to_vec();
+    let has = |name: &str| {
+        arguments.iter().any(|argument| argument == name || argument.starts_with(&format!("{name}=")))
+    };
+    if has("--full") && !has("--write") {
+        arguments.extend(["--write", "docs/interop.md"].map(str::to_owned));
+    }
+    arguments
+}
+
+fn soak(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    integration_program(root, "soak", passed_on(arguments))
+}
+
+/// The arguments without a `--` in front, which says that they are the program's own.
+fn passed_on(arguments: &[String]) -> &[String] {
+    match arguments {
+        [first, rest @ ..] if first == "--" => rest,
+        all => all,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn interop_writes_the_page_with_full_only() {
+        assert_eq!(
+            interop_arguments(&words("--full --json")),
+            words("--full --json --write docs/interop.md")
+        );
+        assert_eq!(interop_arguments(&words("--full --write=x.md")), words("--full --write=x.md"));
+        assert_eq!(interop_arguments(&words("-- --help")), words("--help"));
+    }
+
+    #[test]
+    fn step_options_are_read_and_wrong_ones_named() {
+        let options = StepOptions::parse(&words("--no-install --limit 40 --only fmt,clippy")).unwrap();
+        let expected = StepOptions {
+            may_install: false,
+            limit: Duration::from_secs(40 * 60),
+            only: words("fmt clippy"),
+        };
+        assert_eq!(options, expected);
+        for (wrong, named) in
+            [("--only fmt,no", "`no`"), ("--limit 0", "--limit"), ("--limit", "--limit"), ("-x", "`-x`")]
+        {
+            let failure = StepOptions::parse(&words(wrong)).unwrap_err();
+            assert!(failure.to_string().contains(named), "{failure}");
+        }
+    }
+
+    #[test]
+    fn every_step_is_explained_in_the_help_of_test() {
+        let test = VERBS.iter().find(|verb| verb.name == "test").unwrap();
+        for step in &steps::STEPS {
+            assert!(test.help.contains(&format!("\n  {:<10} ", step.name)), "{}", step.name);
+        }
+    }
+}

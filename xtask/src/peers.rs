@@ -1,0 +1,98 @@
+//! The programs of other makers that the interop tests talk to, and how they come onto the machine.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+/// Set to `required` for the tests where a missing peer is a failure.
+pub(crate) const VARIABLE: &str = "OPENSSPI_PEERS";
+
+/// A Debian package, and the commands in it that the tests start.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// As `apt-get` knows it.
+    pub(crate) package: &'static str,
+    /// Looked for in `PATH`.
+    pub(crate) commands: &'static [&'static str],
+    /// What is reported as not run without it.
+    pub(crate) tests: &'static str,
+}
+
+/// All peers.
+pub(crate) const PEERS: [Peer; 5] = [
+    Peer { package: "openssl", commands: &["openssl"], tests: "OpenSSL as client and as server" },
+    Peer { package: "curl", commands: &["curl"], tests: "curl as client" },
+    Peer {
+        package: "gnutls-bin",
+        commands: &["gnutls-cli", "gnutls-serv"],
+        tests: "GnuTLS as client and as server",
+    },
+    Peer { package: "python3", commands: &["python3"], tests: "Python's ssl module as client and as server" },
+    Peer {
+        package: "openjdk-17-jdk-headless",
+        commands: &["javac", "java"],
+        tests: "Java's JSSE as client and as server",
+    },
+];
+
+/// The peers of which `has` does not know every command.
+pub(crate) fn missing(has: impl Fn(&str) -> bool) -> Vec<&'static Peer> {
+    PEERS.iter().filter(|peer| !peer.commands.iter().all(|command| has(command))).collect()
+}
+
+/// Whether `PATH` has this command.
+pub(crate) fn on_path(command: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| is_executable(&folder.join(command)))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(file: &Path) -> bool {
+    file.with_extension("exe").is_file() || fs::metadata(file).is_ok_and(|data| data.is_file())
+}
+
+/// How `apt-get` is called here: by root as it is, by others through `sudo` if that asks for no password. None if there
+/// is no such way.
+pub(crate) fn apt_get() -> Option<Vec<&'static str>> {
+    if !on_path("apt-get") {
+        return None;
+    }
+    let user = Command::new("id").arg("-u").stderr(Stdio::null()).output().ok()?;
+    if user.stdout.trim_ascii() == b"0" {
+        return Some(vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    }
+    let mut sudo = Command::new("sudo");
+    let may = sudo.args(["-n", "true"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let may = on_path("sudo") && may.is_ok_and(|status| status.success());
+    may.then(|| vec!["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
+}
+
+/// One line for each peer that is not there: its commands, its package, and what is not run for want of it.
+pub(crate) fn describe(missing: &[&Peer]) -> String {
+    let lines = missing.iter().map(|peer| {
+        format!("  {} (Debian package {}): not run: {}", peer.commands.join(", "), peer.package, peer.tests)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peer_is_missing_if_any_of_its_commands_is() {
+        assert_eq!(missing(|_| true), [] as [&Peer; 0]);
+        let found = missing(|command| !matches!(command, "javac" | "gnutls-serv"));
+        let packages: Vec<&str> = found.iter().map(|peer| peer.package).collect();
+        assert_eq!(packages, ["gnutls-bin", "openjdk-17-jdk-headless"]);
+        assert!(
+            describe(&found).contains("gnutls-cli, gnutls-serv (Debian package gnutls-bin): not run: GnuTLS")
+        );
+    }
+}
