@@ -1,11 +1,12 @@
 //! Handshakes of the package and of rustls, side by side.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use opensspi_bench::{FullHandshake, Key, ResumedHandshake, Version};
 
 fn full(c: &mut Criterion) {
-    for (version, key) in [(Version::Tls13, Key::Ecdsa), (Version::Tls13, Key::Rsa), (Version::Tls12, Key::Ecdsa)] {
+    for (version, key) in
+        [(Version::Tls13, Key::Ecdsa), (Version::Tls13, Key::Rsa), (Version::Tls12, Key::Ecdsa)]
+    {
         let both = FullHandshake::new(version, key);
         let mut group = c.benchmark_group(format!("full handshake {version:?} {key:?}"));
         group.bench_function("opensspi", |b| b.iter(|| both.ours()));

@@ -1,5 +1,4 @@
 //! 16 KiB records of the package and of rustls, side by side.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use opensspi_bench::{Bulk, Version};

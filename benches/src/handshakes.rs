@@ -18,7 +18,10 @@ impl FullHandshake {
     pub fn new(version: Version, key: Key) -> Self {
         let certificate = Certificate::new(key);
         let suite = suite(version, key);
-        Self { ours: Ours::new(version, &certificate, suite), theirs: Theirs::new(version, &certificate, suite) }
+        Self {
+            ours: Ours::new(version, &certificate, suite),
+            theirs: Theirs::new(version, &certificate, suite),
+        }
     }
 
     fn without_resumption(version: Version, key: Key) -> Self {
@@ -44,7 +47,10 @@ impl FullHandshake {
 impl ResumedHandshake {
     /// The same, with a session made before.
     #[must_use]
-    #[expect(clippy::panic, reason = "a benchmark of resumption that does not resume measures something else")]
+    #[expect(
+        clippy::panic,
+        reason = "a benchmark of resumption that does not resume measures something else"
+    )]
     pub fn new(version: Version, key: Key) -> Self {
         let both = FullHandshake::new(version, key);
         for round in 0..2 {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use sspi_core::{
-    Decrypted, QualityOfProtection, ReceivingHalf, SecBuffer, SecBufferType, SendingHalf, StreamLayout, StreamSizes,
+    Decrypted, QualityOfProtection, ReceivingHalf, SecBuffer, SecBufferType, StreamLayout, StreamSizes,
 };
 
 use crate::subjects::{Certificate, Key, OurPair, Ours, TheirPair, Theirs, Version};
@@ -79,7 +79,9 @@ impl Bulk {
         let layout = StreamLayout::new(&self.sizes, RECORD);
         let mut buffers = layout.buffers();
         let context = &mut self.ours.0;
-        context.encrypt_message(QualityOfProtection::Default, &mut self.memory, &mut buffers).expect("a record");
+        context
+            .encrypt_message(QualityOfProtection::Default, &mut self.memory, &mut buffers)
+            .expect("a record");
     }
 
     /// Encrypts one record of theirs, from the caller's memory into a buffer that is kept.
@@ -99,8 +101,11 @@ impl Bulk {
             let layout = StreamLayout::new(&self.sizes, RECORD);
             let mut buffers = layout.buffers();
             let context = &mut self.ours.0;
-            context.encrypt_message(QualityOfProtection::Default, &mut self.memory, &mut buffers).expect("a record");
-            self.batch.extend_from_slice(self.memory.get(StreamLayout::message_range(&buffers)).expect("a record"));
+            context
+                .encrypt_message(QualityOfProtection::Default, &mut self.memory, &mut buffers)
+                .expect("a record");
+            self.batch
+                .extend_from_slice(self.memory.get(StreamLayout::message_range(&buffers)).expect("a record"));
         }
     }
 

@@ -111,8 +111,7 @@ pub(crate) async fn our_streams(ours: &Ours) -> (SecureStream<TcpStream>, Secure
     (client.expect("a client"), server.expect("a server"))
 }
 
-type TheirStreams =
-    (tokio_rustls::client::TlsStream<TcpStream>, tokio_rustls::server::TlsStream<TcpStream>);
+type TheirStreams = (tokio_rustls::client::TlsStream<TcpStream>, tokio_rustls::server::TlsStream<TcpStream>);
 
 #[expect(clippy::expect_used, reason = "a benchmark whose handshake fails has nothing to measure")]
 pub(crate) async fn their_streams(theirs: &Theirs) -> TheirStreams {

@@ -9,8 +9,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use schannel::{CertificateConfig, Environment, Materials, Protocol, Schannel, SchannelConfig};
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, AscReq, Clock, CredentialUse, CredentialsHandle, CredentialsRequest,
-    InitializeRequest, InitializeSecurityContext, IscReq, SecurityContext, SecurityPackage, Step,
+    AcceptRequest, AcceptSecurityContext, AscReq, Clock, CredentialUse, CredentialsHandle,
+    CredentialsRequest, InitializeRequest, InitializeSecurityContext, IscReq, SecurityContext,
+    SecurityPackage, Step,
 };
 
 /// The protocol of a comparison.
@@ -109,13 +110,22 @@ pub struct Ours {
 /// Both ends of an established connection of ours.
 pub(crate) type OurPair = (Box<dyn SecurityContext>, Box<dyn SecurityContext>);
 
-#[expect(clippy::expect_used, clippy::panic, reason = "a benchmark whose handshake fails has nothing to measure")]
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark whose handshake fails has nothing to measure"
+)]
 impl Ours {
     pub(crate) fn new(version: Version, certificate: &Certificate, suite: &str) -> Self {
         Self::with_resumption(version, certificate, suite, true)
     }
 
-    pub(crate) fn with_resumption(version: Version, certificate: &Certificate, suite: &str, resume: bool) -> Self {
+    pub(crate) fn with_resumption(
+        version: Version,
+        certificate: &Certificate,
+        suite: &str,
+        resume: bool,
+    ) -> Self {
         let environment = Environment {
             clock: Arc::new(WallClock),
             materials: Arc::new(Files {
@@ -142,7 +152,10 @@ impl Ours {
                 .acquire_credentials_handle(&CredentialsRequest::configured(credential_use))
                 .expect("credentials")
         };
-        Self { client: acquire(client, CredentialUse::Outbound), server: acquire(server, CredentialUse::Inbound) }
+        Self {
+            client: acquire(client, CredentialUse::Outbound),
+            server: acquire(server, CredentialUse::Inbound),
+        }
     }
 
     pub(crate) fn initialize(&self) -> Box<dyn InitializeSecurityContext> {
@@ -220,7 +233,12 @@ impl Theirs {
         Self::with_resumption(version, certificate, suite, true)
     }
 
-    pub(crate) fn with_resumption(version: Version, certificate: &Certificate, suite: &str, resume: bool) -> Self {
+    pub(crate) fn with_resumption(
+        version: Version,
+        certificate: &Certificate,
+        suite: &str,
+        resume: bool,
+    ) -> Self {
         let mut provider: CryptoProvider = rustls::crypto::ring::default_provider();
         provider.cipher_suites.retain(|s| {
             let name = format!("{:?}", s.suite()).replace("TLS13_", "TLS_");

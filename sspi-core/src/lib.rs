@@ -85,3 +85,8 @@ pub use package::{PackageInfo, SecurityPackage};
 pub use registry::Registry;
 pub use status::SecStatus;
 pub use step::Step;
+
+/// The example of `docs/add-a-provider.md`, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/add-a-provider.md")]
+struct AddAProvider;

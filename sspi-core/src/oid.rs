@@ -4,7 +4,7 @@ use core::fmt;
 
 /// An object identifier: the content octets of its DER encoding.
 ///
-/// Spec: X.690 section 8.19.
+/// Spec: X690 section 8.19.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Oid(Vec<u8>);
 

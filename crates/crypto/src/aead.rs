@@ -2,7 +2,7 @@
 //!
 //! Nothing is copied or allocated: these are the two calls that every TLS record goes through.
 //!
-//! Spec: NIST SP 800-38D (AES-GCM), RFC 8439 (ChaCha20-Poly1305), RFC 5116 (the interface).
+//! Spec: GCM (AES-GCM), CHACHA20 (ChaCha20-Poly1305), AEAD (the interface).
 
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Formatter};

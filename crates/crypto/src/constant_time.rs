@@ -1,6 +1,6 @@
 //! Comparison whose time does not depend on what is compared.
 //!
-//! Spec: RFC 5246 section 7.4.9 and RFC 8446 section 4.4.4 need it for Finished, RFC 2104 for any MAC: a comparison
+//! Spec: TLS12 section 7.4.9 and TLS13 section 4.4.4 need it for Finished, HMAC for any MAC: a comparison
 //! that stops at the first difference tells an attacker, byte by byte, how much of a forgery is right.
 
 use subtle::ConstantTimeEq;

@@ -1,6 +1,6 @@
 //! The hash functions: SHA-1 and the SHA-2 family.
 //!
-//! Spec: FIPS 180-4.
+//! Spec: SHS.
 
 use std::fmt::{self, Debug, Formatter};
 

@@ -1,6 +1,6 @@
 //! HKDF, and the labelled derivations that TLS 1.3 builds on it.
 //!
-//! Spec: RFC 5869 section 2, RFC 8446 section 7.1.
+//! Spec: HKDF section 2, TLS13 section 7.1.
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
@@ -12,7 +12,7 @@ use crate::mac::{HmacKey, hmac};
 ///
 /// No salt is an empty one, which means the same as zeros of the hash's length.
 ///
-/// Spec: RFC 5869 section 2.2.
+/// Spec: HKDF section 2.2.
 #[must_use]
 pub fn hkdf_extract(hash: Hash, salt: &[u8], input_key_material: &[u8]) -> Digest {
     hmac(hash, salt, &[input_key_material])
@@ -24,7 +24,7 @@ pub fn hkdf_extract(hash: Hash, salt: &[u8], input_key_material: &[u8]) -> Diges
 ///
 /// [`HkdfError::OutputTooLong`]; `out` is then untouched.
 ///
-/// Spec: RFC 5869 section 2.3.
+/// Spec: HKDF section 2.3.
 pub fn hkdf_expand(
     hash: Hash,
     pseudorandom_key: &[u8],
@@ -48,7 +48,7 @@ pub fn hkdf_expand(
 ///
 /// [`HkdfError`]; `out` is then untouched.
 ///
-/// Spec: RFC 8446 section 7.1.
+/// Spec: TLS13 section 7.1.
 pub fn hkdf_expand_label(
     hash: Hash,
     secret: &[u8],
@@ -80,7 +80,7 @@ const LABEL_PREFIX: &[u8] = b"tls13 ";
 ///
 /// [`HkdfError::LabelLength`] or [`HkdfError::ContextTooLong`].
 ///
-/// Spec: RFC 8446 section 7.1.
+/// Spec: TLS13 section 7.1.
 pub fn derive_secret(
     hash: Hash,
     secret: &[u8],

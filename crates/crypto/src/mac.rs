@@ -1,6 +1,6 @@
 //! HMAC: message authentication by a hash function.
 //!
-//! Spec: RFC 2104.
+//! Spec: HMAC.
 
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Formatter};
@@ -64,7 +64,6 @@ impl Debug for HmacKey {
 pub struct HmacContext(State);
 
 #[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the one of TLS 1.2 and 1.3 with AES-256")]
 enum State {
     Sha1(Hmac<Sha1>),
     Sha256(Hmac<Sha256>),

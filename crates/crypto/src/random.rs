@@ -1,6 +1,6 @@
 //! Randomness: the seam through which an engine gets it, and the system's own.
 //!
-//! Spec: RFC 4086 says what a source must be. An engine never asks the system itself, so that a test can give it
+//! Spec: RANDOM says what a source must be. An engine never asks the system itself, so that a test can give it
 //! fixed bytes and replay a recorded connection.
 
 use std::error::Error;

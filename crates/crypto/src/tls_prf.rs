@@ -1,6 +1,6 @@
 //! The pseudorandom function of TLS 1.2, and P_hash, of which the older one is made too.
 //!
-//! Spec: RFC 5246 section 5.
+//! Spec: TLS12 section 5.
 
 use crate::hash::{Digest, Hash};
 use crate::mac::HmacKey;
@@ -9,7 +9,7 @@ use crate::mac::HmacKey;
 ///
 /// `hash` is SHA-256 unless the cipher suite says another one.
 ///
-/// Spec: RFC 5246 section 5.
+/// Spec: TLS12 section 5.
 pub fn prf_tls12(hash: Hash, secret: &[u8], label: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
     expand(hash, secret, || std::iter::once(label).chain(seed_parts.iter().copied()), out);
 }
@@ -21,7 +21,7 @@ pub fn prf_tls12(hash: Hash, secret: &[u8], label: &[u8], seed_parts: &[&[u8]], 
 /// A(0) = seed, A(i) = HMAC(secret, A(i-1))
 /// ```
 ///
-/// Spec: RFC 5246 section 5.
+/// Spec: TLS12 section 5.
 pub fn p_hash(hash: Hash, secret: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
     expand(hash, secret, || seed_parts.iter().copied(), out);
 }

@@ -54,3 +54,4 @@ pub use handshaking::Handshaking;
 pub use options::HandshakeOptions;
 pub use split::{SecureReadHalf, SecureWriteHalf};
 pub use stream::SecureStream;
+pub use tokio::io::{AsyncRead, AsyncWrite};

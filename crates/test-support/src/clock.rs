@@ -57,6 +57,12 @@ fn nanoseconds(time: SystemTime) -> u64 {
     u64::try_from(since.as_nanos()).expect("a time before 2554")
 }
 
+impl sspi_core::Clock for FixedClock {
+    fn now(&self) -> SystemTime {
+        Self::now(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,11 +76,5 @@ mod tests {
         assert_eq!(clock.now(), other.now());
         clock.set(UNIX_EPOCH);
         assert_eq!(other.unix_seconds(), 0);
-    }
-}
-
-impl sspi_core::Clock for FixedClock {
-    fn now(&self) -> SystemTime {
-        Self::now(self)
     }
 }

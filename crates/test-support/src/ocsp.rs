@@ -8,7 +8,7 @@
 //! # assert_eq!(der[0], 0x30);
 //! ```
 //!
-//! Spec: RFC 6960 section 4.2.1.
+//! Spec: OCSP section 4.2.1.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use sspi_core::{
-    AcceptSecurityContext, Decrypted, Error, Failure, InitializeSecurityContext, QualityOfProtection, Question,
-    ReceivingHalf, SecBuffer, SecBufferType, SecurityContext, SendingHalf, Step, StreamLayout, StreamSizes,
+    AcceptSecurityContext, Decrypted, Error, Failure, InitializeSecurityContext, QualityOfProtection,
+    Question, ReceivingHalf, SecBuffer, SecBufferType, SecurityContext, SendingHalf, Step, StreamLayout,
+    StreamSizes,
 };
 
 /// One end of a handshake, whichever its role.
@@ -60,7 +61,13 @@ struct Half {
 
 impl Half {
     fn new(end: End) -> Self {
-        Self { side: Some(Side::Running(end)), pending: Vec::new(), inbox: VecDeque::new(), sent: Vec::new(), stalled: false }
+        Self {
+            side: Some(Side::Running(end)),
+            pending: Vec::new(),
+            inbox: VecDeque::new(),
+            sent: Vec::new(),
+            stalled: false,
+        }
     }
 
     /// Calls the handshake once with what is pending. Returns what it wants sent.
@@ -203,7 +210,11 @@ pub fn open(receiver: &mut dyn ReceivingHalf, input: &mut Vec<u8>) -> Result<(Ve
             return Ok((data, decrypted));
         }
         data.extend_from_slice(&input[buffers[1].range()]);
-        let rest = if buffers[3].buffer_type == SecBufferType::EXTRA { input[buffers[3].range()].to_vec() } else { Vec::new() };
+        let rest = if buffers[3].buffer_type == SecBufferType::EXTRA {
+            input[buffers[3].range()].to_vec()
+        } else {
+            Vec::new()
+        };
         *input = rest;
         if decrypted != Decrypted::Message {
             return Ok((data, decrypted));

@@ -16,7 +16,7 @@
 //! `opaque` and `vec` have the same shape on the wire; the first hands out bytes, the second a [`Reader`] that is
 //! read on. The names are those of the presentation language.
 //!
-//! Spec: RFC 5246 section 4 (the presentation language).
+//! Spec: TLS12 section 4 (the presentation language).
 
 mod codec;
 mod error;

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 /// A number of 24 bits; three bytes on the wire, big-endian.
 ///
-/// Spec: RFC 5246 section 4.4 (`uint24`).
+/// Spec: TLS12 section 4.4 (`uint24`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct U24(u32);
 

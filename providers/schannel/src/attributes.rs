@@ -7,9 +7,9 @@ use crypto::hash::Hash;
 use crypto::hkdf::{derive_secret, hkdf_expand_label};
 use crypto::tls_prf::prf_tls12;
 use sspi_core::{
-    AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo, ContextFlags, Error, Fault,
-    IscReq, IscRet, KeyInfo, KeyingMaterial, Lifespan, PackageInfo, QueryContextAttributes, RemoteCertificate,
-    SecPkgAttr, SecStatus, Secret, SessionInfo, Sizes, SpProt, StreamSizes,
+    AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo, ContextFlags,
+    Error, Fault, IscReq, IscRet, KeyInfo, KeyingMaterial, Lifespan, PackageInfo, QueryContextAttributes,
+    RemoteCertificate, SecPkgAttr, SecStatus, Secret, SessionInfo, Sizes, SpProt, StreamSizes,
 };
 use zeroize::Zeroizing;
 
@@ -103,10 +103,11 @@ impl Attributes {
         };
         match &self.session.secrets {
             SessionSecrets::Tls13 { exporter } => {
-                let secret =
-                    derive_secret(hash, exporter, label, hash.digest(&[]).as_ref()).map_err(|_| too_long())?;
+                let secret = derive_secret(hash, exporter, label, hash.digest(&[]).as_ref())
+                    .map_err(|_| too_long())?;
                 let context = hash.digest(context.unwrap_or_default());
-                hkdf_expand_label(hash, secret.as_ref(), b"exporter", context.as_ref(), out).map_err(|_| too_long())
+                hkdf_expand_label(hash, secret.as_ref(), b"exporter", context.as_ref(), out)
+                    .map_err(|_| too_long())
             }
             SessionSecrets::Tls12 { master, client_random, server_random, .. } => {
                 let length;
@@ -122,7 +123,11 @@ impl Attributes {
     }
 
     fn no_certificate(whose: &'static str) -> Error {
-        Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::ApiMisuse, format!("{whose} showed no certificate"))
+        Error::new(
+            SecStatus::SEC_E_NO_CREDENTIALS,
+            Fault::ApiMisuse,
+            format!("{whose} showed no certificate"),
+        )
     }
 }
 
@@ -138,8 +143,10 @@ impl QueryContextAttributes for Attributes {
     fn flags(&self) -> ContextFlags {
         match self.requested {
             Requested::Initiator(requested) => {
-                let always =
-                    IscRet::REPLAY_DETECT | IscRet::SEQUENCE_DETECT | IscRet::CONFIDENTIALITY | IscRet::STREAM;
+                let always = IscRet::REPLAY_DETECT
+                    | IscRet::SEQUENCE_DETECT
+                    | IscRet::CONFIDENTIALITY
+                    | IscRet::STREAM;
                 let manual = requested.contains(IscReq::MANUAL_CRED_VALIDATION);
                 let mutual = requested.contains(IscReq::MUTUAL_AUTH) && !manual;
                 ContextFlags::Initiator(
@@ -152,8 +159,10 @@ impl QueryContextAttributes for Attributes {
                 )
             }
             Requested::Acceptor(requested) => {
-                let always =
-                    AscRet::REPLAY_DETECT | AscRet::SEQUENCE_DETECT | AscRet::CONFIDENTIALITY | AscRet::STREAM;
+                let always = AscRet::REPLAY_DETECT
+                    | AscRet::SEQUENCE_DETECT
+                    | AscRet::CONFIDENTIALITY
+                    | AscRet::STREAM;
                 ContextFlags::Acceptor(
                     always
                         .with_if(requested.contains(AscReq::INTEGRITY), AscRet::INTEGRITY)
@@ -164,7 +173,12 @@ impl QueryContextAttributes for Attributes {
         }
     }
 
-    fn keying_material(&self, label: &[u8], context: Option<&[u8]>, length: usize) -> Result<KeyingMaterial, Error> {
+    fn keying_material(
+        &self,
+        label: &[u8],
+        context: Option<&[u8]>,
+        length: usize,
+    ) -> Result<KeyingMaterial, Error> {
         if length == 0 || length > MAX_KEYING_MATERIAL {
             return Err(Error::new(
                 SecStatus::SEC_E_INVALID_PARAMETER,
@@ -246,10 +260,11 @@ impl QueryContextAttributes for Attributes {
     /// In TLS 1.3 a binding of this kind does not exist. Spec: TLS13 appendix C.5.
     fn unique_bindings(&self) -> Result<ChannelBindings, Error> {
         match &self.session.secrets {
-            SessionSecrets::Tls12 { unique: Some(verify_data), .. } => Ok(ChannelBindings::tls_unique(verify_data)),
-            SessionSecrets::Tls12 { .. } | SessionSecrets::Tls13 { .. } => {
-                Err(SecPkgAttr::UNIQUE_BINDINGS.unsupported("Schannel with TLS 1.3 (ask for the exporter's binding)"))
+            SessionSecrets::Tls12 { unique: Some(verify_data), .. } => {
+                Ok(ChannelBindings::tls_unique(verify_data))
             }
+            SessionSecrets::Tls12 { .. } | SessionSecrets::Tls13 { .. } => Err(SecPkgAttr::UNIQUE_BINDINGS
+                .unsupported("Schannel with TLS 1.3 (ask for the exporter's binding)")),
         }
     }
 

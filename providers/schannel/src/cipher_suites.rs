@@ -58,7 +58,7 @@ macro_rules! suites {
 /// Every suite, in the default order of preference: AES first where it has hardware (which is nearly everywhere), 256
 /// bits first as Windows does, ECDSA before RSA because it is cheaper.
 ///
-/// Spec: TLS13 appendix B.4; RFC 5289 section 3.2; RFC 7905 section 3.
+/// Spec: TLS13 appendix B.4; GCM-SUITES section 3.2; CHACHA-SUITES section 3.
 #[rustfmt::skip]
 pub(crate) const SUITES: &[SuiteRow] = suites! {
     0x1302 "TLS_AES_256_GCM_SHA384"                        true  Aes256Gcm        Sha384 "";
@@ -75,4 +75,5 @@ pub(crate) const SUITES: &[SuiteRow] = suites! {
 /// The groups of the key exchange: code point, name, bits.
 ///
 /// Spec: TLS13 section 4.2.7.
-pub(crate) const GROUPS: &[(u16, &str, u32)] = &[(0x001d, "x25519", 255), (0x0017, "secp256r1", 256), (0x0018, "secp384r1", 384)];
+pub(crate) const GROUPS: &[(u16, &str, u32)] =
+    &[(0x001d, "x25519", 255), (0x0017, "secp256r1", 256), (0x0018, "secp384r1", 384)];

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use sspi_core::{Error, Failure, InitializeRequest, InitializeSecurityContext, IscReq, PackageInfo, SpProt, Step};
+use sspi_core::{
+    Error, Failure, InitializeRequest, InitializeSecurityContext, IscReq, PackageInfo, SpProt, Step,
+};
 
 use crate::attributes::{Attributes, Requested};
 use crate::backend::rustls::{ClientConfigs, ClientParameters, Established, Handshake, Progress};

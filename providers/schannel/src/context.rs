@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 
 use sspi_core::{
     Account, AlertLevel, ControlToken, Decrypted, Error, ExportedContext, Fault, QualityOfProtection,
-    QueryContextAttributes, ReceivingHalf, RenegotiationRefused, Renegotiation, SecBuffer, SecBufferType, SecStatus,
-    SecurityContext, SendingHalf, SplitContext, SplitRefused, StreamSizes,
+    QueryContextAttributes, ReceivingHalf, Renegotiation, RenegotiationRefused, SecBuffer, SecBufferType,
+    SecStatus, SecurityContext, SendingHalf, SplitContext, SplitRefused, StreamSizes,
 };
 
 use crate::attributes::Attributes;
@@ -49,7 +49,13 @@ pub(crate) fn stream_sizes(layout: Layout) -> StreamSizes {
         Layout::Tls13 => KEY_UPDATE_RECORD + layout.header(),
         Layout::Tls12Gcm | Layout::Tls12ChaCha => layout.header(),
     };
-    StreamSizes { header, trailer: layout.trailer(), maximum_message: MAX_PLAINTEXT, buffers: 4, block_size: 1 }
+    StreamSizes {
+        header,
+        trailer: layout.trailer(),
+        maximum_message: MAX_PLAINTEXT,
+        buffers: 4,
+        block_size: 1,
+    }
 }
 
 /// What both halves know.
@@ -143,19 +149,33 @@ struct SendBuffers {
 impl SendBuffers {
     fn check(memory: &[u8], buffers: &[SecBuffer], sizes: &StreamSizes) -> Result<Self, Error> {
         let [header, data, trailer, empty] = buffers else {
-            return Err(Error::invalid_buffers("EncryptMessage takes four buffers: header, data, trailer, empty"));
+            return Err(Error::invalid_buffers(
+                "EncryptMessage takes four buffers: header, data, trailer, empty",
+            ));
         };
         let kinds = [header, data, trailer, empty].map(|b| b.buffer_type.kind());
-        if kinds != [SecBufferType::STREAM_HEADER, SecBufferType::DATA, SecBufferType::STREAM_TRAILER, SecBufferType::EMPTY]
+        if kinds
+            != [
+                SecBufferType::STREAM_HEADER,
+                SecBufferType::DATA,
+                SecBufferType::STREAM_TRAILER,
+                SecBufferType::EMPTY,
+            ]
         {
-            return Err(Error::invalid_buffers("EncryptMessage takes header, data, trailer and empty, in this order"));
+            return Err(Error::invalid_buffers(
+                "EncryptMessage takes header, data, trailer and empty, in this order",
+            ));
         }
         let (header, data, trailer) = (header.range(), data.range(), trailer.range());
         if header.end != data.start || data.end != trailer.start || trailer.end > memory.len() {
-            return Err(Error::invalid_buffers("header, data and trailer must lie one behind the other in the memory"));
+            return Err(Error::invalid_buffers(
+                "header, data and trailer must lie one behind the other in the memory",
+            ));
         }
         if data.len() > sizes.maximum_message {
-            return Err(Error::invalid_buffers("the data is longer than cbMaximumMessage; send it in pieces"));
+            return Err(Error::invalid_buffers(
+                "the data is longer than cbMaximumMessage; send it in pieces",
+            ));
         }
         if header.len() < sizes.header || trailer.len() < sizes.trailer {
             return Err(Error::new(
@@ -242,7 +262,8 @@ impl Sender {
     fn write_key_update(&mut self, memory: &mut [u8], start: usize) -> Result<(), status::Error> {
         let frame = || status::Error::Internal("the header has no room for a key update");
         let room = memory.get_mut(start..start + KEY_UPDATE_RECORD).ok_or_else(frame)?;
-        let message = room.get_mut(RECORD_HEADER..RECORD_HEADER + KEY_UPDATE_MESSAGE.len()).ok_or_else(frame)?;
+        let message =
+            room.get_mut(RECORD_HEADER..RECORD_HEADER + KEY_UPDATE_MESSAGE.len()).ok_or_else(frame)?;
         message.copy_from_slice(&KEY_UPDATE_MESSAGE);
         self.protection.allow_one_more();
         self.protection.seal(HANDSHAKE, room)?;
@@ -302,7 +323,11 @@ impl ReceivingHalf for Receiver {
         Ok(decrypted)
     }
 
-    fn verify_signature(&mut self, _memory: &[u8], _buffers: &[SecBuffer]) -> Result<QualityOfProtection, Error> {
+    fn verify_signature(
+        &mut self,
+        _memory: &[u8],
+        _buffers: &[SecBuffer],
+    ) -> Result<QualityOfProtection, Error> {
         Err(Error::unsupported(NAME, "VerifySignature: a stream verifies every record"))
     }
 }
@@ -311,7 +336,9 @@ impl Receiver {
     /// One data buffer and three empty ones, as Windows insists.
     fn check(memory: &[u8], buffers: &[SecBuffer]) -> Result<core::ops::Range<usize>, Error> {
         if buffers.len() < 4 {
-            return Err(Error::invalid_buffers("DecryptMessage takes four buffers: data and three empty ones"));
+            return Err(Error::invalid_buffers(
+                "DecryptMessage takes four buffers: data and three empty ones",
+            ));
         }
         let mut data = buffers.iter().filter(|b| b.buffer_type.kind() == SecBufferType::DATA);
         let (Some(one), None) = (data.next(), data.next()) else {
@@ -413,7 +440,11 @@ impl Receiver {
                 let requested = match body {
                     [0] => false,
                     [1] => true,
-                    _ => return Err(status::Error::IllegalParameter { what: format!("KeyUpdate {body:02x?}") }),
+                    _ => {
+                        return Err(status::Error::IllegalParameter {
+                            what: format!("KeyUpdate {body:02x?}"),
+                        });
+                    }
                 };
                 if !self.fragment.is_empty() {
                     // The keys change behind this message, so it must end its record.
@@ -479,7 +510,11 @@ impl ReceivingHalf for Context {
         self.receiver.decrypt_message(memory, buffers)
     }
 
-    fn verify_signature(&mut self, memory: &[u8], buffers: &[SecBuffer]) -> Result<QualityOfProtection, Error> {
+    fn verify_signature(
+        &mut self,
+        memory: &[u8],
+        buffers: &[SecBuffer],
+    ) -> Result<QualityOfProtection, Error> {
         self.receiver.verify_signature(memory, buffers)
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, AlgId, AuthData, CertificateIdentity, CipherStrengths, CredentialUse,
-    CredentialsHandle, CredentialsRequest, Error, Fault, InitializeRequest, InitializeSecurityContext, PackageInfo,
-    QueryCredentialsAttributes, SecStatus, SpProt,
+    AcceptRequest, AcceptSecurityContext, AlgId, AuthData, CertificateIdentity, CipherStrengths,
+    CredentialUse, CredentialsHandle, CredentialsRequest, Error, Fault, InitializeRequest,
+    InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes, SecStatus, SpProt,
 };
 
 use crate::backend::rustls::{ClientConfigs, Identity, ServerConfigs, Settings, VerifyPolicy};
@@ -95,12 +95,20 @@ fn read(
     inbound: bool,
 ) -> Result<Settings, Error> {
     if config.protocols.is_empty() {
-        return Err(configuration("protocols", SecStatus::SEC_E_ALGORITHM_MISMATCH, "no protocol is enabled"));
+        return Err(configuration(
+            "protocols",
+            SecStatus::SEC_E_ALGORITHM_MISMATCH,
+            "no protocol is enabled",
+        ));
     }
     let material = |setting: &'static str, reference: &str| {
         environment.materials.read(reference).map_err(|error| {
-            configuration(setting, SecStatus::SEC_E_UNKNOWN_CREDENTIALS, format!("cannot read {reference}: {error}"))
-                .with_source(error)
+            configuration(
+                setting,
+                SecStatus::SEC_E_UNKNOWN_CREDENTIALS,
+                format!("cannot read {reference}: {error}"),
+            )
+            .with_source(error)
         })
     };
     let unreadable = |setting: &'static str, reference: &str, error: &dyn core::fmt::Display| {
@@ -117,8 +125,8 @@ fn read(
             let chain = pem::certificates(&bytes)
                 .map_err(|error| unreadable("certificates.chain", &certificate.chain, &error))?;
             let bytes = zeroize::Zeroizing::new(material("certificates.key", &certificate.key)?);
-            let key =
-                pem::private_key(&bytes).map_err(|error| unreadable("certificates.key", &certificate.key, &error))?;
+            let key = pem::private_key(&bytes)
+                .map_err(|error| unreadable("certificates.key", &certificate.key, &error))?;
             let staple = if index == 0 { ocsp.clone() } else { None };
             identities.push(Identity::new(chain, key, staple, certificate.send_root)?);
         }
@@ -132,12 +140,18 @@ fn read(
         for reference in references {
             if reference == "system" {
                 roots.extend(environment.materials.system_roots().map_err(|error| {
-                    configuration(setting, SecStatus::SEC_E_UNKNOWN_CREDENTIALS, format!("the system's roots: {error}"))
-                        .with_source(error)
+                    configuration(
+                        setting,
+                        SecStatus::SEC_E_UNKNOWN_CREDENTIALS,
+                        format!("the system's roots: {error}"),
+                    )
+                    .with_source(error)
                 })?);
             } else {
                 let bytes = material(setting, reference)?;
-                roots.extend(pem::certificates(&bytes).map_err(|error| unreadable(setting, reference, &error))?);
+                roots.extend(
+                    pem::certificates(&bytes).map_err(|error| unreadable(setting, reference, &error))?,
+                );
             }
         }
     }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use sspi_core::{
-    CredentialsHandle, CredentialsRequest, Error, PackageInfo, SecPkgFlags, SecurityPackage,
-};
+use sspi_core::{CredentialsHandle, CredentialsRequest, Error, PackageInfo, SecPkgFlags, SecurityPackage};
 
 use crate::config::SchannelConfig;
 use crate::credentials::SchannelCredentials;
@@ -57,7 +55,10 @@ impl SecurityPackage for Schannel {
         &self.info
     }
 
-    fn acquire_credentials_handle(&self, request: &CredentialsRequest) -> Result<Arc<dyn CredentialsHandle>, Error> {
+    fn acquire_credentials_handle(
+        &self,
+        request: &CredentialsRequest,
+    ) -> Result<Arc<dyn CredentialsHandle>, Error> {
         let credentials = SchannelCredentials::acquire(&self.info, &self.config, &self.environment, request)?;
         Ok(Arc::new(credentials))
     }

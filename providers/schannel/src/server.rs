@@ -39,10 +39,9 @@ impl Server {
             start: configs.settings.environment.clock.now(),
         })
     }
-    fn context(&mut self, established: Established) -> Context {
+    fn context(&self, established: Established) -> Context {
         let Established { session, sending, receiving, tickets } = established;
-        let attributes =
-            Attributes::new(Arc::clone(&self.info), session, self.requested, None, self.start);
+        let attributes = Attributes::new(Arc::clone(&self.info), session, self.requested, None, self.start);
         Context::new(sending, receiving, tickets, attributes)
     }
 }

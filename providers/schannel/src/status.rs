@@ -108,9 +108,13 @@ impl CertificateKind {
             Self::UnknownIssuer => (SecStatus::SEC_E_UNTRUSTED_ROOT, Refused, 48, Some("roots")),
             Self::NotPinned => (SecStatus::SEC_E_UNTRUSTED_ROOT, Refused, 49, Some("pins")),
             Self::Revoked => (SecStatus::CRYPT_E_REVOKED, Refused, 44, Some("revocation")),
-            Self::RevocationUnknown => (SecStatus::CRYPT_E_NO_REVOCATION_CHECK, Refused, 48, Some("revocation")),
+            Self::RevocationUnknown => {
+                (SecStatus::CRYPT_E_NO_REVOCATION_CHECK, Refused, 48, Some("revocation"))
+            }
             Self::RevocationOutOfDate => (SecStatus::CRYPT_E_REVOCATION_OFFLINE, Refused, 48, Some("crls")),
-            Self::BadOcspResponse => (SecStatus::CRYPT_E_NO_REVOCATION_CHECK, Refused, 113, Some("revocation")),
+            Self::BadOcspResponse => {
+                (SecStatus::CRYPT_E_NO_REVOCATION_CHECK, Refused, 113, Some("revocation"))
+            }
             Self::WrongUsage => (SecStatus::SEC_E_CERT_WRONG_USAGE, Refused, 43, None),
             Self::BadSignature => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 51, None),
             Self::BadEncoding => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 42, None),
@@ -127,7 +131,9 @@ impl CertificateKind {
             Self::NotPinned => "is none of those that are pinned",
             Self::Revoked => "is revoked",
             Self::RevocationUnknown => "cannot be checked for revocation",
-            Self::RevocationOutOfDate => "cannot be checked for revocation: the revocation list is out of date",
+            Self::RevocationOutOfDate => {
+                "cannot be checked for revocation: the revocation list is out of date"
+            }
             Self::BadOcspResponse => "came with an OCSP answer that cannot be used",
             Self::WrongUsage => "may not be used for this purpose",
             Self::BadSignature => "or a signature made with it is not right",
@@ -190,13 +196,17 @@ impl Error {
             Self::NotTls { what } => format!("the peer does not speak TLS: it sent {what}").into(),
             Self::NotARecord { first } => {
                 let [a, b, c, d, e] = first;
-                format!("the peer sent bytes that are no TLS record: {a:02x} {b:02x} {c:02x} {d:02x} {e:02x}").into()
+                format!("the peer sent bytes that are no TLS record: {a:02x} {b:02x} {c:02x} {d:02x} {e:02x}")
+                    .into()
             }
             Self::Decode { what } => format!("a message of the peer cannot be decoded: {what}").into(),
             Self::RecordOverflow { length, maximum } => {
-                format!("the peer sent a record of {length} bytes, where at most {maximum} are allowed").into()
+                format!("the peer sent a record of {length} bytes, where at most {maximum} are allowed")
+                    .into()
             }
-            Self::BadRecordMac => "a record does not authenticate: it was altered, repeated or lost on its way".into(),
+            Self::BadRecordMac => {
+                "a record does not authenticate: it was altered, repeated or lost on its way".into()
+            }
             Self::NoContentType => "a record has no content type".into(),
             Self::UnexpectedRecord { content_type } => {
                 format!("the peer sent a record of type {content_type} that may not come now").into()
@@ -204,8 +214,12 @@ impl Error {
             Self::UnexpectedMessage { what } => {
                 format!("the peer sent a message that may not come now: {what}").into()
             }
-            Self::IllegalParameter { what } => format!("the peer sent a value that is not allowed: {what}").into(),
-            Self::HandshakeSignature { what } => format!("the peer could not prove its identity: {what}").into(),
+            Self::IllegalParameter { what } => {
+                format!("the peer sent a value that is not allowed: {what}").into()
+            }
+            Self::HandshakeSignature { what } => {
+                format!("the peer could not prove its identity: {what}").into()
+            }
             Self::UnsupportedExtension { what } => {
                 format!("the peer answered with an extension that was not asked for: {what}").into()
             }
@@ -222,9 +236,12 @@ impl Error {
             Self::NothingInCommon { what, peer, .. } => {
                 format!("the peer and we have no {what} in common; it offers {peer}").into()
             }
-            Self::MissingExtension { what } => format!("the peer left out what its hello must have: {what}").into(),
+            Self::MissingExtension { what } => {
+                format!("the peer left out what its hello must have: {what}").into()
+            }
             Self::NoApplicationProtocol { peer, ours } => {
-                format!("no application protocol in common: the peer has {peer}; configured here: {ours}").into()
+                format!("no application protocol in common: the peer has {peer}; configured here: {ours}")
+                    .into()
             }
             Self::Certificate(CertificateProblem { kind, whose, detail }) => {
                 let colon = if detail.is_empty() { "" } else { ": " };
@@ -232,11 +249,16 @@ impl Error {
             }
             Self::NoClientCertificate => "the client showed no certificate, and one is required".into(),
             Self::AlertReceived(number) => match alert_meaning(*number) {
-                Some(meaning) => format!("the peer sent the alert {} ({number}): {}", meaning.name, meaning.sentence).into(),
+                Some(meaning) => {
+                    format!("the peer sent the alert {} ({number}): {}", meaning.name, meaning.sentence)
+                        .into()
+                }
                 None => format!("the peer sent the unknown alert {number}").into(),
             },
             Self::ClosedInHandshake => "the peer closed the connection in the middle of the handshake".into(),
-            Self::KeyUsedUp => "the key has protected as many records as is safe; open a new connection".into(),
+            Self::KeyUsedUp => {
+                "the key has protected as many records as is safe; open a new connection".into()
+            }
             Self::Internal(what) => (*what).into(),
             Self::InternalReport(what) => what.clone().into(),
         }

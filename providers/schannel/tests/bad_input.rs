@@ -1,6 +1,15 @@
 //! Bad input gets a clear error and nothing else: the right status and sentence for the caller, the right alert for the
 //! peer, bounded memory, no panic.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a failure here is a failed test"
+)]
+
 mod support;
 
 use opensspi_schannel::{ClientAuth, Protocol, SchannelConfig};
@@ -67,7 +76,8 @@ fn lengths_that_cannot_be_are_refused_before_anything_is_kept() {
     assert_eq!(failure.error.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);
     assert_eq!(alert_in_clear(&failure.token), Some((2, 22)));
     // A handshake message of 16 MB.
-    let failure = server(&world).accept_security_context(&[0x16, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff]).unwrap_err();
+    let failure =
+        server(&world).accept_security_context(&[0x16, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff]).unwrap_err();
     assert_eq!(failure.error.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);
     assert_eq!(alert_in_clear(&failure.token), Some((2, 50)), "rustls has no alert for it, so there is ours");
     // The same towards a client.
@@ -168,12 +178,20 @@ fn a_call_after_complete_is_invalid_handle() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(c.initialize_security_context(&[]).unwrap_err().error.status(), SecStatus::SEC_E_INVALID_HANDLE);
+    assert_eq!(
+        c.initialize_security_context(&[]).unwrap_err().error.status(),
+        SecStatus::SEC_E_INVALID_HANDLE
+    );
     assert_eq!(s.accept_security_context(&[]).unwrap_err().error.status(), SecStatus::SEC_E_INVALID_HANDLE);
 }
 
 /// A server with this certificate; what the client says of it, and what the server heard.
-fn judged(world: &World, protocol: Protocol, certificate: &TestCertificate, config: SchannelConfig) -> (Error, Error) {
+fn judged(
+    world: &World,
+    protocol: Protocol,
+    certificate: &TestCertificate,
+    config: SchannelConfig,
+) -> (Error, Error) {
     let server = world.inbound(SchannelConfig {
         certificates: vec![world.certificate(certificate)],
         ..world.server(&[protocol])
@@ -187,10 +205,26 @@ fn a_bad_certificate_is_refused_with_its_reason_and_the_peer_hears_it() {
     let world = World::default();
     let stranger = Pki::named("OpenSSPI Unknown Root");
     let cases = [
-        (world.pki.server("localhost").expired().issue(), SecStatus::SEC_E_CERT_EXPIRED, SecStatus::SEC_E_CERT_EXPIRED),
-        (world.pki.server("localhost").not_yet_valid().issue(), SecStatus::SEC_E_CERT_EXPIRED, SecStatus::SEC_E_CERT_EXPIRED),
-        (stranger.server("localhost").issue(), SecStatus::SEC_E_UNTRUSTED_ROOT, SecStatus::SEC_E_UNTRUSTED_ROOT),
-        (world.pki.server("elsewhere.test").issue(), SecStatus::SEC_E_WRONG_PRINCIPAL, SecStatus::SEC_E_CERT_UNKNOWN),
+        (
+            world.pki.server("localhost").expired().issue(),
+            SecStatus::SEC_E_CERT_EXPIRED,
+            SecStatus::SEC_E_CERT_EXPIRED,
+        ),
+        (
+            world.pki.server("localhost").not_yet_valid().issue(),
+            SecStatus::SEC_E_CERT_EXPIRED,
+            SecStatus::SEC_E_CERT_EXPIRED,
+        ),
+        (
+            stranger.server("localhost").issue(),
+            SecStatus::SEC_E_UNTRUSTED_ROOT,
+            SecStatus::SEC_E_UNTRUSTED_ROOT,
+        ),
+        (
+            world.pki.server("elsewhere.test").issue(),
+            SecStatus::SEC_E_WRONG_PRINCIPAL,
+            SecStatus::SEC_E_CERT_UNKNOWN,
+        ),
         (
             world.pki.server("localhost").client_auth_only().issue(),
             SecStatus::SEC_E_CERT_WRONG_USAGE,
@@ -215,8 +249,11 @@ fn a_revoked_certificate_is_crypt_e_revoked_and_alert_44() {
     world.memory.put("revoked.crl", world.pki.crl(&[&certificate]).pem());
     for protocol in BOTH {
         for revocation in [opensspi_schannel::Revocation::Soft, opensspi_schannel::Revocation::Hard] {
-            let config =
-                SchannelConfig { crls: vec!["revoked.crl".to_owned()], revocation, ..world.client(&[protocol]) };
+            let config = SchannelConfig {
+                crls: vec!["revoked.crl".to_owned()],
+                revocation,
+                ..world.client(&[protocol])
+            };
             let (c, s) = judged(&world, protocol, &certificate, config);
             assert_eq!(c.status(), SecStatus::CRYPT_E_REVOKED, "{c}");
             assert_eq!(c.alert(), Some(44));
@@ -291,7 +328,13 @@ fn a_configuration_that_cannot_be_used_says_so_when_it_is_acquired() {
     let cases = [
         (SchannelConfig { protocols: vec![], ..base() }, "protocols"),
         (SchannelConfig { suites: vec!["TLS_RSA_WITH_RC4_128_MD5".to_owned()], ..base() }, "suites"),
-        (SchannelConfig { suites: vec!["TLS_AES_128_GCM_SHA256".to_owned()], ..world.client(&[Protocol::Tls12]) }, "protocols"),
+        (
+            SchannelConfig {
+                suites: vec!["TLS_AES_128_GCM_SHA256".to_owned()],
+                ..world.client(&[Protocol::Tls12])
+            },
+            "protocols",
+        ),
         (SchannelConfig { pins: vec!["abcd".to_owned()], ..base() }, "pins"),
         (SchannelConfig { roots: vec!["nowhere.pem".to_owned()], ..base() }, "roots"),
         (SchannelConfig { crls: vec!["nowhere.crl".to_owned()], ..base() }, "crls"),
@@ -317,13 +360,19 @@ fn without_a_name_to_check_a_client_needs_pins_or_checks_by_itself() {
         certificates: vec![world.certificate(&certificate)],
         ..world.server(&BOTH)
     });
-    let pin = test_support::hex::encode(&certificate.sha256());
+    let pin = test_support::hex::encode(certificate.sha256());
     let pinned = world.outbound(SchannelConfig { pins: vec![pin], ..world.client(&BOTH) });
-    let manual =
-        sspi_core::InitializeRequest { flags: request.flags | IscReq::MANUAL_CRED_VALIDATION, ..request.clone() };
+    let manual = sspi_core::InitializeRequest {
+        flags: request.flags | IscReq::MANUAL_CRED_VALIDATION,
+        ..request.clone()
+    };
     for handshake in [pinned.initialize(&request).unwrap(), client.initialize(&manual).unwrap()] {
-        let (c, _) = pair::run(handshake, server.accept(&accept_request()).unwrap(), usize::MAX, &mut no_questions);
-        assert_eq!(c.ok().unwrap().context.attributes().remote_certificate().unwrap().leaf(), certificate.leaf_der());
+        let (c, _) =
+            pair::run(handshake, server.accept(&accept_request()).unwrap(), usize::MAX, &mut no_questions);
+        assert_eq!(
+            c.ok().unwrap().context.attributes().remote_certificate().unwrap().leaf(),
+            certificate.leaf_der()
+        );
     }
     let other = world.outbound(SchannelConfig { pins: vec!["00".repeat(32)], ..world.client(&BOTH) });
     let (c, _) = pair::run(
@@ -430,7 +479,9 @@ fn mutated_server_flights_are_survived_by_the_client() {
             thread_local!(static FLIGHT: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) });
             if round % 100 == 0 {
                 let mut s = server.accept(&accept_request()).unwrap();
-                let Step::Continue { token, .. } = s.accept_security_context(&token).unwrap() else { panic!() };
+                let Step::Continue { token, .. } = s.accept_security_context(&token).unwrap() else {
+                    panic!()
+                };
                 FLIGHT.set(token);
             }
             let mut input = FLIGHT.with_borrow(Clone::clone);
@@ -469,7 +520,10 @@ fn record_mutations(to_client: bool) {
                     Ok((data, Decrypted::Incomplete { .. })) if data.is_empty() => {}
                     // The record was cut away, or what was changed lies behind it.
                     Ok((data, _)) => {
-                        assert!(data.is_empty() || data == b"the only plaintext", "{data:02x?}, changed: {changed}");
+                        assert!(
+                            data.is_empty() || data == b"the only plaintext",
+                            "{data:02x?}, changed: {changed}"
+                        );
                         break;
                     }
                     Err(error) => {
@@ -498,7 +552,7 @@ fn random_bytes_are_survived_by_both_roles() {
     let (client, server) = (world.outbound(world.client(&BOTH)), world.inbound(world.server(&BOTH)));
     let mut random = SeededRandom::new(3);
     for round in 0..20_000u64 {
-        let length = random.below(600) as usize;
+        let length = random.below(600);
         let mut input = random.bytes(length);
         if round % 2 == 0 && input.len() >= 5 {
             // Half of them look like a record.

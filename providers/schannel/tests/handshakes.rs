@@ -1,11 +1,13 @@
 //! Handshakes of the package with itself: every protocol, every way in which bytes arrive.
 
+#![allow(clippy::panic, reason = "a failure here is a failed test")]
+
 mod support;
 
 use opensspi_schannel::{ClientAuth, ClientCertificate, Protocol, SchannelConfig};
 use sspi_core::{
-    AcceptRequest, AscRet, CertificateIdentity, ContextFlags, ControlToken, Decrypted, InitializeRequest, IscReq, IscRet,
-    Question, Secret, SecStatus,
+    AcceptRequest, AscRet, CertificateIdentity, ContextFlags, ControlToken, Decrypted, InitializeRequest,
+    IscReq, IscRet, Question, SecStatus, Secret,
 };
 use std::sync::Arc;
 use support::{World, accept_request, established, handshake, initialize_request, no_questions, send};
@@ -97,7 +99,8 @@ fn sessions_are_resumed_and_say_so() {
     for protocol in PROTOCOLS {
         for tickets in [true, false] {
             let client = world.outbound(world.client(&[protocol]));
-            let server = world.inbound(SchannelConfig { session_tickets: tickets, ..world.server(&[protocol]) });
+            let server =
+                world.inbound(SchannelConfig { session_tickets: tickets, ..world.server(&[protocol]) });
             let (mut c, mut s) = established(&*client, &*server);
             assert!(!c.context.attributes().session_info().unwrap().reconnect);
             // TLS 1.3 tickets come behind the handshake, with the first records.
@@ -124,7 +127,8 @@ fn sessions_are_resumed_and_say_so() {
 #[test]
 fn the_server_chooses_its_certificate_by_the_name_that_is_asked_for() {
     let world = World::default();
-    let (one, two) = (world.pki.server("one.test").issue(), world.pki.server("two.test").names(&["*.two.test"]).issue());
+    let (one, two) =
+        (world.pki.server("one.test").issue(), world.pki.server("two.test").names(&["*.two.test"]).issue());
     for protocol in PROTOCOLS {
         let server = world.inbound(SchannelConfig {
             certificates: vec![world.certificate(&one), world.certificate(&two)],
@@ -139,9 +143,18 @@ fn the_server_chooses_its_certificate_by_the_name_that_is_asked_for() {
                 usize::MAX,
                 &mut no_questions,
             );
-            let (c, s) = (c.unwrap_or_else(|e| panic!("{name}: {e}")), s.unwrap_or_else(|e| panic!("{name}: {e}")));
-            assert_eq!(c.context.attributes().remote_certificate().unwrap().leaf(), expected.leaf_der(), "{name}");
-            assert_eq!(s.context.attributes().local_certificate().unwrap().leaf(), expected.leaf_der(), "{name}");
+            let (c, s) =
+                (c.unwrap_or_else(|e| panic!("{name}: {e}")), s.unwrap_or_else(|e| panic!("{name}: {e}")));
+            assert_eq!(
+                c.context.attributes().remote_certificate().unwrap().leaf(),
+                expected.leaf_der(),
+                "{name}"
+            );
+            assert_eq!(
+                s.context.attributes().local_certificate().unwrap().leaf(),
+                expected.leaf_der(),
+                "{name}"
+            );
             assert_eq!(
                 s.context.attributes().client_specified_target().unwrap(),
                 name.to_ascii_lowercase(),
@@ -173,7 +186,8 @@ fn alpn_is_negotiated_or_refused_with_what_each_side_has() {
         assert!(s.message().contains("imap") && s.message().contains("h2 http/1.1"), "{s}");
         assert_eq!(c.status(), SecStatus::SEC_E_APPLICATION_PROTOCOL_MISMATCH, "the alert says it: {c}");
         let client = world.outbound(world.client(&[protocol]));
-        let request = InitializeRequest { application_protocols: Some(vec![b"h2".to_vec()]), ..initialize_request() };
+        let request =
+            InitializeRequest { application_protocols: Some(vec![b"h2".to_vec()]), ..initialize_request() };
         let (c, _) = pair::run(
             client.initialize(&request).unwrap(),
             server.accept(&accept_request()).unwrap(),
@@ -190,10 +204,8 @@ fn a_client_certificate_is_required_optional_or_not_asked_for() {
     let world = World::default();
     let alice = world.pki.client("alice").issue();
     for protocol in PROTOCOLS {
-        let with = SchannelConfig {
-            certificates: vec![world.certificate(&alice)],
-            ..world.client(&[protocol])
-        };
+        let with =
+            SchannelConfig { certificates: vec![world.certificate(&alice)], ..world.client(&[protocol]) };
         for (client_auth, has_certificate, expect_certificate, ok) in [
             (ClientAuth::None, true, false, true),
             (ClientAuth::Optional, true, true, true),
@@ -202,7 +214,8 @@ fn a_client_certificate_is_required_optional_or_not_asked_for() {
             (ClientAuth::Required, false, false, false),
         ] {
             let server = world.inbound(SchannelConfig { client_auth, ..world.server(&[protocol]) });
-            let client = world.outbound(if has_certificate { with.clone() } else { world.client(&[protocol]) });
+            let client =
+                world.outbound(if has_certificate { with.clone() } else { world.client(&[protocol]) });
             let (_, s) = handshake(&*client, &*server, usize::MAX);
             match s {
                 Ok(s) => {
@@ -210,7 +223,9 @@ fn a_client_certificate_is_required_optional_or_not_asked_for() {
                     let attributes = s.context.attributes();
                     let shown = attributes.remote_certificate();
                     assert_eq!(shown.is_ok(), expect_certificate, "{protocol:?} {client_auth:?}");
-                    let ContextFlags::Acceptor(flags) = attributes.flags() else { panic!("an acceptor's flags") };
+                    let ContextFlags::Acceptor(flags) = attributes.flags() else {
+                        panic!("an acceptor's flags")
+                    };
                     assert_eq!(flags.contains(AscRet::MUTUAL_AUTH), expect_certificate);
                     if expect_certificate {
                         assert_eq!(shown.unwrap().leaf(), alice.leaf_der());
@@ -264,7 +279,10 @@ fn the_application_is_asked_for_a_certificate_only_when_the_server_wants_one() {
                     },
                 );
                 let what = format!("{protocol:?} {client_auth:?} {chunk}");
-                let (_c, s) = (c.unwrap_or_else(|e| panic!("{what}: {e}")), s.unwrap_or_else(|e| panic!("{what}: {e}")));
+                let (_c, s) = (
+                    c.unwrap_or_else(|e| panic!("{what}: {e}")),
+                    s.unwrap_or_else(|e| panic!("{what}: {e}")),
+                );
                 assert_eq!(asked, expected, "{what}");
                 assert_eq!(s.context.attributes().remote_certificate().is_ok(), answer.is_some(), "{what}");
             }
@@ -275,18 +293,21 @@ fn the_application_is_asked_for_a_certificate_only_when_the_server_wants_one() {
 #[test]
 fn a_question_that_is_not_answered_is_an_error_and_nothing_is_lost() {
     let world = World::default();
-    let server = world.inbound(SchannelConfig {
-        client_auth: ClientAuth::Optional,
-        ..world.server(&[Protocol::Tls13])
-    });
+    let server = world
+        .inbound(SchannelConfig { client_auth: ClientAuth::Optional, ..world.server(&[Protocol::Tls13]) });
     let client = world.outbound(SchannelConfig {
         client_certificate: ClientCertificate::Ask,
         ..world.client(&[Protocol::Tls13])
     });
     let mut c = client.initialize(&initialize_request()).unwrap();
     let mut s = server.accept(&accept_request()).unwrap();
-    let sspi_core::Step::Continue { token, .. } = c.initialize_security_context(&[]).unwrap() else { panic!() };
-    let sspi_core::Step::Continue { token: mut flight, .. } = s.accept_security_context(&token).unwrap() else { panic!() };
+    let sspi_core::Step::Continue { token, .. } = c.initialize_security_context(&[]).unwrap() else {
+        panic!()
+    };
+    let sspi_core::Step::Continue { token: mut flight, .. } = s.accept_security_context(&token).unwrap()
+    else {
+        panic!()
+    };
     let question = loop {
         match c.initialize_security_context(&flight).unwrap() {
             sspi_core::Step::Continue { used, .. } => drop(flight.drain(..used)),
@@ -405,8 +426,8 @@ fn close_notify_ends_each_direction_on_its_own() {
 fn the_key_log_gets_the_lines_that_an_analyser_reads() {
     let world = World::default();
     let server = world.inbound(world.server(&PROTOCOLS));
-    let client =
-        world.outbound(SchannelConfig { key_log: Some("keys".to_owned()), ..world.client(&[Protocol::Tls13]) });
+    let client = world
+        .outbound(SchannelConfig { key_log: Some("keys".to_owned()), ..world.client(&[Protocol::Tls13]) });
     established(&*client, &*server);
     let log = world.memory.key_log.lock().unwrap().clone();
     for label in ["CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0", "EXPORTER_SECRET"] {

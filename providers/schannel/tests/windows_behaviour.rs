@@ -1,15 +1,17 @@
 //! What Windows itself answers, row by row, where our interface has the same situation. The rows that Rust's types make
 //! impossible are listed in `docs/sspi-map.md`.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a failure here is a failed test")]
+
 mod support;
 
 use std::sync::Arc;
 
 use opensspi_schannel::{CertificateConfig, ClientAuth, Protocol, SchannelConfig};
 use sspi_core::{
-    AlertLevel, AlgId, AuthData, CertificateIdentity, ControlToken, CredentialUse, CredentialsRequest, Decrypted,
-    InitializeRequest, IscReq, QualityOfProtection, Registry, SecBuffer, SecBufferType, SecPkgFlags, SecStatus, Secret,
-    SecurityPackage, SpProt, Step, StreamLayout,
+    AlertLevel, AlgId, AuthData, CertificateIdentity, ControlToken, CredentialUse, CredentialsRequest,
+    Decrypted, InitializeRequest, IscReq, QualityOfProtection, Registry, SecBuffer, SecBufferType,
+    SecPkgFlags, SecStatus, Secret, SecurityPackage, SpProt, Step, StreamLayout,
 };
 use support::{World, accept_request, established, initialize_request, no_questions};
 use test_support::pair::{self, Established, receive_buffers, seal};
@@ -157,7 +159,9 @@ fn k5_cipher_strengths_of_an_inbound_credential_are_not_zero() {
 fn i1_the_first_call_continues_with_a_token() {
     let world = World::default();
     let mut client = world.outbound(world.client(&BOTH)).initialize(&initialize_request()).unwrap();
-    let Step::Continue { token, used: 0 } = client.initialize_security_context(&[]).unwrap() else { panic!() };
+    let Step::Continue { token, used: 0 } = client.initialize_security_context(&[]).unwrap() else {
+        panic!()
+    };
     assert_eq!(token[0], 0x16);
 }
 
@@ -187,7 +191,10 @@ fn i12_to_i15_an_incomplete_record_says_how_much_is_missing() {
         (&[0x16, 3, 3, 0, 100, 2, 0, 0][..], 97),
     ] {
         let step = client.initialize_security_context(input).unwrap();
-        assert!(matches!(step, Step::Incomplete { missing: Some(m) } if m == expected), "{input:?}: {step:?}");
+        assert!(
+            matches!(step, Step::Incomplete { missing: Some(m) } if m == expected),
+            "{input:?}: {step:?}"
+        );
     }
 }
 
@@ -211,7 +218,8 @@ fn i18_the_last_call_yields_exactly_the_flags_of_a_stream() {
 #[test]
 fn i19_application_protocols_may_come_with_the_first_call() {
     let world = World::default();
-    let request = InitializeRequest { application_protocols: Some(vec![b"h2".to_vec()]), ..initialize_request() };
+    let request =
+        InitializeRequest { application_protocols: Some(vec![b"h2".to_vec()]), ..initialize_request() };
     let mut client = world.outbound(world.client(&BOTH)).initialize(&request).unwrap();
     let Step::Continue { token, .. } = client.initialize_security_context(&[]).unwrap() else { panic!() };
     assert!(token.windows(5).any(|w| w == b"\x00\x03\x02h2"));
@@ -316,8 +324,10 @@ fn m1_encrypt_takes_header_data_trailer_and_empty() {
         [buffers[0], buffers[1], SecBuffer::EMPTY, buffers[3]],
         [buffers[0], SecBuffer::new(SecBufferType::DATA, 14..16), buffers[2], buffers[3]],
     ] {
-        let error =
-            c.context.encrypt_message(QualityOfProtection::Default, &mut memory, &mut wrong.clone()).unwrap_err();
+        let error = c
+            .context
+            .encrypt_message(QualityOfProtection::Default, &mut memory, &mut wrong.clone())
+            .unwrap_err();
         assert_eq!(error.status(), SecStatus::SEC_E_INVALID_TOKEN);
     }
     assert_eq!(memory, before, "an error writes nothing");
@@ -382,7 +392,9 @@ fn t9_any_alert_of_the_table_can_be_sent_and_is_understood() {
     for protocol in BOTH {
         let client = world.outbound(world.client(&[protocol]));
         let server = world.inbound(world.server(&[protocol]));
-        for number in (1..=120).filter(|n| *n != 41).filter(|n| opensspi_schannel::alert_meaning(*n).is_some()) {
+        for number in
+            (1..=120).filter(|n| *n != 41).filter(|n| opensspi_schannel::alert_meaning(*n).is_some())
+        {
             let (mut c, mut s) = established(&*client, &*server);
             let alert = ControlToken::Alert { level: AlertLevel::Fatal, number };
             let mut token = s.context.apply_control_token(&alert).unwrap();
@@ -438,9 +450,12 @@ fn mutual_auth_of_the_acceptor_asks_for_a_certificate_although_the_configuration
     let world = World::default();
     let alice = world.pki.client("alice").issue();
     for protocol in BOTH {
-        let client =
-            world.outbound(SchannelConfig { certificates: vec![world.certificate(&alice)], ..world.client(&[protocol]) });
-        let server = world.inbound(SchannelConfig { client_auth: ClientAuth::None, ..world.server(&[protocol]) });
+        let client = world.outbound(SchannelConfig {
+            certificates: vec![world.certificate(&alice)],
+            ..world.client(&[protocol])
+        });
+        let server =
+            world.inbound(SchannelConfig { client_auth: ClientAuth::None, ..world.server(&[protocol]) });
         let request = sspi_core::AcceptRequest { flags: sspi_core::AscReq::MUTUAL_AUTH, ..accept_request() };
         let (_, s) = pair::run(
             client.initialize(&initialize_request()).unwrap(),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sspi_core::{
-    ContextFlags, ControlToken, Decrypted, IscReq, PackageInfo, SecPkgFlags, SecStatus, SecurityContext, SendingHalf,
-    ReceivingHalf,
+    ContextFlags, ControlToken, Decrypted, IscReq, PackageInfo, ReceivingHalf, SecPkgFlags, SecStatus,
+    SecurityContext, SendingHalf,
 };
 use test_support::pair::{open, receive_buffers, seal};
 use zeroize::Zeroizing;
@@ -88,7 +88,7 @@ impl Rig {
         (opened.content_type, record[opened.content].to_vec())
     }
 
-    fn from_peer(&mut self, content_type: u8, message: &[u8]) -> Vec<u8> {
+    fn peer_sends(&mut self, content_type: u8, message: &[u8]) -> Vec<u8> {
         self.to_client.seal_message(content_type, message).unwrap()
     }
 }
@@ -100,7 +100,7 @@ fn every_suite_protects_every_length_at_the_edges() {
             let data: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
             let record = rig.send(&data);
             assert_eq!(rig.peer_opens(record), (APPLICATION_DATA, data.clone()), "{}", rig.suite.name);
-            let record = rig.from_peer(APPLICATION_DATA, &data);
+            let record = rig.peer_sends(APPLICATION_DATA, &data);
             assert_eq!(rig.receive(record).unwrap(), (data, Decrypted::Message), "{}", rig.suite.name);
         }
         let sizes = rig.context.attributes().stream_sizes().unwrap();
@@ -114,11 +114,11 @@ fn every_suite_protects_every_length_at_the_edges() {
 #[test]
 fn tampering_at_every_byte_is_refused_and_a_good_record_afterwards_too() {
     for suite in SUITES {
-        let length = rig(suite, true).from_peer(APPLICATION_DATA, b"payload").len();
+        let length = rig(suite, true).peer_sends(APPLICATION_DATA, b"payload").len();
         for at in 0..length {
             let mut rig = rig(suite, true);
-            let good = rig.from_peer(APPLICATION_DATA, b"payload");
-            let next = rig.from_peer(APPLICATION_DATA, b"next");
+            let good = rig.peer_sends(APPLICATION_DATA, b"payload");
+            let next = rig.peer_sends(APPLICATION_DATA, b"next");
             let mut bad = good.clone();
             bad[at] ^= 0x40;
             let first = match rig.receive(bad) {
@@ -150,7 +150,7 @@ fn tampering_at_every_byte_is_refused_and_a_good_record_afterwards_too() {
 #[test]
 fn a_record_split_at_every_byte_waits_for_exactly_the_rest() {
     for mut rig in all() {
-        let record = rig.from_peer(APPLICATION_DATA, b"split me");
+        let record = rig.peer_sends(APPLICATION_DATA, b"split me");
         for cut in 0..record.len() {
             let mut memory = record.clone();
             let mut buffers = receive_buffers(cut);
@@ -168,10 +168,10 @@ fn a_key_update_is_answered_in_front_of_the_next_data() {
     for mut rig in tls13() {
         for _generation in 0..3 {
             // update_requested
-            let update = rig.from_peer(HANDSHAKE, &[24, 0, 0, 1, 1]);
+            let update = rig.peer_sends(HANDSHAKE, &[24, 0, 0, 1, 1]);
             assert_eq!(rig.receive(update).unwrap(), (Vec::new(), Decrypted::Message));
             rig.to_client.update(rig.suite).unwrap();
-            let record = rig.from_peer(APPLICATION_DATA, b"new keys");
+            let record = rig.peer_sends(APPLICATION_DATA, b"new keys");
             assert_eq!(rig.receive(record).unwrap().0, b"new keys");
 
             let sent = rig.send(b"answer");
@@ -183,7 +183,7 @@ fn a_key_update_is_answered_in_front_of_the_next_data() {
             assert_eq!(rig.peer_opens(plain), (APPLICATION_DATA, b"once".to_vec()));
         }
         // update_not_requested is not answered.
-        let update = rig.from_peer(HANDSHAKE, &[24, 0, 0, 1, 0]);
+        let update = rig.peer_sends(HANDSHAKE, &[24, 0, 0, 1, 0]);
         rig.receive(update).unwrap();
         let sent = rig.send(b"plain");
         assert_eq!(rig.peer_opens(sent), (APPLICATION_DATA, b"plain".to_vec()));
@@ -221,7 +221,7 @@ fn floods_of_harmless_records_are_bounded() {
     for mut rig in all() {
         let mut outcome = Ok((Vec::new(), Decrypted::Message));
         for _ in 0..=FLOOD_LIMIT {
-            let record = rig.from_peer(APPLICATION_DATA, b"");
+            let record = rig.peer_sends(APPLICATION_DATA, b"");
             outcome = rig.receive(record);
         }
         let error = outcome.unwrap_err();
@@ -230,7 +230,7 @@ fn floods_of_harmless_records_are_bounded() {
     for mut rig in tls13() {
         let mut outcome = Ok((Vec::new(), Decrypted::Message));
         for _ in 0..=FLOOD_LIMIT {
-            let record = rig.from_peer(HANDSHAKE, &[24, 0, 0, 1, 0]);
+            let record = rig.peer_sends(HANDSHAKE, &[24, 0, 0, 1, 0]);
             rig.to_client.update(rig.suite).unwrap();
             outcome = rig.receive(record);
         }
@@ -241,7 +241,7 @@ fn floods_of_harmless_records_are_bounded() {
         let number = if suite.is_tls13 { USER_CANCELED } else { 100 };
         let mut outcome = Ok((Vec::new(), Decrypted::Message));
         for _ in 0..=WARNING_LIMIT {
-            let record = rig.from_peer(ALERT, &[1, number]);
+            let record = rig.peer_sends(ALERT, &[1, number]);
             outcome = rig.receive(record);
         }
         assert!(outcome.unwrap_err().message().contains("warning alerts"));
@@ -253,10 +253,10 @@ fn data_between_harmless_records_resets_their_count() {
     for mut rig in all() {
         for _ in 0..4 {
             for _ in 0..FLOOD_LIMIT {
-                let record = rig.from_peer(APPLICATION_DATA, b"");
+                let record = rig.peer_sends(APPLICATION_DATA, b"");
                 rig.receive(record).unwrap();
             }
-            let record = rig.from_peer(APPLICATION_DATA, b"data");
+            let record = rig.peer_sends(APPLICATION_DATA, b"data");
             rig.receive(record).unwrap();
         }
     }
@@ -266,19 +266,19 @@ fn data_between_harmless_records_resets_their_count() {
 fn a_held_handshake_fragment_hinders_nothing_of_ours_and_nothing_may_come_between() {
     for mut rig in tls13() {
         // Half a ticket is held while we send, ask for an alert, and close.
-        let fragment = rig.from_peer(HANDSHAKE, &[4, 0, 0, 10, 1, 2, 3]);
+        let fragment = rig.peer_sends(HANDSHAKE, &[4, 0, 0, 10, 1, 2, 3]);
         assert_eq!(rig.receive(fragment).unwrap(), (Vec::new(), Decrypted::Message));
         let sent = rig.send(b"meanwhile");
         assert_eq!(rig.peer_opens(sent).1, b"meanwhile");
         let warning = ControlToken::Alert { level: AlertLevel::Warning, number: USER_CANCELED };
         let sent = rig.context.apply_control_token(&warning).unwrap();
         assert_eq!(rig.peer_opens(sent), (ALERT, vec![1, USER_CANCELED]));
-        let rest = rig.from_peer(HANDSHAKE, &[4, 5, 6, 7, 8, 9, 10]);
+        let rest = rig.peer_sends(HANDSHAKE, &[4, 5, 6, 7, 8, 9, 10]);
         assert_eq!(rig.receive(rest).unwrap(), (Vec::new(), Decrypted::Message));
-        let fragment = rig.from_peer(HANDSHAKE, &[4, 0, 0, 10]);
+        let fragment = rig.peer_sends(HANDSHAKE, &[4, 0, 0, 10]);
         rig.receive(fragment).unwrap();
         assert!(!rig.context.apply_control_token(&ControlToken::Shutdown).unwrap().is_empty());
-        let between = rig.from_peer(APPLICATION_DATA, b"between");
+        let between = rig.peer_sends(APPLICATION_DATA, b"between");
         assert_eq!(rig.receive(between).unwrap_err().alert(), Some(10));
     }
 }
@@ -286,17 +286,17 @@ fn a_held_handshake_fragment_hinders_nothing_of_ours_and_nothing_may_come_betwee
 #[test]
 fn handshake_messages_that_are_too_large_or_out_of_place_are_refused() {
     for (message, alert) in [
-        (&[4, 1, 0, 1][..], 50),            // a ticket of 64 KiB and a byte
-        (&[4, 0xff, 0xff, 0xff], 50),       // 16 MB
-        (&[20, 0, 0, 0], 10),               // Finished
-        (&[1, 0, 0, 0], 10),                // ClientHello
-        (&[24, 0, 0, 1, 2], 47),            // KeyUpdate of an unknown kind
-        (&[24, 0, 0, 2, 0, 0], 47),         // KeyUpdate that is too long
+        (&[4, 1, 0, 1][..], 50),             // a ticket of 64 KiB and a byte
+        (&[4, 0xff, 0xff, 0xff], 50),        // 16 MB
+        (&[20, 0, 0, 0], 10),                // Finished
+        (&[1, 0, 0, 0], 10),                 // ClientHello
+        (&[24, 0, 0, 1, 2], 47),             // KeyUpdate of an unknown kind
+        (&[24, 0, 0, 2, 0, 0], 47),          // KeyUpdate that is too long
         (&[24, 0, 0, 1, 0, 4, 0, 0, 0], 10), // something behind KeyUpdate
-        (&[], 10),                          // nothing
+        (&[], 10),                           // nothing
     ] {
         for mut rig in tls13() {
-            let record = rig.from_peer(HANDSHAKE, message);
+            let record = rig.peer_sends(HANDSHAKE, message);
             let error = rig.receive(record).unwrap_err();
             assert_eq!(error.alert(), Some(alert), "{message:?}: {error}");
         }
@@ -308,7 +308,7 @@ fn handshake_messages_that_are_too_large_or_out_of_place_are_refused() {
 fn m7_a_hello_request_asks_to_renegotiate_and_is_all_header_and_trailer() {
     for suite in SUITES.iter().filter(|s| !s.is_tls13) {
         let mut rig = rig(suite, true);
-        let mut record = rig.from_peer(HANDSHAKE, &[0, 0, 0, 0]);
+        let mut record = rig.peer_sends(HANDSHAKE, &[0, 0, 0, 0]);
         let mut buffers = receive_buffers(record.len());
         assert_eq!(rig.context.decrypt_message(&mut record, &mut buffers).unwrap(), Decrypted::Renegotiate);
         let header = rig.context.attributes().stream_sizes().unwrap().header;
@@ -330,10 +330,10 @@ fn requests_to_renegotiate_are_bounded() {
     for (is_client, message) in [(true, &[0, 0, 0, 0][..]), (false, &[1, 0, 0, 1, 9][..])] {
         let mut rig = rig(suite, is_client);
         for _ in 0..WARNING_LIMIT {
-            let record = rig.from_peer(HANDSHAKE, message);
+            let record = rig.peer_sends(HANDSHAKE, message);
             assert_eq!(rig.receive(record).unwrap().1, Decrypted::Renegotiate);
         }
-        let record = rig.from_peer(HANDSHAKE, message);
+        let record = rig.peer_sends(HANDSHAKE, message);
         assert_eq!(rig.receive(record).unwrap_err().alert(), Some(10));
     }
 }
@@ -395,9 +395,9 @@ fn truncated_and_padded_inner_plaintexts_are_what_the_specification_says() {
         padded.push(APPLICATION_DATA);
         padded.extend([0; 99]);
         // `seal_message` appends the type of its own: 0 here, so that it becomes padding too.
-        let record = rig.from_peer(0, &padded);
+        let record = rig.peer_sends(0, &padded);
         assert_eq!(rig.receive(record).unwrap().0, b"padded");
-        let record = rig.from_peer(0, &[0; 50]);
+        let record = rig.peer_sends(0, &[0; 50]);
         assert_eq!(rig.receive(record).unwrap_err().alert(), Some(10), "no content type at all");
     }
 }

@@ -1,5 +1,16 @@
 //! What the tests of the package share: materials from memory, and credentials in one line.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its own part of this module")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test file uses its own part of this module"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test"
+)]
 
 use std::collections::HashMap;
 use std::io;
@@ -7,8 +18,8 @@ use std::sync::{Arc, Mutex};
 
 use opensspi_schannel::{CertificateConfig, Environment, Materials, Protocol, Schannel, SchannelConfig};
 use sspi_core::{
-    AcceptRequest, AscReq, CredentialUse, CredentialsHandle, CredentialsRequest, Error, InitializeRequest, IscReq,
-    Question, SecurityPackage,
+    AcceptRequest, AscReq, CredentialUse, CredentialsHandle, CredentialsRequest, Error, InitializeRequest,
+    IscReq, Question, SecurityPackage,
 };
 use test_support::pair::{self, Established, Outcome};
 use test_support::{FixedClock, Pki, TestCertificate};
@@ -50,7 +61,8 @@ pub struct World {
 
 impl Default for World {
     fn default() -> Self {
-        let world = Self { pki: Pki::new(), clock: FixedClock::default(), memory: Arc::new(Memory::default()) };
+        let world =
+            Self { pki: Pki::new(), clock: FixedClock::default(), memory: Arc::new(Memory::default()) };
         world.memory.put("root.pem", world.pki.root_pem());
         world
     }
@@ -77,7 +89,11 @@ impl World {
 
     /// A client's configuration that trusts the PKI.
     pub fn client(&self, protocols: &[Protocol]) -> SchannelConfig {
-        SchannelConfig { protocols: protocols.to_vec(), roots: vec!["root.pem".to_owned()], ..Default::default() }
+        SchannelConfig {
+            protocols: protocols.to_vec(),
+            roots: vec!["root.pem".to_owned()],
+            ..Default::default()
+        }
     }
 
     /// A server's configuration with a certificate for `localhost`.
@@ -90,7 +106,11 @@ impl World {
         }
     }
 
-    pub fn acquire(&self, config: SchannelConfig, credential_use: CredentialUse) -> Result<Arc<dyn CredentialsHandle>, Error> {
+    pub fn acquire(
+        &self,
+        config: SchannelConfig,
+        credential_use: CredentialUse,
+    ) -> Result<Arc<dyn CredentialsHandle>, Error> {
         self.package(config).acquire_credentials_handle(&CredentialsRequest::configured(credential_use))
     }
 
@@ -120,16 +140,26 @@ pub fn no_questions(question: Question) {
 }
 
 /// A handshake, `chunk` bytes at a time.
-pub fn handshake(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle, chunk: usize) -> (Outcome, Outcome) {
+pub fn handshake(
+    client: &dyn CredentialsHandle,
+    server: &dyn CredentialsHandle,
+    chunk: usize,
+) -> (Outcome, Outcome) {
     let client = client.initialize(&initialize_request()).unwrap();
     let server = server.accept(&accept_request()).unwrap();
     pair::run(client, server, chunk, &mut no_questions)
 }
 
 /// A handshake that succeeds on both sides.
-pub fn established(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle) -> (Established, Established) {
+pub fn established(
+    client: &dyn CredentialsHandle,
+    server: &dyn CredentialsHandle,
+) -> (Established, Established) {
     let (client, server) = handshake(client, server, usize::MAX);
-    (client.map_err(|e| panic!("client: {e}")).ok().unwrap(), server.map_err(|e| panic!("server: {e}")).ok().unwrap())
+    (
+        client.map_err(|e| panic!("client: {e}")).ok().unwrap(),
+        server.map_err(|e| panic!("server: {e}")).ok().unwrap(),
+    )
 }
 
 /// Sends `data` as one record and takes it off on the other side.

@@ -56,11 +56,10 @@ impl Identity {
         send_root: bool,
     ) -> Result<Self, Error> {
         let unusable = |what: String| {
-            Error::new(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, Fault::Configuration, what).with_setting("certificates")
+            Error::new(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, Fault::Configuration, what)
+                .with_setting("certificates")
         };
-        if !send_root
-            && chain.len() > 1
-            && chain.last().is_some_and(|last| certificate::is_self_issued(last))
+        if !send_root && chain.len() > 1 && chain.last().is_some_and(|last| certificate::is_self_issued(last))
         {
             chain.pop();
         }
@@ -75,7 +74,10 @@ impl Identity {
         let certificates = chain.into_iter().map(CertificateDer::from).collect();
         let mut certified = CertifiedKey::new(certificates, signing_key);
         certified.keys_match().map_err(|error| {
-            unusable(format!("the private key does not belong to the certificate {}: {error}", summary.subject))
+            unusable(format!(
+                "the private key does not belong to the certificate {}: {error}",
+                summary.subject
+            ))
         })?;
         certified.ocsp = ocsp;
         let names = summary.dns_names.iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -106,7 +108,9 @@ impl Identity {
     /// Whether the leaf is for this name: itself, or one label behind a wildcard.
     fn is_for(&self, name: &str) -> bool {
         self.names.iter().any(|own| match own.strip_prefix("*.") {
-            Some(domain) => name.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == domain),
+            Some(domain) => {
+                name.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == domain)
+            }
             None => own == name,
         })
     }
@@ -180,7 +184,8 @@ impl Settings {
     fn versions(&self, wanted: SpProt) -> Result<Vec<&'static SupportedProtocolVersion>, Error> {
         let usable = |protocol: &&Protocol| {
             let is_tls13 = **protocol == Protocol::Tls13;
-            !protocol.bits().intersection(wanted).is_empty() && self.suites.iter().any(|s| s.is_tls13 == is_tls13)
+            !protocol.bits().intersection(wanted).is_empty()
+                && self.suites.iter().any(|s| s.is_tls13 == is_tls13)
         };
         let versions: Vec<_> = self
             .protocols
@@ -204,7 +209,8 @@ impl Settings {
 }
 
 fn unusable(error: &rustls::Error) -> Error {
-    Error::new(SecStatus::SEC_E_ALGORITHM_MISMATCH, Fault::Configuration, error.to_string()).with_setting("suites")
+    Error::new(SecStatus::SEC_E_ALGORITHM_MISMATCH, Fault::Configuration, error.to_string())
+        .with_setting("suites")
 }
 
 /// One configuration per set of protocols and way of verification, made when it is first needed.
@@ -371,7 +377,8 @@ impl ResolvesClientCert for ClientIdentities {
     fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let fits = |i: &&Identity| {
             i.key.key.choose_scheme(schemes).is_some()
-                && (authorities.is_empty() || i.issuers.iter().any(|issuer| authorities.contains(&issuer.as_slice())))
+                && (authorities.is_empty()
+                    || i.issuers.iter().any(|issuer| authorities.contains(&issuer.as_slice())))
         };
         observed::with(|o| {
             let chosen = match &o.client_certificate {

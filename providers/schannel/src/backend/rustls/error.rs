@@ -3,6 +3,7 @@
 use rustls::{CertRevocationListError, CertificateError, InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
 use super::transcript::Transcript;
+use crate::certificate::summary::CertificateSummary;
 use crate::config::Protocol;
 use crate::first_flight::version_name;
 use crate::status::{CertificateKind, CertificateProblem, Error};
@@ -13,6 +14,8 @@ pub(super) struct Situation<'a> {
     pub(super) transcript: &'a Transcript,
     pub(super) protocols: &'a [Protocol],
     pub(super) alpn: &'a [Vec<u8>],
+    /// The peer's leaf, where it was refused.
+    pub(super) refused: Option<&'a [u8]>,
 }
 
 /// Text of a peer with its control characters made visible, and cut where it gets long.
@@ -23,6 +26,14 @@ pub(crate) fn harmless(text: &str) -> String {
         out.push('…');
     }
     out
+}
+
+/// Whose certificate it is, who issued it, and the pin that would accept it.
+fn who(leaf: &[u8]) -> Option<String> {
+    let summary = CertificateSummary::from_der(leaf).ok()?;
+    let pin: String = summary.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (subject, issuer) = (harmless(&summary.subject), harmless(&summary.issuer));
+    Some(format!("subject {subject}, issuer {issuer}, SHA-256 {pin}"))
 }
 
 impl Situation<'_> {
@@ -44,20 +55,34 @@ impl Situation<'_> {
             E::AlertReceived(alert) => Error::AlertReceived(u8::from(*alert)),
             E::InvalidCertificate(problem) => self.certificate(problem),
             E::InvalidCertRevocationList(problem) => self.revocation_list(problem),
-            E::PeerSentOversizedRecord => {
-                Error::RecordOverflow { length: usize::from(u16::MAX), maximum: super::records::MAX_PLAINTEXT }
-            }
+            E::PeerSentOversizedRecord => Error::RecordOverflow {
+                length: usize::from(u16::MAX),
+                maximum: super::records::MAX_PLAINTEXT,
+            },
             E::NoApplicationProtocol => Error::NoApplicationProtocol {
-                peer: self.transcript.client_hello().map_or_else(|| "others".to_owned(), |hello| hello.alpn()),
-                ours: self.alpn.iter().map(|name| name.escape_ascii().to_string()).collect::<Vec<_>>().join(" "),
+                peer: self
+                    .transcript
+                    .client_hello()
+                    .map_or_else(|| "others".to_owned(), |hello| hello.alpn()),
+                ours: self
+                    .alpn
+                    .iter()
+                    .map(|name| name.escape_ascii().to_string())
+                    .collect::<Vec<_>>()
+                    .join(" "),
             },
             E::FailedToGetRandomBytes => Error::Internal("the system gave no random bytes"),
             E::FailedToGetCurrentTime => Error::Internal("the clock gave no time"),
             // rustls has no variant for these two: no certificate of ours has a key that the client can verify.
             E::General(what)
-                if what.contains("incompatible signing key") || what.contains("no server certificate chain") =>
+                if what.contains("incompatible signing key")
+                    || what.contains("no server certificate chain") =>
             {
-                Error::NothingInCommon { what: "signature scheme", peer: String::new(), setting: "certificates" }
+                Error::NothingInCommon {
+                    what: "signature scheme",
+                    peer: String::new(),
+                    setting: "certificates",
+                }
             }
             other => Error::InternalReport(harmless(&other.to_string())),
         }
@@ -92,7 +117,9 @@ impl Situation<'_> {
             | P::ServerTlsVersionIsDisabledByOurConfig => Error::NoProtocolInCommon {
                 peer: match (&hello, &self.transcript.server_hello) {
                     (Some(hello), _) => hello.protocols(),
-                    (None, Some(hello)) => version_name(hello.legacy_version).unwrap_or("an unknown one").to_owned(),
+                    (None, Some(hello)) => {
+                        version_name(hello.legacy_version).unwrap_or("an unknown one").to_owned()
+                    }
                     (None, None) => "others".to_owned(),
                 },
                 ours: self.protocols.iter().map(|p| p.name()).collect::<Vec<_>>().join(", "),
@@ -118,9 +145,9 @@ impl Situation<'_> {
             P::TooManyWarningAlertsReceived => flood("warning alerts"),
             P::TooManyKeyUpdateRequests => flood("key updates"),
             P::TooManyRenegotiationRequests => flood("renegotiation requests"),
-            P::SignedKxWithWrongAlgorithm | P::SignedHandshakeWithUnadvertisedSigScheme | P::IncorrectBinder => {
-                Error::HandshakeSignature { what: format!("{what:?}") }
-            }
+            P::SignedKxWithWrongAlgorithm
+            | P::SignedHandshakeWithUnadvertisedSigScheme
+            | P::IncorrectBinder => Error::HandshakeSignature { what: format!("{what:?}") },
             P::UnsolicitedServerHelloExtension
             | P::UnsolicitedEncryptedExtension
             | P::UnsolicitedCertExtension
@@ -145,7 +172,9 @@ impl Situation<'_> {
             C::Revoked => CertificateKind::Revoked,
             C::UnknownIssuer => CertificateKind::UnknownIssuer,
             C::UnknownRevocationStatus => CertificateKind::RevocationUnknown,
-            C::ExpiredRevocationList | C::ExpiredRevocationListContext { .. } => CertificateKind::RevocationOutOfDate,
+            C::ExpiredRevocationList | C::ExpiredRevocationListContext { .. } => {
+                CertificateKind::RevocationOutOfDate
+            }
             C::BadSignature => CertificateKind::BadSignature,
             C::NotValidForName | C::NotValidForNameContext { .. } => CertificateKind::WrongName,
             C::InvalidPurpose | C::InvalidPurposeContext { .. } => CertificateKind::WrongUsage,
@@ -153,8 +182,8 @@ impl Situation<'_> {
             C::ApplicationVerificationFailure => CertificateKind::NotPinned,
             _ => CertificateKind::Other,
         };
-        // The kinds that the sentence of our own says whole need no detail of rustls's.
-        let detail = match problem {
+        // The kinds that the sentence of our own says whole need no words of rustls's.
+        let words = match problem {
             C::BadEncoding
             | C::Expired
             | C::NotValidYet
@@ -165,9 +194,10 @@ impl Situation<'_> {
             | C::BadSignature
             | C::NotValidForName
             | C::InvalidPurpose
-            | C::ApplicationVerificationFailure => String::new(),
-            other => harmless(&other.to_string()),
+            | C::ApplicationVerificationFailure => None,
+            other => Some(harmless(&other.to_string())),
         };
+        let detail = words.into_iter().chain(self.refused.and_then(who)).collect::<Vec<_>>().join("; ");
         Error::Certificate(CertificateProblem { kind, whose: self.whose(), detail })
     }
 

@@ -105,9 +105,10 @@ impl Tickets {
     }
 }
 
+/// rustls's connection, in its own piece of memory: it is large, and the state around it moves.
 enum Connection {
-    Client(UnbufferedClientConnection),
-    Server(UnbufferedServerConnection),
+    Client(Box<UnbufferedClientConnection>),
+    Server(Box<UnbufferedServerConnection>),
 }
 
 /// What one client's handshake is asked to do.
@@ -185,7 +186,10 @@ enum CertificateAsk {
 
 impl Handshake {
     /// A client's handshake.
-    pub(crate) fn client(configs: &ClientConfigs, parameters: ClientParameters<'_>) -> Result<Self, sspi_core::Error> {
+    pub(crate) fn client(
+        configs: &ClientConfigs,
+        parameters: ClientParameters<'_>,
+    ) -> Result<Self, sspi_core::Error> {
         let settings = &configs.settings;
         let mut config = configs.config(parameters.protocols, parameters.manual)?;
         if let Some(protocols) = parameters.alpn {
@@ -214,11 +218,14 @@ impl Handshake {
         } else {
             CertificateAsk::Never
         };
-        Ok(Self::new(Connection::Client(connection), settings, ask, parameters.extended_errors))
+        Ok(Self::new(Connection::Client(Box::new(connection)), settings, ask, parameters.extended_errors))
     }
 
     /// A server's handshake.
-    pub(crate) fn server(configs: &ServerConfigs, parameters: ServerParameters<'_>) -> Result<Self, sspi_core::Error> {
+    pub(crate) fn server(
+        configs: &ServerConfigs,
+        parameters: ServerParameters<'_>,
+    ) -> Result<Self, sspi_core::Error> {
         let settings = &configs.settings;
         let mut config = configs.config(parameters.protocols, parameters.mutual)?;
         if let Some(protocols) = parameters.alpn {
@@ -226,7 +233,12 @@ impl Handshake {
         }
         let connection = UnbufferedServerConnection::new(config)
             .map_err(|error| Error::InternalReport(error.to_string()))?;
-        Ok(Self::new(Connection::Server(connection), settings, CertificateAsk::Never, parameters.extended_errors))
+        Ok(Self::new(
+            Connection::Server(Box::new(connection)),
+            settings,
+            CertificateAsk::Never,
+            parameters.extended_errors,
+        ))
     }
 
     fn new(
@@ -253,7 +265,9 @@ impl Handshake {
     /// Takes what it can of `input`.
     pub(crate) fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
         match &mut self.state {
-            State::Complete => Err(sspi_core::Error::invalid_handle("the handshake is complete already").into()),
+            State::Complete => {
+                Err(sspi_core::Error::invalid_handle("the handshake is complete already").into())
+            }
             State::Failed(error) => Err(error.clone().into()),
             State::Running(running) => match running.advance(input) {
                 Ok(Advanced::Progress(progress)) => Ok(progress),
@@ -390,7 +404,8 @@ impl Running {
         }
         if flight.is_none()
             && let Some(secret) = self.observed.as_mut().and_then(|o| o.server_handshake_secret.take())
-            && let Some(suite) = self.transcript.server_hello.as_ref().and_then(|h| SuiteRow::by_code(h.suite))
+            && let Some(suite) =
+                self.transcript.server_hello.as_ref().and_then(|h| SuiteRow::by_code(h.suite))
         {
             let protection = Protection::from_traffic_secret(suite, secret);
             *flight = protection.ok().map(|p| Box::new((p, EncryptedFlight::default())));
@@ -435,8 +450,8 @@ impl Running {
         let before = token.len();
         let Self { connection, held, observed, .. } = self;
         let pumped = observed::during(observed, || match connection {
-            Connection::Client(client) => pump(client, held, token),
-            Connection::Server(server) => pump(server, held, token),
+            Connection::Client(client) => pump(&mut **client, held, token),
+            Connection::Server(server) => pump(&mut **server, held, token),
         });
         self.transcript.records(token.get(before..).unwrap_or_default());
         pumped.map_err(|problem| match problem {
@@ -454,6 +469,7 @@ impl Running {
             transcript: &self.transcript,
             protocols: &self.settings.protocols,
             alpn: &self.settings.alpn,
+            refused: self.observed.as_ref().and_then(|o| o.refused.as_deref()),
         }
     }
 
@@ -462,8 +478,8 @@ impl Running {
         let before = token.len();
         let Self { connection, held, observed, .. } = self;
         observed::during(observed, || match connection {
-            Connection::Client(client) => take_alert(client, held, &mut token),
-            Connection::Server(server) => take_alert(server, held, &mut token),
+            Connection::Client(client) => take_alert(&mut **client, held, &mut token),
+            Connection::Server(server) => take_alert(&mut **server, held, &mut token),
         });
         if token.len() > before {
             return Stop::Failed { error: error.into(), token };
@@ -486,8 +502,8 @@ impl Running {
         let Self { connection, observed, transcript, .. } = self;
         let observed = observed.unwrap_or_default();
         let common = match &connection {
-            Connection::Client(client) => &***client,
-            Connection::Server(server) => &***server,
+            Connection::Client(client) => &****client,
+            Connection::Server(server) => &****server,
         };
         let missing = |what| move || Error::Internal(what);
         let suite = common.negotiated_cipher_suite().ok_or_else(missing("no suite after the handshake"))?;
@@ -610,7 +626,9 @@ fn pump<C: ProcessTlsRecords>(
             }
             Ok(ConnectionState::BlockedHandshake) => Ok(Some(Pumped::NeedsMore)),
             Ok(ConnectionState::WriteTraffic(_)) => Ok(Some(Pumped::Finished)),
-            Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Err(Problem::Ours(Error::ClosedInHandshake)),
+            Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => {
+                Err(Problem::Ours(Error::ClosedInHandshake))
+            }
             // One record at a time goes in, and the pump stops where the handshake is finished: no data can be here.
             Ok(_) => Err(Problem::Ours(Error::UnexpectedMessage { what: "application data".to_owned() })),
             Err(error) => Err(Problem::Rustls(error)),

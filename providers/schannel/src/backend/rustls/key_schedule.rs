@@ -30,7 +30,11 @@ static TRANSCRIPT_SHA384: TranscriptHash = TranscriptHash(Hash::Sha384);
 /// Every suite of rustls's ring provider, over our key schedule. Made once for the process.
 pub(super) fn cipher_suites() -> &'static [SupportedCipherSuite] {
     static SUITES: LazyLock<Vec<SupportedCipherSuite>> = LazyLock::new(|| {
-        rustls::crypto::ring::default_provider().cipher_suites.into_iter().map(over_our_key_schedule).collect()
+        rustls::crypto::ring::default_provider()
+            .cipher_suites
+            .into_iter()
+            .map(over_our_key_schedule)
+            .collect()
     });
     &SUITES
 }
@@ -244,7 +248,10 @@ mod tests {
                     for salt in [None, Some(&b"salt"[..])] {
                         let pairs = [
                             (theirs.extract_from_zero_ikm(salt), ours.extract_from_zero_ikm(salt)),
-                            (theirs.extract_from_secret(salt, b"ikm"), ours.extract_from_secret(salt, b"ikm")),
+                            (
+                                theirs.extract_from_secret(salt, b"ikm"),
+                                ours.extract_from_secret(salt, b"ikm"),
+                            ),
                         ];
                         for (a, b) in pairs {
                             assert_eq!(a.hash_len(), b.hash_len());
@@ -260,7 +267,10 @@ mod tests {
                             assert!(b.expand_slice(info, &mut long).is_err());
                             let (p, q) = (theirs.expander_for_okm(&x), ours.expander_for_okm(&y));
                             assert_eq!(p.expand_block(info).as_ref(), q.expand_block(info).as_ref());
-                            assert_eq!(theirs.hmac_sign(&x, b"m").as_ref(), ours.hmac_sign(&y, b"m").as_ref());
+                            assert_eq!(
+                                theirs.hmac_sign(&x, b"m").as_ref(),
+                                ours.hmac_sign(&y, b"m").as_ref()
+                            );
                         }
                     }
                 }

@@ -15,6 +15,7 @@ mod verify;
 
 pub(crate) use configs::{ClientConfigs, Identity, ServerConfigs, Settings};
 pub(crate) use handshake::{
-    ClientParameters, Established, FLOOD_LIMIT, Handshake, Progress, ServerParameters, Session, SessionSecrets, Tickets,
+    ClientParameters, Established, FLOOD_LIMIT, Handshake, Progress, ServerParameters, Session,
+    SessionSecrets, Tickets,
 };
 pub(crate) use verify::VerifyPolicy;

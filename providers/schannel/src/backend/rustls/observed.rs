@@ -33,6 +33,8 @@ pub(crate) struct Observed {
     pub(crate) server_name: Option<String>,
     /// The certificate of ours that was chosen.
     pub(crate) local: Option<Arc<CertifiedKey>>,
+    /// The leaf of a peer that was refused.
+    pub(crate) refused: Option<Vec<u8>>,
     /// Client: the application's answer to a request for a certificate, once there is one.
     pub(crate) client_certificate: Option<Option<Arc<CertifiedKey>>>,
 }

@@ -6,7 +6,7 @@
 //! TLS 1.2 ChaCha20     header 5 | data | tag 16                       nonce: as above
 //! ```
 //!
-//! Spec: TLS13 section 5; TLS12 section 6.2.3.3; RFC 5288 section 3; RFC 7905 section 2.
+//! Spec: TLS13 section 5; TLS12 section 6.2.3.3; GCM-SUITES section 3; CHACHA-SUITES section 2.
 
 use core::ops::Range;
 
@@ -98,7 +98,8 @@ impl Layout {
 
 /// What protects one direction: key, implicit nonce, sequence number, and, in TLS 1.3, the secret of the next key.
 pub(crate) struct Protection {
-    key: AeadKey,
+    /// In its own piece of memory: expanded keys are large, and what holds them moves.
+    key: Box<AeadKey>,
     iv: [u8; NONCE_LEN],
     sequence: u64,
     limit: u64,
@@ -122,7 +123,9 @@ impl Protection {
         sequence: u64,
         secret: Option<Zeroizing<Vec<u8>>>,
     ) -> Result<Self, Error> {
-        let key = AeadKey::new(suite.aead, key).map_err(|_| Error::Internal("the record key has a wrong length"))?;
+        let key = AeadKey::new(suite.aead, key)
+            .map(Box::new)
+            .map_err(|_| Error::Internal("the record key has a wrong length"))?;
         let iv = iv.try_into().map_err(|_| Error::Internal("the record nonce has a wrong length"))?;
         let limit = match suite.aead {
             AeadAlgorithm::Aes128Gcm | AeadAlgorithm::Aes256Gcm => GCM_RECORD_LIMIT,
@@ -137,7 +140,8 @@ impl Protection {
     pub(crate) fn from_traffic_secret(suite: &SuiteRow, secret: Zeroizing<Vec<u8>>) -> Result<Self, Error> {
         let mut key = Zeroizing::new([0; 32]);
         let mut iv = [0; NONCE_LEN];
-        let key = key.get_mut(..suite.aead.key_len()).ok_or(Error::Internal("an AEAD key is at most 32 bytes"))?;
+        let key =
+            key.get_mut(..suite.aead.key_len()).ok_or(Error::Internal("an AEAD key is at most 32 bytes"))?;
         let failed = |_| Error::Internal("a traffic key could not be derived");
         hkdf_expand_label(suite.hash, &secret, b"key", &[], key).map_err(failed)?;
         hkdf_expand_label(suite.hash, &secret, b"iv", &[], &mut iv).map_err(failed)?;
@@ -273,7 +277,8 @@ impl Protection {
             Layout::Tls12Gcm | Layout::Tls12ChaCha => {
                 let explicit = self.layout.header() - RECORD_HEADER;
                 let data_len = body.len().checked_sub(explicit + TAG_LEN).ok_or(Error::BadRecordMac)?;
-                let (explicit_nonce, text) = body.split_at_mut_checked(explicit).ok_or(Error::BadRecordMac)?;
+                let (explicit_nonce, text) =
+                    body.split_at_mut_checked(explicit).ok_or(Error::BadRecordMac)?;
                 let mut nonce = nonce;
                 if !explicit_nonce.is_empty() {
                     nonce = self.iv;

@@ -16,8 +16,8 @@ const CERTIFICATE_REQUEST: u8 = 13;
 
 /// The random of a HelloRetryRequest. Spec: TLS13 section 4.1.3.
 const HELLO_RETRY_REQUEST: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
-    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
 /// The ServerHello, as far as it is needed.
@@ -45,7 +45,8 @@ impl Transcript {
     /// Takes whole records that either side sent.
     pub(crate) fn records(&mut self, mut records: &[u8]) {
         while !self.over {
-            let Some((&[content_type, _, _, high, low], rest)) = records.split_first_chunk::<RECORD_HEADER>() else {
+            let Some((&[content_type, _, _, high, low], rest)) = records.split_first_chunk::<RECORD_HEADER>()
+            else {
                 return;
             };
             let len = usize::from(u16::from_be_bytes([high, low]));
@@ -174,7 +175,8 @@ pub(crate) fn tls13_certificate_request(body: &[u8]) -> Result<ClientCertificate
         let mut data = extensions.vec_u16("Extension.extension_data")?;
         match kind {
             SIGNATURE_ALGORITHMS => {
-                out.signature_schemes = list_u16(data.vec_u16("signature_algorithms")?, "signature_algorithms")?;
+                out.signature_schemes =
+                    list_u16(data.vec_u16("signature_algorithms")?, "signature_algorithms")?;
             }
             CERTIFICATE_AUTHORITIES => out.issuers = names(data.vec_u16("certificate_authorities")?)?,
             _ => {}

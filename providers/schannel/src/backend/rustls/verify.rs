@@ -479,6 +479,13 @@ enum ServerJudge {
     Chain(Box<ServerChain>),
 }
 
+/// Keeps a refused leaf for the sentence of the error: rustls does not show it to anybody.
+fn remember_refused(leaf: &CertificateDer<'_>, verdict: &Result<(), TlsError>) {
+    if verdict.is_err() {
+        let _outside_a_handshake = super::observed::with(|o| o.refused = Some(leaf.to_vec()));
+    }
+}
+
 #[derive(Debug)]
 struct ServerVerifier {
     judge: ServerJudge,
@@ -494,12 +501,13 @@ impl ServerCertVerifier for ServerVerifier {
         staple: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        match &self.judge {
-            ServerJudge::Application => {}
-            ServerJudge::Pins(pins) => pins.check(leaf)?,
-            ServerJudge::Chain(chain) => chain.check(&Shown { leaf, intermediates, now }, name, staple)?,
-        }
-        Ok(ServerCertVerified::assertion())
+        let verdict = match &self.judge {
+            ServerJudge::Application => Ok(()),
+            ServerJudge::Pins(pins) => pins.check(leaf),
+            ServerJudge::Chain(chain) => chain.check(&Shown { leaf, intermediates, now }, name, staple),
+        };
+        remember_refused(leaf, &verdict);
+        verdict.map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -554,11 +562,12 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, TlsError> {
-        match &self.judge {
-            ClientJudge::Pins(pins) => pins.check(leaf)?,
-            ClientJudge::Chain(chain) => chain.check(&Shown { leaf, intermediates, now })?,
-        }
-        Ok(ClientCertVerified::assertion())
+        let verdict = match &self.judge {
+            ClientJudge::Pins(pins) => pins.check(leaf),
+            ClientJudge::Chain(chain) => chain.check(&Shown { leaf, intermediates, now }),
+        };
+        remember_refused(leaf, &verdict);
+        verdict.map(|()| ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

@@ -1,0 +1,132 @@
+//! `bench`: OpenSSPI beside rustls and tokio-rustls, as ratios of one run.
+
+use std::io;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Args;
+use opensspi::ExitClass;
+use opensspi_bench::{Effort, MemoryChild, Row};
+use serde_json::json;
+
+use crate::exit::Failure;
+use crate::print::{Channel, Printer, Style};
+
+/// The arguments of `bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Both sides run in turns in this process, with the same certificate, suite and roots; a ratio is the median of the rounds'
+ratios, and above 1 OpenSSPI is the better one. Close other programs first: they disturb the figures.
+
+Exit code 4 where a ratio is below what the project promises.
+
+Examples:
+  opensspi bench
+  opensspi bench --only records --only streams
+  opensspi bench --rounds 31 --json")]
+pub(crate) struct Bench {
+    /// What to measure [default: everything].
+    #[arg(long, value_enum)]
+    only: Vec<Subject>,
+    /// How many rounds each measurement has.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// How long each side runs in a round, in milliseconds.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(1..))]
+    milliseconds: u16,
+    /// Holds the connections of one subject and prints the memory of each: what `bench` starts in a process of its own.
+    #[arg(long, hide = true, value_name = "SUBJECT")]
+    memory_child: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Subject {
+    /// Encrypting and decrypting 16 KiB records.
+    Records,
+    /// Full and resumed handshakes.
+    Handshakes,
+    /// Streams over a loopback socket.
+    Streams,
+    /// Memory of 10,000 idle connections.
+    Memory,
+}
+
+impl Bench {
+    pub(crate) fn run(&self, printer: &Printer) -> Result<(), Failure> {
+        if let Some(name) = &self.memory_child {
+            return child(name);
+        }
+        let round = Duration::from_millis(self.milliseconds.into());
+        let effort = Effort { rounds: self.rounds.into(), round };
+        let wanted = |subject| self.only.is_empty() || self.only.contains(&subject);
+        let mut rows: Vec<Row> = Vec::new();
+        for (subject, name) in [
+            (Subject::Records, "records"),
+            (Subject::Handshakes, "handshakes"),
+            (Subject::Streams, "streams"),
+            (Subject::Memory, "memory"),
+        ] {
+            if !wanted(subject) {
+                continue;
+            }
+            printer.line(Channel::Err, format_args!("measuring {name} …"));
+            let measured = match subject {
+                Subject::Records => opensspi_bench::records(effort),
+                Subject::Handshakes => opensspi_bench::handshakes(effort),
+                Subject::Streams => opensspi_bench::streams(effort),
+                Subject::Memory => vec![
+                    opensspi_bench::memory(measure_child)
+                        .map_err(|error| Failure::network("the memory could not be measured", &error))?,
+                ],
+            };
+            measured.iter().for_each(|row| print(printer, row));
+            rows.extend(measured);
+        }
+        printer.object(&json!({ "rows": rows, "holds": rows.iter().all(Row::holds) }));
+        match rows.iter().filter(|row| !row.holds()).count() {
+            0 => Ok(()),
+            below => Err(Failure::new(
+                ExitClass::Protocol,
+                format!("{below} of {} ratios are below their aim", rows.len()),
+            )),
+        }
+    }
+}
+
+fn print(printer: &Printer, row: &Row) {
+    let Row { name, ours, theirs, unit, ratio, aim } = row;
+    let mark = if row.holds() {
+        String::new()
+    } else {
+        printer.styled(Channel::Out, Style::Bold, "  below its aim")
+    };
+    printer.line(
+        Channel::Out,
+        format_args!("{name:62} {ours:9.0} : {theirs:9.0} {unit:13} ratio {ratio:.3} (aim {aim}){mark}"),
+    );
+}
+
+/// Runs this program again, as the holder of one subject's connections.
+fn measure_child(child: MemoryChild) -> io::Result<f64> {
+    let output =
+        Command::new(std::env::current_exe()?).args(["bench", "--memory-child", child.name()]).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().map_err(|_| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        io::Error::other(format!(
+            "the process that holds the connections said {:?} {:?}",
+            text.trim(),
+            said.trim()
+        ))
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the figure is for the process that started this one")]
+fn child(name: &str) -> Result<(), Failure> {
+    let child =
+        MemoryChild::by_name(name).ok_or_else(|| Failure::usage(format!("no subject is called {name:?}")))?;
+    let bytes = opensspi_bench::memory_child(child)
+        .map_err(|error| Failure::network("the memory could not be measured", &error))?;
+    println!("{bytes}");
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! `connect`: a client that says what was negotiated, and then passes bytes between the terminal and the server.
+
+mod relay;
+
+use std::io;
+use std::time::Duration;
+
+use clap::Args;
+use opensspi::{Error, ExitClass, LogConfig, SecureStream, Sspi};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tracing_subscriber::filter::LevelFilter;
+
+use self::relay::Source;
+use crate::exit::Failure;
+use crate::logging;
+use crate::ports::{self, Target};
+use crate::print::{Channel, Printer, Style};
+use crate::settings::{Settings, absolute};
+use crate::starttls::{self, StartTls};
+use crate::summary::Summary;
+
+/// The arguments of `connect`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", ports::help()))]
+pub(crate) struct Connect {
+    /// HOST:PORT, HOST:SERVICE, or HOST (port 443, or the one of --starttls). An IPv6 address stands in brackets.
+    #[arg(value_name = "HOST[:PORT]")]
+    target: String,
+    /// A service in place of the port, such as https, imaps or smtp; --help lists them.
+    #[arg(value_name = "SERVICE")]
+    service: Option<String>,
+    /// Trust the authorities in this file (PEM) in place of the system's; several may be given.
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<String>,
+    /// Trust the certificate with this SHA-256, whatever its name and issuer, and no other; several may be given.
+    #[arg(long, value_name = "HEX", conflicts_with = "ca")]
+    pin: Vec<String>,
+    /// The name that is asked for and checked, in place of the host.
+    #[arg(long, value_name = "NAME")]
+    servername: Option<String>,
+    /// Begin TLS inside this protocol.
+    #[arg(long, value_name = "PROTOCOL")]
+    starttls: Option<StartTls>,
+    /// Connect so many times more, and say whether the session was resumed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    reconnect: u32,
+    /// Print nothing but what the server sends.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Send nothing: close our side at once, and print what the server sends until it closes its own.
+    #[arg(long)]
+    no_interactive: bool,
+    /// Send this in place of stdin, with \r, \n, \t, \0, \\ and \xHH understood.
+    #[arg(long, short, value_name = "TEXT", conflicts_with = "no_interactive")]
+    command: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+const EXAMPLES: &str = r#"Examples:
+  opensspi connect example.org https
+  opensspi connect example.org:443 -c "GET / HTTP/1.0\r\nHost: example.org\r\n\r\n"
+  opensspi connect localhost:4433 --pin 3f0a…             trust one certificate and no other
+  opensspi connect mail.example.org smtp                  STARTTLS, since that is how the service does it
+  opensspi connect db.example.org --starttls postgres --no-interactive
+  opensspi connect example.org --reconnect 2 --no-interactive --protocols tls1.3
+
+stdout has what the server sends, and nothing else; the summary goes to stderr. There is no way to accept any certificate:
+look at it with another tool once, and give its SHA-256 to --pin."#;
+
+impl Connect {
+    pub(crate) fn run(&self, printer: &Printer, log: Option<LevelFilter>) -> Result<(), Failure> {
+        logging::start(printer, log.unwrap_or(LevelFilter::OFF), LogConfig::default());
+        let target = Target::parse(&self.target, self.service.as_deref(), self.starttls)?;
+        let sspi = self.sspi()?;
+        let source = match &self.command {
+            Some(text) => Source::Text(relay::unescape(text).map_err(Failure::usage)?),
+            None if self.no_interactive => Source::Text(Vec::new()),
+            None => Source::Stdin,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::network("the runtime cannot start", &error))?;
+        let result = runtime.block_on(self.talk(printer, &sspi, &target, source));
+        // A thread may still wait for a line on stdin.
+        runtime.shutdown_background();
+        result
+    }
+
+    fn sspi(&self) -> Result<Sspi, Failure> {
+        let mut configuration = self.settings.configuration()?;
+        let schannel = &mut configuration.config.schannel;
+        if !self.ca.is_empty() {
+            schannel.roots = self.ca.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
+            schannel.pins.clear();
+        }
+        if !self.pin.is_empty() {
+            schannel.pins.clone_from(&self.pin);
+        }
+        // Where browsers and curl write theirs.
+        if schannel.key_log.is_none()
+            && let Some(path) = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty())
+        {
+            schannel.key_log = Some(format!("file:{}", absolute(&path.to_string_lossy())?));
+        }
+        let sspi = configuration.build()?;
+        // What is wrong with the configuration shows before anybody is called.
+        sspi.acquire(opensspi::sspi_core::CredentialUse::Outbound)?;
+        Ok(sspi)
+    }
+
+    async fn talk(
+        &self,
+        printer: &Printer,
+        sspi: &Sspi,
+        target: &Target,
+        source: Source,
+    ) -> Result<(), Failure> {
+        for number in 0..self.reconnect {
+            let mut stream = self.connect(sspi, target).await?;
+            self.say(printer, sspi, target, &stream, number);
+            close(&mut stream).await?;
+        }
+        let stream = self.connect(sspi, target).await?;
+        self.say(printer, sspi, target, &stream, self.reconnect);
+        relay::relay(printer, stream, source, self.quiet).await
+    }
+
+    async fn connect(&self, sspi: &Sspi, target: &Target) -> Result<SecureStream<TcpStream>, Failure> {
+        let deadline = sspi.config().handshake_deadline;
+        let address = format!("{}:{}", target.host, target.port);
+        let connecting = async {
+            let mut socket = TcpStream::connect((target.host.as_str(), target.port))
+                .await
+                .map_err(|error| Failure::network(&format!("cannot connect to {address}"), &error))?;
+            let _latency_only = socket.set_nodelay(true);
+            if let Some(protocol) = target.starttls {
+                starttls::upgrade(&mut socket, protocol, &target.host).await?;
+            }
+            Ok(socket)
+        };
+        let socket = match deadline {
+            None => connecting.await?,
+            Some(limit) => tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
+                let what = format!("{address} did not answer within {limit:?}");
+                Err(Failure::new(ExitClass::Network, what))
+            })?,
+        };
+        sspi.connect(self.name(target), socket).await.map_err(hinted)
+    }
+
+    fn name<'a>(&'a self, target: &'a Target) -> &'a str {
+        self.servername.as_deref().unwrap_or(&target.host)
+    }
+
+    /// What was negotiated.
+    fn say(
+        &self,
+        printer: &Printer,
+        sspi: &Sspi,
+        target: &Target,
+        stream: &SecureStream<TcpStream>,
+        number: u32,
+    ) {
+        let summary =
+            Summary::of(stream.attributes().as_ref(), stream.security_context_token().ok().as_ref());
+        let verdict = self.verdict(sspi, target);
+        let peer = stream.get_ref().peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        printer.object(&connected(&summary, &verdict, &peer, target, number));
+        if self.quiet {
+            return;
+        }
+        let channel = Channel::Err;
+        let again = if number == 0 { "" } else { " again" };
+        printer.line(channel, format_args!("connected{again} to {}:{} ({peer})", target.host, target.port));
+        summary.print(printer, channel);
+        if number == 0 {
+            summary.print_chain(printer, channel);
+        }
+        printer.field(channel, "verified", printer.styled(channel, Style::Green, verdict));
+        printer.line(channel, "");
+    }
+
+    /// How the server proved who it is: the handshake would have failed otherwise.
+    fn verdict(&self, sspi: &Sspi, target: &Target) -> String {
+        let info = sspi.package_info();
+        if info.name != "Schannel" {
+            return format!("yes, by the package {}", info.name);
+        }
+        if sspi.config().schannel.pins.is_empty() {
+            format!("yes: the chain ends at a trusted root, and the certificate is for {}", self.name(target))
+        } else {
+            "yes: the certificate is one of those that are pinned".to_owned()
+        }
+    }
+}
+
+fn connected(summary: &Summary, verdict: &str, peer: &str, target: &Target, number: u32) -> Value {
+    let mut object = json!({
+        "event": "connected",
+        "host": target.host,
+        "port": target.port,
+        "address": peer,
+        "connection": number,
+        "verified": verdict,
+    });
+    if let (Some(object), Value::Object(details)) = (object.as_object_mut(), summary.object()) {
+        object.extend(details);
+    }
+    object
+}
+
+/// A failed handshake, with the option that would change the outcome.
+fn hinted(error: Error) -> Failure {
+    let setting = match &error {
+        Error::Security(error) => error.setting().map(str::to_owned),
+        _ => None,
+    };
+    let mut failure = Failure::from(error);
+    let option = match setting.as_deref() {
+        Some("roots") => "--ca FILE trusts another authority, --pin SHA256 one certificate",
+        Some("pins") => "--pin SHA256 trusts one certificate, --servername NAME expects another name",
+        Some("protocols") => "--protocols says which are spoken",
+        Some("suites") => "--suites says which are used",
+        Some("alpn") => "--alpn says which are offered",
+        Some("certificates" | "client-certificate") => "--cert FILE and --key FILE show one",
+        Some("crls" | "revocation") => "--crl FILE and --revocation say how revocation is looked at",
+        _ => return failure,
+    };
+    failure.message.push_str("; ");
+    failure.message.push_str(option);
+    failure
+}
+
+/// How long a server may take to close its side of a connection that we are done with.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Closes our side, and takes what the server still sends: the tickets with which the next connection resumes.
+async fn close(stream: &mut SecureStream<TcpStream>) -> Result<(), Failure> {
+    let ending = async {
+        stream.shutdown().await?;
+        let mut buffer = [0; 1024];
+        while stream.read(&mut buffer).await? > 0 {}
+        io::Result::Ok(())
+    };
+    match tokio::time::timeout(GOODBYE, ending).await {
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(Failure::stream(&error)),
+        // A server that does not say goodbye, or not in time, has done what it was connected to for.
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,94 @@
+//! `opensspi`: security packages from the command line.
+
+#[cfg(feature = "bench")]
+mod bench;
+mod check_config;
+mod connect;
+mod dates;
+mod demo;
+mod exit;
+mod legs;
+mod logging;
+mod packages;
+mod ports;
+mod print;
+mod recording;
+mod self_signed;
+mod serve;
+mod settings;
+mod starttls;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::print::Printer;
+
+/// Security packages from the command line: secure a connection, serve one, look at one.
+#[derive(Debug, Parser)]
+#[command(name = "opensspi", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    verb: Verb,
+    /// Print JSON: one object, or one object a line for what happens over time.
+    #[arg(long, global = true)]
+    json: bool,
+    /// What is logged to stderr: off, error, warn, info, debug or trace [default: info for serve, off for the others].
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<tracing_subscriber::filter::LevelFilter>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a server and a client against each other, for every package and protocol that is configured.
+    Demo(demo::Demo),
+    /// Serve secured connections: echo, a page that says what was negotiated, or forward them.
+    Serve(serve::Serve),
+    /// Connect to a server, say what was negotiated, and talk to it.
+    Connect(connect::Connect),
+    /// List the security packages that there are.
+    Packages(packages::Packages),
+    /// Check a configuration file, and everything that it names.
+    CheckConfig(check_config::CheckConfig),
+    /// Measure OpenSSPI beside rustls and tokio-rustls, in one run.
+    #[cfg(feature = "bench")]
+    Bench(bench::Bench),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  opensspi demo                               see a handshake, both ends, leg by leg
+  opensspi connect example.org https          like openssl s_client, with a summary
+  opensspi connect mail.example.org smtp      the same after STARTTLS
+  opensspi serve --http                       a small page over TLS, with a certificate made on the spot
+  opensspi check-config opensspi.toml         every mistake in a configuration, at once
+
+Exit codes:
+  0  all went well
+  1  refused by policy: a certificate that is not trusted, expired, revoked or for another name
+  2  usage or configuration
+  3  network
+  4  the peer does not speak the protocol, or none in common with us";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let printer = Printer::new(cli.json);
+    let result = match &cli.verb {
+        Verb::Demo(verb) => verb.run(&printer, cli.log),
+        Verb::Serve(verb) => verb.run(&printer, cli.log),
+        Verb::Connect(verb) => verb.run(&printer, cli.log),
+        Verb::Packages(verb) => verb.run(&printer),
+        Verb::CheckConfig(verb) => verb.run(&printer),
+        #[cfg(feature = "bench")]
+        Verb::Bench(verb) => verb.run(&printer),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            printer.failure(&failure);
+            ExitCode::from(failure.class.code())
+        }
+    }
+}

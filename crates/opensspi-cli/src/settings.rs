@@ -1,0 +1,203 @@
+//! What several verbs take, and the configuration that it makes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use opensspi::sspi_core::CertificateIdentity;
+use opensspi::{Builder, CertificateConfig, Config, Protocol, Revocation, Sspi};
+
+use crate::exit::Failure;
+
+/// Settings that stand in a configuration file, or on the command line in place of it.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Settings {
+    /// A configuration file; what stands on the command line comes first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The security package.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) package: Option<String>,
+    /// The protocols that may be spoken: tls1.3, tls1.2.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) protocols: Vec<String>,
+    /// The cipher suites that may be used, by their registered names, in order of preference.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) suites: Vec<String>,
+    /// Application protocols for ALPN, in order of preference, such as h2,http/1.1.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) alpn: Vec<String>,
+    /// Our certificate chain in PEM, leaf first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<String>,
+    /// Its private key in PEM: a file, or env:NAME; in the file of the chain if nothing is said.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<String>,
+    /// Write the secrets of the connections to this file, for a network analyser. Whoever reads it reads the connections.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keylog: Option<PathBuf>,
+    /// A certificate revocation list; several may be given. Revoked certificates are refused.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) crl: Vec<String>,
+    /// What happens to a certificate whose state is not known: off, soft (accept) or hard (refuse) [default: off, with --crl soft].
+    #[arg(long, value_name = "MODE")]
+    pub(crate) revocation: Option<String>,
+    /// Do not resume sessions.
+    #[arg(long)]
+    pub(crate) no_resume: bool,
+    /// When a handshake is given up: 30s, 500ms, 1m30s, or off.
+    #[arg(long, value_name = "DURATION", value_parser = deadline)]
+    pub(crate) deadline: Option<Deadline>,
+}
+
+/// A deadline, or none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(pub(crate) Option<std::time::Duration>);
+
+fn deadline(text: &str) -> Result<Deadline, String> {
+    opensspi::parse_deadline(text).map(Deadline)
+}
+
+impl Settings {
+    /// The configuration that the file and the command line make.
+    pub(crate) fn configuration(&self) -> Result<Configuration, Failure> {
+        let (mut config, base) = match &self.config {
+            Some(path) => {
+                let config = Config::from_file(path).map_err(opensspi::Error::from)?;
+                (config, path.parent().map(PathBuf::from).unwrap_or_default())
+            }
+            None => (Config::default(), PathBuf::new()),
+        };
+        if let Some(package) = &self.package {
+            config.package.clone_from(package);
+        }
+        if let Some(Deadline(deadline)) = self.deadline {
+            config.handshake_deadline = deadline;
+        }
+        let schannel = &mut config.schannel;
+        if !self.protocols.is_empty() {
+            schannel.protocols =
+                self.protocols.iter().map(|name| protocol(name)).collect::<Result<_, _>>()?;
+        }
+        if !self.suites.is_empty() {
+            schannel.suites.clone_from(&self.suites);
+        }
+        if !self.alpn.is_empty() {
+            schannel.alpn.clone_from(&self.alpn);
+        }
+        if let Some(cert) = &self.cert {
+            let key = self.key.as_ref().unwrap_or(cert);
+            let key = if key.starts_with("env:") { key.clone() } else { format!("file:{}", absolute(key)?) };
+            schannel.certificates = vec![CertificateConfig { chain: absolute(cert)?, key, send_root: false }];
+        }
+        if let Some(keylog) = &self.keylog {
+            schannel.key_log = Some(format!("file:{}", absolute(&keylog.to_string_lossy())?));
+        }
+        if !self.crl.is_empty() {
+            schannel.crls = self.crl.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
+            schannel.revocation = Revocation::Soft;
+        }
+        if let Some(mode) = &self.revocation {
+            schannel.revocation = revocation(mode)?;
+        }
+        if self.no_resume {
+            schannel.resume = false;
+        }
+        Ok(Configuration { config, base, certificate: None })
+    }
+}
+
+/// A configuration, where its relative paths begin, and a certificate that is in memory.
+pub(crate) struct Configuration {
+    pub(crate) config: Config,
+    pub(crate) base: PathBuf,
+    pub(crate) certificate: Option<CertificateIdentity>,
+}
+
+impl Configuration {
+    pub(crate) fn builder(self) -> Builder {
+        let builder = Sspi::builder().config(self.config).base(self.base);
+        match self.certificate {
+            Some(certificate) => builder.certificate(certificate),
+            None => builder,
+        }
+    }
+
+    pub(crate) fn build(self) -> Result<Sspi, Failure> {
+        Ok(self.builder().build()?)
+    }
+}
+
+/// A path of the command line begins at the working directory, whatever the paths of the configuration begin at.
+pub(crate) fn absolute(path: &str) -> Result<String, Failure> {
+    let path = path.strip_prefix("file:").unwrap_or(path);
+    let absolute = std::path::absolute(path).map_err(|error| Failure::usage(format!("{path:?}: {error}")))?;
+    Ok(absolute.to_string_lossy().into_owned())
+}
+
+/// The protocol of that name.
+fn protocol(name: &str) -> Result<Protocol, Failure> {
+    let named = |protocol: &Protocol| protocol.name().eq_ignore_ascii_case(name);
+    Protocol::ALL
+        .into_iter()
+        .find(named)
+        .ok_or_else(|| unknown("protocol", name, &Protocol::ALL.map(Protocol::name)))
+}
+
+fn revocation(name: &str) -> Result<Revocation, Failure> {
+    match name {
+        "off" => Ok(Revocation::Off),
+        "soft" => Ok(Revocation::Soft),
+        "hard" => Ok(Revocation::Hard),
+        _ => Err(unknown("revocation mode", name, &["off", "soft", "hard"])),
+    }
+}
+
+/// The error for a name that there is not, with the one that was probably meant.
+pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
+    let meant = match opensspi::nearest(name, known.iter().copied()) {
+        Some(nearest) => format!("did you mean {nearest:?}?"),
+        None => format!("there are: {}", known.join(", ")),
+    };
+    Failure::usage(format!("there is no {what} {name:?}; {meant}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_comes_before_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("opensspi.toml");
+        std::fs::write(&file, "[schannel]\nprotocols = [\"tls1.3\"]\nalpn = [\"h2\"]\n").unwrap();
+        let settings =
+            Settings { config: Some(file), protocols: vec!["TLS1.2".to_owned()], ..Settings::default() };
+        let configuration = settings.configuration().unwrap();
+        assert_eq!(configuration.config.schannel.protocols, [Protocol::Tls12]);
+        assert_eq!(configuration.config.schannel.alpn, ["h2"]);
+        assert_eq!(configuration.base, folder.path());
+    }
+
+    #[test]
+    fn an_unknown_protocol_is_answered_with_the_nearest() {
+        let settings = Settings { protocols: vec!["tls1.4".to_owned()], ..Settings::default() };
+        let failure = settings.configuration().err().unwrap();
+        assert!(failure.message.contains("did you mean \"tls1.3\"?"), "{}", failure.message);
+        assert_eq!(failure.class.code(), 2);
+    }
+
+    #[test]
+    fn a_key_may_stand_in_the_environment() {
+        let settings = Settings {
+            cert: Some("/a/chain.pem".to_owned()),
+            key: Some("env:KEY".to_owned()),
+            ..Settings::default()
+        };
+        let certificates = settings.configuration().unwrap().config.schannel.certificates;
+        assert_eq!(
+            (certificates[0].chain.as_str(), certificates[0].key.as_str()),
+            ("/a/chain.pem", "env:KEY")
+        );
+    }
+}

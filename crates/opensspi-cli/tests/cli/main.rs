@@ -1,0 +1,15 @@
+//! The command as a user has it: the built binary, its output and its exit codes.
+
+#![cfg(unix)]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod check;
+mod connections;
+mod exit_codes;
+mod process;
+mod starttls;

@@ -1,0 +1,111 @@
+//! The audit record: one span and one event for each handshake.
+//!
+//! Everything that the peer sent goes through [`harmless`] before it gets here. The target of the events is
+//! [`TARGET`]; a completed handshake is at level `INFO`, a refused one at `WARN`.
+
+#[cfg(feature = "tokio")]
+mod record;
+
+use serde::Serialize;
+use sspi_core::{Account, QueryContextAttributes};
+
+#[cfg(feature = "tokio")]
+pub(crate) use self::record::Record;
+use crate::harmless::{harmless, harmless_bytes};
+
+/// The target of every event of the audit record.
+pub const TARGET: &str = "opensspi::audit";
+
+/// In which role we took part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// We connected.
+    Client,
+    /// We accepted.
+    Server,
+}
+
+impl Role {
+    /// The role in a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What was negotiated, fit to be printed: what the peer sent is escaped and bounded. A field that the package does not
+/// have, or that was not negotiated, is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Negotiated {
+    /// The package.
+    pub package: String,
+    /// The protocol, such as `TLS 1.3`.
+    pub protocol: Option<String>,
+    /// The cipher suite, by its registered name.
+    pub cipher: Option<String>,
+    /// The group of the key exchange.
+    pub group: Option<String>,
+    /// The name that the client asked for.
+    pub target: Option<String>,
+    /// The application protocol that ALPN chose.
+    pub application_protocol: Option<String>,
+    /// The subject of the peer's certificate, or its name.
+    pub peer_name: Option<String>,
+    /// The account that the peer maps to.
+    pub account: Option<String>,
+    /// Whether an earlier session was taken up again.
+    pub resumed: bool,
+}
+
+impl Negotiated {
+    /// What the attributes of an established context say.
+    #[must_use]
+    pub fn of(attributes: &dyn QueryContextAttributes, account: Option<&Account>) -> Self {
+        let cipher = attributes.cipher_info().ok();
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Self {
+            package: attributes.package_info().name.to_string(),
+            protocol: attributes.connection_info().ok().map(|info| info.protocol.to_string()),
+            cipher: cipher.as_ref().and_then(|info| text(&info.cipher_suite_name)),
+            group: cipher.as_ref().and_then(|info| text(&info.exchange_group)),
+            target: attributes.client_specified_target().ok().map(|name| harmless(&name)),
+            application_protocol: attributes
+                .application_protocol()
+                .ok()
+                .and_then(|chosen| chosen.protocol)
+                .map(|name| harmless_bytes(&name)),
+            peer_name: peer_name(attributes),
+            account: account.map(account_name),
+            resumed: attributes.session_info().is_ok_and(|info| info.reconnect),
+        }
+    }
+}
+
+/// The principal name, `DOMAIN/name`, or the name alone.
+#[must_use]
+pub fn account_name(account: &Account) -> String {
+    harmless(&match (&account.upn, &account.domain) {
+        (Some(upn), _) => upn.clone(),
+        (None, Some(domain)) => format!("{domain}/{}", account.name),
+        (None, None) => account.name.clone(),
+    })
+}
+
+#[cfg(feature = "schannel")]
+fn peer_name(attributes: &dyn QueryContextAttributes) -> Option<String> {
+    let chain = attributes.remote_certificate().ok()?;
+    Some(match crate::providers::CertificateSummary::from_der(chain.leaf()) {
+        // The summary is harmless already, and as long as the peer made it.
+        Ok(summary) => crate::harmless::harmless_message(&summary.subject),
+        Err(_) => "a certificate that cannot be read".to_owned(),
+    })
+}
+
+#[cfg(not(feature = "schannel"))]
+fn peer_name(_attributes: &dyn QueryContextAttributes) -> Option<String> {
+    None
+}

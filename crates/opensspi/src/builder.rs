@@ -1,0 +1,212 @@
+//! Builds an [`Sspi`](crate::Sspi) from what the application has.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+#[cfg(feature = "tokio")]
+use std::time::Duration;
+
+use sspi_core::{AuthData, CertificateIdentity, Clock, Fault, Registry, SecStatus, SecurityPackage};
+
+use crate::clock::SystemClock;
+use crate::config::{Config, nearest};
+use crate::error::Error;
+use crate::providers::{self, Seams};
+use crate::sspi::{Shared, Sspi};
+
+/// Builds an [`Sspi`].
+///
+/// ```
+/// use opensspi::{Config, Sspi};
+///
+/// let sspi = Sspi::builder().config(Config::default()).package("Schannel").build()?;
+/// assert_eq!(sspi.package_info().name, "Schannel");
+/// # Ok::<(), opensspi::Error>(())
+/// ```
+#[derive(Default)]
+pub struct Builder {
+    config: Config,
+    base: PathBuf,
+    clock: Option<Arc<dyn Clock>>,
+    #[cfg(feature = "schannel")]
+    materials: Option<Arc<dyn providers::Materials>>,
+    #[cfg(feature = "tokio")]
+    answers: Option<Arc<dyn sspi_tokio::Answers>>,
+    #[cfg(feature = "tokio")]
+    blocking_answers: Option<Arc<dyn sspi_tokio::blocking::Answers>>,
+    auth_data: AuthData,
+    packages: Vec<Arc<dyn SecurityPackage>>,
+}
+
+impl Builder {
+    /// The configuration, in place of the default.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The configuration in a file; relative paths in it begin at the file's folder.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with everything that is wrong with the file.
+    pub fn config_file(mut self, path: impl AsRef<Path>) -> Result<Self, Error> {
+        self.config = Config::from_file(path.as_ref())?;
+        Ok(self.base(path.as_ref().parent().unwrap_or_else(|| Path::new(""))))
+    }
+
+    /// Where relative paths of the configuration begin; the working directory if nothing is said.
+    #[must_use]
+    pub fn base(mut self, folder: impl AsRef<Path>) -> Self {
+        self.base = folder.as_ref().to_owned();
+        self
+    }
+
+    /// The package that secures the connections, in place of the one that the configuration names.
+    #[must_use]
+    pub fn package(mut self, name: &str) -> Self {
+        self.config.package = name.to_owned();
+        self
+    }
+
+    /// What the package Schannel is told, in place of what the configuration says.
+    #[cfg(feature = "schannel")]
+    #[must_use]
+    pub fn schannel(mut self, config: providers::SchannelConfig) -> Self {
+        self.config.schannel = config;
+        self
+    }
+
+    /// The time, in place of the system's clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Where files, keys and roots come from, in place of the file system.
+    #[cfg(feature = "schannel")]
+    #[must_use]
+    pub fn materials(mut self, materials: Arc<dyn providers::Materials>) -> Self {
+        self.materials = Some(materials);
+        self
+    }
+
+    /// Who answers what a handshake asks, such as which client certificate to present.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn answers(mut self, answers: Arc<dyn sspi_tokio::Answers>) -> Self {
+        self.answers = Some(answers);
+        self
+    }
+
+    /// Who answers what the handshake of a blocking stream asks.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn blocking_answers(mut self, answers: Arc<dyn sspi_tokio::blocking::Answers>) -> Self {
+        self.blocking_answers = Some(answers);
+        self
+    }
+
+    /// When a handshake is given up, in place of what the configuration says; `None`: never.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.config.handshake_deadline = deadline;
+        self
+    }
+
+    /// A certificate with its key that is in memory, in place of those that are configured.
+    #[must_use]
+    pub fn certificate(self, certificate: CertificateIdentity) -> Self {
+        self.auth_data(AuthData::Certificate(certificate))
+    }
+
+    /// What the application brings along for its credentials.
+    #[must_use]
+    pub fn auth_data(mut self, auth_data: AuthData) -> Self {
+        self.auth_data = auth_data;
+        self
+    }
+
+    /// A package of a third party, which a configuration can then name.
+    #[must_use]
+    pub fn register(mut self, package: Arc<dyn SecurityPackage>) -> Self {
+        self.packages.push(package);
+        self
+    }
+
+    /// The packages that there are, and the one that is chosen.
+    ///
+    /// # Errors
+    /// [`Error::Security`] where there is no package of that name, or where two have the same. What the configuration of
+    /// the package names is read later, with the first connection or with [`Sspi::acquire`].
+    pub fn build(self) -> Result<Sspi, Error> {
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        #[cfg(feature = "schannel")]
+        let materials =
+            self.materials.unwrap_or_else(|| Arc::new(crate::materials::SystemMaterials::new(&self.base)));
+        let seams = Seams {
+            clock: Arc::clone(&clock),
+            #[cfg(feature = "schannel")]
+            materials: Arc::clone(&materials),
+        };
+        let mut registry = Registry::new();
+        for package in providers::packages(&self.config, &seams).into_iter().chain(self.packages) {
+            registry.register(package)?;
+        }
+        let package = choose(&registry, &self.config.package)?;
+        Ok(Sspi::new(Shared {
+            #[cfg(feature = "tokio")]
+            options: crate::connection::options(&package, self.config.handshake_deadline, self.answers),
+            #[cfg(feature = "tokio")]
+            blocking_options: crate::connection::blocking_options(&package, self.blocking_answers),
+            config: self.config,
+            registry,
+            package,
+            auth_data: self.auth_data,
+            clock,
+            #[cfg(feature = "schannel")]
+            materials,
+            outbound: None.into(),
+            inbound: None.into(),
+        }))
+    }
+}
+
+/// The package of that name, or an error that says which was probably meant.
+fn choose(registry: &Registry, name: &str) -> Result<Arc<dyn SecurityPackage>, Error> {
+    let error = match registry.by_name(name) {
+        Ok(package) => return Ok(package),
+        Err(error) => error,
+    };
+    let infos = registry.enumerate_security_packages();
+    let names = infos.iter().flat_map(|info| std::iter::once(&info.name).chain(&info.aliases));
+    let Some(meant) = nearest(name, names.map(AsRef::as_ref)) else { return Err(error.into()) };
+    let message = format!("there is no security package {name:?}; did you mean {meant:?}?");
+    Err(sspi_core::Error::new(SecStatus::SEC_E_SECPKG_NOT_FOUND, Fault::Configuration, message)
+        .with_setting("package")
+        .into())
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_package_is_answered_with_the_nearest_name() {
+        let error = Sspi::builder().package("Schanell").build().unwrap_err();
+        assert!(error.to_string().contains("did you mean \"Schannel\"?"), "{error}");
+        assert_eq!(error.class().code(), 2);
+        let error = Sspi::builder().package("Kerberos").build().unwrap_err();
+        assert!(error.to_string().contains("registered: Schannel"), "{error}");
+    }
+}

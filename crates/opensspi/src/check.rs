@@ -1,0 +1,130 @@
+//! Checking a configuration before it is needed: everything that it names is loaded, and every problem reported.
+
+use std::fs;
+use std::path::Path;
+
+use sspi_core::{CredentialUse, Fault, SecStatus};
+
+use crate::config::Config;
+use crate::error::{Error, ExitClass};
+use crate::sspi::Sspi;
+
+/// A problem that [`check_file`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Whose turn it is.
+    pub class: ExitClass,
+    /// The setting that it is about, where it is about one.
+    pub setting: Option<String>,
+    /// What is wrong; mistakes in the file begin with its name, the line and the column.
+    pub message: String,
+}
+
+/// Checks a configuration file: its text, and everything that it names.
+#[must_use]
+pub fn check_file(path: &Path) -> Vec<Finding> {
+    let name = path.display().to_string();
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("{name}: the configuration cannot be read: {error}");
+            return vec![Finding { class: ExitClass::Usage, setting: None, message }];
+        }
+    };
+    let (config, problems) = Config::salvage(&text, &name);
+    let mut findings: Vec<Finding> = problems
+        .iter()
+        .map(|problem| Finding {
+            class: ExitClass::Usage,
+            setting: Some(problem.key.clone()).filter(|key| !key.is_empty()),
+            message: problems.describe(problem),
+        })
+        .collect();
+    let base = path.parent().unwrap_or_else(|| Path::new(""));
+    match Sspi::builder().config(config).base(base).build() {
+        Ok(sspi) => findings.extend(sspi.check().iter().map(finding)),
+        Err(Error::Security(error)) => findings.push(finding(&error)),
+        Err(error) => {
+            findings.push(Finding { class: error.class(), setting: None, message: error.to_string() })
+        }
+    }
+    findings
+}
+
+fn finding(error: &sspi_core::Error) -> Finding {
+    Finding {
+        class: ExitClass::of(error),
+        setting: error.setting().map(str::to_owned),
+        message: error.to_string(),
+    }
+}
+
+impl Sspi {
+    /// Loads everything that the configuration names, for both roles, and returns every problem. A configuration without
+    /// certificates is a client's; that it cannot serve is no problem.
+    #[must_use]
+    pub fn check(&self) -> Vec<sspi_core::Error> {
+        let mut problems = self.unreadable();
+        for role in [CredentialUse::Outbound, CredentialUse::Inbound] {
+            let error = match self.acquire(role) {
+                Ok(credential) => match self.expired(credential.certificate().ok()) {
+                    Some(error) => error,
+                    None => continue,
+                },
+                Err(Error::Security(error)) => error,
+                Err(_) => continue,
+            };
+            let is_client_only =
+                role == CredentialUse::Inbound && error.status() == SecStatus::SEC_E_NO_CREDENTIALS;
+            let is_known = problems.iter().any(|problem| problem.to_string() == error.to_string());
+            if !is_client_only && !is_known {
+                problems.push(error);
+            }
+        }
+        problems
+    }
+
+    /// References whose content cannot be read, in the words of the packages.
+    #[cfg(feature = "schannel")]
+    fn unreadable(&self) -> Vec<sspi_core::Error> {
+        let shared = self.shared();
+        crate::providers::references(&shared.config)
+            .into_iter()
+            .filter_map(|(setting, reference)| {
+                let error = shared.materials.read(reference).err()?;
+                let message = format!("cannot read {reference}: {error}");
+                let status = SecStatus::SEC_E_UNKNOWN_CREDENTIALS;
+                Some(sspi_core::Error::new(status, Fault::Configuration, message).with_setting(setting))
+            })
+            .collect()
+    }
+
+    #[cfg(not(feature = "schannel"))]
+    fn unreadable(&self) -> Vec<sspi_core::Error> {
+        Vec::new()
+    }
+
+    /// The error of a certificate of ours that no peer would accept today.
+    #[cfg(feature = "schannel")]
+    fn expired(&self, certificate: Option<Vec<u8>>) -> Option<sspi_core::Error> {
+        let summary = crate::providers::CertificateSummary::from_der(&certificate?).ok()?;
+        let now = self.clock().now();
+        let what = if now > summary.not_after {
+            "has expired"
+        } else if now < summary.not_before {
+            "is not valid yet"
+        } else {
+            return None;
+        };
+        let subject = crate::harmless::harmless_message(&summary.subject);
+        let message = format!("our own certificate {what}: {subject}");
+        let status = SecStatus::SEC_E_CERT_EXPIRED;
+        Some(sspi_core::Error::new(status, Fault::Refused, message).with_setting("certificates.chain"))
+    }
+
+    #[cfg(not(feature = "schannel"))]
+    fn expired(&self, _certificate: Option<Vec<u8>>) -> Option<sspi_core::Error> {
+        let _unused = Fault::Refused;
+        None
+    }
+}

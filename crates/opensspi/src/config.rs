@@ -1,0 +1,170 @@
+//! The configuration file: which package secures the connections, and what each package is told.
+//!
+//! TOML, with unknown keys refused. Every error names the file, the line, the column and, where one was misspelt, the key
+//! that was probably meant. Secrets stand in files or in the environment, and the configuration refers to them.
+
+mod duration;
+mod nearest;
+mod problem;
+mod secrets;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, Deserializer};
+
+pub use self::duration::{parse_deadline, parse_duration};
+pub use self::nearest::nearest;
+use self::problem::Locator;
+pub use self::problem::{ConfigProblem, ConfigProblems};
+#[cfg(feature = "schannel")]
+use crate::providers::SchannelConfig;
+
+/// A configuration: what stands in `opensspi.toml`.
+///
+/// ```
+/// let config = opensspi::Config::from_toml(
+///     r#"
+///     package = "Schannel"
+///     handshake-deadline = "10s"
+///
+///     [schannel]
+///     protocols = ["tls1.3", "tls1.2"]
+///     roots = ["system", "company-ca.pem"]
+///     "#,
+///     "opensspi.toml",
+/// )?;
+/// assert_eq!(config.package, "Schannel");
+/// # Ok::<(), opensspi::ConfigProblems>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// `package`: the package that secures the connections.
+    pub package: String,
+    /// `handshake-deadline`: a handshake that is not over by then is given up. `"off"`: never.
+    #[serde(deserialize_with = "duration::deadline")]
+    pub handshake_deadline: Option<Duration>,
+    /// `[schannel]`: what the package Schannel is told.
+    #[cfg(feature = "schannel")]
+    pub schannel: SchannelConfig,
+    /// `[log]`: how the application logs, for those that ask.
+    pub log: LogConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            package: "Schannel".to_owned(),
+            handshake_deadline: Some(Duration::from_secs(30)),
+            #[cfg(feature = "schannel")]
+            schannel: SchannelConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+/// The section `[log]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `format`: `"text"` or `"json"`.
+    pub format: LogFormat,
+    /// `level`: `"error"`, `"warn"`, `"info"`, `"debug"` or `"trace"`.
+    pub level: LogLevel,
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is logged: everything from this level up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// Errors.
+    Error,
+    /// Refused and failed handshakes.
+    Warn,
+    /// Every handshake.
+    #[default]
+    Info,
+    /// What helps to find a mistake.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The level by its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration; `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of the lines.
+    pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigProblems> {
+        let (config, problems) = Self::salvage(text, name);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// Reads the configuration in a file.
+    ///
+    /// # Errors
+    /// Why the file cannot be read, or everything that is wrong with it.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigProblems> {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| ConfigProblems::unreadable(&name, &error))?;
+        Self::from_toml(&text, &name)
+    }
+
+    /// Reads what can be read, and says what is wrong with the rest: for checking a file in one go.
+    #[must_use]
+    pub fn salvage(text: &str, name: &str) -> (Self, ConfigProblems) {
+        let locator = Locator::new(text);
+        let (mut table, syntax) = DeTable::parse_recoverable(text);
+        let mut problems: Vec<ConfigProblem> = syntax.iter().map(|error| locator.syntax(error)).collect();
+        secrets::refuse(table.get_mut(), &locator, &mut problems);
+        // Serde stops at the first mistake: what it complains of is taken out, and it is asked again.
+        let config = loop {
+            let error = match deserialize(&table) {
+                Ok(config) => break config,
+                Err(error) => error,
+            };
+            let (problem, removed) = locator.semantic(&error, table.get_mut());
+            problems.push(problem);
+            if !removed {
+                break Self::default();
+            }
+        };
+        (config, ConfigProblems::new(name, problems))
+    }
+}
+
+fn deserialize(table: &Spanned<DeTable<'_>>) -> Result<Config, toml::de::Error> {
+    Config::deserialize(Deserializer::from(table.clone()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! `connect` and `accept`: a stream secured in one call, with its audit record.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sspi_core::{AcceptRequest, CredentialUse, InitializeRequest, SecurityPackage};
+use sspi_tokio::{
+    Answers, AsyncRead, AsyncWrite, Framing, HandshakeError, HandshakeOptions, Handshaking, SecureStream,
+    blocking,
+};
+use tracing::Instrument as _;
+
+use crate::audit::{Record, Role};
+use crate::error::Error;
+use crate::sspi::Sspi;
+
+pub(crate) fn options(
+    package: &Arc<dyn SecurityPackage>,
+    deadline: Option<Duration>,
+    answers: Option<Arc<dyn Answers>>,
+) -> HandshakeOptions {
+    let info = package.package_info();
+    let mut options = HandshakeOptions::new(Framing::of(info));
+    options.deadline = deadline;
+    if let Some(answers) = answers {
+        options.answers = answers;
+    }
+    options
+}
+
+pub(crate) fn blocking_options(
+    package: &Arc<dyn SecurityPackage>,
+    answers: Option<Arc<dyn blocking::Answers>>,
+) -> blocking::HandshakeOptions {
+    let mut options = blocking::HandshakeOptions::of(package.package_info());
+    if let Some(answers) = answers {
+        options.answers = answers;
+    }
+    options
+}
+
+impl Sspi {
+    /// Secures a stream as client. `target_name` is whom it is meant for: a host name, or what the package names its peers
+    /// by. It is checked, where the package can.
+    ///
+    /// # Errors
+    /// [`Error::Security`] with a status, a sentence and the setting that matters; [`Error::Deadline`]; [`Error::Io`].
+    pub async fn connect<S>(&self, target_name: &str, stream: S) -> Result<SecureStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.connect_with(&self.initialize_request(target_name), stream).await
+    }
+
+    /// Secures a stream as client, asking for something of its own: other flags, application protocols, bindings.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with<S>(
+        &self,
+        request: &InitializeRequest,
+        stream: S,
+    ) -> Result<SecureStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let record = self.record(Role::Client, request.target_name.as_deref().unwrap_or("no target"));
+        let handshake = async {
+            let handshaking = self.acquire(CredentialUse::Outbound)?.initialize(request)?;
+            self.run(handshaking.into(), stream).await
+        };
+        let result = handshake.instrument(record.span.clone()).await;
+        close(&record, result)
+    }
+
+    /// Secures a stream as server.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn accept<S>(&self, stream: S) -> Result<SecureStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.accept_from("unnamed", stream).await
+    }
+
+    /// Secures a stream as server; `peer` is what the audit record calls the other end, such as its address.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn accept_from<S>(&self, peer: &str, stream: S) -> Result<SecureStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.accept_with(&self.accept_request(), peer, stream).await
+    }
+
+    /// Secures a stream as server, asking for something of its own.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn accept_with<S>(
+        &self,
+        request: &AcceptRequest,
+        peer: &str,
+        stream: S,
+    ) -> Result<SecureStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let record = self.record(Role::Server, peer);
+        let handshake = async {
+            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(request)?;
+            self.run(handshaking.into(), stream).await
+        };
+        let result = handshake.instrument(record.span.clone()).await;
+        close(&record, result)
+    }
+
+    /// Secures a blocking stream, such as `std::net::TcpStream`, as client. Nothing here bounds the time: give the socket
+    /// timeouts of its own.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), without a deadline.
+    pub fn connect_blocking<S: Read + Write>(
+        &self,
+        target_name: &str,
+        stream: S,
+    ) -> Result<blocking::SecureStream<S>, Error> {
+        let record = self.record(Role::Client, target_name);
+        let handshake = || {
+            let request = self.initialize_request(target_name);
+            let handshaking = self.acquire(CredentialUse::Outbound)?.initialize(&request)?;
+            self.run_blocking(handshaking.into(), stream)
+        };
+        let result = record.span.in_scope(handshake);
+        close_blocking(&record, result)
+    }
+
+    /// Secures a blocking stream as server. Nothing here bounds the time: give the socket timeouts of its own.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), without a deadline.
+    pub fn accept_blocking<S: Read + Write>(&self, stream: S) -> Result<blocking::SecureStream<S>, Error> {
+        self.accept_blocking_from("unnamed", stream)
+    }
+
+    /// Secures a blocking stream as server; `peer` is what the audit record calls the other end, such as its address.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), without a deadline.
+    pub fn accept_blocking_from<S: Read + Write>(
+        &self,
+        peer: &str,
+        stream: S,
+    ) -> Result<blocking::SecureStream<S>, Error> {
+        let record = self.record(Role::Server, peer);
+        let handshake = || {
+            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(&self.accept_request())?;
+            self.run_blocking(handshaking.into(), stream)
+        };
+        let result = record.span.in_scope(handshake);
+        close_blocking(&record, result)
+    }
+
+    fn run_blocking<S: Read + Write>(
+        &self,
+        handshaking: Handshaking,
+        stream: S,
+    ) -> Result<blocking::SecureStream<S>, Error> {
+        blocking::handshake(stream, handshaking, &self.shared().blocking_options).map_err(from_driver)
+    }
+
+    fn record(&self, role: Role, peer: &str) -> Record {
+        Record::begin(role, peer, &self.package_info().name)
+    }
+
+    async fn run<S>(&self, handshaking: Handshaking, stream: S) -> Result<SecureStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        sspi_tokio::handshake(stream, handshaking, &self.shared().options).await.map_err(from_driver)
+    }
+}
+
+fn close<S>(record: &Record, result: Result<SecureStream<S>, Error>) -> Result<SecureStream<S>, Error> {
+    match &result {
+        Ok(stream) => {
+            record.completed(stream.attributes().as_ref(), stream.security_context_token().ok().as_ref())
+        }
+        Err(error) => record.failed(error),
+    }
+    result
+}
+
+fn close_blocking<S>(
+    record: &Record,
+    result: Result<blocking::SecureStream<S>, Error>,
+) -> Result<blocking::SecureStream<S>, Error> {
+    match &result {
+        Ok(stream) => {
+            record.completed(stream.attributes().as_ref(), stream.security_context_token().ok().as_ref());
+        }
+        Err(error) => record.failed(error),
+    }
+    result
+}
+
+fn from_driver(error: HandshakeError) -> Error {
+    match error {
+        HandshakeError::Security(error) => Error::Security(error),
+        HandshakeError::Deadline(limit) => Error::Deadline(limit),
+        HandshakeError::Io(error) => Error::Io(error),
+        // The peer closed in the middle of the handshake, and whatever may come.
+        other => Error::Io(other.into()),
+    }
+}

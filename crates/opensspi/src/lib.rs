@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+
+pub mod audit;
+mod builder;
+mod check;
+mod clock;
+mod config;
+#[cfg(feature = "tokio")]
+mod connection;
+mod error;
+mod harmless;
+#[cfg(feature = "schannel")]
+mod materials;
+mod providers;
+mod sspi;
+
+pub use builder::Builder;
+pub use check::{Finding, check_file};
+pub use clock::SystemClock;
+pub use config::{
+    Config, ConfigProblem, ConfigProblems, LogConfig, LogFormat, LogLevel, nearest, parse_deadline,
+    parse_duration,
+};
+pub use error::{Error, ExitClass};
+pub use harmless::{LIMIT as HARMLESS_LIMIT, harmless, harmless_bytes, harmless_message};
+#[cfg(feature = "schannel")]
+pub use materials::SystemMaterials;
+#[cfg(feature = "schannel")]
+pub use providers::{
+    CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Environment, Materials, Protocol,
+    Revocation, SchannelConfig,
+};
+pub use sspi::Sspi;
+pub use sspi_core;
+#[cfg(feature = "tokio")]
+pub use sspi_tokio;
+#[cfg(feature = "tokio")]
+pub use sspi_tokio::SecureStream;
+
+/// The examples of the project's README, compiled.
+#[cfg(all(doctest, feature = "tokio", feature = "schannel"))]
+#[doc = include_str!("../../../README.md")]
+struct ProjectReadme;

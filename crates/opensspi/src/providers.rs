@@ -1,0 +1,51 @@
+//! THE ONE LIST of packages: each by its feature, and what each needs of a configuration.
+
+use std::sync::Arc;
+
+use sspi_core::{Clock, SecurityPackage};
+
+use crate::config::Config;
+
+#[cfg(feature = "schannel")]
+pub use schannel::{
+    CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Environment, Materials, Protocol,
+    Revocation, SchannelConfig,
+};
+
+/// What the packages get from outside.
+#[derive(Clone)]
+pub(crate) struct Seams {
+    pub(crate) clock: Arc<dyn Clock>,
+    #[cfg(feature = "schannel")]
+    pub(crate) materials: Arc<dyn Materials>,
+}
+
+/// Every package that was compiled in, configured.
+pub(crate) fn packages(config: &Config, seams: &Seams) -> Vec<Arc<dyn SecurityPackage>> {
+    let _unused_without_packages = (config, &seams.clock);
+    vec![
+        #[cfg(feature = "schannel")]
+        Arc::new(schannel::Schannel::new(
+            config.schannel.clone(),
+            Environment { clock: Arc::clone(&seams.clock), materials: Arc::clone(&seams.materials) },
+        )),
+    ]
+}
+
+/// Every reference of a configuration to something outside it, with the setting that holds it.
+#[cfg(feature = "schannel")]
+pub(crate) fn references(config: &Config) -> Vec<(&'static str, &str)> {
+    let schannel = &config.schannel;
+    let mut out = Vec::new();
+    for certificate in &schannel.certificates {
+        out.push(("certificates.chain", certificate.chain.as_str()));
+        out.push(("certificates.key", certificate.key.as_str()));
+    }
+    let lists =
+        [("roots", &schannel.roots), ("client-roots", &schannel.client_roots), ("crls", &schannel.crls)];
+    for (setting, list) in lists {
+        out.extend(list.iter().filter(|r| *r != "system").map(|r| (setting, r.as_str())));
+    }
+    out.extend(schannel.ocsp_response.iter().map(|r| ("ocsp-response", r.as_str())));
+    out
+}
