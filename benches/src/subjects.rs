@@ -182,13 +182,13 @@ impl Ours {
         while client_context.is_none() || server_context.is_none() {
             if client_context.is_none() {
                 match client.initialize_security_context(&to_client) {
-                    Ok(Step::Continue { token, used }) => {
-                        to_client.drain(..used);
-                        to_server.extend(token);
+                    Ok(Step::Continue { token, used }) if used == to_client.len() => {
+                        to_client.clear();
+                        to_server = token;
                     }
                     Ok(Step::Complete { context, token, used }) => {
                         to_client.drain(..used);
-                        to_server.extend(token);
+                        to_server = token;
                         client_context = Some(context);
                     }
                     other => panic!("the client came to {other:?}"),
@@ -196,13 +196,9 @@ impl Ours {
             }
             if server_context.is_none() && !to_server.is_empty() {
                 match server.accept_security_context(&to_server) {
-                    Ok(Step::Continue { token, used }) => {
-                        to_server.drain(..used);
-                        to_client.extend(token);
-                    }
-                    Ok(Step::Complete { context, token, used }) => {
-                        to_server.drain(..used);
-                        to_client.extend(token);
+                    Ok(Step::Continue { token, used }) if used == to_server.len() => to_client = token,
+                    Ok(Step::Complete { context, token, used }) if used == to_server.len() => {
+                        to_client = token;
                         server_context = Some(context);
                     }
                     other => panic!("the server came to {other:?}"),

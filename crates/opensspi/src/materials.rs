@@ -34,7 +34,11 @@ impl SystemMaterials {
     }
 
     fn open_key_log(&self, reference: &str) -> Option<File> {
-        let path = self.path(reference);
+        let path = match reference.strip_prefix("env:") {
+            // `env:SSLKEYLOGFILE`: the variable names the file, as it does for browsers; unset, nothing is written.
+            Some(name) => PathBuf::from(env::var_os(name).filter(|path| !path.is_empty())?),
+            None => self.path(reference),
+        };
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]

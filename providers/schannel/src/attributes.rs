@@ -122,6 +122,16 @@ impl Attributes {
         }
     }
 
+    /// Without extended master secret two connections can share their secrets (triple handshake), and a binding to one
+    /// would be a binding to the other. Spec: EMS section 1; BINDING (RFC 9266 section 4.2).
+    fn unbound_master_secret() -> Error {
+        Error::new(
+            SecStatus::SEC_E_UNSUPPORTED_FUNCTION,
+            Fault::PeerIncompatible,
+            "the peer has no extended master secret, and without it this channel binding is not safe",
+        )
+    }
+
     fn no_certificate(whose: &'static str) -> Error {
         Error::new(
             SecStatus::SEC_E_NO_CREDENTIALS,
@@ -193,6 +203,9 @@ impl QueryContextAttributes for Attributes {
 
     /// Spec: BINDING (RFC 9266 section 2): an empty context, which in TLS 1.2 is not the same as none.
     fn exporter_bindings(&self) -> Result<ChannelBindings, Error> {
+        if let SessionSecrets::Tls12 { extended_master_secret: false, .. } = self.session.secrets {
+            return Err(Self::unbound_master_secret());
+        }
         let mut out = [0; 32];
         self.export(b"EXPORTER-Channel-Binding", Some(&[]), &mut out)?;
         Ok(ChannelBindings::tls_exporter(&out))

@@ -30,7 +30,7 @@ impl Client {
             configs,
             ClientParameters {
                 target: request.target_name.as_deref(),
-                protocols: request.protocols.unwrap_or(SpProt(u32::MAX)),
+                protocols: request.protocols.map_or(SpProt::CLIENTS, |p| p.intersection(SpProt::CLIENTS)),
                 alpn: request.application_protocols.as_deref(),
                 manual: request.flags.contains(IscReq::MANUAL_CRED_VALIDATION),
                 extended_errors: request.flags.contains(IscReq::EXTENDED_ERROR),

@@ -123,7 +123,8 @@ pub struct SchannelConfig {
     pub session_tickets: bool,
     /// How many sessions are kept at most.
     pub session_cache_entries: usize,
-    /// Where the secrets of connections are written for a network analyser: `file:PATH`. For debugging only: whoever reads
+    /// Where the secrets of connections are written for a network analyser: `file:PATH`, or `env:SSLKEYLOGFILE` for the
+    /// file that the variable names. For debugging only: whoever reads
     /// the file reads the connections.
     pub key_log: Option<String>,
 }

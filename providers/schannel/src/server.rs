@@ -26,7 +26,7 @@ impl Server {
         let handshake = Handshake::server(
             configs,
             ServerParameters {
-                protocols: request.protocols.unwrap_or(SpProt(u32::MAX)),
+                protocols: request.protocols.map_or(SpProt::SERVERS, |p| p.intersection(SpProt::SERVERS)),
                 alpn: request.application_protocols.as_deref(),
                 mutual: request.flags.contains(AscReq::MUTUAL_AUTH),
                 extended_errors: request.flags.contains(AscReq::EXTENDED_ERROR),

@@ -340,9 +340,9 @@ const ALERTS: &[AlertMeaning] = alerts! {
     100 no_renegotiation                SEC_E_ILLEGAL_MESSAGE               "it does not renegotiate";
     109 missing_extension               SEC_E_ILLEGAL_MESSAGE               "an extension was missing";
     110 unsupported_extension           SEC_E_ILLEGAL_MESSAGE               "an extension was not asked for";
-    111 certificate_unobtainable        SEC_E_CERT_UNKNOWN                  "it could not fetch our certificate";
+    111 certificate_unobtainable        SEC_E_ILLEGAL_MESSAGE               "it could not fetch our certificate";
     112 unrecognized_name               SEC_E_ILLEGAL_MESSAGE               "it does not know the server name";
-    113 bad_certificate_status_response SEC_E_CERT_UNKNOWN                  "our OCSP answer was not usable";
+    113 bad_certificate_status_response SEC_E_ILLEGAL_MESSAGE               "our OCSP answer was not usable";
     115 unknown_psk_identity            SEC_E_ILLEGAL_MESSAGE               "it does not know the pre-shared key";
     116 certificate_required            SEC_E_ILLEGAL_MESSAGE               "it requires a client certificate";
     120 no_application_protocol         SEC_E_APPLICATION_PROTOCOL_MISMATCH "no application protocol in common";

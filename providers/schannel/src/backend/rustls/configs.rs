@@ -175,22 +175,22 @@ impl Settings {
         Arc::new(ClockAdapter(Arc::clone(&self.environment.clock)))
     }
 
-    /// The protocols as bits, both roles.
+    /// The protocols that are enabled and have a suite, as bits, both roles.
     pub(crate) fn protocol_bits(&self) -> SpProt {
-        self.protocols.iter().fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()))
+        self.usable().fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()))
+    }
+
+    fn usable(&self) -> impl Iterator<Item = Protocol> {
+        let has_suite =
+            |protocol: Protocol| self.suites.iter().any(|s| s.is_tls13 == (protocol == Protocol::Tls13));
+        self.protocols.iter().copied().filter(move |protocol| has_suite(*protocol))
     }
 
     /// rustls's versions of the protocols that are configured and in `wanted`.
     fn versions(&self, wanted: SpProt) -> Result<Vec<&'static SupportedProtocolVersion>, Error> {
-        let usable = |protocol: &&Protocol| {
-            let is_tls13 = **protocol == Protocol::Tls13;
-            !protocol.bits().intersection(wanted).is_empty()
-                && self.suites.iter().any(|s| s.is_tls13 == is_tls13)
-        };
         let versions: Vec<_> = self
-            .protocols
-            .iter()
-            .filter(usable)
+            .usable()
+            .filter(|protocol| !protocol.bits().intersection(wanted).is_empty())
             .map(|protocol| match protocol {
                 Protocol::Tls13 => &rustls::version::TLS13,
                 Protocol::Tls12 => &rustls::version::TLS12,

@@ -90,6 +90,8 @@ pub(crate) enum SessionSecrets {
         server_random: [u8; 32],
         /// The verify data of the first Finished message.
         unique: Option<[u8; 12]>,
+        /// Whether the master secret is bound to the handshake (RFC 7627); without that no channel binding is safe.
+        extended_master_secret: bool,
     },
 }
 
@@ -549,6 +551,9 @@ impl Running {
                     .and_then(|key_block| key_block.seed.first_chunk().copied())
                     .ok_or_else(missing("no server random"))?,
                 unique: observed.first_finished,
+                extended_master_secret: server_hello
+                    .as_ref()
+                    .is_some_and(|hello| hello.extended_master_secret),
             }
         };
         let session = Session {
@@ -650,7 +655,12 @@ fn encode(
     let Err(EncodeError::InsufficientSize(needed)) = chunk(&mut []) else {
         return Err(internal("rustls encoded nothing"));
     };
+    /// Room for most flights at once.
+    const FLIGHT: usize = 2048;
     let before = token.len();
+    if token.capacity() == 0 {
+        token.reserve(FLIGHT.max(needed.required_size));
+    }
     token.resize(before + needed.required_size, 0);
     let room = token.get_mut(before..).unwrap_or_default();
     let written = chunk(room).map_err(|_| internal("rustls needs more room than it said"))?;

@@ -4,10 +4,10 @@
 //! costs. The suites here are the same in everything else: the same AEADs, the same signature schemes.
 //!
 //! The PRF of TLS 1.2 is also where two things pass that rustls shows nobody: the verify data of the first Finished message,
-//! which is the channel binding `tls-unique`, and the server's random. And it need not make the key block a second time when
-//! the keys are taken out.
+//! which is the channel binding `tls-unique`, and the server's random. And what was derived for the records' keys need not be
+//! derived a second time when the keys are taken out.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use crypto::hash::{Hash, HashContext};
 use crypto::mac::HmacKey;
@@ -20,7 +20,7 @@ use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
 use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 use zeroize::Zeroizing;
 
-use super::observed::{self, KeyBlock};
+use super::observed::{self, KeyBlock, SmallSecret};
 
 static SHA256: KeySchedule = KeySchedule(Hash::Sha256);
 static SHA384: KeySchedule = KeySchedule(Hash::Sha384);
@@ -177,11 +177,54 @@ impl Hkdf for KeySchedule {
     }
 
     fn expander_for_okm(&self, okm: &OkmBlock) -> Box<dyn HkdfExpander> {
-        Box::new(Expander(HmacKey::new(self.0, okm.as_ref())))
+        Box::new(SecretExpander {
+            hash: self.0,
+            secret: SmallSecret::new(okm.as_ref()),
+            expander: OnceLock::new(),
+        })
     }
 
     fn hmac_sign(&self, key: &OkmBlock, message: &[u8]) -> Tag {
         Tag::new(HmacKey::new(self.0, key.as_ref()).sign(message).as_ref())
+    }
+}
+
+/// Expands a secret of the schedule. A traffic secret's key and nonce are derived twice, when rustls begins to use them and
+/// when they are taken out of it: the second time they are remembered.
+struct SecretExpander {
+    hash: Hash,
+    secret: SmallSecret,
+    expander: OnceLock<Expander>,
+}
+
+impl SecretExpander {
+    fn expander(&self) -> &Expander {
+        self.expander.get_or_init(|| Expander(HmacKey::new(self.hash, self.secret.as_ref())))
+    }
+}
+
+impl HkdfExpander for SecretExpander {
+    fn expand_slice(&self, info: &[&[u8]], output: &mut [u8]) -> Result<(), OutputLengthError> {
+        // HkdfLabel comes in parts: length, label length, "tls13 ", label, context length, context.
+        let is_key = match info {
+            [_, _, _, b"key", ..] => true,
+            [_, _, _, b"iv", ..] => false,
+            _ => return self.expander().expand_slice(info, output),
+        };
+        if observed::with(|o| o.traffic_keys.recall(is_key, &self.secret, output)) == Some(true) {
+            return Ok(());
+        }
+        self.expander().expand_slice(info, output)?;
+        let _outside_a_handshake = observed::with(|o| o.traffic_keys.keep(is_key, &self.secret, output));
+        Ok(())
+    }
+
+    fn expand_block(&self, info: &[&[u8]]) -> OkmBlock {
+        self.expander().expand_block(info)
+    }
+
+    fn hash_len(&self) -> usize {
+        self.hash.output_len()
     }
 }
 

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use crypto::constant_time::ct_eq;
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
@@ -27,6 +28,8 @@ pub(crate) struct Observed {
     pub(crate) client_random: Option<[u8; 32]>,
     /// TLS 1.2: the key block, and the server's random and the client's, from which it was made.
     pub(crate) key_block: Option<KeyBlock>,
+    /// TLS 1.3: what was derived from traffic secrets, of the handshake and of the data, both directions.
+    pub(crate) traffic_keys: TrafficKeys,
     /// TLS 1.2: the verify data of the first Finished message, which is `tls-unique`.
     pub(crate) first_finished: Option<[u8; 12]>,
     /// Server: the name that the client asked for.
@@ -37,6 +40,72 @@ pub(crate) struct Observed {
     pub(crate) refused: Option<Vec<u8>>,
     /// Client: the application's answer to a request for a certificate, once there is one.
     pub(crate) client_certificate: Option<Option<Arc<CertifiedKey>>>,
+}
+
+/// A secret of at most 48 bytes, in place: a handshake makes many, and none should cost an allocation.
+#[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub(crate) struct SmallSecret {
+    bytes: [u8; Self::MAX],
+    len: usize,
+}
+
+impl SmallSecret {
+    const MAX: usize = 48;
+
+    /// The first bytes of `secret`, as many as there is room for: every secret of the schedule is shorter.
+    pub(crate) fn new(secret: &[u8]) -> Self {
+        let mut out = Self { bytes: [0; Self::MAX], len: secret.len().min(Self::MAX) };
+        out.bytes.iter_mut().zip(secret).for_each(|(to, from)| *to = *from);
+        out
+    }
+}
+
+impl Default for SmallSecret {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+impl AsRef<[u8]> for SmallSecret {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Keys and nonces that were derived from traffic secrets.
+#[derive(Default)]
+pub(crate) struct TrafficKeys {
+    /// Handshake and data, two directions, key and nonce of each. More overwrite the oldest.
+    made: [TrafficKey; 8],
+    next: usize,
+}
+
+#[derive(Default)]
+struct TrafficKey {
+    is_key: bool,
+    secret: SmallSecret,
+    output: SmallSecret,
+}
+
+impl TrafficKeys {
+    /// Fills `output` with what was derived from `secret` before; whether there was something.
+    pub(crate) fn recall(&self, is_key: bool, secret: &SmallSecret, output: &mut [u8]) -> bool {
+        let made = self.made.iter().find(|made| {
+            made.is_key == is_key
+                && made.output.as_ref().len() == output.len()
+                && ct_eq(made.secret.as_ref(), secret.as_ref())
+        });
+        made.map(|made| output.copy_from_slice(made.output.as_ref())).is_some()
+    }
+
+    /// Keeps what was derived from `secret`.
+    pub(crate) fn keep(&mut self, is_key: bool, secret: &SmallSecret, output: &[u8]) {
+        let slots = self.made.len();
+        if let Some(slot) = self.made.get_mut(self.next % slots) {
+            *slot = TrafficKey { is_key, secret: secret.clone(), output: SmallSecret::new(output) };
+        }
+        self.next += 1;
+    }
 }
 
 /// What the PRF made for the label `key expansion`.

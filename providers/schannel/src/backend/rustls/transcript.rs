@@ -27,6 +27,8 @@ pub(crate) struct ServerHello {
     random: [u8; 32],
     pub(crate) session_id: Vec<u8>,
     pub(crate) suite: u16,
+    /// Whether the extension extended_master_secret is there. Spec: EMS section 5.1.
+    pub(crate) extended_master_secret: bool,
 }
 
 /// Reads along until nothing passes in clear any more.
@@ -123,13 +125,25 @@ pub(crate) fn message(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
 
 impl ServerHello {
     fn parse(body: &[u8]) -> Result<Self, DecodeError> {
+        const EXTENDED_MASTER_SECRET: u16 = 23;
         let mut hello = Reader::new(body);
-        Ok(Self {
+        let mut out = Self {
             legacy_version: hello.u16("ServerHello.legacy_version")?,
             random: hello.array("ServerHello.random")?,
             session_id: hello.opaque_u8("ServerHello.legacy_session_id_echo")?.to_vec(),
             suite: hello.u16("ServerHello.cipher_suite")?,
-        })
+            extended_master_secret: false,
+        };
+        hello.u8("ServerHello.legacy_compression_method")?;
+        if !hello.is_empty() {
+            let mut extensions = hello.vec_u16("ServerHello.extensions")?;
+            while !extensions.is_empty() {
+                let kind = extensions.u16("Extension.extension_type")?;
+                extensions.opaque_u16("Extension.extension_data")?;
+                out.extended_master_secret |= kind == EXTENDED_MASTER_SECRET;
+            }
+        }
+        Ok(out)
     }
 }
 

@@ -1,0 +1,460 @@
+//! The command line: one table says which flags there are, which of them take a value, and what they do.
+//!
+//! A flag with the prefix `-on-initial-`, `-on-resume-` or `-on-retry-` is for that connection only. What is not in the
+//! table is not implemented (exit 89).
+
+use schannel::Protocol;
+
+use crate::pem;
+use crate::stop::Stop;
+
+/// What one connection is asked to do, and what is expected of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    // Where to, and in which role.
+    pub(crate) port: u16,
+    pub(crate) ipv6: bool,
+    pub(crate) shim_id: Option<u64>,
+    pub(crate) server: bool,
+    pub(crate) resume_count: u64,
+    pub(crate) is_handshaker_supported: bool,
+
+    // The handshake.
+    min_version: Option<u16>,
+    max_version: Option<u16>,
+    excluded: Vec<Protocol>,
+    /// Registered names; empty: all.
+    pub(crate) suites: Vec<String>,
+    /// Paths of PEM files.
+    pub(crate) key_file: Option<String>,
+    pub(crate) cert_file: Option<String>,
+    pub(crate) trust_cert: Option<String>,
+    pub(crate) verify_peer: bool,
+    pub(crate) verify_fail: bool,
+    pub(crate) require_any_client_certificate: bool,
+    pub(crate) host_name: Option<String>,
+    /// Client: what is offered, in order.
+    pub(crate) advertise_alpn: Vec<Vec<u8>>,
+    /// Server: what is chosen.
+    pub(crate) select_alpn: Option<Vec<u8>>,
+    pub(crate) decline_alpn: bool,
+    /// Server: what is stapled; base64, as it was given.
+    pub(crate) ocsp_response: Option<String>,
+
+    // What is expected of the handshake.
+    pub(crate) expect_session_miss: bool,
+    pub(crate) expect_alpn: Option<Vec<u8>>,
+    pub(crate) expect_server_name: Option<String>,
+    pub(crate) expect_peer_cert_file: Option<String>,
+    pub(crate) expect_curve_id: Option<u16>,
+    pub(crate) expect_cipher_aes: Option<u16>,
+    pub(crate) expect_ocsp_response: Option<Vec<u8>>,
+    /// Names in DER.
+    pub(crate) expect_client_ca_list: Option<Vec<Vec<u8>>>,
+    pub(crate) expect_extended_master_secret: bool,
+    /// Whether RFC 5746 is expected, or expected not to be there.
+    pub(crate) expect_secure_renegotiation: Option<bool>,
+
+    // After the handshake.
+    pub(crate) shim_writes_first: bool,
+    pub(crate) shim_shuts_down: bool,
+    pub(crate) check_close_notify: bool,
+    pub(crate) read_with_unfinished_write: bool,
+    pub(crate) write_different_record_sizes: bool,
+    pub(crate) export_keying_material: usize,
+    pub(crate) export_label: Vec<u8>,
+    pub(crate) export_context: Vec<u8>,
+    pub(crate) use_export_context: bool,
+    pub(crate) tls_unique: bool,
+}
+
+impl Options {
+    /// The protocols that the flags leave.
+    ///
+    /// # Errors
+    /// We have none of them.
+    pub(crate) fn protocols(&self) -> Result<Vec<Protocol>, Stop> {
+        let wire = |protocol: &Protocol| match protocol {
+            Protocol::Tls13 => 0x0304,
+            Protocol::Tls12 => 0x0303,
+        };
+        let range = self.min_version.unwrap_or(0)..=self.max_version.unwrap_or(u16::MAX);
+        let left: Vec<Protocol> = Protocol::ALL
+            .into_iter()
+            .filter(|protocol| range.contains(&wire(protocol)) && !self.excluded.contains(protocol))
+            .collect();
+        if left.is_empty() {
+            return Err(Stop::unimplemented("the flags leave no protocol that this stack has"));
+        }
+        Ok(left)
+    }
+}
+
+/// The whole command line: what each kind of connection is asked to do.
+#[derive(Debug, Default)]
+pub(crate) struct CommandLine {
+    pub(crate) initial: Options,
+    pub(crate) resume: Options,
+    /// A connection that is tried again after early data was refused; we send none, so there never is one.
+    retry: Options,
+}
+
+impl CommandLine {
+    /// Reads the arguments behind the program's name.
+    ///
+    /// # Errors
+    /// A flag or its value is not implemented, a value is missing or cannot be read.
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, Stop> {
+        let mut command = Self::default();
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let given = text(&argument)?;
+            let (name, connections) = command.connections(&given);
+            let flag = FLAGS.iter().find(|flag| flag.name == name);
+            match flag.map(|flag| &flag.kind) {
+                None => return Err(Stop::unimplemented(given)),
+                Some(Kind::Switch(set)) => connections.into_iter().for_each(set),
+                Some(Kind::Value(take)) => {
+                    let value =
+                        arguments.next().ok_or_else(|| Stop::failed(format!("{given} takes a value")))?;
+                    for options in connections {
+                        take(options, &value)?;
+                    }
+                }
+            }
+        }
+        Ok(command)
+    }
+
+    /// The flag without its prefix, and the connections that it is for.
+    fn connections(&mut self, given: &str) -> (String, Vec<&mut Options>) {
+        let Self { initial, resume, retry } = self;
+        let (rest, connections) = if let Some(rest) = given.strip_prefix("-on-initial-") {
+            (rest, vec![initial])
+        } else if let Some(rest) = given.strip_prefix("-on-resume-") {
+            (rest, vec![resume])
+        } else if let Some(rest) = given.strip_prefix("-on-retry-") {
+            (rest, vec![retry])
+        } else {
+            return (given.to_owned(), vec![initial, resume, retry]);
+        };
+        (format!("-{rest}"), connections)
+    }
+}
+
+/// One flag.
+struct Flag {
+    name: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    Switch(fn(&mut Options)),
+    Value(fn(&mut Options, &[u8]) -> Result<(), Stop>),
+}
+
+const fn switch(name: &'static str, set: fn(&mut Options)) -> Flag {
+    Flag { name, kind: Kind::Switch(set) }
+}
+
+const fn value(name: &'static str, take: fn(&mut Options, &[u8]) -> Result<(), Stop>) -> Flag {
+    Flag { name, kind: Kind::Value(take) }
+}
+
+/// A flag whose value goes into a field.
+macro_rules! set {
+    ($name:literal, $field:ident, $read:expr) => {
+        value($name, |options, value| {
+            options.$field = $read(value)?;
+            Ok(())
+        })
+    };
+}
+
+/// A flag whose value goes into a field that is empty without it.
+macro_rules! some {
+    ($name:literal, $field:ident, $read:expr) => {
+        value($name, |options, value| {
+            options.$field = Some($read(value)?);
+            Ok(())
+        })
+    };
+}
+
+/// A flag that changes nothing here; the reason stands beside it.
+const fn accepted(name: &'static str) -> Flag {
+    switch(name, |_| {})
+}
+
+/// Every flag that there is.
+const FLAGS: &[Flag] = &[
+    // Where to, and in which role.
+    set!("-port", port, number),
+    switch("-ipv6", |o| o.ipv6 = true),
+    some!("-shim-id", shim_id, number),
+    switch("-server", |o| o.server = true),
+    set!("-resume-count", resume_count, number),
+    switch("-is-handshaker-supported", |o| o.is_handshaker_supported = true),
+    // Protocols and suites.
+    some!("-min-version", min_version, number),
+    some!("-max-version", max_version, number),
+    switch("-no-tls13", |o| o.excluded.push(Protocol::Tls13)),
+    switch("-no-tls12", |o| o.excluded.push(Protocol::Tls12)),
+    // This stack has neither of them to leave out.
+    accepted("-no-tls11"),
+    accepted("-no-tls1"),
+    accepted("-no-ssl3"),
+    set!("-cipher", suites, suites),
+    // Every group that there is is enabled already.
+    accepted("-enable-all-curves"),
+    // Records are split where a CBC suite chains their vectors; there is no such suite.
+    accepted("-cbc-record-splitting"),
+    // Certificates.
+    some!("-key-file", key_file, text),
+    some!("-cert-file", cert_file, text),
+    some!("-trust-cert", trust_cert, text),
+    switch("-verify-peer", |o| o.verify_peer = true),
+    switch("-verify-fail", |o| o.verify_fail = true),
+    switch("-require-any-client-certificate", |o| o.require_any_client_certificate = true),
+    // Either kind of callback is the shim's own judgement here: package.rs.
+    accepted("-use-custom-verify-callback"),
+    // The judgement is the shim's own, and a handshake that completes has it.
+    accepted("-expect-verify-result"),
+    some!("-expect-peer-cert-file", expect_peer_cert_file, text),
+    value("-use-client-ca-list", |_, v| no_authorities(&text(v)?)),
+    some!("-expect-client-ca-list", expect_client_ca_list, names),
+    // A client asks for the stapled answer in every hello.
+    accepted("-enable-ocsp-stapling"),
+    some!("-ocsp-response", ocsp_response, base64_text),
+    some!("-expect-ocsp-response", expect_ocsp_response, base64),
+    // Extensions.
+    some!("-host-name", host_name, text),
+    some!("-expect-server-name", expect_server_name, text),
+    set!("-advertise-alpn", advertise_alpn, protocol_list),
+    some!("-select-alpn", select_alpn, bytes),
+    switch("-decline-alpn", |o| o.decline_alpn = true),
+    some!("-expect-alpn", expect_alpn, bytes),
+    switch("-expect-extended-master-secret", |o| o.expect_extended_master_secret = true),
+    switch("-expect-secure-renegotiation", |o| o.expect_secure_renegotiation = Some(true)),
+    switch("-expect-no-secure-renegotiation", |o| o.expect_secure_renegotiation = Some(false)),
+    value("-expect-total-renegotiations", |_, v| no_renegotiations(number(v)?)),
+    some!("-expect-curve-id", expect_curve_id, number),
+    some!("-expect-cipher-aes", expect_cipher_aes, number),
+    // For machines without AES in hardware; the order of preference is the same on all of them here.
+    value("-expect-cipher-no-aes", |_, v| number::<u16>(v).map(|_| ())),
+    switch("-expect-session-miss", |o| o.expect_session_miss = true),
+    // After the handshake.
+    switch("-shim-writes-first", |o| o.shim_writes_first = true),
+    switch("-shim-shuts-down", |o| o.shim_shuts_down = true),
+    switch("-check-close-notify", |o| o.check_close_notify = true),
+    switch("-read-with-unfinished-write", |o| o.read_with_unfinished_write = true),
+    switch("-write-different-record-sizes", |o| o.write_different_record_sizes = true),
+    set!("-export-keying-material", export_keying_material, number),
+    set!("-export-label", export_label, bytes),
+    set!("-export-context", export_context, bytes),
+    switch("-use-export-context", |o| o.use_export_context = true),
+    switch("-tls-unique", |o| o.tls_unique = true),
+    // How the runner's own API is driven: there is one way here, and it writes all of what it is given.
+    accepted("-async"),
+    accepted("-implicit-handshake"),
+    accepted("-partial-write"),
+];
+
+fn text(value: &[u8]) -> Result<String, Stop> {
+    String::from_utf8(value.to_vec()).map_err(|_| Stop::unimplemented("an argument that is no UTF-8"))
+}
+
+fn number<N: core::str::FromStr>(value: &[u8]) -> Result<N, Stop> {
+    let text = text(value)?;
+    text.parse().map_err(|_| Stop::failed(format!("{text:?} is not a number in its range")))
+}
+
+fn bytes(value: &[u8]) -> Result<Vec<u8>, Stop> {
+    Ok(value.to_vec())
+}
+
+fn base64(value: &[u8]) -> Result<Vec<u8>, Stop> {
+    pem::base64(value).ok_or_else(|| Stop::failed("a value is not base64"))
+}
+
+fn base64_text(value: &[u8]) -> Result<String, Stop> {
+    base64(value).and_then(|_| text(value))
+}
+
+/// Names in hexadecimal with commas between; `<EMPTY>` for none of them.
+fn names(list: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
+    let list = text(list)?;
+    let name = |digits: &str| -> Option<Vec<u8>> {
+        if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
+            return None;
+        }
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect()
+    };
+    if list == "<EMPTY>" {
+        return Ok(Vec::new());
+    }
+    list.split(',')
+        .map(name)
+        .collect::<Option<_>>()
+        .ok_or_else(|| Stop::failed("a list of names is not hexadecimal"))
+}
+
+/// A server that names no authorities is what there is; names of one's own are not.
+fn no_authorities(list: &str) -> Result<(), Stop> {
+    match list {
+        "<EMPTY>" | "<NULL>" => Ok(()),
+        _ => Err(Stop::unimplemented("-use-client-ca-list with names")),
+    }
+}
+
+fn no_renegotiations(count: u64) -> Result<(), Stop> {
+    if count == 0 { Ok(()) } else { Err(Stop::unimplemented("renegotiation")) }
+}
+
+/// Names with their lengths in front, as on the wire.
+fn protocol_list(mut list: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
+    let mut names = Vec::new();
+    while let Some((length, rest)) = list.split_first() {
+        let cut = rest.split_at_checked(usize::from(*length));
+        let (name, rest) = cut.ok_or_else(|| Stop::failed("-advertise-alpn: a name is cut off"))?;
+        names.push(name.to_vec());
+        list = rest;
+    }
+    Ok(names)
+}
+
+/// OpenSSL's names of TLS 1.2 suites, and the registered ones.
+const SUITES: &[(&str, &str)] = &[
+    ("ECDHE-ECDSA-AES256-GCM-SHA384", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
+    ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
+    ("ECDHE-ECDSA-CHACHA20-POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"),
+    ("ECDHE-RSA-AES256-GCM-SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
+    ("ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
+    ("ECDHE-RSA-CHACHA20-POLY1305", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
+];
+
+/// The TLS 1.3 suites, of which `-cipher` says nothing.
+const TLS13_SUITES: [&str; 3] =
+    ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"];
+
+/// The suites of a list in OpenSSL's names. Its words for sets of suites are not understood.
+fn suites(list: &[u8]) -> Result<Vec<String>, Stop> {
+    let list = text(list)?;
+    let mut suites: Vec<String> = TLS13_SUITES.map(str::to_owned).to_vec();
+    for name in list.split(':') {
+        let row = SUITES.iter().find(|(openssl, registered)| name == *openssl || name == *registered);
+        let (_, registered) = row.ok_or_else(|| Stop::unimplemented(format!("-cipher {name}")))?;
+        suites.push((*registered).to_owned());
+    }
+    Ok(suites)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<CommandLine, Stop> {
+        CommandLine::parse(arguments.iter().map(|argument| argument.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn a_flag_is_for_every_connection_or_for_the_one_of_its_prefix() {
+        let command = parse(&[
+            "-port",
+            "443",
+            "-on-initial-max-version",
+            "771",
+            "-on-resume-no-tls13",
+            "-on-retry-expect-session-miss",
+        ])
+        .unwrap();
+        assert_eq!((command.initial.port, command.resume.port, command.retry.port), (443, 443, 443));
+        assert_eq!(command.initial.protocols().unwrap(), [Protocol::Tls12]);
+        assert_eq!(command.resume.protocols().unwrap(), [Protocol::Tls12]);
+        assert_eq!(command.retry.protocols().unwrap(), Protocol::ALL);
+        assert!(!command.resume.expect_session_miss && command.retry.expect_session_miss);
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_unimplemented() {
+        for arguments in [
+            &["-false-start"][..],
+            &["-on-resume-false-start"],
+            &["-on-resume"],
+            &["port"],
+            &["-cipher", "ALL"],
+            &["-cipher", "ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA"],
+            &["-use-client-ca-list", "3000"],
+            &["-expect-total-renegotiations", "1"],
+        ] {
+            assert!(matches!(parse(arguments), Err(Stop::Unimplemented(_))), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_missing_or_cannot_be_read_is_a_failure() {
+        for arguments in [
+            &["-port"][..],
+            &["-port", "65536"],
+            &["-port", "-1"],
+            &["-shim-id", "x"],
+            &["-ocsp-response", "=abc"],
+            &["-advertise-alpn", "\u{3}fo"],
+            &["-expect-client-ca-list", "3"],
+        ] {
+            assert!(matches!(parse(arguments), Err(Stop::Failed(_))), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn versions_that_leave_nothing_are_unimplemented() {
+        for arguments in [
+            &["-max-version", "770"][..],
+            &["-min-version", "773"],
+            &["-no-tls13", "-no-tls12"],
+            &["-min-version", "771", "-max-version", "771", "-no-tls12"],
+        ] {
+            let options = parse(arguments).unwrap().initial;
+            assert!(matches!(options.protocols(), Err(Stop::Unimplemented(_))), "{arguments:?}");
+        }
+        let options = parse(&["-min-version", "769", "-no-ssl3"]).unwrap().initial;
+        assert_eq!(options.protocols().unwrap(), Protocol::ALL);
+    }
+
+    #[test]
+    fn values_are_read_as_the_runner_writes_them() {
+        let options = parse(&[
+            "-advertise-alpn",
+            "\u{3}foo\u{1}b",
+            "-cipher",
+            "ECDHE-RSA-AES128-GCM-SHA256",
+            "-expect-client-ca-list",
+            "30ff,3000",
+            "-shim-id",
+            "18446744073709551615",
+        ])
+        .unwrap()
+        .initial;
+        assert_eq!(options.advertise_alpn, [&b"foo"[..], b"b"]);
+        assert_eq!(options.suites.last().unwrap(), "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256");
+        assert_eq!(options.suites.len(), 4);
+        assert_eq!(options.expect_client_ca_list.unwrap(), [[0x30, 0xff], [0x30, 0]]);
+        assert_eq!(options.shim_id, Some(u64::MAX));
+    }
+
+    #[test]
+    fn the_readme_names_every_flag() {
+        for flag in FLAGS {
+            assert!(include_str!("../README.md").contains(&format!("`{}`", flag.name)), "{}", flag.name);
+        }
+    }
+
+    #[test]
+    fn no_flag_stands_twice_in_the_table() {
+        let mut names: Vec<&str> = FLAGS.iter().map(|flag| flag.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

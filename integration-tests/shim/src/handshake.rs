@@ -1,0 +1,96 @@
+//! A handshake over the transport.
+
+use sspi_core::{
+    AcceptSecurityContext, CertificateIdentity, Failure, InitializeSecurityContext, Question,
+    SecurityContext, Step,
+};
+
+use crate::flags::Options;
+use crate::server_flight::ServerFlight;
+use crate::stop::Stop;
+use crate::transport::Transport;
+
+/// A handshake that has not begun.
+pub(crate) enum Handshaking {
+    /// As client, with the certificate that it shows when it is asked for one.
+    Client(Box<dyn InitializeSecurityContext>, Option<CertificateIdentity>),
+    /// As server.
+    Server(Box<dyn AcceptSecurityContext>),
+}
+
+/// A handshake that is over.
+pub(crate) struct Established {
+    pub(crate) context: Box<dyn SecurityContext>,
+    /// What the peer sent behind its handshake.
+    pub(crate) unread: Vec<u8>,
+    pub(crate) server_flight: ServerFlight,
+    /// Client: the authorities that the server named, if it asked for a certificate.
+    pub(crate) authorities: Option<Vec<Vec<u8>>>,
+}
+
+impl Handshaking {
+    fn advance(&mut self, input: &[u8]) -> Result<Step, Failure> {
+        match self {
+            Self::Client(client, _) => client.initialize_security_context(input),
+            Self::Server(server) => server.accept_security_context(input),
+        }
+    }
+}
+
+/// Runs a handshake to its end. What must be sent after a failure is sent.
+///
+/// # Errors
+/// The handshake failed, or the peer went away.
+pub(crate) fn run(
+    mut handshaking: Handshaking,
+    transport: &mut Transport,
+    options: &Options,
+) -> Result<Established, Stop> {
+    let mut input = Vec::new();
+    let mut server_flight = ServerFlight::default();
+    let mut authorities = None;
+    // A server has nothing to say before it has heard something.
+    let mut needs_more = options.server;
+    loop {
+        if needs_more && !transport.receive(&mut input)? {
+            return Err(Stop::failed("the peer closed the connection in the middle of the handshake"));
+        }
+        let mut done = |token: &[u8], input: &mut Vec<u8>, used: usize| {
+            let taken: Vec<u8> = input.drain(..used.min(input.len())).collect();
+            server_flight.records(if options.server { token } else { &taken });
+            transport.send(token)
+        };
+        match handshaking.advance(&input) {
+            Ok(Step::Continue { token, used }) => {
+                done(&token, &mut input, used)?;
+                needs_more = input.is_empty();
+            }
+            Ok(Step::Incomplete { .. }) => needs_more = true,
+            Ok(Step::Ask(question)) => {
+                authorities = Some(answer(question, &handshaking)?);
+                needs_more = false;
+            }
+            Ok(Step::Complete { context, token, used }) => {
+                done(&token, &mut input, used)?;
+                return Ok(Established { context, unread: input, server_flight, authorities });
+            }
+            Err(Failure { error, token }) => {
+                // The peer may be gone already; the first error is the one that counts.
+                let _gone = transport.send(&token);
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+/// Answers with the certificate of the flags, and returns the authorities that the server named.
+fn answer(question: Question, handshaking: &Handshaking) -> Result<Vec<Vec<u8>>, Stop> {
+    match (question, handshaking) {
+        (Question::ClientCertificate(ask), Handshaking::Client(_, identity)) => {
+            let authorities = ask.question().issuers.clone();
+            ask.answer(identity.clone());
+            Ok(authorities)
+        }
+        (other, _) => Err(other.unanswered().into()),
+    }
+}

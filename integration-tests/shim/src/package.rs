@@ -1,0 +1,202 @@
+//! The package as the flags want it: Schannel's configuration, credentials that the connections share, and the request of
+//! each handshake.
+//!
+//! # Who judges certificates
+//!
+//! The runner's certificates are self-signed, expired, or its own authority's, and its own shim judges them in a callback
+//! that accepts everything, or with `-verify-fail` nothing. Here that is:
+//!
+//! - **client**: the application judges (`ISC_REQ_MANUAL_CRED_VALIDATION`) and accepts; with `-verify-peer` and
+//!   `-verify-fail` the package judges, by a pin that no certificate has;
+//! - **server**: the package always judges, for it has no other way. It accepts the certificates that the runner has, by
+//!   their pins: those in the folder of `-cert-file`, in `-trust-cert` and in `-expect-peer-cert-file`. With
+//!   `-verify-fail`, none.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use schannel::{
+    CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Environment, Materials, Schannel,
+    SchannelConfig,
+};
+use sspi_core::{
+    AcceptRequest, AscReq, CertificateIdentity, Clock, CredentialUse, CredentialsHandle, CredentialsRequest,
+    InitializeRequest, IscReq, Secret, SecurityPackage as _,
+};
+
+use crate::flags::Options;
+use crate::handshake::Handshaking;
+use crate::pem;
+use crate::stop::Stop;
+
+/// Stands in front of content that is not in a file.
+const BASE64: &str = "base64:";
+/// The SHA-256 of no certificate that anybody knows.
+const NO_CERTIFICATE: [u8; 32] = [0; 32];
+/// The name of a client that was given none: an address, so that no name is sent. Sessions are found by it.
+const NO_HOST_NAME: &str = "127.0.0.1";
+
+/// The package, and the credentials of the last connection.
+///
+/// Sessions and ticket keys live with the credentials: a connection whose configuration is that of the one before it uses
+/// the same.
+#[derive(Default)]
+pub(crate) struct Package {
+    last: Option<(SchannelConfig, Arc<dyn CredentialsHandle>)>,
+}
+
+impl Package {
+    /// Begins a handshake.
+    ///
+    /// # Errors
+    /// What the flags name cannot be used.
+    pub(crate) fn begin(&mut self, options: &Options) -> Result<Handshaking, Stop> {
+        let protocols = options.protocols()?;
+        let bits = protocols.iter().map(|protocol| protocol.bits()).reduce(sspi_core::SpProt::union);
+        let credentials = self.credentials(options)?;
+        if options.server {
+            let alpn = options.select_alpn.iter().filter(|_| !options.decline_alpn).cloned().collect();
+            let request = AcceptRequest {
+                flags: AscReq::EXTENDED_ERROR | AscReq::STREAM,
+                application_protocols: Some(alpn),
+                protocols: bits,
+                ..AcceptRequest::default()
+            };
+            return Ok(Handshaking::Server(credentials.accept(&request)?));
+        }
+        let accepts = !(options.verify_peer && options.verify_fail);
+        let flags = IscReq::EXTENDED_ERROR | IscReq::STREAM;
+        let request = InitializeRequest {
+            target_name: Some(options.host_name.clone().unwrap_or_else(|| NO_HOST_NAME.to_owned())),
+            flags: flags.with_if(accepts, IscReq::MANUAL_CRED_VALIDATION),
+            application_protocols: Some(options.advertise_alpn.clone()),
+            protocols: bits,
+            ..InitializeRequest::default()
+        };
+        Ok(Handshaking::Client(credentials.initialize(&request)?, identity(options)?))
+    }
+
+    fn credentials(&mut self, options: &Options) -> Result<Arc<dyn CredentialsHandle>, Stop> {
+        let config = if options.server { server(options) } else { client(options) };
+        if let Some((last, credentials)) = &self.last
+            && *last == config
+        {
+            return Ok(Arc::clone(credentials));
+        }
+        let environment = Environment { clock: Arc::new(SystemClock), materials: Arc::new(Files) };
+        let credential_use = if options.server { CredentialUse::Inbound } else { CredentialUse::Outbound };
+        let credentials = Schannel::new(config.clone(), environment)
+            .acquire_credentials_handle(&CredentialsRequest::configured(credential_use))?;
+        self.last = Some((config, Arc::clone(&credentials)));
+        Ok(credentials)
+    }
+}
+
+fn client(options: &Options) -> SchannelConfig {
+    SchannelConfig {
+        suites: options.suites.clone(),
+        roots: Vec::new(),
+        pins: vec![hex(&NO_CERTIFICATE)],
+        // The runner expects its certificate whichever authorities it named.
+        client_certificate: ClientCertificate::Ask,
+        ..SchannelConfig::default()
+    }
+}
+
+fn server(options: &Options) -> SchannelConfig {
+    let certificate = |chain: &String| CertificateConfig {
+        chain: chain.clone(),
+        key: options.key_file.as_ref().unwrap_or(chain).clone(),
+        send_root: true,
+    };
+    SchannelConfig {
+        suites: options.suites.clone(),
+        certificates: options.cert_file.iter().map(certificate).collect(),
+        client_auth: match (options.require_any_client_certificate, options.verify_peer) {
+            (true, _) => ClientAuth::Required,
+            (false, true) => ClientAuth::Optional,
+            (false, false) => ClientAuth::None,
+        },
+        pins: if options.verify_fail { vec![hex(&NO_CERTIFICATE)] } else { known_certificates(options) },
+        send_ca_list: false,
+        ocsp_response: options.ocsp_response.as_ref().map(|answer| format!("{BASE64}{answer}")),
+        ..SchannelConfig::default()
+    }
+}
+
+/// Files that are longer hold no certificates of the runner's.
+const MAX_CERTIFICATE_FILE: u64 = 1 << 20;
+
+/// Pins of the runner's certificates, and of none.
+fn known_certificates(options: &Options) -> Vec<String> {
+    let folder = options.cert_file.as_ref().and_then(|file| Path::new(file).parent());
+    let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let beside = folder.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let named =
+        [&options.trust_cert, &options.expect_peer_cert_file].into_iter().flatten().map(PathBuf::from);
+    let is_short = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= MAX_CERTIFICATE_FILE)
+    };
+    let files = beside.map(|entry| entry.path()).chain(named).filter(is_short);
+    let mut pins: Vec<String> = files
+        .filter_map(|path| fs::read(path).ok())
+        .flat_map(|file| pem::certificates(&file))
+        .filter_map(|der| CertificateSummary::from_der(&der).ok())
+        .map(|summary| hex(&summary.sha256))
+        .collect();
+    pins.push(hex(&NO_CERTIFICATE));
+    pins.sort_unstable();
+    pins.dedup();
+    pins
+}
+
+/// The certificate that a client shows to whoever asks for one.
+fn identity(options: &Options) -> Result<Option<CertificateIdentity>, Stop> {
+    let Some(cert_file) = &options.cert_file else { return Ok(None) };
+    let key_file = options.key_file.as_ref().unwrap_or(cert_file);
+    let chain = pem::certificates(&read(cert_file)?);
+    let key = pem::private_key(&read(key_file)?)
+        .ok_or_else(|| Stop::failed(format!("{key_file} has no private key")))?;
+    Ok(Some(CertificateIdentity { chain, private_key: Arc::new(Secret::new(key)) }))
+}
+
+/// The content of a file that a flag names.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn read(file: &str) -> Result<Vec<u8>, Stop> {
+    fs::read(file).map_err(|error| Stop::failed(format!("cannot read {file}: {error}")))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+/// Files, and what flags hold in base64.
+struct Files;
+
+impl Materials for Files {
+    fn read(&self, reference: &str) -> io::Result<Vec<u8>> {
+        match reference.strip_prefix(BASE64) {
+            Some(text) => pem::base64(text.as_bytes()).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            None => fs::read(reference),
+        }
+    }
+
+    fn system_roots(&self) -> io::Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
+    }
+
+    fn key_log(&self, _reference: &str, _line: &str) {}
+}

@@ -1,0 +1,30 @@
+//! Why the shim stops before its end.
+
+use sspi_core::Error;
+
+use crate::error_strings;
+
+/// Why the shim stops before its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Exit 89: something is asked for that this stack does not have, or does not show.
+    Unimplemented(String),
+    /// Exit 1: what the standard error says, with the runner's string in it where there is one.
+    Failed(String),
+}
+
+impl Stop {
+    pub(crate) fn unimplemented(what: impl Into<String>) -> Self {
+        Self::Unimplemented(what.into())
+    }
+
+    pub(crate) fn failed(what: impl Into<String>) -> Self {
+        Self::Failed(what.into())
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(format!("{} {error}", error_strings::of(&error)))
+    }
+}

@@ -1,0 +1,209 @@
+//! The shim against OpenSSL, a peer that is not our own. Without it these tests are reported as not run.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a failure here is a failed test"
+)]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+
+use schannel::Protocol;
+use support::{BOTH, Runner, Shim, only, xor};
+
+fn available() -> bool {
+    let available = Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_ok();
+    if !available {
+        eprintln!("not run: there is no openssl");
+    }
+    available
+}
+
+fn version(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tls13 => "-tls1_3",
+        Protocol::Tls12 => "-tls1_2",
+    }
+}
+
+/// A program of OpenSSL, ended when it is dropped.
+struct OpenSsl {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    errors: BufReader<ChildStderr>,
+}
+
+impl OpenSsl {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new("openssl")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        Self { child, input, output, errors }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let input = self.input.as_mut().unwrap();
+        input.write_all(bytes).unwrap();
+        input.flush().unwrap();
+    }
+
+    fn read(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.output.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+}
+
+impl Drop for OpenSsl {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// A server, and its port.
+fn server(runner: &Runner, arguments: &[&str]) -> (OpenSsl, String) {
+    let (chain, key) = runner.files(&runner.certificate);
+    let always = ["s_server", "-accept", "127.0.0.1:0", "-cert", &chain, "-key", &key];
+    let mut server = OpenSsl::start(&[&always[..], arguments].concat());
+    let mut line = String::new();
+    while server.output.read_line(&mut line).unwrap() > 0 {
+        if let Some(port) = line.trim().strip_prefix("ACCEPT 127.0.0.1:") {
+            let port = port.to_owned();
+            return (server, port);
+        }
+        line.clear();
+    }
+    panic!("s_server does not listen");
+}
+
+/// Connects whoever connects to the returned port with the runner's next shim.
+fn relay(shim: TcpStream) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let client = listener.accept().unwrap().0;
+        shim.set_read_timeout(None).unwrap();
+        let copy = |mut from: TcpStream, mut to: TcpStream| {
+            thread::spawn(move || {
+                let _until_one_is_gone = std::io::copy(&mut from, &mut to);
+                let _gone = to.shutdown(Shutdown::Write);
+            })
+        };
+        copy(shim.try_clone().unwrap(), client.try_clone().unwrap());
+        copy(client, shim);
+    });
+    port
+}
+
+#[test]
+fn a_client_talks_to_s_server_and_resumes() {
+    if !available() {
+        return;
+    }
+    let runner = Runner::new();
+    for protocol in BOTH {
+        let (mut server, port) = server(&runner, &[version(protocol)]);
+        let flags = ["-port", &port, "-resume-count", "2", "-shim-shuts-down", "-check-close-notify"];
+        Shim::start(&[&flags[..], &[only(protocol), "-expect-extended-master-secret"]].concat()).succeeds();
+        drop(server.input.take());
+    }
+}
+
+#[test]
+fn a_server_talks_to_s_client() {
+    if !available() {
+        return;
+    }
+    let runner = Runner::new();
+    for protocol in BOTH {
+        let shim =
+            runner.start_server(&[only(protocol), "-expect-secure-renegotiation", "-check-close-notify"]);
+        let connect = format!("127.0.0.1:{}", relay(runner.accept()));
+        let mut client = OpenSsl::start(&[
+            "s_client",
+            "-connect",
+            &connect,
+            version(protocol),
+            "-quiet",
+            "-no_ign_eof",
+            "-nocommands",
+        ]);
+        client.write(b"hello");
+        assert_eq!(client.read(5), xor(b"hello"));
+        drop(client.input.take());
+        shim.succeeds();
+    }
+}
+
+#[test]
+fn a_peer_that_wants_to_negotiate_again_hears_no() {
+    if !available() {
+        return;
+    }
+    let runner = Runner::new();
+    let (mut server, port) = server(&runner, &["-tls1_2"]);
+    let shim = Shim::start(&["-port", &port, "-shim-writes-first"]);
+    // The summary of the handshake comes before the shim's word; then the server asks for another.
+    let mut line = String::new();
+    while !line.starts_with("Secure Renegotiation IS supported") {
+        line.clear();
+        assert!(server.output.read_line(&mut line).unwrap() > 0, "s_server goes on");
+    }
+    server.write(b"r\n");
+    shim.fails(":NO_RENEGOTIATION:");
+
+    let shim = runner.start_server(&["-no-tls13", "-shim-writes-first"]);
+    let connect = format!("127.0.0.1:{}", relay(runner.accept()));
+    let mut client = OpenSsl::start(&["s_client", "-connect", &connect, "-tls1_2"]);
+    while !line.ends_with("hello") {
+        let byte = client.read(1);
+        line.push(char::from(byte[0]));
+    }
+    client.write(b"R\n");
+    shim.fails(":NO_RENEGOTIATION:");
+}
+
+#[test]
+fn a_key_update_is_answered() {
+    if !available() {
+        return;
+    }
+    let runner = Runner::new();
+    let shim = runner.start_server(&["-no-tls12", "-shim-writes-first"]);
+    let connect = format!("127.0.0.1:{}", relay(runner.accept()));
+    let mut client = OpenSsl::start(&["s_client", "-connect", &connect, "-tls1_3"]);
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"hello") {
+        seen.extend(client.read(1));
+    }
+    client.write(b"K\n");
+    // A command is one read of its input: what is written before it has answered would be part of it.
+    let mut line = String::new();
+    while line.trim() != "KEYUPDATE" {
+        line.clear();
+        assert!(client.errors.read_line(&mut line).unwrap() > 0, "s_client goes on");
+    }
+    client.write(b"after\n");
+    while !seen.ends_with(&xor(b"after\n")) {
+        seen.extend(client.read(1));
+    }
+    client.write(b"Q\n");
+    shim.succeeds();
+}
