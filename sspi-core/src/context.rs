@@ -4,8 +4,8 @@ use core::fmt;
 use std::sync::Arc;
 
 use crate::{
-    AcceptSecurityContext, Account, ControlToken, Error, InitializeSecurityContext, QualityOfProtection,
-    QueryContextAttributes, SecBuffer, Secret,
+    AcceptSecurityContext, Account, ControlToken, Error, Fault, InitializeSecurityContext,
+    QualityOfProtection, QueryContextAttributes, SecBuffer, SecStatus, Secret,
 };
 
 /// What `DecryptMessage` found. An error ends the context; these do not.
@@ -48,19 +48,27 @@ pub trait SendingHalf: Send {
     /// `MakeSignature`: signs the data buffers into the token buffer.
     ///
     /// # Errors
-    /// `SEC_E_UNSUPPORTED_FUNCTION` for stream packages.
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for packages that sign nothing by itself, as stream packages; this is what is answered
+    /// unless a package says otherwise.
     fn make_signature(
         &mut self,
         quality: QualityOfProtection,
         memory: &mut [u8],
         buffers: &mut [SecBuffer],
-    ) -> Result<(), Error>;
+    ) -> Result<(), Error> {
+        let _unused = (quality, memory, buffers);
+        Err(Error::unsupported(BEHIND_THE_CONTEXT, "MakeSignature"))
+    }
 
     /// `ApplyControlToken` and the call that fetches its token: yields the bytes that must be sent.
     ///
     /// # Errors
-    /// `SEC_E_UNSUPPORTED_FUNCTION` for what the package or its protocol does not have.
-    fn apply_control_token(&mut self, token: &ControlToken) -> Result<Vec<u8>, Error>;
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for what the package or its protocol does not have; unless a package says otherwise,
+    /// that is everything.
+    fn apply_control_token(&mut self, token: &ControlToken) -> Result<Vec<u8>, Error> {
+        let _unused = token;
+        Err(Error::unsupported(BEHIND_THE_CONTEXT, "ApplyControlToken"))
+    }
 }
 
 /// The half of a context that receives.
@@ -78,12 +86,15 @@ pub trait ReceivingHalf: Send {
     /// `VerifySignature`: checks the data buffers against the token buffer.
     ///
     /// # Errors
-    /// `SEC_E_MESSAGE_ALTERED`, `SEC_E_OUT_OF_SEQUENCE`; `SEC_E_UNSUPPORTED_FUNCTION` for stream packages.
+    /// `SEC_E_MESSAGE_ALTERED`, `SEC_E_OUT_OF_SEQUENCE`; `SEC_E_UNSUPPORTED_FUNCTION` unless a package says otherwise.
     fn verify_signature(
         &mut self,
         memory: &[u8],
         buffers: &[SecBuffer],
-    ) -> Result<QualityOfProtection, Error>;
+    ) -> Result<QualityOfProtection, Error> {
+        let _unused = (memory, buffers);
+        Err(Error::unsupported(BEHIND_THE_CONTEXT, "VerifySignature"))
+    }
 }
 
 /// A context after its handshake. `DeleteSecurityContext` is dropping it.
@@ -94,8 +105,15 @@ pub trait SecurityContext: SendingHalf + ReceivingHalf {
     /// `QuerySecurityContextToken`: the account that the peer maps to.
     ///
     /// # Errors
-    /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context.
-    fn security_context_token(&self) -> Result<Account, Error>;
+    /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context, which is what is answered unless a package says
+    /// otherwise.
+    fn security_context_token(&self) -> Result<Account, Error> {
+        Err(Error::new(
+            SecStatus::SEC_E_NO_IMPERSONATION,
+            Fault::Configuration,
+            format!("{} maps its peers to no account", self.attributes().package_info().name),
+        ))
+    }
 
     /// The two halves, for two threads.
     ///
@@ -114,9 +132,15 @@ pub trait SecurityContext: SendingHalf + ReceivingHalf {
     /// `ExportSecurityContext`: the context as bytes, for another process.
     ///
     /// # Errors
-    /// `SEC_E_UNSUPPORTED_FUNCTION` for packages that cannot; the context is not touched.
-    fn export(&self) -> Result<ExportedContext, Error>;
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for packages that cannot, which is what is answered unless a package says otherwise; the
+    /// context is not touched.
+    fn export(&self) -> Result<ExportedContext, Error> {
+        Err(Error::unsupported(&self.attributes().package_info().name, "ExportSecurityContext"))
+    }
 }
+
+/// What a half, which does not know its package's name, calls it.
+const BEHIND_THE_CONTEXT: &str = "behind this context";
 
 /// The two halves of a context and what both share.
 pub struct SplitContext {

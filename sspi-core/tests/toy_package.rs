@@ -1,5 +1,12 @@
 //! A third party's package through the whole contract: registered, found, and every function called.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the functions that tests share are tests too"
+)]
+
 mod toy;
 
 use std::sync::Arc;

@@ -286,6 +286,8 @@ impl<S: Read + Write> SecureStream<S> {
         if source.is_empty() {
             return Ok(0);
         }
+        self.renegotiate_if_due()?;
+        self.outbound.check()?;
         self.drain()?;
         let context = self.context.as_deref_mut().ok_or_else(|| error::security(unfinished()))?;
         scratch::with(self.outbound.memory(&source), |memory| {
@@ -330,17 +332,27 @@ impl<S: Read + Write> SecureStream<S> {
         self.outbound.fail(error.clone());
     }
 
-    /// Negotiates again, to the end.
-    fn renegotiate(&mut self) -> io::Result<()> {
+    /// Negotiates again, to the end, if the peer wants that.
+    fn renegotiate_if_due(&mut self) -> io::Result<()> {
+        if !self.renegotiation_due {
+            return Ok(());
+        }
         self.drain()?;
+        self.renegotiation_due = false;
         let Some(context) = self.context.take() else { return Err(error::security(unfinished())) };
         let extra = self.inbound.take_unread();
         let renegotiation = match context.renegotiate(&extra) {
             Ok(renegotiation) => renegotiation,
             Err(refused) => {
-                self.context = Some(refused.context);
-                self.fail(&refused.error);
-                return Ok(());
+                let mut context = refused.context;
+                let declined = self.outbound.decline_renegotiation(&mut *context);
+                self.context = Some(context);
+                if declined.is_err() {
+                    self.fail(&refused.error);
+                    return Ok(());
+                }
+                self.inbound.give_back(extra);
+                return self.drain();
             }
         };
         let driver = Driver::renegotiating(renegotiation.into(), extra, self.options.maximum_token);
@@ -365,9 +377,7 @@ impl<S: Read + Write> Read for SecureStream<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut sink = Filling { buffer, filled: 0 };
         while sink.filled == 0 && sink.room() > 0 {
-            if core::mem::take(&mut self.renegotiation_due) {
-                self.renegotiate()?;
-            }
+            self.renegotiate_if_due()?;
             if let Some(end) = self.inbound.end() {
                 return end.map(|()| 0);
             }

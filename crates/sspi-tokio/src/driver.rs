@@ -195,7 +195,9 @@ impl Driver {
     }
 
     fn complete(&mut self, context: Box<dyn SecurityContext>) -> Event {
-        let unread = core::mem::take(&mut self.input);
+        let mut unread = core::mem::take(&mut self.input);
+        // The connection may be idle for long; the room that the handshake needed is not kept for it.
+        unread.shrink_to_fit();
         debug!(unread = unread.len(), "handshake: complete");
         Event::Complete(Established { context, unread })
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sspi_core::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::answers::{Answering, answer};
 use crate::driver::{Driver, Established, Event};
@@ -32,9 +32,53 @@ where
 {
     let driver = Driver::new(handshaking.into(), options.framing, options.maximum_token);
     let mut machine = Machine::new(driver, options);
-    let established = poll_fn(|cx| machine.poll(cx, &mut stream)).await?;
+    let established = match poll_fn(|cx| machine.poll(cx, &mut stream)).await {
+        Ok(established) => established,
+        Err(error) => {
+            let (has_told, deadline) =
+                (machine.has_told, machine.deadline.as_ref().map(|(_, s)| s.deadline()));
+            drop(machine);
+            if has_told {
+                linger(&mut stream, deadline).await;
+            }
+            return Err(error);
+        }
+    };
     drop(machine);
     SecureStream::established(stream, established, options.clone()).map_err(HandshakeError::Security)
+}
+
+/// How long a peer that was told why its handshake failed may take to hear it, and how many bytes it may still send.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 64 * 1024;
+
+/// Waits until the peer has heard why the handshake failed, within bounds and the deadline.
+///
+/// A peer that is still sending its flight would otherwise find the connection reset, and never read the alert that
+/// lies in its own buffer.
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, deadline: Option<Instant>) {
+    let until = Instant::now() + LINGER;
+    let until = deadline.map_or(until, |deadline| until.min(deadline));
+    let heard = async {
+        poll_fn(|cx| Pin::new(&mut *io).poll_shutdown(cx)).await?;
+        let mut left = LINGER_BYTES;
+        while left > 0 {
+            let read = poll_fn(|cx| {
+                scratch::with(READ, |memory| {
+                    let mut buffer = ReadBuf::new(memory);
+                    ready!(Pin::new(&mut *io).poll_read(cx, &mut buffer))?;
+                    Poll::Ready(io::Result::Ok(buffer.filled().len()))
+                })
+            });
+            match read.await? {
+                0 => break,
+                count => left = left.saturating_sub(count),
+            }
+        }
+        io::Result::Ok(())
+    };
+    // The handshake's own error is what the caller hears, whatever becomes of the socket now.
+    let _too_late_or_broken = tokio::time::timeout_at(until, heard).await;
 }
 
 /// How many bytes a handshake reads at once.
@@ -51,6 +95,8 @@ pub(crate) struct Machine {
     answering: Option<Answering>,
     /// How it ends, once everything is sent.
     end: Option<Result<Established, Error>>,
+    /// The peer was told why the handshake failed.
+    has_told: bool,
 }
 
 impl Machine {
@@ -64,6 +110,7 @@ impl Machine {
             flushed: true,
             answering: None,
             end: None,
+            has_told: false,
         }
     }
 
@@ -121,6 +168,7 @@ impl Machine {
 
     fn finish(&mut self, end: Result<Established, Error>) {
         self.collect();
+        self.has_told = end.is_err() && !self.outgoing.is_empty();
         self.end = Some(end);
     }
 

@@ -164,6 +164,12 @@ impl Inbound {
         unread
     }
 
+    /// Gives the unread bytes back: the handshake did not come about.
+    pub(crate) fn give_back(&mut self, unread: Vec<u8>) {
+        self.places = Places { plain: 0..0, unread: 0..unread.len() };
+        self.rest = unread;
+    }
+
     /// Opens what is left of earlier reads.
     ///
     /// # Errors
@@ -367,4 +373,136 @@ fn too_long(wanted: usize) -> Error {
         Fault::PeerMisbehaved,
         format!("the peer's record has at least {wanted} bytes; {LONGEST_RECORD} are accepted"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use sspi_core::QualityOfProtection;
+    use tokio::io::ReadBuf;
+
+    use super::*;
+
+    /// Records of one byte of length and that much data.
+    struct Lengths;
+
+    impl ReceivingHalf for Lengths {
+        fn decrypt_message(
+            &mut self,
+            memory: &mut [u8],
+            buffers: &mut [SecBuffer],
+        ) -> Result<Decrypted, Error> {
+            let all = buffers[0].range();
+            let data = all.start + 1..all.start + 1 + usize::from(memory[all.start]);
+            if data.end > all.end {
+                return Ok(Decrypted::Incomplete { missing: Some(data.end - all.end) });
+            }
+            buffers[1] = SecBuffer::new(SecBufferType::DATA, data.clone());
+            buffers[0] = SecBuffer::EMPTY;
+            if data.end < all.end {
+                buffers[2] = SecBuffer::new(SecBufferType::EXTRA, data.end..all.end);
+            }
+            Ok(Decrypted::Message)
+        }
+
+        fn verify_signature(
+            &mut self,
+            _memory: &[u8],
+            _buffers: &[SecBuffer],
+        ) -> Result<QualityOfProtection, Error> {
+            Err(Error::unsupported("Lengths", "VerifySignature"))
+        }
+    }
+
+    fn inbound(unread: &[u8]) -> Inbound {
+        let sizes = RecordSizes { header: 1, trailer: 0, message: 255 };
+        Inbound::new(Framing::Stream, &sizes, unread.to_vec())
+    }
+
+    /// What the transport gives, into a caller's buffer of so many bytes.
+    fn absorb(inbound: &mut Inbound, bytes: &[u8], room: usize) -> (Progress, Vec<u8>) {
+        let kept = inbound.unread();
+        let mut memory = vec![0; kept + bytes.len()];
+        memory[kept..].copy_from_slice(bytes);
+        let mut buffer = vec![0; room];
+        let mut buffer = ReadBuf::new(&mut buffer);
+        let progress = inbound.absorb(&mut Lengths, &mut buffer, &mut memory, bytes.len()).unwrap();
+        (progress, buffer.filled().to_vec())
+    }
+
+    fn work(inbound: &mut Inbound, room: usize) -> (Progress, Vec<u8>) {
+        let mut buffer = vec![0; room];
+        let mut buffer = ReadBuf::new(&mut buffer);
+        let progress = inbound.work(&mut Lengths, &mut buffer).unwrap();
+        (progress, buffer.filled().to_vec())
+    }
+
+    #[test]
+    fn whole_records_leave_no_memory_behind() {
+        let mut inbound = inbound(&[]);
+        assert_eq!(absorb(&mut inbound, b"\x02ab\x01c", 100), (Progress::Hungry, b"abc".to_vec()));
+        assert_eq!(inbound.rest.capacity(), 0);
+        assert!(!inbound.is_ready());
+    }
+
+    #[test]
+    fn a_part_of_a_record_is_kept_until_it_is_whole() {
+        let mut inbound = inbound(&[]);
+        assert_eq!(absorb(&mut inbound, b"\x02ab\x05", 100).1, b"ab");
+        assert_eq!(inbound.rest, b"\x05");
+        assert_eq!(absorb(&mut inbound, b"hel", 100), (Progress::Hungry, Vec::new()));
+        assert_eq!(absorb(&mut inbound, b"l", 100), (Progress::Hungry, Vec::new()));
+        assert_eq!(inbound.rest, b"\x05hell");
+        assert_eq!(absorb(&mut inbound, b"o\x03x", 100).1, b"hello");
+        assert_eq!(inbound.rest, b"\x03x");
+        assert_eq!(absorb(&mut inbound, b"yz", 100).1, b"xyz");
+        assert_eq!(inbound.rest.capacity(), 0);
+    }
+
+    #[test]
+    fn plaintext_that_does_not_fit_is_delivered_later_and_then_forgotten() {
+        let mut inbound = inbound(b"\x04abcd\x02ef\x09g");
+        assert_eq!(work(&mut inbound, 3), (Progress::Full, b"abc".to_vec()));
+        assert_eq!(work(&mut inbound, 2), (Progress::Full, b"de".to_vec()));
+        assert_eq!(work(&mut inbound, 2), (Progress::Hungry, b"f".to_vec()));
+        assert_eq!(inbound.rest, b"\x09g");
+        assert!(inbound.rest.capacity() < 8);
+        assert_eq!(absorb(&mut inbound, b"hijklmno", 9).1, b"ghijklmno");
+        assert_eq!(inbound.rest.capacity(), 0);
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_caller_has_room_for() {
+        let sizes = RecordSizes { header: 5, trailer: 17, message: 16_384 };
+        let inbound = Inbound::new(Framing::Stream, &sizes, Vec::new());
+        assert_eq!(inbound.read_size(1), 16_406);
+        assert_eq!(inbound.read_size(16_384), 16_406);
+        assert_eq!(inbound.read_size(1 << 20), 4 * 16_406);
+    }
+
+    #[test]
+    fn a_record_that_never_ends_is_refused() {
+        struct Endless;
+        impl ReceivingHalf for Endless {
+            fn decrypt_message(
+                &mut self,
+                _memory: &mut [u8],
+                _buffers: &mut [SecBuffer],
+            ) -> Result<Decrypted, Error> {
+                Ok(Decrypted::Incomplete { missing: Some(LONGEST_RECORD) })
+            }
+            fn verify_signature(
+                &mut self,
+                _memory: &[u8],
+                _buffers: &[SecBuffer],
+            ) -> Result<QualityOfProtection, Error> {
+                Err(Error::unsupported("Endless", "VerifySignature"))
+            }
+        }
+        let mut inbound = inbound(b"x");
+        let mut buffer = [0; 8];
+        let error = inbound.work(&mut Endless, &mut ReadBuf::new(&mut buffer)).unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);
+        assert!(inbound.end().unwrap().is_err());
+        assert_eq!(inbound.rest.capacity(), 0);
+    }
 }

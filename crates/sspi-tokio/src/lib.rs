@@ -8,7 +8,7 @@
 //! use std::sync::Arc;
 //!
 //! use sspi_core::{CredentialUse, CredentialsRequest, InitializeRequest, Registry};
-//! use sspi_tokio::{Framing, HandshakeOptions, SecureStream, handshake};
+//! use sspi_tokio::{HandshakeOptions, SecureStream, handshake};
 //! use tokio::io::{AsyncRead, AsyncWrite};
 //!
 //! async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
@@ -18,7 +18,7 @@
 //!     stream: S,
 //! ) -> Result<SecureStream<S>, Box<dyn std::error::Error>> {
 //!     let package = packages.by_name(package)?;
-//!     let options = HandshakeOptions::new(Framing::of(package.package_info()));
+//!     let options = HandshakeOptions::of(package.package_info());
 //!     let request = CredentialsRequest::configured(CredentialUse::Outbound);
 //!     let credentials = package.acquire_credentials_handle(&request)?;
 //!     let request = InitializeRequest { target_name: Some(host.into()), ..Default::default() };

@@ -4,6 +4,8 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
+use sspi_core::PackageInfo;
+
 use crate::{Answers, Framing, NoAnswers};
 
 /// How a handshake is run.
@@ -31,6 +33,12 @@ impl HandshakeOptions {
     #[must_use]
     pub fn new(framing: Framing) -> Self {
         Self { framing, deadline: Some(DEADLINE), maximum_token: MAXIMUM_TOKEN, answers: Arc::new(NoAnswers) }
+    }
+
+    /// What fits the package.
+    #[must_use]
+    pub fn of(package: &PackageInfo) -> Self {
+        Self::new(Framing::of(package))
     }
 
     /// The same with other answers.

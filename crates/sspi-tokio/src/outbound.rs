@@ -258,6 +258,17 @@ impl Outbound {
         Ok(())
     }
 
+    /// Tells the peer that there is no handshake on this context: the alert no_renegotiation, a warning. The context goes
+    /// on.
+    ///
+    /// # Errors
+    /// `SEC_E_UNSUPPORTED_FUNCTION` of a package that has no alerts: it cannot decline, so the context ends.
+    pub(crate) fn decline_renegotiation(&mut self, sender: &mut dyn SendingHalf) -> Result<(), Error> {
+        const NO_RENEGOTIATION: u8 = 100;
+        let token = ControlToken::Alert { level: AlertLevel::Warning, number: NO_RENEGOTIATION };
+        self.apply_control_token(sender, &token)
+    }
+
     /// Says, once, that nothing more will be sent.
     ///
     /// # Errors

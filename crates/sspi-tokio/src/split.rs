@@ -100,6 +100,20 @@ impl<S: AsyncWrite + Unpin> Shared<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Shared<S> {
+    /// Tells the peer that a split stream does not negotiate again; whether the package has words for that.
+    fn decline_renegotiation(&self, cx: &mut Context<'_>) -> bool {
+        let mut sending = self.sending();
+        let Sending { sender: Some(sender), outbound, .. } = &mut *sending else { return false };
+        let writer_is_sending = !outbound.pending().is_empty();
+        let declined = outbound.decline_renegotiation(&mut **sender).is_ok();
+        if declined && !writer_is_sending {
+            let _best_effort = poll_drain(outbound, &mut Locked(&self.io), cx);
+        }
+        declined
+    }
+}
+
 macro_rules! what_both_halves_know {
     ($half:ident) => {
         impl<S> $half<S> {
@@ -160,8 +174,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureReadHalf<S> {
             let io = &mut Locked(&shared.io);
             match ready!(poll_receive(inbound, &mut **receiver, io, cx, buffer))? {
                 Ok(Progress::Renegotiate) => {
-                    let package = &shared.attributes.package_info().name;
-                    inbound.fail(Error::unsupported(package, "renegotiation of a stream that was split"));
+                    if !shared.decline_renegotiation(cx) {
+                        let package = &shared.attributes.package_info().name;
+                        inbound.fail(Error::unsupported(package, "renegotiation of a stream that was split"));
+                    }
                 }
                 Ok(_) => {}
                 Err(error) => shared.alert(cx, &error),

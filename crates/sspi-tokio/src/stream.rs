@@ -53,6 +53,14 @@ enum Session {
     Closed,
 }
 
+/// What became of a peer's wish to negotiate again.
+#[derive(PartialEq, Eq)]
+enum Begun {
+    Started,
+    Declined,
+    Failed,
+}
+
 struct Renegotiating {
     machine: Machine,
     wakers: Arc<Wakers>,
@@ -122,9 +130,11 @@ impl<S> SecureStream<S> {
         self.outbound.fail(error.clone());
     }
 
-    /// Turns the context back into a handshake, which takes what is unread.
-    fn begin_renegotiation(&mut self) {
-        let Session::Open(context) = core::mem::replace(&mut self.session, Session::Closed) else { return };
+    /// Turns the context back into a handshake, which takes what is unread; or tells the peer that there is none.
+    fn begin_renegotiation(&mut self) -> Begun {
+        let Session::Open(context) = core::mem::replace(&mut self.session, Session::Closed) else {
+            return Begun::Failed;
+        };
         let extra = self.inbound.take_unread();
         match context.renegotiate(&extra) {
             Ok(renegotiation) => {
@@ -133,10 +143,18 @@ impl<S> SecureStream<S> {
                 let machine = Machine::new(driver, &self.options);
                 let renegotiating = Renegotiating { machine, wakers: Arc::default() };
                 self.session = Session::Renegotiating(Box::new(renegotiating));
+                Begun::Started
             }
             Err(refused) => {
-                self.session = Session::Open(refused.context);
-                self.fail(&refused.error);
+                let mut context = refused.context;
+                let declined = self.outbound.decline_renegotiation(&mut *context);
+                self.session = Session::Open(context);
+                if declined.is_err() {
+                    self.fail(&refused.error);
+                    return Begun::Failed;
+                }
+                self.inbound.give_back(extra);
+                Begun::Declined
             }
         }
     }
@@ -235,7 +253,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureStream<S> {
                 return Poll::Ready(end);
             }
             match ready!(this.poll_receive(cx, buffer))? {
-                Ok(Progress::Renegotiate) => this.begin_renegotiation(),
+                Ok(Progress::Renegotiate) => {
+                    // What declines it goes out now if nobody else waits to send, otherwise with what they send.
+                    let writer_is_sending = !this.outbound.pending().is_empty();
+                    if this.begin_renegotiation() == Begun::Declined && !writer_is_sending {
+                        let _best_effort = poll_drain(&mut this.outbound, &mut this.io, cx);
+                    }
+                }
                 Ok(_) => {}
                 Err(error) => this.alert(cx, &error),
             }

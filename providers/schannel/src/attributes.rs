@@ -109,6 +109,7 @@ impl Attributes {
                 hkdf_expand_label(hash, secret.as_ref(), b"exporter", context.as_ref(), out)
                     .map_err(|_| too_long())
             }
+            SessionSecrets::Tls12 { extended_master_secret: false, .. } => Err(Self::unbound_master_secret()),
             SessionSecrets::Tls12 { master, client_random, server_random, .. } => {
                 let length;
                 let mut seed: Vec<&[u8]> = vec![client_random, server_random];
@@ -128,7 +129,7 @@ impl Attributes {
         Error::new(
             SecStatus::SEC_E_UNSUPPORTED_FUNCTION,
             Fault::PeerIncompatible,
-            "the peer has no extended master secret, and without it this channel binding is not safe",
+            "the peer has no extended master secret, and without it neither bindings nor keying material are safe",
         )
     }
 
@@ -203,9 +204,6 @@ impl QueryContextAttributes for Attributes {
 
     /// Spec: BINDING (RFC 9266 section 2): an empty context, which in TLS 1.2 is not the same as none.
     fn exporter_bindings(&self) -> Result<ChannelBindings, Error> {
-        if let SessionSecrets::Tls12 { extended_master_secret: false, .. } = self.session.secrets {
-            return Err(Self::unbound_master_secret());
-        }
         let mut out = [0; 32];
         self.export(b"EXPORTER-Channel-Binding", Some(&[]), &mut out)?;
         Ok(ChannelBindings::tls_exporter(&out))
@@ -273,6 +271,7 @@ impl QueryContextAttributes for Attributes {
     /// In TLS 1.3 a binding of this kind does not exist. Spec: TLS13 appendix C.5.
     fn unique_bindings(&self) -> Result<ChannelBindings, Error> {
         match &self.session.secrets {
+            SessionSecrets::Tls12 { extended_master_secret: false, .. } => Err(Self::unbound_master_secret()),
             SessionSecrets::Tls12 { unique: Some(verify_data), .. } => {
                 Ok(ChannelBindings::tls_unique(verify_data))
             }

@@ -375,7 +375,7 @@ impl Receiver {
 
     fn data(&mut self, len: usize) -> Result<(), status::Error> {
         if len > 0 {
-            (self.empty_records, self.warnings, self.key_updates) = (0, 0, 0);
+            (self.empty_records, self.warnings, self.key_updates, self.renegotiations) = (0, 0, 0, 0);
             return Ok(());
         }
         flood(&mut self.empty_records, FLOOD_LIMIT, "empty records")
@@ -410,9 +410,7 @@ impl Receiver {
         let mut decrypted = Decrypted::Message;
         while let Some(&[kind, a, b, c]) = self.fragment.first_chunk::<4>() {
             let len = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
-            if len > MAX_POST_HANDSHAKE {
-                return Err(status::Error::TooMuchHandshake { limit: MAX_POST_HANDSHAKE });
-            }
+            self.check_header(kind, len)?;
             if self.fragment.len() < 4 + len {
                 break;
             }
@@ -425,6 +423,27 @@ impl Receiver {
             };
         }
         Ok(decrypted)
+    }
+
+    /// Refuses from its header a message that may not come, before its body is waited for and kept.
+    fn check_header(&self, kind: u8, len: usize) -> Result<(), status::Error> {
+        let is_tls13 = self.protection.layout() == Layout::Tls13;
+        match (kind, is_tls13, self.is_client) {
+            (KEY_UPDATE, true, _) if len == 1 => Ok(()),
+            (KEY_UPDATE, true, _) => {
+                Err(status::Error::Decode { what: format!("KeyUpdate with a body of {len} bytes") })
+            }
+            (HELLO_REQUEST, false, true) if len == 0 => Ok(()),
+            (NEW_SESSION_TICKET, true, true) | (CLIENT_HELLO, false, false) if len <= MAX_POST_HANDSHAKE => {
+                Ok(())
+            }
+            (NEW_SESSION_TICKET, true, true) | (CLIENT_HELLO, false, false) => {
+                Err(status::Error::TooMuchHandshake { limit: MAX_POST_HANDSHAKE })
+            }
+            _ => Err(status::Error::UnexpectedMessage {
+                what: format!("handshake message {kind} of {len} bytes"),
+            }),
+        }
     }
 
     /// TLS 1.3. Spec: TLS13 section 4.6.

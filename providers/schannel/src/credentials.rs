@@ -8,7 +8,7 @@ use sspi_core::{
     InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes, SecStatus, SpProt,
 };
 
-use crate::backend::rustls::{ClientConfigs, Identity, ServerConfigs, Settings, VerifyPolicy};
+use crate::backend::rustls::{ClientConfigs, Identity, ServerConfigs, Settings, VerifyPolicy, check_alpn};
 use crate::certificate::pem;
 use crate::cipher_suites::{SUITES, SuiteRow};
 use crate::client::Client;
@@ -228,13 +228,7 @@ fn parse_pin(pin: &str) -> Result<[u8; 32], Error> {
 }
 
 fn alpn_name(name: &str) -> Result<Vec<u8>, Error> {
-    if name.is_empty() || name.len() > 255 {
-        return Err(configuration(
-            "alpn",
-            SecStatus::SEC_E_INVALID_PARAMETER,
-            format!("an application protocol has 1 to 255 bytes, not {}", name.len()),
-        ));
-    }
+    check_alpn(name.as_bytes())?;
     Ok(name.as_bytes().to_vec())
 }
 

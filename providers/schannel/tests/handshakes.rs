@@ -291,6 +291,46 @@ fn the_application_is_asked_for_a_certificate_only_when_the_server_wants_one() {
 }
 
 #[test]
+fn where_the_application_chooses_the_certificate_it_is_asked_each_time_and_nothing_configured_is_shown() {
+    let world = World::default();
+    let identity = |name: &str| {
+        let certificate = world.pki.client(name).issue();
+        CertificateIdentity {
+            chain: certificate.chain_der().to_vec(),
+            private_key: Arc::new(Secret::new(certificate.key_der().to_vec())),
+        }
+    };
+    let configured = world.certificate(&world.pki.client("configured").issue());
+    for protocol in PROTOCOLS {
+        let server =
+            world.inbound(SchannelConfig { client_auth: ClientAuth::Optional, ..world.server(&[protocol]) });
+        let client = world.outbound(SchannelConfig {
+            client_certificate: ClientCertificate::Ask,
+            certificates: vec![configured.clone()],
+            ..world.client(&[protocol])
+        });
+        for answer in [Some(identity("alice")), Some(identity("bob")), None, None] {
+            let mut asked = 0;
+            let (c, s) = pair::run(
+                client.initialize(&initialize_request()).unwrap(),
+                server.accept(&accept_request()).unwrap(),
+                usize::MAX,
+                &mut |question| {
+                    let Question::ClientCertificate(ask) = question else { panic!("another question") };
+                    asked += 1;
+                    ask.answer(answer.clone());
+                },
+            );
+            let (mut c, mut s) = (c.ok().unwrap(), s.ok().unwrap());
+            assert_eq!(asked, 1, "{protocol:?}");
+            let shown = s.context.attributes().remote_certificate().ok().map(|c| c.leaf().to_vec());
+            assert_eq!(shown, answer.map(|identity| identity.chain[0].clone()), "{protocol:?}");
+            send(&mut s, &mut c, b"a ticket comes along");
+        }
+    }
+}
+
+#[test]
 fn a_question_that_is_not_answered_is_an_error_and_nothing_is_lost() {
     let world = World::default();
     let server = world

@@ -82,6 +82,21 @@ fn c6_an_outbound_credential_without_certificate_is_good() {
 }
 
 #[test]
+fn c7_c8_protocols_of_the_other_role_only_are_an_algorithm_mismatch() {
+    // Windows judges them when the credential is acquired; here a credential's protocols have no role, a request's do.
+    let world = World::default();
+    let servers = Some(SpProt::TLS1_2.intersection(SpProt::SERVERS));
+    let clients = Some(SpProt::TLS1_2.intersection(SpProt::CLIENTS));
+    let client = world.outbound(world.client(&BOTH));
+    let server = world.inbound(world.server(&BOTH));
+    let initialize = |protocols| client.initialize(&InitializeRequest { protocols, ..initialize_request() });
+    let accept = |protocols| server.accept(&sspi_core::AcceptRequest { protocols, ..accept_request() });
+    assert_eq!(initialize(servers).err().unwrap().status(), SecStatus::SEC_E_ALGORITHM_MISMATCH);
+    assert_eq!(accept(clients).err().unwrap().status(), SecStatus::SEC_E_ALGORITHM_MISMATCH);
+    assert!(initialize(clients).is_ok() && accept(servers).is_ok());
+}
+
+#[test]
 fn c11_a_bogus_certificate_is_unknown_credentials() {
     let world = World::default();
     let good = world.pki.server("localhost").issue();

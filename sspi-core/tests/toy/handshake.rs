@@ -100,11 +100,17 @@ fn completion(password: &Secret<String>, nonce: &[u8], user: &[u8]) -> [u8; 8] {
     mac.piece(b"completion").piece(nonce).piece(user).finish()
 }
 
-/// `TOY1` as its parts: nonce, completion, user.
-fn hello(body: &[u8]) -> Result<(&[u8; 8], &[u8; 8], &[u8]), Error> {
+/// `TOY1` as its parts.
+struct Hello<'a> {
+    nonce: &'a [u8; 8],
+    completion: &'a [u8; 8],
+    user: &'a [u8],
+}
+
+fn hello(body: &[u8]) -> Result<Hello<'_>, Error> {
     let parts = body.split_first_chunk().and_then(|(nonce, rest)| {
         let (completion, user) = rest.split_first_chunk()?;
-        Some((nonce, completion, user))
+        Some(Hello { nonce, completion, user })
     });
     parts.ok_or_else(|| malformed("TOY1 has no nonce"))
 }
@@ -205,7 +211,7 @@ impl InitializeSecurityContext for Client {
         let filled = {
             let toy1 = read(token).map_err(|_| malformed("the token is not whole"))?;
             expect(&toy1, *b"TOY1")?;
-            let (nonce, _, user) = hello(toy1.body)?;
+            let Hello { nonce, user, .. } = hello(toy1.body)?;
             completion(&identity.password, nonce, user)
         };
         if let Some(room) = token.get_mut(HEADER + 8..HEADER + 16) {
@@ -271,7 +277,7 @@ impl Server {
 
     fn toy1(&mut self, toy1: &Token<'_>) -> Result<Step, Error> {
         expect(toy1, *b"TOY1")?;
-        let (nonce, completed, user) = hello(toy1.body)?;
+        let Hello { nonce, completion: completed, user } = hello(toy1.body)?;
         let name = core::str::from_utf8(user).map_err(|_| malformed("the user's name is not UTF-8"))?;
         let password = self.password(name)?;
         if *completed != [0; 8] && *completed != completion(&password, nonce, user) {

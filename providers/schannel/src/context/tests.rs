@@ -291,7 +291,7 @@ fn handshake_messages_that_are_too_large_or_out_of_place_are_refused() {
         (&[20, 0, 0, 0], 10),                // Finished
         (&[1, 0, 0, 0], 10),                 // ClientHello
         (&[24, 0, 0, 1, 2], 47),             // KeyUpdate of an unknown kind
-        (&[24, 0, 0, 2, 0, 0], 47),          // KeyUpdate that is too long
+        (&[24, 0, 0, 2, 0, 0], 50),          // KeyUpdate that is too long
         (&[24, 0, 0, 1, 0, 4, 0, 0, 0], 10), // something behind KeyUpdate
         (&[], 10),                           // nothing
     ] {

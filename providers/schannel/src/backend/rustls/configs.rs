@@ -271,7 +271,9 @@ impl ClientConfigs {
             config.alpn_protocols.clone_from(&settings.alpn);
             config.enable_secret_extraction = true;
             config.key_log = settings.secrets();
-            config.resumption = if settings.resume && settings.session_cache_entries > 0 {
+            // Where the application chooses the certificate, a session of one choice must not stand in for another.
+            let may_resume = settings.resume && !settings.ask_for_client_certificate;
+            config.resumption = if may_resume && settings.session_cache_entries > 0 {
                 Resumption::in_memory_sessions(settings.session_cache_entries)
                     .tls12_resumption(Tls12Resumption::SessionIdOrTickets)
             } else {
@@ -383,6 +385,8 @@ impl ResolvesClientCert for ClientIdentities {
         observed::with(|o| {
             let chosen = match &o.client_certificate {
                 Some(answer) => answer.clone(),
+                // The application decides, and it was not asked: nothing is shown.
+                None if self.0.ask_for_client_certificate => None,
                 None => self.0.identities.iter().find(fits).map(Identity::certified_key),
             };
             o.local.clone_from(&chosen);

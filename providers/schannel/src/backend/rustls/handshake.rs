@@ -22,16 +22,21 @@ use zeroize::Zeroizing;
 use super::configs::{ClientConfigs, Identity, ServerConfigs, Settings};
 use super::error::Situation;
 use super::observed::{self, Observed};
-use super::records::{ALERT, APPLICATION_DATA, MAX_PLAINTEXT, Protection, RECORD_HEADER};
+use super::records::{ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, Protection, RECORD_HEADER};
 use super::transcript::{EncryptedFlight, Flight, Transcript};
+use crate::certificate::validity;
 use crate::cipher_suites::SuiteRow;
 use crate::first_flight::FirstFlight;
-use crate::status::Error;
+use crate::status::{CertificateKind, CertificateProblem, Error};
 
 /// What rustls, and we after it, tolerate of something harmless.
 pub(crate) const FLOOD_LIMIT: usize = 32;
 /// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
 const MAX_HELD: usize = 128 << 10;
+/// The same for a ClientHello, which anybody can begin to send: real ones are a tenth of it.
+const MAX_HELLO: usize = 32 << 10;
+/// No encrypted record of TLS 1.3 is shorter: header, content type, tag. In TLS 1.2 none comes in a handshake.
+const SHORTEST_CIPHERTEXT: usize = RECORD_HEADER + 1 + 16;
 /// The most that a peer may send before its handshake is complete.
 const MAX_HANDSHAKE: usize = 512 << 10;
 
@@ -132,6 +137,19 @@ pub(crate) struct ServerParameters<'a> {
     pub(crate) extended_errors: bool,
 }
 
+/// An application protocol's name has 1 to 255 bytes. Spec: ALPN section 3.1.
+pub(crate) fn check_alpn(name: &[u8]) -> Result<(), sspi_core::Error> {
+    if (1..=255).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(sspi_core::Error::new(
+        SecStatus::SEC_E_INVALID_PARAMETER,
+        Fault::Configuration,
+        format!("an application protocol has 1 to 255 bytes, not {}", name.len()),
+    )
+    .with_setting("alpn"))
+}
+
 /// The name or address that a target stands for: the host of a service principal name, brackets and final dot removed.
 fn server_name(target: &str) -> Result<ServerName<'static>, sspi_core::Error> {
     let host = target.split_once('/').map_or(target, |(_service, host)| host);
@@ -172,6 +190,8 @@ struct Running {
     looked_at: bool,
     certificate: CertificateAsk,
     extended_errors: bool,
+    /// Whether certificates are judged here; otherwise the application does it.
+    judges_certificates: bool,
 }
 
 /// How far a client is with asking for its certificate.
@@ -195,6 +215,7 @@ impl Handshake {
         let settings = &configs.settings;
         let mut config = configs.config(parameters.protocols, parameters.manual)?;
         if let Some(protocols) = parameters.alpn {
+            protocols.iter().try_for_each(|name| check_alpn(name))?;
             Arc::make_mut(&mut config).alpn_protocols = protocols.to_vec();
         }
         let name = match parameters.target {
@@ -220,7 +241,13 @@ impl Handshake {
         } else {
             CertificateAsk::Never
         };
-        Ok(Self::new(Connection::Client(Box::new(connection)), settings, ask, parameters.extended_errors))
+        Ok(Self::new(
+            Connection::Client(Box::new(connection)),
+            settings,
+            ask,
+            parameters.extended_errors,
+            !parameters.manual,
+        ))
     }
 
     /// A server's handshake.
@@ -231,6 +258,7 @@ impl Handshake {
         let settings = &configs.settings;
         let mut config = configs.config(parameters.protocols, parameters.mutual)?;
         if let Some(protocols) = parameters.alpn {
+            protocols.iter().try_for_each(|name| check_alpn(name))?;
             Arc::make_mut(&mut config).alpn_protocols = protocols.to_vec();
         }
         let connection = UnbufferedServerConnection::new(config)
@@ -240,6 +268,7 @@ impl Handshake {
             settings,
             CertificateAsk::Never,
             parameters.extended_errors,
+            true,
         ))
     }
 
@@ -248,6 +277,7 @@ impl Handshake {
         settings: &Arc<Settings>,
         certificate: CertificateAsk,
         extended_errors: bool,
+        judges_certificates: bool,
     ) -> Self {
         let running = Running {
             connection,
@@ -260,6 +290,7 @@ impl Handshake {
             looked_at: false,
             certificate,
             extended_errors,
+            judges_certificates,
         };
         Self { state: State::Running(Box::new(running)) }
     }
@@ -288,15 +319,40 @@ impl Handshake {
         let State::Running(running) = core::mem::replace(&mut self.state, State::Complete) else {
             return Err(sspi_core::Error::invalid_handle("the handshake is over").into());
         };
-        match running.establish() {
-            Ok(established) => Ok(Progress::Complete { established: Box::new(established), token, used }),
-            Err(error) => {
-                let error = sspi_core::Error::from(error);
-                self.state = State::Failed(error.clone());
-                Err(error.into())
-            }
-        }
+        let (extended_errors, judges) = (running.extended_errors, running.judges_certificates);
+        let settings = Arc::clone(&running.settings);
+        let refused = match running.establish() {
+            Ok(mut established) => match judge_again(&established.session, judges, &settings) {
+                Ok(()) => return Ok(Progress::Complete { established: Box::new(established), token, used }),
+                Err(error) => {
+                    let alert = error.alert().unwrap_or_default();
+                    let record = established.sending.seal_message(ALERT, &[2, alert]).unwrap_or_default();
+                    Failure { error: error.into(), token: [token, record].concat() }
+                }
+            },
+            Err(error) => Failure { error: error.into(), token },
+        };
+        self.state = State::Failed(refused.error.clone());
+        Err(if extended_errors { refused } else { Failure::silent(refused.error) })
     }
+}
+
+/// A resumed session was judged when it was made, perhaps long ago: what may have changed since is looked at again.
+fn judge_again(session: &Session, judges: bool, settings: &Settings) -> Result<(), Error> {
+    let Some(leaf) = session.peer_chain.as_ref().and_then(|chain| chain.first()) else { return Ok(()) };
+    if !session.resumed || !judges || !settings.verify.pins.is_empty() {
+        return Ok(());
+    }
+    let problem = |kind| {
+        let whose = if session.is_client { "the server's certificate" } else { "the client's certificate" };
+        Error::Certificate(CertificateProblem {
+            kind,
+            whose,
+            detail: "it was valid when the session was made".to_owned(),
+        })
+    };
+    let (_, not_after) = validity(leaf).map_err(|_| problem(CertificateKind::BadEncoding))?;
+    if settings.environment.clock.now() > not_after { Err(problem(CertificateKind::Expired)) } else { Ok(()) }
 }
 
 enum Advanced {
@@ -358,12 +414,19 @@ impl Running {
                 self.certificate = CertificateAsk::Asked(answer);
                 return Ok(Advanced::Progress(Progress::Ask(Question::ClientCertificate(ask))));
             }
+            if record.first() == Some(&APPLICATION_DATA) && len < SHORTEST_CIPHERTEXT {
+                // rustls tries records that may be early data again with every one that follows, and an empty one costs
+                // nothing of what limits that.
+                let error = Error::UnexpectedRecord { content_type: APPLICATION_DATA };
+                return Err(self.fail(error, token));
+            }
             self.looked_at = false;
             used += len;
             self.taken += len;
             self.held.extend_from_slice(record);
-            if self.held.len() > MAX_HELD {
-                return Err(self.fail(Error::TooMuchHandshake { limit: MAX_HELD }, token));
+            let limit = if self.awaits_hello() { MAX_HELLO } else { MAX_HELD };
+            if self.held.len() > limit {
+                return Err(self.fail(Error::TooMuchHandshake { limit }, token));
             }
             if self.taken > MAX_HANDSHAKE {
                 return Err(self.fail(Error::TooMuchHandshake { limit: MAX_HANDSHAKE }, token));
@@ -396,6 +459,11 @@ impl Running {
         Ok(if body.len() < len { Err(len - body.len()) } else { Ok(RECORD_HEADER + len) })
     }
 
+    /// Whether this is a server that has not seen a whole ClientHello.
+    fn awaits_hello(&self) -> bool {
+        matches!(self.connection, Connection::Server(_)) && !self.transcript.has_client_hello()
+    }
+
     /// Reads along: the transcript, and whether the server asks for a certificate.
     fn look(&mut self, record: &[u8]) {
         self.transcript.records(record);
@@ -423,6 +491,10 @@ impl Running {
             self.certificate = CertificateAsk::Never;
             return;
         };
+        // Anything else may come between; it is no part of the flight.
+        if opened.content_type != HANDSHAKE {
+            return;
+        }
         match encrypted_flight.content(copy.get(opened.content).unwrap_or_default()) {
             Flight::Undecided => {}
             Flight::NotRequested => self.certificate = CertificateAsk::Never,

@@ -16,6 +16,6 @@ mod verify;
 pub(crate) use configs::{ClientConfigs, Identity, ServerConfigs, Settings};
 pub(crate) use handshake::{
     ClientParameters, Established, FLOOD_LIMIT, Handshake, Progress, ServerParameters, Session,
-    SessionSecrets, Tickets,
+    SessionSecrets, Tickets, check_alpn,
 };
 pub(crate) use verify::VerifyPolicy;

@@ -78,6 +78,11 @@ impl Transcript {
         self.over
     }
 
+    /// Whether a whole ClientHello has passed.
+    pub(crate) const fn has_client_hello(&self) -> bool {
+        self.over || self.server_hello.is_some() || !self.client_hello.is_empty()
+    }
+
     /// The ClientHello, until it is answered.
     pub(crate) fn client_hello(&self) -> Option<HelloSummary> {
         HelloSummary::parse(&self.client_hello).ok()

@@ -1,0 +1,156 @@
+//! Negotiating again, in the middle of a stream.
+
+use std::time::Duration;
+
+use sspi_core::{ControlToken, SecStatus};
+use sspi_tokio::{HandshakeOptions, SecureStream, blocking, handshake};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
+
+use crate::pair::{Flavour, OneCertificate, Seeded, inside, yields};
+use crate::stream_toy::{self, Habits};
+
+async fn connect(
+    habits: Habits,
+    pipe: usize,
+    options: &HandshakeOptions,
+) -> (SecureStream<DuplexStream>, SecureStream<DuplexStream>) {
+    let (client, server) = duplex(pipe);
+    let (client, server) = tokio::join!(
+        handshake(client, stream_toy::client(habits), options),
+        handshake(server, stream_toy::server(habits), options)
+    );
+    (client.unwrap(), server.unwrap())
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_it_negotiates_again_and_data_goes_on() {
+    for pipe in [1, 7, 4096] {
+        let options = Flavour::Stream.options().with_answers(OneCertificate);
+        let habits = Habits { wants_certificate: true, ..Habits::default() };
+        let (mut client, mut server) = connect(habits, pipe, &options).await;
+        let serve = async {
+            server.write_all(b"before").await.unwrap();
+            server.apply_control_token(&ControlToken::Renegotiate).await.unwrap();
+            // Reading drives the new handshake.
+            let mut got = [0; 5];
+            server.read_exact(&mut got).await.unwrap();
+            assert_eq!(&got, b"after");
+            server.write_all(b"and after").await.unwrap();
+            server.shutdown().await.unwrap();
+            server
+        };
+        let ask = async {
+            let mut got = [0; 6];
+            client.read_exact(&mut got).await.unwrap();
+            assert_eq!(&got, b"before");
+            let (mut read, mut write) = split(&mut client);
+            let mut rest = Vec::new();
+            let send = async {
+                // The reader has to meet the request first.
+                yields(50).await;
+                write.write_all(b"after").await.unwrap();
+                write.flush().await.unwrap();
+            };
+            let (_, ()) = tokio::join!(async { read.read_to_end(&mut rest).await.unwrap() }, send);
+            rest
+        };
+        let (server, rest) = tokio::join!(serve, ask);
+        assert_eq!(rest, b"and after", "{pipe}");
+        assert_eq!(server.attributes().names().unwrap(), "a certificate");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_and_a_writer_both_go_on_behind_it() {
+    let options = Flavour::Stream.options();
+    for pipe in [7, 200, 4096] {
+        let (client, server) = connect(Habits::default(), pipe, &options).await;
+        let data = Seeded(5).bytes(20_000);
+        let (mut client_read, mut client_write) = split(client);
+        let (mut server_read, mut server_write) = split(server);
+        let serve = async {
+            let mut got = vec![0; data.len()];
+            server_read.read_exact(&mut got).await.unwrap();
+            got
+        };
+        let sends = async {
+            server_write.write_all(&[5]).await.unwrap();
+            server_write.flush().await.unwrap();
+        };
+        let ((), got) = tokio::join!(sends, async {
+            let reads = async { client_read.read_u8().await.unwrap() };
+            let writes = async {
+                client_write.write_all(&data).await.unwrap();
+                client_write.flush().await.unwrap();
+            };
+            tokio::join!(reads, writes, serve).2
+        });
+        assert!(got == data, "{pipe}");
+    }
+}
+
+#[tokio::test]
+async fn a_package_that_refuses_to_negotiate_again_says_so_and_the_stream_goes_on() {
+    let habits = Habits { refuses_renegotiation: true, ..Habits::default() };
+    let (mut client, mut server) = connect(habits, 100, &Flavour::Stream.options()).await;
+    server.apply_control_token(&ControlToken::Renegotiate).await.unwrap();
+    server.write_all(b"on").await.unwrap();
+    server.flush().await.unwrap();
+    let mut data = [0; 2];
+    client.read_exact(&mut data).await.unwrap();
+    assert_eq!(&data, b"on");
+    let error = server.read(&mut [0; 8]).await.unwrap_err();
+    assert!(inside(&error).message().contains("100"), "no_renegotiation was said: {error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renegotiation_has_the_deadline_of_the_handshake() {
+    let options = Flavour::Stream.options().with_deadline(Some(Duration::from_secs(3)));
+    let (mut client, mut server) = connect(Habits::default(), 100, &options).await;
+    server.apply_control_token(&ControlToken::Renegotiate).await.unwrap();
+    let error = client.read(&mut [0; 8]).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    let error = client.read(&mut [0; 8]).await.unwrap_err();
+    assert_eq!(inside(&error).status(), SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED);
+    let error = client.write(b"x").await.unwrap_err();
+    assert_eq!(inside(&error).status(), SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED);
+}
+
+#[tokio::test]
+async fn a_message_package_does_not_negotiate_again_in_frames() {
+    let (mut client, mut server) = Flavour::Nns.connect(100).await;
+    server.apply_control_token(&ControlToken::Renegotiate).await.unwrap();
+    let error = client.read(&mut [0; 8]).await.unwrap_err();
+    assert_eq!(inside(&error).status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+}
+
+#[test]
+fn threads_negotiate_again_too() {
+    use std::io::{Read, Write};
+    let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let options = Flavour::Stream.blocking_options();
+    let (requested, wait) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let requested = requested;
+            let handshaking = stream_toy::server(Habits::default());
+            let mut server = blocking::handshake(server, handshaking, &options).unwrap();
+            server.write_all(b"before").unwrap();
+            server.apply_control_token(&ControlToken::Renegotiate).unwrap();
+            requested.send(()).unwrap();
+            let mut got = [0; 5];
+            server.read_exact(&mut got).unwrap();
+            server.write_all(&got).unwrap();
+            server.shutdown().unwrap();
+        });
+        let handshaking = stream_toy::client(Habits::default());
+        let mut client = blocking::handshake(client, handshaking, &options).unwrap();
+        wait.recv().unwrap();
+        let mut got = [0; 64];
+        assert_eq!(client.read(&mut got).unwrap(), 6, "data arrives first");
+        client.write_all(b"after").unwrap();
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"after");
+    });
+}

@@ -1,0 +1,187 @@
+//! Runs the matrix of real peers, and prints or writes it as a table.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+use std::{env, fs};
+
+use clap::Parser;
+use opensspi_integration_tests::matrix::{Case, Feature, Outcome, Role, Scale, skips};
+use opensspi_integration_tests::peers::{Peer, Version};
+use serde_json::json;
+
+/// Runs OpenSSPI against real peers: peer × role × version × feature.
+#[derive(Debug, Parser)]
+#[command(
+    after_help = "Exits with 1 if a case fails, or if a peer is missing and OPENSSPI_PEERS=required is set."
+)]
+struct Arguments {
+    /// Send 100 MB each way in the cases about data, in place of 1 MB.
+    #[arg(long)]
+    full: bool,
+    /// Write the matrix to this file, in Markdown.
+    #[arg(long, value_name = "PATH")]
+    write: Option<PathBuf>,
+    /// Print one JSON document at the end, and progress on standard error.
+    #[arg(long)]
+    json: bool,
+    /// Only this peer: openssl, gnutls, curl, python or java.
+    #[arg(long, value_name = "NAME")]
+    peer: Option<String>,
+    /// Only cases whose name contains this, such as "server 1.3 data".
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+}
+
+struct Ran {
+    case: Case,
+    outcome: Outcome,
+    seconds: f64,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let scale = if arguments.full { Scale::FULL } else { Scale::SMALL };
+    let missing: BTreeMap<&str, String> =
+        Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), peer.available().err()?))).collect();
+    let cases = Case::all().filter(|case| {
+        arguments.peer.as_deref().is_none_or(|peer| peer == case.peer.name())
+            && arguments.only.as_deref().is_none_or(|text| case.to_string().contains(text))
+    });
+    let ran: Vec<Ran> = cases
+        .map(|case| {
+            let begun = Instant::now();
+            let outcome = match missing.get(case.peer.name()) {
+                Some(reason) => Outcome::NotRun(reason.clone()),
+                None => case.run(scale, skips()),
+            };
+            let ran = Ran { case, outcome, seconds: begun.elapsed().as_secs_f64() };
+            progress(&ran, arguments.json);
+            ran
+        })
+        .collect();
+
+    if arguments.json {
+        println!("{}", document(&ran));
+    } else {
+        summary(&ran);
+    }
+    if let Some(path) = &arguments.write
+        && let Err(error) = fs::write(path, page(&ran, scale))
+    {
+        eprintln!("{}: {error}", path.display());
+        return ExitCode::FAILURE;
+    }
+    let required = env::var("OPENSSPI_PEERS").as_deref() == Ok("required");
+    let failed = ran.iter().any(|ran| matches!(ran.outcome, Outcome::Failed(_)));
+    if failed || (required && !missing.is_empty()) || ran.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn progress(ran: &Ran, aside: bool) {
+    let name = ran.case.to_string();
+    let line = match &ran.outcome {
+        Outcome::Ok => format!("{name:<52} ok      {:6.2} s", ran.seconds),
+        Outcome::NotRun(reason) => format!("{name:<52} not run: {reason}"),
+        Outcome::Failed(error) => format!("{name:<52} FAILED  {:6.2} s\n{error}\n", ran.seconds),
+    };
+    if aside { eprintln!("{line}") } else { println!("{line}") }
+}
+
+fn summary(ran: &[Ran]) {
+    let count = |is: fn(&Outcome) -> bool| ran.iter().filter(|ran| is(&ran.outcome)).count();
+    println!(
+        "{} ok, {} not run, {} failed",
+        count(|outcome| matches!(outcome, Outcome::Ok)),
+        count(|outcome| matches!(outcome, Outcome::NotRun(_))),
+        count(|outcome| matches!(outcome, Outcome::Failed(_))),
+    );
+    for Ran { case, .. } in ran.iter().filter(|ran| matches!(ran.outcome, Outcome::Failed(_))) {
+        println!("FAILED: {case}");
+    }
+}
+
+fn version(peer: Peer) -> String {
+    peer.available()
+        .map_or_else(|missing| missing, |()| peer.version().unwrap_or_else(|error| error.to_string()))
+}
+
+fn document(ran: &[Ran]) -> serde_json::Value {
+    let peers = Peer::ALL.map(|peer| json!({ "name": peer.name(), "version": version(peer) }));
+    let cases: Vec<_> = ran
+        .iter()
+        .map(|Ran { case, outcome, seconds }| {
+            let (result, reason) = match outcome {
+                Outcome::Ok => ("ok", None),
+                Outcome::NotRun(reason) => ("not run", Some(reason.clone())),
+                Outcome::Failed(error) => ("failed", Some(error.to_string())),
+            };
+            json!({
+                "peer": case.peer.name(),
+                "role": case.role.name(),
+                "version": case.version.number(),
+                "feature": case.feature.name(),
+                "result": result,
+                "reason": reason,
+                "seconds": seconds,
+            })
+        })
+        .collect();
+    json!({ "peers": peers, "cases": cases })
+}
+
+/// The matrix in Markdown: one table per peer, without anything that changes from run to run.
+fn page(ran: &[Ran], scale: Scale) -> String {
+    let mut page = String::from(
+        "# Interoperability\n\n\
+         Written by `cargo xtask interop --full`: OpenSSPI's Schannel against programs of other makers, over TCP.\n\
+         Every cell is a case of `integration-tests/src/matrix`; what is not run has its reason in\n\
+         `integration-tests/skipped.toml`. \"serves\" and \"connects\" say what the peer does; a dash stands where a version\n\
+         or a role does not have the feature.\n",
+    );
+    // Writing to a String does not fail.
+    let _ = writeln!(
+        page,
+        "\nBulk data is {} MB each way in one connection, every byte checked.\n",
+        scale.bytes / 1_000_000
+    );
+    page.push_str("| peer | version |\n|---|---|\n");
+    for peer in Peer::ALL {
+        let _ = writeln!(page, "| {peer} | {} |", version(peer));
+    }
+    for peer in Peer::ALL {
+        let _ = write!(
+            page,
+            "\n## {peer}\n\n| | serves, TLS 1.2 | serves, TLS 1.3 | connects, TLS 1.2 | connects, TLS 1.3 |\n|---|---|---|---|---|\n"
+        );
+        for &feature in Feature::ALL {
+            let _ = write!(page, "| {} |", feature.title());
+            for role in Role::ALL {
+                for version in Version::ALL {
+                    let case = Case { peer, role, version, feature };
+                    let _ = write!(page, " {} |", cell(ran, case));
+                }
+            }
+            page.push('\n');
+        }
+    }
+    page
+}
+
+fn cell(ran: &[Ran], case: Case) -> String {
+    if !Case::of(case.peer).any(|known| known == case) {
+        return "–".to_owned();
+    }
+    match ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome) {
+        Some(Outcome::Ok) => "ok".to_owned(),
+        Some(Outcome::NotRun(reason)) => format!("not run: {reason}"),
+        Some(Outcome::Failed(_)) => "FAILED".to_owned(),
+        None => "not run: left out on the command line".to_owned(),
+    }
+}

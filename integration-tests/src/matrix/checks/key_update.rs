@@ -1,0 +1,140 @@
+//! Keys that are changed under way, with and without an answer asked for.
+
+use std::fs;
+use std::time::Duration;
+
+use super::super::meeting::{Terms, require};
+use super::super::{Case, CaseError, Role};
+use super::nobody;
+use crate::Pattern;
+use crate::echo;
+use crate::ours::{Client, Server, Service};
+use crate::peers::{Peer, gnutls, java, openssl};
+
+pub(super) fn run(case: Case) -> Result<(), CaseError> {
+    let terms = Terms::new(case);
+    match (case.peer, case.role) {
+        (Peer::OpenSsl, Role::Server) => s_server(terms),
+        (Peer::OpenSsl, Role::Client) => s_client(terms),
+        (Peer::GnuTls, Role::Client) => gnutls_cli(&terms),
+        (Peer::Java, _) => jsse(terms),
+        (Peer::GnuTls | Peer::Curl | Peer::Python, _) => nobody(case),
+    }
+}
+
+/// What `-msg` prints when a KeyUpdate of ours arrives.
+const RECEIVED: &str = "<<< TLS 1.3, Handshake [length 0005], KeyUpdate";
+
+fn s_server(mut terms: Terms) -> Result<(), CaseError> {
+    terms.peer_arguments.push("-msg".to_owned());
+    let mut server = openssl::Server::start(&terms.server_options(), openssl::Mode::Report)?;
+    let mut connection = Client::new(&terms.setup())?.connect(server.port())?;
+    connection.send(b"before\n")?;
+    server.wait_for("before")?;
+    for (round, command) in ["k\n", "K\n", "K\n", "k\n"].into_iter().enumerate() {
+        server.send(command.as_bytes())?;
+        // A command is one only where it is read alone.
+        server.wait_until(|log| {
+            log.matches(">>> TLS 1.3, Handshake [length 0005], KeyUpdate").count() > round
+        })?;
+        // What the server types arrives under its new key, and what we send under ours.
+        let line = format!("server after {command}");
+        server.send(line.as_bytes())?;
+        let read = connection.read_exact(line.len())?;
+        require(read == line.as_bytes(), || format!("{line:?} is {:?}", String::from_utf8_lossy(&read)))?;
+        let line = format!("client after {command}");
+        connection.send(line.as_bytes())?;
+        server.wait_for(line.trim_end())?;
+    }
+    let log = server.log();
+    let answers = log.matches(RECEIVED).count();
+    require(answers == 2, || format!("{answers} answers to 2 requests\n{log}"))
+}
+
+fn s_client(mut terms: Terms) -> Result<(), CaseError> {
+    terms.peer_arguments.push("-msg".to_owned());
+    let server = Server::start(&terms.setup(), Service::Echo)?;
+    let mut client = openssl::Client::start(&terms.client_options(server.port()), openssl::Mode::Report)?;
+    client.report()?;
+    for (round, command) in ["k\n", "K\n", "K\n", "k\n"].into_iter().enumerate() {
+        client.send(command.as_bytes())?;
+        // A command is one only where it is read alone.
+        client.wait_until(|log| log.matches("KEYUPDATE").count() > round)?;
+        client.send(format!("line {round}\n").as_bytes())?;
+        client.wait_for(&format!("line {round}"))?;
+    }
+    client.send(b"Q\n")?;
+    client.wait()?;
+    let report = server.next_connection(Duration::from_secs(10))?.succeeded()?;
+    let log = client.log();
+    let answers = log.matches(RECEIVED).count();
+    require(answers == 2, || format!("{answers} answers to 2 requests\n{log}"))?;
+    require(report.negotiated.bytes == 28, || format!("{} bytes", report.negotiated.bytes))
+}
+
+fn gnutls_cli(terms: &Terms) -> Result<(), CaseError> {
+    let server = Server::start(&terms.setup(), Service::Echo)?;
+    let options = terms.client_options(server.port()).argument("--inline-commands");
+    let mut client = gnutls::Client::start(&options)?;
+    for round in 0..3 {
+        let line = format!("line {round}\n");
+        client.send(line.as_bytes())?;
+        let read = client.read_exact(line.len())?;
+        require(read == line.as_bytes(), || format!("{line:?} is {:?}", String::from_utf8_lossy(&read)))?;
+        client.send(b"^rekey^\n")?;
+    }
+    client.finish()?;
+    let log = client.log_file();
+    let rekeyed = log.matches("Rekey was completed").count();
+    require(rekeyed == 3, || format!("{rekeyed} of 3 times\n{log}"))?;
+    server.next_connection(Duration::from_secs(10))?.succeeded()?;
+    Ok(())
+}
+
+/// JSSE changes its keys after so many bytes, and says so when it is asked to.
+fn jsse(mut terms: Terms) -> Result<(), CaseError> {
+    let folder = tempfile::tempdir()?;
+    let properties = folder.path().join("java.security");
+    fs::write(
+        &properties,
+        "jdk.tls.keyLimits=AES/GCM/NoPadding KeyUpdate 2^18, ChaCha20-Poly1305 KeyUpdate 2^18\n",
+    )?;
+    terms.peer_arguments = vec![
+        format!("-Djava.security.properties={}", properties.display()),
+        "-Djavax.net.debug=ssl,handshake".to_owned(),
+    ];
+    terms.bytes = 1_000_000;
+    let log = match terms.case.role {
+        Role::Server => {
+            let mut server = java::Server::start(&terms.server_options())?;
+            let client = Client::new(&terms.setup())?;
+            let mut connection = client.connect(server.port())?;
+            // JSSE asks after every sixteenth piece, and calls it an error to be left without an answer: the last one asks nothing.
+            for round in 0..60 {
+                // An answer leaves with the next data, so there must be some: a piece only when the last one is back.
+                let piece = Pattern::new(round).bytes(0, 16_384);
+                connection.send(&piece)?;
+                require(connection.read_exact(piece.len())? == piece, || format!("piece {round} differs"))?;
+            }
+            connection.close()?;
+            connection.read_to_end()?;
+            server.next_connection()?.succeeded()?;
+            server.process().log()
+        }
+        Role::Client => {
+            let server = Server::start(&terms.setup(), echo::service_for(Peer::Java))?;
+            let (connections, log) = java::echo_with_log(&terms.client_options(server.port()))?;
+            for connection in connections {
+                connection.succeeded()?;
+            }
+            server.next_connection(Duration::from_secs(10))?.succeeded()?;
+            log
+        }
+    };
+    // It asks for an answer each time, and takes it.
+    for message in ["Produced KeyUpdate post-handshake message", "Consuming KeyUpdate post-handshake message"]
+    {
+        require(log.contains(message), || format!("no {message:?} in {} bytes of log", log.len()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! OpenSSL's `s_server` and `s_client`.
+//!
+//! [`Mode::Pipe`] joins the connection to the process's pipes: what a test [`send`](super::Process::send)s goes out, and
+//! what arrives it [`read`](super::Process::read_exact)s, byte for byte. [`Mode::Report`] prints what there is to know
+//! and takes one-letter commands at the start of a line:
+//!
+//! | | client | server |
+//! |---|---|---|
+//! | `Q\n` | ends | ends |
+//! | `q\n` | | closes the connection, waits for the next |
+//! | `R\n` / `r\n` | renegotiates (TLS 1.2; the server needs `-client_renegotiation`) | asks for renegotiation (TLS 1.2) |
+//! | `K\n` / `k\n` | KeyUpdate with / without an answer asked for (TLS 1.3) | the same |
+//!
+//! Further arguments that have shown their use: `-sess_out FILE`, `-sess_in FILE`, `-reconnect`,
+//! `-keymatexport LABEL -keymatexportlen 32`, `-status`, `-curves`, `-max_early_data`, `-naccept`, `-num_tickets`.
+
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use test_support::TestCertificate;
+
+use super::process::{Launch, Stdout};
+use super::report::after;
+use super::{
+    ClientAuth, ClientOptions, Files, Negotiated, PeerError, Process, ServerOptions, Version, free_port,
+    programs_available,
+};
+
+/// Whether `openssl` is there, 3.0 or later, and `stdbuf`.
+///
+/// # Errors
+///
+/// What is missing.
+pub fn available() -> Result<(), String> {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    programs_available(&["openssl", "stdbuf"], "openssl coreutils")?;
+    let version = VERSION.get_or_init(|| {
+        let output = Command::new("openssl").arg("version").output();
+        output.map_or_else(
+            |error| error.to_string(),
+            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    });
+    // OpenSSL 3.0.19 27 Jan 2026 (Library: …); LibreSSL says LibreSSL.
+    let number = version.strip_prefix("OpenSSL ").and_then(|rest| rest.split('.').next());
+    match number.and_then(|number| number.parse::<u32>().ok()) {
+        Some(3..) => Ok(()),
+        _ => Err(format!("openssl is {:?}, not OpenSSL 3.0 or later", version.trim())),
+    }
+}
+
+/// What a peer does with the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Application data from standard input and to standard output, nothing else; a summary in the log.
+    Pipe,
+    /// Everything in the log, application data too; commands on standard input.
+    Report,
+    /// Server only: answers `GET /` with a page about the connection (`-www`).
+    Www,
+    /// Server only: answers `GET /name` with that file of this folder (`-WWW`).
+    Files(PathBuf),
+    /// Server only: sends every line back reversed (`-rev`).
+    Reverse,
+}
+
+/// A running `s_server`. It serves one connection after the other, never two at once.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    port: u16,
+    _files: Files,
+}
+
+impl Server {
+    /// Starts it and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// It did not come to listen.
+    pub fn start(options: &ServerOptions, mode: Mode) -> Result<Self, PeerError> {
+        let files = Files::new()?;
+        let port = free_port();
+        let mut launch = launch(&mode);
+        launch.arguments(["s_server", "-accept", &format!("127.0.0.1:{port}")]);
+        launch.arguments(certificate_arguments(&options.certificate, &files)?);
+        launch.arguments(version_arguments(options.version));
+        launch.arguments(cipher_arguments(options.version, options.ciphers.as_deref()));
+        match &options.client_auth {
+            ClientAuth::None => {}
+            ClientAuth::Request(root) => {
+                let root = files.write("clients.pem", root)?;
+                launch.arguments(["-verify", "5", "-verify_return_error", "-CAfile", &root]);
+            }
+            ClientAuth::Require(root) => {
+                let root = files.write("clients.pem", root)?;
+                launch.arguments(["-Verify", "5", "-verify_return_error", "-CAfile", &root]);
+            }
+        }
+        if !options.alpn.is_empty() {
+            launch.arguments(["-alpn", &options.alpn.join(",")]);
+        }
+        if !options.tickets {
+            launch.argument("-no_ticket");
+        }
+        if let Some(response) = &options.ocsp_response {
+            launch.arguments(["-status_file", &files.write("ocsp.der", response)?]);
+        }
+        match mode {
+            Mode::Pipe => launch.argument("-brief"),
+            Mode::Report => &mut launch,
+            Mode::Www => launch.argument("-www"),
+            Mode::Files(folder) => launch.argument("-WWW").folder(folder),
+            Mode::Reverse => launch.argument("-rev"),
+        };
+        launch.arguments(&options.arguments);
+        Ok(Self { process: launch.serve(port)?, port, _files: files })
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// A running `s_client`.
+#[derive(Debug)]
+pub struct Client {
+    process: Process,
+    _files: Files,
+}
+
+impl Client {
+    /// Starts it. Returns before it has connected: reading and [`report`](Self::report) wait for that.
+    ///
+    /// # Errors
+    ///
+    /// It could not be started.
+    ///
+    /// # Panics
+    ///
+    /// If the mode is a server's.
+    pub fn start(options: &ClientOptions, mode: Mode) -> Result<Self, PeerError> {
+        assert!(matches!(mode, Mode::Pipe | Mode::Report), "{mode:?} is for servers");
+        let files = Files::new()?;
+        let name = &options.server_name;
+        let mut launch = launch(&mode);
+        launch.arguments([
+            "s_client",
+            "-connect",
+            &format!("127.0.0.1:{}", options.port),
+            "-servername",
+            name,
+        ]);
+        if let Some(root) = &options.root {
+            let root = files.write("root.pem", root)?;
+            launch.arguments(["-CAfile", &root, "-verify_return_error", "-verify_hostname", name]);
+        }
+        if let Some(certificate) = &options.certificate {
+            launch.arguments(certificate_arguments(certificate, &files)?);
+        }
+        launch.arguments(version_arguments(options.version));
+        launch.arguments(cipher_arguments(options.version, options.ciphers.as_deref()));
+        if !options.alpn.is_empty() {
+            launch.arguments(["-alpn", &options.alpn.join(",")]);
+        }
+        if !options.tickets {
+            launch.argument("-no_ticket");
+        }
+        if mode == Mode::Pipe {
+            // -quiet would ignore the end of standard input, with which a test closes the connection.
+            launch.arguments(["-brief", "-nocommands"]);
+        }
+        launch.arguments(&options.arguments);
+        Ok(Self { process: launch.start()?, _files: files })
+    }
+
+    /// Waits for the handshake and says what was negotiated. [`Mode::Pipe`] tells version and cipher only,
+    /// [`Mode::Report`] also ALPN and resumption.
+    ///
+    /// # Errors
+    ///
+    /// The handshake failed.
+    pub fn report(&mut self) -> Result<Negotiated, PeerError> {
+        // -brief ends its summary with the key exchange only where there is one; the cipher is in all of them.
+        let log = self.wait_for_any(&["Verification", "Verify return code"])?;
+        let version = after(&log, "Protocol version:").or_else(|| after(&log, "Protocol  :"));
+        // A TLS 1.3 session is printed later, with its ticket; a TLS 1.2 "New, TLSv1.2" is the suite's version.
+        let version = version.unwrap_or("TLSv1.3").to_owned();
+        let cipher = after(&log, "Ciphersuite:").or_else(|| after(&log, "Cipher is")).unwrap_or_default();
+        Ok(Negotiated {
+            version,
+            cipher: cipher.to_owned(),
+            alpn: after(&log, "ALPN protocol:").map(str::to_owned),
+            resumed: log.contains("\nReused, "),
+            ..Negotiated::default()
+        })
+    }
+
+    fn wait_for_any(&mut self, texts: &[&str; 2]) -> Result<String, PeerError> {
+        let [brief, full] = texts;
+        let first = self.wait_for("Cipher")?;
+        if first.contains("Ciphersuite:") { self.wait_for(brief) } else { self.wait_for(full) }
+    }
+}
+
+fn launch(mode: &Mode) -> Launch {
+    if *mode == Mode::Pipe {
+        // Data is written as it comes, the summary to standard error.
+        Launch::new("openssl", Stdout::Data)
+    } else {
+        // What is printed for people would stay in a buffer until there are 4 KiB of it.
+        let mut launch = Launch::new("stdbuf", Stdout::Log);
+        launch.arguments(["-oL", "openssl"]);
+        launch
+    }
+}
+
+fn certificate_arguments(certificate: &TestCertificate, files: &Files) -> Result<Vec<String>, PeerError> {
+    let (chain, key) = files.certificate(certificate)?;
+    // -cert reads the first certificate only; -cert_chain sends all that it is given besides it.
+    let mut arguments = vec!["-cert".to_owned(), chain, "-key".to_owned(), key];
+    let intermediates = certificate.intermediates_pem();
+    if !intermediates.is_empty() {
+        arguments.extend(["-cert_chain".to_owned(), files.write("intermediates.pem", intermediates)?]);
+    }
+    Ok(arguments)
+}
+
+fn version_arguments(version: Option<Version>) -> Option<&'static str> {
+    version.map(|version| match version {
+        Version::Tls12 => "-tls1_2",
+        Version::Tls13 => "-tls1_3",
+    })
+}
+
+fn cipher_arguments(version: Option<Version>, ciphers: Option<&str>) -> Vec<&str> {
+    match (ciphers, version) {
+        (Some(ciphers), Some(Version::Tls13)) => vec!["-ciphersuites", ciphers],
+        (Some(ciphers), _) => vec!["-cipher", ciphers],
+        (None, _) => Vec::new(),
+    }
+}
+
+impl Deref for Server {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+impl Deref for Client {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
