@@ -38,7 +38,8 @@ where
             let (has_told, deadline) =
                 (machine.has_told, machine.deadline.as_ref().map(|(_, s)| s.deadline()));
             drop(machine);
-            if has_told {
+            // Without a deadline there may be no timer either, and lingering without an end is worse than a reset.
+            if let (true, Some(deadline)) = (has_told, deadline) {
                 linger(&mut stream, deadline).await;
             }
             return Err(error);
@@ -56,9 +57,8 @@ const LINGER_BYTES: usize = 64 * 1024;
 ///
 /// A peer that is still sending its flight would otherwise find the connection reset, and never read the alert that
 /// lies in its own buffer.
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, deadline: Option<Instant>) {
-    let until = Instant::now() + LINGER;
-    let until = deadline.map_or(until, |deadline| until.min(deadline));
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, deadline: Instant) {
+    let until = deadline.min(Instant::now() + LINGER);
     let heard = async {
         poll_fn(|cx| Pin::new(&mut *io).poll_shutdown(cx)).await?;
         let mut left = LINGER_BYTES;

@@ -359,7 +359,7 @@ impl ClientOptions {
         self
     }
 
-    /// Sends so many bytes of the [`Pattern`](crate::Pattern) and checks the echo. Python and Java only.
+    /// Sends so many bytes of the [`Pattern`] and checks the echo. Python and Java only.
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = bytes;
         self

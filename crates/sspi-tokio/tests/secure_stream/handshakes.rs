@@ -169,7 +169,7 @@ async fn a_failed_logon_delivers_the_packages_token_to_the_peer() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_token_of_a_failure_is_on_the_wire_before_the_status() {
     let (mut peer, server) = duplex(4096);
     let options = Flavour::Nns.options();
@@ -200,7 +200,7 @@ async fn a_client_that_is_complete_learns_of_the_servers_refusal_from_the_status
     assert_eq!(client.security().unwrap().fault(), Fault::PeerReported);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_breaks_the_framing_is_refused() {
     let frames: [(&str, &[u8]); 7] = [
         ("another MessageId", b"\x17\x01\x00\x00\x01x"),
@@ -315,7 +315,7 @@ async fn a_refusal_that_the_peer_does_not_read_is_still_the_refusal() {
     assert_eq!(server.unwrap_err().status(), Some(SecStatus::SEC_E_INVALID_TOKEN));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_token_that_is_longer_than_may_be_held_is_refused_and_the_limit_is_named() {
     for (flavour, token) in [(Flavour::Stream, &b"\x01\x01\x00"[..]), (Flavour::Nns, b"\x16\x01\x00\x01\x00")]
     {

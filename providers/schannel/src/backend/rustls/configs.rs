@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::{ResolvesClientCert, Resumption, Tls12Resumption};
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue,
+    Tls12Resumption, Tls13ClientSessionValue,
+};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, KeyLog, ServerConfig, SignatureScheme, SupportedProtocolVersion};
+use rustls::{ClientConfig, KeyLog, NamedGroup, ServerConfig, SignatureScheme, SupportedProtocolVersion};
 use sspi_core::{CertificateIdentity, Clock, Error, Fault, SecStatus, SpProt};
 
 use super::key_schedule;
@@ -271,16 +274,51 @@ impl ClientConfigs {
             config.alpn_protocols.clone_from(&settings.alpn);
             config.enable_secret_extraction = true;
             config.key_log = settings.secrets();
-            // Where the application chooses the certificate, a session of one choice must not stand in for another.
-            let may_resume = settings.resume && !settings.ask_for_client_certificate;
-            config.resumption = if may_resume && settings.session_cache_entries > 0 {
-                Resumption::in_memory_sessions(settings.session_cache_entries)
-                    .tls12_resumption(Tls12Resumption::SessionIdOrTickets)
+            config.resumption = if settings.resume && settings.session_cache_entries > 0 {
+                let store = Arc::new(Sessions(ClientSessionMemoryCache::new(settings.session_cache_entries)));
+                Resumption::store(store).tls12_resumption(Tls12Resumption::SessionIdOrTickets)
             } else {
                 Resumption::disabled()
             };
             Ok(config)
         })
+    }
+}
+
+/// A client's sessions, but for those in which the application chose the certificate: the choice of one handshake must not
+/// stand in for that of another. (TLS 1.3 tickets of such a session never get here: see `Running::establish`.)
+#[derive(Debug)]
+struct Sessions(ClientSessionMemoryCache);
+
+impl ClientSessionStore for Sessions {
+    fn set_kx_hint(&self, server_name: ServerName<'static>, group: NamedGroup) {
+        self.0.set_kx_hint(server_name, group);
+    }
+
+    fn kx_hint(&self, server_name: &ServerName<'_>) -> Option<NamedGroup> {
+        self.0.kx_hint(server_name)
+    }
+
+    fn set_tls12_session(&self, server_name: ServerName<'static>, value: Tls12ClientSessionValue) {
+        if observed::with(|o| o.client_certificate.is_some()) != Some(true) {
+            self.0.set_tls12_session(server_name, value);
+        }
+    }
+
+    fn tls12_session(&self, server_name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.0.tls12_session(server_name)
+    }
+
+    fn remove_tls12_session(&self, server_name: &ServerName<'static>) {
+        self.0.remove_tls12_session(server_name);
+    }
+
+    fn insert_tls13_ticket(&self, server_name: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.0.insert_tls13_ticket(server_name, value);
+    }
+
+    fn take_tls13_ticket(&self, server_name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.0.take_tls13_ticket(server_name)
     }
 }
 

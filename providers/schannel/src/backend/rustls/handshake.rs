@@ -417,7 +417,7 @@ impl Running {
             if record.first() == Some(&APPLICATION_DATA) && len < SHORTEST_CIPHERTEXT {
                 // rustls tries records that may be early data again with every one that follows, and an empty one costs
                 // nothing of what limits that.
-                let error = Error::UnexpectedRecord { content_type: APPLICATION_DATA };
+                let error = Error::UnexpectedMessage { what: "got ApplicationData".to_owned() };
                 return Err(self.fail(error, token));
             }
             self.looked_at = false;
@@ -602,6 +602,8 @@ impl Running {
         });
         let (extracted, tickets) = extracted.map_err(internal)?;
         let mut observed = laid.unwrap_or_default();
+        // A session in which the application chose the certificate is not taken up again by a handshake that would ask.
+        let tickets = tickets.filter(|_| observed.client_certificate.is_none());
         let (client_secret, server_secret) =
             (observed.client_traffic_secret.take(), observed.server_traffic_secret.take());
         let (sending_secret, receiving_secret) =
