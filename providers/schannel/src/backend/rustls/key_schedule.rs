@@ -20,7 +20,7 @@ use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
 use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 use zeroize::Zeroizing;
 
-use super::observed::{self, KeyBlock, SmallSecret};
+use super::observed::{self, KeyBlock, Observed, SmallSecret};
 
 static SHA256: KeySchedule = KeySchedule(Hash::Sha256);
 static SHA384: KeySchedule = KeySchedule(Hash::Sha384);
@@ -211,11 +211,15 @@ impl HkdfExpander for SecretExpander {
             [_, _, _, b"iv", ..] => false,
             _ => return self.expander().expand_slice(info, output),
         };
-        if observed::with(|o| o.traffic_keys.recall(is_key, &self.secret, output)) == Some(true) {
+        let recall = |o: &mut Observed| {
+            o.traffic_keys.as_ref().is_some_and(|k| k.recall(is_key, &self.secret, output))
+        };
+        if observed::with(recall) == Some(true) {
             return Ok(());
         }
         self.expander().expand_slice(info, output)?;
-        let _outside_a_handshake = observed::with(|o| o.traffic_keys.keep(is_key, &self.secret, output));
+        let _outside_a_handshake =
+            observed::with(|o| o.traffic_keys.get_or_insert_default().keep(is_key, &self.secret, output));
         Ok(())
     }
 
