@@ -148,7 +148,9 @@ impl Digest {
 
     pub(crate) fn copied_from(bytes: &[u8]) -> Self {
         let mut digest = Self { bytes: [0; Self::MAX_LEN], len: bytes.len().min(Self::MAX_LEN) };
-        digest.bytes.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        if let Some((to, from)) = digest.bytes.get_mut(..digest.len).zip(bytes.get(..digest.len)) {
+            to.copy_from_slice(from);
+        }
         digest
     }
 

@@ -11,7 +11,14 @@ use crate::mac::HmacKey;
 ///
 /// Spec: TLS12 section 5.
 pub fn prf_tls12(hash: Hash, secret: &[u8], label: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
-    expand(hash, secret, || std::iter::once(label).chain(seed_parts.iter().copied()), out);
+    prf_tls12_keyed(&HmacKey::new(hash, secret), label, seed_parts, out);
+}
+
+/// The same with the secret as a key already: a handshake expands its master secret several times.
+///
+/// Spec: TLS12 section 5.
+pub fn prf_tls12_keyed(key: &HmacKey, label: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
+    expand(key, || std::iter::once(label).chain(seed_parts.iter().copied()), out);
 }
 
 /// P_hash: fills `out` from `secret` and the concatenation of `seed_parts`, however long it is.
@@ -23,11 +30,10 @@ pub fn prf_tls12(hash: Hash, secret: &[u8], label: &[u8], seed_parts: &[&[u8]], 
 ///
 /// Spec: TLS12 section 5.
 pub fn p_hash(hash: Hash, secret: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
-    expand(hash, secret, || seed_parts.iter().copied(), out);
+    expand(&HmacKey::new(hash, secret), || seed_parts.iter().copied(), out);
 }
 
-fn expand<'a, S: Iterator<Item = &'a [u8]>>(hash: Hash, secret: &[u8], seed: impl Fn() -> S, out: &mut [u8]) {
-    let key = HmacKey::new(hash, secret);
+fn expand<'a, S: Iterator<Item = &'a [u8]>>(key: &HmacKey, seed: impl Fn() -> S, out: &mut [u8]) {
     let mac_with_seed = |a: &[u8]| -> Digest {
         let mut context = key.context();
         context.update(a);
@@ -36,7 +42,7 @@ fn expand<'a, S: Iterator<Item = &'a [u8]>>(hash: Hash, secret: &[u8], seed: imp
     };
     // A(1) is the MAC of the seed with nothing before it.
     let mut a = mac_with_seed(&[]);
-    let mut chunks = out.chunks_mut(hash.output_len()).peekable();
+    let mut chunks = out.chunks_mut(key.hash().output_len()).peekable();
     while let Some(chunk) = chunks.next() {
         mac_with_seed(a.as_ref()).copy_to(chunk);
         if chunks.peek().is_some() {

@@ -103,7 +103,7 @@ impl Attributes {
         };
         match &self.session.secrets {
             SessionSecrets::Tls13 { exporter } => {
-                let secret = derive_secret(hash, exporter, label, hash.digest(&[]).as_ref())
+                let secret = derive_secret(hash, exporter.as_ref(), label, hash.digest(&[]).as_ref())
                     .map_err(|_| too_long())?;
                 let context = hash.digest(context.unwrap_or_default());
                 hkdf_expand_label(hash, secret.as_ref(), b"exporter", context.as_ref(), out)
@@ -117,7 +117,7 @@ impl Attributes {
                     length = u16::try_from(context.len()).map_err(|_| too_long())?.to_be_bytes();
                     seed.extend([length.as_slice(), context]);
                 }
-                prf_tls12(hash, master, label, &seed, out);
+                prf_tls12(hash, master.as_ref(), label, &seed, out);
                 Ok(())
             }
         }

@@ -7,10 +7,10 @@ use sspi_core::{
     SecurityContext, SendingHalf,
 };
 use test_support::pair::{open, receive_buffers, seal};
-use zeroize::Zeroizing;
 
 use super::*;
 use crate::attributes::Requested;
+use crate::backend::rustls::secret::SmallSecret;
 use crate::backend::rustls::{Session, SessionSecrets};
 use crate::cipher_suites::SUITES;
 
@@ -25,7 +25,7 @@ struct Rig {
 fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
     let protection = |seed: u8| {
         if suite.is_tls13 {
-            let secret = Zeroizing::new(vec![seed; suite.hash.output_len()]);
+            let secret = SmallSecret::new(&vec![seed; suite.hash.output_len()]);
             Protection::from_traffic_secret(suite, secret).unwrap()
         } else {
             Protection::new(suite, &vec![seed; suite.aead.key_len()], &[seed; 12], 1, None).unwrap()
@@ -42,7 +42,7 @@ fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
         resumed: false,
         session_id: Vec::new(),
         server_name: None,
-        secrets: SessionSecrets::Tls13 { exporter: Zeroizing::new(vec![0; 32]) },
+        secrets: SessionSecrets::Tls13 { exporter: SmallSecret::new(&[0; 32]) },
     };
     let info = PackageInfo {
         name: NAME.into(),

@@ -23,6 +23,7 @@ use super::configs::{ClientConfigs, Identity, ServerConfigs, Settings};
 use super::error::Situation;
 use super::observed::{self, Observed};
 use super::records::{ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, Protection, RECORD_HEADER};
+use super::secret::SmallSecret;
 use super::transcript::{EncryptedFlight, Flight, Transcript};
 use crate::certificate::validity;
 use crate::cipher_suites::SuiteRow;
@@ -87,10 +88,10 @@ impl LocalCertificate {
 /// What exporters and channel bindings derive from.
 pub(crate) enum SessionSecrets {
     Tls13 {
-        exporter: Zeroizing<Vec<u8>>,
+        exporter: SmallSecret,
     },
     Tls12 {
-        master: Zeroizing<Vec<u8>>,
+        master: SmallSecret,
         client_random: [u8; 32],
         server_random: [u8; 32],
         /// The verify data of the first Finished message.
@@ -622,7 +623,7 @@ impl Running {
                 server_random: observed
                     .key_block
                     .as_ref()
-                    .and_then(|key_block| key_block.seed.first_chunk().copied())
+                    .and_then(|key_block| key_block.seed.as_ref().first_chunk().copied())
                     .ok_or_else(missing("no server random"))?,
                 unique: observed.first_finished,
                 extended_master_secret: server_hello
@@ -651,7 +652,7 @@ impl Running {
 fn protection(
     suite: &SuiteRow,
     (sequence, secrets): (u64, ConnectionTrafficSecrets),
-    traffic_secret: Option<Zeroizing<Vec<u8>>>,
+    traffic_secret: Option<SmallSecret>,
 ) -> Result<Protection, Error> {
     match secrets {
         ConnectionTrafficSecrets::Aes128Gcm { key, iv }

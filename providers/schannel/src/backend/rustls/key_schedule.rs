@@ -11,16 +11,16 @@ use std::sync::{LazyLock, OnceLock};
 
 use crypto::hash::{Hash, HashContext};
 use crypto::mac::HmacKey;
-use crypto::tls_prf::prf_tls12;
+use crypto::tls_prf::{prf_tls12, prf_tls12_keyed};
 use rustls::crypto::ActiveKeyExchange;
 use rustls::crypto::hash::{Context, HashAlgorithm, Output};
 use rustls::crypto::hmac::Tag;
 use rustls::crypto::tls12::Prf;
 use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
 use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
-use zeroize::Zeroizing;
 
-use super::observed::{self, KeyBlock, Observed, SmallSecret};
+use super::observed::{self, KeyBlock, Observed};
+use super::secret::{InPlace, SmallSecret};
 
 static SHA256: KeySchedule = KeySchedule(Hash::Sha256);
 static SHA384: KeySchedule = KeySchedule(Hash::Sha384);
@@ -130,8 +130,8 @@ impl Prf for KeySchedule {
     fn for_secret(&self, output: &mut [u8], secret: &[u8], label: &[u8], seed: &[u8]) {
         let made_before = label == KEY_EXPANSION
             && observed::with(|o| match &o.key_block {
-                Some(made) if made.seed == seed && made.block.len() == output.len() => {
-                    output.copy_from_slice(&made.block);
+                Some(made) if made.seed.as_ref() == seed && made.block.as_ref().len() == output.len() => {
+                    output.copy_from_slice(made.block.as_ref());
                     true
                 }
                 _ => false,
@@ -140,11 +140,19 @@ impl Prf for KeySchedule {
         if made_before {
             return;
         }
-        prf_tls12(self.0, secret, label, &[seed], output);
+        let keyed = observed::with(|o| {
+            // The master secret is expanded three times in a handshake; as a key it is made once.
+            if o.prf_key.as_ref().is_none_or(|(of, _)| of.as_ref() != secret) {
+                o.prf_key = Some((SmallSecret::new(secret), HmacKey::new(self.0, secret)));
+            }
+            o.prf_key.as_ref().map(|(_, key)| prf_tls12_keyed(key, label, &[seed], output))
+        });
+        if keyed.flatten().is_none() {
+            prf_tls12(self.0, secret, label, &[seed], output);
+        }
         let _outside_a_handshake = observed::with(|o| match label {
             KEY_EXPANSION => {
-                let block = Zeroizing::new(output.to_vec());
-                o.key_block = Some(KeyBlock { seed: seed.to_vec(), block });
+                o.key_block = Some(KeyBlock { seed: InPlace::new(seed), block: InPlace::new(output) });
             }
             b"client finished" | b"server finished" if o.first_finished.is_none() => {
                 o.first_finished = (&*output).try_into().ok();

@@ -10,6 +10,7 @@ mod handshake;
 mod key_schedule;
 mod observed;
 pub(crate) mod records;
+pub(crate) mod secret;
 mod transcript;
 mod verify;
 

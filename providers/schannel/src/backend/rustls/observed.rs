@@ -7,28 +7,32 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use crypto::mac::HmacKey;
 use rustls::sign::CertifiedKey;
-use zeroize::Zeroizing;
+
+use super::secret::{InPlace, SmallSecret};
 
 /// What one handshake was told.
 #[derive(Default)]
 pub(crate) struct Observed {
     /// TLS 1.2: the master secret.
-    pub(crate) master_secret: Option<Zeroizing<Vec<u8>>>,
+    pub(crate) master_secret: Option<SmallSecret>,
     /// TLS 1.3: the exporter master secret.
-    pub(crate) exporter_secret: Option<Zeroizing<Vec<u8>>>,
+    pub(crate) exporter_secret: Option<SmallSecret>,
     /// TLS 1.3: what protects the server's handshake messages.
-    pub(crate) server_handshake_secret: Option<Zeroizing<Vec<u8>>>,
+    pub(crate) server_handshake_secret: Option<SmallSecret>,
     /// TLS 1.3: what protects the client's data.
-    pub(crate) client_traffic_secret: Option<Zeroizing<Vec<u8>>>,
+    pub(crate) client_traffic_secret: Option<SmallSecret>,
     /// TLS 1.3: what protects the server's data.
-    pub(crate) server_traffic_secret: Option<Zeroizing<Vec<u8>>>,
+    pub(crate) server_traffic_secret: Option<SmallSecret>,
     /// The client's random, by which all of these are known.
     pub(crate) client_random: Option<[u8; 32]>,
     /// TLS 1.2: the key block, and the server's random and the client's, from which it was made.
     pub(crate) key_block: Option<KeyBlock>,
     /// TLS 1.3: what was derived from traffic secrets, of the handshake and of the data, both directions.
     pub(crate) traffic_keys: Option<Box<TrafficKeys>>,
+    /// TLS 1.2: the last secret that was expanded, and the key that it is.
+    pub(crate) prf_key: Option<(SmallSecret, HmacKey)>,
     /// TLS 1.2: the verify data of the first Finished message, which is `tls-unique`.
     pub(crate) first_finished: Option<[u8; 12]>,
     /// Server: the name that the client asked for.
@@ -39,36 +43,6 @@ pub(crate) struct Observed {
     pub(crate) refused: Option<Vec<u8>>,
     /// Client: the application's answer to a request for a certificate, once there is one.
     pub(crate) client_certificate: Option<Option<Arc<CertifiedKey>>>,
-}
-
-/// A secret of at most 48 bytes, in place: a handshake makes many, and none should cost an allocation.
-#[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
-pub(crate) struct SmallSecret {
-    bytes: [u8; Self::MAX],
-    len: usize,
-}
-
-impl SmallSecret {
-    const MAX: usize = 48;
-
-    /// The first bytes of `secret`, as many as there is room for: every secret of the schedule is shorter.
-    pub(crate) fn new(secret: &[u8]) -> Self {
-        let mut out = Self { bytes: [0; Self::MAX], len: secret.len().min(Self::MAX) };
-        out.bytes.iter_mut().zip(secret).for_each(|(to, from)| *to = *from);
-        out
-    }
-}
-
-impl Default for SmallSecret {
-    fn default() -> Self {
-        Self::new(&[])
-    }
-}
-
-impl AsRef<[u8]> for SmallSecret {
-    fn as_ref(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
 }
 
 /// Keys and nonces that were derived from traffic secrets.
@@ -112,8 +86,9 @@ impl TrafficKeys {
 /// What the PRF made for the label `key expansion`.
 pub(crate) struct KeyBlock {
     /// server_random and client_random. Spec: TLS12 section 6.3.
-    pub(crate) seed: Vec<u8>,
-    pub(crate) block: Zeroizing<Vec<u8>>,
+    pub(crate) seed: InPlace<64>,
+    /// Two keys of 32 bytes and two nonces of 12 are the longest.
+    pub(crate) block: InPlace<104>,
 }
 
 thread_local! {
@@ -147,7 +122,7 @@ impl Observed {
             "SERVER_TRAFFIC_SECRET_0" => &mut self.server_traffic_secret,
             _ => return,
         };
-        *slot = Some(Zeroizing::new(secret.to_vec()));
+        *slot = Some(SmallSecret::new(secret));
         self.client_random = client_random.try_into().ok();
     }
 }

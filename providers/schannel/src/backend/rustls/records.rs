@@ -15,6 +15,7 @@ use crypto::hash::Hash;
 use crypto::hkdf::hkdf_expand_label;
 use zeroize::Zeroizing;
 
+use super::secret::SmallSecret;
 use crate::cipher_suites::SuiteRow;
 use crate::status::Error;
 
@@ -105,7 +106,7 @@ pub(crate) struct Protection {
     limit: u64,
     layout: Layout,
     /// TLS 1.3 only: the traffic secret, and the hash that derives from it.
-    secret: Option<(Hash, Zeroizing<Vec<u8>>)>,
+    secret: Option<(Hash, SmallSecret)>,
 }
 
 /// One record that was opened: what it is, and where its content lies in the record.
@@ -121,7 +122,7 @@ impl Protection {
         key: &[u8],
         iv: &[u8],
         sequence: u64,
-        secret: Option<Zeroizing<Vec<u8>>>,
+        secret: Option<SmallSecret>,
     ) -> Result<Self, Error> {
         let key = AeadKey::new(suite.aead, key)
             .map(Box::new)
@@ -137,14 +138,14 @@ impl Protection {
     }
 
     /// From a TLS 1.3 traffic secret. Spec: TLS13 section 7.3.
-    pub(crate) fn from_traffic_secret(suite: &SuiteRow, secret: Zeroizing<Vec<u8>>) -> Result<Self, Error> {
+    pub(crate) fn from_traffic_secret(suite: &SuiteRow, secret: SmallSecret) -> Result<Self, Error> {
         let mut key = Zeroizing::new([0; 32]);
         let mut iv = [0; NONCE_LEN];
         let key =
             key.get_mut(..suite.aead.key_len()).ok_or(Error::Internal("an AEAD key is at most 32 bytes"))?;
         let failed = |_| Error::Internal("a traffic key could not be derived");
-        hkdf_expand_label(suite.hash, &secret, b"key", &[], key).map_err(failed)?;
-        hkdf_expand_label(suite.hash, &secret, b"iv", &[], &mut iv).map_err(failed)?;
+        hkdf_expand_label(suite.hash, secret.as_ref(), b"key", &[], key).map_err(failed)?;
+        hkdf_expand_label(suite.hash, secret.as_ref(), b"iv", &[], &mut iv).map_err(failed)?;
         Self::new(suite, key, &iv, 0, Some(secret))
     }
 
@@ -153,8 +154,8 @@ impl Protection {
         let Some((hash, secret)) = &self.secret else {
             return Err(Error::Internal("a key update outside TLS 1.3"));
         };
-        let mut next = Zeroizing::new(vec![0; hash.output_len()]);
-        hkdf_expand_label(*hash, secret, b"traffic upd", &[], &mut next)
+        let mut next = SmallSecret::zeros(hash.output_len());
+        hkdf_expand_label(*hash, secret.as_ref(), b"traffic upd", &[], next.as_mut())
             .map_err(|_| Error::Internal("a traffic secret could not be derived"))?;
         *self = Self::from_traffic_secret(suite, next)?;
         Ok(())
