@@ -291,9 +291,9 @@ impl<S: Read + Write> SecureStream<S> {
         self.drain()?;
         let context = self.context.as_deref_mut().ok_or_else(|| error::security(unfinished()))?;
         scratch::with(self.outbound.memory(&source), |memory| {
-            let (end, accepted) =
+            let (place, accepted) =
                 self.outbound.seal(context, &mut source, memory).map_err(error::security)?;
-            let mut sealed = memory.get(..end).unwrap_or_default();
+            let mut sealed = memory.get(place).unwrap_or_default();
             while !sealed.is_empty() {
                 match self.io.write(sealed) {
                     Ok(n) if n > 0 => sealed = sealed.get(n..).unwrap_or_default(),

@@ -180,7 +180,7 @@ impl Outbound {
         portion.saturating_add(records.saturating_mul(overhead))
     }
 
-    /// Makes records of data, at the beginning of `memory`. Yields how long they are, and how much data they hold.
+    /// Makes records of data in `memory`. Yields where they lie, one behind the other, and how much data they hold.
     ///
     /// # Errors
     /// Those of the package, if not a single record could be made. They end the sending side.
@@ -189,32 +189,37 @@ impl Outbound {
         sender: &mut dyn SendingHalf,
         source: &mut Source<'_>,
         memory: &mut [u8],
-    ) -> Result<(usize, usize), Error> {
+    ) -> Result<(Range<usize>, usize), Error> {
         let mut left = self.portion(source.len());
-        let (mut end, mut accepted) = (0, 0);
+        let (mut sealed, mut accepted) = (0..0, 0);
         while left > 0 {
             let data = left.min(self.sizes.message);
-            match self.seal_record(sender, source, memory, end, data) {
-                Ok(next) => end = next,
+            match self.seal_record(sender, source, memory, &sealed, data) {
+                Ok(all) => sealed = all,
                 Err(error) => {
                     self.fail(error.clone());
-                    return if accepted > 0 { Ok((end, accepted)) } else { Err(error) };
+                    return if accepted > 0 { Ok((sealed, accepted)) } else { Err(error) };
                 }
             }
             accepted += data;
             left -= data;
         }
-        Ok((end, accepted))
+        Ok((sealed, accepted))
     }
 
+    /// Makes one record more, behind those that lie at `before`. Yields where all of them lie.
+    ///
+    /// A header mostly comes out shorter than the room for it and ends where the data begins, which leaves a gap in front.
+    /// In front of the first record a gap is no matter. That of every other record is laid over the end of the record before
+    /// it, which is kept aside: only a header that fills its room touches it, and then both are put in order.
     fn seal_record(
         &self,
         sender: &mut dyn SendingHalf,
         source: &mut Source<'_>,
         memory: &mut [u8],
-        start: usize,
+        before: &Range<usize>,
         data: usize,
-    ) -> Result<usize, Error> {
+    ) -> Result<Range<usize>, Error> {
         let sizes = StreamSizes {
             header: self.sizes.header,
             trailer: self.sizes.trailer,
@@ -222,6 +227,13 @@ impl Outbound {
             buffers: 4,
             block_size: 1,
         };
+        let misplaced = || internal("the package says that the message lies where it cannot be");
+        let overlap = before.start.min(before.len()).min(MOST_OVERLAP);
+        let start = before.end - overlap;
+        let mut aside = [0; MOST_OVERLAP];
+        let aside = aside.get_mut(..overlap).unwrap_or_default();
+        aside.copy_from_slice(memory.get(start..before.end).ok_or_else(too_small)?);
+
         let layout = StreamLayout { start, ..StreamLayout::new(&sizes, data) };
         let room = memory.get_mut(layout.data_range()).ok_or_else(too_small)?;
         source.fill(room);
@@ -230,12 +242,20 @@ impl Outbound {
             Framing::Nns => seal_frame(sender, memory, &layout)?,
         };
         if sealed.start > sealed.end || sealed.end > layout.end() || sealed.start < start {
-            return Err(internal("the package says that the message lies where it cannot be"));
+            return Err(misplaced());
         }
-        if sealed.start > start {
-            memory.copy_within(sealed.clone(), start);
+        if before.is_empty() {
+            return Ok(sealed);
         }
-        Ok(start + sealed.len())
+        if sealed.start != before.end {
+            let end = before.end + sealed.len();
+            if end > memory.len() {
+                return Err(too_small());
+            }
+            memory.copy_within(sealed.clone(), before.end);
+            memory.get_mut(start..before.end).ok_or_else(too_small)?.copy_from_slice(aside);
+        }
+        Ok(before.start..before.end + sealed.len())
     }
 
     /// Asks the package for a control token and sends it behind what is pending.
@@ -303,6 +323,9 @@ impl Outbound {
     }
 }
 
+/// The most that the room of a header is laid over the record before it, in bytes.
+const MOST_OVERLAP: usize = 64;
+
 fn seal_stream_record(
     sender: &mut dyn SendingHalf,
     memory: &mut [u8],
@@ -366,5 +389,52 @@ mod tests {
         assert_eq!(outbound.portion(100), 100);
         let slices = [IoSlice::new(&[0; 40000])];
         assert_eq!(outbound.memory(&Source::new(&slices)), 40000 + 3 * 22);
+    }
+
+    /// Writes headers of the lengths that it is given, in turns: `h` as often, then the data, then `t` twice.
+    struct Headers(Vec<usize>, usize);
+
+    impl SendingHalf for Headers {
+        fn encrypt_message(
+            &mut self,
+            _quality: QualityOfProtection,
+            memory: &mut [u8],
+            buffers: &mut [SecBuffer],
+        ) -> Result<(), Error> {
+            let length = self.0[self.1 % self.0.len()];
+            self.1 += 1;
+            let data = buffers[1].range();
+            memory[data.start - length..data.start].fill(b'h');
+            memory[data.end..data.end + 2].fill(b't');
+            buffers[0] = SecBuffer::new(SecBufferType::STREAM_HEADER, data.start - length..data.start);
+            buffers[2] = SecBuffer::new(SecBufferType::STREAM_TRAILER, data.end..data.end + 2);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn records_lie_one_behind_the_other_however_long_their_headers_come_out() {
+        let sizes = RecordSizes { header: 6, trailer: 3, message: 4 };
+        for lengths in [vec![1], vec![6], vec![1, 6], vec![6, 1], vec![1, 1, 6, 6, 3], vec![0, 6, 2]] {
+            let text = b"abcdefghijklmnopqrstuvwxyz";
+            let mut expected = Vec::new();
+            for (i, data) in text.chunks(4).enumerate() {
+                expected.extend(vec![b'h'; lengths[i % lengths.len()]]);
+                expected.extend(data);
+                expected.extend(b"tt");
+            }
+            let mut outbound = Outbound::new(Framing::Stream, sizes);
+            let slices = [IoSlice::new(text)];
+            let mut source = Source::new(&slices);
+            let mut memory = vec![0; outbound.memory(&source)];
+            let mut sender = Headers(lengths.clone(), 0);
+            let (place, accepted) = outbound.seal(&mut sender, &mut source, &mut memory).unwrap();
+            assert_eq!(accepted, text.len());
+            assert_eq!(
+                memory[place].escape_ascii().to_string(),
+                expected.escape_ascii().to_string(),
+                "{lengths:?}"
+            );
+        }
     }
 }

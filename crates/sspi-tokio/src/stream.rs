@@ -376,8 +376,8 @@ pub(crate) fn seal_and_send<S: AsyncWrite + Unpin>(
     source: &mut Source<'_>,
 ) -> io::Result<usize> {
     scratch::with(outbound.memory(source), |memory| {
-        let (end, accepted) = outbound.seal(sender, source, memory).map_err(error::security)?;
-        let mut sealed = memory.get(..end).unwrap_or_default();
+        let (place, accepted) = outbound.seal(sender, source, memory).map_err(error::security)?;
+        let mut sealed = memory.get(place).unwrap_or_default();
         while !sealed.is_empty() {
             match Pin::new(&mut *io).poll_write(cx, sealed) {
                 Poll::Ready(Ok(n)) if n > 0 => sealed = sealed.get(n..).unwrap_or_default(),

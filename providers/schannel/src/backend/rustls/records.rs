@@ -217,18 +217,18 @@ impl Protection {
         let outer_type = if self.layout == Layout::Tls13 { APPLICATION_DATA } else { content_type };
         let [high, low] = body_len.to_be_bytes();
         let header = [outer_type, 3, 3, high, low];
-        let frame = Error::Internal("a record is shorter than its frame");
-        let (prefix, rest) = record.split_at_mut_checked(self.layout.header()).ok_or(frame.clone())?;
-        let (head, explicit) = prefix.split_at_mut_checked(RECORD_HEADER).ok_or(frame.clone())?;
+        let frame = || Error::Internal("a record is shorter than its frame");
+        let (prefix, rest) = record.split_at_mut_checked(self.layout.header()).ok_or_else(frame)?;
+        let (head, explicit) = prefix.split_at_mut_checked(RECORD_HEADER).ok_or_else(frame)?;
         head.copy_from_slice(&header);
         if let Some((_, last_eight)) = nonce.split_first_chunk::<4>() {
             let taken = explicit.len();
-            explicit.copy_from_slice(last_eight.get(..taken).ok_or(frame.clone())?);
+            explicit.copy_from_slice(last_eight.get(..taken).ok_or_else(frame)?);
         }
         let sealed = rest.len() - TAG_LEN;
-        let (text, tag_room) = rest.split_at_mut_checked(sealed).ok_or(frame.clone())?;
+        let (text, tag_room) = rest.split_at_mut_checked(sealed).ok_or_else(frame)?;
         let tag = if self.layout == Layout::Tls13 {
-            *text.get_mut(data_len).ok_or(frame)? = content_type;
+            *text.get_mut(data_len).ok_or_else(frame)? = content_type;
             self.key.seal_in_place(nonce, &header, text)
         } else {
             self.key.seal_in_place(nonce, &self.tls12_aad(header, data_len), text)
