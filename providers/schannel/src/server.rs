@@ -7,7 +7,7 @@ use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Error, Failure, Pa
 
 use crate::attributes::{Attributes, Requested};
 use crate::backend::rustls::{Established, Handshake, Progress, ServerConfigs, ServerParameters};
-use crate::context::Context;
+use crate::context::{self, Context};
 
 /// A handshake as server.
 pub(crate) struct Server {
@@ -42,7 +42,7 @@ impl Server {
     fn context(&self, established: Established) -> Context {
         let Established { session, sending, receiving, tickets } = established;
         let attributes = Attributes::new(Arc::clone(&self.info), session, self.requested, None, self.start);
-        Context::new(sending, receiving, tickets, attributes)
+        context::new(sending, receiving, tickets, attributes)
     }
 }
 

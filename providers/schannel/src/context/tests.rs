@@ -57,7 +57,7 @@ fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
     let requested = Requested::Initiator(IscReq::NONE);
     let attributes = Attributes::new(Arc::new(info), session, requested, None, std::time::UNIX_EPOCH);
     Rig {
-        context: Context::new(protection(1), protection(2), None, attributes),
+        context: new(protection(1), protection(2), None, attributes),
         to_client: protection(2),
         from_client: protection(1),
         suite,
