@@ -9,6 +9,10 @@
 //! | [`hkdf`] | HKDF and the labels of TLS 1.3 | RFC 5869, RFC 8446 section 7.1 |
 //! | [`tls_prf`] | P_hash and the PRF of TLS 1.2 | RFC 5246 section 5 |
 //! | [`aead`] | AES-GCM, ChaCha20-Poly1305 | NIST SP 800-38D, RFC 8439 |
+//! | [`rsa`], [`dsa`], [`ecdsa`], [`ed25519`] | signatures; encryption with RSA | RFC 8017, FIPS 186-4, RFC 8032 |
+//! | [`dh`], [`ecdh`] | key agreement | RFC 2631, RFC 7919, RFC 8422, RFC 7748 |
+//! | [`public_key`], [`private_key`] | keys of any kind, from DER | RFC 5280, RFC 5958 |
+//! | [`signature`] | the names of signature schemes, and how signatures fail | RFC 5246 section 7.4.1.4.1 |
 //! | [`constant_time`] | comparison that tells nothing by its time | |
 //! | [`random`] | the seam for randomness, and the system's | |
 //!
@@ -20,12 +24,27 @@
 //! [`hash::HashContext`] lie in the primitives' own types, which offer no way to wipe them.
 
 pub mod aead;
+mod asn1;
 pub mod constant_time;
+pub mod dh;
+pub mod dsa;
+pub mod ecdh;
+pub mod ecdsa;
+pub mod ed25519;
 pub mod hash;
 pub mod hkdf;
 pub mod mac;
+mod modulus;
+mod nonce;
+pub mod private_key;
+pub mod public_key;
 pub mod random;
+pub mod rsa;
+mod secret;
+pub mod signature;
 pub mod tls_prf;
 
 #[cfg(test)]
 mod hex;
+#[cfg(test)]
+mod testing;
