@@ -1,9 +1,10 @@
-//! The hash functions: SHA-1 and the SHA-2 family.
+//! The hash functions: MD5, SHA-1 and the SHA-2 family.
 //!
-//! Spec: SHS.
+//! Spec: MD5, SHS.
 
 use std::fmt::{self, Debug, Formatter};
 
+use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -13,6 +14,8 @@ use crate::constant_time::ct_eq;
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hash {
+    /// MD5, 16 bytes. Collisions take seconds: for the protocols that prescribe it only.
+    Md5,
     /// SHA-1, 20 bytes. Collisions are practical: for the protocols that prescribe it only.
     Sha1,
     /// SHA-256, 32 bytes.
@@ -28,6 +31,7 @@ impl Hash {
     #[must_use]
     pub const fn output_len(self) -> usize {
         match self {
+            Self::Md5 => 16,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
             Self::Sha384 => 48,
@@ -39,7 +43,7 @@ impl Hash {
     #[must_use]
     pub const fn block_len(self) -> usize {
         match self {
-            Self::Sha1 | Self::Sha256 => 64,
+            Self::Md5 | Self::Sha1 | Self::Sha256 => 64,
             Self::Sha384 | Self::Sha512 => 128,
         }
     }
@@ -48,6 +52,7 @@ impl Hash {
     #[must_use]
     pub fn digest(self, data: &[u8]) -> Digest {
         match self {
+            Self::Md5 => Digest::copied_from(&Md5::digest(data)),
             Self::Sha1 => Digest::copied_from(&Sha1::digest(data)),
             Self::Sha256 => Digest::copied_from(&Sha256::digest(data)),
             Self::Sha384 => Digest::copied_from(&Sha384::digest(data)),
@@ -68,6 +73,7 @@ pub struct HashContext(State);
 
 #[derive(Clone)]
 enum State {
+    Md5(Md5),
     Sha1(Sha1),
     Sha256(Sha256),
     Sha384(Sha384),
@@ -79,6 +85,7 @@ impl HashContext {
     #[must_use]
     pub fn new(hash: Hash) -> Self {
         Self(match hash {
+            Hash::Md5 => State::Md5(Md5::new()),
             Hash::Sha1 => State::Sha1(Sha1::new()),
             Hash::Sha256 => State::Sha256(Sha256::new()),
             Hash::Sha384 => State::Sha384(Sha384::new()),
@@ -90,6 +97,7 @@ impl HashContext {
     #[must_use]
     pub const fn hash(&self) -> Hash {
         match self.0 {
+            State::Md5(_) => Hash::Md5,
             State::Sha1(_) => Hash::Sha1,
             State::Sha256(_) => Hash::Sha256,
             State::Sha384(_) => Hash::Sha384,
@@ -101,6 +109,7 @@ impl HashContext {
     #[inline]
     pub fn update(&mut self, data: &[u8]) {
         match &mut self.0 {
+            State::Md5(state) => state.update(data),
             State::Sha1(state) => state.update(data),
             State::Sha256(state) => state.update(data),
             State::Sha384(state) => state.update(data),
@@ -112,12 +121,32 @@ impl HashContext {
     #[must_use]
     pub fn finish(self) -> Digest {
         match self.0 {
+            State::Md5(state) => Digest::copied_from(&state.finalize()),
             State::Sha1(state) => Digest::copied_from(&state.finalize()),
             State::Sha256(state) => Digest::copied_from(&state.finalize()),
             State::Sha384(state) => Digest::copied_from(&state.finalize()),
             State::Sha512(state) => Digest::copied_from(&state.finalize()),
         }
     }
+
+    /// The hash of all data and of the first `len` bytes of `data`, where `len` is a secret.
+    ///
+    /// Time and access to memory are to depend on the length of `data` only: a record in CBC mode says itself, under
+    /// encryption, how much of it is padding, and an attacker who can tell by the time of the MAC what it said
+    /// decrypts with that ("Lucky Thirteen").
+    ///
+    /// `len` is at most the length of `data` and at most [`MAX_SECRET_VARIATION`](Self::MAX_SECRET_VARIATION) less:
+    /// another one is brought to the nearest of these.
+    #[must_use]
+    pub fn finish_secret_len(mut self, data: &[u8], len: usize) -> Digest {
+        let len = len.clamp(data.len().saturating_sub(Self::MAX_SECRET_VARIATION), data.len());
+        self.update(data.get(..len).unwrap_or(data));
+        self.finish()
+    }
+
+    /// How much shorter than its buffer the data of [`finish_secret_len`](Self::finish_secret_len) can be, in bytes:
+    /// a byte of padding length stands for up to that many.
+    pub const MAX_SECRET_VARIATION: usize = 256;
 
     /// The hash of the data so far; more may follow.
     #[must_use]
@@ -132,7 +161,7 @@ impl Debug for HashContext {
     }
 }
 
-/// The output of a hash, a MAC or a key derivation: 20, 32, 48 or 64 bytes, read by `as_ref`.
+/// The output of a hash, a MAC or a key derivation: 16, 20, 32, 48 or 64 bytes, read by `as_ref`.
 ///
 /// It may be a secret, so it is treated as one: zeroized on drop, compared in constant time, and `Debug` shows its
 /// length only.
@@ -195,10 +224,16 @@ mod tests {
     use super::*;
     use crate::hex::hex;
 
-    const ALL: [Hash; 4] = [Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512];
+    const ALL: [Hash; 5] = [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512];
 
-    /// The one-block and two-block examples that NIST published with FIPS 180.
-    const KNOWN: [(Hash, &str, &str); 6] = [
+    /// RFC 1321 section A.5, and the one-block and two-block examples that NIST published with FIPS 180.
+    const KNOWN: [(Hash, &str, &str); 8] = [
+        (Hash::Md5, "abc", "900150983cd24fb0d6963f7d28e17f72"),
+        (
+            Hash::Md5,
+            "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
+            "57edf4a22be3c955ac49da2e2107b67a",
+        ),
         (Hash::Sha1, "abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
         (Hash::Sha256, "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         (
@@ -225,7 +260,7 @@ mod tests {
     ];
 
     #[test]
-    fn digests_are_those_of_fips_180() {
+    fn digests_are_those_of_the_standards() {
         for (hash, message, expected) in KNOWN {
             assert_eq!(hash.digest(message.as_bytes()).as_ref(), hex(expected), "{hash:?} of {message}");
         }
@@ -241,6 +276,37 @@ mod tests {
                 context.update(&data[split..]);
                 assert_eq!(context.finish().as_ref(), hash.digest(&data).as_ref(), "{hash:?} at {split}");
             }
+        }
+    }
+
+    #[test]
+    fn secret_length_ends_the_data_wherever_it_may_be() {
+        let data: Vec<u8> = (0..=255).cycle().take(700).collect();
+        for hash in ALL {
+            for before in [0, 13, 63, 64, 127] {
+                let mut context = hash.context();
+                context.update(&data[..before]);
+                for total in (0..150).chain([255, 256, 257, 400, 512, 572]) {
+                    let buffer = &data[before..before + total];
+                    for len in total.saturating_sub(HashContext::MAX_SECRET_VARIATION)..=total {
+                        let digest = context.clone().finish_secret_len(buffer, len);
+                        assert_eq!(
+                            digest,
+                            hash.digest(&data[..before + len]),
+                            "{hash:?} {before} {total} {len}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn secret_length_out_of_bounds_is_the_nearest_in_bounds() {
+        let data = [7; 300];
+        for (len, nearest) in [(0, 44), (43, 44), (301, 300), (usize::MAX, 300)] {
+            let digest = Hash::Sha1.context().finish_secret_len(&data, len);
+            assert_eq!(digest, Hash::Sha1.digest(&data[..nearest]), "{len}");
         }
     }
 

@@ -4,12 +4,13 @@
 //!
 //! | module | what | specification |
 //! |---|---|---|
-//! | [`hash`] | SHA-1, SHA-2 | FIPS 180-4 |
+//! | [`hash`] | MD5, SHA-1, SHA-2 | RFC 1321, FIPS 180-4 |
 //! | [`mac`] | HMAC | RFC 2104 |
 //! | [`hkdf`] | HKDF and the labels of TLS 1.3 | RFC 5869, RFC 8446 section 7.1 |
-//! | [`tls_prf`] | P_hash and the PRF of TLS 1.2 | RFC 5246 section 5 |
+//! | [`tls_prf`] | P_hash and the PRFs of TLS 1.0 and TLS 1.2 | RFC 2246 section 5, RFC 5246 section 5 |
 //! | [`aead`] | AES-GCM, ChaCha20-Poly1305 | NIST SP 800-38D, RFC 8439 |
-//! | [`constant_time`] | comparison that tells nothing by its time | |
+//! | [`cipher`] | RC4; DES, 3DES, RC2, IDEA and AES in CBC mode | RFC 6229, FIPS 46-3, RFC 2268, FIPS 197, NIST SP 800-38A |
+//! | [`constant_time`] | comparing, choosing and copying that tells nothing by its time | |
 //! | [`random`] | the seam for randomness, and the system's | |
 //!
 //! # Secrets
@@ -20,6 +21,7 @@
 //! [`hash::HashContext`] lie in the primitives' own types, which offer no way to wipe them.
 
 pub mod aead;
+pub mod cipher;
 pub mod constant_time;
 pub mod hash;
 pub mod hkdf;

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fmt::{self, Debug, Display, Formatter};
 
 use ::hmac::{Hmac, KeyInit, Mac};
+use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 
@@ -65,6 +66,7 @@ pub struct HmacContext(State);
 
 #[derive(Clone)]
 enum State {
+    Md5(Hmac<Md5>),
     Sha1(Hmac<Sha1>),
     Sha256(Hmac<Sha256>),
     Sha384(Hmac<Sha384>),
@@ -78,6 +80,7 @@ impl State {
             M::new_from_slice(secret).unwrap_or_else(|_| M::new(&Default::default()))
         }
         match hash {
+            Hash::Md5 => Self::Md5(keyed(secret)),
             Hash::Sha1 => Self::Sha1(keyed(secret)),
             Hash::Sha256 => Self::Sha256(keyed(secret)),
             Hash::Sha384 => Self::Sha384(keyed(secret)),
@@ -89,6 +92,7 @@ impl State {
 impl HmacContext {
     const fn hash(&self) -> Hash {
         match self.0 {
+            State::Md5(_) => Hash::Md5,
             State::Sha1(_) => Hash::Sha1,
             State::Sha256(_) => Hash::Sha256,
             State::Sha384(_) => Hash::Sha384,
@@ -100,6 +104,7 @@ impl HmacContext {
     #[inline]
     pub fn update(&mut self, data: &[u8]) {
         match &mut self.0 {
+            State::Md5(mac) => mac.update(data),
             State::Sha1(mac) => mac.update(data),
             State::Sha256(mac) => mac.update(data),
             State::Sha384(mac) => mac.update(data),
@@ -111,6 +116,7 @@ impl HmacContext {
     #[must_use]
     pub fn finish(self) -> Digest {
         match self.0 {
+            State::Md5(mac) => Digest::copied_from(&mac.finalize().into_bytes()),
             State::Sha1(mac) => Digest::copied_from(&mac.finalize().into_bytes()),
             State::Sha256(mac) => Digest::copied_from(&mac.finalize().into_bytes()),
             State::Sha384(mac) => Digest::copied_from(&mac.finalize().into_bytes()),
