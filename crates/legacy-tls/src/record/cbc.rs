@@ -10,18 +10,20 @@
 use core::ops::Range;
 use std::sync::Arc;
 
+use crypto::cipher::{BlockCipher, CbcDecryptor, CbcEncryptor};
+use crypto::constant_time::{Mask, ct_copy_from_secret_offset, ct_eq_mask, ct_eq_usize, ct_lt, ct_select};
+use crypto::hash::Digest;
 use crypto::random::Random;
-use zeroize::Zeroizing;
 
 use super::mac::MacKey;
-use super::standin::{self, CbcDecryptor, CbcEncryptor, finish_secret_len};
-use super::{BlockCipher, CbcIv, Keys, MacKind, Padding, PseudoHeader, RecordError};
+use super::{CbcIv, Keys, MacKind, Padding, PseudoHeader, RecordError};
 
 /// The sending direction.
 pub(super) struct CbcSealer {
     cipher: CbcEncryptor,
     block_len: usize,
     mac: MacKey,
+    padding: Padding,
     /// For explicit initialization vectors.
     random: Option<Arc<dyn Random>>,
 }
@@ -33,11 +35,12 @@ impl CbcSealer {
         mac: MacKind,
         random: Arc<dyn Random>,
     ) -> Result<Self, RecordError> {
-        let (block_len, is_explicit) = (standin::block_len(cipher), keys.cbc_iv == CbcIv::Explicit);
+        let (block_len, is_explicit) = (cipher.block_len(), keys.cbc_iv == CbcIv::Explicit);
         Ok(Self {
             cipher: CbcEncryptor::new(cipher, keys.key, first_iv(keys, block_len)).map_err(|_| WRONG_KEY)?,
             block_len,
             mac: MacKey::new(mac, keys.mac_secret),
+            padding: keys.padding,
             random: is_explicit.then_some(random),
         })
     }
@@ -79,7 +82,9 @@ impl CbcSealer {
         let (mac, padding) = suffix.split_at_mut_checked(self.mac.len()).ok_or(NO_ROOM)?;
         mac.copy_from_slice(self.mac.finish(&inner.finish()).as_ref());
         let [.., padding_len] = padding.len().checked_sub(1).ok_or(NO_ROOM)?.to_be_bytes();
-        padding.fill(padding_len);
+        // What fills SSL 3.0's padding is free.
+        padding.fill(if self.padding == Padding::Tls { padding_len } else { 0 });
+        *padding.last_mut().ok_or(NO_ROOM)? = padding_len;
         let rest = body.get_mut(encrypted..).ok_or(NO_ROOM)?;
         self.cipher.encrypt(rest).map_err(|_| RecordError::Internal("a record not of whole blocks"))
     }
@@ -96,7 +101,7 @@ pub(super) struct CbcOpener {
 
 impl CbcOpener {
     pub(super) fn new(cipher: BlockCipher, keys: &Keys<'_>, mac: MacKind) -> Result<Self, RecordError> {
-        let block_len = standin::block_len(cipher);
+        let block_len = cipher.block_len();
         Ok(Self {
             cipher: CbcDecryptor::new(cipher, keys.key, first_iv(keys, block_len)).map_err(|_| WRONG_KEY)?,
             block_len,
@@ -135,31 +140,31 @@ impl CbcOpener {
         let (padding_len, padding_is_right) = self.padding_of(text);
         // Where padding is wrong it counts as none, so that a MAC is computed all the same. (TLS11 section 6.2.3.2.)
         let longest = text.len() - 1 - self.mac.len();
-        let data_len = longest - (padding_len & padding_is_right);
+        let data_len = longest - ct_select(padding_is_right, padding_len, 0);
         let inner = self.mac.start(header, data_len);
-        let inner = finish_secret_len(inner, text.get(..longest)?, data_len);
-        let expected = self.mac.finish(&inner);
-        let mut received = Zeroizing::new([0; 64]);
+        let expected = self.mac.finish(&inner.finish_secret_len(text.get(..longest)?, data_len));
+        let mut received = [0; Digest::MAX_LEN];
         let received = received.get_mut(..self.mac.len())?;
-        let window = longest.saturating_sub(MAX_PADDING);
-        standin::ct_copy_from_secret_offset(text.get(window..)?, data_len - window, received);
-        let mac_is_right = standin::ct_eq_mask(expected.as_ref(), received);
-        (mac_is_right & padding_is_right != 0).then_some(data_len)
+        let earliest = longest.saturating_sub(MAX_PADDING);
+        ct_copy_from_secret_offset(text.get(earliest..)?, data_len - earliest, received);
+        let is_right = ct_eq_mask(expected.as_ref(), received) & padding_is_right;
+        is_right.reveal().then_some(data_len)
     }
 
-    /// The padding's length, without the byte that says it, and whether it is right, as a mask.
-    fn padding_of(&self, text: &[u8]) -> (usize, usize) {
-        let padding_len = standin::barrier(usize::from(text.last().copied().unwrap_or_default()));
-        let fits = standin::ct_le(padding_len, text.len() - 1 - self.mac.len());
+    /// The padding's length, without the byte that says it, and whether it is right.
+    fn padding_of(&self, text: &[u8]) -> (usize, Mask) {
+        let padding_len = usize::from(text.last().copied().unwrap_or_default());
+        let fits = ct_lt(padding_len, text.len() - self.mac.len());
         let is_right = match self.padding {
-            Padding::Ssl3 => standin::ct_le(padding_len, self.block_len - 1),
+            Padding::Ssl3 => ct_lt(padding_len, self.block_len),
             Padding::Tls => {
                 // As many bytes as padding can ever have, so that the time does not tell how many it has.
                 let mut different = 0;
                 for (distance, byte) in text.iter().rev().take(MAX_PADDING + 1).enumerate() {
-                    different |= standin::ct_le(distance, padding_len) & (usize::from(*byte) ^ padding_len);
+                    let is_padding = !ct_lt(padding_len, distance);
+                    different |= is_padding.to_usize() & (usize::from(*byte) ^ padding_len);
                 }
-                standin::ct_le(different, 0)
+                ct_eq_usize(different, 0)
             }
         };
         (padding_len, fits & is_right)

@@ -1,9 +1,8 @@
 //! What one direction of protection is made of.
 
 use crypto::aead::AeadAlgorithm;
+use crypto::cipher::BlockCipher;
 use crypto::hash::Hash;
-
-use super::BlockCipher;
 
 /// What one direction of protection is made of: the choices of version and suite, and the keys.
 ///

@@ -27,7 +27,6 @@ mod layout;
 mod mac;
 mod open;
 mod seal;
-mod standin;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -37,7 +36,6 @@ pub use self::keys::{Bulk, CbcIv, Keys, MacConstruction, MacKind, Padding};
 pub use self::layout::Layout;
 pub use self::open::{Need, Opened, Opener};
 pub use self::seal::Sealer;
-pub use self::standin::BlockCipher;
 
 /// Bytes of a record's header: type, version, length.
 pub const HEADER_LEN: usize = 5;

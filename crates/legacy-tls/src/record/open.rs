@@ -181,6 +181,17 @@ impl Opener {
     }
 }
 
+#[cfg(test)]
+impl Opener {
+    pub(super) const fn version(&self) -> Option<u16> {
+        self.version
+    }
+
+    pub(super) const fn set_sequence(&mut self, sequence: u64) {
+        self.sequence = sequence;
+    }
+}
+
 impl Debug for Opener {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opener")

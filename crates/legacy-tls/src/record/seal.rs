@@ -119,11 +119,10 @@ impl Sealer {
         memory: &mut [u8],
         data: Range<usize>,
     ) -> Result<Range<usize>, RecordError> {
-        let is_data = content_type == ContentType::APPLICATION_DATA;
-        if is_data && self.is_used_up() {
-            return Err(RecordError::KeyUsedUp);
+        if data.len() > MAX_PLAINTEXT {
+            return Err(TOO_LONG);
         }
-        if is_data && self.split && data.len() > 1 {
+        if self.split && content_type == ContentType::APPLICATION_DATA && data.len() > 1 {
             self.seal_split(content_type, memory, data)
         } else {
             self.seal_one(content_type, memory, data)
@@ -173,16 +172,17 @@ impl Sealer {
         memory: &mut [u8],
         data: Range<usize>,
     ) -> Result<Range<usize>, RecordError> {
-        let second_begin = (data.start + 1).checked_sub(HEADER_LEN).ok_or(NO_ROOM)?;
+        let second = data.start + 1..data.end;
+        let second_begin = second.start.checked_sub(HEADER_LEN).ok_or(NO_ROOM)?;
         let begin = second_begin.checked_sub(self.first_record_len()).ok_or(NO_ROOM)?;
         // Both records must succeed, or none: a first one alone would be lost, and its number with it.
-        self.check(content_type, memory, &(data.start + 1..data.end), 2)?;
-        let at = begin + HEADER_LEN;
+        let end = self.place(memory, &second)?.end;
+        self.allow(content_type, 2)?;
         let byte = *memory.get(data.start).ok_or(NO_ROOM)?;
-        *memory.get_mut(at).ok_or(NO_ROOM)? = byte;
-        self.seal_one(content_type, memory, at..at + 1)?;
-        let second = self.seal_one(content_type, memory, data.start + 1..data.end)?;
-        Ok(begin..second.end)
+        *memory.get_mut(begin + HEADER_LEN).ok_or(NO_ROOM)? = byte;
+        self.protect(content_type, memory.get_mut(begin..second_begin).ok_or(NO_ROOM)?, 1)?;
+        self.protect(content_type, memory.get_mut(second_begin..end).ok_or(NO_ROOM)?, second.len())?;
+        Ok(begin..end)
     }
 
     fn seal_one(
@@ -191,42 +191,49 @@ impl Sealer {
         memory: &mut [u8],
         data: Range<usize>,
     ) -> Result<Range<usize>, RecordError> {
-        let range = self.check(content_type, memory, &data, 1)?;
-        let record = memory.get_mut(range.clone()).ok_or(NO_ROOM)?;
+        let range = self.place(memory, &data)?;
+        self.allow(content_type, 1)?;
+        self.protect(content_type, memory.get_mut(range.clone()).ok_or(NO_ROOM)?, data.len())?;
+        Ok(range)
+    }
+
+    /// Makes `record`, in which `data_len` bytes of data lie where they must.
+    fn protect(
+        &mut self,
+        content_type: ContentType,
+        record: &mut [u8],
+        data_len: usize,
+    ) -> Result<(), RecordError> {
         let (header, fragment) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(NO_ROOM)?;
         let pseudo_header =
             PseudoHeader { sequence: self.sequence, content_type, wire_version: self.wire_version };
         match &mut self.protection {
             Protection::Clear => {}
             Protection::Stream(stream) => stream.seal(pseudo_header, fragment)?,
-            Protection::Cbc(cbc) => cbc.seal(pseudo_header, fragment, data.len())?,
+            Protection::Cbc(cbc) => cbc.seal(pseudo_header, fragment, data_len)?,
             Protection::Gcm(gcm) => gcm.seal(pseudo_header, fragment)?,
         }
         let [major, minor] = self.wire_version.to_be_bytes();
         let [.., high, low] = fragment.len().to_be_bytes();
         *header = [content_type.0, major, minor, high, low];
         self.sequence += 1;
-        self.sealed = self.sealed.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-        Ok(range)
+        self.sealed = self.sealed.saturating_add(u64::try_from(data_len).unwrap_or(u64::MAX));
+        Ok(())
     }
 
-    /// Where the record of `data` lies in `memory`, if it and `records - 1` before it can be sealed.
-    fn check(
-        &self,
-        content_type: ContentType,
-        memory: &[u8],
-        data: &Range<usize>,
-        records: u64,
-    ) -> Result<Range<usize>, RecordError> {
-        if data.len() > MAX_PLAINTEXT {
-            return Err(RecordError::Internal("more data than one record holds"));
-        }
+    /// Whether so many records more may be sealed.
+    fn allow(&self, content_type: ContentType, records: u64) -> Result<(), RecordError> {
         if !content_type.is_known() {
             return Err(RecordError::Internal("a record of an unknown type"));
         }
-        if self.sequence.checked_add(records).is_none() {
-            return Err(RecordError::SequenceOverflow);
+        if content_type == ContentType::APPLICATION_DATA && self.is_used_up() {
+            return Err(RecordError::KeyUsedUp);
         }
+        self.sequence.checked_add(records).map(|_| ()).ok_or(RecordError::SequenceOverflow)
+    }
+
+    /// Where the record of `data` lies in `memory`.
+    fn place(&self, memory: &[u8], data: &Range<usize>) -> Result<Range<usize>, RecordError> {
         let begin = data.start.checked_sub(HEADER_LEN + self.prefix()).ok_or(NO_ROOM)?;
         let end = data.end.checked_add(self.suffix(data.len())).ok_or(NO_ROOM)?;
         if data.start > data.end || end > memory.len() {
@@ -268,6 +275,13 @@ impl Sealer {
     }
 }
 
+#[cfg(test)]
+impl Sealer {
+    pub(super) const fn set_sequence(&mut self, sequence: u64) {
+        self.sequence = sequence;
+    }
+}
+
 impl Debug for Sealer {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer")
@@ -277,6 +291,7 @@ impl Debug for Sealer {
     }
 }
 
+const TOO_LONG: RecordError = RecordError::Internal("more data than one record holds");
 const NO_ROOM: RecordError = RecordError::Internal("no room around the data for their record");
 
 /// The MAC that every cipher but an AEAD needs.

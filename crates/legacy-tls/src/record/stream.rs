@@ -4,10 +4,10 @@
 
 use core::ops::Range;
 
+use crypto::cipher::Rc4;
 use crypto::constant_time::ct_eq;
 
 use super::mac::MacKey;
-use super::standin::Rc4;
 use super::{MacKind, PseudoHeader, RecordError};
 
 /// One direction: the state of the key stream, and the MAC.

@@ -1,11 +1,18 @@
 //! What the tests of records share: the ways to protect that there are, and ends that do.
 
+mod limits;
+mod mutated;
+mod padding;
 mod round_trip;
+mod splitting;
+mod tampering;
+mod vectors;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crypto::aead::AeadAlgorithm;
+use crypto::cipher::BlockCipher;
 use crypto::hash::Hash;
 use crypto::random::{Random, RandomError};
 
@@ -27,7 +34,7 @@ impl Way {
             Bulk::Null => (0, 0),
             Bulk::Rc4 => (16, 0),
             Bulk::Cbc(cipher) => {
-                (key_len(cipher), if self.cbc_iv == CbcIv::Chained { standin::block_len(cipher) } else { 0 })
+                (cipher.key_len(), if self.cbc_iv == CbcIv::Chained { cipher.block_len() } else { 0 })
             }
             Bulk::Aead(algorithm) => (algorithm.key_len(), 4),
         };
@@ -46,6 +53,14 @@ impl Way {
         }
     }
 
+    /// The length of the cipher's blocks, if it has any.
+    fn block_len(&self) -> Option<usize> {
+        match self.bulk {
+            Bulk::Cbc(cipher) => Some(cipher.block_len()),
+            _ => None,
+        }
+    }
+
     fn sealer(&self) -> Sealer {
         Sealer::new(&self.keys(&material()), Arc::new(Counter::default())).unwrap()
     }
@@ -60,12 +75,21 @@ fn material() -> [u8; 128] {
     core::array::from_fn(|at| u8::try_from(at * 7 % 251).unwrap())
 }
 
-const fn key_len(cipher: BlockCipher) -> usize {
-    match cipher {
-        BlockCipher::Des => 8,
-        BlockCipher::TripleDes => 24,
-        BlockCipher::Rc2 | BlockCipher::Aes128 | BlockCipher::Idea => 16,
-        BlockCipher::Aes256 => 32,
+const BULKS: [Bulk; 8] = [
+    Bulk::Null,
+    Bulk::Rc4,
+    Bulk::Cbc(BlockCipher::Des),
+    Bulk::Cbc(BlockCipher::TripleDes),
+    Bulk::Cbc(BlockCipher::Rc2),
+    Bulk::Cbc(BlockCipher::Idea),
+    Bulk::Cbc(BlockCipher::Aes128),
+    Bulk::Cbc(BlockCipher::Aes256),
+];
+
+const fn hashes_of(wire_version: u16) -> &'static [Hash] {
+    match wire_version {
+        0x0303 => &[Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384],
+        _ => &[Hash::Md5, Hash::Sha1],
     }
 }
 
@@ -81,11 +105,9 @@ fn all_ways() -> Vec<Way> {
     ];
     let mut ways = Vec::new();
     for (wire_version, construction, padding, cbc_iv) in versions {
-        let hashes: &[Hash] =
-            if wire_version == 0x0303 { &[Hash::Sha1, Hash::Sha256, Hash::Sha384] } else { &[Hash::Sha1] };
-        for &hash in hashes {
+        for &hash in hashes_of(wire_version) {
             let mac = Some(MacKind { construction, hash });
-            ways.extend([Bulk::Null].map(|bulk| Way { wire_version, bulk, mac, padding, cbc_iv }));
+            ways.extend(BULKS.iter().map(|&bulk| Way { wire_version, bulk, mac, padding, cbc_iv }));
         }
     }
     let gcm = [AeadAlgorithm::Aes128Gcm, AeadAlgorithm::Aes256Gcm].map(Bulk::Aead);
