@@ -202,18 +202,38 @@ pub struct AlgId(pub u32);
 impl AlgId {
     /// No algorithm.
     pub const NONE: Self = Self(0);
+    /// `CALG_NULLCIPHER`.
+    pub const NULL_CIPHER: Self = Self(0x6000);
+    /// `CALG_DES`.
+    pub const DES: Self = Self(0x6601);
+    /// `CALG_RC2`.
+    pub const RC2: Self = Self(0x6602);
+    /// `CALG_3DES`.
+    pub const TRIPLE_DES: Self = Self(0x6603);
+    /// `CALG_RC4`.
+    pub const RC4: Self = Self(0x6801);
     /// `CALG_AES_128`.
     pub const AES_128: Self = Self(0x660e);
     /// `CALG_AES_256`.
     pub const AES_256: Self = Self(0x6610);
     /// `CALG_THIRDPARTY_CIPHER`: Windows has no number for it (ChaCha20).
     pub const THIRDPARTY_CIPHER: Self = Self(0x7000);
+    /// `CALG_MD5`.
+    pub const MD5: Self = Self(0x8003);
+    /// `CALG_SHA1`.
+    pub const SHA1: Self = Self(0x8004);
     /// `CALG_SHA_256`.
     pub const SHA_256: Self = Self(0x800c);
     /// `CALG_SHA_384`.
     pub const SHA_384: Self = Self(0x800d);
+    /// `CALG_RSA_KEYX`.
+    pub const RSA_KEYX: Self = Self(0xa400);
+    /// `CALG_DH_EPHEM`.
+    pub const DH_EPHEM: Self = Self(0xaa02);
     /// `CALG_ECDH_EPHEM`.
     pub const ECDH_EPHEM: Self = Self(0xae06);
+    /// `CALG_DSS_SIGN`.
+    pub const DSS_SIGN: Self = Self(0x2200);
     /// `CALG_RSA_SIGN`.
     pub const RSA_SIGN: Self = Self(0x2400);
     /// `CALG_ECDSA`.

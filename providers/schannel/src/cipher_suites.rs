@@ -1,10 +1,206 @@
-//! The cipher suites of the rustls backend, one row each.
+//! The cipher suites: those of the rustls backend, one row each, and what is said of any suite after a handshake.
 
 use crypto::aead::AeadAlgorithm;
+use crypto::cipher::BlockCipher;
 use crypto::hash::Hash;
+use legacy_tls::KeyExchange;
+use legacy_tls::record::Bulk;
 use sspi_core::AlgId;
 
-/// Everything about a suite that is asked for after the handshake.
+use crate::config::Protocol;
+
+/// A suite, in the table of either backend or of both.
+#[derive(Clone, Copy)]
+pub(crate) struct Suite {
+    rustls: Option<&'static SuiteRow>,
+    legacy: Option<&'static legacy_tls::SuiteRow>,
+}
+
+/// What encrypts records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cipher {
+    /// `szCipher`.
+    pub(crate) name: &'static str,
+    /// Bits of strength.
+    pub(crate) bits: u32,
+    /// Bytes of a block; 0 where there are none.
+    pub(crate) block: u32,
+    pub(crate) id: AlgId,
+}
+
+/// What authenticates records beside what encrypts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mac {
+    /// `szHash`.
+    pub(crate) name: &'static str,
+    pub(crate) bits: u32,
+    pub(crate) id: AlgId,
+}
+
+/// How keys are agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exchange {
+    /// The premaster secret under an RSA key.
+    Rsa,
+    /// Ephemeral Diffie-Hellman.
+    Dh,
+    /// The same on an elliptic curve.
+    Ecdh,
+}
+
+impl Exchange {
+    /// `szExchange`, and its number.
+    pub(crate) const fn name(self) -> (&'static str, AlgId) {
+        match self {
+            Self::Rsa => ("RSA", AlgId::RSA_KEYX),
+            Self::Dh => ("DH", AlgId::DH_EPHEM),
+            Self::Ecdh => ("ECDH", AlgId::ECDH_EPHEM),
+        }
+    }
+}
+
+impl Suite {
+    /// Every suite: those of rustls in their order, then what the engine has beside them, the better ones first.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let legacy = legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row());
+        let beside = legacy.map(Self::of_row).filter(|suite| suite.rustls.is_none());
+        SUITES.iter().map(Self::of_rustls).chain(beside)
+    }
+
+    /// The suite of a row of the rustls backend.
+    pub(crate) fn of_rustls(row: &'static SuiteRow) -> Self {
+        Self { rustls: Some(row), legacy: legacy_tls::CipherSuite(row.code).row() }
+    }
+
+    /// The suite of a row of the engine.
+    pub(crate) fn of_row(row: &'static legacy_tls::SuiteRow) -> Self {
+        Self { rustls: SuiteRow::by_code(row.suite.0), legacy: Some(row) }
+    }
+
+    /// The suite of a code point.
+    pub(crate) fn by_code(code: u16) -> Option<Self> {
+        let suite = Self { rustls: SuiteRow::by_code(code), legacy: legacy_tls::CipherSuite(code).row() };
+        (suite.rustls.is_some() || suite.legacy.is_some()).then_some(suite)
+    }
+
+    /// The suite of a registered name, in any case.
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
+        Self::all().find(|suite| suite.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The row of the rustls backend.
+    pub(crate) const fn rustls(&self) -> Option<&'static SuiteRow> {
+        self.rustls
+    }
+
+    /// The row of the engine.
+    pub(crate) const fn legacy(&self) -> Option<&'static legacy_tls::SuiteRow> {
+        self.legacy
+    }
+
+    /// Whether it may be used with `protocol`.
+    pub(crate) fn is_legal_in(&self, protocol: Protocol) -> bool {
+        let version = legacy_tls::ProtocolVersion(protocol.version());
+        match protocol {
+            Protocol::Tls13 => self.rustls.is_some_and(|row| row.is_tls13),
+            Protocol::Tls12 if self.rustls.is_some_and(|row| !row.is_tls13) => true,
+            _ => self.legacy.is_some_and(|row| row.is_legal_in(version)),
+        }
+    }
+
+    /// The code point.
+    pub(crate) fn code(&self) -> u16 {
+        let legacy = self.legacy.map(|row| row.suite.0);
+        self.rustls.map(|row| row.code).or(legacy).unwrap_or_default()
+    }
+
+    /// The registered name.
+    pub(crate) fn name(&self) -> &'static str {
+        let legacy = self.legacy.map(|row| row.name);
+        self.rustls.map(|row| row.name).or(legacy).unwrap_or_default()
+    }
+
+    /// What encrypts its records.
+    pub(crate) fn cipher(&self) -> Cipher {
+        let of = |name, bits, block, id| Cipher { name, bits, block, id };
+        if let Some(row) = self.rustls {
+            return aead(row.aead);
+        }
+        let Some(row) = self.legacy else { return of("", 0, 0, AlgId::NONE) };
+        let bits = row.strength.0;
+        match row.bulk {
+            Bulk::Null => of("", 0, 0, AlgId::NULL_CIPHER),
+            Bulk::Rc4 => of("RC4", bits, 0, AlgId::RC4),
+            Bulk::Cbc(BlockCipher::Des) => of("DES", bits, 8, AlgId::DES),
+            Bulk::Cbc(BlockCipher::TripleDes) => of("3DES", bits, 8, AlgId::TRIPLE_DES),
+            Bulk::Cbc(BlockCipher::Rc2) => of("RC2", bits, 8, AlgId::RC2),
+            Bulk::Cbc(BlockCipher::Aes128) => of("AES", bits, 16, AlgId::AES_128),
+            Bulk::Cbc(BlockCipher::Aes256) => of("AES", bits, 16, AlgId::AES_256),
+            Bulk::Cbc(_) => of("", bits, 8, AlgId::THIRDPARTY_CIPHER),
+            Bulk::Aead(algorithm) => aead(algorithm),
+        }
+    }
+
+    /// What authenticates its records; an AEAD does so itself.
+    pub(crate) fn mac(&self) -> Option<Mac> {
+        let of = |name, bits, id| Some(Mac { name, bits, id });
+        match self.legacy.and_then(|row| row.mac)? {
+            Hash::Md5 => of("MD5", 128, AlgId::MD5),
+            Hash::Sha1 => of("SHA1", 160, AlgId::SHA1),
+            Hash::Sha256 => of("SHA256", 256, AlgId::SHA_256),
+            Hash::Sha384 => of("SHA384", 384, AlgId::SHA_384),
+            _ => None,
+        }
+    }
+
+    /// How keys are agreed; TLS 1.3 suites do not say.
+    pub(crate) fn exchange(&self) -> Option<Exchange> {
+        Some(match self.legacy?.key_exchange {
+            KeyExchange::Rsa | KeyExchange::RsaExport { .. } => Exchange::Rsa,
+            KeyExchange::DheRsa | KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => Exchange::Dh,
+            KeyExchange::EcdheRsa | KeyExchange::EcdheEcdsa => Exchange::Ecdh,
+        })
+    }
+
+    /// The kind of the server's key; TLS 1.3 suites do not say.
+    pub(crate) fn certificate(&self) -> &'static str {
+        if let Some(row) = self.rustls {
+            return row.certificate;
+        }
+        match self.legacy.map(|row| row.key_exchange) {
+            None => "",
+            Some(KeyExchange::DheDss | KeyExchange::DheDssExport { .. }) => "DSS",
+            Some(KeyExchange::EcdheEcdsa) => "ECDSA",
+            Some(
+                KeyExchange::Rsa | KeyExchange::RsaExport { .. } | KeyExchange::DheRsa | KeyExchange::EcdheRsa,
+            ) => "RSA",
+        }
+    }
+}
+
+const fn aead(algorithm: AeadAlgorithm) -> Cipher {
+    match algorithm {
+        AeadAlgorithm::Aes128Gcm => Cipher { name: "AES", bits: 128, block: 16, id: AlgId::AES_128 },
+        AeadAlgorithm::Aes256Gcm => Cipher { name: "AES", bits: 256, block: 16, id: AlgId::AES_256 },
+        AeadAlgorithm::ChaCha20Poly1305 => {
+            Cipher { name: "CHACHA20_POLY1305", bits: 256, block: 0, id: AlgId::THIRDPARTY_CIPHER }
+        }
+    }
+}
+
+impl PartialEq for Suite {
+    fn eq(&self, other: &Self) -> bool {
+        self.code() == other.code()
+    }
+}
+
+impl core::fmt::Debug for Suite {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A suite of the rustls backend.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SuiteRow {
     /// The code point.
@@ -22,23 +218,9 @@ pub(crate) struct SuiteRow {
 }
 
 impl SuiteRow {
-    /// `szCipher`, its bits, its block in bytes, and its number.
-    pub(crate) fn cipher(&self) -> (&'static str, u32, u32, AlgId) {
-        match self.aead {
-            AeadAlgorithm::Aes128Gcm => ("AES", 128, 16, AlgId::AES_128),
-            AeadAlgorithm::Aes256Gcm => ("AES", 256, 16, AlgId::AES_256),
-            AeadAlgorithm::ChaCha20Poly1305 => ("CHACHA20_POLY1305", 256, 0, AlgId::THIRDPARTY_CIPHER),
-        }
-    }
-
     /// The row of a code point.
     pub(crate) fn by_code(code: u16) -> Option<&'static Self> {
         SUITES.iter().find(|row| row.code == code)
-    }
-
-    /// The row of a registered name, in any case.
-    pub(crate) fn by_name(name: &str) -> Option<&'static Self> {
-        SUITES.iter().find(|row| row.name.eq_ignore_ascii_case(name))
     }
 }
 

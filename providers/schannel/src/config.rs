@@ -1,6 +1,11 @@
 //! What a configuration may say about Schannel. The default is safe: TLS 1.3 and 1.2, the system's roots, no exceptions.
+//!
+//! A profile is where a configuration starts from; what stands beside it wins. `policy.rs` makes one whole of the two.
 
-use serde::Deserialize;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
 use sspi_core::SpProt;
 
 /// A protocol, as a configuration names it.
@@ -9,14 +14,26 @@ pub enum Protocol {
     /// `tls1.3`: RFC 8446.
     #[serde(rename = "tls1.3")]
     Tls13,
-    /// `tls1.2`: RFC 5246, with the suites that have an AEAD and an ephemeral key exchange.
+    /// `tls1.2`: RFC 5246; by default with the suites that have an AEAD and an ephemeral key exchange.
     #[serde(rename = "tls1.2")]
     Tls12,
+    /// `tls1.1`: RFC 4346.
+    #[serde(rename = "tls1.1")]
+    Tls11,
+    /// `tls1.0`: RFC 2246.
+    #[serde(rename = "tls1.0")]
+    Tls10,
+    /// `ssl3`: RFC 6101.
+    #[serde(rename = "ssl3")]
+    Ssl30,
 }
 
 impl Protocol {
-    /// Both, in the default order of preference.
-    pub const ALL: [Self; 2] = [Self::Tls13, Self::Tls12];
+    /// All of them, the newest first.
+    pub const ALL: [Self; 5] = [Self::Tls13, Self::Tls12, Self::Tls11, Self::Tls10, Self::Ssl30];
+
+    /// Those of the default, in its order of preference.
+    pub const MODERN: [Self; 2] = [Self::Tls13, Self::Tls12];
 
     /// The name in a configuration.
     #[must_use]
@@ -24,6 +41,9 @@ impl Protocol {
         match self {
             Self::Tls13 => "tls1.3",
             Self::Tls12 => "tls1.2",
+            Self::Tls11 => "tls1.1",
+            Self::Tls10 => "tls1.0",
+            Self::Ssl30 => "ssl3",
         }
     }
 
@@ -33,8 +53,159 @@ impl Protocol {
         match self {
             Self::Tls13 => SpProt::TLS1_3,
             Self::Tls12 => SpProt::TLS1_2,
+            Self::Tls11 => SpProt::TLS1_1,
+            Self::Tls10 => SpProt::TLS1_0,
+            Self::Ssl30 => SpProt::SSL3,
         }
     }
+
+    /// The version as on the wire.
+    #[must_use]
+    pub const fn version(self) -> u16 {
+        match self {
+            Self::Tls13 => 0x0304,
+            Self::Tls12 => 0x0303,
+            Self::Tls11 => 0x0302,
+            Self::Tls10 => 0x0301,
+            Self::Ssl30 => 0x0300,
+        }
+    }
+
+    /// Whether nobody should speak it any more who has the choice: it is older than TLS 1.2.
+    #[must_use]
+    pub const fn is_old(self) -> bool {
+        self.version() < 0x0303
+    }
+}
+
+/// Where a configuration starts from. Keys that stand beside it win over what it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// `modern`: TLS 1.3, and TLS 1.2 with an ephemeral key exchange and an AEAD.
+    #[default]
+    Modern,
+    /// `compatible`: the same, and what else TLS 1.2 has with AES: RSA key exchange, CBC, Diffie-Hellman.
+    Compatible,
+    /// `legacy`: from TLS 1.3 down to TLS 1.0, with AES and 3DES.
+    Legacy,
+    /// `windows-2003`: TLS 1.0 and SSL 3.0 with the suites of Windows Server 2003 in its order, and the certificates of
+    /// that time. It has no secrets from anybody who tries: it is for museums and laboratories.
+    #[serde(rename = "windows-2003")]
+    Windows2003,
+}
+
+impl Profile {
+    /// All of them, the safest first.
+    pub const ALL: [Self; 4] = [Self::Modern, Self::Compatible, Self::Legacy, Self::Windows2003];
+
+    /// The name in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Modern => "modern",
+            Self::Compatible => "compatible",
+            Self::Legacy => "legacy",
+            Self::Windows2003 => "windows-2003",
+        }
+    }
+}
+
+/// Suites that are weak in one way, as `allow` names them. They join those of the profile, behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WeakSuites {
+    /// `rc4`: RC4 with keys of 128 bits, whose output is biased (RFC 7465).
+    Rc4,
+    /// `des`: single DES, 56 bits.
+    Des,
+    /// `export`: 40 and 56 bits, and key exchanges of 512 and 1024 bits.
+    Export,
+    /// `null`: no encryption at all.
+    Null,
+}
+
+impl WeakSuites {
+    /// All of them, the least weak first.
+    pub const ALL: [Self; 4] = [Self::Rc4, Self::Des, Self::Export, Self::Null];
+
+    /// The name in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rc4 => "rc4",
+            Self::Des => "des",
+            Self::Export => "export",
+            Self::Null => "null",
+        }
+    }
+}
+
+/// An entry of `allow`: a weakness, by name, that is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
+#[non_exhaustive]
+pub enum Allow {
+    /// Weak cipher suites.
+    Suites(WeakSuites),
+}
+
+/// A name that is no entry of `allow`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownAllow {
+    name: String,
+}
+
+impl Allow {
+    /// Every entry that there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        WeakSuites::ALL.into_iter().map(Self::Suites)
+    }
+
+    /// The name in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Suites(suites) => suites.name(),
+        }
+    }
+}
+
+impl fmt::Display for UnknownAllow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known: Vec<&str> = Allow::all().map(Allow::name).collect();
+        write!(f, "there is no weakness {:?} to allow; known: {}", self.name, known.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownAllow {}
+
+impl FromStr for Allow {
+    type Err = UnknownAllow;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAllow> {
+        let found = Self::all().find(|entry| entry.name() == name);
+        found.ok_or_else(|| UnknownAllow { name: name.to_owned() })
+    }
+}
+
+impl TryFrom<String> for Allow {
+    type Error = UnknownAllow;
+
+    fn try_from(name: String) -> Result<Self, UnknownAllow> {
+        name.parse()
+    }
+}
+
+/// Whether master secrets must be bound to their handshake (RFC 7627). TLS 1.3 always binds them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExtendedMasterSecret {
+    /// They are where the peer can do it.
+    #[default]
+    Offered,
+    /// A peer that cannot is refused.
+    Required,
 }
 
 /// Whether revocation is looked at.
@@ -91,10 +262,29 @@ pub struct CertificateConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct SchannelConfig {
-    /// The protocols that may be spoken, the preferred one first.
+    /// Where the configuration starts from.
+    pub profile: Profile,
+    /// The protocols that may be spoken, the preferred one first; empty: those of the profile.
+    #[serde(deserialize_with = "protocols")]
     pub protocols: Vec<Protocol>,
-    /// The cipher suites that may be used, by their registered names, in order of preference; empty: the default list.
+    /// The cipher suites that may be used, by their registered names, in order of preference; empty: those of the profile
+    /// and of `allow`. What rustls has is preferred to what the other backend has, whatever the order.
     pub suites: Vec<String>,
+    /// The weaknesses that are accepted, by name: `["rc4"]`; not given: those of the profile.
+    pub allow: Option<Vec<Allow>>,
+    /// Diffie-Hellman groups: the smallest that a client accepts, in bits, and the size of a server's own, rounded up to one
+    /// that there is. Export suites have their own bound. Not given: what the profile says, by default 2048.
+    pub dh_minimum_bits: Option<u32>,
+    /// Whether master secrets must be bound to their handshake.
+    pub extended_master_secret: ExtendedMasterSecret,
+    /// Whether a message's first byte gets a record of its own where CBC chains its vectors, in SSL 3.0 and TLS 1.0
+    /// (against BEAST).
+    pub record_splitting: bool,
+    /// How many bytes a cipher with blocks of 64 bits (3DES, DES, RC2) protects under one key (against Sweet32); the
+    /// connection ends there.
+    pub small_block_limit: u64,
+    /// One RSA key may serve export suites and protocols newer than TLS 1.0: whoever breaks the one can break the other.
+    pub i_accept_drown: bool,
     /// Our certificates: a server's (chosen by the name that the client asks for), or a client's.
     pub certificates: Vec<CertificateConfig>,
     /// Where a client's certificate comes from.
@@ -132,8 +322,15 @@ pub struct SchannelConfig {
 impl Default for SchannelConfig {
     fn default() -> Self {
         Self {
-            protocols: Protocol::ALL.to_vec(),
+            profile: Profile::Modern,
+            protocols: Vec::new(),
             suites: Vec::new(),
+            allow: None,
+            dh_minimum_bits: None,
+            extended_master_secret: ExtendedMasterSecret::Offered,
+            record_splitting: true,
+            small_block_limit: 32 << 30,
+            i_accept_drown: false,
             certificates: Vec::new(),
             client_certificate: ClientCertificate::Configured,
             roots: vec!["system".to_owned()],
@@ -150,5 +347,50 @@ impl Default for SchannelConfig {
             session_cache_entries: 10_000,
             key_log: None,
         }
+    }
+}
+
+/// An empty list in a file is a mistake: it would enable nothing.
+fn protocols<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Protocol>, D::Error> {
+    let protocols = Vec::deserialize(deserializer)?;
+    if protocols.is_empty() {
+        let names = Protocol::ALL.map(Protocol::name).join(", ");
+        return Err(serde::de::Error::custom(format!(
+            "no protocol is enabled; known: {names} (leave `protocols` out for those of the profile)"
+        )));
+    }
+    Ok(protocols)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<SchannelConfig, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn every_name_is_read_as_it_is_printed() {
+        for protocol in Protocol::ALL {
+            let config = read(&format!("protocols = [\"{}\"]", protocol.name())).unwrap();
+            assert_eq!(config.protocols, [protocol]);
+        }
+        for profile in Profile::ALL {
+            assert_eq!(read(&format!("profile = \"{}\"", profile.name())).unwrap().profile, profile);
+        }
+        for entry in Allow::all() {
+            assert_eq!(read(&format!("allow = [\"{}\"]", entry.name())).unwrap().allow, Some(vec![entry]));
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_not_known_or_enables_nothing_is_read() {
+        let error = read("allow = [\"md4\"]").unwrap_err().to_string();
+        assert!(error.contains("there is no weakness \"md4\" to allow; known: "), "{error}");
+        let error = read("protocols = []").unwrap_err().to_string();
+        assert!(error.contains("no protocol is enabled; known: tls1.3, "), "{error}");
+        assert!(read("protocols = [\"ssl2\"]").is_err());
+        assert!(read("profile = \"museum\"").is_err());
     }
 }

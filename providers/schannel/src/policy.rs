@@ -1,0 +1,264 @@
+//! The policy of a credential: a profile and what stands beside it, made one whole and checked.
+//!
+//! | profile | protocols | suites | groups of Diffie-Hellman |
+//! |---|---|---|---|
+//! | `modern` | TLS 1.3, 1.2 | those of the rustls backend | 2048 bits |
+//! | `compatible` | TLS 1.3, 1.2 | and AES with RSA, DHE_RSA or ECDHE, CBC or GCM | 2048 bits |
+//! | `legacy` | TLS 1.3, 1.2, 1.1, 1.0 | and DHE_DSS, and 3DES | 1024 bits |
+//! | `windows-2003` | TLS 1.0, SSL 3.0 | the thirteen of Windows Server 2003, in its order | 1024 bits |
+//!
+//! - `protocols` takes the place of the profile's. Old ones that a profile without them is given bring the suites of
+//!   `legacy` along: to name the protocol is to name what it cannot do without.
+//! - `suites` takes the place of the profile's, and then of what `allow` would add. What is named is enabled.
+//! - `allow` takes the place of the profile's; weak suites that it names stand behind the others.
+
+use sspi_core::{Error, Fault, SecStatus, SpProt};
+
+use crate::cipher_suites::{SUITES, Suite};
+use crate::config::{Allow, ExtendedMasterSecret, Profile, Protocol, SchannelConfig, WeakSuites};
+
+/// What a credential may do, whichever backend does it.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    /// The preferred one first. Each has a suite.
+    pub(crate) protocols: Vec<Protocol>,
+    /// The preferred one first. Each can be used with one of the protocols.
+    pub(crate) suites: Vec<Suite>,
+    pub(crate) dh_minimum_bits: u32,
+    pub(crate) extended_master_secret: ExtendedMasterSecret,
+    pub(crate) record_splitting: bool,
+    pub(crate) small_block_limit: u64,
+}
+
+/// The document's list, in its order.
+///
+/// Spec: SCHANNEL-2003 (TLS Cipher Suites).
+const WINDOWS_2003: [u16; 13] = [
+    0x0004, 0x0005, 0x000a, 0x0013, 0x0009, 0x0012, 0x0064, 0x0062, 0x0063, 0x0003, 0x0006, 0x0001, 0x0002,
+];
+
+/// The largest group that a server of ours has, in bits.
+const LARGEST_GROUP: u32 = 4096;
+
+fn configuration(setting: &'static str, status: SecStatus, what: impl Into<String>) -> Error {
+    Error::new(status, Fault::Configuration, what.into()).with_setting(setting)
+}
+
+impl Profile {
+    const fn protocols(self) -> &'static [Protocol] {
+        match self {
+            Self::Modern | Self::Compatible => &Protocol::MODERN,
+            Self::Legacy => &[Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10],
+            Self::Windows2003 => &[Protocol::Tls10, Protocol::Ssl30],
+        }
+    }
+
+    fn suites(self) -> Vec<Suite> {
+        let ours = |more: fn(&legacy_tls::SuiteRow) -> bool| {
+            let legacy = legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row());
+            let beside = legacy.map(Suite::of_row).filter(move |suite| suite.legacy().is_some_and(more));
+            let rustls = SUITES.iter().map(Suite::of_rustls).collect::<Vec<_>>();
+            let beside = beside.filter(|suite| !rustls.contains(suite)).collect::<Vec<_>>();
+            [rustls, beside].concat()
+        };
+        match self {
+            Self::Modern => ours(|_| false),
+            Self::Compatible => ours(|row| {
+                let first = legacy_tls::ProtocolVersion::TLS12;
+                row.is_legal_in(first) && is_aes(row) && !is_dss(row)
+            }),
+            Self::Legacy => ours(|row| weakness(row).is_none()),
+            Self::Windows2003 => WINDOWS_2003.iter().filter_map(|code| Suite::by_code(*code)).collect(),
+        }
+    }
+
+    const fn allow(self) -> &'static [Allow] {
+        match self {
+            Self::Modern | Self::Compatible | Self::Legacy | Self::Windows2003 => &[],
+        }
+    }
+
+    const fn dh_minimum_bits(self) -> u32 {
+        match self {
+            Self::Modern | Self::Compatible => 2048,
+            Self::Legacy | Self::Windows2003 => 1024,
+        }
+    }
+}
+
+fn is_aes(row: &legacy_tls::SuiteRow) -> bool {
+    row.strength.0 >= 128 && weakness(row).is_none() && !row.name.contains("3DES")
+}
+
+const fn is_dss(row: &legacy_tls::SuiteRow) -> bool {
+    matches!(
+        row.key_exchange,
+        legacy_tls::KeyExchange::DheDss | legacy_tls::KeyExchange::DheDssExport { .. }
+    )
+}
+
+/// The class that a suite of the engine belongs to; AES and 3DES are in none.
+fn weakness(row: &legacy_tls::SuiteRow) -> Option<WeakSuites> {
+    use legacy_tls::record::Bulk;
+    match row.bulk {
+        _ if row.key_exchange.is_export() => Some(WeakSuites::Export),
+        Bulk::Null => Some(WeakSuites::Null),
+        Bulk::Rc4 => Some(WeakSuites::Rc4),
+        _ if row.strength.0 < 112 => Some(WeakSuites::Des),
+        _ => None,
+    }
+}
+
+impl Policy {
+    /// # Errors
+    /// What cannot be: a name that is unknown, a suite that no protocol has, a protocol without suite, a group that is
+    /// too large. Each names its setting.
+    pub(crate) fn read(config: &SchannelConfig) -> Result<Self, Error> {
+        let named_protocols = !config.protocols.is_empty();
+        let mut protocols =
+            if named_protocols { config.protocols.clone() } else { config.profile.protocols().to_vec() };
+        let suites = if config.suites.is_empty() {
+            Self::default_suites(config, &protocols)
+        } else {
+            Self::named_suites(config, &protocols)?
+        };
+        let has_suite = |protocol: &Protocol| suites.iter().any(|suite| suite.is_legal_in(*protocol));
+        match protocols.iter().find(|protocol| !has_suite(protocol)) {
+            // What a profile enables goes with its suites.
+            Some(_) if !named_protocols => protocols.retain(has_suite),
+            Some(without) => {
+                return Err(configuration(
+                    "suites",
+                    SecStatus::SEC_E_ALGORITHM_MISMATCH,
+                    format!("{} is enabled, and none of the suites can be used with it", without.name()),
+                ));
+            }
+            None => {}
+        }
+        Ok(Self {
+            protocols,
+            suites,
+            dh_minimum_bits: Self::dh_minimum_bits(config)?,
+            extended_master_secret: config.extended_master_secret,
+            record_splitting: config.record_splitting,
+            small_block_limit: config.small_block_limit,
+        })
+    }
+
+    fn default_suites(config: &SchannelConfig, protocols: &[Protocol]) -> Vec<Suite> {
+        let brings_its_own = config.profile.protocols().iter().any(|protocol| protocol.is_old());
+        let profile = if brings_its_own || !protocols.iter().any(|protocol| protocol.is_old()) {
+            config.profile
+        } else {
+            Profile::Legacy
+        };
+        let mut suites = profile.suites();
+        let allow = config.allow.as_deref().unwrap_or(config.profile.allow());
+        for row in legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row()) {
+            let suite = Suite::of_row(row);
+            let allowed = weakness(row).is_some_and(|weak| allow.contains(&Allow::Suites(weak)));
+            if allowed && !suites.contains(&suite) {
+                suites.push(suite);
+            }
+        }
+        suites.retain(|suite| protocols.iter().any(|protocol| suite.is_legal_in(*protocol)));
+        suites
+    }
+
+    fn named_suites(config: &SchannelConfig, protocols: &[Protocol]) -> Result<Vec<Suite>, Error> {
+        let mut suites = Vec::with_capacity(config.suites.len());
+        for name in &config.suites {
+            let suite = Suite::by_name(name).ok_or_else(|| {
+                let known: Vec<&str> = Suite::all().map(|suite| suite.name()).collect();
+                configuration(
+                    "suites",
+                    SecStatus::SEC_E_ALGORITHM_MISMATCH,
+                    format!("there is no cipher suite {name:?} here; known: {}", known.join(", ")),
+                )
+            })?;
+            if !protocols.iter().any(|protocol| suite.is_legal_in(*protocol)) {
+                let enabled: Vec<&str> = protocols.iter().map(|protocol| protocol.name()).collect();
+                let usable = Protocol::ALL.iter().filter(|protocol| suite.is_legal_in(**protocol));
+                let usable: Vec<&str> = usable.map(|protocol| protocol.name()).collect();
+                return Err(configuration(
+                    "suites",
+                    SecStatus::SEC_E_ALGORITHM_MISMATCH,
+                    format!(
+                        "{} can be used with {}, and enabled is only {}",
+                        suite.name(),
+                        usable.join(", "),
+                        enabled.join(", ")
+                    ),
+                ));
+            }
+            if !suites.contains(&suite) {
+                suites.push(suite);
+            }
+        }
+        Ok(suites)
+    }
+
+    fn dh_minimum_bits(config: &SchannelConfig) -> Result<u32, Error> {
+        let bits = config.dh_minimum_bits.unwrap_or(config.profile.dh_minimum_bits());
+        if (512..=LARGEST_GROUP).contains(&bits) {
+            return Ok(bits);
+        }
+        Err(configuration(
+            "dh-minimum-bits",
+            SecStatus::SEC_E_INVALID_PARAMETER,
+            format!("groups of Diffie-Hellman have 512 to {LARGEST_GROUP} bits here, not {bits}"),
+        ))
+    }
+
+    /// The protocols, as bits of both roles.
+    pub(crate) fn bits(&self) -> SpProt {
+        self.protocols.iter().fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()))
+    }
+
+    /// The protocols of `among` for which the rustls backend has a suite.
+    pub(crate) fn rustls_protocols(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
+        self.protocols.iter().copied().filter(move |protocol| {
+            is_among(*protocol, among)
+                && self.suites.iter().any(|suite| suite.rustls().is_some() && suite.is_legal_in(*protocol))
+        })
+    }
+
+    /// The protocols of `among` for which the engine has a suite that the rustls backend has not: what it is needed for.
+    pub(crate) fn legacy_protocols(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
+        self.protocols.iter().copied().filter(move |protocol| {
+            is_among(*protocol, among)
+                && self.suites.iter().any(|suite| suite.rustls().is_none() && suite.is_legal_in(*protocol))
+        })
+    }
+
+    /// Whether something is enabled that nobody should enable who has the choice, in words for a log.
+    pub(crate) fn legacy_things(&self) -> Vec<&'static str> {
+        let mut things: Vec<&'static str> =
+            self.protocols.iter().filter(|protocol| protocol.is_old()).map(|p| p.name()).collect();
+        let class = |suite: &Suite| suite.legacy().and_then(weakness).map(WeakSuites::name);
+        let small = |suite: &Suite| suite.name().contains("3DES").then_some("3des");
+        for thing in self.suites.iter().filter_map(|suite| class(suite).or_else(|| small(suite))) {
+            if !things.contains(&thing) {
+                things.push(thing);
+            }
+        }
+        things
+    }
+
+    /// Whether an export suite of RSA is enabled together with protocols that never had any.
+    pub(crate) fn mixes_export_with_newer(&self) -> bool {
+        let export = |suite: &Suite| {
+            let exchange = suite.legacy().map(|row| row.key_exchange);
+            matches!(exchange, Some(legacy_tls::KeyExchange::RsaExport { .. }))
+        };
+        self.suites.iter().any(export)
+            && self.protocols.iter().any(|protocol| protocol.version() > Protocol::Tls10.version())
+    }
+}
+
+fn is_among(protocol: Protocol, among: SpProt) -> bool {
+    !protocol.bits().intersection(among).is_empty()
+}
+
+#[cfg(test)]
+mod tests;
