@@ -217,6 +217,9 @@ impl Half {
     }
 }
 
+/// Changes what a side sends.
+pub(super) type Tamper = Box<dyn FnMut(Side, &mut Vec<u8>)>;
+
 /// A handshake whose deliveries a test decides on.
 pub(super) struct Exchange {
     client: Half,
@@ -226,7 +229,7 @@ pub(super) struct Exchange {
     pub(super) answer: Option<Arc<Identity>>,
     pub(super) asked: Vec<CertificateRequested>,
     /// Somebody in between: changes what a side sends.
-    pub(super) tamper: Box<dyn FnMut(Side, &mut Vec<u8>)>,
+    pub(super) tamper: Tamper,
 }
 
 impl Exchange {
