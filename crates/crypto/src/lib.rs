@@ -11,6 +11,10 @@
 //! | [`aead`] | AES-GCM, ChaCha20-Poly1305 | NIST SP 800-38D, RFC 8439 |
 //! | [`cipher`] | RC4; DES, 3DES, RC2, IDEA and AES in CBC mode | RFC 6229, FIPS 46-3, RFC 2268, FIPS 197, NIST SP 800-38A |
 //! | [`constant_time`] | comparing, choosing and copying that tells nothing by its time | |
+//! | [`rsa`], [`dsa`], [`ecdsa`], [`ed25519`] | signatures; encryption with RSA | RFC 8017, FIPS 186-4, RFC 8032 |
+//! | [`dh`], [`ecdh`] | key agreement | RFC 2631, RFC 7919, RFC 8422, RFC 7748 |
+//! | [`public_key`], [`private_key`] | keys of any kind, from DER | RFC 5280, RFC 5958 |
+//! | [`signature`] | the names of signature schemes, and how signatures fail | RFC 5246 section 7.4.1.4.1 |
 //! | [`random`] | the seam for randomness, and the system's | |
 //!
 //! # Secrets
@@ -21,13 +25,28 @@
 //! [`hash::HashContext`] lie in the primitives' own types, which offer no way to wipe them.
 
 pub mod aead;
+mod asn1;
 pub mod cipher;
 pub mod constant_time;
+pub mod dh;
+pub mod dsa;
+pub mod ecdh;
+pub mod ecdsa;
+pub mod ed25519;
 pub mod hash;
 pub mod hkdf;
 pub mod mac;
+mod modulus;
+mod nonce;
+pub mod private_key;
+pub mod public_key;
 pub mod random;
+pub mod rsa;
+mod secret;
+pub mod signature;
 pub mod tls_prf;
 
 #[cfg(test)]
 mod hex;
+#[cfg(test)]
+mod testing;
