@@ -6,11 +6,14 @@ mod support;
 
 use opensspi_schannel::{ClientAuth, ClientCertificate, Protocol, SchannelConfig};
 use sspi_core::{
-    AcceptRequest, AscRet, CertificateIdentity, ContextFlags, ControlToken, CredentialsHandle, Decrypted,
-    InitializeRequest, IscReq, IscRet, Question, SecStatus, Secret,
+    AcceptRequest, AscRet, CertificateIdentity, ContextFlags, ControlToken, Decrypted, InitializeRequest,
+    IscReq, IscRet, Question, SecStatus, Secret,
 };
 use std::sync::Arc;
-use support::{World, accept_request, established, handshake, initialize_request, no_questions, send};
+use support::{
+    World, accept_request, established, handshake, initialize_request, judged_by_the_application,
+    no_questions, send,
+};
 use test_support::Pki;
 use test_support::pair::{self, open, seal};
 
@@ -243,16 +246,6 @@ fn a_client_certificate_is_required_optional_or_not_asked_for() {
     }
 }
 
-/// A handshake in which the server's application judges the client's certificate.
-fn judged_by_the_application(
-    client: &dyn CredentialsHandle,
-    server: &dyn CredentialsHandle,
-) -> (pair::Outcome, pair::Outcome) {
-    let request = AcceptRequest { manual_cred_validation: true, ..accept_request() };
-    let (client, server) = (client.initialize(&initialize_request()), server.accept(&request));
-    pair::run(client.unwrap(), server.unwrap(), usize::MAX, &mut no_questions)
-}
-
 #[test]
 fn a_server_whose_application_judges_takes_any_certificate_and_still_insists_on_one() {
     let world = World::default();
@@ -280,7 +273,12 @@ fn what_the_application_judged_is_resumed_only_where_it_judges_again() {
     let world = World::default();
     let stranger = Pki::named("Somebody Else").client("mallory").issue();
     for protocol in PROTOCOLS {
-        let server = SchannelConfig { client_auth: ClientAuth::Required, ..world.server(&[protocol]) };
+        let server = SchannelConfig {
+            client_auth: ClientAuth::Required,
+            // So that the client shows it even where this package judges.
+            send_ca_list: false,
+            ..world.server(&[protocol])
+        };
         let server = world.inbound(server);
         let certificates = vec![world.certificate(&stranger)];
         let client = world.outbound(SchannelConfig { certificates, ..world.client(&[protocol]) });
