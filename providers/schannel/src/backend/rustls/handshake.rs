@@ -19,7 +19,7 @@ use sspi_core::{
 };
 use zeroize::Zeroizing;
 
-use super::configs::{ClientConfigs, Identity, ServerConfigs, Settings};
+use super::configs::{ClientConfigs, Identity, ServerConfigs, Settings, Verification};
 use super::error::Situation;
 use super::observed::{self, Observed};
 use super::record_aead::Keys;
@@ -134,8 +134,7 @@ pub(crate) struct ClientParameters<'a> {
 pub(crate) struct ServerParameters<'a> {
     pub(crate) protocols: SpProt,
     pub(crate) alpn: Option<&'a [Vec<u8>]>,
-    /// Ask for a certificate, whatever the configuration says.
-    pub(crate) mutual: bool,
+    pub(crate) verification: Verification,
     pub(crate) extended_errors: bool,
 }
 
@@ -258,7 +257,7 @@ impl Handshake {
         parameters: ServerParameters<'_>,
     ) -> Result<Self, sspi_core::Error> {
         let settings = &configs.settings;
-        let mut config = configs.config(parameters.protocols, parameters.mutual)?;
+        let mut config = configs.config(parameters.protocols, parameters.verification)?;
         if let Some(protocols) = parameters.alpn {
             protocols.iter().try_for_each(|name| check_alpn(name))?;
             Arc::make_mut(&mut config).alpn_protocols = protocols.to_vec();
@@ -270,7 +269,7 @@ impl Handshake {
             settings,
             CertificateAsk::Never,
             parameters.extended_errors,
-            true,
+            !parameters.verification.manual,
         ))
     }
 
