@@ -16,9 +16,11 @@
 //! | our end, as a server and as a client | [`ours`] |
 //! | any peer as an echo server or as its client | [`echo`] |
 //! | what is tried: peer × role × version × feature | [`matrix`], and `skipped.toml` for what is left out |
+//! | servers with STARTTLS, a browser, Node.js, with the command `opensspi` | [`applications`] |
 //! | the matrix as a table, at full size | `src/bin/interop.rs` |
 //! | many connections, for a long time | `src/bin/soak.rs` |
 
+pub mod applications;
 pub mod echo;
 pub mod matrix;
 pub mod ours;

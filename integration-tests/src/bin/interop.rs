@@ -9,17 +9,18 @@ use std::time::Instant;
 use std::{env, fs};
 
 use clap::Parser;
+use opensspi_integration_tests::applications::{Application, Cell, Opensspi, Packages};
 use opensspi_integration_tests::matrix::{Case, Feature, Outcome, Role, Scale, skips};
 use opensspi_integration_tests::peers::{Peer, Version};
 use serde_json::json;
 
-/// Runs OpenSSPI against real peers: peer × role × version × feature.
+/// Runs OpenSSPI against real peers, peer × role × version × feature, and the command opensspi against applications.
 #[derive(Debug, Parser)]
 #[command(
     after_help = "Exits with 1 if a case fails, or if a peer is missing and OPENSSPI_PEERS=required is set."
 )]
 struct Arguments {
-    /// Send 100 MB each way in the cases about data, in place of 1 MB.
+    /// Send 100 MB each way in the cases about data, in place of 1 MB, and run the applications too.
     #[arg(long)]
     full: bool,
     /// Write the matrix to this file, in Markdown.
@@ -28,16 +29,45 @@ struct Arguments {
     /// Print one JSON document at the end, and progress on standard error.
     #[arg(long)]
     json: bool,
-    /// Only this peer: openssl, gnutls, curl, python or java.
-    #[arg(long, value_name = "NAME")]
+    /// Only this peer (openssl, gnutls, curl, python or java) or application (exim, chromium and others).
+    #[arg(long, value_name = "NAME", value_parser = peer_or_application)]
     peer: Option<String>,
     /// Only cases whose name contains this, such as "server 1.3 data".
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// The folder of unpacked Debian packages in which applications are looked for, besides the machine itself.
+    #[arg(long, value_name = "FOLDER")]
+    packages: Option<PathBuf>,
+    /// The program opensspi that meets the applications; the one beside this program if nothing is said.
+    #[arg(long, value_name = "PATH")]
+    opensspi: Option<PathBuf>,
 }
 
-struct Ran {
-    case: Case,
+/// What is said with `--peer`.
+fn peer_or_application(name: &str) -> Result<String, String> {
+    let peers = Peer::ALL.iter().map(|peer| peer.name());
+    let known: Vec<&str> =
+        peers.chain(Application::ALL.iter().map(|application| application.name())).collect();
+    if known.contains(&name) { Ok(name.to_owned()) } else { Err(format!("there are: {}", known.join(", "))) }
+}
+
+impl Arguments {
+    fn wants(&self, peer: &str, case: &impl ToString) -> bool {
+        self.peer.as_deref().is_none_or(|only| only == peer)
+            && self.only.as_deref().is_none_or(|text| case.to_string().contains(text))
+    }
+
+    fn opensspi(&self) -> Result<Opensspi, String> {
+        let beside = || env::current_exe().map(|own| own.with_file_name("opensspi"));
+        match &self.opensspi {
+            Some(path) => Opensspi::new(path),
+            None => beside().map_err(|error| error.to_string()).and_then(|path| Opensspi::new(&path)),
+        }
+    }
+}
+
+struct Ran<C> {
+    case: C,
     outcome: Outcome,
     seconds: f64,
 }
@@ -47,63 +77,73 @@ fn main() -> ExitCode {
     let scale = if arguments.full { Scale::FULL } else { Scale::SMALL };
     let missing: BTreeMap<&str, String> =
         Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), peer.available().err()?))).collect();
-    let cases = Case::all().filter(|case| {
-        arguments.peer.as_deref().is_none_or(|peer| peer == case.peer.name())
-            && arguments.only.as_deref().is_none_or(|text| case.to_string().contains(text))
+    let peers = Case::all().filter(|case| arguments.wants(case.peer.name(), case));
+    let peers: Vec<Ran<Case>> = run_all(peers, arguments.json, |case| match missing.get(case.peer.name()) {
+        Some(reason) => Outcome::NotRun(reason.clone()),
+        None => case.run(scale, skips()),
     });
-    let ran: Vec<Ran> = cases
-        .map(|case| {
-            let begun = Instant::now();
-            let outcome = match missing.get(case.peer.name()) {
-                Some(reason) => Outcome::NotRun(reason.clone()),
-                None => case.run(scale, skips()),
-            };
-            let ran = Ran { case, outcome, seconds: begun.elapsed().as_secs_f64() };
-            progress(&ran, arguments.json);
-            ran
-        })
-        .collect();
+    let packages = Packages::new(arguments.packages.as_deref());
+    let opensspi = arguments.opensspi();
+    let cells = Cell::all().filter(|cell| arguments.full && arguments.wants(cell.application.name(), cell));
+    let cells: Vec<Ran<Cell>> = run_all(cells, arguments.json, |cell| cell.run(&packages, &opensspi));
 
     if arguments.json {
-        println!("{}", document(&ran));
+        println!("{}", document(&peers, &cells, &packages));
     } else {
-        summary(&ran);
+        let peers = peers.iter().map(|ran| (ran.case.to_string(), &ran.outcome));
+        let cells = cells.iter().map(|ran| (ran.case.to_string(), &ran.outcome));
+        summary(&peers.chain(cells).collect::<Vec<_>>());
     }
     if let Some(path) = &arguments.write
-        && let Err(error) = fs::write(path, page(&ran, scale))
+        && let Err(error) = fs::write(path, page(&peers, scale) + &applications(&cells, &packages))
     {
         eprintln!("{}: {error}", path.display());
         return ExitCode::FAILURE;
     }
     let required = env::var("OPENSSPI_PEERS").as_deref() == Ok("required");
-    let failed = ran.iter().any(|ran| matches!(ran.outcome, Outcome::Failed(_)));
-    if failed || (required && !missing.is_empty()) || ran.is_empty() {
+    let outcomes = || peers.iter().map(|ran| &ran.outcome).chain(cells.iter().map(|ran| &ran.outcome));
+    let failed = outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_)));
+    if failed || (required && !missing.is_empty()) || outcomes().next().is_none() {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     }
 }
 
-fn progress(ran: &Ran, aside: bool) {
-    let name = ran.case.to_string();
-    let line = match &ran.outcome {
-        Outcome::Ok => format!("{name:<52} ok      {:6.2} s", ran.seconds),
+fn run_all<C: Copy + ToString>(
+    cases: impl Iterator<Item = C>,
+    aside: bool,
+    run: impl Fn(C) -> Outcome,
+) -> Vec<Ran<C>> {
+    cases
+        .map(|case| {
+            let begun = Instant::now();
+            let ran = Ran { case, outcome: run(case), seconds: begun.elapsed().as_secs_f64() };
+            progress(&case.to_string(), &ran.outcome, ran.seconds, aside);
+            ran
+        })
+        .collect()
+}
+
+fn progress(name: &str, outcome: &Outcome, seconds: f64, aside: bool) {
+    let line = match outcome {
+        Outcome::Ok => format!("{name:<52} ok      {seconds:6.2} s"),
         Outcome::NotRun(reason) => format!("{name:<52} not run: {reason}"),
-        Outcome::Failed(error) => format!("{name:<52} FAILED  {:6.2} s\n{error}\n", ran.seconds),
+        Outcome::Failed(error) => format!("{name:<52} FAILED  {seconds:6.2} s\n{error}\n"),
     };
     if aside { eprintln!("{line}") } else { println!("{line}") }
 }
 
-fn summary(ran: &[Ran]) {
-    let count = |is: fn(&Outcome) -> bool| ran.iter().filter(|ran| is(&ran.outcome)).count();
+fn summary(ran: &[(String, &Outcome)]) {
+    let count = |is: fn(&Outcome) -> bool| ran.iter().filter(|(_, outcome)| is(outcome)).count();
     println!(
         "{} ok, {} not run, {} failed",
         count(|outcome| matches!(outcome, Outcome::Ok)),
         count(|outcome| matches!(outcome, Outcome::NotRun(_))),
         count(|outcome| matches!(outcome, Outcome::Failed(_))),
     );
-    for Ran { case, .. } in ran.iter().filter(|ran| matches!(ran.outcome, Outcome::Failed(_))) {
-        println!("FAILED: {case}");
+    for (name, _) in ran.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
+        println!("FAILED: {name}");
     }
 }
 
@@ -112,16 +152,21 @@ fn version(peer: Peer) -> String {
         .map_or_else(|missing| missing, |()| peer.version().unwrap_or_else(|error| error.to_string()))
 }
 
-fn document(ran: &[Ran]) -> serde_json::Value {
-    let peers = Peer::ALL.map(|peer| json!({ "name": peer.name(), "version": version(peer) }));
-    let cases: Vec<_> = ran
+/// An outcome in a word, and why.
+fn result(outcome: &Outcome) -> (&'static str, Option<String>) {
+    match outcome {
+        Outcome::Ok => ("ok", None),
+        Outcome::NotRun(reason) => ("not run", Some(reason.clone())),
+        Outcome::Failed(error) => ("failed", Some(error.to_string())),
+    }
+}
+
+fn document(peers: &[Ran<Case>], cells: &[Ran<Cell>], packages: &Packages) -> serde_json::Value {
+    let versions = Peer::ALL.map(|peer| json!({ "name": peer.name(), "version": version(peer) }));
+    let cases: Vec<_> = peers
         .iter()
         .map(|Ran { case, outcome, seconds }| {
-            let (result, reason) = match outcome {
-                Outcome::Ok => ("ok", None),
-                Outcome::NotRun(reason) => ("not run", Some(reason.clone())),
-                Outcome::Failed(error) => ("failed", Some(error.to_string())),
-            };
+            let (result, reason) = result(outcome);
             json!({
                 "peer": case.peer.name(),
                 "role": case.role.name(),
@@ -133,11 +178,49 @@ fn document(ran: &[Ran]) -> serde_json::Value {
             })
         })
         .collect();
-    json!({ "peers": peers, "cases": cases })
+    let cells: Vec<_> = cells
+        .iter()
+        .map(|Ran { case, outcome, seconds }| {
+            let (result, reason) = result(outcome);
+            json!({
+                "application": case.application.name(),
+                "package": case.application.version(packages),
+                "version": case.version.number(),
+                "result": result,
+                "reason": reason,
+                "seconds": seconds,
+            })
+        })
+        .collect();
+    json!({ "peers": versions, "cases": cases, "applications": cells })
+}
+
+/// The applications in Markdown, where any was tried.
+fn applications(ran: &[Ran<Cell>], packages: &Packages) -> String {
+    if ran.is_empty() {
+        return String::new();
+    }
+    let mut page = String::from(
+        "\n## Applications\n\n\
+         The command `opensspi` at the other end (`integration-tests/src/applications`). With a server that begins TLS\n\
+         inside its own protocol, `connect --starttls` upgrades, asks something over TLS, hears the answer, and says\n\
+         goodbye. The applications are Debian's packages, unpacked and not installed, with a configuration of a few lines.\n\n\
+         | | package | TLS 1.2 | TLS 1.3 |\n|---|---|---|---|\n",
+    );
+    for &application in Application::ALL {
+        let _ = write!(page, "| {} | {} |", application.title(), application.version(packages));
+        for version in Version::ALL {
+            let case = Cell { application, version };
+            let _ =
+                write!(page, " {} |", told(ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome)));
+        }
+        page.push('\n');
+    }
+    page
 }
 
 /// The matrix in Markdown: one table per peer, without anything that changes from run to run.
-fn page(ran: &[Ran], scale: Scale) -> String {
+fn page(ran: &[Ran<Case>], scale: Scale) -> String {
     let mut page = String::from(
         "# Interoperability\n\n\
          Written by `cargo xtask interop --full`: OpenSSPI's Schannel against programs of other makers, over TCP.\n\
@@ -174,11 +257,15 @@ fn page(ran: &[Ran], scale: Scale) -> String {
     page
 }
 
-fn cell(ran: &[Ran], case: Case) -> String {
+fn cell(ran: &[Ran<Case>], case: Case) -> String {
     if !Case::of(case.peer).any(|known| known == case) {
         return "–".to_owned();
     }
-    match ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome) {
+    told(ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome))
+}
+
+fn told(outcome: Option<&Outcome>) -> String {
+    match outcome {
         Some(Outcome::Ok) => "ok".to_owned(),
         Some(Outcome::NotRun(reason)) => format!("not run: {reason}"),
         Some(Outcome::Failed(_)) => "FAILED".to_owned(),

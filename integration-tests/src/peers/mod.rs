@@ -24,6 +24,7 @@ use crate::{Content, Pattern};
 pub use ports::free_port;
 pub use process::{PeerError, Process};
 pub use report::Negotiated;
+pub(crate) use report::listening_port;
 
 /// Programs that speak TLS and that we did not write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -412,24 +413,24 @@ impl ClientOptions {
 
 /// The files a peer is given, in a folder of its own that goes when the peer goes.
 #[derive(Debug)]
-struct Files {
+pub(crate) struct Files {
     folder: tempfile::TempDir,
 }
 
 impl Files {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { folder: tempfile::Builder::new().prefix("opensspi-peer-").tempdir()? })
     }
 
     /// Writes a file and gives its path as an argument.
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<String> {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<String> {
         let path = self.folder.path().join(name);
         fs::write(&path, content)?;
         Ok(argument(&path))
     }
 
     /// Writes chain and key, and gives their paths.
-    fn certificate(&self, certificate: &TestCertificate) -> io::Result<(String, String)> {
+    pub(crate) fn certificate(&self, certificate: &TestCertificate) -> io::Result<(String, String)> {
         let files = certificate.write_as(self.folder.path(), "certificate")?;
         Ok((argument(&files.chain), argument(&files.key)))
     }
@@ -450,7 +451,7 @@ fn owned(texts: &[&str]) -> Vec<String> {
 }
 
 /// Where a program is, by PATH.
-fn find_program(name: &str) -> Option<PathBuf> {
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }

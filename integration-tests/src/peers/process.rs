@@ -51,7 +51,7 @@ impl From<io::Error> for PeerError {
 
 /// Where the standard output of a process goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stdout {
+pub(crate) enum Stdout {
     /// To whoever reads from the [`Process`].
     Data,
     /// Into the log, with standard error.
@@ -60,7 +60,7 @@ pub(super) enum Stdout {
 
 /// A command line that is to be run.
 #[derive(Clone, Debug)]
-pub(super) struct Launch {
+pub(crate) struct Launch {
     program: String,
     arguments: Vec<String>,
     folder: Option<PathBuf>,
@@ -68,16 +68,16 @@ pub(super) struct Launch {
 }
 
 impl Launch {
-    pub(super) fn new(program: &str, stdout: Stdout) -> Self {
+    pub(crate) fn new(program: &str, stdout: Stdout) -> Self {
         Self { program: program.to_owned(), arguments: Vec::new(), folder: None, stdout }
     }
 
-    pub(super) fn argument(&mut self, argument: impl Into<String>) -> &mut Self {
+    pub(crate) fn argument(&mut self, argument: impl Into<String>) -> &mut Self {
         self.arguments.push(argument.into());
         self
     }
 
-    pub(super) fn arguments<T: Into<String>>(&mut self, arguments: impl IntoIterator<Item = T>) -> &mut Self {
+    pub(crate) fn arguments<T: Into<String>>(&mut self, arguments: impl IntoIterator<Item = T>) -> &mut Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
@@ -87,12 +87,12 @@ impl Launch {
         self
     }
 
-    pub(super) fn start(&self) -> Result<Process, PeerError> {
+    pub(crate) fn start(&self) -> Result<Process, PeerError> {
         Process::start(self)
     }
 
     /// Starts it and waits until it listens on `port`.
-    pub(super) fn serve(&self, port: u16) -> Result<Process, PeerError> {
+    pub(crate) fn serve(&self, port: u16) -> Result<Process, PeerError> {
         let process = self.start()?;
         process.wait_until_it_listens(port)?;
         Ok(process)

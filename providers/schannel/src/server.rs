@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Error, Failure, PackageInfo, SpProt, Step};
 
 use crate::attributes::{Attributes, Requested};
-use crate::backend::rustls::{Established, Handshake, Progress, ServerConfigs, ServerParameters};
+use crate::backend::rustls::{
+    Established, Handshake, Progress, ServerConfigs, ServerParameters, Verification,
+};
 use crate::context::{self, Context};
 
 /// A handshake as server.
@@ -28,14 +30,17 @@ impl Server {
             ServerParameters {
                 protocols: request.protocols.map_or(SpProt::SERVERS, |p| p.intersection(SpProt::SERVERS)),
                 alpn: request.application_protocols.as_deref(),
-                mutual: request.flags.contains(AscReq::MUTUAL_AUTH),
+                verification: Verification {
+                    mutual: request.flags.contains(AscReq::MUTUAL_AUTH),
+                    manual: request.manual_cred_validation,
+                },
                 extended_errors: request.flags.contains(AscReq::EXTENDED_ERROR),
             },
         )?;
         Ok(Self {
             info: Arc::clone(info),
             handshake,
-            requested: Requested::Acceptor(request.flags),
+            requested: Requested::Acceptor { flags: request.flags, manual: request.manual_cred_validation },
             start: configs.settings.environment.clock.now(),
         })
     }
