@@ -33,7 +33,7 @@ mod session;
 mod tls;
 
 pub use certificate::{CertificateRefused, CertificateVerifier, Identity, PeerCertificate};
-pub use config::{ClientAuth, ClientConfig, Clock, ExtendedMasterSecret, Policy, ServerConfig};
+pub use config::{ClientAuth, ClientConfig, Clock, ExportKeys, ExtendedMasterSecret, Policy, ServerConfig};
 pub use connection::{
     CertificateRequested, ClientConnection, ClientParameters, Established, Failure, Negotiated, Progress,
     ServerConnection, ServerParameters,

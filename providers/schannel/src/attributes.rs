@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use crypto::hash::Hash;
 use crypto::hkdf::{derive_secret, hkdf_expand_label};
 use crypto::tls_prf::prf_tls12;
+use legacy_tls::KeyExchangeStrength;
 use sspi_core::{
     AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo, ContextFlags,
     Error, Fault, IscReq, IscRet, KeyInfo, KeyingMaterial, Lifespan, PackageInfo, QueryContextAttributes,
@@ -13,12 +14,10 @@ use sspi_core::{
 };
 use zeroize::Zeroizing;
 
-use crate::backend::rustls::records::Layout;
-use crate::backend::rustls::{Session, SessionSecrets};
+use crate::backend::{Session, SessionSecrets};
 use crate::certificate::summary::CertificateSummary;
 use crate::certificate::{EndPointHash, end_point_hash};
-use crate::cipher_suites::{GROUPS, SuiteRow};
-use crate::context::stream_sizes;
+use crate::cipher_suites::{Exchange, GROUPS};
 use crate::first_flight::version_bits;
 
 /// What the handshake was asked to do, in its own role's flags.
@@ -36,6 +35,7 @@ pub(crate) enum Requested {
 pub(crate) struct Attributes {
     info: Arc<PackageInfo>,
     session: Session,
+    stream_sizes: StreamSizes,
     requested: Requested,
     /// Client: the name that was asked for.
     target: Option<String>,
@@ -46,15 +46,12 @@ impl Attributes {
     pub(crate) fn new(
         info: Arc<PackageInfo>,
         session: Session,
+        stream_sizes: StreamSizes,
         requested: Requested,
         target: Option<String>,
         start: SystemTime,
     ) -> Self {
-        Self { info, session, requested, target, start }
-    }
-
-    pub(crate) const fn suite(&self) -> &'static SuiteRow {
-        self.session.suite
+        Self { info, session, stream_sizes, requested, target, start }
     }
 
     pub(crate) const fn is_client(&self) -> bool {
@@ -65,12 +62,25 @@ impl Attributes {
         if self.session.is_client { SpProt::CLIENTS } else { SpProt::SERVERS }
     }
 
-    fn group(&self) -> Option<&'static (u16, &'static str, u32)> {
-        GROUPS.iter().find(|(code, ..)| Some(*code) == self.session.group)
+    /// How keys were agreed; a resumption without it has none.
+    fn exchange(&self) -> Option<AgreedKeys> {
+        Some(match self.session.strength? {
+            KeyExchangeStrength::Rsa { bits } => {
+                AgreedKeys { exchange: Exchange::Rsa, bits, group: "", code: 0 }
+            }
+            KeyExchangeStrength::Dh { bits } => {
+                AgreedKeys { exchange: Exchange::Dh, bits, group: "", code: 0 }
+            }
+            KeyExchangeStrength::Ecdh { group: code } => {
+                let known = GROUPS.iter().find(|(known, ..)| *known == code);
+                let (_, group, bits) = known.copied().unwrap_or((code, "", 0));
+                AgreedKeys { exchange: Exchange::Ecdh, bits, group, code }
+            }
+        })
     }
 
     fn local_chain(&self) -> Option<Vec<Vec<u8>>> {
-        Some(self.session.local.as_ref()?.chain().map(<[u8]>::to_vec).collect())
+        Some(self.session.local.as_ref()?.chain())
     }
 
     /// The server's leaf, whoever we are.
@@ -78,13 +88,13 @@ impl Attributes {
         if self.session.is_client {
             self.session.peer_chain.as_ref()?.first().cloned()
         } else {
-            self.session.local.as_ref()?.chain().next().map(<[u8]>::to_vec)
+            self.local_chain()?.into_iter().next()
         }
     }
 
     fn certificate_kind(&self) -> &'static str {
-        if !self.session.suite.certificate.is_empty() {
-            return self.session.suite.certificate;
+        if !self.session.suite.certificate().is_empty() {
+            return self.session.suite.certificate();
         }
         let leaf = self.server_leaf();
         match leaf.and_then(|leaf| CertificateSummary::from_der(&leaf).ok()) {
@@ -97,7 +107,7 @@ impl Attributes {
 
     /// Spec: EXPORTER (RFC 5705 section 4); TLS13 section 7.5.
     fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
-        let hash = self.session.suite.hash;
+        let hash = self.session.suite.rustls().map_or(Hash::Sha256, |row| row.hash);
         let too_long = || {
             Error::new(
                 SecStatus::SEC_E_INVALID_PARAMETER,
@@ -124,6 +134,12 @@ impl Attributes {
                 prf_tls12(hash, master.as_ref(), label, &seed, out);
                 Ok(())
             }
+            SessionSecrets::Legacy(negotiated) if !negotiated.extended_master_secret => {
+                Err(Self::unbound_master_secret())
+            }
+            SessionSecrets::Legacy(negotiated) => {
+                negotiated.export_keying_material(label, context, out).map_err(|_| too_long())
+            }
         }
     }
 
@@ -144,6 +160,16 @@ impl Attributes {
             format!("{whose} showed no certificate"),
         )
     }
+}
+
+/// How keys were agreed, in the words of `ConnectionInfo` and `CipherInfo`.
+#[derive(Clone, Copy)]
+struct AgreedKeys {
+    exchange: Exchange,
+    bits: u32,
+    /// The name and the number of the group, where it has one.
+    group: &'static str,
+    code: u16,
 }
 
 /// The longest keying material that is handed out at once.
@@ -214,12 +240,12 @@ impl QueryContextAttributes for Attributes {
     }
 
     fn sizes(&self) -> Result<Sizes, Error> {
-        let layout = Layout::of(self.session.suite);
+        let StreamSizes { header, trailer, block_size, .. } = self.stream_sizes;
         Ok(Sizes {
             max_token: usize::try_from(self.info.max_token).unwrap_or(usize::MAX),
-            max_signature: layout.trailer(),
-            block_size: 1,
-            security_trailer: layout.header() + layout.trailer(),
+            max_signature: trailer,
+            block_size,
+            security_trailer: header + trailer,
         })
     }
 
@@ -245,22 +271,23 @@ impl QueryContextAttributes for Attributes {
     }
 
     fn stream_sizes(&self) -> Result<StreamSizes, Error> {
-        Ok(stream_sizes(Layout::of(self.session.suite)))
+        Ok(self.stream_sizes)
     }
 
     fn key_info(&self) -> Result<KeyInfo, Error> {
-        let (encrypt_algorithm_name, key_size, _, encrypt_algorithm) = self.session.suite.cipher();
+        let cipher = self.session.suite.cipher();
         let (signature_algorithm_name, signature_algorithm) = match self.certificate_kind() {
             "RSA" => ("RSA", AlgId::RSA_SIGN),
             "ECDSA" => ("ECDSA", AlgId::ECDSA),
+            "DSS" => ("DSS", AlgId::DSS_SIGN),
             other => (other, AlgId::THIRDPARTY_SIGNATURE),
         };
         Ok(KeyInfo {
             signature_algorithm_name: signature_algorithm_name.into(),
-            encrypt_algorithm_name: encrypt_algorithm_name.into(),
-            key_size,
+            encrypt_algorithm_name: cipher.name.into(),
+            key_size: cipher.bits,
             signature_algorithm,
-            encrypt_algorithm,
+            encrypt_algorithm: cipher.id,
         })
     }
 
@@ -278,6 +305,12 @@ impl QueryContextAttributes for Attributes {
             SessionSecrets::Tls12 { extended_master_secret: false, .. } => Err(Self::unbound_master_secret()),
             SessionSecrets::Tls12 { unique: Some(verify_data), .. } => {
                 Ok(ChannelBindings::tls_unique(verify_data))
+            }
+            SessionSecrets::Legacy(negotiated) if !negotiated.extended_master_secret => {
+                Err(Self::unbound_master_secret())
+            }
+            SessionSecrets::Legacy(negotiated) => {
+                Ok(ChannelBindings::tls_unique(negotiated.first_finished()))
             }
             SessionSecrets::Tls12 { .. } | SessionSecrets::Tls13 { .. } => Err(SecPkgAttr::UNIQUE_BINDINGS
                 .unsupported("Schannel with TLS 1.3 (ask for the exporter's binding)")),
@@ -317,36 +350,39 @@ impl QueryContextAttributes for Attributes {
     }
 
     fn connection_info(&self) -> Result<ConnectionInfo, Error> {
-        let (_, cipher_strength, _, cipher) = self.session.suite.cipher();
-        let group = self.group();
+        let cipher = self.session.suite.cipher();
+        let mac = self.session.suite.mac();
+        let (exchange, exchange_strength) = self.exchange().map_or((AlgId::NONE, 0), |agreed| {
+            let (_, id) = agreed.exchange.name();
+            (id, agreed.bits)
+        });
         Ok(ConnectionInfo {
             protocol: version_bits(self.session.version).intersection(self.role_bits()),
-            cipher,
-            cipher_strength,
-            hash: AlgId::NONE,
-            hash_strength: 0,
-            exchange: if group.is_some() { AlgId::ECDH_EPHEM } else { AlgId::NONE },
-            exchange_strength: group.map_or(0, |(_, _, bits)| *bits),
+            cipher: cipher.id,
+            cipher_strength: cipher.bits,
+            hash: mac.map_or(AlgId::NONE, |mac| mac.id),
+            hash_strength: mac.map_or(0, |mac| mac.bits),
+            exchange,
+            exchange_strength,
         })
     }
 
     fn cipher_info(&self) -> Result<CipherInfo, Error> {
         let suite = self.session.suite;
-        let (cipher, cipher_len, cipher_block_len, _) = suite.cipher();
-        let group = self.group();
+        let (cipher, mac, agreed) = (suite.cipher(), suite.mac(), self.exchange());
         Ok(CipherInfo {
             protocol_version: self.session.version,
-            cipher_suite: suite.code,
-            cipher_suite_name: suite.name.into(),
-            cipher: cipher.into(),
-            cipher_len,
-            cipher_block_len,
-            hash: "".into(),
-            hash_len: 0,
-            exchange: if group.is_some() { "ECDH" } else { "" }.into(),
-            exchange_group: group.map_or("", |(_, name, _)| name).into(),
+            cipher_suite: suite.code(),
+            cipher_suite_name: suite.name().into(),
+            cipher: cipher.name.into(),
+            cipher_len: cipher.bits,
+            cipher_block_len: cipher.block,
+            hash: mac.map_or("", |mac| mac.name).into(),
+            hash_len: mac.map_or(0, |mac| mac.bits),
+            exchange: agreed.map_or("", |agreed| agreed.exchange.name().0).into(),
+            exchange_group: agreed.map_or("", |agreed| agreed.group).into(),
             certificate: self.certificate_kind().into(),
-            key_type: self.session.group.unwrap_or_default(),
+            key_type: agreed.map_or(0, |agreed| agreed.code),
         })
     }
 

@@ -172,7 +172,10 @@ impl Suite {
             Some(KeyExchange::DheDss | KeyExchange::DheDssExport { .. }) => "DSS",
             Some(KeyExchange::EcdheEcdsa) => "ECDSA",
             Some(
-                KeyExchange::Rsa | KeyExchange::RsaExport { .. } | KeyExchange::DheRsa | KeyExchange::EcdheRsa,
+                KeyExchange::Rsa
+                | KeyExchange::RsaExport { .. }
+                | KeyExchange::DheRsa
+                | KeyExchange::EcdheRsa,
             ) => "RSA",
         }
     }

@@ -1,4 +1,4 @@
-//! A handshake as client.
+//! A handshake as client: with rustls, with the engine, or with a hello of rustls's that either can continue.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,8 +8,33 @@ use sspi_core::{
 };
 
 use crate::attributes::{Attributes, Requested};
-use crate::backend::rustls::{ClientConfigs, ClientParameters, Established, Handshake, Progress};
-use crate::context::{self, Context};
+use crate::backend::{ClientParameters, Progress, Replay, Settings, legacy, rustls};
+use crate::context;
+use crate::first_flight::ServerFlight;
+
+/// A client's configurations, for either backend.
+pub(crate) struct ClientConfigs {
+    pub(crate) settings: Arc<Settings>,
+    rustls: rustls::ClientConfigs,
+    legacy: legacy::ClientConfigs,
+}
+
+impl ClientConfigs {
+    /// # Errors
+    /// What cannot be used shows now, not with the first connection.
+    pub(crate) fn new(settings: &Arc<Settings>) -> Result<Self, Error> {
+        let rustls = rustls::ClientConfigs::new(Arc::clone(settings));
+        let legacy = legacy::ClientConfigs::new(Arc::clone(settings));
+        let all = SpProt(u32::MAX);
+        if settings.legacy_protocols(all).is_empty() || !settings.rustls_protocols(all).is_empty() {
+            rustls.config(all, false)?;
+        }
+        if !settings.legacy_protocols(all).is_empty() {
+            legacy.config(all, false)?;
+        }
+        Ok(Self { settings: Arc::clone(settings), rustls, legacy })
+    }
+}
 
 /// A handshake as client.
 pub(crate) struct Client {
@@ -20,35 +45,124 @@ pub(crate) struct Client {
     start: SystemTime,
 }
 
+enum Handshake {
+    Rustls(rustls::Handshake),
+    Legacy(legacy::Handshake),
+    Spanning(Box<Spanning>),
+    Chosen(Box<(Replay, Self)>),
+}
+
+impl Handshake {
+    fn new(configs: &Arc<ClientConfigs>, parameters: ClientParameters) -> Result<Self, Error> {
+        let settings = &configs.settings;
+        let legacy = settings.legacy_protocols(parameters.protocols);
+        if legacy.is_empty() {
+            return Ok(Self::Rustls(rustls::Handshake::client(&configs.rustls, &parameters)?));
+        }
+        // rustls's hello has no place for a session of the engine's.
+        let rustls = settings.rustls_protocols(parameters.protocols);
+        if rustls.is_empty() || parameters.is_fallback || configs.legacy.knows(&parameters, &legacy) {
+            return Ok(Self::Legacy(legacy::Handshake::client(&configs.legacy, &parameters)?));
+        }
+        Ok(Self::Spanning(Box::new(Spanning {
+            rustls: rustls::Handshake::client(&configs.rustls, &parameters)?,
+            configs: Arc::clone(configs),
+            parameters,
+            hello: Vec::new(),
+            flight: ServerFlight::default(),
+            replay: Replay::default(),
+        })))
+    }
+
+    fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
+        match self {
+            Self::Rustls(handshake) => handshake.advance(input),
+            Self::Legacy(handshake) => handshake.advance(input),
+            Self::Chosen(chosen) => {
+                let (replay, handshake) = &mut **chosen;
+                replay.advance(input, |bytes| handshake.advance(bytes))
+            }
+            Self::Spanning(spanning) => {
+                if let Some(progress) = spanning.advance(input)? {
+                    return Ok(progress);
+                }
+                *self = spanning.choose()?;
+                self.advance(input)
+            }
+        }
+    }
+}
+
+/// rustls's hello is out, with the suites and protocols of the engine offered in it. The ServerHello says who goes on.
+struct Spanning {
+    rustls: rustls::Handshake,
+    configs: Arc<ClientConfigs>,
+    parameters: ClientParameters,
+    /// The ClientHello as it was sent, without the headers of records.
+    hello: Vec<u8>,
+    flight: ServerFlight,
+    /// Records of the server that hold a part of its hello.
+    replay: Replay,
+}
+
+impl Spanning {
+    /// Looks for the ServerHello; nothing, once it is known who goes on.
+    fn advance(&mut self, input: &[u8]) -> Result<Option<Progress>, Failure> {
+        if self.hello.is_empty() {
+            let progress = self.rustls.advance(&[])?;
+            if let Progress::Continue { token, .. } = &progress {
+                self.hello = crate::first_flight::handshake_messages(token);
+            }
+            return Ok(Some(progress));
+        }
+        let scan = self.flight.records(input);
+        if self.flight.is_decided() {
+            return Ok(None);
+        }
+        self.replay.take(input.get(..scan.used).unwrap_or_default());
+        Ok(Some(match scan.used {
+            0 => Progress::Incomplete { missing: scan.missing },
+            used => Progress::Continue { token: Vec::new(), used },
+        }))
+    }
+
+    /// Whoever goes on; it has yet to see what was replayed.
+    fn choose(&mut self) -> Result<Handshake, Failure> {
+        let Self { configs, parameters, hello, flight, .. } = self;
+        let suites = configs.settings.legacy_suites(parameters.protocols);
+        let handshake = if flight.is_legacy(&suites) {
+            let handshake = legacy::Handshake::take_over(&configs.legacy, parameters, hello)?;
+            Handshake::Legacy(handshake)
+        } else {
+            let replacement = rustls::Handshake::taken();
+            Handshake::Rustls(core::mem::replace(&mut self.rustls, replacement))
+        };
+        Ok(Handshake::Chosen(Box::new((core::mem::take(&mut self.replay), handshake))))
+    }
+}
+
 impl Client {
     pub(crate) fn new(
         info: &Arc<PackageInfo>,
-        configs: &ClientConfigs,
+        configs: &Arc<ClientConfigs>,
         request: &InitializeRequest,
     ) -> Result<Self, Error> {
-        let handshake = Handshake::client(
-            configs,
-            ClientParameters {
-                target: request.target_name.as_deref(),
-                protocols: request.protocols.map_or(SpProt::CLIENTS, |p| p.intersection(SpProt::CLIENTS)),
-                alpn: request.application_protocols.as_deref(),
-                manual: request.flags.contains(IscReq::MANUAL_CRED_VALIDATION),
-                extended_errors: request.flags.contains(IscReq::EXTENDED_ERROR),
-            },
-        )?;
+        let manual = request.flags.contains(IscReq::MANUAL_CRED_VALIDATION);
+        let parameters = ClientParameters {
+            target: configs.settings.target(request.target_name.as_deref(), manual)?,
+            protocols: request.protocols.map_or(SpProt::CLIENTS, |p| p.intersection(SpProt::CLIENTS)),
+            alpn: request.application_protocols.clone(),
+            manual,
+            is_fallback: false,
+            extended_errors: request.flags.contains(IscReq::EXTENDED_ERROR),
+        };
         Ok(Self {
             info: Arc::clone(info),
-            handshake,
+            handshake: Handshake::new(configs, parameters)?,
             requested: Requested::Initiator(request.flags),
             target: request.target_name.clone(),
             start: configs.settings.environment.clock.now(),
         })
-    }
-    fn context(&mut self, established: Established) -> Context {
-        let Established { session, sending, receiving, tickets } = established;
-        let attributes =
-            Attributes::new(Arc::clone(&self.info), session, self.requested, self.target.take(), self.start);
-        context::new(sending, receiving, tickets, attributes)
     }
 }
 
@@ -59,7 +173,12 @@ impl InitializeSecurityContext for Client {
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),
             Progress::Complete { established, token, used } => {
-                Step::Complete { context: Box::new(self.context(*established)), token, used }
+                let (info, requested) = (Arc::clone(&self.info), self.requested);
+                let (target, start) = (self.target.take(), self.start);
+                let context = context::established(established, |session, sizes| {
+                    Attributes::new(info, session, sizes, requested, target, start)
+                });
+                Step::Complete { context, token, used }
             }
         })
     }

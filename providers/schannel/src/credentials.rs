@@ -8,16 +8,16 @@ use sspi_core::{
     InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes, SecStatus, SpProt,
 };
 
-use crate::backend::rustls::{
-    ClientConfigs, Identity, ServerConfigs, Settings, Verification, VerifyPolicy, check_alpn,
-};
+use crate::backend::rustls::VerifyPolicy;
+use crate::backend::{Identity, Settings, check_alpn};
 use crate::certificate::pem;
-use crate::cipher_suites::{SUITES, SuiteRow};
-use crate::client::Client;
+use crate::cipher_suites::{Exchange, Suite};
+use crate::client::{Client, ClientConfigs};
 use crate::config::{ClientCertificate, SchannelConfig};
 use crate::environment::Environment;
 use crate::package::NAME;
-use crate::server::Server;
+use crate::policy::Policy;
+use crate::server::{Server, ServerConfigs};
 
 /// A Schannel credential, for one role.
 pub(crate) struct SchannelCredentials {
@@ -26,8 +26,8 @@ pub(crate) struct SchannelCredentials {
 }
 
 enum Role {
-    Outbound(ClientConfigs),
-    Inbound(ServerConfigs),
+    Outbound(Arc<ClientConfigs>),
+    Inbound(Arc<ServerConfigs>),
 }
 
 fn configuration(setting: &'static str, status: SecStatus, what: impl Into<String>) -> Error {
@@ -69,15 +69,23 @@ impl SchannelCredentials {
                     "a server needs a certificate, and none is configured",
                 ));
             }
-            let configs = ServerConfigs::new(settings);
-            // What cannot be used shows now, not with the first connection.
-            configs.config(SpProt(u32::MAX), Verification::default())?;
-            Role::Inbound(configs)
+            if settings.policy.mixes_export_with_newer() && !config.i_accept_drown && has_rsa_key(&settings) {
+                return Err(configuration(
+                    "i-accept-drown",
+                    SecStatus::SEC_E_ALGORITHM_MISMATCH,
+                    "one RSA key would serve export suites and protocols newer than TLS 1.0: whoever breaks the \
+                     short key of the one can speak for the other",
+                ));
+            }
+            Role::Inbound(Arc::new(ServerConfigs::new(&settings)?))
         } else {
-            let configs = ClientConfigs::new(settings);
-            configs.config(SpProt(u32::MAX), false)?;
-            Role::Outbound(configs)
+            Role::Outbound(Arc::new(ClientConfigs::new(&settings)?))
         };
+        let things = settings.policy.legacy_things();
+        if !things.is_empty() {
+            let role = if inbound { "server" } else { "client" };
+            tracing::warn!(role, enabled = things.join(", "), "protocols and suites of the past are enabled");
+        }
         Ok(Self { info: Arc::clone(info), role })
     }
 
@@ -96,13 +104,8 @@ fn read(
     application: Option<&CertificateIdentity>,
     inbound: bool,
 ) -> Result<Settings, Error> {
-    if config.protocols.is_empty() {
-        return Err(configuration(
-            "protocols",
-            SecStatus::SEC_E_ALGORITHM_MISMATCH,
-            "no protocol is enabled",
-        ));
-    }
+    let policy = Policy::read(config)?;
+    let legacy = policy.legacy_protocols(SpProt(u32::MAX)).next().is_some();
     let material = |setting: &'static str, reference: &str| {
         environment.materials.read(reference).map_err(|error| {
             configuration(
@@ -120,7 +123,7 @@ fn read(
     let ocsp = config.ocsp_response.as_deref().map(|r| material("ocsp-response", r)).transpose()?;
     let mut identities = Vec::new();
     if let Some(application) = application {
-        identities.push(Identity::from_application(application)?);
+        identities.push(Identity::from_application(application, legacy)?);
     } else {
         for (index, certificate) in config.certificates.iter().enumerate() {
             let bytes = material("certificates.chain", &certificate.chain)?;
@@ -130,7 +133,7 @@ fn read(
             let key = pem::private_key(&bytes)
                 .map_err(|error| unreadable("certificates.key", &certificate.key, &error))?;
             let staple = if index == 0 { ocsp.clone() } else { None };
-            identities.push(Identity::new(chain, key, staple, certificate.send_root)?);
+            identities.push(Identity::new(chain, key, staple, certificate.send_root, legacy)?);
         }
     }
 
@@ -166,8 +169,8 @@ fn read(
     let alpn = config.alpn.iter().map(|name| alpn_name(name)).collect::<Result<Vec<_>, _>>()?;
 
     Ok(Settings {
-        protocols: config.protocols.clone(),
-        suites: suites(&config.suites)?,
+        is_server: inbound,
+        policy,
         identities,
         ask_for_client_certificate: !inbound
             && application.is_none()
@@ -189,23 +192,13 @@ fn read(
     })
 }
 
-fn suites(names: &[String]) -> Result<Vec<&'static SuiteRow>, Error> {
-    if names.is_empty() {
-        return Ok(SUITES.iter().collect());
-    }
-    names
-        .iter()
-        .map(|name| {
-            SuiteRow::by_name(name).ok_or_else(|| {
-                let known: Vec<&str> = SUITES.iter().map(|row| row.name).collect();
-                configuration(
-                    "suites",
-                    SecStatus::SEC_E_ALGORITHM_MISMATCH,
-                    format!("there is no cipher suite {name:?} here; known: {}", known.join(", ")),
-                )
-            })
-        })
-        .collect()
+/// Whether a server has a key that export suites of RSA would sign with.
+fn has_rsa_key(settings: &Settings) -> bool {
+    let rsa = |identity: &Identity| {
+        let summary = crate::CertificateSummary::from_der(identity.leaf());
+        summary.is_ok_and(|summary| summary.key.starts_with("RSA"))
+    };
+    settings.identities.iter().any(rsa)
 }
 
 /// A SHA-256 in hexadecimal, with or without `sha256:` in front and colons between.
@@ -290,19 +283,22 @@ impl QueryCredentialsAttributes for SchannelCredentials {
     }
 
     fn supported_algorithms(&self) -> Result<Vec<AlgId>, Error> {
+        let policy = &self.settings().policy;
         let mut out = Vec::new();
-        for suite in &self.settings().suites {
-            let (_, _, _, cipher) = suite.cipher();
-            if !out.contains(&cipher) {
-                out.push(cipher);
+        let mut add = |id: AlgId| {
+            if id != AlgId::NONE && !out.contains(&id) {
+                out.push(id);
             }
-        }
-        out.push(AlgId::ECDH_EPHEM);
+        };
+        policy.suites.iter().for_each(|suite| add(suite.cipher().id));
+        policy.suites.iter().filter_map(Suite::mac).for_each(|mac| add(mac.id));
+        let exchanges = policy.suites.iter().map(|suite| suite.exchange().unwrap_or(Exchange::Ecdh));
+        exchanges.for_each(|exchange| add(exchange.name().1));
         Ok(out)
     }
 
     fn cipher_strengths(&self) -> Result<CipherStrengths, Error> {
-        let bits = || self.settings().suites.iter().map(|suite| suite.cipher().1);
+        let bits = || self.settings().policy.suites.iter().map(|suite| suite.cipher().bits);
         Ok(CipherStrengths {
             minimum: bits().min().unwrap_or_default(),
             maximum: bits().max().unwrap_or_default(),

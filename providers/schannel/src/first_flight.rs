@@ -3,6 +3,8 @@
 use sspi_core::SpProt;
 use wire::{DecodeError, Reader};
 
+use crate::backend::records::{HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER};
+
 /// What the first bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstFlight {
@@ -49,6 +51,106 @@ impl FirstFlight {
             Self::Unknown => "bytes of no protocol that is known here",
         }
     }
+}
+
+/// What the server's first flight begins with: whose handshake it is that goes on.
+#[derive(Debug, Default)]
+pub(crate) struct ServerFlight {
+    /// What has come of the ServerHello, without the headers of records.
+    messages: Vec<u8>,
+    decision: Option<Decision>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    /// Version and suite of a ServerHello.
+    Hello { version: u16, suite: u16 },
+    /// Something else: an alert, or what is no TLS at all.
+    SomethingElse,
+}
+
+/// How far a look into the server's records came.
+pub(crate) struct Scan {
+    /// Bytes of whole records.
+    pub(crate) used: usize,
+    /// Bytes that are missing of the next one.
+    pub(crate) missing: usize,
+}
+
+/// A ServerHello that is longer is none that anybody sends.
+const MAX_SERVER_HELLO: usize = 16 << 10;
+
+impl ServerFlight {
+    /// Looks at whole records of `input`, until it is known who goes on. What is looked at without coming to that must not be
+    /// presented again.
+    pub(crate) fn records(&mut self, input: &[u8]) -> Scan {
+        let mut used = 0;
+        while self.decision.is_none() {
+            let rest = input.get(used..).unwrap_or_default();
+            let Some((header, body)) = rest.split_first_chunk::<RECORD_HEADER>() else {
+                return Scan { used, missing: RECORD_HEADER - rest.len() };
+            };
+            let [content_type, major, _, high, low] = *header;
+            let len = usize::from(u16::from_be_bytes([high, low]));
+            if content_type != HANDSHAKE || major != 3 || len > MAX_PLAINTEXT {
+                self.decision = Some(Decision::SomethingElse);
+                break;
+            }
+            let Some(content) = body.get(..len) else { return Scan { used, missing: len - body.len() } };
+            used += RECORD_HEADER + len;
+            self.messages.extend_from_slice(content);
+            self.decide();
+        }
+        Scan { used, missing: 0 }
+    }
+
+    fn decide(&mut self) {
+        const SERVER_HELLO: u8 = 2;
+        let is_hello = self.messages.first().is_none_or(|kind| *kind == SERVER_HELLO);
+        self.decision = if !is_hello || self.messages.len() > MAX_SERVER_HELLO {
+            Some(Decision::SomethingElse)
+        } else {
+            let hello = Self::hello(&self.messages);
+            hello.map(|(version, suite)| Decision::Hello { version, suite })
+        };
+    }
+
+    /// Version and suite, once they are there. Spec: TLS12 section 7.4.1.3.
+    fn hello(messages: &[u8]) -> Option<(u16, u16)> {
+        let mut hello = Reader::new(messages.get(4..)?);
+        let version = hello.u16("ServerHello.server_version").ok()?;
+        hello.take("ServerHello.random", 32).ok()?;
+        hello.opaque_u8("ServerHello.session_id").ok()?;
+        Some((version, hello.u16("ServerHello.cipher_suite").ok()?))
+    }
+
+    /// Whether it is known who goes on.
+    pub(crate) const fn is_decided(&self) -> bool {
+        self.decision.is_some()
+    }
+
+    /// Whether it is the engine, which has `suites` for itself. What is not a ServerHello is left to rustls, which says so.
+    pub(crate) fn is_legacy(&self, suites: &[u16]) -> bool {
+        const TLS12: u16 = 0x0303;
+        match self.decision {
+            Some(Decision::Hello { version, suite }) => version < TLS12 || suites.contains(&suite),
+            Some(Decision::SomethingElse) | None => false,
+        }
+    }
+}
+
+/// The handshake messages in whole records, without the records' headers.
+pub(crate) fn handshake_messages(mut records: &[u8]) -> Vec<u8> {
+    let mut messages = Vec::with_capacity(records.len());
+    while let Some((&[content_type, _, _, high, low], rest)) = records.split_first_chunk::<RECORD_HEADER>() {
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        let Some((content, after)) = rest.split_at_checked(len) else { break };
+        if content_type == HANDSHAKE {
+            messages.extend_from_slice(content);
+        }
+        records = after;
+    }
+    messages
 }
 
 /// What a ClientHello offers, for messages and for decisions before an engine sees it.
@@ -175,6 +277,9 @@ pub(crate) fn version_bits(version: u16) -> SpProt {
     match version {
         0x0304 => SpProt::TLS1_3,
         0x0303 => SpProt::TLS1_2,
+        0x0302 => SpProt::TLS1_1,
+        0x0301 => SpProt::TLS1_0,
+        0x0300 => SpProt::SSL3,
         _ => SpProt::NONE,
     }
 }

@@ -24,11 +24,15 @@ mod credentials;
 mod environment;
 mod first_flight;
 mod package;
+mod policy;
 mod server;
 mod status;
 
 pub use certificate::summary::CertificateSummary;
-pub use config::{CertificateConfig, ClientAuth, ClientCertificate, Protocol, Revocation, SchannelConfig};
+pub use config::{
+    Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
+    Revocation, SchannelConfig, UnknownAllow, WeakSuites,
+};
 pub use environment::{Environment, Materials};
 pub use first_flight::FirstFlight;
 pub use package::Schannel;

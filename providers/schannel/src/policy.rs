@@ -32,10 +32,9 @@ pub(crate) struct Policy {
 
 /// The document's list, in its order.
 ///
-/// Spec: SCHANNEL-2003 (TLS Cipher Suites).
-const WINDOWS_2003: [u16; 13] = [
-    0x0004, 0x0005, 0x000a, 0x0013, 0x0009, 0x0012, 0x0064, 0x0062, 0x0063, 0x0003, 0x0006, 0x0001, 0x0002,
-];
+/// Spec: WS2003 (How TLS/SSL Works: TLS/SSL Cipher Suites).
+const WINDOWS_2003: [u16; 13] =
+    [0x0004, 0x0005, 0x000a, 0x0013, 0x0009, 0x0012, 0x0064, 0x0062, 0x0063, 0x0003, 0x0006, 0x0001, 0x0002];
 
 /// The largest group that a server of ours has, in bits.
 const LARGEST_GROUP: u32 = 4096;
@@ -91,10 +90,7 @@ fn is_aes(row: &legacy_tls::SuiteRow) -> bool {
 }
 
 const fn is_dss(row: &legacy_tls::SuiteRow) -> bool {
-    matches!(
-        row.key_exchange,
-        legacy_tls::KeyExchange::DheDss | legacy_tls::KeyExchange::DheDssExport { .. }
-    )
+    matches!(row.key_exchange, legacy_tls::KeyExchange::DheDss | legacy_tls::KeyExchange::DheDssExport { .. })
 }
 
 /// The class that a suite of the engine belongs to; AES and 3DES are in none.
@@ -208,11 +204,6 @@ impl Policy {
             SecStatus::SEC_E_INVALID_PARAMETER,
             format!("groups of Diffie-Hellman have 512 to {LARGEST_GROUP} bits here, not {bits}"),
         ))
-    }
-
-    /// The protocols, as bits of both roles.
-    pub(crate) fn bits(&self) -> SpProt {
-        self.protocols.iter().fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()))
     }
 
     /// The protocols of `among` for which the rustls backend has a suite.

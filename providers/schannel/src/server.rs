@@ -1,4 +1,4 @@
-//! A handshake as server.
+//! A handshake as server: rustls judges the first ClientHello, and what it declines is the engine's.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -6,10 +6,32 @@ use std::time::SystemTime;
 use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Error, Failure, PackageInfo, SpProt, Step};
 
 use crate::attributes::{Attributes, Requested};
-use crate::backend::rustls::{
-    Established, Handshake, Progress, ServerConfigs, ServerParameters, Verification,
-};
-use crate::context::{self, Context};
+use crate::backend::{Progress, Replay, ServerParameters, Settings, Verification, legacy, rustls};
+use crate::context;
+
+/// A server's configurations, for either backend.
+pub(crate) struct ServerConfigs {
+    pub(crate) settings: Arc<Settings>,
+    rustls: rustls::ServerConfigs,
+    legacy: legacy::ServerConfigs,
+}
+
+impl ServerConfigs {
+    /// # Errors
+    /// What cannot be used shows now, not with the first connection.
+    pub(crate) fn new(settings: &Arc<Settings>) -> Result<Self, Error> {
+        let rustls = rustls::ServerConfigs::new(Arc::clone(settings));
+        let legacy = legacy::ServerConfigs::new(Arc::clone(settings));
+        let all = SpProt(u32::MAX);
+        if settings.legacy_protocols(all).is_empty() || !settings.rustls_protocols(all).is_empty() {
+            rustls.config(all, Verification::default())?;
+        }
+        if !settings.legacy_protocols(all).is_empty() {
+            legacy.config(all, Verification::default())?;
+        }
+        Ok(Self { settings: Arc::clone(settings), rustls, legacy })
+    }
+}
 
 /// A handshake as server.
 pub(crate) struct Server {
@@ -19,35 +41,89 @@ pub(crate) struct Server {
     start: SystemTime,
 }
 
+enum Handshake {
+    Rustls(rustls::Handshake),
+    Legacy(Box<(Replay, legacy::Handshake)>),
+    Judging(Box<Judging>),
+}
+
+/// rustls looks at the first ClientHello. It has said nothing yet.
+struct Judging {
+    rustls: rustls::Handshake,
+    configs: Arc<ServerConfigs>,
+    parameters: ServerParameters,
+    /// What rustls took of the hello.
+    replay: Replay,
+}
+
+impl Handshake {
+    fn new(configs: &Arc<ServerConfigs>, parameters: ServerParameters) -> Result<Self, Error> {
+        let settings = &configs.settings;
+        if settings.legacy_protocols(parameters.protocols).is_empty() {
+            return Ok(Self::Rustls(rustls::Handshake::server(&configs.rustls, &parameters)?));
+        }
+        if settings.rustls_protocols(parameters.protocols).is_empty() {
+            let engine = legacy::Handshake::server(&configs.legacy, &parameters)?;
+            return Ok(Self::Legacy(Box::new((Replay::default(), engine))));
+        }
+        Ok(Self::Judging(Box::new(Judging {
+            rustls: rustls::Handshake::server(&configs.rustls, &parameters)?,
+            configs: Arc::clone(configs),
+            parameters,
+            replay: Replay::default(),
+        })))
+    }
+
+    fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
+        let judging = match self {
+            Self::Rustls(handshake) => return handshake.advance(input),
+            Self::Legacy(both) => {
+                let (replay, handshake) = &mut **both;
+                return replay.advance(input, |bytes| handshake.advance(bytes));
+            }
+            Self::Judging(judging) => judging,
+        };
+        match judging.rustls.advance(input) {
+            Ok(Progress::Continue { token, used }) if token.is_empty() => {
+                judging.replay.take(input.get(..used).unwrap_or_default());
+                Ok(Progress::Continue { token, used })
+            }
+            Ok(Progress::Incomplete { missing }) => Ok(Progress::Incomplete { missing }),
+            Err(_) if judging.rustls.has_declined() => {
+                let engine = legacy::Handshake::server(&judging.configs.legacy, &judging.parameters)?;
+                *self = Self::Legacy(Box::new((core::mem::take(&mut judging.replay), engine)));
+                self.advance(input)
+            }
+            // rustls has spoken, or the client has done what no engine forgives.
+            decided => {
+                *self = Self::Rustls(core::mem::replace(&mut judging.rustls, rustls::Handshake::taken()));
+                decided
+            }
+        }
+    }
+}
+
 impl Server {
     pub(crate) fn new(
         info: &Arc<PackageInfo>,
-        configs: &ServerConfigs,
+        configs: &Arc<ServerConfigs>,
         request: &AcceptRequest,
     ) -> Result<Self, Error> {
-        let handshake = Handshake::server(
-            configs,
-            ServerParameters {
-                protocols: request.protocols.map_or(SpProt::SERVERS, |p| p.intersection(SpProt::SERVERS)),
-                alpn: request.application_protocols.as_deref(),
-                verification: Verification {
-                    mutual: request.flags.contains(AscReq::MUTUAL_AUTH),
-                    manual: request.manual_cred_validation,
-                },
-                extended_errors: request.flags.contains(AscReq::EXTENDED_ERROR),
+        let parameters = ServerParameters {
+            protocols: request.protocols.map_or(SpProt::SERVERS, |p| p.intersection(SpProt::SERVERS)),
+            alpn: request.application_protocols.clone(),
+            verification: Verification {
+                mutual: request.flags.contains(AscReq::MUTUAL_AUTH),
+                manual: request.manual_cred_validation,
             },
-        )?;
+            extended_errors: request.flags.contains(AscReq::EXTENDED_ERROR),
+        };
         Ok(Self {
             info: Arc::clone(info),
-            handshake,
+            handshake: Handshake::new(configs, parameters)?,
             requested: Requested::Acceptor { flags: request.flags, manual: request.manual_cred_validation },
             start: configs.settings.environment.clock.now(),
         })
-    }
-    fn context(&self, established: Established) -> Context {
-        let Established { session, sending, receiving, tickets } = established;
-        let attributes = Attributes::new(Arc::clone(&self.info), session, self.requested, None, self.start);
-        context::new(sending, receiving, tickets, attributes)
     }
 }
 
@@ -58,7 +134,11 @@ impl AcceptSecurityContext for Server {
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),
             Progress::Complete { established, token, used } => {
-                Step::Complete { context: Box::new(self.context(*established)), token, used }
+                let (info, requested, start) = (Arc::clone(&self.info), self.requested, self.start);
+                let context = context::established(established, |session, sizes| {
+                    Attributes::new(info, session, sizes, requested, None, start)
+                });
+                Step::Complete { context, token, used }
             }
         })
     }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use sspi_core::{Fault, SecStatus};
 
+use crate::first_flight::version_name;
+
 /// Everything that can go wrong in a handshake or on a connection, by whose fault it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Error {
@@ -32,6 +34,12 @@ pub(crate) enum Error {
     HandshakeSignature { what: String },
     /// An extension that was not asked for.
     UnsupportedExtension { what: String },
+    /// Hellos that contradict each other, or each other's handshake.
+    HandshakeFailure { what: String },
+    /// A record or a hello of a version that was not agreed on.
+    WrongVersion { version: u16 },
+    /// A server that could speak a newer protocol chose an older one: somebody in between hides what is there.
+    Downgraded,
     /// Too much of something harmless.
     Flood { what: &'static str, limit: usize },
     /// A handshake that holds more memory than it may.
@@ -44,6 +52,8 @@ pub(crate) enum Error {
     NothingInCommon { what: &'static str, peer: String, setting: &'static str },
     /// An extension that we insist on.
     MissingExtension { what: String },
+    /// The peer does not bind its master secrets, and must.
+    NoExtendedMasterSecret,
     /// No application protocol in common.
     NoApplicationProtocol { peer: String, ours: String },
 
@@ -52,6 +62,10 @@ pub(crate) enum Error {
     Certificate(CertificateProblem),
     /// A client that should have shown a certificate.
     NoClientCertificate,
+    /// A group of Diffie-Hellman that is too small.
+    SmallGroup { bits: u32, minimum: u32 },
+    /// A client that came back with less than it has, although more is enabled here.
+    InappropriateFallback { offered: u16, highest: &'static str },
 
     // What the peer said.
     /// A fatal alert.
@@ -62,6 +76,8 @@ pub(crate) enum Error {
     // What is ours.
     /// The key has protected as many records as it may.
     KeyUsedUp,
+    /// The key of a cipher with small blocks has protected as many bytes as it may.
+    SmallBlockLimit { limit: u64, is_ours: bool },
     /// Something that should not happen.
     Internal(&'static str),
     /// Something that rustls reports and that should not happen.
@@ -91,6 +107,8 @@ pub(crate) enum CertificateKind {
     RevocationOutOfDate,
     BadOcspResponse,
     WrongUsage,
+    /// Its key is not of the kind that the cipher suite needs.
+    WrongKey,
     BadSignature,
     BadEncoding,
     Other,
@@ -116,6 +134,7 @@ impl CertificateKind {
                 (SecStatus::CRYPT_E_NO_REVOCATION_CHECK, Refused, 113, Some("revocation"))
             }
             Self::WrongUsage => (SecStatus::SEC_E_CERT_WRONG_USAGE, Refused, 43, None),
+            Self::WrongKey => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 43, Some("suites")),
             Self::BadSignature => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 51, None),
             Self::BadEncoding => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 42, None),
             Self::Other => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 46, None),
@@ -136,6 +155,7 @@ impl CertificateKind {
             }
             Self::BadOcspResponse => "came with an OCSP answer that cannot be used",
             Self::WrongUsage => "may not be used for this purpose",
+            Self::WrongKey => "has a key that does not fit the cipher suite",
             Self::BadSignature => "or a signature made with it is not right",
             Self::BadEncoding => "cannot be read",
             Self::Other => "was refused",
@@ -159,6 +179,9 @@ impl Error {
             | Self::UnexpectedMessage { .. }
             | Self::Flood { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 10, None),
             Self::IllegalParameter { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 47, None),
+            Self::HandshakeFailure { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 40, None),
+            Self::WrongVersion { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 70, None),
+            Self::Downgraded => (S::SEC_E_DOWNGRADE_DETECTED, PeerMisbehaved, 47, None),
             Self::HandshakeSignature { .. } => (S::SEC_E_DECRYPT_FAILURE, PeerMisbehaved, 51, None),
             Self::UnsupportedExtension { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 110, None),
             Self::TooMuchHandshake { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 50, None),
@@ -169,16 +192,29 @@ impl Error {
                 (S::SEC_E_ALGORITHM_MISMATCH, PeerIncompatible, 40, Some(setting))
             }
             Self::MissingExtension { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerIncompatible, 109, None),
+            Self::NoExtendedMasterSecret => {
+                (S::SEC_E_ALGORITHM_MISMATCH, PeerIncompatible, 40, Some("extended-master-secret"))
+            }
             Self::NoApplicationProtocol { .. } => {
                 (S::SEC_E_APPLICATION_PROTOCOL_MISMATCH, PeerIncompatible, 120, Some("alpn"))
             }
             Self::Certificate(problem) => problem.kind.row(),
             Self::NoClientCertificate => (S::SEC_E_NO_CREDENTIALS, Refused, 116, Some("client-auth")),
+            Self::SmallGroup { .. } => (S::SEC_E_ALGORITHM_MISMATCH, Refused, 71, Some("dh-minimum-bits")),
+            Self::InappropriateFallback { .. } => {
+                (S::SEC_E_DOWNGRADE_DETECTED, Refused, 86, Some("protocols"))
+            }
             Self::AlertReceived(number) => {
                 (alert_meaning(*number).map_or(S::SEC_E_ILLEGAL_MESSAGE, |m| m.status), PeerReported, 0, None)
             }
             Self::ClosedInHandshake => (S::SEC_E_UNFINISHED_CONTEXT_DELETED, PeerReported, 0, None),
             Self::KeyUsedUp => (S::SEC_E_ENCRYPT_FAILURE, ApiMisuse, 80, None),
+            Self::SmallBlockLimit { is_ours: true, .. } => {
+                (S::SEC_E_ENCRYPT_FAILURE, ApiMisuse, 80, Some("small-block-limit"))
+            }
+            Self::SmallBlockLimit { is_ours: false, .. } => {
+                (S::SEC_E_DECRYPT_FAILURE, Refused, 80, Some("small-block-limit"))
+            }
             Self::Internal(_) | Self::InternalReport(_) => (S::SEC_E_INTERNAL_ERROR, Internal, 80, None),
         }
     }
@@ -220,6 +256,14 @@ impl Error {
             Self::HandshakeSignature { what } => {
                 format!("the peer could not prove its identity: {what}").into()
             }
+            Self::HandshakeFailure { what } => format!("the handshake is not right: {what}").into(),
+            Self::WrongVersion { version } => {
+                let name = version_name(*version).map_or_else(|| format!("{version:04x}"), str::to_owned);
+                format!("the peer answered with the version {name}, which was not agreed on").into()
+            }
+            Self::Downgraded => {
+                "the server can speak a newer protocol than the one that it chose: somebody in between hid that".into()
+            }
             Self::UnsupportedExtension { what } => {
                 format!("the peer answered with an extension that was not asked for: {what}").into()
             }
@@ -239,6 +283,9 @@ impl Error {
             Self::MissingExtension { what } => {
                 format!("the peer left out what its hello must have: {what}").into()
             }
+            Self::NoExtendedMasterSecret => {
+                "the peer does not bind its master secret to the handshake (RFC 7627), and that is required".into()
+            }
             Self::NoApplicationProtocol { peer, ours } => {
                 format!("no application protocol in common: the peer has {peer}; configured here: {ours}")
                     .into()
@@ -248,6 +295,14 @@ impl Error {
                 format!("{whose} {}{colon}{detail}", kind.sentence()).into()
             }
             Self::NoClientCertificate => "the client showed no certificate, and one is required".into(),
+            Self::SmallGroup { bits, minimum } => format!(
+                "the server's Diffie-Hellman group has {bits} bits, and at least {minimum} are required"
+            )
+            .into(),
+            Self::InappropriateFallback { offered, highest } => {
+                let offered = version_name(*offered).unwrap_or("an old protocol");
+                format!("the client fell back to {offered}, as if {highest} were not enabled here").into()
+            }
             Self::AlertReceived(number) => match alert_meaning(*number) {
                 Some(meaning) => {
                     format!("the peer sent the alert {} ({number}): {}", meaning.name, meaning.sentence)
@@ -258,6 +313,14 @@ impl Error {
             Self::ClosedInHandshake => "the peer closed the connection in the middle of the handshake".into(),
             Self::KeyUsedUp => {
                 "the key has protected as many records as is safe; open a new connection".into()
+            }
+            Self::SmallBlockLimit { limit, is_ours } => {
+                let who = if *is_ours { "our key" } else { "the peer's key" };
+                format!(
+                    "{who} of a cipher with blocks of 64 bits has protected {limit} bytes, as many as it may; \
+                     open a new connection"
+                )
+                .into()
             }
             Self::Internal(what) => (*what).into(),
             Self::InternalReport(what) => what.clone().into(),
@@ -277,6 +340,12 @@ impl From<Error> for sspi_core::Error {
         }
         out
     }
+}
+
+/// Counts something harmless that the peer did, and refuses more than `limit` of it in a row.
+pub(crate) fn flood(count: &mut usize, limit: usize, what: &'static str) -> Result<(), Error> {
+    *count += 1;
+    if *count > limit { Err(Error::Flood { what, limit }) } else { Ok(()) }
 }
 
 /// What a received alert means.

@@ -404,14 +404,22 @@ fn a_configuration_that_cannot_be_used_says_so_when_it_is_acquired() {
     let world = World::default();
     let base = || world.client(&BOTH);
     let cases = [
-        (SchannelConfig { protocols: vec![], ..base() }, "protocols"),
-        (SchannelConfig { suites: vec!["TLS_RSA_WITH_RC4_128_MD5".to_owned()], ..base() }, "suites"),
+        (SchannelConfig { suites: vec!["TLS_RSA_WITH_IDEA_CBC_SHA".to_owned()], ..base() }, "suites"),
+        (SchannelConfig { suites: vec!["TLS_RSA_EXPORT_WITH_RC4_40_MD5".to_owned()], ..base() }, "suites"),
+        (
+            SchannelConfig {
+                suites: vec!["TLS_AES_128_GCM_SHA256".to_owned()],
+                ..world.client(&[Protocol::Tls13, Protocol::Tls10])
+            },
+            "suites",
+        ),
+        (SchannelConfig { dh_minimum_bits: Some(8192), ..base() }, "dh-minimum-bits"),
         (
             SchannelConfig {
                 suites: vec!["TLS_AES_128_GCM_SHA256".to_owned()],
                 ..world.client(&[Protocol::Tls12])
             },
-            "protocols",
+            "suites",
         ),
         (SchannelConfig { pins: vec!["abcd".to_owned()], ..base() }, "pins"),
         (SchannelConfig { roots: vec!["nowhere.pem".to_owned()], ..base() }, "roots"),

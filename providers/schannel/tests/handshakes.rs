@@ -427,7 +427,7 @@ fn both_sides_agree_on_bindings_and_keying_material() {
             assert_eq!(c.endpoint_bindings().unwrap(), s.endpoint_bindings().unwrap());
             assert_eq!(c.exporter_bindings().unwrap(), s.exporter_bindings().unwrap());
             match protocol {
-                Protocol::Tls12 => {
+                Protocol::Tls12 | Protocol::Tls11 | Protocol::Tls10 | Protocol::Ssl30 => {
                     assert_eq!(c.unique_bindings().unwrap(), s.unique_bindings().unwrap(), "{round}");
                     assert_eq!(c.unique_bindings().unwrap().value().len(), 12);
                 }

@@ -11,14 +11,14 @@ use test_support::pair::{open, receive_buffers, seal};
 
 use super::*;
 use crate::attributes::Requested;
-use crate::backend::rustls::records::RecordKey;
+use crate::backend::SessionSecrets;
+use crate::backend::rustls::records::{self, KEY_UPDATE_RECORD, Protection, Receiving, RecordKey, Sending};
 use crate::backend::rustls::secret::SmallSecret;
-use crate::backend::rustls::{Session, SessionSecrets};
-use crate::cipher_suites::SUITES;
+use crate::cipher_suites::{SUITES, Suite, SuiteRow};
 
 /// A client's context, and what protects the server's two directions.
 struct Rig {
-    context: Context,
+    context: Context<Sending, Receiving>,
     to_client: Protection,
     from_client: Protection,
     suite: &'static SuiteRow,
@@ -40,8 +40,8 @@ fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
     let session = Session {
         is_client,
         version: if suite.is_tls13 { 0x304 } else { 0x303 },
-        suite,
-        group: Some(0x1d),
+        suite: Suite::of_rustls(suite),
+        strength: None,
         alpn: None,
         peer_chain: None,
         local: None,
@@ -61,9 +61,11 @@ fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
         oids: Vec::new(),
     };
     let requested = Requested::Initiator(IscReq::NONE);
-    let attributes = Attributes::new(Arc::new(info), session, requested, None, std::time::UNIX_EPOCH);
+    let (sending, receiving) = records::directions(suite, protection(1), protection(2), None);
+    let sizes = sending.stream_sizes();
+    let attributes = Attributes::new(Arc::new(info), session, sizes, requested, None, std::time::UNIX_EPOCH);
     Rig {
-        context: new(protection(1), protection(2), None, attributes),
+        context: new(sending, receiving, attributes),
         to_client: protection(2),
         from_client: protection(1),
         suite,
@@ -199,7 +201,7 @@ fn a_key_update_is_answered_in_front_of_the_next_data() {
 #[test]
 fn a_key_that_is_used_up_is_replaced_in_tls_1_3_and_ends_tls_1_2() {
     for mut rig in all() {
-        rig.context.sender.protection.set_limit(3);
+        rig.context.sender.sealing.protection.set_limit(3);
         if !rig.suite.is_tls13 {
             // TLS 1.2 began at sequence 1: Finished.
             rig.send(b"1");

@@ -33,6 +33,12 @@ impl ProtocolVersion {
     /// Those that the engine speaks, the newest first.
     pub const ALL: [Self; 4] = [Self::TLS12, Self::TLS11, Self::TLS10, Self::SSL30];
 
+    /// How an alert is numbered in this version.
+    #[must_use]
+    pub fn alert(self, description: AlertDescription) -> AlertDescription {
+        self.rules().map_or(description, |rules| (rules.alert)(description))
+    }
+
     /// The rules of a version that the engine speaks.
     pub(crate) const fn rules(self) -> Option<&'static Rules> {
         match self {

@@ -1,6 +1,6 @@
 //! Configurations of rustls, from what was read of ours.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue,
@@ -12,123 +12,69 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, Se
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, KeyLog, NamedGroup, ServerConfig, SignatureScheme, SupportedProtocolVersion};
-use sspi_core::{CertificateIdentity, Clock, Error, Fault, SecStatus, SpProt};
+use sspi_core::{Clock, Error, Fault, SecStatus, SpProt};
 
 use super::key_schedule;
 use super::observed;
-use super::verify::{self, VerifyPolicy};
-use crate::certificate;
-use crate::certificate::summary::CertificateSummary;
+use super::verify;
+use crate::backend::settings::no_protocol;
+use crate::backend::{Identity, Settings, Variants, Verification};
 use crate::cipher_suites::SuiteRow;
-use crate::config::{ClientAuth, Protocol};
-use crate::environment::Environment;
+use crate::config::{ClientAuth, ExtendedMasterSecret, Protocol};
+use crate::policy::Policy;
 
-/// What a configuration says, read and checked: the base of every handshake of a credential.
-pub(crate) struct Settings {
-    pub(crate) protocols: Vec<Protocol>,
-    /// In order of preference; never empty.
-    pub(crate) suites: Vec<&'static SuiteRow>,
-    pub(crate) identities: Vec<Identity>,
-    pub(crate) ask_for_client_certificate: bool,
-    pub(crate) client_auth: ClientAuth,
-    pub(crate) send_ca_list: bool,
-    pub(crate) verify: VerifyPolicy,
-    pub(crate) alpn: Vec<Vec<u8>>,
-    pub(crate) resume: bool,
-    pub(crate) session_tickets: bool,
-    pub(crate) session_cache_entries: usize,
-    pub(crate) key_log: Option<String>,
-    pub(crate) environment: Environment,
-}
+/// A chain and its key as rustls wants them.
+#[derive(Clone)]
+pub(crate) struct OwnKey(Arc<CertifiedKey>);
 
-/// A certificate of ours with its key, ready to sign.
-pub(crate) struct Identity {
-    key: Arc<CertifiedKey>,
-    /// DNS names of the leaf, in lower case.
-    names: Vec<String>,
-    /// The issuers of the chain's certificates, each a DER name.
-    issuers: Vec<Vec<u8>>,
-}
-
-impl Identity {
-    /// Reads a chain (leaf first) and its key; the root at its end stays only where it is wanted.
+impl OwnKey {
+    /// The chain (leaf first) with its key; `subject` is whose they are.
+    ///
+    /// # Errors
+    /// Why rustls cannot use them.
     pub(crate) fn new(
-        mut chain: Vec<Vec<u8>>,
+        chain: Vec<Vec<u8>>,
         key: PrivateKeyDer<'static>,
         ocsp: Option<Vec<u8>>,
-        send_root: bool,
-    ) -> Result<Self, Error> {
-        let unusable = |what: String| {
-            Error::new(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, Fault::Configuration, what)
-                .with_setting("certificates")
-        };
-        if !send_root && chain.len() > 1 && chain.last().is_some_and(|last| certificate::is_self_issued(last))
-        {
-            chain.pop();
-        }
-        let leaf = chain.first().ok_or_else(|| unusable("the certificate chain is empty".to_owned()))?;
-        let summary = CertificateSummary::from_der(leaf)
-            .map_err(|error| unusable(format!("the certificate cannot be read: {error}")))?;
-        let issuers = chain.iter().filter_map(|c| certificate::issuer_der(c).map(<[u8]>::to_vec)).collect();
-        let signing_key = provider(&[])
-            .key_provider
-            .load_private_key(key)
-            .map_err(|error| unusable(format!("the private key cannot be used: {error}")))?;
+        subject: &str,
+    ) -> Result<Self, String> {
+        let signing_key = rustls::crypto::ring::sign::any_supported_type(&key)
+            .map_err(|error| format!("the private key cannot be used: {error}"))?;
         let certificates = chain.into_iter().map(CertificateDer::from).collect();
         let mut certified = CertifiedKey::new(certificates, signing_key);
         certified.keys_match().map_err(|error| {
-            unusable(format!(
-                "the private key does not belong to the certificate {}: {error}",
-                summary.subject
-            ))
+            format!("the private key does not belong to the certificate {subject}: {error}")
         })?;
         certified.ocsp = ocsp;
-        let names = summary.dns_names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Ok(Self { key: Arc::new(certified), names, issuers })
+        Ok(Self(Arc::new(certified)))
     }
 
-    /// From what an application hands over.
-    pub(crate) fn from_application(identity: &CertificateIdentity) -> Result<Self, Error> {
-        let key = PrivateKeyDer::try_from(identity.private_key.expose_secret().clone()).map_err(|_| {
-            Error::new(
-                SecStatus::SEC_E_NO_CREDENTIALS,
-                Fault::Configuration,
-                "the private key is neither PKCS#8 nor PKCS#1 nor SEC1",
-            )
-        })?;
-        Self::new(identity.chain.clone(), key, None, false)
+    /// From what rustls used.
+    pub(super) const fn of(key: Arc<CertifiedKey>) -> Self {
+        Self(key)
     }
 
-    pub(crate) fn certified_key(&self) -> Arc<CertifiedKey> {
-        Arc::clone(&self.key)
+    pub(super) fn certified_key(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0)
     }
 
-    /// The leaf in DER.
-    pub(crate) fn leaf(&self) -> &[u8] {
-        self.key.cert.first().map_or(&[], |c| c.as_ref())
+    /// The chain as it is sent, leaf first.
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.cert.iter().map(AsRef::as_ref)
     }
 
-    /// Whether the leaf is for this name: itself, or one label behind a wildcard.
-    fn is_for(&self, name: &str) -> bool {
-        self.names.iter().any(|own| match own.strip_prefix("*.") {
-            Some(domain) => {
-                name.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == domain)
-            }
-            None => own == name,
-        })
+    fn can_sign(&self, schemes: &[SignatureScheme]) -> bool {
+        self.0.key.choose_scheme(schemes).is_some()
     }
 }
 
-/// The provider with these suites, in this order; all of them where none is named.
-fn provider(suites: &[&'static SuiteRow]) -> CryptoProvider {
+/// The provider with the suites of a policy, in its order; `offered` stand behind them, to be offered and never run.
+fn provider(policy: &Policy, offered: &[u16]) -> CryptoProvider {
     let all = key_schedule::cipher_suites();
-    let cipher_suites = if suites.is_empty() {
-        all.to_vec()
-    } else {
-        let of_row = |row: &&SuiteRow| all.iter().find(|suite| u16::from(suite.suite()) == row.code).copied();
-        suites.iter().filter_map(of_row).collect()
-    };
-    CryptoProvider { cipher_suites, ..rustls::crypto::ring::default_provider() }
+    let of_row = |row: &SuiteRow| all.iter().find(|suite| u16::from(suite.suite()) == row.code).copied();
+    let own = policy.suites.iter().filter_map(|suite| suite.rustls().and_then(of_row));
+    let offered = offered.iter().filter_map(|code| key_schedule::offered_suite(*code));
+    CryptoProvider { cipher_suites: own.chain(offered).collect(), ..rustls::crypto::ring::default_provider() }
 }
 
 struct ClockAdapter(Arc<dyn Clock>);
@@ -147,9 +93,7 @@ impl TimeProvider for ClockAdapter {
 }
 
 /// Hands secrets to the handshake that runs on this thread, and lines to the key log where one is configured.
-struct Secrets {
-    key_log: Option<(Environment, String)>,
-}
+struct Secrets(Arc<Settings>);
 
 impl core::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -160,99 +104,28 @@ impl core::fmt::Debug for Secrets {
 impl KeyLog for Secrets {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         let _outside_a_handshake = observed::with(|o| o.secret(label, client_random, secret));
-        if let Some((environment, reference)) = &self.key_log {
-            let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-            let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
-            environment.materials.key_log(reference, &line);
-        }
+        self.0.log_key(label, client_random, secret);
     }
 }
 
-impl Settings {
-    fn secrets(&self) -> Arc<Secrets> {
-        let key_log = self.key_log.clone().map(|reference| (self.environment.clone(), reference));
-        Arc::new(Secrets { key_log })
-    }
+fn clock(settings: &Settings) -> Arc<ClockAdapter> {
+    Arc::new(ClockAdapter(Arc::clone(&settings.environment.clock)))
+}
 
-    fn clock(&self) -> Arc<ClockAdapter> {
-        Arc::new(ClockAdapter(Arc::clone(&self.environment.clock)))
-    }
-
-    /// The protocols that are enabled and have a suite, as bits, both roles.
-    pub(crate) fn protocol_bits(&self) -> SpProt {
-        self.usable().fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()))
-    }
-
-    fn usable(&self) -> impl Iterator<Item = Protocol> {
-        let has_suite =
-            |protocol: Protocol| self.suites.iter().any(|s| s.is_tls13 == (protocol == Protocol::Tls13));
-        self.protocols.iter().copied().filter(move |protocol| has_suite(*protocol))
-    }
-
-    /// rustls's versions of the protocols that are configured and in `wanted`.
-    fn versions(&self, wanted: SpProt) -> Result<Vec<&'static SupportedProtocolVersion>, Error> {
-        let versions: Vec<_> = self
-            .usable()
-            .filter(|protocol| !protocol.bits().intersection(wanted).is_empty())
-            .map(|protocol| match protocol {
-                Protocol::Tls13 => &rustls::version::TLS13,
-                Protocol::Tls12 => &rustls::version::TLS12,
-            })
-            .collect();
-        if versions.is_empty() {
-            return Err(Error::new(
-                SecStatus::SEC_E_ALGORITHM_MISMATCH,
-                Fault::Configuration,
-                "no protocol is left that is enabled, asked for, and has a suite",
-            )
-            .with_setting("protocols"));
-        }
-        Ok(versions)
-    }
+/// rustls's versions of the protocols that it runs for `wanted`.
+fn versions(settings: &Settings, wanted: SpProt) -> Result<Vec<&'static SupportedProtocolVersion>, Error> {
+    let version = |protocol: Protocol| match protocol {
+        Protocol::Tls13 => Some(&rustls::version::TLS13),
+        Protocol::Tls12 => Some(&rustls::version::TLS12),
+        Protocol::Tls11 | Protocol::Tls10 | Protocol::Ssl30 => None,
+    };
+    let versions: Vec<_> = settings.rustls_protocols(wanted).into_iter().filter_map(version).collect();
+    if versions.is_empty() { Err(no_protocol()) } else { Ok(versions) }
 }
 
 fn unusable(error: &rustls::Error) -> Error {
     Error::new(SecStatus::SEC_E_ALGORITHM_MISMATCH, Fault::Configuration, error.to_string())
         .with_setting("suites")
-}
-
-/// One configuration per set of protocols and way of verification, made when it is first needed. Each has sessions of its
-/// own: one that the application judged is never taken up where this package judges.
-struct Variants<C>([OnceLock<Arc<C>>; 16]);
-
-/// How the peer's certificate is asked for and judged in one handshake.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Verification {
-    /// Ask a client for one, even where the configuration does not (`ASC_REQ_MUTUAL_AUTH`).
-    pub(crate) mutual: bool,
-    /// The judgement is left to the application.
-    pub(crate) manual: bool,
-}
-
-impl<C> Variants<C> {
-    const fn new() -> Self {
-        Self([const { OnceLock::new() }; 16])
-    }
-
-    fn get(
-        &self,
-        protocols: SpProt,
-        verification: Verification,
-        make: impl FnOnce() -> Result<C, Error>,
-    ) -> Result<Arc<C>, Error> {
-        let bit = |set, number: usize| if set { number } else { 0 };
-        let index = bit(!protocols.intersection(SpProt::TLS1_3).is_empty(), 1)
-            | bit(!protocols.intersection(SpProt::TLS1_2).is_empty(), 2)
-            | bit(verification.manual, 4)
-            | bit(verification.mutual, 8);
-        let Some(slot) = self.0.get(index) else { return make().map(Arc::new) };
-        if let Some(made) = slot.get() {
-            return Ok(Arc::clone(made));
-        }
-        // Two threads may make it at once; the first one's is kept, so that sessions are shared.
-        let made = Arc::new(make()?);
-        Ok(Arc::clone(slot.get_or_init(|| made)))
-    }
 }
 
 /// A client's configurations.
@@ -271,22 +144,24 @@ impl ClientConfigs {
         let verification = Verification { mutual: false, manual };
         self.variants.get(protocols.intersection(self.settings.protocol_bits()), verification, || {
             let settings = &self.settings;
-            let provider = Arc::new(provider(&settings.suites));
+            let offered = settings.legacy_suites(protocols);
+            let provider = Arc::new(provider(&settings.policy, &offered));
             let verifier = if manual {
                 verify::manual_server_verifier(&provider)
             } else {
                 verify::server_verifier(&settings.verify, &provider)?
             };
-            let mut config = ClientConfig::builder_with_details(provider, settings.clock())
-                .with_protocol_versions(&settings.versions(protocols)?)
+            let mut config = ClientConfig::builder_with_details(provider, clock(settings))
+                .with_protocol_versions(&versions(settings, protocols)?)
                 .map_err(|error| unusable(&error))?
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)
                 .with_client_cert_resolver(Arc::new(ClientIdentities(Arc::clone(settings))));
             config.alpn_protocols.clone_from(&settings.alpn);
             config.enable_secret_extraction = true;
-            config.key_log = settings.secrets();
-            config.resumption = if settings.resume && settings.session_cache_entries > 0 {
+            config.key_log = Arc::new(Secrets(Arc::clone(settings)));
+            config.require_ems = settings.policy.extended_master_secret == ExtendedMasterSecret::Required;
+            config.resumption = if settings.keeps_sessions() {
                 let store = Arc::new(Sessions(ClientSessionMemoryCache::new(settings.session_cache_entries)));
                 Resumption::store(store).tls12_resumption(Tls12Resumption::SessionIdOrTickets)
             } else {
@@ -353,9 +228,9 @@ impl ServerConfigs {
     ) -> Result<Arc<ServerConfig>, Error> {
         self.variants.get(protocols.intersection(self.settings.protocol_bits()), verification, || {
             let settings = &self.settings;
-            let provider = Arc::new(provider(&settings.suites));
-            let builder = ServerConfig::builder_with_details(Arc::clone(&provider), settings.clock())
-                .with_protocol_versions(&settings.versions(protocols)?)
+            let provider = Arc::new(provider(&settings.policy, &[]));
+            let builder = ServerConfig::builder_with_details(Arc::clone(&provider), clock(settings))
+                .with_protocol_versions(&versions(settings, protocols)?)
                 .map_err(|error| unusable(&error))?;
             let mandatory = match (settings.client_auth, verification.mutual) {
                 (ClientAuth::Required, _) => Some(true),
@@ -377,8 +252,9 @@ impl ServerConfigs {
             let mut config = builder.with_cert_resolver(Arc::new(ServerIdentities(Arc::clone(settings))));
             config.alpn_protocols.clone_from(&settings.alpn);
             config.enable_secret_extraction = true;
-            config.key_log = settings.secrets();
-            if settings.resume && settings.session_cache_entries > 0 {
+            config.key_log = Arc::new(Secrets(Arc::clone(settings)));
+            config.require_ems = settings.policy.extended_master_secret == ExtendedMasterSecret::Required;
+            if settings.keeps_sessions() {
                 config.session_storage = ServerSessionMemoryCache::new(settings.session_cache_entries);
                 if settings.session_tickets {
                     config.ticketer =
@@ -404,16 +280,18 @@ impl core::fmt::Debug for ServerIdentities {
 
 impl ResolvesServerCert for ServerIdentities {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let identities = &self.0.identities;
+        let mut usable = self.0.identities.iter().filter(|i| i.rustls().is_some());
         let name = hello.server_name().map(str::to_ascii_lowercase);
-        let verifiable = |i: &&Identity| i.key.key.choose_scheme(hello.signature_schemes()).is_some();
+        let verifiable =
+            |i: &&Identity| i.rustls().is_some_and(|key| key.can_sign(hello.signature_schemes()));
         let named = |i: &&Identity| name.as_deref().is_some_and(|name| i.is_for(name));
-        let chosen = identities
-            .iter()
+        let chosen = usable
+            .clone()
             .find(|i| named(i) && verifiable(i))
-            .or_else(|| identities.iter().find(verifiable))
-            .or_else(|| identities.first())
-            .map(Identity::certified_key);
+            .or_else(|| usable.clone().find(verifiable))
+            .or_else(|| usable.next())
+            .and_then(|identity| identity.rustls())
+            .map(OwnKey::certified_key);
         let _outside_a_handshake = observed::with(|o| {
             o.server_name.clone_from(&name);
             o.local.clone_from(&chosen);
@@ -434,16 +312,19 @@ impl core::fmt::Debug for ClientIdentities {
 impl ResolvesClientCert for ClientIdentities {
     fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let fits = |i: &&Identity| {
-            i.key.key.choose_scheme(schemes).is_some()
+            i.rustls().is_some_and(|key| key.can_sign(schemes))
                 && (authorities.is_empty()
-                    || i.issuers.iter().any(|issuer| authorities.contains(&issuer.as_slice())))
+                    || i.issuers().iter().any(|issuer| authorities.contains(&issuer.as_slice())))
         };
         observed::with(|o| {
             let chosen = match &o.client_certificate {
                 Some(answer) => answer.clone(),
                 // The application decides, and it was not asked: nothing is shown.
                 None if self.0.ask_for_client_certificate => None,
-                None => self.0.identities.iter().find(fits).map(Identity::certified_key),
+                None => {
+                    let fitting = self.0.identities.iter().find(fits);
+                    fitting.and_then(|identity| identity.rustls()).map(OwnKey::certified_key)
+                }
             };
             o.local.clone_from(&chosen);
             chosen
@@ -452,6 +333,6 @@ impl ResolvesClientCert for ClientIdentities {
     }
 
     fn has_certs(&self) -> bool {
-        self.0.ask_for_client_certificate || !self.0.identities.is_empty()
+        self.0.ask_for_client_certificate || self.0.identities.iter().any(|i| i.rustls().is_some())
     }
 }

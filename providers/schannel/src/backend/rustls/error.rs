@@ -57,7 +57,7 @@ impl Situation<'_> {
             E::InvalidCertRevocationList(problem) => self.revocation_list(problem),
             E::PeerSentOversizedRecord => Error::RecordOverflow {
                 length: usize::from(u16::MAX),
-                maximum: super::records::MAX_PLAINTEXT,
+                maximum: crate::backend::records::MAX_PLAINTEXT,
             },
             E::NoApplicationProtocol => Error::NoApplicationProtocol {
                 peer: self
@@ -133,13 +133,14 @@ impl Situation<'_> {
                 nothing("point format", "suites", None)
             }
             P::NullCompressionRequired => nothing("compression method", "suites", None),
+            P::ExtendedMasterSecretExtensionRequired => Error::NoExtendedMasterSecret,
             other => Error::MissingExtension { what: format!("{other:?}") },
         }
     }
 
     fn misbehaved(what: &PeerMisbehaved) -> Error {
         use PeerMisbehaved as P;
-        let flood = |what| Error::Flood { what, limit: super::handshake::FLOOD_LIMIT };
+        let flood = |what| Error::Flood { what, limit: crate::backend::FLOOD_LIMIT };
         match what {
             P::TooManyEmptyFragments => flood("empty fragments"),
             P::TooManyWarningAlertsReceived => flood("warning alerts"),

@@ -7,32 +7,34 @@
 use core::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use legacy_tls::KeyExchangeStrength;
 use rustls::client::{ClientConnectionData, Resumption, UnbufferedClientConnection};
 use rustls::kernel::KernelConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
-use rustls::sign::CertifiedKey;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
 use rustls::{HandshakeKind, ProtocolVersion};
-use sspi_core::{
-    Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Fault, Question, SecStatus, SpProt,
-};
+use sspi_core::{AlertLevel, Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
 use zeroize::Zeroizing;
 
-use super::configs::{ClientConfigs, Identity, ServerConfigs, Settings, Verification};
+use super::configs::{ClientConfigs, OwnKey, ServerConfigs};
 use super::error::Situation;
 use super::observed::{self, Observed};
 use super::record_aead::Keys;
-use super::records::{ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, Protection, RECORD_HEADER};
-use super::secret::SmallSecret;
+use super::records::{self, Protection, Receiving, Sending};
 use super::transcript::{EncryptedFlight, Flight, Transcript};
+use crate::backend::records::{
+    ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER, Sealing as _,
+};
+use crate::backend::{
+    ClientParameters, Identity, LocalCertificate, Progress, ServerParameters, Session, SessionSecrets,
+    Settings, check_alpn,
+};
 use crate::certificate::validity;
-use crate::cipher_suites::SuiteRow;
+use crate::cipher_suites::{Suite, SuiteRow};
 use crate::first_flight::FirstFlight;
 use crate::status::{CertificateKind, CertificateProblem, Error};
 
-/// What rustls, and we after it, tolerate of something harmless.
-pub(crate) const FLOOD_LIMIT: usize = 32;
 /// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
 const MAX_HELD: usize = 128 << 10;
 /// The same for a ClientHello, which anybody can begin to send: real ones are a tenth of it.
@@ -42,64 +44,11 @@ const SHORTEST_CIPHERTEXT: usize = RECORD_HEADER + 1 + 16;
 /// The most that a peer may send before its handshake is complete.
 const MAX_HANDSHAKE: usize = 512 << 10;
 
-/// What a handshake came to.
-pub(crate) enum Progress {
-    Continue { token: Vec<u8>, used: usize },
-    Incomplete { missing: usize },
-    Ask(Question),
-    Complete { established: Box<Established>, token: Vec<u8>, used: usize },
-}
-
 /// What a handshake yields: what was negotiated, and the keys.
 pub(crate) struct Established {
     pub(crate) session: Session,
-    pub(crate) sending: Protection,
-    pub(crate) receiving: Protection,
-    /// Client, TLS 1.3: where tickets that come later go.
-    pub(crate) tickets: Option<Tickets>,
-}
-
-/// Everything that was negotiated.
-pub(crate) struct Session {
-    pub(crate) is_client: bool,
-    pub(crate) version: u16,
-    pub(crate) suite: &'static SuiteRow,
-    /// The group of the key exchange; a resumption without one has none.
-    pub(crate) group: Option<u16>,
-    pub(crate) alpn: Option<Vec<u8>>,
-    pub(crate) peer_chain: Option<Vec<Vec<u8>>>,
-    pub(crate) local: Option<LocalCertificate>,
-    pub(crate) resumed: bool,
-    pub(crate) session_id: Vec<u8>,
-    /// Server: the name that the client asked for.
-    pub(crate) server_name: Option<String>,
-    pub(crate) secrets: SessionSecrets,
-}
-
-/// The certificate of ours that was shown.
-pub(crate) struct LocalCertificate(Arc<CertifiedKey>);
-
-impl LocalCertificate {
-    /// The chain as it was sent, leaf first.
-    pub(crate) fn chain(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.cert.iter().map(AsRef::as_ref)
-    }
-}
-
-/// What exporters and channel bindings derive from.
-pub(crate) enum SessionSecrets {
-    Tls13 {
-        exporter: SmallSecret,
-    },
-    Tls12 {
-        master: SmallSecret,
-        client_random: [u8; 32],
-        server_random: [u8; 32],
-        /// The verify data of the first Finished message.
-        unique: Option<[u8; 12]>,
-        /// Whether the master secret is bound to the handshake (RFC 7627); without that no channel binding is safe.
-        extended_master_secret: bool,
-    },
+    pub(crate) sending: Sending,
+    pub(crate) receiving: Receiving,
 }
 
 /// Takes a client's late tickets to the session cache.
@@ -120,52 +69,6 @@ enum Connection {
     Server(Box<UnbufferedServerConnection>),
 }
 
-/// What one client's handshake is asked to do.
-pub(crate) struct ClientParameters<'a> {
-    pub(crate) target: Option<&'a str>,
-    pub(crate) protocols: SpProt,
-    pub(crate) alpn: Option<&'a [Vec<u8>]>,
-    /// The application judges the certificate itself.
-    pub(crate) manual: bool,
-    pub(crate) extended_errors: bool,
-}
-
-/// What one server's handshake is asked to do.
-pub(crate) struct ServerParameters<'a> {
-    pub(crate) protocols: SpProt,
-    pub(crate) alpn: Option<&'a [Vec<u8>]>,
-    pub(crate) verification: Verification,
-    pub(crate) extended_errors: bool,
-}
-
-/// An application protocol's name has 1 to 255 bytes. Spec: ALPN section 3.1.
-pub(crate) fn check_alpn(name: &[u8]) -> Result<(), sspi_core::Error> {
-    if (1..=255).contains(&name.len()) {
-        return Ok(());
-    }
-    Err(sspi_core::Error::new(
-        SecStatus::SEC_E_INVALID_PARAMETER,
-        Fault::Configuration,
-        format!("an application protocol has 1 to 255 bytes, not {}", name.len()),
-    )
-    .with_setting("alpn"))
-}
-
-/// The name or address that a target stands for: the host of a service principal name, brackets and final dot removed.
-fn server_name(target: &str) -> Result<ServerName<'static>, sspi_core::Error> {
-    let host = target.split_once('/').map_or(target, |(_service, host)| host);
-    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let host = host.strip_suffix('.').unwrap_or(host);
-    ServerName::try_from(host.to_owned()).map_err(|error| {
-        sspi_core::Error::new(
-            SecStatus::SEC_E_TARGET_UNKNOWN,
-            Fault::ApiMisuse,
-            format!("the target {:?} is neither a host name nor an address", super::error::harmless(target)),
-        )
-        .with_source(error)
-    })
-}
-
 /// A handshake in either role.
 pub(crate) struct Handshake {
     state: State,
@@ -174,7 +77,12 @@ pub(crate) struct Handshake {
 enum State {
     Running(Box<Running>),
     Complete,
-    Failed(sspi_core::Error),
+    Failed { error: sspi_core::Error, declined: bool },
+}
+
+/// Whether it is one alert in clear, or nothing.
+const fn is_alert(token: &[u8]) -> bool {
+    matches!(token, [] | [ALERT, 3, _, 0, 2, _, _])
 }
 
 struct Running {
@@ -186,9 +94,13 @@ struct Running {
     transcript: Transcript,
     /// Bytes of the peer that were taken so far.
     taken: usize,
+    /// Bytes for the peer that were handed out so far.
+    given: usize,
     started: bool,
     /// Whether the record at hand has been looked at already.
     looked_at: bool,
+    /// rustls has nothing in common with the peer, and has said nothing to it but that.
+    declined: bool,
     certificate: CertificateAsk,
     extended_errors: bool,
     /// Whether certificates are judged here; otherwise the application does it.
@@ -211,30 +123,19 @@ impl Handshake {
     /// A client's handshake.
     pub(crate) fn client(
         configs: &ClientConfigs,
-        parameters: ClientParameters<'_>,
+        parameters: &ClientParameters,
     ) -> Result<Self, sspi_core::Error> {
         let settings = &configs.settings;
         let mut config = configs.config(parameters.protocols, parameters.manual)?;
-        if let Some(protocols) = parameters.alpn {
+        if let Some(protocols) = &parameters.alpn {
             protocols.iter().try_for_each(|name| check_alpn(name))?;
             Arc::make_mut(&mut config).alpn_protocols = protocols.to_vec();
         }
-        let name = match parameters.target {
-            Some(target) => server_name(target)?,
-            None if parameters.manual || !settings.verify.pins.is_empty() => {
-                // Without a name there is nothing to find a session by.
-                Arc::make_mut(&mut config).resumption = Resumption::disabled();
-                ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
-            }
-            None => {
-                return Err(sspi_core::Error::new(
-                    SecStatus::SEC_E_TARGET_UNKNOWN,
-                    Fault::ApiMisuse,
-                    "there is no target name to check the server's certificate against",
-                )
-                .with_setting("pins"));
-            }
-        };
+        let name = parameters.target.clone().unwrap_or_else(|| {
+            // Without a name there is nothing to find a session by.
+            Arc::make_mut(&mut config).resumption = Resumption::disabled();
+            ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        });
         let connection = UnbufferedClientConnection::new(config, name)
             .map_err(|error| Error::InternalReport(error.to_string()))?;
         let ask = if settings.ask_for_client_certificate {
@@ -254,11 +155,11 @@ impl Handshake {
     /// A server's handshake.
     pub(crate) fn server(
         configs: &ServerConfigs,
-        parameters: ServerParameters<'_>,
+        parameters: &ServerParameters,
     ) -> Result<Self, sspi_core::Error> {
         let settings = &configs.settings;
         let mut config = configs.config(parameters.protocols, parameters.verification)?;
-        if let Some(protocols) = parameters.alpn {
+        if let Some(protocols) = &parameters.alpn {
             protocols.iter().try_for_each(|name| check_alpn(name))?;
             Arc::make_mut(&mut config).alpn_protocols = protocols.to_vec();
         }
@@ -287,8 +188,10 @@ impl Handshake {
             observed: Some(Box::default()),
             transcript: Transcript::default(),
             taken: 0,
+            given: 0,
             started: false,
             looked_at: false,
+            declined: false,
             certificate,
             extended_errors,
             judges_certificates,
@@ -302,18 +205,35 @@ impl Handshake {
             State::Complete => {
                 Err(sspi_core::Error::invalid_handle("the handshake is complete already").into())
             }
-            State::Failed(error) => Err(error.clone().into()),
+            State::Failed { error, .. } => Err(error.clone().into()),
             State::Running(running) => match running.advance(input) {
-                Ok(Advanced::Progress(progress)) => Ok(progress),
+                Ok(Advanced::Progress(progress)) => {
+                    if let Progress::Continue { token, .. } = &progress {
+                        running.given += token.len();
+                    }
+                    Ok(progress)
+                }
                 Ok(Advanced::Finished { token, used }) => self.finish(token, used),
                 Err(Stop::Unanswered(error)) => Err(error.into()),
                 Err(Stop::Failed { error, token }) => {
+                    let declined = running.declined && running.given == 0 && is_alert(&token);
                     let token = if running.extended_errors { token } else { Vec::new() };
-                    self.state = State::Failed(error.clone());
+                    self.state = State::Failed { error: error.clone(), declined };
                     Err(Failure { error, token })
                 }
             },
         }
+    }
+
+    /// One that is over, in the place of one that has moved.
+    pub(crate) const fn taken() -> Self {
+        Self { state: State::Complete }
+    }
+
+    /// Whether the handshake has failed because rustls and the client have nothing in common, and nothing was said to the
+    /// client but that: another engine may answer the same bytes.
+    pub(crate) const fn has_declined(&self) -> bool {
+        matches!(self.state, State::Failed { declined: true, .. })
     }
 
     fn finish(&mut self, token: Vec<u8>, used: usize) -> Result<Progress, Failure> {
@@ -324,16 +244,19 @@ impl Handshake {
         let settings = Arc::clone(&running.settings);
         let refused = match running.establish() {
             Ok(mut established) => match judge_again(&established.session, judges, &settings) {
-                Ok(()) => return Ok(Progress::Complete { established: Box::new(established), token, used }),
+                Ok(()) => {
+                    let established = crate::backend::Established::Rustls(Box::new(established));
+                    return Ok(Progress::Complete { established, token, used });
+                }
                 Err(error) => {
                     let alert = error.alert().unwrap_or_default();
-                    let record = established.sending.seal_message(ALERT, &[2, alert]).unwrap_or_default();
+                    let record = established.sending.seal_alert(AlertLevel::Fatal, alert).unwrap_or_default();
                     Failure { error: error.into(), token: [token, record].concat() }
                 }
             },
             Err(error) => Failure { error: error.into(), token },
         };
-        self.state = State::Failed(refused.error.clone());
+        self.state = State::Failed { error: refused.error.clone(), declined: false };
         Err(if extended_errors { refused } else { Failure::silent(refused.error) })
     }
 }
@@ -508,8 +431,8 @@ impl Running {
         let CertificateAsk::Asked(answer) = &self.certificate else { return Ok(()) };
         let chosen = match answer.given().map_err(Stop::Unanswered)? {
             None => None,
-            Some(identity) => match Identity::from_application(identity) {
-                Ok(identity) => Some(identity.certified_key()),
+            Some(identity) => match Identity::from_application(identity, false) {
+                Ok(identity) => identity.rustls().map(OwnKey::certified_key),
                 Err(error) => return Err(Stop::Failed { error, token: Vec::new() }),
             },
         };
@@ -532,6 +455,7 @@ impl Running {
         pumped.map_err(|problem| match problem {
             Problem::Ours(error) => self.fail(error, core::mem::take(token)),
             Problem::Rustls(error) => {
+                self.declined = matches!(self.connection, Connection::Server(_)) && declines(&error);
                 let error = self.situation().translate(&error);
                 self.fail_after_rustls(error, core::mem::take(token))
             }
@@ -542,7 +466,7 @@ impl Running {
         Situation {
             is_client: matches!(self.connection, Connection::Client(_)),
             transcript: &self.transcript,
-            protocols: &self.settings.protocols,
+            protocols: &self.settings.policy.protocols,
             alpn: &self.settings.alpn,
             refused: self.observed.as_ref().and_then(|o| o.refused.as_deref()),
         }
@@ -585,6 +509,7 @@ impl Running {
         let suite = SuiteRow::by_code(u16::from(suite.suite())).ok_or_else(missing("a suite of no row"))?;
         let version = common.protocol_version().ok_or_else(missing("no version after the handshake"))?;
         let group = common.negotiated_key_exchange_group().map(|group| u16::from(group.name()));
+        let strength = group.map(|group| KeyExchangeStrength::Ecdh { group });
         let alpn = common.alpn_protocol().map(<[u8]>::to_vec);
         let peer_chain = common.peer_certificates().map(|chain| chain.iter().map(|c| c.to_vec()).collect());
         let resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
@@ -612,8 +537,12 @@ impl Running {
         let Keys { sending, receiving } = core::mem::take(&mut observed.keys);
         let sending = sending.ok_or_else(missing("no key to send with"))?;
         let receiving = receiving.ok_or_else(missing("no key to receive with"))?;
-        let sending = Protection::new(suite, sending, sending_secret);
-        let receiving = Protection::new(suite, receiving, receiving_secret);
+        let (sending, receiving) = records::directions(
+            suite,
+            Protection::new(suite, sending, sending_secret),
+            Protection::new(suite, receiving, receiving_secret),
+            tickets,
+        );
 
         let server_hello = transcript.server_hello;
         let secrets = if is_tls13 {
@@ -633,18 +562,28 @@ impl Running {
         let session = Session {
             is_client,
             version: u16::from(version),
-            suite,
-            group,
+            suite: Suite::of_rustls(suite),
+            strength,
             alpn,
             peer_chain,
-            local: observed.local.take().map(LocalCertificate),
+            local: observed.local.take().map(|key| LocalCertificate::Rustls(OwnKey::of(key))),
             resumed,
             // In TLS 1.3 the session ID is an echo for middleboxes and names nothing.
             session_id: server_hello.filter(|_| !is_tls13).map(|hello| hello.session_id).unwrap_or_default(),
             server_name: observed.server_name.take(),
             secrets,
         };
-        Ok(Established { session, sending, receiving, tickets })
+        Ok(Established { session, sending, receiving })
+    }
+}
+
+/// Whether it is what rustls has to offer that does not suit the peer, and not what the peer does.
+fn declines(error: &rustls::Error) -> bool {
+    match error {
+        rustls::Error::PeerIncompatible(_) => true,
+        // No variant of its own: no certificate of ours has a key that the client can verify.
+        rustls::Error::General(what) => what.contains("incompatible signing key"),
+        _ => false,
     }
 }
 

@@ -16,7 +16,7 @@ use rustls::crypto::hash::{Context, HashAlgorithm, Output};
 use rustls::crypto::hmac::Tag;
 use rustls::crypto::tls12::Prf;
 use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
-use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
+use rustls::{CipherSuite, CipherSuiteCommon, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 
 use super::secret::SmallSecret;
 use super::{observed, record_aead};
@@ -37,6 +37,36 @@ pub(super) fn cipher_suites() -> &'static [SupportedCipherSuite] {
             .collect()
     });
     &SUITES
+}
+
+/// A suite that is offered in a ClientHello for another engine to run: it borrows from a real one what rustls asks of each,
+/// and cannot be signed for. Made once for the process.
+pub(super) fn offered_suite(code: u16) -> Option<SupportedCipherSuite> {
+    static SUITES: LazyLock<Vec<SupportedCipherSuite>> = LazyLock::new(|| {
+        let real = cipher_suites().iter().find_map(|suite| match suite {
+            SupportedCipherSuite::Tls12(suite) => Some(*suite),
+            SupportedCipherSuite::Tls13(_) => None,
+        });
+        let offered = |real: &Tls12CipherSuite, code: u16| {
+            SupportedCipherSuite::Tls12(Box::leak(Box::new(Tls12CipherSuite {
+                common: CipherSuiteCommon {
+                    suite: CipherSuite::from(code),
+                    hash_provider: real.common.hash_provider,
+                    confidentiality_limit: real.common.confidentiality_limit,
+                },
+                prf_provider: real.prf_provider,
+                kx: real.kx,
+                sign: &[],
+                aead_alg: real.aead_alg,
+            })))
+        };
+        let beside = legacy_tls::SUITES
+            .iter()
+            .map(|row| row.suite.0)
+            .filter(|code| SuiteRow::by_code(*code).is_none());
+        real.map(|real| beside.map(|code| offered(real, code)).collect()).unwrap_or_default()
+    });
+    SUITES.iter().find(|suite| u16::from(suite.suite()) == code).copied()
 }
 
 fn over_our_key_schedule(suite: SupportedCipherSuite) -> SupportedCipherSuite {

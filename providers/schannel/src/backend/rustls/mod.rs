@@ -7,6 +7,7 @@
 mod configs;
 mod error;
 mod handshake;
+pub(crate) mod judge;
 mod key_schedule;
 mod observed;
 mod record_aead;
@@ -15,9 +16,7 @@ pub(crate) mod secret;
 mod transcript;
 mod verify;
 
-pub(crate) use configs::{ClientConfigs, Identity, ServerConfigs, Settings, Verification};
-pub(crate) use handshake::{
-    ClientParameters, Established, FLOOD_LIMIT, Handshake, Progress, ServerParameters, Session,
-    SessionSecrets, Tickets, check_alpn,
-};
+pub(crate) use configs::{ClientConfigs, OwnKey, ServerConfigs};
+pub(crate) use error::harmless;
+pub(crate) use handshake::{Established, Handshake};
 pub(crate) use verify::VerifyPolicy;

@@ -17,7 +17,8 @@ use rustls::crypto::cipher::{
 use rustls::{ConnectionTrafficSecrets, ContentType, Error, ProtocolVersion};
 
 use super::observed;
-use super::records::{EXPLICIT_NONCE, Layout, MAX_PLAINTEXT, RecordKey, tls12_aad};
+use super::records::{EXPLICIT_NONCE, Layout, RecordKey, tls12_aad};
+use crate::backend::records::MAX_PLAINTEXT;
 
 /// The AEAD of a suite, as rustls wants it.
 pub(super) struct RecordAead {

@@ -9,38 +9,35 @@
 //! Spec: TLS13 section 5; TLS12 section 6.2.3.3; GCM-SUITES section 3; CHACHA-SUITES section 2.
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use crypto::aead::{AeadAlgorithm, AeadKey, NONCE_LEN, TAG_LEN};
 use crypto::hash::Hash;
 use crypto::hkdf::hkdf_expand_label;
+use sspi_core::{AlertLevel, StreamSizes};
 use zeroize::Zeroizing;
 
+use super::handshake::Tickets;
 use super::secret::SmallSecret;
+use crate::backend::FLOOD_LIMIT;
+use crate::backend::records::{
+    ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, MAX_PLAINTEXT, Opened, Opening, PostHandshake,
+    RECORD_HEADER, Sealing,
+};
 use crate::cipher_suites::SuiteRow;
-use crate::status::Error;
+use crate::status::{Error, flood};
 
-/// Bytes of a record's header: type, version, length.
-pub(crate) const RECORD_HEADER: usize = 5;
 /// Bytes of the nonce that a TLS 1.2 AES-GCM record carries.
 pub(crate) const EXPLICIT_NONCE: usize = 8;
 /// The version that every record says. Spec: TLS13 section 5.1.
 const VERSION: [u8; 2] = [3, 3];
-/// The most plaintext in one record.
-pub(crate) const MAX_PLAINTEXT: usize = 1 << 14;
 /// What a TLS 1.3 record may be longer than its plaintext. Spec: TLS13 section 5.2.
 const MAX_EXPANSION_TLS13: usize = 256;
 /// What a TLS 1.2 record may be longer than its plaintext. Spec: TLS12 section 6.2.3.
 const MAX_EXPANSION_TLS12: usize = 2048;
 /// Records under one AES-GCM key: the margin of TLS13 section 5.5 (2^24.5), rounded down.
 const GCM_RECORD_LIMIT: u64 = 1 << 24;
-
-/// Content types. Spec: TLS13 section 5.1.
-pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
-pub(crate) const ALERT: u8 = 21;
-pub(crate) const HANDSHAKE: u8 = 22;
-pub(crate) const APPLICATION_DATA: u8 = 23;
 
 /// How records are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,12 +160,6 @@ pub(crate) struct Protection {
     layout: Layout,
     /// TLS 1.3 only: the traffic secret, and the hash that derives from it.
     secret: Option<(Hash, SmallSecret)>,
-}
-
-/// One record that was opened: what it is, and where its content lies in the record.
-pub(crate) struct Opened {
-    pub(crate) content_type: u8,
-    pub(crate) content: Range<usize>,
 }
 
 impl Protection {
@@ -339,5 +330,153 @@ impl core::fmt::Debug for Protection {
             .field("layout", &self.layout)
             .field("sequence", &self.sequence)
             .finish_non_exhaustive()
+    }
+}
+
+/// Handshake message types after the handshake. Spec: TLS13 section 4.6.
+const NEW_SESSION_TICKET: u8 = 4;
+const KEY_UPDATE: u8 = 24;
+/// The longest of them.
+const MAX_POST_HANDSHAKE: usize = 64 << 10;
+
+/// The message KeyUpdate(update_not_requested). Spec: TLS13 section 4.6.3.
+const KEY_UPDATE_MESSAGE: [u8; 5] = [KEY_UPDATE, 0, 0, 1, 0];
+/// A KeyUpdate in a record of its own: header, message, content type, tag.
+pub(crate) const KEY_UPDATE_RECORD: usize = RECORD_HEADER + KEY_UPDATE_MESSAGE.len() + 1 + TAG_LEN;
+
+/// Both directions of a connection. They share whether an answer to a key update is owed, and nothing else.
+pub(crate) fn directions(
+    suite: &'static SuiteRow,
+    sending: Protection,
+    receiving: Protection,
+    tickets: Option<Tickets>,
+) -> (Sending, Receiving) {
+    let owes = Arc::new(AtomicBool::new(false));
+    (
+        Sending { protection: sending, suite, owes_key_update: Arc::clone(&owes) },
+        Receiving { protection: receiving, suite, owes_key_update: owes, tickets, key_updates: 0 },
+    )
+}
+
+/// The direction that sends.
+pub(crate) struct Sending {
+    pub(crate) protection: Protection,
+    suite: &'static SuiteRow,
+    /// The peer asked for our next keys.
+    owes_key_update: Arc<AtomicBool>,
+}
+
+impl Sending {
+    /// Writes a KeyUpdate record at `start` and goes on to the next keys.
+    fn write_key_update(&mut self, memory: &mut [u8], start: usize) -> Result<(), Error> {
+        let frame = || Error::Internal("the header has no room for a key update");
+        let room = memory.get_mut(start..start + KEY_UPDATE_RECORD).ok_or_else(frame)?;
+        let message =
+            room.get_mut(RECORD_HEADER..RECORD_HEADER + KEY_UPDATE_MESSAGE.len()).ok_or_else(frame)?;
+        message.copy_from_slice(&KEY_UPDATE_MESSAGE);
+        self.protection.allow_one_more();
+        self.protection.seal(HANDSHAKE, room)?;
+        self.protection.update(self.suite)
+    }
+}
+
+impl Sealing for Sending {
+    /// In TLS 1.3 the header has room for a whole record in front of the data's own: the answer to a key update leaves with
+    /// the next message.
+    fn stream_sizes(&self) -> StreamSizes {
+        let layout = self.protection.layout();
+        let header = match layout {
+            Layout::Tls13 => KEY_UPDATE_RECORD + layout.header(),
+            Layout::Tls12Gcm | Layout::Tls12ChaCha => layout.header(),
+        };
+        StreamSizes {
+            header,
+            trailer: layout.trailer(),
+            maximum_message: MAX_PLAINTEXT,
+            buffers: 4,
+            block_size: 1,
+        }
+    }
+
+    fn seal_data(&mut self, memory: &mut [u8], data: Range<usize>) -> Result<Range<usize>, Error> {
+        let frame = || Error::Internal("there is no room for a record around the data");
+        let layout = self.protection.layout();
+        let begin = data.start.checked_sub(layout.header()).ok_or_else(frame)?;
+        let (mut start, end) = (begin, data.end + layout.trailer());
+        let owes = self.owes_key_update.swap(false, Ordering::AcqRel);
+        if layout == Layout::Tls13 && (owes || self.protection.is_used_up()) {
+            // The room was asked for in StreamSizes; a key that is used up still has one record for its own update.
+            start = begin.checked_sub(KEY_UPDATE_RECORD).ok_or_else(frame)?;
+            self.write_key_update(memory, start)?;
+        }
+        self.protection.seal(APPLICATION_DATA, memory.get_mut(begin..end).ok_or_else(frame)?)?;
+        Ok(start..end)
+    }
+
+    fn seal_alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error> {
+        self.protection.allow_one_more();
+        self.protection.seal_message(ALERT, &[level.number(), number])
+    }
+}
+
+/// The direction that receives.
+pub(crate) struct Receiving {
+    pub(crate) protection: Protection,
+    suite: &'static SuiteRow,
+    owes_key_update: Arc<AtomicBool>,
+    tickets: Option<Tickets>,
+    key_updates: usize,
+}
+
+impl Opening for Receiving {
+    fn record_len(&self, input: &[u8]) -> Result<Result<usize, usize>, Error> {
+        self.protection.layout().record_len(input)
+    }
+
+    fn open(&mut self, record: &mut [u8]) -> Result<Opened, Error> {
+        self.protection.open(record)
+    }
+
+    fn post_handshake(&mut self) -> Option<&mut dyn PostHandshake> {
+        (self.protection.layout() == Layout::Tls13).then_some(self)
+    }
+
+    fn data_came(&mut self) {
+        self.key_updates = 0;
+    }
+}
+
+/// Spec: TLS13 section 4.6.
+impl PostHandshake for Receiving {
+    fn check_header(&self, kind: u8, len: usize, is_client: bool) -> Result<(), Error> {
+        match kind {
+            KEY_UPDATE if len == 1 => Ok(()),
+            KEY_UPDATE => Err(Error::Decode { what: format!("KeyUpdate with a body of {len} bytes") }),
+            NEW_SESSION_TICKET if is_client && len <= MAX_POST_HANDSHAKE => Ok(()),
+            NEW_SESSION_TICKET if is_client => Err(Error::TooMuchHandshake { limit: MAX_POST_HANDSHAKE }),
+            _ => Err(Error::UnexpectedMessage { what: format!("handshake message {kind} of {len} bytes") }),
+        }
+    }
+
+    fn message(&mut self, kind: u8, body: &[u8], is_last: bool) -> Result<(), Error> {
+        if kind == NEW_SESSION_TICKET {
+            return self.tickets.as_mut().map_or(Ok(()), |tickets| tickets.keep(body));
+        }
+        let requested = match body {
+            [0] => false,
+            [1] => true,
+            _ => return Err(Error::IllegalParameter { what: format!("KeyUpdate {body:02x?}") }),
+        };
+        if !is_last {
+            // The keys change behind this message, so it must end its record.
+            let what = "a message behind KeyUpdate in the same record".to_owned();
+            return Err(Error::UnexpectedMessage { what });
+        }
+        flood(&mut self.key_updates, FLOOD_LIMIT, "key updates")?;
+        self.protection.update(self.suite)?;
+        if requested {
+            self.owes_key_update.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 }

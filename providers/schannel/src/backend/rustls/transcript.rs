@@ -6,7 +6,7 @@
 use sspi_core::ClientCertificateRequest;
 use wire::{DecodeError, Reader};
 
-use super::records::{CHANGE_CIPHER_SPEC, HANDSHAKE, RECORD_HEADER};
+use crate::backend::records::{CHANGE_CIPHER_SPEC, HANDSHAKE, RECORD_HEADER};
 use crate::cipher_suites::SuiteRow;
 use crate::first_flight::HelloSummary;
 

@@ -219,7 +219,7 @@ fn system_time(time: UnixTime) -> SystemTime {
     UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs())).unwrap_or(UNIX_EPOCH)
 }
 
-fn unix_time(time: SystemTime) -> UnixTime {
+pub(super) fn unix_time(time: SystemTime) -> UnixTime {
     UnixTime::since_unix_epoch(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 

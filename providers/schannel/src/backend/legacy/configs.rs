@@ -1,0 +1,182 @@
+//! Configurations of the engine, from what was read of ours.
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use crypto::dh::{FFDHE2048, FFDHE3072, FFDHE4096, Group, MODP_1024, MODP_1536};
+use crypto::ecdh::NamedGroup;
+use crypto::random::SystemRandom;
+use legacy_tls::{
+    ClientConfig, Clock, ExtendedMasterSecret, MemorySessions, Policy, ProtocolVersion, ServerConfig,
+    SessionStore, SignatureScheme,
+};
+use sspi_core::{Error, SpProt};
+
+use super::handshake::session_key;
+use super::verify::Judge;
+use crate::backend::settings::no_protocol;
+use crate::backend::{ClientParameters, Settings, Variants, Verification};
+use crate::config::{self, ClientAuth};
+
+/// How long a session can be taken up again, in seconds: ten hours, as Windows keeps them.
+const SESSION_LIFETIME: u64 = 36_000;
+
+struct ClockAdapter(Arc<dyn sspi_core::Clock>);
+
+impl Clock for ClockAdapter {
+    fn now(&self) -> u64 {
+        self.0.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+}
+
+fn clock(settings: &Settings) -> Arc<dyn Clock> {
+    Arc::new(ClockAdapter(Arc::clone(&settings.environment.clock)))
+}
+
+/// Sessions of a credential. One that the application judged is never taken up where this package judges.
+struct Sessions {
+    judged: Arc<MemorySessions>,
+    manual: Arc<MemorySessions>,
+}
+
+impl Sessions {
+    fn new(settings: &Settings) -> Self {
+        let entries = if settings.resume { settings.session_cache_entries } else { 0 };
+        let room = || Arc::new(MemorySessions::new(entries, SESSION_LIFETIME));
+        Self { judged: room(), manual: room() }
+    }
+
+    fn of(&self, manual: bool) -> Arc<MemorySessions> {
+        Arc::clone(if manual { &self.manual } else { &self.judged })
+    }
+}
+
+/// The engine's policy for a handshake in one of `protocols`.
+fn policy(settings: &Settings, protocols: SpProt) -> Result<Policy, Error> {
+    let own = &settings.policy;
+    let version = |protocol: config::Protocol| ProtocolVersion(protocol.version());
+    let versions: Vec<_> = settings.legacy_protocols(protocols).into_iter().map(version).collect();
+    let others = settings.rustls_protocols(protocols).into_iter().map(version);
+    let highest = versions.iter().copied().chain(others).max().ok_or_else(no_protocol)?;
+    if versions.is_empty() {
+        return Err(no_protocol());
+    }
+    let suites: Vec<_> = own.suites.iter().filter_map(|suite| suite.legacy()).collect();
+    let signs_with = |name: &str| suites.iter().any(|row| row.name.contains(name));
+    let mut signature_schemes = SignatureScheme::STRONG.to_vec();
+    if signs_with("_DHE_DSS_") {
+        signature_schemes.extend(SignatureScheme::DSA);
+    }
+    // Older protocols sign with nothing better, so that TLS 1.2 loses nothing beside them.
+    if versions.iter().any(|version| *version < ProtocolVersion::TLS12) {
+        signature_schemes.extend(SignatureScheme::SHA1);
+    }
+    Ok(Policy {
+        versions,
+        highest,
+        suites: suites.iter().map(|row| row.suite).collect(),
+        groups: vec![NamedGroup::X25519, NamedGroup::Secp256r1, NamedGroup::Secp384r1],
+        signature_schemes,
+        dh_minimum_bits: own.dh_minimum_bits,
+        extended_master_secret: match own.extended_master_secret {
+            config::ExtendedMasterSecret::Offered => ExtendedMasterSecret::Offered,
+            config::ExtendedMasterSecret::Required => ExtendedMasterSecret::Required,
+        },
+        alpn: settings.alpn.clone(),
+        resume: settings.keeps_sessions(),
+        split_records: own.record_splitting,
+        small_block_limit: own.small_block_limit,
+    })
+}
+
+/// A client's configurations.
+pub(crate) struct ClientConfigs {
+    pub(crate) settings: Arc<Settings>,
+    sessions: Sessions,
+    variants: Variants<ClientConfig>,
+}
+
+impl ClientConfigs {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        let sessions = Sessions::new(&settings);
+        Self { settings, sessions, variants: Variants::new() }
+    }
+
+    /// Whether there is a session with this peer to take up again, in one of these protocols.
+    pub(crate) fn knows(&self, parameters: &ClientParameters, protocols: &[config::Protocol]) -> bool {
+        let Some(key) = session_key(parameters) else { return false };
+        let sessions = self.sessions.of(parameters.manual);
+        let session = sessions.get(&key, clock(&self.settings).now());
+        session.is_some_and(|session| protocols.iter().any(|p| p.version() == session.version().0))
+    }
+
+    /// The configuration for these protocols; `manual` leaves the judgement of the certificate to the application.
+    pub(crate) fn config(&self, protocols: SpProt, manual: bool) -> Result<Arc<ClientConfig>, Error> {
+        let verification = Verification { mutual: false, manual };
+        self.variants.get(protocols.intersection(self.settings.protocol_bits()), verification, || {
+            let settings = &self.settings;
+            let judge = if manual { Judge::application() } else { Judge::of_servers(settings)? };
+            Ok(ClientConfig {
+                policy: policy(settings, protocols)?,
+                verifier: Arc::new(judge),
+                identities: settings.identities.iter().filter_map(|i| i.legacy().cloned()).collect(),
+                ask_for_certificate: settings.ask_for_client_certificate,
+                sessions: self.sessions.of(manual),
+                random: Arc::new(SystemRandom),
+                clock: clock(settings),
+            })
+        })
+    }
+}
+
+/// A server's configurations.
+pub(crate) struct ServerConfigs {
+    pub(crate) settings: Arc<Settings>,
+    sessions: Sessions,
+    export_keys: Arc<legacy_tls::ExportKeys>,
+    variants: Variants<ServerConfig>,
+}
+
+impl ServerConfigs {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        let sessions = Sessions::new(&settings);
+        Self { settings, sessions, export_keys: Arc::default(), variants: Variants::new() }
+    }
+
+    /// The configuration for these protocols, with certificates asked for and judged like this.
+    pub(crate) fn config(
+        &self,
+        protocols: SpProt,
+        verification: Verification,
+    ) -> Result<Arc<ServerConfig>, Error> {
+        self.variants.get(protocols.intersection(self.settings.protocol_bits()), verification, || {
+            let settings = &self.settings;
+            let client_auth = match (settings.client_auth, verification.mutual) {
+                (ClientAuth::Required, _) => legacy_tls::ClientAuth::Required,
+                (ClientAuth::Optional, _) | (ClientAuth::None, true) => legacy_tls::ClientAuth::Optional,
+                (ClientAuth::None, false) => legacy_tls::ClientAuth::None,
+            };
+            let asks = client_auth != legacy_tls::ClientAuth::None && !verification.manual;
+            let judge = if asks { Judge::of_clients(settings)? } else { Judge::application() };
+            Ok(ServerConfig {
+                policy: policy(settings, protocols)?,
+                identities: settings.identities.iter().filter_map(|i| i.legacy().cloned()).collect(),
+                client_auth,
+                authorities: if settings.send_ca_list { judge.authority_names() } else { Vec::new() },
+                client_verifier: Arc::new(judge),
+                dh_group: group(settings.policy.dh_minimum_bits),
+                export_keys: Arc::clone(&self.export_keys),
+                sessions: self.sessions.of(verification.manual),
+                random: Arc::new(SystemRandom),
+                clock: clock(settings),
+            })
+        })
+    }
+}
+
+/// The smallest group that has so many bits.
+fn group(bits: u32) -> Group {
+    let groups = [&MODP_1024, &MODP_1536, &FFDHE2048, &FFDHE3072, &FFDHE4096];
+    let fitting = groups.into_iter().find(|group| group.bits() >= bits);
+    fitting.map_or_else(|| Group::clone(&FFDHE4096), |group| Group::clone(group))
+}

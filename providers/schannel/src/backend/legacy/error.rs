@@ -1,0 +1,166 @@
+//! What the engine reports, in our own families.
+
+use legacy_tls::record::RecordError;
+use legacy_tls::{CipherSuite, Error as Engine, Incompatible, Misbehaved, Refused};
+
+use super::verify::RefusedCertificate;
+use crate::backend::Settings;
+use crate::cipher_suites::Suite;
+use crate::config::Protocol;
+use crate::status::{CertificateKind, CertificateProblem, Error};
+
+/// More of a list than a sentence has room for.
+const SHOWN: usize = 12;
+
+fn list<T: ToString>(items: impl ExactSizeIterator<Item = T>) -> String {
+    let all = items.len();
+    let shown: Vec<String> = items.take(SHOWN).map(|item| item.to_string()).collect();
+    match (shown.is_empty(), all.saturating_sub(SHOWN)) {
+        (true, _) => "none".to_owned(),
+        (_, 0) => shown.join(", "),
+        (_, more) => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// A suite by its name, where it has one here.
+fn name(suite: CipherSuite) -> String {
+    Suite::by_code(suite.0).map_or_else(|| format!("{:04x}", suite.0), |suite| suite.name().to_owned())
+}
+
+/// The one place where an error of the engine becomes ours.
+pub(super) fn translate(error: &Engine, is_client: bool, settings: &Settings) -> Error {
+    match error {
+        Engine::Decode(what) => Error::Decode { what: what.to_string() },
+        Engine::Record(error) => record(error),
+        Engine::Misbehaved(how) => misbehaved(how, is_client),
+        Engine::Incompatible(what) => incompatible(what, is_client, settings),
+        Engine::Refused(what) => refused(what),
+        Engine::Certificate(refused) => match refused.reason.downcast_ref::<RefusedCertificate>() {
+            Some(RefusedCertificate(problem)) => Error::Certificate(problem.clone()),
+            None => Error::Internal("a certificate was refused without a reason"),
+        },
+        Engine::AlertReceived(alert) => Error::AlertReceived(alert.0),
+        Engine::ClosedInHandshake => Error::ClosedInHandshake,
+        Engine::Misused(what) | Engine::Internal(what) => Error::Internal(what),
+    }
+}
+
+/// An error of the engine's records. That a key is used up is for the direction to say.
+pub(super) fn record(error: &RecordError) -> Error {
+    match *error {
+        RecordError::BadMac => Error::BadRecordMac,
+        RecordError::Overflow { length, maximum } => Error::RecordOverflow { length, maximum },
+        RecordError::UnknownContentType { content_type } => Error::UnexpectedRecord { content_type },
+        RecordError::NotARecord { first } => Error::NotARecord { first },
+        RecordError::WrongVersion { received, .. } => Error::WrongVersion { version: received },
+        RecordError::KeyUsedUp | RecordError::SequenceOverflow => Error::KeyUsedUp,
+        RecordError::Random => Error::Internal("the system gave no random bytes"),
+        RecordError::Internal(what) => Error::Internal(what),
+        _ => Error::Internal("an error of records that is not known here"),
+    }
+}
+
+fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
+    use Misbehaved as M;
+    let unexpected = |what: String| Error::UnexpectedMessage { what };
+    let illegal = |what: String| Error::IllegalParameter { what };
+    let decode = |what: String| Error::Decode { what };
+    let certificate = |kind| {
+        let whose = if is_client { "the server's certificate" } else { "the client's certificate" };
+        Error::Certificate(CertificateProblem { kind, whose, detail: String::new() })
+    };
+    match how {
+        M::UnexpectedMessage { received, expected } => {
+            unexpected(format!("{received:?} where {expected} was expected"))
+        }
+        M::UnexpectedRecord { content_type, expected } => {
+            unexpected(format!("a record of type {content_type} where {expected} was expected"))
+        }
+        M::BadChangeCipherSpec => {
+            unexpected("a ChangeCipherSpec that is none, or in the middle of a message".to_owned())
+        }
+        M::ExcessHandshakeData => unexpected("something behind the message that ends its flight".to_owned()),
+        M::UnexpectedServerKeyExchange => {
+            unexpected("ServerKeyExchange, which the cipher suite does not have".to_owned())
+        }
+        M::MissingServerKeyExchange => {
+            unexpected("no ServerKeyExchange, which the cipher suite must have".to_owned())
+        }
+        M::MessageTooLong { received, length, maximum } => {
+            illegal(format!("{received:?} of {length} bytes, of which at most {maximum} are accepted"))
+        }
+        M::Flood { what, limit } => Error::Flood { what, limit: *limit },
+        M::VersionNotOffered(version) => Error::WrongVersion { version: *version },
+        M::SuiteNotOffered(suite) => {
+            illegal(format!("the suite {}, which was not offered or not for this protocol", name(*suite)))
+        }
+        M::Compression => illegal("a compression method other than null".to_owned()),
+        M::UnsolicitedExtension(number) => Error::UnsupportedExtension { what: number.to_string() },
+        M::DuplicateExtension(number) => decode(format!("extension {number} stands there twice")),
+        M::ResumedDifferently(what) => illegal(format!("a resumed session with another {what}")),
+        M::Downgraded => Error::Downgraded,
+        M::RenegotiationInfo => Error::HandshakeFailure {
+            what: "the renegotiation indication is not that of this connection".to_owned(),
+        },
+        M::IllegalParameter(what) => illegal((*what).to_owned()),
+        M::ExportKeyTooLong { bits } => {
+            illegal(format!("a key of {bits} bits, which is too long for an export suite"))
+        }
+        M::WrongCertificateType => certificate(CertificateKind::WrongKey),
+        M::UnreadableCertificate => certificate(CertificateKind::BadEncoding),
+        M::NoServerCertificate => decode("the server's certificate message is empty".to_owned()),
+        M::BadKeyShare => illegal("a share of the key exchange that is not of its group".to_owned()),
+        M::BadSignature(what) => Error::HandshakeSignature { what: format!("the signature of {what}") },
+        M::SignatureNotOffered(scheme) => {
+            illegal(format!("a signature by {scheme:04x}, which was not offered"))
+        }
+        M::BadFinished => Error::HandshakeSignature { what: "Finished".to_owned() },
+        M::BadPremaster => decode("the encrypted premaster secret is not as long as the key".to_owned()),
+        M::BadAlert => decode("an alert that is none".to_owned()),
+        other => Error::HandshakeFailure { what: other.to_string() },
+    }
+}
+
+fn incompatible(what: &Incompatible, is_client: bool, settings: &Settings) -> Error {
+    let ours = |protocols: &[Protocol]| list(protocols.iter().map(|protocol| protocol.name()));
+    match what {
+        Incompatible::NoVersion { peer, .. } => Error::NoProtocolInCommon {
+            peer: if is_client { peer.to_string() } else { format!("{peer} and older") },
+            ours: ours(&settings.policy.protocols),
+        },
+        Incompatible::NoSuite { peer } => Error::NothingInCommon {
+            what: "cipher suite",
+            peer: list(peer.iter().map(|suite| name(*suite))),
+            setting: "suites",
+        },
+        Incompatible::NoSignatureScheme { peer } => Error::NothingInCommon {
+            what: "signature scheme",
+            peer: list(peer.iter().map(|scheme| format!("{scheme:04x}"))),
+            setting: "certificates",
+        },
+        Incompatible::NoApplicationProtocol { peer } => Error::NoApplicationProtocol {
+            peer: list(peer.iter().map(|name| name.escape_ascii())),
+            ours: settings
+                .alpn
+                .iter()
+                .map(|name| name.escape_ascii().to_string())
+                .collect::<Vec<_>>()
+                .join(" "),
+        },
+        Incompatible::NoExtendedMasterSecret => Error::NoExtendedMasterSecret,
+        other => Error::HandshakeFailure { what: other.to_string() },
+    }
+}
+
+fn refused(what: &Refused) -> Error {
+    match what {
+        Refused::InappropriateFallback { offered, highest } => Error::InappropriateFallback {
+            offered: offered.0,
+            highest: crate::first_flight::version_name(highest.0).unwrap_or("a newer protocol"),
+        },
+        Refused::SmallGroup { bits, minimum } => Error::SmallGroup { bits: *bits, minimum: *minimum },
+        Refused::NoClientCertificate => Error::NoClientCertificate,
+        Refused::Renegotiation => Error::UnexpectedMessage { what: "a second handshake".to_owned() },
+        other => Error::HandshakeFailure { what: other.to_string() },
+    }
+}

@@ -1,0 +1,245 @@
+//! A handshake of the engine, as opaque tokens. The first error is final.
+
+use std::sync::Arc;
+
+use legacy_tls::{ClientConnection, ServerConnection};
+use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
+
+use super::configs::{ClientConfigs, ServerConfigs};
+use super::error::translate;
+use super::records::{Receiving, Sending};
+use crate::backend::records::{ALERT, RECORD_HEADER};
+use crate::backend::{
+    self, ClientParameters, Identity, LocalCertificate, Progress, ServerParameters, Session, SessionSecrets,
+    Settings, check_alpn,
+};
+use crate::cipher_suites::Suite;
+use crate::first_flight::FirstFlight;
+use crate::status::Error;
+
+/// What a handshake yields: what was negotiated, and the keys.
+pub(crate) struct Established {
+    pub(crate) session: Session,
+    pub(crate) sending: Sending,
+    pub(crate) receiving: Receiving,
+}
+
+/// A handshake in either role.
+pub(crate) struct Handshake {
+    state: State,
+}
+
+enum State {
+    Running(Box<Running>),
+    Complete,
+    Failed(sspi_core::Error),
+}
+
+struct Running {
+    connection: Connection,
+    settings: Arc<Settings>,
+    /// What the application was asked.
+    asked: Option<Answer<Option<CertificateIdentity>>>,
+    /// Nothing of the peer's has been taken.
+    is_first: bool,
+    extended_errors: bool,
+}
+
+enum Connection {
+    Client(Box<ClientConnection>),
+    Server(Box<ServerConnection>),
+}
+
+/// Under what a client keeps its session with a peer. Addresses and names cannot be mistaken for each other.
+pub(crate) fn session_key(parameters: &ClientParameters) -> Option<Vec<u8>> {
+    Some(parameters.target.as_ref()?.to_str().as_bytes().to_vec())
+}
+
+fn client_parameters(
+    parameters: &ClientParameters,
+) -> Result<legacy_tls::ClientParameters, sspi_core::Error> {
+    let alpn = parameters.alpn.clone();
+    alpn.iter().flatten().try_for_each(|name| check_alpn(name))?;
+    Ok(legacy_tls::ClientParameters {
+        server_name: parameters.target.as_ref().map(|target| target.to_str().into_owned()),
+        alpn,
+        session_key: session_key(parameters),
+        fallback: parameters.is_fallback,
+    })
+}
+
+impl Handshake {
+    /// A client's handshake, with a hello of the engine's own.
+    pub(crate) fn client(
+        configs: &ClientConfigs,
+        parameters: &ClientParameters,
+    ) -> Result<Self, sspi_core::Error> {
+        let config = configs.config(parameters.protocols, parameters.manual)?;
+        let wanted = client_parameters(parameters)?;
+        let connection = ClientConnection::new(config, wanted)
+            .map_err(|error| translate(&error, true, &configs.settings))?;
+        let connection = Connection::Client(Box::new(connection));
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+    }
+
+    /// A client's handshake that goes on behind a ClientHello (message and header) that another engine has sent.
+    pub(crate) fn take_over(
+        configs: &ClientConfigs,
+        parameters: &ClientParameters,
+        client_hello: &[u8],
+    ) -> Result<Self, sspi_core::Error> {
+        let config = configs.config(parameters.protocols, parameters.manual)?;
+        let wanted = client_parameters(parameters)?;
+        let connection = ClientConnection::take_over(config, wanted, client_hello)
+            .map_err(|error| translate(&error, true, &configs.settings))?;
+        let connection = Connection::Client(Box::new(connection));
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+    }
+
+    /// A server's handshake.
+    pub(crate) fn server(
+        configs: &ServerConfigs,
+        parameters: &ServerParameters,
+    ) -> Result<Self, sspi_core::Error> {
+        let config = configs.config(parameters.protocols, parameters.verification)?;
+        let alpn = parameters.alpn.clone();
+        alpn.iter().flatten().try_for_each(|name| check_alpn(name))?;
+        let wanted = legacy_tls::ServerParameters { alpn, client_auth: config.client_auth };
+        let connection = Connection::Server(Box::new(ServerConnection::new(config, wanted)));
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+    }
+
+    fn new(connection: Connection, settings: &Arc<Settings>, extended_errors: bool) -> Self {
+        let settings = Arc::clone(settings);
+        let running = Running { connection, settings, asked: None, is_first: true, extended_errors };
+        Self { state: State::Running(Box::new(running)) }
+    }
+
+    /// Takes what it can of `input`.
+    pub(crate) fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
+        let running = match &mut self.state {
+            State::Complete => {
+                return Err(sspi_core::Error::invalid_handle("the handshake is complete already").into());
+            }
+            State::Failed(error) => return Err(error.clone().into()),
+            State::Running(running) => running,
+        };
+        match running.advance(input) {
+            Ok(progress) => {
+                if matches!(progress, Progress::Complete { .. }) {
+                    self.state = State::Complete;
+                }
+                Ok(progress)
+            }
+            Err(Stop::Unanswered(error)) => Err(error.into()),
+            Err(Stop::Failed { error, token }) => {
+                let token = if running.extended_errors { token } else { Vec::new() };
+                self.state = State::Failed(error.clone());
+                Err(Failure { error, token })
+            }
+        }
+    }
+}
+
+enum Stop {
+    /// The driver called again without an answer: nothing is lost.
+    Unanswered(sspi_core::Error),
+    Failed {
+        error: sspi_core::Error,
+        token: Vec<u8>,
+    },
+}
+
+impl Running {
+    fn advance(&mut self, input: &[u8]) -> Result<Progress, Stop> {
+        self.check_first_flight(input)?;
+        self.take_answer()?;
+        let progress = match &mut self.connection {
+            Connection::Client(client) => client.advance(input),
+            Connection::Server(server) => server.advance(input),
+        };
+        match progress.map_err(|failure| self.fail(failure))? {
+            legacy_tls::Progress::Continue { output, used } => {
+                self.is_first &= used == 0;
+                Ok(Progress::Continue { token: output, used })
+            }
+            legacy_tls::Progress::Incomplete { missing } => Ok(Progress::Incomplete { missing }),
+            legacy_tls::Progress::Ask(request) => {
+                let (ask, answer) = Ask::new(ClientCertificateRequest {
+                    certificate_types: request.certificate_types,
+                    signature_schemes: request.signature_schemes,
+                    issuers: request.authorities,
+                });
+                self.asked = Some(answer);
+                Ok(Progress::Ask(Question::ClientCertificate(ask)))
+            }
+            legacy_tls::Progress::Complete { established, output, used } => {
+                let established = self.establish(*established);
+                let established = backend::Established::Legacy(Box::new(established));
+                Ok(Progress::Complete { established, token: output, used })
+            }
+        }
+    }
+
+    /// What does not even begin as a record is called by its name.
+    fn check_first_flight(&self, input: &[u8]) -> Result<(), Stop> {
+        let header = input.get(..RECORD_HEADER).filter(|_| self.is_first);
+        match header.and_then(FirstFlight::classify) {
+            None | Some(FirstFlight::TlsRecord) => Ok(()),
+            Some(other) => {
+                let error = Error::NotTls { what: other.describe() };
+                let alert = error.alert().map(|alert| vec![ALERT, 3, 0, 0, 2, 2, alert]);
+                Err(Stop::Failed { error: error.into(), token: alert.unwrap_or_default() })
+            }
+        }
+    }
+
+    /// Takes the application's answer, if it was asked.
+    fn take_answer(&mut self) -> Result<(), Stop> {
+        let Some(asked) = &self.asked else { return Ok(()) };
+        let identity = match asked.given().map_err(Stop::Unanswered)? {
+            None => None,
+            Some(identity) => {
+                let chosen = Identity::from_application(identity, true)
+                    .map_err(|error| Stop::Failed { error, token: Vec::new() })?;
+                chosen.legacy().cloned()
+            }
+        };
+        self.asked = None;
+        match &mut self.connection {
+            Connection::Client(client) => client.answer(identity).map_err(|failure| self.fail(failure)),
+            Connection::Server(_) => Ok(()),
+        }
+    }
+
+    fn fail(&self, failure: legacy_tls::Failure) -> Stop {
+        let is_client = matches!(self.connection, Connection::Client(_));
+        let error = translate(&failure.error, is_client, &self.settings);
+        Stop::Failed { error: error.into(), token: failure.output }
+    }
+
+    fn establish(&self, established: legacy_tls::Established) -> Established {
+        let legacy_tls::Established { sealer, opener, mut negotiated } = established;
+        self.settings.log_key("CLIENT_RANDOM", negotiated.client_random(), negotiated.master_secret());
+        let peer_chain = core::mem::take(&mut negotiated.peer_chain);
+        let (version, limit) = (negotiated.version, self.settings.policy.small_block_limit);
+        let session = Session {
+            is_client: negotiated.is_client,
+            version: version.0,
+            suite: Suite::of_row(negotiated.suite),
+            strength: negotiated.strength,
+            alpn: negotiated.alpn.take(),
+            peer_chain: Some(peer_chain).filter(|chain| !chain.is_empty()),
+            local: negotiated.identity.take().map(LocalCertificate::Legacy),
+            resumed: negotiated.resumed,
+            session_id: core::mem::take(&mut negotiated.session_id),
+            server_name: negotiated.server_name.take(),
+            secrets: SessionSecrets::Legacy(Box::new(negotiated)),
+        };
+        Established {
+            session,
+            sending: Sending::new(sealer, version, limit),
+            receiving: Receiving::new(opener, limit),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The engine's records behind the contract.
+
+use core::ops::Range;
+
+use legacy_tls::record::{ContentType, Need, Opener, RecordError, Sealer};
+use legacy_tls::{AlertDescription, ProtocolVersion};
+use sspi_core::{AlertLevel, StreamSizes};
+
+use super::error;
+use crate::backend::records::{APPLICATION_DATA, MAX_PLAINTEXT, Opened, Opening, Sealing};
+use crate::status::Error;
+
+/// Blocks of so many bytes are small: after 2^32 of them two are the same, and tell of each other.
+const SMALL_BLOCK: usize = 8;
+
+/// The direction that sends.
+pub(crate) struct Sending {
+    sealer: Sealer,
+    version: ProtocolVersion,
+    small_block_limit: u64,
+}
+
+impl Sending {
+    pub(super) const fn new(sealer: Sealer, version: ProtocolVersion, small_block_limit: u64) -> Self {
+        Self { sealer, version, small_block_limit }
+    }
+}
+
+impl Sealing for Sending {
+    /// The header may be a whole first record with one byte of data: see [`Sealer::layout`].
+    fn stream_sizes(&self) -> StreamSizes {
+        let layout = self.sealer.layout();
+        StreamSizes {
+            header: layout.header,
+            trailer: layout.trailer,
+            maximum_message: MAX_PLAINTEXT,
+            buffers: 4,
+            block_size: layout.block,
+        }
+    }
+
+    fn seal_data(&mut self, memory: &mut [u8], data: Range<usize>) -> Result<Range<usize>, Error> {
+        let sealed = self.sealer.seal(ContentType(APPLICATION_DATA), memory, data);
+        sealed.map_err(|error| match error {
+            RecordError::KeyUsedUp if self.sealer.layout().block == SMALL_BLOCK => {
+                Error::SmallBlockLimit { limit: self.small_block_limit, is_ours: true }
+            }
+            other => error::record(&other),
+        })
+    }
+
+    /// SSL 3.0 has a dozen alerts. A fatal one that it has not is said with one that it has; a warning is not said.
+    fn seal_alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error> {
+        let said = self.version.alert(AlertDescription(number));
+        let mut record = Vec::new();
+        if level == AlertLevel::Warning && said.0 != number {
+            return Ok(record);
+        }
+        let alert = [level.number(), said.0];
+        self.sealer.seal_message(ContentType::ALERT, &alert, &mut record).map_err(|e| error::record(&e))?;
+        Ok(record)
+    }
+}
+
+/// The direction that receives.
+pub(crate) struct Receiving {
+    opener: Opener,
+    small_block_limit: u64,
+}
+
+impl Receiving {
+    pub(super) const fn new(opener: Opener, small_block_limit: u64) -> Self {
+        Self { opener, small_block_limit }
+    }
+}
+
+impl Opening for Receiving {
+    fn record_len(&self, input: &[u8]) -> Result<Result<usize, usize>, Error> {
+        match self.opener.record_len(input) {
+            Ok(Need::Whole(len)) => Ok(Ok(len)),
+            Ok(Need::More(missing)) => Ok(Err(missing)),
+            Err(error) => Err(error::record(&error)),
+        }
+    }
+
+    fn open(&mut self, record: &mut [u8]) -> Result<Opened, Error> {
+        let is_used_up = self.opener.is_used_up();
+        let opened = self.opener.open(record).map_err(|error| error::record(&error))?;
+        // A peer that does not care for the limit would give away what both of us say.
+        if is_used_up && opened.content_type == ContentType::APPLICATION_DATA {
+            return Err(Error::SmallBlockLimit { limit: self.small_block_limit, is_ours: false });
+        }
+        Ok(Opened { content_type: opened.content_type.0, content: opened.content })
+    }
+}

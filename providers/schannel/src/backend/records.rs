@@ -1,0 +1,82 @@
+//! One direction of protected records, as a context needs it from a backend.
+
+use core::ops::Range;
+
+use sspi_core::{AlertLevel, StreamSizes};
+
+use crate::status::Error;
+
+/// Bytes of a record's header: type, version, length.
+pub(crate) const RECORD_HEADER: usize = 5;
+/// The most plaintext in one record.
+pub(crate) const MAX_PLAINTEXT: usize = 1 << 14;
+
+/// Content types. Spec: TLS12 section 6.2.1.
+pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
+pub(crate) const ALERT: u8 = 21;
+pub(crate) const HANDSHAKE: u8 = 22;
+pub(crate) const APPLICATION_DATA: u8 = 23;
+
+/// The direction that sends.
+pub(crate) trait Sealing: Send + 'static {
+    /// What room application data needs around it; the same for every message.
+    fn stream_sizes(&self) -> StreamSizes;
+
+    /// Protects the data at `data` in `memory` where they lie, in the room that [`stream_sizes`](Self::stream_sizes) says.
+    /// Yields where the record is, or the records are.
+    ///
+    /// # Errors
+    /// The key is used up; nothing is written then. Every other error is final for the direction.
+    fn seal_data(&mut self, memory: &mut [u8], data: Range<usize>) -> Result<Range<usize>, Error>;
+
+    /// An alert as a record of its own; nothing, where the protocol has no such alert. It is sent even with a key that is
+    /// used up.
+    ///
+    /// # Errors
+    /// The record cannot be made.
+    fn seal_alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error>;
+}
+
+/// One record that was opened: what it is, and where its content lies in the record.
+pub(crate) struct Opened {
+    pub(crate) content_type: u8,
+    pub(crate) content: Range<usize>,
+}
+
+/// The direction that receives.
+pub(crate) trait Opening: Send + 'static {
+    /// How long the record is that begins `input`: header and body, in bytes; or how many bytes are missing.
+    ///
+    /// # Errors
+    /// What cannot begin a record here, or is longer than a record may be.
+    fn record_len(&self, input: &[u8]) -> Result<Result<usize, usize>, Error>;
+
+    /// Opens one whole record where it lies.
+    ///
+    /// # Errors
+    /// Every error is final for the direction.
+    fn open(&mut self, record: &mut [u8]) -> Result<Opened, Error>;
+
+    /// What the protocol has after its handshake in place of a second one: TLS 1.3 only.
+    fn post_handshake(&mut self) -> Option<&mut dyn PostHandshake> {
+        None
+    }
+
+    /// The peer has sent data: what came before it was no flood.
+    fn data_came(&mut self) {}
+}
+
+/// The messages that TLS 1.3 has after its handshake.
+pub(crate) trait PostHandshake {
+    /// Refuses from its header a message that may not come, before its body is waited for and kept.
+    ///
+    /// # Errors
+    /// It may not come, or not with this length.
+    fn check_header(&self, kind: u8, len: usize, is_client: bool) -> Result<(), Error>;
+
+    /// Takes a whole message; `is_last` says that nothing follows it in its record.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    fn message(&mut self, kind: u8, body: &[u8], is_last: bool) -> Result<(), Error>;
+}
