@@ -99,13 +99,14 @@ fn right_mac_in_front_of_wrong_padding_is_refused() {
     }
 }
 
-/// Every last byte, with all others the same: longer than fits, as long, and shorter, with no MAC that is right.
+/// All bytes the same: padding longer than fits, as long, and shorter, with no MAC that is right.
 #[test]
 fn padding_that_leaves_no_room_for_a_mac_is_refused() {
     for way in all_block_ways() {
         let block_len = way.block_len().unwrap();
         for blocks in [1, 2, 3, 256 / block_len, 320 / block_len] {
-            for byte in 0..=255 {
+            // In longer records the longest padding decides.
+            for byte in if blocks > 3 { 0xe0 } else { 0 }..=255 {
                 let record = encrypted(&way, vec![byte; blocks * block_len]);
                 let content = content_of(&way, &record);
                 assert_eq!(content, Err(RecordError::BadMac), "{way:?}, {blocks} blocks of {byte}");
