@@ -60,6 +60,14 @@ impl Mask {
     /// All ones, or zero.
     #[inline]
     #[must_use]
+    pub fn to_u64(self) -> u64 {
+        // The lowest bit is as good as any.
+        u64::from(self.to_u8() & 1).wrapping_neg()
+    }
+
+    /// All ones, or zero.
+    #[inline]
+    #[must_use]
     pub fn to_u8(self) -> u8 {
         let [byte, ..] = self.to_usize().to_le_bytes();
         byte

@@ -21,8 +21,8 @@
 //!
 //! Every [`hash::Digest`], which is what hashes, MACs and key derivations yield, is zeroized when it is dropped
 //! and compared in constant time; no `Debug` shows a key or an output. Buffers that a caller passes in to be filled
-//! are the caller's to wipe. The expanded keys inside [`aead::AeadKey`], [`mac::HmacKey`] and
-//! [`hash::HashContext`] lie in the primitives' own types, which offer no way to wipe them.
+//! are the caller's to wipe. Hashes and MACs in progress, keys for MACs and the state of ciphers are wiped too; the
+//! expanded key inside [`aead::AeadKey`] lies in a type of the primitive, which offers no way to wipe it.
 
 pub mod aead;
 mod asn1;

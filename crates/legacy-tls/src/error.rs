@@ -186,7 +186,9 @@ impl Error {
             Self::Record(error) => match error {
                 RecordError::BadMac => A::BAD_RECORD_MAC,
                 RecordError::Overflow { .. } => A::RECORD_OVERFLOW,
-                RecordError::NotARecord { .. } => A::UNEXPECTED_MESSAGE,
+                RecordError::NotARecord { .. } | RecordError::UnknownContentType { .. } => {
+                    A::UNEXPECTED_MESSAGE
+                }
                 RecordError::WrongVersion { .. } => A::PROTOCOL_VERSION,
                 _ => A::INTERNAL_ERROR,
             },

@@ -188,3 +188,32 @@ fn debug_shows_no_key() {
     assert_eq!(format!("{key:?}"), "HmacKey { hash: Sha256, .. }");
     assert_eq!(format!("{:?}", key.context()), "HmacContext { hash: Sha256, .. }");
 }
+
+/// HMAC of the crate that is the oracle.
+fn mac_of_the_crate<M: ::hmac::KeyInit + ::hmac::Mac>(key: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut mac = <M as ::hmac::KeyInit>::new_from_slice(key).unwrap();
+    mac.update(data);
+    mac.finalize().into_bytes().to_vec()
+}
+
+#[test]
+fn macs_are_those_of_the_crate_for_keys_of_every_length() {
+    use ::hmac::Hmac;
+    let bytes: Vec<u8> = (0..=250).cycle().take(300).collect();
+    for length in 0..bytes.len() {
+        let (key, data) = (&bytes[..length], &bytes[length..]);
+        for (hash, expected) in [
+            (Hash::Md5, mac_of_the_crate::<Hmac<::md5::Md5>>(key, data)),
+            (Hash::Sha1, mac_of_the_crate::<Hmac<sha1::Sha1>>(key, data)),
+            (Hash::Sha256, mac_of_the_crate::<Hmac<sha2::Sha256>>(key, data)),
+            (Hash::Sha384, mac_of_the_crate::<Hmac<sha2::Sha384>>(key, data)),
+            (Hash::Sha512, mac_of_the_crate::<Hmac<sha2::Sha512>>(key, data)),
+        ] {
+            assert_eq!(
+                HmacKey::new(hash, key).sign(data).as_ref(),
+                expected,
+                "{hash:?}, key of {length} bytes"
+            );
+        }
+    }
+}

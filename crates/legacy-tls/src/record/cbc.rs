@@ -11,11 +11,12 @@ use core::ops::Range;
 use std::sync::Arc;
 
 use crypto::cipher::{BlockCipher, CbcDecryptor, CbcEncryptor};
-use crypto::constant_time::{Mask, ct_copy_from_secret_offset, ct_eq_mask, ct_eq_usize, ct_lt, ct_select};
+use crypto::constant_time::{Mask, ct_eq_mask, ct_lt, ct_select};
 use crypto::hash::Digest;
 use crypto::random::Random;
 
 use super::mac::MacKey;
+use super::secret_end::{MAX_PADDING, copied_from, is_padded};
 use super::{CbcIv, Keys, MacKind, Padding, PseudoHeader, RecordError};
 
 /// The sending direction.
@@ -24,8 +25,34 @@ pub(super) struct CbcSealer {
     block_len: usize,
     mac: MacKey,
     padding: Padding,
-    /// For explicit initialization vectors.
-    random: Option<Arc<dyn Random>>,
+    /// If each record has its own.
+    vectors: Option<Vectors>,
+}
+
+/// Initialization vectors that nobody can foresee. The source is asked for several at once, since to ask may be a call of
+/// the system, which would cost as much as a short record does.
+struct Vectors {
+    random: Arc<dyn Random>,
+    bytes: [u8; 128],
+    used: usize,
+}
+
+impl Vectors {
+    const fn new(random: Arc<dyn Random>) -> Self {
+        Self { random, bytes: [0; 128], used: 128 }
+    }
+
+    /// Fills `iv` with the next one.
+    fn fill(&mut self, iv: &mut [u8]) -> Result<(), RecordError> {
+        if self.bytes.len() - self.used < iv.len() {
+            self.random.fill(&mut self.bytes).map_err(|_| RecordError::Random)?;
+            self.used = 0;
+        }
+        let next = self.bytes.get(self.used..).and_then(|unused| unused.get(..iv.len()));
+        iv.copy_from_slice(next.ok_or(WRONG_KEY)?);
+        self.used += iv.len();
+        Ok(())
+    }
 }
 
 impl CbcSealer {
@@ -41,7 +68,7 @@ impl CbcSealer {
             block_len,
             mac: MacKey::new(mac, keys.mac_secret),
             padding: keys.padding,
-            random: is_explicit.then_some(random),
+            vectors: is_explicit.then(|| Vectors::new(random)),
         })
     }
 
@@ -51,7 +78,7 @@ impl CbcSealer {
 
     /// Bytes of the initialization vector that stand in a record.
     pub(super) const fn iv_len(&self) -> usize {
-        if self.random.is_some() { self.block_len } else { 0 }
+        if self.vectors.is_some() { self.block_len } else { 0 }
     }
 
     /// Bytes of MAC and padding behind `data_len` bytes of data: as few as make whole blocks.
@@ -72,8 +99,8 @@ impl CbcSealer {
     ) -> Result<(), RecordError> {
         const NO_ROOM: RecordError = RecordError::Internal("a record without room for MAC and padding");
         let (iv, body) = fragment.split_at_mut_checked(self.iv_len()).ok_or(NO_ROOM)?;
-        if let Some(random) = &self.random {
-            random.fill(iv).map_err(|_| RecordError::Random)?;
+        if let Some(vectors) = &mut self.vectors {
+            vectors.fill(iv)?;
             self.cipher.set_iv(iv).map_err(|_| RecordError::Internal("an IV of a wrong length"))?;
         }
         let (data, suffix) = body.split_at_mut_checked(data_len).ok_or(NO_ROOM)?;
@@ -143,36 +170,32 @@ impl CbcOpener {
         let data_len = longest - ct_select(padding_is_right, padding_len, 0);
         let inner = self.mac.start(header, data_len);
         let expected = self.mac.finish(&inner.finish_secret_len(text.get(..longest)?, data_len));
-        let mut received = [0; Digest::MAX_LEN];
-        let received = received.get_mut(..self.mac.len())?;
         let earliest = longest.saturating_sub(MAX_PADDING);
-        ct_copy_from_secret_offset(text.get(earliest..)?, data_len - earliest, received);
-        let is_right = ct_eq_mask(expected.as_ref(), received) & padding_is_right;
-        is_right.reveal().then_some(data_len)
+        let (window, offset) = (text.get(earliest..)?, data_len - earliest);
+        let mac_is_right = match self.mac.len() {
+            ..=32 => self.is_mac(&expected, &copied_from::<32>(window, offset)),
+            _ => self.is_mac(&expected, &copied_from::<64>(window, offset)),
+        };
+        (padding_is_right & mac_is_right).reveal().then_some(data_len)
+    }
+
+    /// Whether `received` begins with the MAC.
+    fn is_mac(&self, expected: &Digest, received: &[u8]) -> Mask {
+        ct_eq_mask(expected.as_ref(), received.get(..self.mac.len()).unwrap_or_default())
     }
 
     /// The padding's length, without the byte that says it, and whether it is right.
     fn padding_of(&self, text: &[u8]) -> (usize, Mask) {
-        let padding_len = usize::from(text.last().copied().unwrap_or_default());
+        let padding_byte = text.last().copied().unwrap_or_default();
+        let padding_len = usize::from(padding_byte);
         let fits = ct_lt(padding_len, text.len() - self.mac.len());
         let is_right = match self.padding {
             Padding::Ssl3 => ct_lt(padding_len, self.block_len),
-            Padding::Tls => {
-                // As many bytes as padding can ever have, so that the time does not tell how many it has.
-                let mut different = 0;
-                for (distance, byte) in text.iter().rev().take(MAX_PADDING + 1).enumerate() {
-                    let is_padding = !ct_lt(padding_len, distance);
-                    different |= is_padding.to_usize() & (usize::from(*byte) ^ padding_len);
-                }
-                ct_eq_usize(different, 0)
-            }
+            Padding::Tls => is_padded(text, padding_byte),
         };
         (padding_len, fits & is_right)
     }
 }
-
-/// The most padding there can be, without the byte that says its length.
-const MAX_PADDING: usize = 255;
 
 /// Where each record brings its own.
 const NO_IV: [u8; 16] = [0; 16];

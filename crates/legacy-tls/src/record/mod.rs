@@ -27,6 +27,7 @@ mod layout;
 mod mac;
 mod open;
 mod seal;
+mod secret_end;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,11 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    #[cfg(test)]
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { kind: HandshakeType(bytes.first().copied().unwrap_or_default()), bytes }
+    }
+
     /// Header and body.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes

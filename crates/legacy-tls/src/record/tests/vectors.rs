@@ -40,13 +40,14 @@ impl Vector {
     }
 }
 
-/// Bytes that were written down.
+/// Bytes that were written down, and zeros after them.
 struct Script(Mutex<VecDeque<u8>>);
 
 impl Random for Script {
     fn fill(&self, out: &mut [u8]) -> Result<(), RandomError> {
         let mut script = self.0.lock().unwrap();
-        out.iter_mut().try_for_each(|byte| script.pop_front().map(|next| *byte = next).ok_or(RandomError))
+        out.fill_with(|| script.pop_front().unwrap_or_default());
+        Ok(())
     }
 }
 

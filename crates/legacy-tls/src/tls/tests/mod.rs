@@ -166,9 +166,6 @@ pub(super) enum Side {
 pub(super) struct Pair {
     pub(super) client: Box<Established>,
     pub(super) server: Box<Established>,
-    /// What travelled.
-    pub(super) from_client: Vec<u8>,
-    pub(super) from_server: Vec<u8>,
 }
 
 impl Pair {
@@ -211,15 +208,17 @@ struct Half {
     side: Side,
     end: End,
     inbox: Vec<u8>,
-    sent: Vec<u8>,
     done: Option<Box<Established>>,
 }
 
 impl Half {
     fn new(side: Side, end: End) -> Self {
-        Self { side, end, inbox: Vec::new(), sent: Vec::new(), done: None }
+        Self { side, end, inbox: Vec::new(), done: None }
     }
 }
+
+/// Changes what a side sends.
+pub(super) type Tamper = Box<dyn FnMut(Side, &mut Vec<u8>)>;
 
 /// A handshake whose deliveries a test decides on.
 pub(super) struct Exchange {
@@ -229,6 +228,8 @@ pub(super) struct Exchange {
     pub(super) piece: usize,
     pub(super) answer: Option<Arc<Identity>>,
     pub(super) asked: Vec<CertificateRequested>,
+    /// Somebody in between: changes what a side sends.
+    pub(super) tamper: Tamper,
 }
 
 impl Exchange {
@@ -239,6 +240,7 @@ impl Exchange {
             piece: 0,
             answer: None,
             asked: Vec::new(),
+            tamper: Box::new(|_, _| {}),
         }
     }
 
@@ -249,15 +251,25 @@ impl Exchange {
             if self.client.done.is_some() && self.server.done.is_some() {
                 let Self { client, server, .. } = self;
                 assert!(client.inbox.is_empty() && server.inbox.is_empty(), "something was left over");
-                return Ok(Pair {
-                    client: client.done.unwrap(),
-                    server: server.done.unwrap(),
-                    from_client: client.sent,
-                    from_server: server.sent,
-                });
+                return Ok(Pair { client: client.done.unwrap(), server: server.done.unwrap() });
             }
             assert!(moved > 0, "both ends wait for each other");
         }
+    }
+
+    /// Runs until somebody refuses, or both ends wait for each other.
+    pub(super) fn run_damaged(mut self) -> Option<Failure> {
+        let mut moved = match self.step(Side::Client, 0) {
+            Ok(moved) => moved,
+            Err((_, failure)) => return Some(failure),
+        };
+        while moved > 0 {
+            moved = match self.feed(Side::Server).and_then(|first| Ok(first + self.feed(Side::Client)?)) {
+                Ok(moved) => moved,
+                Err((_, failure)) => return Some(failure),
+            };
+        }
+        None
     }
 
     /// Shows one side what is there, in pieces that grow until something happens.
@@ -297,7 +309,7 @@ impl Exchange {
                 progress => progress,
             },
         };
-        let (output, used) = match progress {
+        let (mut output, used) = match progress {
             Progress::Continue { output, used } => (output, used),
             Progress::Incomplete { missing } => {
                 assert!(missing > 0);
@@ -310,8 +322,9 @@ impl Exchange {
             }
         };
         half.inbox.drain(..used);
-        half.sent.extend_from_slice(&output);
+        let sent = output.len();
+        (self.tamper)(side, &mut output);
         other.inbox.extend_from_slice(&output);
-        Ok(output.len() + used)
+        Ok(sent + used)
     }
 }
