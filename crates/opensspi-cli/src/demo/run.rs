@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use opensspi::sspi_core::SecStatus;
+use opensspi::sspi_core::{CredentialUse, SecStatus};
 use opensspi::{ClientAuth, ExitClass, Protocol, Sspi};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -96,6 +96,9 @@ impl Case {
             wants => Some((plan.client(protocol, false)?, wants == ClientAuth::Optional)),
         };
         let client = plan.client(protocol, true)?;
+        // What is wrong with the configuration shows now, and not as a handshake that failed.
+        server.acquire(CredentialUse::Inbound)?;
+        client.acquire(CredentialUse::Outbound)?;
         Ok(Self { protocol, server, client, anonymous, name: plan.name.clone(), resumes, bytes })
     }
 
