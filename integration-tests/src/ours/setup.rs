@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime};
 use schannel::{
     CertificateConfig, ClientAuth, Environment, Materials, Protocol, Revocation, Schannel, SchannelConfig,
 };
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::{self, StrDeserializer};
 use sspi_core::{
     AcceptRequest, AscReq, Clock, CredentialUse, CredentialsHandle, CredentialsRequest, Error,
     InitializeRequest, IscReq, SecurityPackage,
@@ -72,8 +75,7 @@ impl Setup {
     pub fn version(mut self, version: impl Into<Option<Version>>) -> Self {
         self.config.protocols = match version.into() {
             None => Protocol::ALL.to_vec(),
-            Some(Version::Tls12) => vec![Protocol::Tls12],
-            Some(Version::Tls13) => vec![Protocol::Tls13],
+            Some(version) => protocol(version).into_iter().collect(),
         };
         self
     }
@@ -184,6 +186,12 @@ impl Setup {
     pub fn handshake_options(&self) -> HandshakeOptions {
         HandshakeOptions::new(Framing::Stream).with_deadline(Some(self.deadline))
     }
+}
+
+/// The protocol of a version, if Schannel has it.
+pub(super) fn protocol(version: Version) -> Option<Protocol> {
+    let key: StrDeserializer<'_, value::Error> = version.key().into_deserializer();
+    Protocol::deserialize(key).ok()
 }
 
 /// The system's clock, as the peers see it.

@@ -14,18 +14,15 @@
 //! Further arguments that have shown their use: `-sess_out FILE`, `-sess_in FILE`, `-reconnect`,
 //! `-keymatexport LABEL -keymatexportlen 32`, `-status`, `-curves`, `-max_early_data`, `-naccept`, `-num_tickets`.
 
-use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use test_support::TestCertificate;
-
 use super::process::{Launch, Stdout};
 use super::report::after;
 use super::{
-    ClientAuth, ClientOptions, Files, Negotiated, PeerError, Process, ServerOptions, Version, free_port,
-    programs_available,
+    ClientAuth, ClientOptions, Files, Identity, Negotiated, PeerError, Process, ServerOptions, Version,
+    argument, derefs_to_process, free_port, installed, programs_available,
 };
 
 /// Whether `openssl` is there, 3.0 or later, and `stdbuf`.
@@ -48,6 +45,25 @@ pub fn available() -> Result<(), String> {
     match number.and_then(|number| number.parse::<u32>().ok()) {
         Some(3..) => Ok(()),
         _ => Err(format!("openssl is {:?}, not OpenSSL 3.0 or later", version.trim())),
+    }
+}
+
+/// Which OpenSSL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The one in `PATH`, 3.0 or later. Of the old protocols and suites it has what its makers left in, at security
+    /// level 0.
+    System,
+    /// 1.1.1w, built with SSL 3.0, RC4 and triple DES.
+    V111,
+}
+
+impl Release {
+    fn program(self) -> Result<String, PeerError> {
+        match self {
+            Self::System => Ok("openssl".to_owned()),
+            Self::V111 => Ok(argument(&installed("openssl111").map_err(PeerError::new)?.join("openssl"))),
+        }
     }
 }
 
@@ -74,6 +90,8 @@ pub struct Server {
     _files: Files,
 }
 
+derefs_to_process!(Server);
+
 impl Server {
     /// Starts it and waits until it listens.
     ///
@@ -81,9 +99,18 @@ impl Server {
     ///
     /// It did not come to listen.
     pub fn start(options: &ServerOptions, mode: Mode) -> Result<Self, PeerError> {
+        Self::start_of(Release::System, options, mode)
+    }
+
+    /// The same with a release of one's choice.
+    ///
+    /// # Errors
+    ///
+    /// It is not installed, or did not come to listen.
+    pub fn start_of(release: Release, options: &ServerOptions, mode: Mode) -> Result<Self, PeerError> {
         let files = Files::new()?;
         let port = free_port();
-        let mut launch = launch(&mode);
+        let mut launch = launch(release, &mode)?;
         launch.arguments(["s_server", "-accept", &format!("127.0.0.1:{port}")]);
         launch.arguments(certificate_arguments(&options.certificate, &files)?);
         launch.arguments(version_arguments(options.version));
@@ -132,6 +159,8 @@ pub struct Client {
     _files: Files,
 }
 
+derefs_to_process!(Client);
+
 impl Client {
     /// Starts it. Returns before it has connected: reading and [`report`](Self::report) wait for that.
     ///
@@ -143,10 +172,23 @@ impl Client {
     ///
     /// If the mode is a server's.
     pub fn start(options: &ClientOptions, mode: Mode) -> Result<Self, PeerError> {
+        Self::start_of(Release::System, options, mode)
+    }
+
+    /// The same with a release of one's choice.
+    ///
+    /// # Errors
+    ///
+    /// It is not installed, or could not be started.
+    ///
+    /// # Panics
+    ///
+    /// If the mode is a server's.
+    pub fn start_of(release: Release, options: &ClientOptions, mode: Mode) -> Result<Self, PeerError> {
         assert!(matches!(mode, Mode::Pipe | Mode::Report), "{mode:?} is for servers");
         let files = Files::new()?;
         let name = &options.server_name;
-        let mut launch = launch(&mode);
+        let mut launch = launch(release, &mode)?;
         launch.arguments([
             "s_client",
             "-connect",
@@ -206,23 +248,24 @@ impl Client {
     }
 }
 
-fn launch(mode: &Mode) -> Launch {
-    if *mode == Mode::Pipe {
+fn launch(release: Release, mode: &Mode) -> Result<Launch, PeerError> {
+    let program = release.program()?;
+    Ok(if *mode == Mode::Pipe {
         // Data is written as it comes, the summary to standard error.
-        Launch::new("openssl", Stdout::Data)
+        Launch::new(&program, Stdout::Data)
     } else {
         // What is printed for people would stay in a buffer until there are 4 KiB of it.
         let mut launch = Launch::new("stdbuf", Stdout::Log);
-        launch.arguments(["-oL", "openssl"]);
+        launch.arguments(["-oL", &program]);
         launch
-    }
+    })
 }
 
-fn certificate_arguments(certificate: &TestCertificate, files: &Files) -> Result<Vec<String>, PeerError> {
+fn certificate_arguments(certificate: &Identity, files: &Files) -> Result<Vec<String>, PeerError> {
     let (chain, key) = files.certificate(certificate)?;
     // -cert reads the first certificate only; -cert_chain sends all that it is given besides it.
     let mut arguments = vec!["-cert".to_owned(), chain, "-key".to_owned(), key];
-    let intermediates = certificate.intermediates_pem();
+    let intermediates = &certificate.intermediates;
     if !intermediates.is_empty() {
         arguments.extend(["-cert_chain".to_owned(), files.write("intermediates.pem", intermediates)?]);
     }
@@ -231,6 +274,9 @@ fn certificate_arguments(certificate: &TestCertificate, files: &Files) -> Result
 
 fn version_arguments(version: Option<Version>) -> Option<&'static str> {
     version.map(|version| match version {
+        Version::Ssl30 => "-ssl3",
+        Version::Tls10 => "-tls1",
+        Version::Tls11 => "-tls1_1",
         Version::Tls12 => "-tls1_2",
         Version::Tls13 => "-tls1_3",
     })
@@ -241,33 +287,5 @@ fn cipher_arguments(version: Option<Version>, ciphers: Option<&str>) -> Vec<&str
         (Some(ciphers), Some(Version::Tls13)) => vec!["-ciphersuites", ciphers],
         (Some(ciphers), _) => vec!["-cipher", ciphers],
         (None, _) => Vec::new(),
-    }
-}
-
-impl Deref for Server {
-    type Target = Process;
-
-    fn deref(&self) -> &Process {
-        &self.process
-    }
-}
-
-impl DerefMut for Server {
-    fn deref_mut(&mut self) -> &mut Process {
-        &mut self.process
-    }
-}
-
-impl Deref for Client {
-    type Target = Process;
-
-    fn deref(&self) -> &Process {
-        &self.process
-    }
-}
-
-impl DerefMut for Client {
-    fn deref_mut(&mut self) -> &mut Process {
-        &mut self.process
     }
 }

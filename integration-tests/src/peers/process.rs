@@ -51,7 +51,7 @@ impl From<io::Error> for PeerError {
 
 /// Where the standard output of a process goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stdout {
+pub enum Stdout {
     /// To whoever reads from the [`Process`].
     Data,
     /// Into the log, with standard error.
@@ -60,7 +60,7 @@ pub(super) enum Stdout {
 
 /// A command line that is to be run.
 #[derive(Clone, Debug)]
-pub(super) struct Launch {
+pub struct Launch {
     program: String,
     arguments: Vec<String>,
     folder: Option<PathBuf>,
@@ -384,6 +384,27 @@ impl Drop for Process {
         }
     }
 }
+
+/// For a peer that is its process and more: what a [`Process`] can do it can do too.
+macro_rules! derefs_to_process {
+    ($($type:ty),*) => {$(
+        impl std::ops::Deref for $type {
+            type Target = $crate::peers::Process;
+
+            fn deref(&self) -> &Self::Target {
+                &self.process
+            }
+        }
+
+        impl std::ops::DerefMut for $type {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                &mut self.process
+            }
+        }
+    )*};
+}
+
+pub(super) use derefs_to_process;
 
 const LOG_LIMIT: usize = 1 << 20;
 const DATA_LIMIT: usize = 64 << 20;

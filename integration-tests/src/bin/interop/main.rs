@@ -1,6 +1,8 @@
 //! Runs the matrix of real peers, and prints or writes it as a table.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
 
+mod alone;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -28,10 +30,13 @@ struct Arguments {
     /// Print one JSON document at the end, and progress on standard error.
     #[arg(long)]
     json: bool,
-    /// Only this peer: openssl, gnutls, curl, python or java.
+    /// Run the peers of the old protocols against each other, with nothing of ours between them.
+    #[arg(long)]
+    alone: bool,
+    /// Only this peer, such as openssl or java.
     #[arg(long, value_name = "NAME")]
     peer: Option<String>,
-    /// Only cases whose name contains this, such as "server 1.3 data".
+    /// Only cases whose name contains this, such as "server tls1.3 data".
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }
@@ -44,9 +49,12 @@ struct Ran {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.alone {
+        return alone::run(arguments.peer.as_deref(), arguments.only.as_deref());
+    }
     let scale = if arguments.full { Scale::FULL } else { Scale::SMALL };
     let missing: BTreeMap<&str, String> =
-        Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), peer.available().err()?))).collect();
+        Peer::MODERN.into_iter().filter_map(|peer| Some((peer.name(), peer.available().err()?))).collect();
     let cases = Case::all().filter(|case| {
         arguments.peer.as_deref().is_none_or(|peer| peer == case.peer.name())
             && arguments.only.as_deref().is_none_or(|text| case.to_string().contains(text))
@@ -113,7 +121,7 @@ fn version(peer: Peer) -> String {
 }
 
 fn document(ran: &[Ran]) -> serde_json::Value {
-    let peers = Peer::ALL.map(|peer| json!({ "name": peer.name(), "version": version(peer) }));
+    let peers = Peer::MODERN.map(|peer| json!({ "name": peer.name(), "version": version(peer) }));
     let cases: Vec<_> = ran
         .iter()
         .map(|Ran { case, outcome, seconds }| {
@@ -125,7 +133,7 @@ fn document(ran: &[Ran]) -> serde_json::Value {
             json!({
                 "peer": case.peer.name(),
                 "role": case.role.name(),
-                "version": case.version.number(),
+                "version": case.version.key(),
                 "feature": case.feature.name(),
                 "result": result,
                 "reason": reason,
@@ -152,10 +160,10 @@ fn page(ran: &[Ran], scale: Scale) -> String {
         scale.bytes / 1_000_000
     );
     page.push_str("| peer | version |\n|---|---|\n");
-    for peer in Peer::ALL {
+    for peer in Peer::MODERN {
         let _ = writeln!(page, "| {peer} | {} |", version(peer));
     }
-    for peer in Peer::ALL {
+    for peer in Peer::MODERN {
         let _ = write!(
             page,
             "\n## {peer}\n\n| | serves, TLS 1.2 | serves, TLS 1.3 | connects, TLS 1.2 | connects, TLS 1.3 |\n|---|---|---|---|---|\n"
@@ -163,7 +171,7 @@ fn page(ran: &[Ran], scale: Scale) -> String {
         for &feature in Feature::ALL {
             let _ = write!(page, "| {} |", feature.title());
             for role in Role::ALL {
-                for version in Version::ALL {
+                for version in Version::MODERN {
                     let case = Case { peer, role, version, feature };
                     let _ = write!(page, " {} |", cell(ran, case));
                 }
