@@ -241,8 +241,12 @@ fn curl_echo(options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> {
     Ok(vec![negotiated; options.count()])
 }
 
-/// Asks a server for a file through the pipes of a peer, and checks it.
-fn fetch(process: &mut Process, path: &str, length: u64) -> Result<u64, PeerError> {
+/// Asks a server for a file of the pattern with [`HTTP_BODY_SEED`] through the pipes of a peer, and checks it.
+///
+/// # Errors
+///
+/// It did not come, or is another.
+pub fn fetch(process: &mut Process, path: &str, length: u64) -> Result<u64, PeerError> {
     process.send(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -13,12 +13,16 @@
 
 pub mod alone;
 mod cell;
+mod checks;
 mod lacks;
+mod meeting;
 mod pki;
 pub mod suite;
 pub mod terms;
 
 pub use cell::{Cell, Feature, Group, Trial};
+pub use checks::{check_suites, check_trials};
 pub use lacks::{Lacks, lacks};
+pub use meeting::{run_group, run_trial};
 pub use pki::Pki;
 pub use suite::{Key, SUITES, Suite};

@@ -29,6 +29,8 @@ impl Scale {
     pub const SMALL: Self = Self { bytes: 1_000_000 };
     /// For a release: 100 MB.
     pub const FULL: Self = Self { bytes: 100_000_000 };
+    /// For a release, with each suite of the old protocols: 20 MB.
+    pub const FULL_LEGACY: Self = Self { bytes: 20_000_000 };
 }
 
 /// Why a case failed.
@@ -36,7 +38,7 @@ impl Scale {
 pub struct CaseError(String);
 
 impl CaseError {
-    fn new(what: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
 }

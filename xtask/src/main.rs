@@ -55,7 +55,7 @@ struct Verb {
     run: fn(&Path, &[String]) -> Result<(), Failure>,
 }
 
-const VERBS: [Verb; 7] = [
+const VERBS: [Verb; 8] = [
     Verb {
         name: "test",
         summary: "Runs all tests: what CI runs and what a change must pass",
@@ -151,6 +151,17 @@ With --full it first installs what takes minutes, an OpenSSL 1.1.1 below the tar
 docs/interop.md, unless --write says another file. `cargo xtask interop -- --help` shows the program's own
 arguments.",
         run: interop,
+    },
+    Verb {
+        name: "speed",
+        summary: "Measures the CPU seconds of our server beside OpenSSL's",
+        help: "\
+Usage: cargo xtask speed [arguments of the speed program]
+
+Installs the OpenSSL 1.1.1 of the interop tests where it is not there yet, builds the speed program of
+opensspi-integration-tests for release and runs it with the arguments given. `cargo xtask speed -- --help` shows
+them.",
+        run: speed,
     },
     Verb {
         name: "soak",
@@ -344,16 +355,27 @@ fn integration_program(root: &Path, name: &str, arguments: &[String]) -> Result<
 
 fn interop(root: &Path, arguments: &[String]) -> Result<(), Failure> {
     if arguments.iter().any(|argument| argument == "--full") {
-        let parts = [&peers::PARTS[..], &peers::SLOW_PARTS].concat();
-        match peers::installer(root, &parts)?.status() {
-            Ok(status) if status.success() => {}
-            Ok(status) => {
-                println!("integration-tests/peers/install.sh: {status}: some peers will not be run")
-            }
-            Err(error) => return Err(Failure::Broken(format!("bash did not start: {error}"))),
-        }
+        install_all_parts(root)?;
     }
     integration_program(root, "interop", &interop_arguments(arguments))
+}
+
+fn speed(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    install_all_parts(root)?;
+    integration_program(root, "speed", passed_on(arguments))
+}
+
+/// Installs what takes minutes too.
+fn install_all_parts(root: &Path) -> Result<(), Failure> {
+    let parts = [&peers::PARTS[..], &peers::SLOW_PARTS].concat();
+    match peers::installer(root, &parts)?.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => {
+            println!("integration-tests/peers/install.sh: {status}: some peers will not be run");
+            Ok(())
+        }
+        Err(error) => Err(Failure::Broken(format!("bash did not start: {error}"))),
+    }
 }
 
 /// What the interop program gets: with `--full`, the page to write as well.

@@ -6,7 +6,7 @@ use super::terms::{self, client_options, connect, opposite, server_options};
 use super::{Cell, Group, Key, Pki, Suite, lacks};
 use crate::echo;
 use crate::matrix::{Role, Scale};
-use crate::peers::{Peer, PeerError, Service};
+use crate::peers::{Peer, PeerError};
 
 /// What became of a cell, as a server's with one client.
 #[derive(Clone, Debug)]
@@ -37,7 +37,9 @@ pub fn serve(group: Group, clients: &[Peer]) -> Result<Vec<Meeting>, PeerError> 
     for (key, suites) in terms::runnable(group) {
         for &client in clients {
             let theirs = common(opposite(group, client), &suites);
-            if !theirs.is_empty() && client != group.peer || client == Peer::Scapy && !theirs.is_empty() {
+            // The one peer with some suites is its own counterpart.
+            let stranger = client != group.peer || client == Peer::Scapy;
+            if stranger && speaks(client, group.peer) && !theirs.is_empty() {
                 meetings.extend(meet(&pki, group, key, client, &theirs));
             }
         }
@@ -73,10 +75,7 @@ fn run(
     let bytes = terms::bytes(group.peer, Scale::SMALL).min(terms::bytes(client, Scale::SMALL)).min(30_000);
     let service = server.service(bytes)?;
     let side = opposite(group, client);
-    let options = client_options(pki, side, server.port(), None)?.bytes(bytes).service_is(service.clone());
-    if !speaks(client, &service) {
-        return Err(PeerError::new(format!("{client} cannot talk to {service:?}")));
-    }
+    let options = client_options(pki, side, server.port(), None)?.bytes(bytes).service_is(service);
     let mut found = BTreeMap::new();
     for (suite, connections) in connect(side, &options, suites)? {
         let cell = Cell { peer: client, role: Role::Client, version: group.version, suite };
@@ -90,13 +89,11 @@ fn run(
     Ok(found)
 }
 
-/// Whether a client can do anything with such a server.
-fn speaks(client: Peer, service: &Service) -> bool {
-    match service {
-        Service::Echo => true,
-        Service::Lines => matches!(client, Peer::OpenSsl | Peer::OpenSsl111 | Peer::GnuTls),
-        Service::Http(_) => {
-            matches!(client, Peer::OpenSsl | Peer::OpenSsl111 | Peer::Nassl | Peer::Tlslite)
-        }
+/// Whether a client can do anything with such a server: not everybody echoes.
+fn speaks(client: Peer, server: Peer) -> bool {
+    match server {
+        Peer::GnuTls => matches!(client, Peer::OpenSsl | Peer::OpenSsl111),
+        Peer::Nss => matches!(client, Peer::OpenSsl | Peer::OpenSsl111 | Peer::Nassl | Peer::Tlslite),
+        _ => true,
     }
 }

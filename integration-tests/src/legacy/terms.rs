@@ -20,7 +20,7 @@ pub fn runnable(group: Group) -> BTreeMap<Key, Vec<&'static Suite>> {
 /// Bytes each way in a cell: what the scale says, but for libraries that take seconds for that.
 pub fn bytes(peer: Peer, scale: Scale) -> u64 {
     let most = match peer {
-        Peer::Tlslite => 20_000,
+        Peer::Tlslite => 4_000,
         Peer::Scapy => 5_000,
         _ => u64::MAX,
     };

@@ -16,7 +16,7 @@ pub mod ports;
 pub mod process;
 pub mod program;
 pub mod python;
-mod report;
+pub mod report;
 mod version;
 
 use std::io::Write as _;

@@ -80,6 +80,8 @@ pub enum Mode {
     Files(PathBuf),
     /// Server only: sends every line back reversed (`-rev`).
     Reverse,
+    /// Server only: forgets what it gets.
+    Sink,
 }
 
 /// A running `s_server`. It serves one connection after the other, never two at once.
@@ -141,6 +143,7 @@ impl Server {
             Mode::Www => launch.argument("-www"),
             Mode::Files(folder) => launch.argument("-WWW").folder(folder),
             Mode::Reverse => launch.argument("-rev"),
+            Mode::Sink => launch.argument("-quiet"),
         };
         launch.arguments(&options.arguments);
         Ok(Self { process: launch.serve(port)?, port, _files: files })
@@ -248,16 +251,43 @@ impl Client {
     }
 }
 
+/// Makes handshakes for so many seconds with `s_time` of 1.1.1, full ones or all with one session, and gives what it
+/// prints about them.
+///
+/// # Errors
+///
+/// It is not installed, or could not be run.
+pub fn time(
+    port: u16,
+    version: Version,
+    ciphers: &str,
+    reuse: bool,
+    seconds: u32,
+) -> Result<String, PeerError> {
+    let mut launch = Launch::new(&Release::V111.program()?, Stdout::Data);
+    launch.arguments(["s_time", "-connect", &format!("127.0.0.1:{port}"), "-cipher", ciphers]);
+    launch.arguments([if reuse { "-reuse" } else { "-new" }, "-time", &seconds.to_string()]);
+    // It has no options for the others: the server has the say.
+    launch.arguments((version == Version::Ssl30).then_some("-ssl3"));
+    let mut process = launch.start()?;
+    process.set_patience(std::time::Duration::from_secs(u64::from(seconds) + 20));
+    let printed = process.read_to_end()?;
+    process.wait()?;
+    Ok(String::from_utf8_lossy(&printed).into_owned() + &process.log())
+}
+
 fn launch(release: Release, mode: &Mode) -> Result<Launch, PeerError> {
     let program = release.program()?;
-    Ok(if *mode == Mode::Pipe {
+    Ok(match mode {
         // Data is written as it comes, the summary to standard error.
-        Launch::new(&program, Stdout::Data)
-    } else {
-        // What is printed for people would stay in a buffer until there are 4 KiB of it.
-        let mut launch = Launch::new("stdbuf", Stdout::Log);
-        launch.arguments(["-oL", &program]);
-        launch
+        Mode::Pipe => Launch::new(&program, Stdout::Data),
+        Mode::Sink => Launch::new(&program, Stdout::Null),
+        Mode::Report | Mode::Www | Mode::Files(_) | Mode::Reverse => {
+            // What is printed for people would stay in a buffer until there are 4 KiB of it.
+            let mut launch = Launch::new("stdbuf", Stdout::Log);
+            launch.arguments(["-oL", &program]);
+            launch
+        }
     })
 }
 

@@ -2,8 +2,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
 
 mod alone;
+mod legacy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use serde_json::json;
     after_help = "Exits with 1 if a case fails, or if a peer is missing and OPENSSPI_PEERS=required is set."
 )]
 struct Arguments {
-    /// Send 100 MB each way in the cases about data, in place of 1 MB.
+    /// Send 100 MB each way in the cases about data, and 20 MB with old protocols, in place of 1 MB.
     #[arg(long)]
     full: bool,
     /// Write the matrix to this file, in Markdown.
@@ -55,10 +56,9 @@ fn main() -> ExitCode {
     let scale = if arguments.full { Scale::FULL } else { Scale::SMALL };
     let missing: BTreeMap<&str, String> =
         Peer::MODERN.into_iter().filter_map(|peer| Some((peer.name(), peer.available().err()?))).collect();
-    let cases = Case::all().filter(|case| {
-        arguments.peer.as_deref().is_none_or(|peer| peer == case.peer.name())
-            && arguments.only.as_deref().is_none_or(|text| case.to_string().contains(text))
-    });
+    let wanted =
+        Wanted { peer: arguments.peer.as_deref(), text: arguments.only.as_deref(), aside: arguments.json };
+    let cases = Case::all().filter(|case| wanted.peer(case.peer) && wanted.name(&case.to_string()));
     let ran: Vec<Ran> = cases
         .map(|case| {
             let begun = Instant::now();
@@ -67,69 +67,95 @@ fn main() -> ExitCode {
                 None => case.run(scale, skips()),
             };
             let ran = Ran { case, outcome, seconds: begun.elapsed().as_secs_f64() };
-            progress(&ran, arguments.json);
+            progress(&ran.case.to_string(), &ran.outcome, ran.seconds, arguments.json);
             ran
         })
         .collect();
+    let old_scale = if arguments.full { Scale::FULL_LEGACY } else { Scale::SMALL };
+    let old = legacy::run(&wanted, old_scale);
+    let outcomes: Vec<(String, &Outcome)> =
+        ran.iter().map(|ran| (ran.case.to_string(), &ran.outcome)).chain(old.outcomes()).collect();
 
     if arguments.json {
-        println!("{}", document(&ran));
+        println!("{}", document(&ran, &old));
     } else {
-        summary(&ran);
+        summary(&outcomes);
     }
     if let Some(path) = &arguments.write
-        && let Err(error) = fs::write(path, page(&ran, scale))
+        && let Err(error) = fs::write(path, page(&ran, scale) + &old.page(old_scale))
     {
         eprintln!("{}: {error}", path.display());
         return ExitCode::FAILURE;
     }
     let required = env::var("OPENSSPI_PEERS").as_deref() == Ok("required");
-    let failed = ran.iter().any(|ran| matches!(ran.outcome, Outcome::Failed(_)));
-    if failed || (required && !missing.is_empty()) || ran.is_empty() {
+    let failed = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)));
+    if failed || (required && !missing.is_empty()) || outcomes.is_empty() {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     }
 }
 
-fn progress(ran: &Ran, aside: bool) {
-    let name = ran.case.to_string();
-    let line = match &ran.outcome {
-        Outcome::Ok => format!("{name:<52} ok      {:6.2} s", ran.seconds),
+/// What the command line asks for.
+pub(crate) struct Wanted<'a> {
+    peer: Option<&'a str>,
+    text: Option<&'a str>,
+    /// Progress goes to standard error.
+    pub(crate) aside: bool,
+}
+
+impl Wanted<'_> {
+    pub(crate) fn peer(&self, peer: Peer) -> bool {
+        self.peer.is_none_or(|name| name == peer.name())
+    }
+
+    pub(crate) fn name(&self, name: &str) -> bool {
+        self.text.is_none_or(|text| name.contains(text))
+    }
+}
+
+pub(crate) fn progress(name: &str, outcome: &Outcome, seconds: f64, aside: bool) {
+    let line = match outcome {
+        Outcome::Ok => format!("{name:<52} ok      {seconds:6.2} s"),
         Outcome::NotRun(reason) => format!("{name:<52} not run: {reason}"),
-        Outcome::Failed(error) => format!("{name:<52} FAILED  {:6.2} s\n{error}\n", ran.seconds),
+        Outcome::Failed(error) => format!("{name:<52} FAILED  {seconds:6.2} s\n{error}\n"),
     };
     if aside { eprintln!("{line}") } else { println!("{line}") }
 }
 
-fn summary(ran: &[Ran]) {
-    let count = |is: fn(&Outcome) -> bool| ran.iter().filter(|ran| is(&ran.outcome)).count();
+fn summary(outcomes: &[(String, &Outcome)]) {
+    let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|(_, outcome)| is(outcome)).count();
     println!(
         "{} ok, {} not run, {} failed",
         count(|outcome| matches!(outcome, Outcome::Ok)),
         count(|outcome| matches!(outcome, Outcome::NotRun(_))),
         count(|outcome| matches!(outcome, Outcome::Failed(_))),
     );
-    for Ran { case, .. } in ran.iter().filter(|ran| matches!(ran.outcome, Outcome::Failed(_))) {
-        println!("FAILED: {case}");
+    for (name, _) in outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
+        println!("FAILED: {name}");
     }
 }
 
-fn version(peer: Peer) -> String {
+pub(crate) fn version(peer: Peer) -> String {
     peer.available()
         .map_or_else(|missing| missing, |()| peer.version().unwrap_or_else(|error| error.to_string()))
 }
 
-fn document(ran: &[Ran]) -> serde_json::Value {
-    let peers = Peer::MODERN.map(|peer| json!({ "name": peer.name(), "version": version(peer) }));
+pub(crate) fn result(outcome: &Outcome) -> (&'static str, Option<String>) {
+    match outcome {
+        Outcome::Ok => ("ok", None),
+        Outcome::NotRun(reason) => ("not run", Some(reason.clone())),
+        Outcome::Failed(error) => ("failed", Some(error.to_string())),
+    }
+}
+
+fn document(ran: &[Ran], old: &legacy::Ran) -> serde_json::Value {
+    let peers: BTreeSet<Peer> = Peer::MODERN.into_iter().chain(Peer::LEGACY).collect();
+    let peers = peers.into_iter().map(|peer| json!({ "name": peer.name(), "version": version(peer) }));
     let cases: Vec<_> = ran
         .iter()
         .map(|Ran { case, outcome, seconds }| {
-            let (result, reason) = match outcome {
-                Outcome::Ok => ("ok", None),
-                Outcome::NotRun(reason) => ("not run", Some(reason.clone())),
-                Outcome::Failed(error) => ("failed", Some(error.to_string())),
-            };
+            let (result, reason) = result(outcome);
             json!({
                 "peer": case.peer.name(),
                 "role": case.role.name(),
@@ -141,7 +167,7 @@ fn document(ran: &[Ran]) -> serde_json::Value {
             })
         })
         .collect();
-    json!({ "peers": peers, "cases": cases })
+    json!({ "peers": peers.collect::<Vec<_>>(), "cases": cases, "old": old.document() })
 }
 
 /// The matrix in Markdown: one table per peer, without anything that changes from run to run.
@@ -183,10 +209,14 @@ fn page(ran: &[Ran], scale: Scale) -> String {
 }
 
 fn cell(ran: &[Ran], case: Case) -> String {
-    if !Case::of(case.peer).any(|known| known == case) {
-        return "–".to_owned();
-    }
-    match ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome) {
+    let exists = Case::of(case.peer).any(|known| known == case);
+    shown(ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome), exists)
+}
+
+/// A cell of the page.
+pub(crate) fn shown(outcome: Option<&Outcome>, exists: bool) -> String {
+    match outcome {
+        _ if !exists => "–".to_owned(),
         Some(Outcome::Ok) => "ok".to_owned(),
         Some(Outcome::NotRun(reason)) => format!("not run: {reason}"),
         Some(Outcome::Failed(_)) => "FAILED".to_owned(),
