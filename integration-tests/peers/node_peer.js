@@ -11,6 +11,7 @@ var WINDOW = 65536;
 // SSL_OP_NO_SSLv2, NO_SSLv3, NO_TLSv1 and NO_TLSv1_2: what this Node has no method for.
 var NOT_TLS11 = 0x01000000 | 0x02000000 | 0x04000000 | 0x08000000;
 var NOT_TLS12 = 0x01000000 | 0x02000000 | 0x04000000 | 0x10000000;
+var DONT_INSERT_EMPTY_FRAGMENTS = 0x0800;
 var VERSIONS = {
   'SSLv3': { method: 'SSLv3_method' },
   'TLSv1': { method: 'TLSv1_method' },
@@ -40,9 +41,7 @@ function pattern(seed, start, length) {
 function settings(ciphers) {
   var version = VERSIONS[options.version];
   var all = { secureProtocol: version.method, ciphers: ciphers };
-  if (version.options) {
-    all.secureOptions = version.options;
-  }
+  all.secureOptions = (version.options || 0) | (options.fragments === 'no' ? DONT_INSERT_EMPTY_FRAGMENTS : 0);
   if (options.cert) {
     all.cert = fs.readFileSync(options.cert);
     all.key = fs.readFileSync(options.key);

@@ -36,21 +36,21 @@ CHUNK = 4096
 
 def add_export1024():
     """The suites of draft-ietf-tls-56-bit-ciphersuites with RSA: scapy makes a suite of each class with a `val`, and
-    takes what it is made of from the name."""
+    takes what it is made of from the name; an algorithm of key exchange is one of export if its name ends so."""
 
-    class KxRsaExport1024(kx_algs.KX_RSA_EXPORT):
+    class KX_RSA_EXPORT1024_EXPORT(kx_algs.KX_RSA_EXPORT):
         pass
 
-    class Rc4With56(cipher_stream.Cipher_RC4_128):
+    class Cipher_RC4_56(cipher_stream.Cipher_RC4_128):
         key_len, expanded_key_len = 7, 16
 
-    class DesOfExport1024(cipher_block.Cipher_DES_CBC):
+    class Cipher_DES1024_CBC(cipher_block.Cipher_DES_CBC):
         key_len, expanded_key_len = 8, 8
 
     algorithms, des = suites._tls_cipher_algs, suites._tls_cipher_algs["DES_CBC"]
-    suites._tls_kx_algs["RSA_EXPORT1024"] = KxRsaExport1024
-    algorithms["RC4_56"] = Rc4With56
-    algorithms["DES_CBC"] = DesOfExport1024
+    suites._tls_kx_algs["RSA_EXPORT1024"] = KX_RSA_EXPORT1024_EXPORT
+    algorithms["RC4_56"] = Cipher_RC4_56
+    algorithms["DES_CBC"] = Cipher_DES1024_CBC
     bases = (suites._GenericCipherSuite,)
     type(bases[0])("TLS_RSA_EXPORT1024_WITH_RC4_56_SHA", bases, {"val": 0x0064})
     type(bases[0])("TLS_RSA_EXPORT1024_WITH_DES_CBC_SHA", bases, {"val": 0x0062})
@@ -78,10 +78,16 @@ class Connection:
         }
 
     def send(self, data):
+        if self.options.get("fragments") == "yes":
+            self.send_record(data[:1])
+            data = data[1:]
         for start in range(0, len(data), CHUNK):
-            self.add_record()
-            self.add_msg(TLSApplicationData(data=data[start : start + CHUNK]))
-            self.flush_records()
+            self.send_record(data[start : start + CHUNK])
+
+    def send_record(self, data):
+        self.add_record()
+        self.add_msg(TLSApplicationData(data=data))
+        self.flush_records()
 
     def receive(self):
         """Some bytes; none at a close_notify."""
@@ -112,7 +118,17 @@ class Connection:
 class Server(Connection, TLSServerAutomaton):
     """Sends back what it gets."""
 
-    listening = False
+    told = False
+
+    @ATMT.state()
+    def WAITING_CLIENT(self):
+        if not self.told:
+            # Only now it is bound.
+            pattern.report(event="listening", port=self.serversocket.getsockname()[1])
+            self.told = True
+        self.buffer_in, self.buffer_out = [], []
+        self.socket, (self.remote_ip, self.remote_port) = self.serversocket.accept()
+        raise self.INIT_TLS_SESSION()
 
     @ATMT.state()
     def INIT_TLS_SESSION(self):
@@ -152,27 +168,19 @@ class Server(Connection, TLSServerAutomaton):
 
 
 def run_server(options):
-    port = int(options.get("port", 0)) or free_port()
     number = int(options["ciphers"].split(",")[0], 16)
     server = Server(
         server="127.0.0.1",
-        sport=port,
+        sport=int(options.get("port", 0)),
         mycert=options["cert"],
         mykey=options["key"],
         preferred_ciphersuite=number,
         client_auth="clients" in options,
+        preferred_signature_algorithm="sha256+rsa",
         verbose=False,
     )
-    pattern.report(event="listening", port=port)
+    server.options = options
     server.run()
-
-
-def free_port():
-    """The automaton binds by itself, and tells nobody."""
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Client(Connection, TLSClientAutomaton):

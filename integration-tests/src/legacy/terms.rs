@@ -90,7 +90,9 @@ fn arguments(peer: Peer, feature: Option<Feature>) -> Vec<String> {
         }
         // Among its workarounds is to leave out the empty record.
         Peer::OpenSsl | Peer::OpenSsl111 if splits == Some(false) => arguments.push("-bugs"),
-        Peer::Nassl if splits == Some(false) => arguments.push("fragments=no"),
+        Peer::Nassl | Peer::Node | Peer::Tlslite if splits == Some(false) => arguments.push("fragments=no"),
+        Peer::Scapy if splits == Some(true) => arguments.push("fragments=yes"),
+        Peer::Nss if splits == Some(false) => arguments.push("NSS_SSL_CBC_RANDOM_IV=0"),
         _ => {}
     }
     arguments.into_iter().map(str::to_owned).collect()

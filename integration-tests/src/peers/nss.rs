@@ -49,7 +49,7 @@ impl Server {
     pub fn start(options: &ServerOptions) -> Result<Self, PeerError> {
         let port = free_port();
         let name = &options.certificate.name;
-        let mut launch = Launch::new("selfserv", Stdout::Log);
+        let mut launch = launch("selfserv", &options.arguments, Stdout::Log);
         launch.arguments(["-d", &database().map_err(PeerError::new)?, "-p", &port.to_string(), "-v"]);
         launch.arguments([certificate_option(name), name]);
         launch.arguments(shared_arguments(options.version, options.ciphers.as_deref()));
@@ -65,7 +65,6 @@ impl Server {
         if options.tickets {
             launch.argument("-u");
         }
-        launch.arguments(&options.arguments);
         Ok(Self { process: launch.serve(port)?, port, files: Files::new()? })
     }
 
@@ -83,6 +82,15 @@ impl Server {
         let content = Pattern::new(HTTP_BODY_SEED).content(bytes);
         Ok(self.files.write(&format!("{bytes}.bin"), content.chunk(0, usize::MAX))?)
     }
+}
+
+/// A program with further arguments, of which those that are `NAME=value` are for its environment.
+fn launch(program: &str, arguments: &[String], stdout: Stdout) -> Launch {
+    let (variables, arguments): (Vec<&String>, Vec<&String>) =
+        arguments.iter().partition(|argument| argument.starts_with("NSS_"));
+    let mut launch = Launch::new("env", stdout);
+    launch.arguments(variables).argument(program).arguments(arguments);
+    launch
 }
 
 /// Which of its certificates a server takes it for.
@@ -162,7 +170,7 @@ pub fn pipe(options: &ClientOptions) -> Result<Process, PeerError> {
 }
 
 fn client(options: &ClientOptions) -> Result<Launch, PeerError> {
-    let mut launch = Launch::new("tstclnt", Stdout::Data);
+    let mut launch = launch("tstclnt", &options.arguments, Stdout::Data);
     launch.arguments(["-4", "-h", &options.server_name, "-p", &options.port.to_string()]);
     launch.arguments(["-d", &database().map_err(PeerError::new)?]);
     launch.arguments(shared_arguments(options.version, options.ciphers.as_deref()));
@@ -175,6 +183,5 @@ fn client(options: &ClientOptions) -> Result<Launch, PeerError> {
     if options.tickets {
         launch.argument("-u");
     }
-    launch.arguments(&options.arguments);
     Ok(launch)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use opensspi_integration_tests::legacy::{Cell, Group, alone, lacks};
+use opensspi_integration_tests::legacy::{Cell, Group, Trial, alone, lacks};
 use opensspi_integration_tests::matrix::Role;
 use opensspi_integration_tests::peers::Peer;
 
@@ -24,12 +24,19 @@ pub(crate) fn run(peer: Option<&str>, only: Option<&str>) -> ExitCode {
             Ok(meetings) => report(group, &meetings, &mut proven),
             Err(error) => println!("{group}: {error}"),
         }
+        match alone::try_out(group, &there) {
+            Ok(tried) => report_trials(group, &tried, &mut proven),
+            Err(error) => println!("{group}: {error}"),
+        }
         println!("{group}: {:.1} s", begun.elapsed().as_secs_f64());
     }
     let complete = peer.is_none() && only.is_none();
-    let claimed = Cell::all().filter(|cell| there.contains(&cell.peer) && lacks().reason(*cell).is_none());
-    let unproven: Vec<Cell> =
-        claimed.filter(|cell| proven.get(&cell.to_string()).map_or(complete, |proven| !proven)).collect();
+    let cells = Cell::all().filter(|cell| there.contains(&cell.peer) && lacks().reason(*cell).is_none());
+    let trials =
+        Trial::all().filter(|trial| there.contains(&trial.peer) && lacks().trial_reason(*trial).is_none());
+    let claimed = cells.map(|cell| cell.to_string()).chain(trials.map(|trial| trial.to_string()));
+    let unproven: Vec<String> =
+        claimed.filter(|name| proven.get(name).map_or(complete, |proven| !proven)).collect();
     for cell in &unproven {
         println!("with nobody: {cell}");
     }
@@ -51,20 +58,31 @@ fn available(peer: Peer) -> bool {
     }
 }
 
+fn report_trials(group: Group, tried: &[alone::Trying], proven: &mut BTreeMap<String, bool>) {
+    for trying in tried {
+        let (server, client) = (trying.server, trying.client.name());
+        match &trying.failure {
+            None => println!("{group} with {client}: ok: {}", server.feature.name()),
+            Some(failure) => println!("{server} with {client}: FAILED: {}", beginning(failure)),
+        }
+        for trial in [server, trying.client_trial()] {
+            *proven.entry(trial.to_string()).or_default() |= trying.failure.is_none();
+        }
+    }
+}
+
+/// As much of a log as one wants to see of many.
+fn beginning(failure: &str) -> String {
+    failure.lines().take(12).collect::<Vec<_>>().join("\n    ")
+}
+
 fn report(group: Group, meetings: &[alone::Meeting], proven: &mut BTreeMap<String, bool>) {
     let mut good: BTreeMap<Peer, Vec<String>> = BTreeMap::new();
     for meeting in meetings {
         match &meeting.failure {
             None => good.entry(meeting.client).or_default().push(meeting.server.suite.to_string()),
             Some(failure) => {
-                let lines: Vec<&str> = failure.lines().collect();
-                let shown = lines.get(..lines.len().min(12)).unwrap_or_default();
-                println!(
-                    "{} with {}: FAILED: {}",
-                    meeting.server,
-                    meeting.client.name(),
-                    shown.join("\n    ")
-                );
+                println!("{} with {}: FAILED: {}", meeting.server, meeting.client.name(), beginning(failure));
             }
         }
         for cell in [meeting.server, meeting.client_cell()] {
