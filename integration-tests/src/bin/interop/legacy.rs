@@ -9,7 +9,7 @@ use opensspi_integration_tests::ours::speaks_legacy;
 use opensspi_integration_tests::peers::{Peer, Version};
 use serde_json::{Value, json};
 
-use crate::{Wanted, progress, result, shown, version};
+use crate::{Wanted, progress, result, version};
 
 /// What was run.
 #[derive(Default)]
@@ -90,7 +90,7 @@ impl Ran {
             "\n# The old protocols\n\n\
              SSL 3.0, TLS 1.0, 1.1, and TLS 1.2 with the suites of its time. A cell is a handshake with this suite and no\n\
              other on offer, {} MB each way with every byte checked (less with tlslite-ng and scapy, which take minutes for\n\
-             that), and both ends agreed on version and suite. What is not run has its reason in\n\
+             that), and both ends agreed on version and suite. What is not run has its reason below the table, from\n\
              `integration-tests/suites.toml`; a dash stands where a version does not allow the suite.\n\n",
             scale.bytes / 1_000_000
         );
@@ -109,6 +109,7 @@ impl Ran {
     fn table(&self, page: &mut String, peer: Peer) {
         let columns =
             || Role::ALL.into_iter().flat_map(|role| Version::LEGACY.map(|version| (role, version)));
+        let mut reasons = Reasons::default();
         page.push('|');
         for (role, version) in columns() {
             let does = if role == Role::Server { "serves" } else { "connects" };
@@ -120,7 +121,7 @@ impl Ran {
             for (role, version) in columns() {
                 let cell = Cell { peer, role, version, suite };
                 let outcome = self.cells.iter().find(|(ran, _)| *ran == cell).map(|(_, outcome)| outcome);
-                let _ = write!(page, " {} |", shown(outcome, suite.is_legal_in(version)));
+                let _ = write!(page, " {} |", reasons.shown(outcome, suite.is_legal_in(version)));
             }
             page.push('\n');
         }
@@ -129,9 +130,34 @@ impl Ran {
             for (role, version) in columns() {
                 let trial = Trial { peer, role, version, feature };
                 let outcome = self.trials.iter().find(|(ran, _)| *ran == trial).map(|(_, outcome)| outcome);
-                let _ = write!(page, " {} |", shown(outcome, feature.versions().contains(&version)));
+                let _ = write!(page, " {} |", reasons.shown(outcome, feature.versions().contains(&version)));
             }
             page.push('\n');
         }
+        page.push('\n');
+        for (number, reason) in (1..).zip(&reasons.0) {
+            let _ = writeln!(page, "{number}. not run: {reason}");
+        }
+    }
+}
+
+/// Why cells of one table were not run, by number.
+#[derive(Default)]
+struct Reasons(Vec<String>);
+
+impl Reasons {
+    fn shown(&mut self, outcome: Option<&Outcome>, exists: bool) -> String {
+        let reason = match outcome {
+            _ if !exists => return "–".to_owned(),
+            Some(Outcome::Ok) => return "ok".to_owned(),
+            Some(Outcome::Failed(_)) => return "FAILED".to_owned(),
+            Some(Outcome::NotRun(reason)) => reason.as_str(),
+            None => "left out on the command line",
+        };
+        let known = self.0.iter().position(|known| known == reason).unwrap_or_else(|| {
+            self.0.push(reason.to_owned());
+            self.0.len() - 1
+        });
+        format!("({})", known + 1)
     }
 }

@@ -209,14 +209,10 @@ fn page(ran: &[Ran], scale: Scale) -> String {
 }
 
 fn cell(ran: &[Ran], case: Case) -> String {
-    let exists = Case::of(case.peer).any(|known| known == case);
-    shown(ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome), exists)
-}
-
-/// A cell of the page.
-pub(crate) fn shown(outcome: Option<&Outcome>, exists: bool) -> String {
-    match outcome {
-        _ if !exists => "–".to_owned(),
+    if !Case::of(case.peer).any(|known| known == case) {
+        return "–".to_owned();
+    }
+    match ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome) {
         Some(Outcome::Ok) => "ok".to_owned(),
         Some(Outcome::NotRun(reason)) => format!("not run: {reason}"),
         Some(Outcome::Failed(_)) => "FAILED".to_owned(),
