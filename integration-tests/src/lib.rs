@@ -20,11 +20,13 @@
 //! | our end, as a server and as a client | [`ours`] |
 //! | any peer as an echo server or as its client | [`echo`] |
 //! | what is tried: peer × role × version × feature | [`matrix`], and `skipped.toml` for what is left out |
+//! | servers with STARTTLS, a browser, Node.js, with the command `opensspi` | [`applications`] |
 //! | the old protocols: peer × role × version × suite | [`legacy`], and `suites.toml` for what peers lack |
 //! | both as tables, at full size; the peers against each other | `src/bin/interop` |
 //! | many connections, for a long time | `src/bin/soak` |
 //! | the CPU seconds of our server beside OpenSSL's | `src/bin/speed` |
 
+pub mod applications;
 pub mod echo;
 pub mod legacy;
 pub mod matrix;

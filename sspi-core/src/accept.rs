@@ -14,6 +14,11 @@ pub struct AcceptRequest {
     pub application_protocols: Option<Vec<Vec<u8>>>,
     /// The protocols that may be spoken, among those that the credential has; `None` leaves it to the configuration.
     pub protocols: Option<SpProt>,
+    /// The application judges the certificate that the initiator shows, and the package accepts any, as
+    /// [`IscReq::MANUAL_CRED_VALIDATION`](crate::IscReq::MANUAL_CRED_VALIDATION) has it for the other role. There is no
+    /// `ASC_REQ` bit: Windows never judges the certificates of clients, and leaves them to every application. Whether one is
+    /// asked for is not decided here.
+    pub manual_cred_validation: bool,
 }
 
 /// A handshake in the server's role: tokens in, tokens out, until it yields a context.

@@ -98,6 +98,9 @@ pub trait ReceivingHalf: Send {
 }
 
 /// A context after its handshake. `DeleteSecurityContext` is dropping it.
+///
+/// A package whose halves are two values of their own does not implement this itself: see
+/// [`PairedContext`](crate::PairedContext).
 pub trait SecurityContext: SendingHalf + ReceivingHalf {
     /// `QueryContextAttributes`: what was negotiated. The attributes outlive the context and can be shared.
     fn attributes(&self) -> Arc<dyn QueryContextAttributes>;
@@ -108,11 +111,7 @@ pub trait SecurityContext: SendingHalf + ReceivingHalf {
     /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context, which is what is answered unless a package says
     /// otherwise.
     fn security_context_token(&self) -> Result<Account, Error> {
-        Err(Error::new(
-            SecStatus::SEC_E_NO_IMPERSONATION,
-            Fault::Configuration,
-            format!("{} maps its peers to no account", self.attributes().package_info().name),
-        ))
+        Err(no_account(&*self.attributes()))
     }
 
     /// The two halves, for two threads.
@@ -135,8 +134,22 @@ pub trait SecurityContext: SendingHalf + ReceivingHalf {
     /// `SEC_E_UNSUPPORTED_FUNCTION` for packages that cannot, which is what is answered unless a package says otherwise; the
     /// context is not touched.
     fn export(&self) -> Result<ExportedContext, Error> {
-        Err(Error::unsupported(&self.attributes().package_info().name, "ExportSecurityContext"))
+        Err(no_export(&*self.attributes()))
     }
+}
+
+/// What a context answers behind which no account stands.
+pub(crate) fn no_account(attributes: &dyn QueryContextAttributes) -> Error {
+    Error::new(
+        SecStatus::SEC_E_NO_IMPERSONATION,
+        Fault::Configuration,
+        format!("{} maps its peers to no account", attributes.package_info().name),
+    )
+}
+
+/// What a context answers that cannot be exported.
+pub(crate) fn no_export(attributes: &dyn QueryContextAttributes) -> Error {
+    Error::unsupported(&attributes.package_info().name, "ExportSecurityContext")
 }
 
 /// What a half, which does not know its package's name, calls it.

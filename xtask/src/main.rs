@@ -6,6 +6,7 @@
 //! | [`lengths`] | `lengths`: long files and functions |
 //! | [`spec_keys`] | `spec-keys`: the documents that doc comments name |
 //! | [`steps`], [`peers`] | `test` and `check`: everything, in order |
+//! | [`unpack`] | `interop`: the applications that it meets |
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
@@ -17,6 +18,7 @@ mod public_api;
 mod source;
 mod spec_keys;
 mod steps;
+mod unpack;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -144,12 +146,19 @@ what it is two of. Tests are not counted.",
         name: "interop",
         summary: "Runs the matrix of real peers, and writes docs/interop.md with --full",
         help: "\
-Usage: cargo xtask interop --full [--json] [other arguments of the interop program]
+Usage: cargo xtask interop --full [--no-install] [--json] [other arguments of the interop program]
 
-Builds the interop program of opensspi-integration-tests for release and runs it with the arguments given.
-With --full it first installs what takes minutes, an OpenSSL 1.1.1 below the target folder, and also writes
-docs/interop.md, unless --write says another file. `cargo xtask interop -- --help` shows the program's own
-arguments.",
+Builds the interop program of opensspi-integration-tests and the command opensspi for release, and runs the
+first with the arguments given. With --full it also writes docs/interop.md, unless --write says another file.
+`cargo xtask interop -- --help` shows the program's own arguments.
+
+With --full, mail servers, a directory, a browser and the like are met too. Those that this machine does not
+have are downloaded with apt-get and unpacked in the target folder (about 150 MB, once). Nothing is installed
+and no service is started: they run as nobody, on 127.0.0.1 and ports of their own. Peers of the old protocols
+are put there too, of which an OpenSSL 1.1.1 takes minutes.
+
+Options:
+  --no-install     download nothing; applications that are missing are reported as not run",
         run: interop,
     },
     Verb {
@@ -337,16 +346,12 @@ fn lengths_verb(root: &Path, arguments: &[String]) -> Result<(), Failure> {
 /// Builds a program of opensspi-integration-tests for release and runs it.
 fn integration_program(root: &Path, name: &str, arguments: &[String]) -> Result<(), Failure> {
     let mut command = Command::new(cargo());
-    command.current_dir(root).args([
-        "run",
-        "--release",
-        "-p",
-        "opensspi-integration-tests",
-        "--bin",
-        name,
-        "--",
-    ]);
-    match command.args(arguments).status() {
+    command.args(["run", "--release", "-p", "opensspi-integration-tests", "--bin", name, "--"]);
+    run_in(root, command.args(arguments))
+}
+
+fn run_in(root: &Path, command: &mut Command) -> Result<(), Failure> {
+    match command.current_dir(root).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::Found(status.to_string())),
         Err(error) => Err(Failure::Broken(format!("cargo did not start: {error}"))),
@@ -354,10 +359,22 @@ fn integration_program(root: &Path, name: &str, arguments: &[String]) -> Result<
 }
 
 fn interop(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    let mut arguments = passed_on(arguments).to_vec();
+    let before = arguments.len();
+    arguments.retain(|argument| argument != "--no-install");
+    let may_install = arguments.len() == before;
     if arguments.iter().any(|argument| argument == "--full") {
-        install_all_parts(root)?;
+        run_in(root, Command::new(cargo()).args(["build", "--release", "-p", "opensspi-cli"]))?;
+        let folder = unpack::folder(root);
+        if may_install && let Err(why) = unpack::unpack(&folder) {
+            eprintln!("not every application is here: {why}");
+        }
+        if may_install {
+            install_all_parts(root)?;
+        }
+        arguments.extend(["--packages".to_owned(), folder.display().to_string()]);
     }
-    integration_program(root, "interop", &interop_arguments(arguments))
+    integration_program(root, "interop", &interop_arguments(&arguments))
 }
 
 fn speed(root: &Path, arguments: &[String]) -> Result<(), Failure> {

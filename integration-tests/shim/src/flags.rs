@@ -28,7 +28,6 @@ pub(crate) struct Options {
     /// Paths of PEM files.
     pub(crate) key_file: Option<String>,
     pub(crate) cert_file: Option<String>,
-    pub(crate) trust_cert: Option<String>,
     pub(crate) verify_peer: bool,
     pub(crate) verify_fail: bool,
     pub(crate) require_any_client_certificate: bool,
@@ -212,7 +211,8 @@ const FLAGS: &[Flag] = &[
     // Certificates.
     some!("-key-file", key_file, text),
     some!("-cert-file", cert_file, text),
-    some!("-trust-cert", trust_cert, text),
+    // Whom to trust does not matter where every certificate is accepted.
+    value("-trust-cert", |_, _| Ok(())),
     switch("-verify-peer", |o| o.verify_peer = true),
     switch("-verify-fail", |o| o.verify_fail = true),
     switch("-require-any-client-certificate", |o| o.require_any_client_certificate = true),

@@ -8,19 +8,16 @@
 //!
 //! - **client**: the application judges (`ISC_REQ_MANUAL_CRED_VALIDATION`) and accepts; with `-verify-peer` and
 //!   `-verify-fail` the package judges, by a pin that no certificate has;
-//! - **server**: the package always judges, for it has no other way. It accepts the certificates that the runner has, by
-//!   their pins: those in the folder of `-cert-file`, in `-trust-cert` and in `-expect-peer-cert-file`. With
-//!   `-verify-fail`, none.
+//! - **server**: the application judges (`AcceptRequest::manual_cred_validation`) and accepts; with `-verify-fail` the
+//!   package judges in the same way.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use schannel::{
-    CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Environment, Materials, Schannel,
-    SchannelConfig,
+    CertificateConfig, ClientAuth, ClientCertificate, Environment, Materials, Schannel, SchannelConfig,
 };
 use sspi_core::{
     AcceptRequest, AscReq, CertificateIdentity, Clock, CredentialUse, CredentialsHandle, CredentialsRequest,
@@ -63,6 +60,7 @@ impl Package {
                 flags: AscReq::EXTENDED_ERROR | AscReq::STREAM,
                 application_protocols: Some(alpn),
                 protocols: bits,
+                manual_cred_validation: !options.verify_fail,
                 ..AcceptRequest::default()
             };
             return Ok(Handshaking::Server(credentials.accept(&request)?));
@@ -120,37 +118,11 @@ fn server(options: &Options) -> SchannelConfig {
             (false, true) => ClientAuth::Optional,
             (false, false) => ClientAuth::None,
         },
-        pins: if options.verify_fail { vec![hex(&NO_CERTIFICATE)] } else { known_certificates(options) },
+        pins: vec![hex(&NO_CERTIFICATE)],
         send_ca_list: false,
         ocsp_response: options.ocsp_response.as_ref().map(|answer| format!("{BASE64}{answer}")),
         ..SchannelConfig::default()
     }
-}
-
-/// Files that are longer hold no certificates of the runner's.
-const MAX_CERTIFICATE_FILE: u64 = 1 << 20;
-
-/// Pins of the runner's certificates, and of none.
-fn known_certificates(options: &Options) -> Vec<String> {
-    let folder = options.cert_file.as_ref().and_then(|file| Path::new(file).parent());
-    let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
-    let beside = folder.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
-    let named =
-        [&options.trust_cert, &options.expect_peer_cert_file].into_iter().flatten().map(PathBuf::from);
-    let is_short = |path: &PathBuf| {
-        fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= MAX_CERTIFICATE_FILE)
-    };
-    let files = beside.map(|entry| entry.path()).chain(named).filter(is_short);
-    let mut pins: Vec<String> = files
-        .filter_map(|path| fs::read(path).ok())
-        .flat_map(|file| pem::certificates(&file))
-        .filter_map(|der| CertificateSummary::from_der(&der).ok())
-        .map(|summary| hex(&summary.sha256))
-        .collect();
-    pins.push(hex(&NO_CERTIFICATE));
-    pins.sort_unstable();
-    pins.dedup();
-    pins
 }
 
 /// The certificate that a client shows to whoever asks for one.

@@ -1,4 +1,4 @@
-//! Programs on libraries of long ago: `peers/tlslite_peer.py`, `scapy_peer.py`, `nassl_peer.py` and `node_peer.js`.
+//! Programs on libraries of long ago: `peers/tlslite_peer.py`, `scapy_peer.py`, `nassl_peer.py` and `node010_peer.js`.
 
 use super::process::{Launch, Stdout};
 use super::program::{self, Program};
@@ -60,7 +60,7 @@ impl Program for Node {
     fn launch(_: &[String], _: bool) -> Result<Launch, PeerError> {
         let node = installed("node").map_err(PeerError::new)?.join("bin/node");
         let mut launch = Launch::new(&argument(&node), Stdout::Data);
-        launch.argument(format!("{PROGRAMS}/node_peer.js"));
+        launch.argument(format!("{PROGRAMS}/node010_peer.js"));
         Ok(launch)
     }
 }

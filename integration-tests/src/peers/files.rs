@@ -40,24 +40,25 @@ impl From<&Identity> for Identity {
 
 /// The files a peer is given, in a folder of its own that goes when the peer goes.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(crate) struct Files {
     folder: tempfile::TempDir,
 }
 
 impl Files {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { folder: tempfile::Builder::new().prefix("opensspi-peer-").tempdir()? })
     }
 
     /// Writes a file and gives its path as an argument.
-    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<String> {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<String> {
         let path = self.folder.path().join(name);
         fs::write(&path, content)?;
         Ok(argument(&path))
     }
 
     /// Writes chain and key, and gives their paths.
-    pub(super) fn certificate(&self, certificate: &Identity) -> io::Result<(String, String)> {
+    pub(crate) fn certificate(&self, certificate: impl Into<Identity>) -> io::Result<(String, String)> {
+        let certificate = certificate.into();
         Ok((
             self.write("certificate.pem", &certificate.chain)?,
             self.write("certificate.key", &certificate.key)?,

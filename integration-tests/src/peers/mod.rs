@@ -32,8 +32,10 @@ pub use process::{PeerError, Process};
 pub use report::Negotiated;
 pub use version::Version;
 
-use files::{Files, argument};
+pub(crate) use files::Files;
+use files::argument;
 use process::derefs_to_process;
+pub(crate) use report::listening_port;
 
 /// Says whether a test can run that needs these peers.
 ///
@@ -76,7 +78,7 @@ pub fn note(what: &str) {
 }
 
 /// Where a program is, by PATH.
-fn find_program(name: &str) -> Option<PathBuf> {
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }

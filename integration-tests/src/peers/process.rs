@@ -103,7 +103,7 @@ impl Launch {
     }
 
     /// Starts it and waits until it listens on `port`.
-    pub(super) fn serve(&self, port: u16) -> Result<Process, PeerError> {
+    pub(crate) fn serve(&self, port: u16) -> Result<Process, PeerError> {
         let process = self.start()?;
         process.wait_until_it_listens(port)?;
         Ok(process)

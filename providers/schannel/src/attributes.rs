@@ -25,7 +25,11 @@ use crate::first_flight::version_bits;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Requested {
     Initiator(IscReq),
-    Acceptor(AscReq),
+    Acceptor {
+        flags: AscReq,
+        /// The application judges the client's certificate.
+        manual: bool,
+    },
 }
 
 /// The attributes of an established context.
@@ -169,7 +173,7 @@ impl QueryContextAttributes for Attributes {
                         .with_if(mutual, IscRet::MUTUAL_AUTH),
                 )
             }
-            Requested::Acceptor(requested) => {
+            Requested::Acceptor { flags: requested, manual } => {
                 let always = AscRet::REPLAY_DETECT
                     | AscRet::SEQUENCE_DETECT
                     | AscRet::CONFIDENTIALITY
@@ -178,7 +182,7 @@ impl QueryContextAttributes for Attributes {
                     always
                         .with_if(requested.contains(AscReq::INTEGRITY), AscRet::INTEGRITY)
                         .with_if(requested.contains(AscReq::EXTENDED_ERROR), AscRet::EXTENDED_ERROR)
-                        .with_if(self.session.peer_chain.is_some(), AscRet::MUTUAL_AUTH),
+                        .with_if(self.session.peer_chain.is_some() && !manual, AscRet::MUTUAL_AUTH),
                 )
             }
         }

@@ -9,7 +9,7 @@ use sspi_core::{
 
 use crate::attributes::{Attributes, Requested};
 use crate::backend::rustls::{ClientConfigs, ClientParameters, Established, Handshake, Progress};
-use crate::context::Context;
+use crate::context::{self, Context};
 
 /// A handshake as client.
 pub(crate) struct Client {
@@ -48,7 +48,7 @@ impl Client {
         let Established { session, sending, receiving, tickets } = established;
         let attributes =
             Attributes::new(Arc::clone(&self.info), session, self.requested, self.target.take(), self.start);
-        Context::new(sending, receiving, tickets, attributes)
+        context::new(sending, receiving, tickets, attributes)
     }
 }
 

@@ -8,9 +8,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sspi_core::{
-    Account, AlertLevel, ControlToken, Decrypted, Error, ExportedContext, Fault, QualityOfProtection,
-    QueryContextAttributes, ReceivingHalf, Renegotiation, RenegotiationRefused, SecBuffer, SecBufferType,
-    SecStatus, SecurityContext, SendingHalf, SplitContext, SplitRefused, StreamSizes,
+    Account, AlertLevel, ControlToken, Decrypted, Error, Fault, PairedContext, QualityOfProtection,
+    QueryContextAttributes, ReceivingHalf, SecBuffer, SecBufferType, SecStatus, SendingHalf, SharedPart,
+    StreamSizes,
 };
 
 use crate::attributes::Attributes;
@@ -79,7 +79,7 @@ impl Shared {
 }
 
 /// The half that sends.
-struct Sender {
+pub(crate) struct Sender {
     protection: Protection,
     suite: &'static SuiteRow,
     shared: Arc<Shared>,
@@ -88,7 +88,7 @@ struct Sender {
 }
 
 /// The half that receives.
-struct Receiver {
+pub(crate) struct Receiver {
     protection: Protection,
     suite: &'static SuiteRow,
     is_client: bool,
@@ -105,38 +105,53 @@ struct Receiver {
 }
 
 /// An established context on the rustls backend.
-pub(crate) struct Context {
-    sender: Sender,
-    receiver: Receiver,
-    attributes: Arc<Attributes>,
+pub(crate) type Context = PairedContext<Negotiated>;
+
+/// What belongs to neither half: what was negotiated.
+pub(crate) struct Negotiated(Arc<Attributes>);
+
+impl SharedPart for Negotiated {
+    type Sender = Sender;
+    type Receiver = Receiver;
+
+    fn attributes(&self) -> Arc<dyn QueryContextAttributes> {
+        Arc::clone(&self.0) as _
+    }
+
+    fn security_context_token(&self) -> Result<Account, Error> {
+        Err(Error::new(
+            SecStatus::SEC_E_NO_IMPERSONATION,
+            Fault::Configuration,
+            "the peer's certificate is not mapped to an account",
+        ))
+    }
 }
 
-impl Context {
-    pub(crate) fn new(
-        sending: Protection,
-        receiving: Protection,
-        tickets: Option<Tickets>,
-        attributes: Attributes,
-    ) -> Self {
-        let (suite, is_client) = (attributes.suite(), attributes.is_client());
-        let shared = Arc::new(Shared::default());
-        Self {
-            sender: Sender { protection: sending, suite, shared: Arc::clone(&shared), closed: false },
-            receiver: Receiver {
-                protection: receiving,
-                suite,
-                is_client,
-                shared,
-                expired: false,
-                fragment: Vec::new(),
-                tickets,
-                empty_records: 0,
-                warnings: 0,
-                key_updates: 0,
-                renegotiations: 0,
-            },
-            attributes: Arc::new(attributes),
-        }
+/// A context from what the handshake left.
+pub(crate) fn new(
+    sending: Protection,
+    receiving: Protection,
+    tickets: Option<Tickets>,
+    attributes: Attributes,
+) -> Context {
+    let (suite, is_client) = (attributes.suite(), attributes.is_client());
+    let shared = Arc::new(Shared::default());
+    Context {
+        sender: Sender { protection: sending, suite, shared: Arc::clone(&shared), closed: false },
+        receiver: Receiver {
+            protection: receiving,
+            suite,
+            is_client,
+            shared,
+            expired: false,
+            fragment: Vec::new(),
+            tickets,
+            empty_records: 0,
+            warnings: 0,
+            key_updates: 0,
+            renegotiations: 0,
+        },
+        shared: Negotiated(Arc::new(attributes)),
     }
 }
 
@@ -498,72 +513,6 @@ impl Receiver {
 fn flood(count: &mut usize, limit: usize, what: &'static str) -> Result<(), status::Error> {
     *count += 1;
     if *count > limit { Err(status::Error::Flood { what, limit }) } else { Ok(()) }
-}
-
-impl SendingHalf for Context {
-    fn encrypt_message(
-        &mut self,
-        quality: QualityOfProtection,
-        memory: &mut [u8],
-        buffers: &mut [SecBuffer],
-    ) -> Result<(), Error> {
-        self.sender.encrypt_message(quality, memory, buffers)
-    }
-
-    fn make_signature(
-        &mut self,
-        quality: QualityOfProtection,
-        memory: &mut [u8],
-        buffers: &mut [SecBuffer],
-    ) -> Result<(), Error> {
-        self.sender.make_signature(quality, memory, buffers)
-    }
-
-    fn apply_control_token(&mut self, token: &ControlToken) -> Result<Vec<u8>, Error> {
-        self.sender.apply_control_token(token)
-    }
-}
-
-impl ReceivingHalf for Context {
-    fn decrypt_message(&mut self, memory: &mut [u8], buffers: &mut [SecBuffer]) -> Result<Decrypted, Error> {
-        self.receiver.decrypt_message(memory, buffers)
-    }
-
-    fn verify_signature(
-        &mut self,
-        memory: &[u8],
-        buffers: &[SecBuffer],
-    ) -> Result<QualityOfProtection, Error> {
-        self.receiver.verify_signature(memory, buffers)
-    }
-}
-
-impl SecurityContext for Context {
-    fn attributes(&self) -> Arc<dyn QueryContextAttributes> {
-        Arc::clone(&self.attributes) as _
-    }
-
-    fn security_context_token(&self) -> Result<Account, Error> {
-        Err(Error::new(
-            SecStatus::SEC_E_NO_IMPERSONATION,
-            Fault::Configuration,
-            "the peer's certificate is not mapped to an account",
-        ))
-    }
-
-    fn split(self: Box<Self>) -> Result<SplitContext, SplitRefused> {
-        let Self { sender, receiver, attributes } = *self;
-        Ok(SplitContext { sender: Box::new(sender), receiver: Box::new(receiver), attributes })
-    }
-
-    fn renegotiate(self: Box<Self>, _extra: &[u8]) -> Result<Renegotiation, RenegotiationRefused> {
-        let error = Error::unsupported(NAME, "renegotiation on this connection");
-        Err(RenegotiationRefused { context: self, error })
-    }
-
-    fn export(&self) -> Result<ExportedContext, Error> {
-        Err(Error::unsupported(NAME, "ExportSecurityContext"))
-    }
 }
 
 #[cfg(test)]

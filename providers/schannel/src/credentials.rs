@@ -8,7 +8,9 @@ use sspi_core::{
     InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes, SecStatus, SpProt,
 };
 
-use crate::backend::rustls::{ClientConfigs, Identity, ServerConfigs, Settings, VerifyPolicy, check_alpn};
+use crate::backend::rustls::{
+    ClientConfigs, Identity, ServerConfigs, Settings, Verification, VerifyPolicy, check_alpn,
+};
 use crate::certificate::pem;
 use crate::cipher_suites::{SUITES, SuiteRow};
 use crate::client::Client;
@@ -69,7 +71,7 @@ impl SchannelCredentials {
             }
             let configs = ServerConfigs::new(settings);
             // What cannot be used shows now, not with the first connection.
-            configs.config(SpProt(u32::MAX), false)?;
+            configs.config(SpProt(u32::MAX), Verification::default())?;
             Role::Inbound(configs)
         } else {
             let configs = ClientConfigs::new(settings);

@@ -6,8 +6,10 @@ use std::time::SystemTime;
 use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Error, Failure, PackageInfo, SpProt, Step};
 
 use crate::attributes::{Attributes, Requested};
-use crate::backend::rustls::{Established, Handshake, Progress, ServerConfigs, ServerParameters};
-use crate::context::Context;
+use crate::backend::rustls::{
+    Established, Handshake, Progress, ServerConfigs, ServerParameters, Verification,
+};
+use crate::context::{self, Context};
 
 /// A handshake as server.
 pub(crate) struct Server {
@@ -28,21 +30,24 @@ impl Server {
             ServerParameters {
                 protocols: request.protocols.map_or(SpProt::SERVERS, |p| p.intersection(SpProt::SERVERS)),
                 alpn: request.application_protocols.as_deref(),
-                mutual: request.flags.contains(AscReq::MUTUAL_AUTH),
+                verification: Verification {
+                    mutual: request.flags.contains(AscReq::MUTUAL_AUTH),
+                    manual: request.manual_cred_validation,
+                },
                 extended_errors: request.flags.contains(AscReq::EXTENDED_ERROR),
             },
         )?;
         Ok(Self {
             info: Arc::clone(info),
             handshake,
-            requested: Requested::Acceptor(request.flags),
+            requested: Requested::Acceptor { flags: request.flags, manual: request.manual_cred_validation },
             start: configs.settings.environment.clock.now(),
         })
     }
     fn context(&self, established: Established) -> Context {
         let Established { session, sending, receiving, tickets } = established;
         let attributes = Attributes::new(Arc::clone(&self.info), session, self.requested, None, self.start);
-        Context::new(sending, receiving, tickets, attributes)
+        context::new(sending, receiving, tickets, attributes)
     }
 }
 

@@ -10,7 +10,11 @@ use sspi_core::{
     IscReq, IscRet, Question, SecStatus, Secret,
 };
 use std::sync::Arc;
-use support::{World, accept_request, established, handshake, initialize_request, no_questions, send};
+use support::{
+    World, accept_request, established, handshake, initialize_request, judged_by_the_application,
+    no_questions, send,
+};
+use test_support::Pki;
 use test_support::pair::{self, open, seal};
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::Tls13, Protocol::Tls12];
@@ -239,6 +243,54 @@ fn a_client_certificate_is_required_optional_or_not_asked_for() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_server_whose_application_judges_takes_any_certificate_and_still_insists_on_one() {
+    let world = World::default();
+    let stranger = Pki::named("Somebody Else").client("mallory").issue();
+    let expired = world.pki.client("alice").expired().issue();
+    for protocol in PROTOCOLS {
+        let server = SchannelConfig { client_auth: ClientAuth::Required, ..world.server(&[protocol]) };
+        let server = world.inbound(server);
+        for shown in [&stranger, &expired] {
+            let certificates = vec![world.certificate(shown)];
+            let client = world.outbound(SchannelConfig { certificates, ..world.client(&[protocol]) });
+            let (_, s) = judged_by_the_application(&*client, &*server);
+            let attributes = s.unwrap_or_else(|e| panic!("{protocol:?}: {e}")).context.attributes();
+            assert_eq!(attributes.remote_certificate().unwrap().leaf(), shown.leaf_der());
+            let ContextFlags::Acceptor(flags) = attributes.flags() else { panic!("an acceptor's flags") };
+            assert!(!flags.contains(AscRet::MUTUAL_AUTH), "nobody has verified it yet");
+        }
+        let (_, s) = judged_by_the_application(&*world.outbound(world.client(&[protocol])), &*server);
+        assert_eq!(s.err().unwrap().status(), SecStatus::SEC_E_NO_CREDENTIALS, "{protocol:?}");
+    }
+}
+
+#[test]
+fn what_the_application_judged_is_resumed_only_where_it_judges_again() {
+    let world = World::default();
+    let stranger = Pki::named("Somebody Else").client("mallory").issue();
+    for protocol in PROTOCOLS {
+        let server = SchannelConfig {
+            client_auth: ClientAuth::Required,
+            // So that the client shows it even where this package judges.
+            send_ca_list: false,
+            ..world.server(&[protocol])
+        };
+        let server = world.inbound(server);
+        let certificates = vec![world.certificate(&stranger)];
+        let client = world.outbound(SchannelConfig { certificates, ..world.client(&[protocol]) });
+        for resumed in [false, true] {
+            let (c, s) = judged_by_the_application(&*client, &*server);
+            let (mut c, mut s) = (c.unwrap(), s.unwrap());
+            assert_eq!(s.context.attributes().session_info().unwrap().reconnect, resumed, "{protocol:?}");
+            // The tickets of TLS 1.3 come with the first data.
+            assert_eq!(send(&mut s, &mut c, b"data"), b"data");
+        }
+        let (_, s) = handshake(&*client, &*server, usize::MAX);
+        assert_eq!(s.err().unwrap().status(), SecStatus::SEC_E_UNTRUSTED_ROOT, "{protocol:?}");
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use sspi_core::{
     AcceptRequest, Account, ContextFlags, ControlToken, Decrypted, Error, ExportedContext, Fault,
-    InitializeRequest, KeyInfo, Lifespan, PackageInfo, QualityOfProtection, QueryContextAttributes,
-    ReceivingHalf, Renegotiation, RenegotiationRefused, SecBuffer, SecBufferType, SecStatus, Secret,
-    SecurityContext, SendingHalf, Sizes, SplitContext, SplitRefused,
+    InitializeRequest, KeyInfo, Lifespan, PackageInfo, PairedContext, QualityOfProtection,
+    QueryContextAttributes, ReceivingHalf, Renegotiation, RenegotiationRefused, SecBuffer, SecBufferType,
+    SecStatus, Secret, SecurityContext, SendingHalf, SharedPart, Sizes,
 };
 use sspi_core::{AlgId, AscRet, IscRet};
 
@@ -367,63 +367,28 @@ impl ReceivingHalf for Receiver {
 }
 
 /// The context.
-pub(super) struct ToyContext {
+pub(super) type ToyContext = PairedContext<Kept>;
+
+/// What belongs to neither half.
+pub(super) struct Kept {
     session: Arc<Session>,
     account: Option<Account>,
-    sender: Sender,
-    receiver: Receiver,
     /// With what to negotiate again; an imported context has nothing.
     known: Option<Arc<Known>>,
 }
 
-impl ToyContext {
-    pub(super) fn new(session: Session, account: Option<Account>, known: Option<Arc<Known>>) -> Self {
-        let client = matches!(session.flags, ContextFlags::Initiator(_));
-        let sender = Sender { direction: Direction::new(&session.key, client), closed: false };
-        let receiver = Receiver { direction: Direction::new(&session.key, !client), end: None };
-        Self { session: Arc::new(session), account, sender, receiver, known }
-    }
+/// A context from what its handshake left.
+pub(super) fn new(session: Session, account: Option<Account>, known: Option<Arc<Known>>) -> ToyContext {
+    let client = matches!(session.flags, ContextFlags::Initiator(_));
+    let sender = Sender { direction: Direction::new(&session.key, client), closed: false };
+    let receiver = Receiver { direction: Direction::new(&session.key, !client), end: None };
+    PairedContext { sender, receiver, shared: Kept { session: Arc::new(session), account, known } }
 }
 
-impl SendingHalf for ToyContext {
-    fn encrypt_message(
-        &mut self,
-        quality: QualityOfProtection,
-        memory: &mut [u8],
-        buffers: &mut [SecBuffer],
-    ) -> Result<(), Error> {
-        self.sender.encrypt_message(quality, memory, buffers)
-    }
+impl SharedPart for Kept {
+    type Sender = Sender;
+    type Receiver = Receiver;
 
-    fn make_signature(
-        &mut self,
-        quality: QualityOfProtection,
-        memory: &mut [u8],
-        buffers: &mut [SecBuffer],
-    ) -> Result<(), Error> {
-        self.sender.make_signature(quality, memory, buffers)
-    }
-
-    fn apply_control_token(&mut self, token: &ControlToken) -> Result<Vec<u8>, Error> {
-        self.sender.apply_control_token(token)
-    }
-}
-
-impl ReceivingHalf for ToyContext {
-    fn decrypt_message(&mut self, memory: &mut [u8], buffers: &mut [SecBuffer]) -> Result<Decrypted, Error> {
-        self.receiver.decrypt_message(memory, buffers)
-    }
-
-    fn verify_signature(
-        &mut self,
-        memory: &[u8],
-        buffers: &[SecBuffer],
-    ) -> Result<QualityOfProtection, Error> {
-        self.receiver.verify_signature(memory, buffers)
-    }
-}
-
-impl SecurityContext for ToyContext {
     fn attributes(&self) -> Arc<dyn QueryContextAttributes> {
         Arc::clone(&self.session) as Arc<dyn QueryContextAttributes>
     }
@@ -435,38 +400,33 @@ impl SecurityContext for ToyContext {
         })
     }
 
-    fn split(self: Box<Self>) -> Result<SplitContext, SplitRefused> {
-        let attributes = self.attributes();
-        let Self { sender, receiver, .. } = *self;
-        Ok(SplitContext { sender: Box::new(sender), receiver: Box::new(receiver), attributes })
-    }
-
-    fn renegotiate(self: Box<Self>, _extra: &[u8]) -> Result<Renegotiation, RenegotiationRefused> {
-        let Some(known) = self.known.clone() else {
+    fn renegotiate(context: Box<ToyContext>, _extra: &[u8]) -> Result<Renegotiation, RenegotiationRefused> {
+        let Self { session, known, .. } = &context.shared;
+        let Some(known) = known else {
             let error = Error::unsupported("Toy", "renegotiation of an imported context");
-            return Err(RenegotiationRefused { context: self, error });
+            return Err(RenegotiationRefused { context, error });
         };
-        let shared = &self.session.shared;
-        let renegotiation = match self.session.flags {
+        let shared = &session.shared;
+        let renegotiation = match session.flags {
             ContextFlags::Initiator(_) => {
                 let request = InitializeRequest {
-                    target_name: Some(self.session.target.clone()),
+                    target_name: Some(session.target.clone()),
                     ..InitializeRequest::default()
                 };
-                Client::new(shared, &known, &request).map(Inner::Client)
+                Client::new(shared, known, &request).map(Inner::Client)
             }
             ContextFlags::Acceptor(_) => {
-                Server::new(shared, &known, &AcceptRequest::default()).map(Inner::Server)
+                Server::new(shared, known, &AcceptRequest::default()).map(Inner::Server)
             }
         };
         match renegotiation {
             Ok(Inner::Client(client)) => {
-                Ok(Renegotiation::Initialize(Box::new(Again::new(client, self.sender, self.receiver))))
+                Ok(Renegotiation::Initialize(Box::new(Again::new(client, context.sender, context.receiver))))
             }
             Ok(Inner::Server(server)) => {
-                Ok(Renegotiation::Accept(Box::new(Again::new(server, self.sender, self.receiver))))
+                Ok(Renegotiation::Accept(Box::new(Again::new(server, context.sender, context.receiver))))
             }
-            Err(error) => Err(RenegotiationRefused { context: self, error }),
+            Err(error) => Err(RenegotiationRefused { context, error }),
         }
     }
 
@@ -475,21 +435,22 @@ impl SecurityContext for ToyContext {
     /// ```
     ///
     /// An account does not travel: the other process asks its own directory.
-    fn export(&self) -> Result<ExportedContext, Error> {
-        let (role, flags) = match self.session.flags {
+    fn export(context: &ToyContext) -> Result<ExportedContext, Error> {
+        let session = &context.shared.session;
+        let (role, flags) = match session.flags {
             ContextFlags::Initiator(flags) => (0, flags.0),
             ContextFlags::Acceptor(flags) => (1, flags.0),
         };
         let content = [
             &[role],
             &flags.to_be_bytes()[..],
-            &self.sender.direction.sequence.to_be_bytes(),
-            &self.receiver.direction.sequence.to_be_bytes(),
-            self.session.key.expose_secret(),
-            self.session.user.as_bytes(),
+            &context.sender.direction.sequence.to_be_bytes(),
+            &context.receiver.direction.sequence.to_be_bytes(),
+            session.key.expose_secret(),
+            session.user.as_bytes(),
         ];
         Ok(ExportedContext {
-            package: self.session.shared.info.name.to_string(),
+            package: session.shared.info.name.to_string(),
             content: Secret::new(content.concat()),
         })
     }
@@ -537,7 +498,7 @@ pub(super) fn import(
         key: Secret::new(key),
         start: shared.clock.now(),
     };
-    let mut context = ToyContext::new(session, None, None);
+    let mut context = new(session, None, None);
     context.sender.direction.sequence = sending;
     context.receiver.direction.sequence = receiving;
     Ok(Box::new(context))

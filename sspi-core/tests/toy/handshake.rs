@@ -9,7 +9,7 @@ use sspi_core::{
 };
 
 use super::arithmetic::ToyMac;
-use super::context::{Receiver, Sender, Session, ToyContext};
+use super::context::{self, Receiver, Sender, Session};
 use super::{Known, Shared, no_credentials};
 
 /// A token's tag and length.
@@ -178,7 +178,7 @@ impl Client {
                     key: nonces.session_key(&identity.password),
                     start: self.shared.clock.now(),
                 };
-                let context = ToyContext::new(session, None, Some(Arc::clone(&self.known)));
+                let context = context::new(session, None, Some(Arc::clone(&self.known)));
                 self.state = ClientState::Complete;
                 Ok(Step::Complete {
                     context: Box::new(context),
@@ -333,7 +333,7 @@ impl Server {
             target: String::new(),
             start: self.shared.clock.now(),
         };
-        let context = ToyContext::new(session, account, Some(Arc::clone(&self.known)));
+        let context = context::new(session, account, Some(Arc::clone(&self.known)));
         self.state = ServerState::Complete;
         Ok(Step::Complete { context: Box::new(context), token: Vec::new(), used })
     }

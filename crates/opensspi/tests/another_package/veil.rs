@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use opensspi::sspi_core::{
-    AcceptRequest, AcceptSecurityContext, Account, ContextFlags, ControlToken, CredentialUse,
-    CredentialsHandle, CredentialsRequest, Decrypted, Error, ExportedContext, Failure, Fault,
-    InitializeRequest, InitializeSecurityContext, IscRet, PackageInfo, QualityOfProtection,
-    QueryContextAttributes, QueryCredentialsAttributes, ReceivingHalf, Renegotiation, RenegotiationRefused,
-    SecBuffer, SecBufferType, SecPkgFlags, SecStatus, SecurityContext, SecurityPackage, SendingHalf,
-    SplitContext, SplitRefused, Step, StreamSizes,
+    AcceptRequest, AcceptSecurityContext, ContextFlags, ControlToken, CredentialUse, CredentialsHandle,
+    CredentialsRequest, Decrypted, Error, Failure, Fault, InitializeRequest, InitializeSecurityContext,
+    IscRet, PackageInfo, PairedContext, QualityOfProtection, QueryContextAttributes,
+    QueryCredentialsAttributes, ReceivingHalf, SecBuffer, SecBufferType, SecPkgFlags, SecStatus,
+    SecurityPackage, SendingHalf, SharedPart, Step, StreamSizes,
 };
 
 /// Length of a record's header: the length of its data.
@@ -93,7 +92,8 @@ impl Greeting {
         match input.get(..2) {
             None => Ok(Step::Incomplete { missing: Some(2 - input.len()) }),
             Some(word) if word == expected => {
-                let context = Box::new(Context(Arc::new(Attributes(self.info.clone()))));
+                let shared = Attributes(self.info.clone());
+                let context = Box::new(PairedContext { sender: Sender, receiver: Receiver, shared });
                 Ok(Step::Complete { context, token, used: 2 })
             }
             Some(_) => {
@@ -115,6 +115,7 @@ impl AcceptSecurityContext for Greeting {
     }
 }
 
+#[derive(Clone)]
 struct Attributes(PackageInfo);
 
 impl QueryContextAttributes for Attributes {
@@ -131,10 +132,9 @@ impl QueryContextAttributes for Attributes {
     }
 }
 
-#[derive(Clone)]
-struct Context(Arc<Attributes>);
+struct Sender;
 
-impl SendingHalf for Context {
+impl SendingHalf for Sender {
     fn encrypt_message(
         &mut self,
         _quality: QualityOfProtection,
@@ -149,15 +149,6 @@ impl SendingHalf for Context {
         Ok(())
     }
 
-    fn make_signature(
-        &mut self,
-        _: QualityOfProtection,
-        _: &mut [u8],
-        _: &mut [SecBuffer],
-    ) -> Result<(), Error> {
-        Err(Error::unsupported("Veil", "MakeSignature"))
-    }
-
     /// The end is a record without data.
     fn apply_control_token(&mut self, token: &ControlToken) -> Result<Vec<u8>, Error> {
         match token {
@@ -167,7 +158,9 @@ impl SendingHalf for Context {
     }
 }
 
-impl ReceivingHalf for Context {
+struct Receiver;
+
+impl ReceivingHalf for Receiver {
     fn decrypt_message(&mut self, memory: &mut [u8], buffers: &mut [SecBuffer]) -> Result<Decrypted, Error> {
         let all = SecBuffer::find(buffers, SecBufferType::DATA)?;
         let input = &memory[all.clone()];
@@ -195,31 +188,13 @@ impl ReceivingHalf for Context {
         }
         Ok(if length == 0 { Decrypted::Expired } else { Decrypted::Message })
     }
-
-    fn verify_signature(&mut self, _: &[u8], _: &[SecBuffer]) -> Result<QualityOfProtection, Error> {
-        Err(Error::unsupported("Veil", "VerifySignature"))
-    }
 }
 
-impl SecurityContext for Context {
+impl SharedPart for Attributes {
+    type Sender = Sender;
+    type Receiver = Receiver;
+
     fn attributes(&self) -> Arc<dyn QueryContextAttributes> {
-        Arc::<Attributes>::clone(&self.0)
-    }
-
-    fn security_context_token(&self) -> Result<Account, Error> {
-        Err(Error::new(SecStatus::SEC_E_NO_IMPERSONATION, Fault::ApiMisuse, "nobody is authenticated"))
-    }
-
-    fn split(self: Box<Self>) -> Result<SplitContext, SplitRefused> {
-        let attributes = self.attributes();
-        Ok(SplitContext { sender: self.clone(), receiver: self, attributes })
-    }
-
-    fn renegotiate(self: Box<Self>, _extra: &[u8]) -> Result<Renegotiation, RenegotiationRefused> {
-        Err(RenegotiationRefused { error: Error::unsupported("Veil", "renegotiation"), context: self })
-    }
-
-    fn export(&self) -> Result<ExportedContext, Error> {
-        Err(Error::unsupported("Veil", "ExportSecurityContext"))
+        Arc::new(self.clone())
     }
 }

@@ -11,11 +11,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sspi_core::{
-    AcceptSecurityContext, Account, Answer, Ask, CertificateIdentity, ClientCertificateRequest, ContextFlags,
-    ControlToken, Decrypted, Error, ExportedContext, Failure, Fault, InitializeSecurityContext, IscRet,
-    PackageInfo, QualityOfProtection, QueryContextAttributes, Question, ReceivingHalf, Renegotiation,
+    AcceptSecurityContext, Answer, Ask, CertificateIdentity, ClientCertificateRequest, ContextFlags,
+    ControlToken, Decrypted, Error, Failure, Fault, InitializeSecurityContext, IscRet, PackageInfo,
+    PairedContext, QualityOfProtection, QueryContextAttributes, Question, ReceivingHalf, Renegotiation,
     RenegotiationRefused, SecBuffer, SecBufferType, SecPkgFlags, SecStatus, SecurityContext, SendingHalf,
-    SplitContext, SplitRefused, Step, StreamSizes,
+    SharedPart, SplitContext, SplitRefused, Step, StreamSizes,
 };
 
 const HANDSHAKE: u8 = 1;
@@ -170,12 +170,14 @@ impl Handshake {
         };
         self.state = State::Over(Error::invalid_handle("the handshake is complete"));
         let context = Context {
-            habits: self.habits,
-            attributes: Arc::new(attributes),
             sender: Sender { direction, closed: false },
             receiver: Receiver { direction, end: None },
-            client,
-            count: self.count,
+            shared: Session {
+                habits: self.habits,
+                attributes: Arc::new(attributes),
+                client,
+                count: self.count,
+            },
         };
         Step::Complete { context: Box::new(context), token, used }
     }
@@ -430,86 +432,45 @@ impl ReceivingHalf for Receiver {
     }
 }
 
-struct Context {
+type Context = PairedContext<Session>;
+
+struct Session {
     habits: Habits,
     attributes: Arc<Attributes>,
-    sender: Sender,
-    receiver: Receiver,
     client: bool,
     count: u32,
 }
 
-impl SendingHalf for Context {
-    fn encrypt_message(
-        &mut self,
-        quality: QualityOfProtection,
-        memory: &mut [u8],
-        buffers: &mut [SecBuffer],
-    ) -> Result<(), Error> {
-        self.sender.encrypt_message(quality, memory, buffers)
-    }
+impl SharedPart for Session {
+    type Sender = Sender;
+    type Receiver = Receiver;
 
-    fn make_signature(
-        &mut self,
-        quality: QualityOfProtection,
-        memory: &mut [u8],
-        buffers: &mut [SecBuffer],
-    ) -> Result<(), Error> {
-        self.sender.make_signature(quality, memory, buffers)
-    }
-
-    fn apply_control_token(&mut self, token: &ControlToken) -> Result<Vec<u8>, Error> {
-        self.sender.apply_control_token(token)
-    }
-}
-
-impl ReceivingHalf for Context {
-    fn decrypt_message(&mut self, memory: &mut [u8], buffers: &mut [SecBuffer]) -> Result<Decrypted, Error> {
-        self.receiver.decrypt_message(memory, buffers)
-    }
-
-    fn verify_signature(
-        &mut self,
-        memory: &[u8],
-        buffers: &[SecBuffer],
-    ) -> Result<QualityOfProtection, Error> {
-        self.receiver.verify_signature(memory, buffers)
-    }
-}
-
-impl SecurityContext for Context {
     fn attributes(&self) -> Arc<dyn QueryContextAttributes> {
         Arc::clone(&self.attributes) as Arc<dyn QueryContextAttributes>
     }
 
-    fn security_context_token(&self) -> Result<Account, Error> {
-        Err(error(SecStatus::SEC_E_NO_IMPERSONATION, "no account stands behind the context"))
-    }
-
-    fn split(self: Box<Self>) -> Result<SplitContext, SplitRefused> {
-        if self.habits.refuses_split {
+    fn split(context: Box<Context>) -> Result<SplitContext, SplitRefused> {
+        if context.shared.habits.refuses_split {
             let error = Error::unsupported("ToyStream", "splitting");
-            return Err(SplitRefused { context: self, error });
+            return Err(SplitRefused { context, error });
         }
-        let attributes = self.attributes();
-        Ok(SplitContext { sender: Box::new(self.sender), receiver: Box::new(self.receiver), attributes })
+        let attributes = context.attributes();
+        let PairedContext { sender, receiver, .. } = *context;
+        Ok(SplitContext { sender: Box::new(sender), receiver: Box::new(receiver), attributes })
     }
 
-    fn renegotiate(self: Box<Self>, _extra: &[u8]) -> Result<Renegotiation, RenegotiationRefused> {
-        if self.habits.refuses_renegotiation {
+    fn renegotiate(context: Box<Context>, _extra: &[u8]) -> Result<Renegotiation, RenegotiationRefused> {
+        let Self { habits, client, count, .. } = context.shared;
+        if habits.refuses_renegotiation {
             let error = Error::unsupported("ToyStream", "renegotiation");
-            return Err(RenegotiationRefused { context: self, error });
+            return Err(RenegotiationRefused { context, error });
         }
-        let (sender, receiver) = (self.sender.direction, self.receiver.direction);
-        let again = Handshake::new(self.habits, sender, receiver, self.count + 1);
-        Ok(if self.client {
+        let (sender, receiver) = (context.sender.direction, context.receiver.direction);
+        let again = Handshake::new(habits, sender, receiver, count + 1);
+        Ok(if client {
             Renegotiation::Initialize(Box::new(again))
         } else {
             Renegotiation::Accept(Box::new(again))
         })
-    }
-
-    fn export(&self) -> Result<ExportedContext, Error> {
-        Err(Error::unsupported("ToyStream", "ExportSecurityContext"))
     }
 }

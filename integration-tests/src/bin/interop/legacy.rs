@@ -9,7 +9,7 @@ use opensspi_integration_tests::ours::speaks_legacy;
 use opensspi_integration_tests::peers::{Peer, Version};
 use serde_json::{Value, json};
 
-use crate::{Wanted, progress, result, version};
+use crate::{Arguments, progress, result, version};
 
 /// What was run.
 #[derive(Default)]
@@ -19,12 +19,12 @@ pub(crate) struct Ran {
 }
 
 /// Runs what is wanted.
-pub(crate) fn run(wanted: &Wanted<'_>, scale: Scale) -> Ran {
+pub(crate) fn run(wanted: &Arguments, scale: Scale) -> Ran {
     let mut ran = Ran::default();
-    for group in Group::all().filter(|group| wanted.peer(group.peer)) {
+    for group in Group::all() {
         let missing = group.peer.available().and_then(|()| speaks_legacy()).err();
         let begun = Instant::now();
-        if group.cells().any(|cell| wanted.name(&cell.to_string())) {
+        if group.cells().any(|cell| wanted.wants(cell.peer.name(), &cell)) {
             let outcomes = match &missing {
                 Some(reason) => {
                     group.cells().map(|cell| (cell, not_run(lacks().reason(cell), reason))).collect()
@@ -33,17 +33,17 @@ pub(crate) fn run(wanted: &Wanted<'_>, scale: Scale) -> Ran {
             };
             let seconds = begun.elapsed().as_secs_f64() / outcomes.len() as f64;
             for (cell, outcome) in &outcomes {
-                progress(&cell.to_string(), outcome, seconds, wanted.aside);
+                progress(&cell.to_string(), outcome, seconds, wanted.json);
             }
             ran.cells.extend(outcomes);
         }
-        for trial in Trial::of(group).filter(|trial| wanted.name(&trial.to_string())) {
+        for trial in Trial::of(group).filter(|trial| wanted.wants(trial.peer.name(), trial)) {
             let begun = Instant::now();
             let outcome = match &missing {
                 Some(reason) => not_run(lacks().trial_reason(trial), reason),
                 None => run_trial(trial, scale, lacks()),
             };
-            progress(&trial.to_string(), &outcome, begun.elapsed().as_secs_f64(), wanted.aside);
+            progress(&trial.to_string(), &outcome, begun.elapsed().as_secs_f64(), wanted.json);
             ran.trials.push((trial, outcome));
         }
     }

@@ -12,17 +12,19 @@ use std::time::Instant;
 use std::{env, fs};
 
 use clap::Parser;
+use opensspi_integration_tests::applications::{Application, Cell, Opensspi, Packages};
 use opensspi_integration_tests::matrix::{Case, Feature, Outcome, Role, Scale, skips};
 use opensspi_integration_tests::peers::{Peer, Version};
 use serde_json::json;
 
-/// Runs OpenSSPI against real peers: peer × role × version × feature.
+/// Runs OpenSSPI against real peers, peer × role × version × feature, and the command opensspi against applications.
 #[derive(Debug, Parser)]
 #[command(
     after_help = "Exits with 1 if a case fails, or if a peer is missing and OPENSSPI_PEERS=required is set."
 )]
-struct Arguments {
-    /// Send 100 MB each way in the cases about data, and 20 MB with old protocols, in place of 1 MB.
+pub(crate) struct Arguments {
+    /// Send 100 MB each way in the cases about data, and 20 MB with old protocols, in place of 1 MB, and run the
+    /// applications too.
     #[arg(long)]
     full: bool,
     /// Write the matrix to this file, in Markdown.
@@ -34,16 +36,45 @@ struct Arguments {
     /// Run the peers of the old protocols against each other, with nothing of ours between them.
     #[arg(long)]
     alone: bool,
-    /// Only this peer, such as openssl or java.
-    #[arg(long, value_name = "NAME")]
+    /// Only this peer (openssl, java, nss and others) or application (exim, chromium and others).
+    #[arg(long, value_name = "NAME", value_parser = peer_or_application)]
     peer: Option<String>,
     /// Only cases whose name contains this, such as "server tls1.3 data".
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// The folder of unpacked Debian packages in which applications are looked for, besides the machine itself.
+    #[arg(long, value_name = "FOLDER")]
+    packages: Option<PathBuf>,
+    /// The program opensspi that meets the applications; the one beside this program if nothing is said.
+    #[arg(long, value_name = "PATH")]
+    opensspi: Option<PathBuf>,
 }
 
-struct Ran {
-    case: Case,
+/// What is said with `--peer`.
+fn peer_or_application(name: &str) -> Result<String, String> {
+    let peers = Peer::MODERN.iter().chain(&Peer::LEGACY).map(|peer| peer.name());
+    let known: Vec<&str> =
+        peers.chain(Application::ALL.iter().map(|application| application.name())).collect();
+    if known.contains(&name) { Ok(name.to_owned()) } else { Err(format!("there are: {}", known.join(", "))) }
+}
+
+impl Arguments {
+    pub(crate) fn wants(&self, peer: &str, case: &impl ToString) -> bool {
+        self.peer.as_deref().is_none_or(|only| only == peer)
+            && self.only.as_deref().is_none_or(|text| case.to_string().contains(text))
+    }
+
+    fn opensspi(&self) -> Result<Opensspi, String> {
+        let beside = || env::current_exe().map(|own| own.with_file_name("opensspi"));
+        match &self.opensspi {
+            Some(path) => Opensspi::new(path),
+            None => beside().map_err(|error| error.to_string()).and_then(|path| Opensspi::new(&path)),
+        }
+    }
+}
+
+struct Ran<C> {
+    case: C,
     outcome: Outcome,
     seconds: f64,
 }
@@ -56,33 +87,33 @@ fn main() -> ExitCode {
     let scale = if arguments.full { Scale::FULL } else { Scale::SMALL };
     let missing: BTreeMap<&str, String> =
         Peer::MODERN.into_iter().filter_map(|peer| Some((peer.name(), peer.available().err()?))).collect();
-    let wanted =
-        Wanted { peer: arguments.peer.as_deref(), text: arguments.only.as_deref(), aside: arguments.json };
-    let cases = Case::all().filter(|case| wanted.peer(case.peer) && wanted.name(&case.to_string()));
-    let ran: Vec<Ran> = cases
-        .map(|case| {
-            let begun = Instant::now();
-            let outcome = match missing.get(case.peer.name()) {
-                Some(reason) => Outcome::NotRun(reason.clone()),
-                None => case.run(scale, skips()),
-            };
-            let ran = Ran { case, outcome, seconds: begun.elapsed().as_secs_f64() };
-            progress(&ran.case.to_string(), &ran.outcome, ran.seconds, arguments.json);
-            ran
-        })
-        .collect();
+    let peers = Case::all().filter(|case| arguments.wants(case.peer.name(), case));
+    let peers: Vec<Ran<Case>> = run_all(peers, arguments.json, |case| match missing.get(case.peer.name()) {
+        Some(reason) => Outcome::NotRun(reason.clone()),
+        None => case.run(scale, skips()),
+    });
+    let packages = Packages::new(arguments.packages.as_deref());
+    let opensspi = arguments.opensspi();
+    let cells = Cell::all().filter(|cell| arguments.full && arguments.wants(cell.application.name(), cell));
+    let cells: Vec<Ran<Cell>> = run_all(cells, arguments.json, |cell| cell.run(&packages, &opensspi));
+
     let old_scale = if arguments.full { Scale::FULL_LEGACY } else { Scale::SMALL };
-    let old = legacy::run(&wanted, old_scale);
-    let outcomes: Vec<(String, &Outcome)> =
-        ran.iter().map(|ran| (ran.case.to_string(), &ran.outcome)).chain(old.outcomes()).collect();
+    let old = legacy::run(&arguments, old_scale);
+    let outcomes: Vec<(String, &Outcome)> = peers
+        .iter()
+        .map(|ran| (ran.case.to_string(), &ran.outcome))
+        .chain(cells.iter().map(|ran| (ran.case.to_string(), &ran.outcome)))
+        .chain(old.outcomes())
+        .collect();
 
     if arguments.json {
-        println!("{}", document(&ran, &old));
+        println!("{}", document(&peers, &cells, &packages, &old));
     } else {
         summary(&outcomes);
     }
     if let Some(path) = &arguments.write
-        && let Err(error) = fs::write(path, page(&ran, scale) + &old.page(old_scale))
+        && let Err(error) =
+            fs::write(path, page(&peers, scale) + &applications(&cells, &packages) + &old.page(old_scale))
     {
         eprintln!("{}: {error}", path.display());
         return ExitCode::FAILURE;
@@ -96,22 +127,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the command line asks for.
-pub(crate) struct Wanted<'a> {
-    peer: Option<&'a str>,
-    text: Option<&'a str>,
-    /// Progress goes to standard error.
-    pub(crate) aside: bool,
-}
-
-impl Wanted<'_> {
-    pub(crate) fn peer(&self, peer: Peer) -> bool {
-        self.peer.is_none_or(|name| name == peer.name())
-    }
-
-    pub(crate) fn name(&self, name: &str) -> bool {
-        self.text.is_none_or(|text| name.contains(text))
-    }
+fn run_all<C: Copy + ToString>(
+    cases: impl Iterator<Item = C>,
+    aside: bool,
+    run: impl Fn(C) -> Outcome,
+) -> Vec<Ran<C>> {
+    cases
+        .map(|case| {
+            let begun = Instant::now();
+            let ran = Ran { case, outcome: run(case), seconds: begun.elapsed().as_secs_f64() };
+            progress(&case.to_string(), &ran.outcome, ran.seconds, aside);
+            ran
+        })
+        .collect()
 }
 
 pub(crate) fn progress(name: &str, outcome: &Outcome, seconds: f64, aside: bool) {
@@ -123,15 +151,15 @@ pub(crate) fn progress(name: &str, outcome: &Outcome, seconds: f64, aside: bool)
     if aside { eprintln!("{line}") } else { println!("{line}") }
 }
 
-fn summary(outcomes: &[(String, &Outcome)]) {
-    let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|(_, outcome)| is(outcome)).count();
+fn summary(ran: &[(String, &Outcome)]) {
+    let count = |is: fn(&Outcome) -> bool| ran.iter().filter(|(_, outcome)| is(outcome)).count();
     println!(
         "{} ok, {} not run, {} failed",
         count(|outcome| matches!(outcome, Outcome::Ok)),
         count(|outcome| matches!(outcome, Outcome::NotRun(_))),
         count(|outcome| matches!(outcome, Outcome::Failed(_))),
     );
-    for (name, _) in outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
+    for (name, _) in ran.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
         println!("FAILED: {name}");
     }
 }
@@ -141,6 +169,7 @@ pub(crate) fn version(peer: Peer) -> String {
         .map_or_else(|missing| missing, |()| peer.version().unwrap_or_else(|error| error.to_string()))
 }
 
+/// An outcome in a word, and why.
 pub(crate) fn result(outcome: &Outcome) -> (&'static str, Option<String>) {
     match outcome {
         Outcome::Ok => ("ok", None),
@@ -149,10 +178,16 @@ pub(crate) fn result(outcome: &Outcome) -> (&'static str, Option<String>) {
     }
 }
 
-fn document(ran: &[Ran], old: &legacy::Ran) -> serde_json::Value {
-    let peers: BTreeSet<Peer> = Peer::MODERN.into_iter().chain(Peer::LEGACY).collect();
-    let peers = peers.into_iter().map(|peer| json!({ "name": peer.name(), "version": version(peer) }));
-    let cases: Vec<_> = ran
+fn document(
+    peers: &[Ran<Case>],
+    cells: &[Ran<Cell>],
+    packages: &Packages,
+    old: &legacy::Ran,
+) -> serde_json::Value {
+    let known: BTreeSet<Peer> = Peer::MODERN.into_iter().chain(Peer::LEGACY).collect();
+    let versions: Vec<_> =
+        known.into_iter().map(|peer| json!({ "name": peer.name(), "version": version(peer) })).collect();
+    let cases: Vec<_> = peers
         .iter()
         .map(|Ran { case, outcome, seconds }| {
             let (result, reason) = result(outcome);
@@ -167,11 +202,49 @@ fn document(ran: &[Ran], old: &legacy::Ran) -> serde_json::Value {
             })
         })
         .collect();
-    json!({ "peers": peers.collect::<Vec<_>>(), "cases": cases, "old": old.document() })
+    let cells: Vec<_> = cells
+        .iter()
+        .map(|Ran { case, outcome, seconds }| {
+            let (result, reason) = result(outcome);
+            json!({
+                "application": case.application.name(),
+                "package": case.application.version(packages),
+                "version": case.version.key(),
+                "result": result,
+                "reason": reason,
+                "seconds": seconds,
+            })
+        })
+        .collect();
+    json!({ "peers": versions, "cases": cases, "applications": cells, "old": old.document() })
+}
+
+/// The applications in Markdown, where any was tried.
+fn applications(ran: &[Ran<Cell>], packages: &Packages) -> String {
+    if ran.is_empty() {
+        return String::new();
+    }
+    let mut page = String::from(
+        "\n## Applications\n\n\
+         The command `opensspi` at the other end (`integration-tests/src/applications`). With a server that begins TLS\n\
+         inside its own protocol, `connect --starttls` upgrades, asks something over TLS, hears the answer, and says\n\
+         goodbye. The applications are Debian's packages, unpacked and not installed, with a configuration of a few lines.\n\n\
+         | | package | TLS 1.2 | TLS 1.3 |\n|---|---|---|---|\n",
+    );
+    for &application in Application::ALL {
+        let _ = write!(page, "| {} | {} |", application.title(), application.version(packages));
+        for version in Version::MODERN {
+            let case = Cell { application, version };
+            let _ =
+                write!(page, " {} |", told(ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome)));
+        }
+        page.push('\n');
+    }
+    page
 }
 
 /// The matrix in Markdown: one table per peer, without anything that changes from run to run.
-fn page(ran: &[Ran], scale: Scale) -> String {
+fn page(ran: &[Ran<Case>], scale: Scale) -> String {
     let mut page = String::from(
         "# Interoperability\n\n\
          Written by `cargo xtask interop --full`: OpenSSPI's Schannel against programs of other makers, over TCP.\n\
@@ -208,11 +281,15 @@ fn page(ran: &[Ran], scale: Scale) -> String {
     page
 }
 
-fn cell(ran: &[Ran], case: Case) -> String {
+fn cell(ran: &[Ran<Case>], case: Case) -> String {
     if !Case::of(case.peer).any(|known| known == case) {
         return "–".to_owned();
     }
-    match ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome) {
+    told(ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome))
+}
+
+fn told(outcome: Option<&Outcome>) -> String {
+    match outcome {
         Some(Outcome::Ok) => "ok".to_owned(),
         Some(Outcome::NotRun(reason)) => format!("not run: {reason}"),
         Some(Outcome::Failed(_)) => "FAILED".to_owned(),

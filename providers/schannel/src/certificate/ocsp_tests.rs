@@ -168,6 +168,8 @@ impl<'a> Answer<'a> {
     /// About a certificate of this authority, named by this hash.
     fn of(mut self, ca: &Ca, hash: Hash) -> Self {
         self.hash_oid = match hash {
+            // md5, 1.2.840.113549.2.5.
+            Hash::Md5 => vec![0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 5],
             Hash::Sha1 => vec![0x2b, 0x0e, 3, 2, 0x1a],
             Hash::Sha256 => vec![0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1],
             Hash::Sha384 => vec![0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2],

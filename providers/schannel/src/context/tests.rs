@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crypto::aead::AeadKey;
 use sspi_core::{
     ContextFlags, ControlToken, Decrypted, IscReq, PackageInfo, ReceivingHalf, SecPkgFlags, SecStatus,
     SecurityContext, SendingHalf,
@@ -10,6 +11,7 @@ use test_support::pair::{open, receive_buffers, seal};
 
 use super::*;
 use crate::attributes::Requested;
+use crate::backend::rustls::records::RecordKey;
 use crate::backend::rustls::secret::SmallSecret;
 use crate::backend::rustls::{Session, SessionSecrets};
 use crate::cipher_suites::SUITES;
@@ -28,7 +30,11 @@ fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
             let secret = SmallSecret::new(&vec![seed; suite.hash.output_len()]);
             Protection::from_traffic_secret(suite, secret).unwrap()
         } else {
-            Protection::new(suite, &vec![seed; suite.aead.key_len()], &[seed; 12], 1, None).unwrap()
+            let key = AeadKey::new(suite.aead, &vec![seed; suite.aead.key_len()]).unwrap();
+            let key = RecordKey::new(key, [seed; 12]);
+            // The Finished message was the first record.
+            key.used(0);
+            Protection::new(suite, Arc::new(key), None)
         }
     };
     let session = Session {
@@ -57,7 +63,7 @@ fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
     let requested = Requested::Initiator(IscReq::NONE);
     let attributes = Attributes::new(Arc::new(info), session, requested, None, std::time::UNIX_EPOCH);
     Rig {
-        context: Context::new(protection(1), protection(2), None, attributes),
+        context: new(protection(1), protection(2), None, attributes),
         to_client: protection(2),
         from_client: protection(1),
         suite,

@@ -150,6 +150,16 @@ pub fn handshake(
     pair::run(client, server, chunk, &mut no_questions)
 }
 
+/// A handshake in which the server's application judges the client's certificate.
+pub fn judged_by_the_application(
+    client: &dyn CredentialsHandle,
+    server: &dyn CredentialsHandle,
+) -> (Outcome, Outcome) {
+    let request = AcceptRequest { manual_cred_validation: true, ..accept_request() };
+    let (client, server) = (client.initialize(&initialize_request()), server.accept(&request));
+    pair::run(client.unwrap(), server.unwrap(), usize::MAX, &mut no_questions)
+}
+
 /// A handshake that succeeds on both sides.
 pub fn established(
     client: &dyn CredentialsHandle,

@@ -216,24 +216,35 @@ fn unusable(error: &rustls::Error) -> Error {
         .with_setting("suites")
 }
 
-/// One configuration per set of protocols and way of verification, made when it is first needed.
-struct Variants<C>([OnceLock<Arc<C>>; 8]);
+/// One configuration per set of protocols and way of verification, made when it is first needed. Each has sessions of its
+/// own: one that the application judged is never taken up where this package judges.
+struct Variants<C>([OnceLock<Arc<C>>; 16]);
+
+/// How the peer's certificate is asked for and judged in one handshake.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Verification {
+    /// Ask a client for one, even where the configuration does not (`ASC_REQ_MUTUAL_AUTH`).
+    pub(crate) mutual: bool,
+    /// The judgement is left to the application.
+    pub(crate) manual: bool,
+}
 
 impl<C> Variants<C> {
     const fn new() -> Self {
-        Self([const { OnceLock::new() }; 8])
+        Self([const { OnceLock::new() }; 16])
     }
 
     fn get(
         &self,
         protocols: SpProt,
-        manual: bool,
+        verification: Verification,
         make: impl FnOnce() -> Result<C, Error>,
     ) -> Result<Arc<C>, Error> {
         let bit = |set, number: usize| if set { number } else { 0 };
         let index = bit(!protocols.intersection(SpProt::TLS1_3).is_empty(), 1)
             | bit(!protocols.intersection(SpProt::TLS1_2).is_empty(), 2)
-            | bit(manual, 4);
+            | bit(verification.manual, 4)
+            | bit(verification.mutual, 8);
         let Some(slot) = self.0.get(index) else { return make().map(Arc::new) };
         if let Some(made) = slot.get() {
             return Ok(Arc::clone(made));
@@ -257,7 +268,8 @@ impl ClientConfigs {
 
     /// The configuration for these protocols; `manual` leaves the judgement of the certificate to the application.
     pub(crate) fn config(&self, protocols: SpProt, manual: bool) -> Result<Arc<ClientConfig>, Error> {
-        self.variants.get(protocols.intersection(self.settings.protocol_bits()), manual, || {
+        let verification = Verification { mutual: false, manual };
+        self.variants.get(protocols.intersection(self.settings.protocol_bits()), verification, || {
             let settings = &self.settings;
             let provider = Arc::new(provider(&settings.suites));
             let verifier = if manual {
@@ -333,22 +345,28 @@ impl ServerConfigs {
         Self { settings, variants: Variants::new() }
     }
 
-    /// The configuration for these protocols; `mutual` asks for a certificate even where the configuration does not
-    /// (`ASC_REQ_MUTUAL_AUTH`).
-    pub(crate) fn config(&self, protocols: SpProt, mutual: bool) -> Result<Arc<ServerConfig>, Error> {
-        self.variants.get(protocols.intersection(self.settings.protocol_bits()), mutual, || {
+    /// The configuration for these protocols, with certificates asked for and judged like this.
+    pub(crate) fn config(
+        &self,
+        protocols: SpProt,
+        verification: Verification,
+    ) -> Result<Arc<ServerConfig>, Error> {
+        self.variants.get(protocols.intersection(self.settings.protocol_bits()), verification, || {
             let settings = &self.settings;
             let provider = Arc::new(provider(&settings.suites));
             let builder = ServerConfig::builder_with_details(Arc::clone(&provider), settings.clock())
                 .with_protocol_versions(&settings.versions(protocols)?)
                 .map_err(|error| unusable(&error))?;
-            let mandatory = match (settings.client_auth, mutual) {
+            let mandatory = match (settings.client_auth, verification.mutual) {
                 (ClientAuth::Required, _) => Some(true),
                 (ClientAuth::Optional, _) | (ClientAuth::None, true) => Some(false),
                 (ClientAuth::None, false) => None,
             };
             let builder = match mandatory {
                 None => builder.with_no_client_auth(),
+                Some(mandatory) if verification.manual => {
+                    builder.with_client_cert_verifier(verify::manual_client_verifier(&provider, mandatory))
+                }
                 Some(mandatory) => builder.with_client_cert_verifier(verify::client_verifier(
                     &settings.verify,
                     &provider,

@@ -13,15 +13,16 @@ use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::sign::CertifiedKey;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
-use rustls::{ConnectionTrafficSecrets, HandshakeKind, ProtocolVersion};
+use rustls::{HandshakeKind, ProtocolVersion};
 use sspi_core::{
     Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Fault, Question, SecStatus, SpProt,
 };
 use zeroize::Zeroizing;
 
-use super::configs::{ClientConfigs, Identity, ServerConfigs, Settings};
+use super::configs::{ClientConfigs, Identity, ServerConfigs, Settings, Verification};
 use super::error::Situation;
 use super::observed::{self, Observed};
+use super::record_aead::Keys;
 use super::records::{ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, Protection, RECORD_HEADER};
 use super::secret::SmallSecret;
 use super::transcript::{EncryptedFlight, Flight, Transcript};
@@ -133,8 +134,7 @@ pub(crate) struct ClientParameters<'a> {
 pub(crate) struct ServerParameters<'a> {
     pub(crate) protocols: SpProt,
     pub(crate) alpn: Option<&'a [Vec<u8>]>,
-    /// Ask for a certificate, whatever the configuration says.
-    pub(crate) mutual: bool,
+    pub(crate) verification: Verification,
     pub(crate) extended_errors: bool,
 }
 
@@ -257,7 +257,7 @@ impl Handshake {
         parameters: ServerParameters<'_>,
     ) -> Result<Self, sspi_core::Error> {
         let settings = &configs.settings;
-        let mut config = configs.config(parameters.protocols, parameters.mutual)?;
+        let mut config = configs.config(parameters.protocols, parameters.verification)?;
         if let Some(protocols) = parameters.alpn {
             protocols.iter().try_for_each(|name| check_alpn(name))?;
             Arc::make_mut(&mut config).alpn_protocols = protocols.to_vec();
@@ -269,7 +269,7 @@ impl Handshake {
             settings,
             CertificateAsk::Never,
             parameters.extended_errors,
-            true,
+            !parameters.verification.manual,
         ))
     }
 
@@ -591,26 +591,29 @@ impl Running {
         let is_tls13 = version == ProtocolVersion::TLSv1_3;
         let is_client = matches!(connection, Connection::Client(_));
 
-        let internal = |error: rustls::Error| Error::InternalReport(error.to_string());
-        let mut laid = Some(observed);
-        let extracted = observed::during(&mut laid, || match connection {
-            Connection::Client(client) => client
-                .dangerous_into_kernel_connection()
-                .map(|(secrets, kernel)| (secrets, is_tls13.then(|| Tickets(Box::new(kernel))))),
-            Connection::Server(server) => {
-                server.dangerous_into_kernel_connection().map(|(secrets, _kernel)| (secrets, None))
+        let mut observed = observed;
+        let tickets = match connection {
+            // A session in which the application chose the certificate is not taken up again by a handshake that would ask.
+            Connection::Client(client) if is_tls13 && observed.client_certificate.is_none() => {
+                observed.is_leaving = true;
+                let mut laid = Some(observed);
+                let left = observed::during(&mut laid, || client.dangerous_into_kernel_connection());
+                observed = laid.unwrap_or_default();
+                let (_keys_that_are_ours, kernel) =
+                    left.map_err(|error| Error::InternalReport(error.to_string()))?;
+                Some(Tickets(Box::new(kernel)))
             }
-        });
-        let (extracted, tickets) = extracted.map_err(internal)?;
-        let mut observed = laid.unwrap_or_default();
-        // A session in which the application chose the certificate is not taken up again by a handshake that would ask.
-        let tickets = tickets.filter(|_| observed.client_certificate.is_none());
+            _ => None,
+        };
         let (client_secret, server_secret) =
             (observed.client_traffic_secret.take(), observed.server_traffic_secret.take());
         let (sending_secret, receiving_secret) =
             if is_client { (client_secret, server_secret) } else { (server_secret, client_secret) };
-        let sending = protection(suite, extracted.tx, sending_secret)?;
-        let receiving = protection(suite, extracted.rx, receiving_secret)?;
+        let Keys { sending, receiving } = core::mem::take(&mut observed.keys);
+        let sending = sending.ok_or_else(missing("no key to send with"))?;
+        let receiving = receiving.ok_or_else(missing("no key to receive with"))?;
+        let sending = Protection::new(suite, sending, sending_secret);
+        let receiving = Protection::new(suite, receiving, receiving_secret);
 
         let server_hello = transcript.server_hello;
         let secrets = if is_tls13 {
@@ -620,11 +623,7 @@ impl Running {
             SessionSecrets::Tls12 {
                 master: observed.master_secret.take().ok_or_else(missing("no master secret"))?,
                 client_random: observed.client_random.ok_or_else(missing("no client random"))?,
-                server_random: observed
-                    .key_block
-                    .as_ref()
-                    .and_then(|key_block| key_block.seed.as_ref().first_chunk().copied())
-                    .ok_or_else(missing("no server random"))?,
+                server_random: observed.server_random.ok_or_else(missing("no server random"))?,
                 unique: observed.first_finished,
                 extended_master_secret: server_hello
                     .as_ref()
@@ -646,21 +645,6 @@ impl Running {
             secrets,
         };
         Ok(Established { session, sending, receiving, tickets })
-    }
-}
-
-fn protection(
-    suite: &SuiteRow,
-    (sequence, secrets): (u64, ConnectionTrafficSecrets),
-    traffic_secret: Option<SmallSecret>,
-) -> Result<Protection, Error> {
-    match secrets {
-        ConnectionTrafficSecrets::Aes128Gcm { key, iv }
-        | ConnectionTrafficSecrets::Aes256Gcm { key, iv }
-        | ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => {
-            Protection::new(suite, key.as_ref(), iv.as_ref(), sequence, traffic_secret)
-        }
-        _ => Err(Error::Internal("keys of an unknown kind")),
     }
 }
 

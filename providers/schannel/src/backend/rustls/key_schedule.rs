@@ -1,15 +1,14 @@
 //! The key schedules that rustls runs on: our own hashes, HMAC, HKDF and PRF in the place of ring's.
 //!
 //! rustls's suites come with ring's HMAC behind several layers of indirection, which is most of what a resumed handshake
-//! costs. The suites here are the same in everything else: the same AEADs, the same signature schemes.
+//! costs. The signature schemes and key exchanges are rustls's; the AEADs are those of [`record_aead`].
 //!
 //! The PRF of TLS 1.2 is also where two things pass that rustls shows nobody: the verify data of the first Finished message,
-//! which is the channel binding `tls-unique`, and the server's random. And what was derived for the records' keys need not be
-//! derived a second time when the keys are taken out.
+//! which is the channel binding `tls-unique`, and the server's random.
 
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
-use crypto::hash::{Hash, HashContext};
+use crypto::hash::{Digest, Hash, HashContext};
 use crypto::mac::HmacKey;
 use crypto::tls_prf::{prf_tls12, prf_tls12_keyed};
 use rustls::crypto::ActiveKeyExchange;
@@ -19,8 +18,9 @@ use rustls::crypto::tls12::Prf;
 use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
 use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 
-use super::observed::{self, KeyBlock, Observed};
-use super::secret::{InPlace, SmallSecret};
+use super::secret::SmallSecret;
+use super::{observed, record_aead};
+use crate::cipher_suites::SuiteRow;
 
 static SHA256: KeySchedule = KeySchedule(Hash::Sha256);
 static SHA384: KeySchedule = KeySchedule(Hash::Sha384);
@@ -42,6 +42,7 @@ pub(super) fn cipher_suites() -> &'static [SupportedCipherSuite] {
 fn over_our_key_schedule(suite: SupportedCipherSuite) -> SupportedCipherSuite {
     let is_sha384 = |common: &CipherSuiteCommon| common.hash_provider.output_len() == 48;
     let schedule = |common: &CipherSuiteCommon| if is_sha384(common) { &SHA384 } else { &SHA256 };
+    let aead = |common: &CipherSuiteCommon| SuiteRow::by_code(u16::from(common.suite)).map(|row| row.aead);
     let same = |common: &CipherSuiteCommon| CipherSuiteCommon {
         suite: common.suite,
         hash_provider: if is_sha384(common) { &TRANSCRIPT_SHA384 } else { &TRANSCRIPT_SHA256 },
@@ -55,14 +56,20 @@ fn over_our_key_schedule(suite: SupportedCipherSuite) -> SupportedCipherSuite {
                 prf_provider: schedule(&suite.common),
                 kx: suite.kx,
                 sign: suite.sign,
-                aead_alg: suite.aead_alg,
+                aead_alg: match aead(&suite.common) {
+                    Some(aead) => record_aead::tls12(aead),
+                    None => suite.aead_alg,
+                },
             })))
         }
         SupportedCipherSuite::Tls13(suite) => {
             SupportedCipherSuite::Tls13(Box::leak(Box::new(Tls13CipherSuite {
                 common: same(&suite.common),
                 hkdf_provider: schedule(&suite.common),
-                aead_alg: suite.aead_alg,
+                aead_alg: match aead(&suite.common) {
+                    Some(aead) => record_aead::tls13(aead),
+                    None => suite.aead_alg,
+                },
                 quic: None,
             })))
         }
@@ -128,18 +135,6 @@ impl Prf for KeySchedule {
     }
 
     fn for_secret(&self, output: &mut [u8], secret: &[u8], label: &[u8], seed: &[u8]) {
-        let made_before = label == KEY_EXPANSION
-            && observed::with(|o| match &o.key_block {
-                Some(made) if made.seed.as_ref() == seed && made.block.as_ref().len() == output.len() => {
-                    output.copy_from_slice(made.block.as_ref());
-                    true
-                }
-                _ => false,
-            })
-            .unwrap_or(false);
-        if made_before {
-            return;
-        }
         let keyed = observed::with(|o| {
             // The master secret is expanded three times in a handshake; as a key it is made once.
             if o.prf_key.as_ref().is_none_or(|(of, _)| of.as_ref() != secret) {
@@ -151,9 +146,8 @@ impl Prf for KeySchedule {
             prf_tls12(self.0, secret, label, &[seed], output);
         }
         let _outside_a_handshake = observed::with(|o| match label {
-            KEY_EXPANSION => {
-                o.key_block = Some(KeyBlock { seed: InPlace::new(seed), block: InPlace::new(output) });
-            }
+            // The seed is server_random and client_random. Spec: TLS12 section 6.3.
+            b"key expansion" => o.server_random = seed.first_chunk().copied(),
             b"client finished" | b"server finished" if o.first_finished.is_none() => {
                 o.first_finished = (&*output).try_into().ok();
             }
@@ -161,9 +155,6 @@ impl Prf for KeySchedule {
         });
     }
 }
-
-/// Spec: TLS12 section 6.3.
-const KEY_EXPANSION: &[u8] = b"key expansion";
 
 impl KeySchedule {
     fn extract(&self, salt: Option<&[u8]>, secret: &[u8]) -> Box<dyn HkdfExpander> {
@@ -185,11 +176,10 @@ impl Hkdf for KeySchedule {
     }
 
     fn expander_for_okm(&self, okm: &OkmBlock) -> Box<dyn HkdfExpander> {
-        Box::new(SecretExpander {
-            hash: self.0,
-            secret: SmallSecret::new(okm.as_ref()),
-            expander: OnceLock::new(),
-        })
+        if observed::with(|o| o.is_leaving) == Some(true) {
+            return Box::new(NoKeys(self.0));
+        }
+        Box::new(Expander(HmacKey::new(self.0, okm.as_ref())))
     }
 
     fn hmac_sign(&self, key: &OkmBlock, message: &[u8]) -> Tag {
@@ -197,46 +187,22 @@ impl Hkdf for KeySchedule {
     }
 }
 
-/// Expands a secret of the schedule. A traffic secret's key and nonce are derived twice, when rustls begins to use them and
-/// when they are taken out of it: the second time they are remembered.
-struct SecretExpander {
-    hash: Hash,
-    secret: SmallSecret,
-    expander: OnceLock<Expander>,
-}
+/// Expands to zeros. When rustls gives its last state away it derives the records' keys once more, which we hold already.
+struct NoKeys(Hash);
 
-impl SecretExpander {
-    fn expander(&self) -> &Expander {
-        self.expander.get_or_init(|| Expander(HmacKey::new(self.hash, self.secret.as_ref())))
-    }
-}
-
-impl HkdfExpander for SecretExpander {
-    fn expand_slice(&self, info: &[&[u8]], output: &mut [u8]) -> Result<(), OutputLengthError> {
-        // HkdfLabel comes in parts: length, label length, "tls13 ", label, context length, context.
-        let is_key = match info {
-            [_, _, _, b"key", ..] => true,
-            [_, _, _, b"iv", ..] => false,
-            _ => return self.expander().expand_slice(info, output),
-        };
-        let recall = |o: &mut Observed| {
-            o.traffic_keys.as_ref().is_some_and(|k| k.recall(is_key, &self.secret, output))
-        };
-        if observed::with(recall) == Some(true) {
-            return Ok(());
-        }
-        self.expander().expand_slice(info, output)?;
-        let _outside_a_handshake =
-            observed::with(|o| o.traffic_keys.get_or_insert_default().keep(is_key, &self.secret, output));
+impl HkdfExpander for NoKeys {
+    fn expand_slice(&self, _info: &[&[u8]], output: &mut [u8]) -> Result<(), OutputLengthError> {
+        output.fill(0);
         Ok(())
     }
 
-    fn expand_block(&self, info: &[&[u8]]) -> OkmBlock {
-        self.expander().expand_block(info)
+    fn expand_block(&self, _info: &[&[u8]]) -> OkmBlock {
+        let zeros = [0; Digest::MAX_LEN];
+        OkmBlock::new(zeros.get(..self.hash_len()).unwrap_or_default())
     }
 
     fn hash_len(&self) -> usize {
-        self.hash.output_len()
+        self.0.output_len()
     }
 }
 
@@ -244,7 +210,7 @@ struct Expander(HmacKey);
 
 impl Expander {
     /// T(1) of HKDF-Expand: all that a block needs. Spec: HKDF section 2.3.
-    fn first_block(&self, info: &[&[u8]]) -> crypto::hash::Digest {
+    fn first_block(&self, info: &[&[u8]]) -> Digest {
         let mut context = self.0.context();
         info.iter().for_each(|part| context.update(part));
         context.update(&[1]);

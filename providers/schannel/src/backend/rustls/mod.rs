@@ -9,12 +9,13 @@ mod error;
 mod handshake;
 mod key_schedule;
 mod observed;
+mod record_aead;
 pub(crate) mod records;
 pub(crate) mod secret;
 mod transcript;
 mod verify;
 
-pub(crate) use configs::{ClientConfigs, Identity, ServerConfigs, Settings};
+pub(crate) use configs::{ClientConfigs, Identity, ServerConfigs, Settings, Verification};
 pub(crate) use handshake::{
     ClientParameters, Established, FLOOD_LIMIT, Handshake, Progress, ServerParameters, Session,
     SessionSecrets, Tickets, check_alpn,

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crypto::mac::HmacKey;
 use rustls::sign::CertifiedKey;
 
-use super::secret::{InPlace, SmallSecret};
+use super::record_aead::Keys;
+use super::secret::SmallSecret;
 
 /// What one handshake was told.
 #[derive(Default)]
@@ -27,10 +28,12 @@ pub(crate) struct Observed {
     pub(crate) server_traffic_secret: Option<SmallSecret>,
     /// The client's random, by which all of these are known.
     pub(crate) client_random: Option<[u8; 32]>,
-    /// TLS 1.2: the key block, and the server's random and the client's, from which it was made.
-    pub(crate) key_block: Option<KeyBlock>,
-    /// TLS 1.3: what was derived from traffic secrets, of the handshake and of the data, both directions.
-    pub(crate) traffic_keys: Option<Box<TrafficKeys>>,
+    /// TLS 1.2: the server's random.
+    pub(crate) server_random: Option<[u8; 32]>,
+    /// What protects records, each direction.
+    pub(crate) keys: Keys,
+    /// rustls is asked for its last state and derives keys that nobody takes.
+    pub(crate) is_leaving: bool,
     /// TLS 1.2: the last secret that was expanded, and the key that it is.
     pub(crate) prf_key: Option<(SmallSecret, HmacKey)>,
     /// TLS 1.2: the verify data of the first Finished message, which is `tls-unique`.
@@ -43,52 +46,6 @@ pub(crate) struct Observed {
     pub(crate) refused: Option<Vec<u8>>,
     /// Client: the application's answer to a request for a certificate, once there is one.
     pub(crate) client_certificate: Option<Option<Arc<CertifiedKey>>>,
-}
-
-/// Keys and nonces that were derived from traffic secrets.
-#[derive(Default)]
-pub(crate) struct TrafficKeys {
-    /// Two directions, key and nonce of each; those of the data overwrite those of the handshake.
-    made: [TrafficKey; 4],
-    next: usize,
-}
-
-#[derive(Default)]
-struct TrafficKey {
-    is_key: bool,
-    secret: SmallSecret,
-    output: SmallSecret,
-}
-
-impl TrafficKeys {
-    /// Fills `output` with what was derived from `secret` before; whether there was something.
-    pub(crate) fn recall(&self, is_key: bool, secret: &SmallSecret, output: &mut [u8]) -> bool {
-        // Secrets of one handshake are compared among themselves: how long that takes tells nobody anything.
-        let same = |made: &&TrafficKey| {
-            made.is_key == is_key
-                && made.output.as_ref().len() == output.len()
-                && made.secret.as_ref() == secret.as_ref()
-        };
-        let made = self.made.iter().find(same);
-        made.map(|made| output.copy_from_slice(made.output.as_ref())).is_some()
-    }
-
-    /// Keeps what was derived from `secret`.
-    pub(crate) fn keep(&mut self, is_key: bool, secret: &SmallSecret, output: &[u8]) {
-        let slots = self.made.len();
-        if let Some(slot) = self.made.get_mut(self.next % slots) {
-            *slot = TrafficKey { is_key, secret: secret.clone(), output: SmallSecret::new(output) };
-        }
-        self.next += 1;
-    }
-}
-
-/// What the PRF made for the label `key expansion`.
-pub(crate) struct KeyBlock {
-    /// server_random and client_random. Spec: TLS12 section 6.3.
-    pub(crate) seed: InPlace<64>,
-    /// Two keys of 32 bytes and two nonces of 12 are the longest.
-    pub(crate) block: InPlace<104>,
 }
 
 thread_local! {

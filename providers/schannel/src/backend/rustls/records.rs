@@ -9,6 +9,8 @@
 //! Spec: TLS13 section 5; TLS12 section 6.2.3.3; GCM-SUITES section 3; CHACHA-SUITES section 2.
 
 use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
 use crypto::aead::{AeadAlgorithm, AeadKey, NONCE_LEN, TAG_LEN};
 use crypto::hash::Hash;
@@ -21,6 +23,10 @@ use crate::status::Error;
 
 /// Bytes of a record's header: type, version, length.
 pub(crate) const RECORD_HEADER: usize = 5;
+/// Bytes of the nonce that a TLS 1.2 AES-GCM record carries.
+pub(crate) const EXPLICIT_NONCE: usize = 8;
+/// The version that every record says. Spec: TLS13 section 5.1.
+const VERSION: [u8; 2] = [3, 3];
 /// The most plaintext in one record.
 pub(crate) const MAX_PLAINTEXT: usize = 1 << 14;
 /// What a TLS 1.3 record may be longer than its plaintext. Spec: TLS13 section 5.2.
@@ -53,12 +59,17 @@ impl Layout {
         }
     }
 
+    /// Bytes of the nonce that stand in the record.
+    pub(crate) const fn explicit_nonce(self) -> usize {
+        match self {
+            Self::Tls12Gcm => EXPLICIT_NONCE,
+            Self::Tls13 | Self::Tls12ChaCha => 0,
+        }
+    }
+
     /// Bytes in front of the data.
     pub(crate) const fn header(self) -> usize {
-        match self {
-            Self::Tls12Gcm => RECORD_HEADER + 8,
-            Self::Tls13 | Self::Tls12ChaCha => RECORD_HEADER,
-        }
+        RECORD_HEADER + self.explicit_nonce()
     }
 
     /// Bytes behind the data.
@@ -97,11 +108,56 @@ impl Layout {
     }
 }
 
-/// What protects one direction: key, implicit nonce, sequence number, and, in TLS 1.3, the secret of the next key.
+/// Key and implicit nonce of one direction, expanded once: rustls protects the end of the handshake with it, and the
+/// records behind it go on with the same.
+pub(crate) struct RecordKey {
+    key: AeadKey,
+    iv: [u8; NONCE_LEN],
+    /// The sequence number of the next record, while rustls counts.
+    next: AtomicU64,
+}
+
+impl RecordKey {
+    pub(crate) const fn new(key: AeadKey, iv: [u8; NONCE_LEN]) -> Self {
+        Self { key, iv, next: AtomicU64::new(0) }
+    }
+
+    pub(crate) const fn key(&self) -> &AeadKey {
+        &self.key
+    }
+
+    /// The implicit nonce, with the sequence number laid over its last eight bytes.
+    pub(crate) fn nonce(&self, sequence: u64) -> [u8; NONCE_LEN] {
+        let [a, b, c, d, rest @ ..] = self.iv;
+        let [e, f, g, h, i, j, k, l] = (u64::from_be_bytes(rest) ^ sequence).to_be_bytes();
+        [a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+
+    /// The nonce of a record that carries the last eight bytes of it. Spec: GCM-SUITES section 3.
+    pub(crate) fn nonce_with(&self, explicit: [u8; EXPLICIT_NONCE]) -> [u8; NONCE_LEN] {
+        let [a, b, c, d, ..] = self.iv;
+        let [e, f, g, h, i, j, k, l] = explicit;
+        [a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+
+    /// Says that the record of this number was protected, or opened.
+    pub(crate) fn used(&self, sequence: u64) {
+        self.next.store(sequence.saturating_add(1), Ordering::Relaxed);
+    }
+}
+
+/// Sequence number, content type, version as it stands in the record, length of the plaintext. Spec: TLS12 section 6.2.3.3.
+pub(crate) fn tls12_aad(sequence: u64, content_type: u8, version: [u8; 2], length: usize) -> [u8; 13] {
+    let [major, minor] = version;
+    let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+    let [a, b, c, d, e, f, g, h] = sequence.to_be_bytes();
+    [a, b, c, d, e, f, g, h, content_type, major, minor, high, low]
+}
+
+/// What protects one direction: key, sequence number, and, in TLS 1.3, the secret of the next key.
 pub(crate) struct Protection {
     /// In its own piece of memory: expanded keys are large, and what holds them moves.
-    key: Box<AeadKey>,
-    iv: [u8; NONCE_LEN],
+    key: Arc<RecordKey>,
     sequence: u64,
     limit: u64,
     layout: Layout,
@@ -116,25 +172,16 @@ pub(crate) struct Opened {
 }
 
 impl Protection {
-    /// From a key, an implicit nonce and the number of records that were protected with them before.
-    pub(crate) fn new(
-        suite: &SuiteRow,
-        key: &[u8],
-        iv: &[u8],
-        sequence: u64,
-        secret: Option<SmallSecret>,
-    ) -> Result<Self, Error> {
-        let key = AeadKey::new(suite.aead, key)
-            .map(Box::new)
-            .map_err(|_| Error::Internal("the record key has a wrong length"))?;
-        let iv = iv.try_into().map_err(|_| Error::Internal("the record nonce has a wrong length"))?;
+    /// From a key with which rustls protected records before, and the secret that it came from in TLS 1.3.
+    pub(crate) fn new(suite: &SuiteRow, key: Arc<RecordKey>, secret: Option<SmallSecret>) -> Self {
         let limit = match suite.aead {
             AeadAlgorithm::Aes128Gcm | AeadAlgorithm::Aes256Gcm => GCM_RECORD_LIMIT,
             // ChaCha20 is limited by the sequence number, which must not wrap.
             AeadAlgorithm::ChaCha20Poly1305 => u64::MAX,
         };
+        let sequence = key.next.load(Ordering::Relaxed);
         let secret = secret.map(|secret| (suite.hash, secret));
-        Ok(Self { key, iv, sequence, limit, layout: Layout::of(suite), secret })
+        Self { key, sequence, limit, layout: Layout::of(suite), secret }
     }
 
     /// From a TLS 1.3 traffic secret. Spec: TLS13 section 7.3.
@@ -146,7 +193,9 @@ impl Protection {
         let failed = |_| Error::Internal("a traffic key could not be derived");
         hkdf_expand_label(suite.hash, secret.as_ref(), b"key", &[], key).map_err(failed)?;
         hkdf_expand_label(suite.hash, secret.as_ref(), b"iv", &[], &mut iv).map_err(failed)?;
-        Self::new(suite, key, &iv, 0, Some(secret))
+        let key =
+            AeadKey::new(suite.aead, key).map_err(|_| Error::Internal("a traffic key has a wrong length"))?;
+        Ok(Self::new(suite, Arc::new(RecordKey::new(key, iv)), Some(secret)))
     }
 
     /// Goes on to the next generation of keys. Spec: TLS13 section 7.2.
@@ -184,21 +233,6 @@ impl Protection {
         self.limit = limit;
     }
 
-    fn nonce(&self) -> [u8; NONCE_LEN] {
-        let mut nonce = self.iv;
-        for (byte, sequence) in nonce.iter_mut().skip(NONCE_LEN - 8).zip(self.sequence.to_be_bytes()) {
-            *byte ^= sequence;
-        }
-        nonce
-    }
-
-    /// Sequence number, content type, version as it stands in the record, length of the plaintext.
-    fn tls12_aad(&self, [content_type, major, minor, ..]: [u8; RECORD_HEADER], length: usize) -> [u8; 13] {
-        let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
-        let [a, b, c, d, e, f, g, h] = self.sequence.to_be_bytes();
-        [a, b, c, d, e, f, g, h, content_type, major, minor, high, low]
-    }
-
     /// Protects one record where it lies: `record` is the room for header, data and trailer, with the data in place.
     ///
     /// # Errors
@@ -213,10 +247,11 @@ impl Protection {
         };
         let body_len = u16::try_from(record.len() - RECORD_HEADER)
             .map_err(|_| Error::Internal("a record is longer than its length field can say"))?;
-        let nonce = self.nonce();
+        let nonce = self.key.nonce(self.sequence);
         let outer_type = if self.layout == Layout::Tls13 { APPLICATION_DATA } else { content_type };
         let [high, low] = body_len.to_be_bytes();
-        let header = [outer_type, 3, 3, high, low];
+        let [major, minor] = VERSION;
+        let header = [outer_type, major, minor, high, low];
         let frame = || Error::Internal("a record is shorter than its frame");
         let (prefix, rest) = record.split_at_mut_checked(self.layout.header()).ok_or_else(frame)?;
         let (head, explicit) = prefix.split_at_mut_checked(RECORD_HEADER).ok_or_else(frame)?;
@@ -229,9 +264,10 @@ impl Protection {
         let (text, tag_room) = rest.split_at_mut_checked(sealed).ok_or_else(frame)?;
         let tag = if self.layout == Layout::Tls13 {
             *text.get_mut(data_len).ok_or_else(frame)? = content_type;
-            self.key.seal_in_place(nonce, &header, text)
+            self.key.key.seal_in_place(nonce, &header, text)
         } else {
-            self.key.seal_in_place(nonce, &self.tls12_aad(header, data_len), text)
+            let aad = tls12_aad(self.sequence, content_type, VERSION, data_len);
+            self.key.key.seal_in_place(nonce, &aad, text)
         };
         let tag = tag.map_err(|_| Error::Internal("a record could not be sealed"))?;
         tag_room.copy_from_slice(&tag);
@@ -256,15 +292,15 @@ impl Protection {
         if self.sequence == u64::MAX {
             return Err(Error::KeyUsedUp);
         }
-        let nonce = self.nonce();
         let (header, body) = record.split_first_chunk_mut::<RECORD_HEADER>().ok_or(Error::BadRecordMac)?;
-        let [outer_type, ..] = *header;
+        let [outer_type, major, minor, ..] = *header;
         match self.layout {
             Layout::Tls13 => {
                 if outer_type != APPLICATION_DATA {
                     return Err(Error::UnexpectedRecord { content_type: outer_type });
                 }
-                let len = self.key.open_in_place(nonce, header, body).map_err(|_| Error::BadRecordMac)?;
+                let nonce = self.key.nonce(self.sequence);
+                let len = self.key.key.open_in_place(nonce, header, body).map_err(|_| Error::BadRecordMac)?;
                 self.sequence += 1;
                 if len > MAX_PLAINTEXT + 1 {
                     return Err(Error::RecordOverflow { length: len, maximum: MAX_PLAINTEXT + 1 });
@@ -280,15 +316,12 @@ impl Protection {
                 let data_len = body.len().checked_sub(explicit + TAG_LEN).ok_or(Error::BadRecordMac)?;
                 let (explicit_nonce, text) =
                     body.split_at_mut_checked(explicit).ok_or(Error::BadRecordMac)?;
-                let mut nonce = nonce;
-                if !explicit_nonce.is_empty() {
-                    nonce = self.iv;
-                    for (byte, given) in nonce.iter_mut().skip(NONCE_LEN - 8).zip(explicit_nonce.iter()) {
-                        *byte = *given;
-                    }
-                }
-                let aad = self.tls12_aad(*header, data_len);
-                self.key.open_in_place(nonce, &aad, text).map_err(|_| Error::BadRecordMac)?;
+                let nonce = match explicit_nonce.first_chunk() {
+                    Some(explicit) => self.key.nonce_with(*explicit),
+                    None => self.key.nonce(self.sequence),
+                };
+                let aad = tls12_aad(self.sequence, outer_type, [major, minor], data_len);
+                self.key.key.open_in_place(nonce, &aad, text).map_err(|_| Error::BadRecordMac)?;
                 self.sequence += 1;
                 if data_len > MAX_PLAINTEXT {
                     return Err(Error::RecordOverflow { length: data_len, maximum: MAX_PLAINTEXT });

@@ -9,7 +9,7 @@
 //!   says that it is an authority or not. Revocation is not asked, as it is not for any root.
 //! - **A root that is no authority** (basicConstraints say so, or nothing does) is trusted in this way only. As one of
 //!   rustls's roots it could issue certificates for every name there is.
-//! - **Manual**: the application judges (`ISC_REQ_MANUAL_CRED_VALIDATION`).
+//! - **Manual**: the application judges (`ISC_REQ_MANUAL_CRED_VALIDATION`; `AcceptRequest::manual_cred_validation`).
 //!
 //! In every case the peer must prove with its handshake signature that it has the key.
 //!
@@ -124,6 +124,20 @@ pub(crate) fn client_verifier(
     };
     let algorithms = provider.signature_verification_algorithms;
     Ok(Arc::new(ClientVerifier { judge, mandatory, hints, algorithms }))
+}
+
+/// What a server takes where the application judges the chain itself (`AcceptRequest::manual_cred_validation`): every
+/// certificate, if the client has its key. No names are told, since none is preferred.
+pub(crate) fn manual_client_verifier(
+    provider: &Arc<CryptoProvider>,
+    mandatory: bool,
+) -> Arc<dyn ClientCertVerifier> {
+    Arc::new(ClientVerifier {
+        judge: ClientJudge::Application,
+        mandatory,
+        hints: Vec::new(),
+        algorithms: provider.signature_verification_algorithms,
+    })
 }
 
 /// The roots of a policy, told apart.
@@ -535,6 +549,7 @@ impl ServerCertVerifier for ServerVerifier {
 
 #[derive(Debug)]
 enum ClientJudge {
+    Application,
     Pins(Pins),
     Chain(ClientChain),
 }
@@ -563,6 +578,7 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, TlsError> {
         let verdict = match &self.judge {
+            ClientJudge::Application => Ok(()),
             ClientJudge::Pins(pins) => pins.check(leaf),
             ClientJudge::Chain(chain) => chain.check(&Shown { leaf, intermediates, now }),
         };

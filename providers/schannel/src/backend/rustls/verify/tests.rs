@@ -638,14 +638,17 @@ fn whoever_does_not_have_the_key_is_refused_whoever_judges_the_certificate() {
         let by = [&roots, &pins, &leaves].map(|policy| server_verifier(policy, &provider()).unwrap());
         by.into_iter().chain([manual_server_verifier(&provider())])
     };
-    let clients =
-        || [&roots, &pins, &leaves].map(|policy| client_verifier(policy, &provider(), true, true).unwrap());
+    let clients = || {
+        let by =
+            [&roots, &pins, &leaves].map(|policy| client_verifier(policy, &provider(), true, true).unwrap());
+        by.into_iter().chain([manual_client_verifier(&provider(), true)])
+    };
     let (right, right_client) = (Identity::new(&server, &server), Identity::new(&alice, &alice));
     let (wrong, wrong_client) = (Identity::new(&server, &other), Identity::new(&alice, &other));
     let bad = Err(TlsError::InvalidCertificate(CertificateError::BadSignature));
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         for judge in servers() {
-            let client = || (&right_client, clients()[0].clone());
+            let client = || (&right_client, clients().next().unwrap());
             assert_eq!(
                 handshake(version, (&right, Arc::clone(&judge)), client()),
                 Ok(()),
@@ -681,4 +684,7 @@ fn the_application_may_take_what_nobody_would_trust() {
     let verifier = manual_server_verifier(&provider());
     let name = ServerName::try_from(NAME).unwrap();
     assert!(verifier.verify_server_cert(&chain[0], &[], &name, b"nonsense", now_and(0)).is_ok());
+    let verifier = manual_client_verifier(&provider(), true);
+    assert!(verifier.verify_client_cert(&chain[0], &[], now_and(0)).is_ok());
+    assert!(verifier.client_auth_mandatory() && verifier.root_hint_subjects().is_empty());
 }

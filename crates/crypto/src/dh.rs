@@ -1,0 +1,162 @@
+//! Diffie-Hellman over the integers modulo a prime: groups, and keys that are used once.
+//!
+//! Spec: DH-KEYS (RFC 2631) section 2.1; TLS10 section 8.1.2; FFDHE.
+
+mod groups;
+
+use std::fmt::{self, Debug, Formatter};
+
+pub use groups::{FFDHE2048, FFDHE3072, FFDHE4096, MODP_1024, MODP_1536, MODP_2048};
+use zeroize::Zeroizing;
+
+use crate::asn1::without_leading_zeros;
+use crate::modulus::Modulus;
+use crate::public_key::KeyError;
+use crate::random::Random;
+pub use crate::secret::{AgreementError, SharedSecret};
+
+/// A prime and a generator. A clone shares both.
+#[derive(Clone)]
+pub struct Group(std::sync::Arc<Parts>);
+
+struct Parts {
+    p: Modulus,
+    g: Vec<u8>,
+}
+
+impl Group {
+    /// The group of a peer. That p is a prime, and g generates much of the group, is not checked: whoever sends the
+    /// parameters can as well give the secret away.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Size`] if p has not 512 to 8192 bits, [`KeyError::Inconsistent`] if p is even, or g not between 1
+    /// and p - 1, both excluded.
+    pub fn from_components(p: &[u8], g: &[u8]) -> Result<Self, KeyError> {
+        let modulus = Modulus::new(p).ok_or(KeyError::Inconsistent)?;
+        if !(512..=8192).contains(&modulus.bits()) {
+            return Err(KeyError::Size { bits: modulus.bits() });
+        }
+        if !is_inside(&modulus, g) {
+            return Err(KeyError::Inconsistent);
+        }
+        Ok(Self(std::sync::Arc::new(Parts { p: modulus, g: without_leading_zeros(g).to_vec() })))
+    }
+
+    /// The prime, big-endian, without leading zeros.
+    #[must_use]
+    pub fn p(&self) -> &[u8] {
+        self.0.p.bytes()
+    }
+
+    /// The generator, big-endian, without leading zeros.
+    #[must_use]
+    pub fn g(&self) -> &[u8] {
+        &self.0.g
+    }
+
+    /// The number of bits of the prime.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        self.0.p.bits()
+    }
+
+    /// The number of bytes of a private exponent: twice the strength of the group, and more than RFC 7919 asks for.
+    fn exponent_len(&self) -> usize {
+        match self.bits() {
+            0..=2048 => 32,
+            2049..=3072 => 40,
+            3073..=4096 => 48,
+            _ => 64,
+        }
+    }
+}
+
+impl PartialEq for Group {
+    fn eq(&self, other: &Self) -> bool {
+        self.p() == other.p() && self.g() == other.g()
+    }
+}
+
+impl Eq for Group {}
+
+impl Debug for Group {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("bits", &self.bits()).finish_non_exhaustive()
+    }
+}
+
+/// Whether 1 < number < p - 1.
+fn is_inside(p: &Modulus, number: &[u8]) -> bool {
+    let number = without_leading_zeros(number);
+    let mut minus_one = p.bytes().to_vec();
+    if let Some(last) = minus_one.last_mut() {
+        *last &= 0xFE;
+    }
+    p.exceeds(number) && !matches!(number, [] | [1]) && number != minus_one
+}
+
+/// A private exponent and its public value, for one handshake. Zeroized on drop.
+pub struct EphemeralKey {
+    group: Group,
+    exponent: Zeroizing<Vec<u8>>,
+    public: Vec<u8>,
+}
+
+impl EphemeralKey {
+    /// Draws an exponent of 256 bits or more.
+    ///
+    /// # Errors
+    ///
+    /// [`AgreementError::Random`].
+    pub fn generate(group: &Group, random: &dyn Random) -> Result<Self, AgreementError> {
+        let mut exponent = Zeroizing::new(vec![0; group.exponent_len()]);
+        random.fill(&mut exponent)?;
+        let public = group.0.p.pow(group.g(), &exponent).to_vec();
+        Ok(Self { group: group.clone(), exponent, public })
+    }
+
+    /// The group.
+    #[must_use]
+    pub const fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// The public value, big-endian, as long as the prime: leading zeros are kept, since there are peers that count.
+    #[must_use]
+    pub fn public_value(&self) -> Vec<u8> {
+        self.public.clone()
+    }
+
+    /// The secret shared with the owner of `peer`, **without** its leading zeros, as SSL and TLS up to 1.2 use it.
+    ///
+    /// Stripping the zeros shows how many there were, by the length that is hashed (Raccoon). This key is therefore
+    /// not to be used for a second handshake, and a server that has it generates a new one for each.
+    ///
+    /// # Errors
+    ///
+    /// [`AgreementError::PublicValue`] if `peer` is not between 1 and p - 1, both excluded.
+    ///
+    /// Spec: TLS10 section 8.1.2.
+    pub fn agree(&self, peer: &[u8]) -> Result<SharedSecret, AgreementError> {
+        let p = &self.group.0.p;
+        if !is_inside(p, peer) {
+            return Err(AgreementError::PublicValue);
+        }
+        let secret = p.pow(peer, &self.exponent);
+        match without_leading_zeros(&secret) {
+            // A peer of small order, in a group of its own making.
+            [] | [1] => Err(AgreementError::PublicValue),
+            stripped => Ok(SharedSecret::new(Zeroizing::new(stripped.to_vec()))),
+        }
+    }
+}
+
+impl Debug for EphemeralKey {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EphemeralKey").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

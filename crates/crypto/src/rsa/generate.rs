@@ -1,0 +1,175 @@
+//! New keys, and whether the numbers of a key belong together.
+
+use crypto_bigint::{BoxedUint, ConcatenatingMul, Resize};
+use zeroize::Zeroizing;
+
+use super::{BITS, PrivateKey, PublicKey};
+use crate::modulus::Modulus;
+use crate::public_key::KeyError;
+use crate::random::{Random, RandomError};
+
+/// The public exponent of new keys: 65537, big-endian.
+const EXPONENT: [u8; 3] = [1, 0, 1];
+
+/// How many rounds of Miller and Rabin's test a prime stands. For a candidate drawn at random each round leaves far
+/// less than one in four, even at 256 bits.
+///
+/// Spec: DSS appendix C.3 (FIPS 186-4).
+const ROUNDS: usize = 20;
+
+pub(super) fn generate(bits: usize, random: &dyn Random) -> Result<PrivateKey, KeyError> {
+    let size = u32::try_from(bits).unwrap_or(u32::MAX);
+    if !BITS.contains(&size) || size % 2 != 0 {
+        return Err(KeyError::Size { bits: size });
+    }
+    let p = prime(size / 2, random)?;
+    let mut q = prime(size / 2, random)?;
+    // Primes that agree in their first 100 bits are as likely as that a key is guessed; a broken source makes them.
+    if p.get(..12) == q.get(..12) {
+        q = prime(size / 2, random)?;
+        if p.get(..12) == q.get(..12) {
+            return Err(KeyError::Random);
+        }
+    }
+    let n = product(&p, &q).to_be_bytes();
+    let public = PublicKey::from_components(&n, &EXPONENT)?;
+    let (dp, dq) = exponent_below(&p).zip(exponent_below(&q)).ok_or(KeyError::Inconsistent)?;
+    let q_inverse = Modulus::new(&p).and_then(|p| p.invert(&q)).ok_or(KeyError::Inconsistent)?;
+    PrivateKey::from_parts(public, &p, &q, [&dp, &dq, &q_inverse])
+}
+
+/// Whether n = pq, p and q differ, the exponents are the public one's inverses and `q_inverse` is q's.
+pub(super) fn belong_together(
+    public: &PublicKey,
+    p: &Modulus,
+    q: &Modulus,
+    [dp, dq, q_inverse]: [&[u8]; 3],
+) -> bool {
+    product(p.bytes(), q.bytes()).to_be_bytes_trimmed_vartime().as_ref() == public.n()
+        && p.bytes() != q.bytes()
+        && is_inverse_exponent(public.e(), dp, p.bytes())
+        && is_inverse_exponent(public.e(), dq, q.bytes())
+        && is_one(&p.mul(q.bytes(), q_inverse))
+}
+
+fn number(bytes: &[u8]) -> Zeroizing<BoxedUint> {
+    Zeroizing::new(BoxedUint::from_be_slice_vartime(bytes))
+}
+
+fn product(p: &[u8], q: &[u8]) -> Zeroizing<BoxedUint> {
+    Zeroizing::new(number(p).concatenating_mul(&*number(q)))
+}
+
+fn is_one(number: &[u8]) -> bool {
+    number.split_last().is_some_and(|(last, rest)| *last == 1 && rest.iter().all(|byte| *byte == 0))
+}
+
+/// `prime` - 1.
+fn predecessor(prime: &[u8]) -> Zeroizing<BoxedUint> {
+    Zeroizing::new(number(prime).wrapping_sub(BoxedUint::one()))
+}
+
+/// Whether e * d = 1 modulo `prime` - 1.
+fn is_inverse_exponent(e: &[u8], d: &[u8], prime: &[u8]) -> bool {
+    let modulus = predecessor(prime);
+    let Some(modulus) = modulus.as_nz_vartime() else { return false };
+    Zeroizing::new(product(d, e).rem(modulus)).is_one().to_bool()
+}
+
+/// The inverse of the public exponent modulo `prime` - 1.
+fn exponent_below(prime: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let modulus = predecessor(prime);
+    let modulus = modulus.as_nz_vartime()?;
+    let e = BoxedUint::from_be_slice_vartime(&EXPONENT).resize_unchecked(modulus.as_ref().bits_precision());
+    let inverse = Zeroizing::new(e.invert_mod(modulus).into_option()?);
+    let bytes = Zeroizing::new(inverse.to_be_bytes());
+    Some(Zeroizing::new(crate::asn1::without_leading_zeros(&bytes).to_vec()))
+}
+
+/// A prime of exactly so many bits, the two first of them set, so that the product of two has twice as many.
+fn prime(bits: u32, random: &dyn Random) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let length = usize::try_from(bits.div_ceil(8)).map_err(|_| KeyError::Size { bits })?;
+    let mut candidate = Zeroizing::new(vec![0; length]);
+    // One odd number in 0.35 times `bits` is a prime: that none comes up in so many is as likely as e^-57.
+    for _ in 0..20 * bits {
+        random.fill(&mut candidate)?;
+        shape(&mut candidate, bits);
+        if !has_small_factor(&candidate) && is_probable_prime(&candidate, ROUNDS, random)? {
+            return Ok(candidate);
+        }
+    }
+    Err(KeyError::Random)
+}
+
+/// Sets the two first of `bits` bits and the last, and clears what is before.
+fn shape(candidate: &mut [u8], bits: u32) {
+    let unused = bits.next_multiple_of(8) - bits;
+    let top = 0xC000_u16 >> unused;
+    let [first, second] = top.to_be_bytes();
+    if let [a, b, ..] = candidate {
+        *a = *a & 0xFF >> unused | first;
+        *b |= second;
+    }
+    if let Some(last) = candidate.last_mut() {
+        *last |= 1;
+    }
+}
+
+/// Whether a prime below 2000 divides the number, or the public exponent divides its predecessor.
+fn has_small_factor(candidate: &[u8]) -> bool {
+    let remainder = |divisor: u32| {
+        candidate.iter().fold(0_u64, |rest, byte| (rest << 8 | u64::from(*byte)) % u64::from(divisor))
+    };
+    (3..2000).step_by(2).filter(|n| is_small_prime(*n)).any(|prime| remainder(prime) == 0)
+        || remainder(65_537) == 1
+}
+
+fn is_small_prime(n: u32) -> bool {
+    (3..).step_by(2).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d))
+}
+
+/// Miller and Rabin's test of an odd number above 3.
+///
+/// Spec: DSS appendix C.3.1 (FIPS 186-4).
+pub(crate) fn is_probable_prime(
+    candidate: &[u8],
+    rounds: usize,
+    random: &dyn Random,
+) -> Result<bool, RandomError> {
+    let Some(modulus) = Modulus::new(candidate) else { return Ok(false) };
+    let mut minus_one = Zeroizing::new(modulus.bytes().to_vec());
+    if let Some(last) = minus_one.last_mut() {
+        *last &= 0xFE;
+    }
+    let (odd, twos) = odd_part(&minus_one);
+    let mut base = Zeroizing::new(vec![0; modulus.len()]);
+    for _ in 0..rounds {
+        random.fill(&mut base)?;
+        let base = modulus.reduce(&base);
+        let mut power = modulus.pow(&base, &odd);
+        // A base of 0 or 1 says nothing; they come up as good as never.
+        if is_one(&power) || *power == *minus_one {
+            continue;
+        }
+        let mut squares = 1;
+        loop {
+            if squares == twos {
+                return Ok(false);
+            }
+            power = modulus.mul(&power, &power);
+            if *power == *minus_one {
+                break;
+            }
+            squares += 1;
+        }
+    }
+    Ok(true)
+}
+
+/// The number without its factors of two, and how many those are.
+fn odd_part(bytes: &[u8]) -> (Zeroizing<Vec<u8>>, u32) {
+    let number = number(bytes);
+    let twos = number.trailing_zeros_vartime();
+    let odd = Zeroizing::new(number.shr(twos));
+    (Zeroizing::new(odd.to_be_bytes().to_vec()), twos)
+}

@@ -1,0 +1,193 @@
+//! What is allowed, what is preferred, and what is passed in from outside.
+
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
+
+use crypto::dh::Group;
+use crypto::ecdh::NamedGroup;
+use crypto::random::Random;
+
+use crate::certificate::{CertificateVerifier, Identity};
+use crate::session::SessionStore;
+use crate::tls::cipher_suites::CipherSuite;
+use crate::tls::signature::SignatureScheme;
+use crate::tls::versions::ProtocolVersion;
+
+/// The time, passed in.
+pub trait Clock: Send + Sync {
+    /// Seconds since the Unix epoch.
+    fn now(&self) -> u64;
+}
+
+/// Whether master secrets are bound to their handshake.
+///
+/// Spec: EMS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExtendedMasterSecret {
+    /// Not offered and not accepted.
+    Off,
+    /// Used where the peer has it.
+    #[default]
+    Offered,
+    /// A peer without it is refused.
+    Required,
+}
+
+/// What is allowed and preferred, in both roles.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The versions that may be spoken, in any order.
+    pub versions: Vec<ProtocolVersion>,
+    /// The highest version that any engine of ours speaks with this peer: what a fallback and the sentinels against
+    /// downgrades are measured by.
+    pub highest: ProtocolVersion,
+    /// The suites that may be used, the preferred one first. A server goes by its own order.
+    pub suites: Vec<CipherSuite>,
+    /// The curves that may be used, the preferred one first.
+    pub groups: Vec<NamedGroup>,
+    /// The signatures of TLS 1.2 that may be used, the preferred one first.
+    pub signature_schemes: Vec<SignatureScheme>,
+    /// The smallest group of Diffie-Hellman that is accepted, in bits. Export suites have their own bound.
+    pub dh_minimum_bits: u32,
+    /// Whether master secrets are bound to their handshake.
+    pub extended_master_secret: ExtendedMasterSecret,
+    /// Application protocols, the preferred one first.
+    pub alpn: Vec<Vec<u8>>,
+    /// Whether sessions are kept and taken up again.
+    pub resume: bool,
+    /// Whether the first byte of a message gets a record of its own where the IV of CBC is predictable (BEAST).
+    pub split_records: bool,
+    /// How many bytes a block cipher with blocks of 64 bits encrypts at most under one key (Sweet32).
+    pub small_block_limit: u64,
+}
+
+impl Default for Policy {
+    /// TLS 1.2 with suites that have forward secrecy and an AEAD; nothing older, nothing weaker.
+    fn default() -> Self {
+        let modern = [0xc02c, 0xc02b, 0xc030, 0xc02f].map(CipherSuite);
+        Self {
+            versions: vec![ProtocolVersion::TLS12],
+            highest: ProtocolVersion::TLS12,
+            suites: modern.to_vec(),
+            groups: vec![NamedGroup::X25519, NamedGroup::Secp256r1, NamedGroup::Secp384r1],
+            signature_schemes: SignatureScheme::STRONG.to_vec(),
+            dh_minimum_bits: 2048,
+            extended_master_secret: ExtendedMasterSecret::Offered,
+            alpn: Vec::new(),
+            resume: true,
+            split_records: true,
+            small_block_limit: 32 << 30,
+        }
+    }
+}
+
+impl Policy {
+    /// The highest version of the engine that is enabled.
+    pub(crate) fn highest_here(&self) -> Option<ProtocolVersion> {
+        self.versions.iter().copied().max()
+    }
+
+    /// The highest version that is enabled and not above `offered`.
+    pub(crate) fn highest_up_to(&self, offered: ProtocolVersion) -> Option<ProtocolVersion> {
+        self.versions.iter().copied().filter(|version| *version <= offered).max()
+    }
+}
+
+/// What a client's handshakes have in common.
+#[derive(Clone)]
+pub struct ClientConfig {
+    /// What is allowed and preferred.
+    pub policy: Policy,
+    /// Judges the server's certificate.
+    pub verifier: Arc<dyn CertificateVerifier>,
+    /// Our certificates; the first that fits what the server asks for is shown.
+    pub identities: Vec<Arc<Identity>>,
+    /// Whether the application is asked when the server wants a certificate.
+    pub ask_for_certificate: bool,
+    /// Where sessions are kept.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Whether a server asks its clients for certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// No.
+    #[default]
+    None,
+    /// It asks, and goes on without one.
+    Optional,
+    /// It asks, and refuses a client without one.
+    Required,
+}
+
+/// What a server's handshakes have in common.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// What is allowed and preferred.
+    pub policy: Policy,
+    /// Our certificates: of those that fit the suite, the first that has the name that the client asks for, or else the
+    /// first.
+    pub identities: Vec<Arc<Identity>>,
+    /// Whether clients are asked for certificates.
+    pub client_auth: ClientAuth,
+    /// Judges them.
+    pub client_verifier: Arc<dyn CertificateVerifier>,
+    /// The authorities that are named when a certificate is asked for, each a `Name` in DER.
+    pub authorities: Vec<Vec<u8>>,
+    /// The group of Diffie-Hellman; export suites have one of 1024 bits.
+    pub dh_group: Group,
+    /// The keys of export suites.
+    pub export_keys: Arc<ExportKeys>,
+    /// Where sessions are kept.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The RSA keys of 512 and 1024 bits that export suites need, made when they are first needed.
+#[derive(Default)]
+pub struct ExportKeys {
+    small: std::sync::OnceLock<crypto::rsa::PrivateKey>,
+    large: std::sync::OnceLock<crypto::rsa::PrivateKey>,
+}
+
+impl ExportKeys {
+    /// The key of `bits` bits, 512 or 1024.
+    pub(crate) fn key(
+        &self,
+        bits: u32,
+        random: &dyn Random,
+    ) -> Result<&crypto::rsa::PrivateKey, crate::error::Error> {
+        let slot = if bits <= 512 { &self.small } else { &self.large };
+        if let Some(key) = slot.get() {
+            return Ok(key);
+        }
+        let key = crypto::rsa::PrivateKey::generate(if bits <= 512 { 512 } else { 1024 }, random)
+            .map_err(|_| crate::error::Error::Internal("no RSA key could be made for an export suite"))?;
+        Ok(slot.get_or_init(|| key))
+    }
+}
+
+impl Debug for ExportKeys {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("ExportKeys")
+    }
+}
+
+impl Debug for ClientConfig {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl Debug for ServerConfig {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}

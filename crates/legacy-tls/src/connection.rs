@@ -1,0 +1,606 @@
+//! Connections: bytes in, bytes out, until a handshake is over.
+
+use core::net::IpAddr;
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
+
+use crate::certificate::Identity;
+use crate::config::{ClientAuth, ClientConfig, ServerConfig};
+use crate::error::{Error, Misbehaved};
+use crate::record::{Need, Opener, Sealer};
+use crate::session::{MasterSecret, SessionStore};
+use crate::tls::channel::{Channel, Incoming};
+use crate::tls::cipher_suites::SuiteRow;
+use crate::tls::key_exchange::KeyExchangeStrength;
+use crate::tls::keys::Randoms;
+use crate::tls::versions::{ProtocolVersion, Rules, VerifyData};
+use crate::tls::{client, server};
+
+/// The most that a peer may send before its handshake is complete, in bytes.
+const MOST: usize = 512 << 10;
+
+/// Why a call stopped.
+pub enum Progress {
+    /// Send the output, if it is not empty, and come back with the rest of the input and with what the peer answers.
+    Continue {
+        /// What must be sent.
+        output: Vec<u8>,
+        /// Bytes of the input that were taken.
+        used: usize,
+    },
+    /// The input ends in the middle of a record; present all of it again with more behind.
+    Incomplete {
+        /// How many bytes are missing at least.
+        missing: usize,
+    },
+    /// A server wants a certificate; say which with [`ClientConnection::answer`], then present the same input again.
+    Ask(CertificateRequested),
+    /// The handshake is over.
+    Complete {
+        /// The keys, and what was negotiated.
+        established: Box<Established>,
+        /// What must be sent.
+        output: Vec<u8>,
+        /// Bytes of the input that were taken; what follows is application data.
+        used: usize,
+    },
+}
+
+impl Debug for Progress {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Continue { output, used } => {
+                write!(f, "Continue {{ output: {} bytes, used: {used} }}", output.len())
+            }
+            Self::Incomplete { missing } => write!(f, "Incomplete {{ missing: {missing} }}"),
+            Self::Ask(request) => f.debug_tuple("Ask").field(request).finish(),
+            Self::Complete { output, used, .. } => {
+                write!(f, "Complete {{ output: {} bytes, used: {used} }}", output.len())
+            }
+        }
+    }
+}
+
+/// A handshake that failed. It stays failed: every call says the same error again.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: Error,
+    /// The alert that must still be sent; empty where there is none.
+    pub output: Vec<u8>,
+}
+
+/// What certificates a server would accept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateRequested {
+    /// The names of authorities, each in DER; none means any.
+    pub authorities: Vec<Vec<u8>>,
+    /// The kinds: 1 = rsa_sign, 2 = dss_sign, 64 = ecdsa_sign.
+    pub certificate_types: Vec<u8>,
+    /// Signature algorithms by their numbers; none before TLS 1.2.
+    pub signature_schemes: Vec<u16>,
+}
+
+/// The verify data of the handshake before, to which a renegotiation is bound.
+///
+/// Spec: RENEG section 3.1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Previous {
+    pub(crate) client: VerifyData,
+    pub(crate) server: VerifyData,
+    /// Both sides have the indication.
+    pub(crate) secure: bool,
+}
+
+/// What a handshake yields: both directions of the connection, and what was negotiated.
+pub struct Established {
+    /// Protects what we send.
+    pub sealer: Sealer,
+    /// Opens what the peer sends.
+    pub opener: Opener,
+    /// What was negotiated.
+    pub negotiated: Negotiated,
+}
+
+/// What was negotiated.
+pub struct Negotiated {
+    /// Whether we are the client.
+    pub is_client: bool,
+    /// The version.
+    pub version: ProtocolVersion,
+    /// The suite.
+    pub suite: &'static SuiteRow,
+    /// The key exchange; `None` for a resumed session, which has none.
+    pub strength: Option<KeyExchangeStrength>,
+    /// The application protocol.
+    pub alpn: Option<Vec<u8>>,
+    /// The name that the client asked for.
+    pub server_name: Option<String>,
+    /// The peer's chain, leaf first, each in DER; empty where it showed none. That of a resumed session is the one of the
+    /// handshake that made it.
+    pub peer_chain: Vec<Vec<u8>>,
+    /// The OCSP response that the server stapled; empty where it did not.
+    pub ocsp_response: Vec<u8>,
+    /// What we showed ourselves in this handshake.
+    pub identity: Option<Arc<Identity>>,
+    /// Whether a session was taken up again.
+    pub resumed: bool,
+    /// The session's identifier; empty if it cannot be taken up again.
+    pub session_id: Vec<u8>,
+    /// Where the session is kept in the store.
+    pub session_key: Option<Vec<u8>>,
+    /// Whether the master secret is bound to the handshake; without that no channel binding is safe.
+    pub extended_master_secret: bool,
+    pub(crate) finished: Previous,
+    pub(crate) rules: &'static Rules,
+    pub(crate) master_secret: MasterSecret,
+    pub(crate) randoms: Randoms,
+}
+
+impl Negotiated {
+    /// The content of the first Finished message of the handshake: the channel binding `tls-unique`.
+    ///
+    /// Spec: BINDING section 3.
+    #[must_use]
+    pub fn first_finished(&self) -> &[u8] {
+        if self.resumed { self.finished.server.as_ref() } else { self.finished.client.as_ref() }
+    }
+
+    /// Whether both sides have the renegotiation indication.
+    #[must_use]
+    pub const fn secure_renegotiation(&self) -> bool {
+        self.finished.secure
+    }
+
+    /// The random of the ClientHello.
+    #[must_use]
+    pub const fn client_random(&self) -> &[u8; 32] {
+        &self.randoms.client
+    }
+
+    /// The master secret, for a key log: whoever has it reads the connection.
+    #[must_use]
+    pub const fn master_secret(&self) -> &[u8; 48] {
+        &self.master_secret.0
+    }
+
+    /// Fills `out` with keying material for the application.
+    ///
+    /// Spec: EXPORTER section 4.
+    ///
+    /// # Errors
+    ///
+    /// SSL 3.0 has none; a context is longer than 65,535 bytes.
+    pub fn export_keying_material(
+        &self,
+        label: &[u8],
+        context: Option<&[u8]>,
+        out: &mut [u8],
+    ) -> Result<(), Error> {
+        let none = Error::Misused("SSL 3.0 exports no keying material");
+        let exporter = self.rules.exporter.ok_or(none)?;
+        let Randoms { client, server } = &self.randoms;
+        match context {
+            None => exporter(self.suite, &self.master_secret, label, &[client, server], out),
+            Some(context) => {
+                let too_long = Error::Misused("the context of an exporter is longer than 65,535 bytes");
+                let length = u16::try_from(context.len()).map_err(|_| too_long)?.to_be_bytes();
+                exporter(self.suite, &self.master_secret, label, &[client, server, &length, context], out);
+            }
+        }
+        Ok(())
+    }
+
+    /// How an alert is numbered in this version.
+    #[must_use]
+    pub fn alert(&self, description: crate::AlertDescription) -> crate::AlertDescription {
+        (self.rules.alert)(description)
+    }
+}
+
+impl Debug for Negotiated {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Negotiated")
+            .field("version", &self.version)
+            .field("suite", &self.suite.suite)
+            .field("resumed", &self.resumed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Debug for Established {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Established").field("negotiated", &self.negotiated).finish_non_exhaustive()
+    }
+}
+
+/// What one client's handshake is asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct ClientParameters {
+    /// The host name, or the address, that the server is to have; `None` leaves that to the verifier.
+    pub server_name: Option<String>,
+    /// Application protocols, the preferred one first; `None` leaves it to the policy.
+    pub alpn: Option<Vec<Vec<u8>>>,
+    /// Under what the session is kept and looked for; `None`: it is not.
+    pub session_key: Option<Vec<u8>>,
+    /// This is a second attempt with less than we can (SCSV).
+    pub fallback: bool,
+}
+
+/// What one server's handshake is asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct ServerParameters {
+    /// Application protocols, the preferred one first; `None` leaves it to the policy.
+    pub alpn: Option<Vec<Vec<u8>>>,
+    /// Whether a certificate is asked for; `None` leaves it to the configuration.
+    pub client_auth: ClientAuth,
+}
+
+/// A role's state.
+trait State: Sized {
+    type Config;
+
+    fn handle(self, incoming: Incoming, config: &Self::Config, channel: &mut Channel) -> Result<Self, Error>;
+    fn expected(&self) -> &'static str;
+    /// What must be asked before anything goes on.
+    fn question(&self) -> Option<CertificateRequested>;
+    fn is_complete(&self) -> bool;
+    fn into_negotiated(self) -> Option<Box<Negotiated>>;
+    fn sessions(config: &Self::Config) -> &dyn SessionStore;
+}
+
+impl State for client::State {
+    type Config = ClientConfig;
+
+    fn handle(self, incoming: Incoming, config: &ClientConfig, channel: &mut Channel) -> Result<Self, Error> {
+        Self::handle(self, incoming, config, channel)
+    }
+
+    fn expected(&self) -> &'static str {
+        Self::expected(self)
+    }
+
+    fn question(&self) -> Option<CertificateRequested> {
+        match self {
+            Self::Identity(asked) => Some(asked.question()),
+            _ => None,
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        matches!(self, Self::Complete(_))
+    }
+
+    fn into_negotiated(self) -> Option<Box<Negotiated>> {
+        match self {
+            Self::Complete(negotiated) => Some(negotiated),
+            _ => None,
+        }
+    }
+
+    fn sessions(config: &ClientConfig) -> &dyn SessionStore {
+        config.sessions.as_ref()
+    }
+}
+
+impl State for server::State {
+    type Config = ServerConfig;
+
+    fn handle(self, incoming: Incoming, config: &ServerConfig, channel: &mut Channel) -> Result<Self, Error> {
+        Self::handle(self, incoming, config, channel)
+    }
+
+    fn expected(&self) -> &'static str {
+        Self::expected(self)
+    }
+
+    fn question(&self) -> Option<CertificateRequested> {
+        None
+    }
+
+    fn is_complete(&self) -> bool {
+        matches!(self, Self::Complete(_))
+    }
+
+    fn into_negotiated(self) -> Option<Box<Negotiated>> {
+        match self {
+            Self::Complete(negotiated) => Some(negotiated),
+            _ => None,
+        }
+    }
+
+    fn sessions(config: &ServerConfig) -> &dyn SessionStore {
+        config.sessions.as_ref()
+    }
+}
+
+/// A handshake in either role.
+enum Handshake<S: State> {
+    Running(Box<Running<S>>),
+    Complete,
+    Failed(Error),
+}
+
+struct Running<S: State> {
+    config: Arc<S::Config>,
+    channel: Channel,
+    state: S,
+    /// Bytes at the start of the input that were taken in a call that then asked something.
+    skipped: usize,
+    /// Bytes that were taken in all.
+    taken: usize,
+}
+
+/// What a run came to.
+enum Ran {
+    Progress(Progress),
+    Complete { used: usize },
+}
+
+impl<S: State> Handshake<S> {
+    fn new(config: Arc<S::Config>, channel: Channel, state: S) -> Self {
+        Self::Running(Box::new(Running { config, channel, state, skipped: 0, taken: 0 }))
+    }
+
+    fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
+        let running = match std::mem::replace(self, Self::Complete) {
+            Self::Running(running) => running,
+            Self::Complete => {
+                let error = Error::Misused("the handshake is complete already");
+                return Err(Failure { error, output: Vec::new() });
+            }
+            Self::Failed(error) => {
+                *self = Self::Failed(error.clone());
+                return Err(Failure { error, output: Vec::new() });
+            }
+        };
+        match running.run(input) {
+            Ok((running, Ran::Progress(progress))) => {
+                *self = Self::Running(running);
+                Ok(progress)
+            }
+            Ok((running, Ran::Complete { used })) => {
+                let Running { mut channel, state, .. } = *running;
+                let output = channel.take_output();
+                let (sealer, opener) = channel.into_directions();
+                match state.into_negotiated() {
+                    Some(negotiated) => {
+                        let established = Established { sealer, opener, negotiated: *negotiated };
+                        Ok(Progress::Complete { established: Box::new(established), output, used })
+                    }
+                    None => Err(Failure { error: Error::Internal("nothing was negotiated"), output }),
+                }
+            }
+            Err(failure) => {
+                *self = Self::Failed(failure.error.clone());
+                Err(failure)
+            }
+        }
+    }
+}
+
+impl<S: State> Running<S> {
+    fn run(self, input: &[u8]) -> Result<(Box<Self>, Ran), Failure> {
+        let Self { config, mut channel, state, skipped, taken } = self;
+        let mut pump = Pump { config: &*config, channel: &mut channel, used: skipped, taken };
+        match pump.run(state, input) {
+            Ok((state, stop)) => {
+                let (used, taken) = (pump.used, pump.taken);
+                let mut running = Box::new(Self { config, channel, state, skipped: 0, taken });
+                let ran = match stop {
+                    Stop::Complete => Ran::Complete { used },
+                    Stop::Ask(request) => {
+                        running.skipped = used;
+                        Ran::Progress(Progress::Ask(request))
+                    }
+                    Stop::More(missing) => {
+                        let output = running.channel.take_output();
+                        Ran::Progress(if used > 0 || !output.is_empty() {
+                            Progress::Continue { output, used }
+                        } else {
+                            Progress::Incomplete { missing }
+                        })
+                    }
+                };
+                Ok((running, ran))
+            }
+            Err(error) => {
+                // Spec: TLS12 section 7.2.2: a fatal alert, ours or theirs, ends the session too.
+                if let Some(key) = &channel.session_in_use {
+                    S::sessions(&config).remove(key);
+                }
+                let output = channel.fail(&error);
+                Err(Failure { error, output })
+            }
+        }
+    }
+}
+
+enum Stop {
+    More(usize),
+    Ask(CertificateRequested),
+    Complete,
+}
+
+struct Pump<'a, C> {
+    config: &'a C,
+    channel: &'a mut Channel,
+    used: usize,
+    taken: usize,
+}
+
+impl<C> Pump<'_, C> {
+    fn run<S: State<Config = C>>(&mut self, mut state: S, input: &[u8]) -> Result<(S, Stop), Error> {
+        loop {
+            if state.is_complete() {
+                self.channel.expect_end_of_flight()?;
+                return Ok((state, Stop::Complete));
+            }
+            if let Some(request) = state.question() {
+                return Ok((state, Stop::Ask(request)));
+            }
+            if let Some(message) = self.channel.next_message()? {
+                state = state.handle(Incoming::Message(message), self.config, self.channel)?;
+                continue;
+            }
+            let rest = input.get(self.used..).unwrap_or_default();
+            let len = match self.channel.record_len(rest)? {
+                Need::Whole(len) => len,
+                Need::More(missing) => return Ok((state, Stop::More(missing))),
+            };
+            let record = rest.get(..len).unwrap_or_default();
+            self.used += len;
+            self.taken += len;
+            if self.taken > MOST {
+                return Err(Misbehaved::Flood { what: "bytes of handshake", limit: MOST }.into());
+            }
+            if let Some(incoming) = self.channel.take_record(record, state.expected())? {
+                state = state.handle(incoming, self.config, self.channel)?;
+            }
+        }
+    }
+}
+
+/// A client's handshake.
+///
+/// The driver's contract: the first call has an empty input. Send every output at once; after `Incomplete` and `Ask` present
+/// the same input again; after a failure send its output and give up.
+pub struct ClientConnection {
+    handshake: Handshake<client::State>,
+}
+
+impl ClientConnection {
+    /// Starts a handshake with a ClientHello of the engine's own; the first [`advance`](Self::advance) yields it.
+    ///
+    /// # Errors
+    ///
+    /// No version is enabled, or there is no randomness.
+    pub fn new(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
+        let mut channel =
+            Channel::new(Opener::plaintext(), Sealer::plaintext(first_record_version(&config)), None);
+        let wanted = wanted(&config, parameters);
+        let offer = client::Offer::send(wanted, &config, &mut channel)?;
+        let state = client::State::ServerHello(Box::new(offer));
+        Ok(Self { handshake: Handshake::new(config, channel, state) })
+    }
+
+    /// Goes on after the ClientHello (the whole message with its header, without that of the record) that another engine has
+    /// sent. What follows must be the server's first flight.
+    ///
+    /// # Errors
+    ///
+    /// The message is no ClientHello.
+    pub fn take_over(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        client_hello: &[u8],
+    ) -> Result<Self, Error> {
+        let mut channel =
+            Channel::new(Opener::plaintext(), Sealer::plaintext(first_record_version(&config)), None);
+        let wanted = wanted(&config, parameters);
+        let offer = client::Offer::taken_over(client_hello, wanted, &config, &mut channel)?;
+        let state = client::State::ServerHello(Box::new(offer));
+        Ok(Self { handshake: Handshake::new(config, channel, state) })
+    }
+
+    /// Takes what it can of `input` and says why it stopped.
+    ///
+    /// # Errors
+    ///
+    /// The handshake failed; send what the failure holds.
+    pub fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
+        self.handshake.advance(input)
+    }
+
+    /// Answers [`Progress::Ask`]: with which certificate, or with none.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was asked.
+    pub fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
+        let misused =
+            || Failure { error: Error::Misused("no certificate was asked for"), output: Vec::new() };
+        let Handshake::Running(running) = &self.handshake else { return Err(misused()) };
+        if running.state.question().is_none() {
+            return Err(misused());
+        }
+        let Handshake::Running(running) = std::mem::replace(&mut self.handshake, Handshake::Complete) else {
+            return Err(misused());
+        };
+        let Running { config, mut channel, state, skipped, taken } = *running;
+        let client::State::Identity(asked) = state else { return Err(misused()) };
+        match asked.reply(identity, &config, &mut channel) {
+            Ok(state) => {
+                let running = Running { config, channel, state, skipped, taken };
+                self.handshake = Handshake::Running(Box::new(running));
+                Ok(())
+            }
+            Err(error) => {
+                let output = channel.fail(&error);
+                self.handshake = Handshake::Failed(error.clone());
+                Err(Failure { error, output })
+            }
+        }
+    }
+}
+
+fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
+    let normal = |name: String| match name.parse::<IpAddr>() {
+        Ok(_) => name,
+        Err(_) => name.trim_end_matches('.').to_ascii_lowercase(),
+    };
+    client::Wanted {
+        server_name: parameters.server_name.map(normal),
+        alpn: parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone()),
+        session_key: parameters.session_key,
+        fallback: parameters.fallback,
+        previous: None,
+    }
+}
+
+/// What the first record says: servers that know no newer version want to see an old one. Spec: TLS12 appendix E.1.
+fn first_record_version(config: &ClientConfig) -> u16 {
+    config.policy.highest_here().map_or(ProtocolVersion::TLS10, |v| v.min(ProtocolVersion::TLS10)).0
+}
+
+/// A server's handshake.
+///
+/// The driver's contract is that of [`ClientConnection`], but that a server hears first.
+pub struct ServerConnection {
+    handshake: Handshake<server::State>,
+}
+
+impl ServerConnection {
+    /// Waits for a ClientHello.
+    #[must_use]
+    pub fn new(config: Arc<ServerConfig>, parameters: ServerParameters) -> Self {
+        // Until a version is known an alert goes out as the oldest that is enabled.
+        let lowest = config.policy.versions.iter().copied().min().unwrap_or(ProtocolVersion::TLS10);
+        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), lowest.rules());
+        let alpn = parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone());
+        let start = server::Start { alpn, client_auth: parameters.client_auth, previous: None };
+        let state = server::State::ClientHello(Box::new(start));
+        Self { handshake: Handshake::new(config, channel, state) }
+    }
+
+    /// Takes what it can of `input` and says why it stopped.
+    ///
+    /// # Errors
+    ///
+    /// The handshake failed; send what the failure holds.
+    pub fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
+        self.handshake.advance(input)
+    }
+}
+
+impl Debug for ClientConnection {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientConnection")
+    }
+}
+
+impl Debug for ServerConnection {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerConnection")
+    }
+}

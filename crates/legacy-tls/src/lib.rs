@@ -1,0 +1,48 @@
+//! The engine: SSL 3.0, TLS 1.0, TLS 1.1, and what TLS 1.2 has beyond ECDHE with an AEAD. Bytes in, bytes out.
+//!
+//! It reads no socket, no clock and no randomness of the system: they are passed in. It knows nothing of the interface
+//! that stands above it.
+//!
+//! | protocol | folder | specification |
+//! |---|---|---|
+//! | SSL 3.0, TLS 1.0, TLS 1.1, TLS 1.2 | `tls/`: one handshake, a row of rules per version | RFC 6101, 2246, 4346, 5246 |
+//! | their records | `record/` | the same |
+//!
+//! What is refused, and why: compression (nothing but `null` is offered or chosen: CRIME), static and anonymous
+//! Diffie-Hellman, Fortezza, Kerberos and pre-shared keys (nobody asks for them), 0-RTT (it is not in these versions).
+//!
+//! Where to look:
+//!
+//! | what | where |
+//! |---|---|
+//! | bytes in, bytes out, in either role | [`ClientConnection`], [`ServerConnection`] (`connection.rs`) |
+//! | what is allowed and preferred | [`Policy`], [`ClientConfig`], [`ServerConfig`] (`config.rs`) |
+//! | the expectations of either role, message by message | `tls/client.rs`, `tls/server.rs` |
+//! | everything in which the versions differ | `tls/versions/` |
+//! | the suites, a row each | `tls/cipher_suites.rs` |
+//! | sessions that can be resumed | [`Session`], [`SessionStore`] (`session.rs`) |
+//! | who judges certificates | [`CertificateVerifier`] (`certificate.rs`) |
+//! | errors by whose fault they are, and their alerts | [`Error`] (`error.rs`), `tls/alert.rs` |
+
+mod certificate;
+mod config;
+mod connection;
+mod error;
+pub mod record;
+mod session;
+mod tls;
+
+pub use certificate::{CertificateRefused, CertificateVerifier, Identity, PeerCertificate};
+pub use config::{ClientAuth, ClientConfig, Clock, ExtendedMasterSecret, Policy, ServerConfig};
+pub use connection::{
+    CertificateRequested, ClientConnection, ClientParameters, Established, Failure, Negotiated, Progress,
+    ServerConnection, ServerParameters,
+};
+pub use error::{Error, Incompatible, Misbehaved, Refused};
+pub use session::{MemorySessions, Session, SessionStore};
+pub use tls::alert::{AlertDescription, AlertLevel};
+pub use tls::cipher_suites::{BY_PREFERENCE, CipherSuite, KeyExchange, SUITES, Strength, SuiteRow};
+pub use tls::key_exchange::KeyExchangeStrength;
+pub use tls::messages::HandshakeType;
+pub use tls::signature::SignatureScheme;
+pub use tls::versions::ProtocolVersion;

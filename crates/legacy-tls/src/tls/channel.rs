@@ -1,0 +1,260 @@
+//! What lies between the bytes of a connection and the messages of its handshake.
+
+use wire::{EncodeError, U24, Writer};
+
+use crate::error::{Alert, Error, Misbehaved};
+use crate::record::{ContentType, Need, Opener, Sealer};
+use crate::tls::alert::{AlertDescription, AlertLevel};
+use crate::tls::messages::{HEADER, HandshakeType};
+use crate::tls::transcript::Transcript;
+use crate::tls::versions::Rules;
+
+/// Records without content, or warnings, that are tolerated in a row.
+const FLOOD_LIMIT: usize = 32;
+/// Warnings that are tolerated in a row.
+const WARNING_LIMIT: usize = 4;
+/// The longest ClientHello and the longest message of any other kind but a chain, in bytes.
+const LONGEST_MESSAGE: usize = 32 << 10;
+/// The longest Certificate message, in bytes.
+const LONGEST_CERTIFICATE: usize = 128 << 10;
+
+/// A handshake message as it came.
+pub(crate) struct Message {
+    pub(crate) kind: HandshakeType,
+    bytes: Vec<u8>,
+}
+
+impl Message {
+    #[cfg(test)]
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { kind: HandshakeType(bytes.first().copied().unwrap_or_default()), bytes }
+    }
+
+    /// Header and body.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes.get(HEADER..).unwrap_or_default()
+    }
+}
+
+/// What a handshake can be given.
+pub(crate) enum Incoming {
+    Message(Message),
+    ChangeCipherSpec,
+    /// SSL 3.0's way for a client to say so.
+    NoCertificate,
+}
+
+/// Records in, messages out; messages in, records out.
+pub(crate) struct Channel {
+    opener: Opener,
+    sealer: Sealer,
+    /// Handshake bytes that are no whole message yet.
+    joined: Vec<u8>,
+    /// Handshake messages that go out with the next record.
+    flight: Vec<u8>,
+    output: Vec<u8>,
+    pub(crate) transcript: Transcript,
+    rules: Option<&'static Rules>,
+    /// Where the session is kept that is offered or taken up again: a failure spoils it.
+    pub(crate) session_in_use: Option<Vec<u8>>,
+    empty_records: usize,
+    warnings: usize,
+    hello_requests: usize,
+    scratch: Vec<u8>,
+}
+
+impl Channel {
+    pub(crate) fn new(opener: Opener, sealer: Sealer, rules: Option<&'static Rules>) -> Self {
+        Self {
+            opener,
+            sealer,
+            joined: Vec::new(),
+            flight: Vec::new(),
+            output: Vec::new(),
+            transcript: Transcript::default(),
+            rules,
+            session_in_use: None,
+            empty_records: 0,
+            warnings: 0,
+            hello_requests: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// From here on the version is known: records have it, and alerts are those that it has.
+    pub(crate) fn fix_version(&mut self, rules: &'static Rules) {
+        self.rules = Some(rules);
+        self.opener.set_version(rules.version.0);
+        self.sealer.set_wire_version(rules.version.0);
+    }
+
+    // ---- in ----
+
+    /// How long the record is that `input` begins with.
+    pub(crate) fn record_len(&self, input: &[u8]) -> Result<Need, Error> {
+        Ok(self.opener.record_len(input)?)
+    }
+
+    /// Takes one whole record. `expected` is what the handshake waits for.
+    pub(crate) fn take_record(
+        &mut self,
+        record: &[u8],
+        expected: &'static str,
+    ) -> Result<Option<Incoming>, Error> {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(record);
+        let opened = self.opener.open(&mut self.scratch)?;
+        let content = self.scratch.get(opened.content).unwrap_or_default();
+        if content.is_empty() {
+            self.empty_records += 1;
+            if self.empty_records > FLOOD_LIMIT {
+                return Err(Misbehaved::Flood { what: "empty records", limit: FLOOD_LIMIT }.into());
+            }
+        } else {
+            self.empty_records = 0;
+        }
+        match opened.content_type {
+            ContentType::HANDSHAKE => {
+                self.joined.extend_from_slice(content);
+                self.warnings = 0;
+                Ok(None)
+            }
+            ContentType::CHANGE_CIPHER_SPEC => {
+                if content != [1] || !self.joined.is_empty() {
+                    return Err(Misbehaved::BadChangeCipherSpec.into());
+                }
+                Ok(Some(Incoming::ChangeCipherSpec))
+            }
+            ContentType::ALERT => {
+                let &[level, description] = content else { return Err(Misbehaved::BadAlert.into()) };
+                self.alert(Alert { level: AlertLevel(level), description: AlertDescription(description) })
+            }
+            ContentType(other) => Err(Misbehaved::UnexpectedRecord { content_type: other, expected }.into()),
+        }
+    }
+
+    fn alert(&mut self, alert: Alert) -> Result<Option<Incoming>, Error> {
+        match (alert.level, alert.description) {
+            (_, AlertDescription::CLOSE_NOTIFY) => Err(Error::ClosedInHandshake),
+            (AlertLevel::FATAL, description) => Err(Error::AlertReceived(description)),
+            (AlertLevel::WARNING, AlertDescription::NO_CERTIFICATE) => Ok(Some(Incoming::NoCertificate)),
+            (AlertLevel::WARNING, _) => {
+                self.warnings += 1;
+                if self.warnings > WARNING_LIMIT {
+                    return Err(Misbehaved::Flood { what: "warnings", limit: WARNING_LIMIT }.into());
+                }
+                Ok(None)
+            }
+            _ => Err(Misbehaved::BadAlert.into()),
+        }
+    }
+
+    /// The next whole message, if there is one.
+    pub(crate) fn next_message(&mut self) -> Result<Option<Message>, Error> {
+        let Some(&[kind, a, b, c]) = self.joined.first_chunk::<HEADER>() else { return Ok(None) };
+        let kind = HandshakeType(kind);
+        let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
+        let maximum = if kind == HandshakeType::CERTIFICATE { LONGEST_CERTIFICATE } else { LONGEST_MESSAGE };
+        if length > maximum {
+            return Err(Misbehaved::MessageTooLong { received: kind, length, maximum }.into());
+        }
+        if self.joined.len() < HEADER + length {
+            return Ok(None);
+        }
+        let rest = self.joined.split_off(HEADER + length);
+        let bytes = std::mem::replace(&mut self.joined, rest);
+        Ok(Some(Message { kind, bytes }))
+    }
+
+    /// Nothing may follow the message at hand in the same flight: keys change, or it is the peer's turn to wait.
+    pub(crate) fn expect_end_of_flight(&self) -> Result<(), Error> {
+        if self.joined.is_empty() { Ok(()) } else { Err(Misbehaved::ExcessHandshakeData.into()) }
+    }
+
+    /// A HelloRequest during a handshake means the handshake that there is; too many are a flood.
+    ///
+    /// Spec: TLS12 section 7.4.1.1.
+    pub(crate) fn hello_request<S>(&mut self, state: S) -> Result<S, Error> {
+        self.hello_requests += 1;
+        if self.hello_requests > WARNING_LIMIT {
+            return Err(Misbehaved::Flood { what: "HelloRequests", limit: WARNING_LIMIT }.into());
+        }
+        Ok(state)
+    }
+
+    /// The peer's records are under these keys from now on.
+    pub(crate) fn change_opener(&mut self, opener: Opener) {
+        self.opener = opener;
+    }
+
+    // ---- out ----
+
+    /// Sends a handshake message, which becomes part of the transcript.
+    pub(crate) fn send(
+        &mut self,
+        kind: HandshakeType,
+        body: impl FnOnce(&mut Writer) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut writer = Writer::new();
+        body(&mut writer)?;
+        let body = writer.into_vec();
+        let too_long = EncodeError { field: "Handshake.length", length: body.len(), max: 0xff_ffff };
+        let length = u32::try_from(body.len()).ok().and_then(U24::new).ok_or(too_long)?;
+        let start = self.flight.len();
+        self.flight.push(kind.0);
+        self.flight.extend_from_slice(&length.to_be_bytes());
+        self.flight.extend_from_slice(&body);
+        self.transcript.add(self.flight.get(start..).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Sends ChangeCipherSpec; our records are under these keys from now on.
+    pub(crate) fn change_sealer(&mut self, sealer: Sealer) -> Result<(), Error> {
+        self.flush()?;
+        self.sealer.seal_message(ContentType::CHANGE_CIPHER_SPEC, &[1], &mut self.output)?;
+        self.sealer = sealer;
+        Ok(())
+    }
+
+    /// Sends a warning.
+    pub(crate) fn warn(&mut self, description: AlertDescription) -> Result<(), Error> {
+        self.flush()?;
+        let alert = [AlertLevel::WARNING.0, description.0];
+        Ok(self.sealer.seal_message(ContentType::ALERT, &alert, &mut self.output)?)
+    }
+
+    /// Puts the messages of a flight into records: as few as there can be.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        if !self.flight.is_empty() {
+            self.sealer.seal_message(ContentType::HANDSHAKE, &self.flight, &mut self.output)?;
+            self.flight.clear();
+        }
+        Ok(())
+    }
+
+    /// What must be sent.
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.output)
+    }
+
+    /// What must be sent when the handshake has failed: what was written before, and the alert.
+    pub(crate) fn fail(&mut self, error: &Error) -> Vec<u8> {
+        if let Some(description) = error.alert() {
+            // A flight that is not complete is not sent.
+            self.flight.clear();
+            let description = self.rules.map_or(description, |rules| (rules.alert)(description));
+            let alert = [AlertLevel::FATAL.0, description.0];
+            let _without_alert = self.sealer.seal_message(ContentType::ALERT, &alert, &mut self.output);
+        }
+        self.take_output()
+    }
+
+    /// The two directions of the connection.
+    pub(crate) fn into_directions(self) -> (Sealer, Opener) {
+        (self.sealer, self.opener)
+    }
+}
