@@ -13,7 +13,7 @@ import warnings
 logging.getLogger("scapy").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore")
 
-from scapy.automaton import ATMT  # noqa: E402
+from scapy.automaton import ATMT, Automaton  # noqa: E402
 from scapy.layers.tls.all import (  # noqa: E402
     TLS_Ext_SignatureAlgorithms,
     TLS_Ext_SupportedGroups,
@@ -229,7 +229,10 @@ def connect(options, ciphers):
     )
     client.options = options
     client.begin()
-    client.run()
+    try:
+        client.run()
+    except Automaton.Stuck as error:
+        client.failed(error)
     if "version" not in client.fields and client.fields["error"] is None:
         client.failed("FINAL")
     return client.fields, None
