@@ -107,10 +107,11 @@ fn run_trial(
 fn trial_complaint(pki: &Pki, trying: &Trying, peer: Peer, connections: &[Negotiated]) -> Option<String> {
     let client = match trying.server.feature {
         Feature::ResumeId => {
-            let resumed: Vec<bool> = connections.iter().map(|connection| connection.resumed).collect();
-            let tells = !matches!(peer, Peer::OpenSsl | Peer::OpenSsl111) && !resumed.is_empty();
-            return (tells && resumed != [false, true])
-                .then(|| format!("{} resumed {resumed:?}", peer.name()));
+            // A server may be done with the second connection before it is with the first.
+            let resumed = connections.iter().filter(|connection| connection.resumed).count();
+            let tells = !matches!(peer, Peer::OpenSsl | Peer::OpenSsl111) && !connections.is_empty();
+            let wrong = tells && (connections.len(), resumed) != (2, 1);
+            return wrong.then(|| format!("{} resumed {resumed} of {}", peer.name(), connections.len()));
         }
         Feature::ClientRsa => pki.client(Key::Rsa),
         Feature::ClientDsa => pki.client(Key::Dsa),
