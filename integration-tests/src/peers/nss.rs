@@ -111,53 +111,62 @@ fn shared_arguments(version: Option<Version>, ciphers: Option<&str>) -> Vec<Stri
     arguments
 }
 
-/// Posts the content to a server of [`Service::Http`](crate::ours::Service::Http) as often as the options say, and checks
-/// what comes back. It tells no version and no cipher.
+/// Posts the content to a server of [`Service::Http`](crate::ours::Service::Http), and checks what comes back. It tells
+/// no version and no cipher.
 ///
 /// # Errors
 ///
 /// It could not be run or did not end in time. A connection that failed is no error: it has its reason in
 /// [`Negotiated::error`].
-pub fn post(options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> {
+pub fn post(options: &ClientOptions) -> Result<Negotiated, PeerError> {
     let files = Files::new()?;
     let mut request =
         format!("POST /upload HTTP/1.0\r\nContent-Length: {}\r\n\r\n", options.bytes).into_bytes();
     request.extend(options.content().chunk(0, usize::MAX));
-    let mut process = client(options)?
-        .arguments(["-L", &options.rounds.to_string(), "-A", &files.write("request", request)?])
-        .start()?;
+    let mut process = client(options)?.arguments(["-A", &files.write("request", request)?]).start()?;
     process.set_patience(options.patience());
     let printed = process.read_to_end()?;
     let status = process.wait()?;
-    let body = Pattern::new(HTTP_BODY_SEED).content(options.bytes);
-    let mut rest = printed.as_slice();
-    let mut connections = Vec::new();
-    for _ in 0..options.rounds {
-        let mut connection = Negotiated::default();
-        match answer(&mut rest, options.bytes) {
-            Some(answer) => {
-                connection.bytes = answer.len() as u64;
-                connection.error = body.check(0, answer).err().map(|mismatch| mismatch.to_string());
-            }
-            None => connection.error = Some(process.error(format!("no answer; {status}")).to_string()),
+    let mut connection = Negotiated::default();
+    match answer(&printed, options.bytes) {
+        Some(answer) => {
+            connection.bytes = answer.len() as u64;
+            let body = Pattern::new(HTTP_BODY_SEED).content(options.bytes);
+            connection.error = body.check(0, answer).err().map(|mismatch| mismatch.to_string());
         }
-        connection.resumed = !connections.is_empty() && process.log().contains("1 cache hits");
-        let failed = connection.error.is_some();
-        connections.push(connection);
-        if failed {
-            break;
-        }
+        None => connection.error = Some(process.error(format!("no answer; {status}")).to_string()),
     }
-    Ok(connections)
+    Ok(connection)
 }
 
-/// Takes the body of the next answer.
-fn answer<'a>(printed: &mut &'a [u8], length: u64) -> Option<&'a [u8]> {
+/// Gets a page of the same kind of server with `strsclnt`, twice, resuming the session: `tstclnt` does not live through a
+/// second connection. It tells how often it resumed, and no more.
+///
+/// # Errors
+///
+/// Those of [`post`].
+pub fn reconnect(options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> {
+    let mut launch = launch("strsclnt", &options.arguments, Stdout::Log);
+    launch.arguments(["-d", &database().map_err(PeerError::new)?, "-p", &options.port.to_string()]);
+    let key = options.version.unwrap_or(Version::Tls12).key();
+    launch.arguments(["-V", &format!("{key}:{key}"), "-4", "-q", "-t", "1", "-c", "2"]);
+    if let Some(ciphers) = &options.ciphers {
+        launch.arguments(["-C", ciphers]);
+    }
+    let mut process = launch.argument(&options.server_name).start()?;
+    process.set_patience(options.patience());
+    let status = process.wait()?;
+    let log = process.log();
+    let error = (!status.success()).then(|| format!("{status}\n{log}"));
+    let first = Negotiated { error, ..Negotiated::default() };
+    let second = Negotiated { resumed: log.contains("1 cache hits; 1 cache misses"), ..first.clone() };
+    Ok(if first.error.is_some() { vec![first] } else { vec![first, second] })
+}
+
+/// The body of an answer.
+fn answer(printed: &[u8], length: u64) -> Option<&[u8]> {
     let head = printed.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let end = head.checked_add(usize::try_from(length).ok()?)?;
-    let body = printed.get(head..end)?;
-    *printed = printed.get(end..).unwrap_or_default();
-    Some(body)
+    printed.get(head..head.checked_add(usize::try_from(length).ok()?)?)
 }
 
 /// Sends the content to an echo server, and checks what comes back. The end of its input does not end it: it is killed.

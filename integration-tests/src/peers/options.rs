@@ -293,12 +293,12 @@ impl ClientOptions {
         if self.service == Service::Lines { content.as_lines() } else { content }
     }
 
-    /// How long one run may take: 20 seconds, and more for many bytes or connections.
+    /// How long one run may take: 30 seconds, and more for many bytes or connections.
     pub fn patience(&self) -> Duration {
         let offers =
             if self.each { self.ciphers.iter().flat_map(|ciphers| ciphers.split(',')).count() } else { 1 };
         let connections = (self.rounds * offers) as u64;
-        Duration::from_secs(20 + self.bytes * connections / 1_000_000 + connections)
+        Duration::from_secs(30 + self.bytes * connections / 1_000_000 + connections)
     }
 }
 

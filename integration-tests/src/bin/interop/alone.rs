@@ -8,6 +8,17 @@ use opensspi_integration_tests::legacy::{Cell, Group, Trial, alone, lacks};
 use opensspi_integration_tests::matrix::Role;
 use opensspi_integration_tests::peers::Peer;
 
+/// What no two of these peers show each other, by the beginning of its name, and why.
+const BEYOND_PROOF: [(&str, &str); 7] = [
+    ("nss server ssl3 DHE_DSS", "the others want a DSA signature in DER, which its SSL 3.0 does not send"),
+    ("nss client ssl3 client-dsa", "the others want a DSA signature in DER, which its SSL 3.0 does not send"),
+    ("nss server ssl3 client-dsa", "the others send a DSA signature in DER, which its SSL 3.0 does not take"),
+    ("nss client ssl3 resume-id", "strsclnt wants a server of HTTP, and the others echo"),
+    ("nss client tls1.0 resume-id", "the same"),
+    ("nss client tls1.1 resume-id", "the same"),
+    ("nss client tls1.2 resume-id", "the same"),
+];
+
 /// Runs every server against every client. It fails unless each cell that a peer is said to have worked with somebody.
 pub(crate) fn run(peer: Option<&str>, only: Option<&str>) -> ExitCode {
     let there: Vec<Peer> = Peer::LEGACY.into_iter().filter(|peer| available(*peer)).collect();
@@ -35,8 +46,12 @@ pub(crate) fn run(peer: Option<&str>, only: Option<&str>) -> ExitCode {
     let trials =
         Trial::all().filter(|trial| there.contains(&trial.peer) && lacks().trial_reason(*trial).is_none());
     let claimed = cells.map(|cell| cell.to_string()).chain(trials.map(|trial| trial.to_string()));
+    let beyond = |name: &String| BEYOND_PROOF.iter().any(|(beyond, _)| name.starts_with(beyond));
     let unproven: Vec<String> =
-        claimed.filter(|name| proven.get(name).map_or(complete, |proven| !proven)).collect();
+        claimed.filter(|name| proven.get(name).map_or(complete, |proven| !proven) && !beyond(name)).collect();
+    for (beyond, reason) in BEYOND_PROOF {
+        println!("not asked of anybody: {beyond}: {reason}");
+    }
     for cell in &unproven {
         println!("with nobody: {cell}");
     }
