@@ -38,17 +38,8 @@ import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
- * A TLS peer for tests, on JSSE: an echo server, or a client that checks the echo.
- *
- * <pre>
- * JavaPeer server cert=FILE key=FILE [ca=FILE clients=request|require] [port=N] [OPTIONS]
- * JavaPeer client port=N name=HOST [ca=FILE] [cert=FILE key=FILE] [rounds=N] [bytes=N] [seed=N] [write=N] [OPTIONS]
- * OPTIONS: [version=TLSv1.2|TLSv1.3] [ciphers=A,B] [alpn=A,B]
- * </pre>
- *
- * Certificates and keys are PEM. The server prints {"event": "listening", "port": N}; both print one
- * {"event": "connection", ...} per connection when it has ended. Byte i of what a client sends is
- * (31 * i + i / 251 + seed) mod 256.
+ * A TLS peer for tests, on JSSE: an echo server, or a client that checks the echo. Called as {@code JavaPeer
+ * server|client name=value ...}; the options are those of pattern.py, and {@code alpn=A,B}.
  */
 public final class JavaPeer {
     /** So many bytes are on their way at most: with more, both ends could wait for each other to read. */
@@ -98,7 +89,7 @@ public final class JavaPeer {
         try (socket) {
             socket.setTcpNoDelay(true);
             socket.setSoTimeout(60_000);
-            SSLParameters parameters = parameters(socket);
+            SSLParameters parameters = parameters(socket, ciphers());
             String clients = options.getOrDefault("clients", "");
             if (clients.equals("require")) {
                 parameters.setNeedClientAuth(true);
@@ -130,10 +121,22 @@ public final class JavaPeer {
     // Client
 
     private boolean connect() throws InterruptedException {
+        if (!options.getOrDefault("each", "").equals("yes")) {
+            return connect(ciphers());
+        }
+        boolean succeeded = true;
+        for (String cipher : ciphers()) {
+            succeeded &= connect(new String[] {cipher});
+        }
+        return succeeded;
+    }
+
+    /** The rounds with one offer of ciphers; none for those of the library. */
+    private boolean connect(String[] ciphers) throws InterruptedException {
         SSLSession previous = null;
         for (int round = 0; round < number("rounds", 1); round++) {
             Report report = new Report();
-            try (SSLSocket socket = socket()) {
+            try (SSLSocket socket = socket(ciphers)) {
                 socket.startHandshake();
                 report.negotiated(socket);
                 SSLSession session = socket.getSession();
@@ -160,14 +163,14 @@ public final class JavaPeer {
         return true;
     }
 
-    private SSLSocket socket() throws IOException {
+    private SSLSocket socket(String[] ciphers) throws IOException {
         String name = options.get("name");
         int port = number("port", 0);
         Socket plain = new Socket(InetAddress.getByName("127.0.0.1"), port);
         plain.setTcpNoDelay(true);
         plain.setSoTimeout(20_000);
         SSLSocket socket = (SSLSocket) context.getSocketFactory().createSocket(plain, name, port, true);
-        SSLParameters parameters = parameters(socket);
+        SSLParameters parameters = parameters(socket, ciphers);
         // Left alone, JSSE sends no name that has no dot.
         parameters.setServerNames(List.of(new SNIHostName(name)));
         if (options.containsKey("ca")) {
@@ -181,7 +184,10 @@ public final class JavaPeer {
     private long exchange(SSLSocket socket) throws IOException {
         long total = Long.parseLong(options.getOrDefault("bytes", "1"));
         long seed = Long.parseLong(options.getOrDefault("seed", "1"));
-        int write = number("write", 16_384);
+        String[] range = options.getOrDefault("write", "16384").split("-");
+        int first = Integer.parseInt(range[0]);
+        int last = Integer.parseInt(range[range.length - 1]);
+        int write = first;
         InputStream in = socket.getInputStream();
         OutputStream out = socket.getOutputStream();
         byte[] buffer = new byte[WINDOW];
@@ -196,6 +202,7 @@ public final class JavaPeer {
                 out.write(buffer, 0, count);
                 out.flush();
                 sent += count;
+                write = write == last ? first : write + 1;
             }
             int count = in.read(buffer);
             if (count < 0) {
@@ -219,11 +226,15 @@ public final class JavaPeer {
 
     // What both need
 
-    private SSLParameters parameters(SSLSocket socket) {
+    private String[] ciphers() {
+        return options.containsKey("ciphers") ? options.get("ciphers").split(",") : new String[0];
+    }
+
+    private SSLParameters parameters(SSLSocket socket, String[] ciphers) {
         SSLParameters parameters = socket.getSSLParameters();
         parameters.setProtocols(options.getOrDefault("version", "TLSv1.2,TLSv1.3").split(","));
-        if (options.containsKey("ciphers")) {
-            parameters.setCipherSuites(options.get("ciphers").split(","));
+        if (ciphers.length > 0) {
+            parameters.setCipherSuites(ciphers);
         }
         if (options.containsKey("alpn")) {
             parameters.setApplicationProtocols(options.get("alpn").split(","));
@@ -279,7 +290,7 @@ public final class JavaPeer {
             throw new IOException(file + " is no PKCS#8 key");
         }
         PKCS8EncodedKeySpec encoded = new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pem.group(1)));
-        for (String algorithm : new String[] {"EC", "RSA", "Ed25519"}) {
+        for (String algorithm : new String[] {"EC", "RSA", "DSA", "Ed25519"}) {
             try {
                 return KeyFactory.getInstance(algorithm).generatePrivate(encoded);
             } catch (InvalidKeySpecException another) {

@@ -1,50 +1,16 @@
 #!/usr/bin/env python3
 """A TLS peer for tests, on Python's ssl module: an echo server, or a client that checks the echo.
 
-    python_peer.py server cert=FILE key=FILE [ca=FILE clients=request|require] [port=N] [OPTIONS]
-    python_peer.py client port=N name=HOST [ca=FILE] [cert=FILE key=FILE] [rounds=N] [bytes=N] [seed=N] [write=N]
-                          [OPTIONS]
-    OPTIONS: [version=TLSv1.2|TLSv1.3] [ciphers=LIST] [alpn=A,B] [tickets=no]
-
-The server prints {"event": "listening", "port": N}; both print one {"event": "connection", ...} per connection when it
-has ended. Byte i of what a client sends is (31 * i + i // 251 + seed) % 256.
+The options are those of pattern.py, and alpn=A,B and tickets=no; ciphers is OpenSSL's list.
 """
 
 import hashlib
-import json
 import socket
 import ssl
-import sys
 import threading
 import time
 
-PERIOD = 64_256
-"""After so many bytes the pattern repeats."""
-
-WINDOW = 65_536
-"""So many bytes are on their way at most: with more, both ends could wait for each other to read."""
-
-PRINTING = threading.Lock()
-
-
-def pattern(seed, start, length):
-    block = pattern.blocks.get(seed)
-    if block is None:
-        once = bytes((31 * i + i // 251 + seed) % 256 for i in range(PERIOD))
-        block = pattern.blocks[seed] = once * 3
-    out = bytearray()
-    while len(out) < length:
-        at = (start + len(out)) % PERIOD
-        out += block[at : at + length - len(out)]
-    return bytes(out)
-
-
-pattern.blocks = {}
-
-
-def report(**fields):
-    with PRINTING:
-        print(json.dumps(fields), flush=True)
+import pattern
 
 
 def context_for(role, options):
@@ -89,10 +55,6 @@ def negotiated(tls):
     }
 
 
-def reason(error):
-    return f"{type(error).__name__}: {error}"
-
-
 def serve(plain, context):
     fields = {"bytes": 0, "clean_close": False, "error": None}
     try:
@@ -110,36 +72,16 @@ def serve(plain, context):
             except OSError:
                 pass
     except (OSError, ValueError) as error:
-        fields["error"] = reason(error)
-    report(event="connection", **fields)
+        fields["error"] = pattern.reason(error)
+    pattern.report(event="connection", **fields)
 
 
 def run_server(options):
     context = context_for("server", options)
-    listener = socket.create_server(("127.0.0.1", int(options.get("port", 0))), backlog=128)
-    report(event="listening", port=listener.getsockname()[1])
+    listener = pattern.listen(options)
     while True:
         plain, _ = listener.accept()
         threading.Thread(target=serve, args=(plain, context), daemon=True).start()
-
-
-def exchange(tls, total, seed, write):
-    """Sends the pattern and checks the echo; the number of bytes that came back right."""
-    sent = received = 0
-    while received < total:
-        while sent < total and sent - received < WINDOW:
-            chunk = pattern(seed, sent, min(write, total - sent, WINDOW - (sent - received)))
-            tls.sendall(chunk)
-            sent += len(chunk)
-        data = tls.recv(65_536)
-        if not data:
-            raise EOFError(f"closed after {received} of {total} bytes")
-        expected = pattern(seed, received, len(data))
-        if data != expected:
-            at = next(i for i, pair in enumerate(zip(data, expected)) if pair[0] != pair[1])
-            raise ValueError(f"byte {received + at} is {data[at]} where the pattern has {expected[at]}")
-        received += len(data)
-    return received
 
 
 def connect(context, options, session):
@@ -152,8 +94,7 @@ def connect(context, options, session):
             plain, server_hostname=options["name"], session=session, suppress_ragged_eofs=False
         ) as tls:
             fields |= negotiated(tls)
-            total, seed, write = (int(options.get(name, 1)) for name in ("bytes", "seed", "write"))
-            fields["bytes"] = exchange(tls, total, seed, write)
+            fields["bytes"] = pattern.exchange(tls.sendall, lambda: tls.recv(65_536), options)
             session = tls.session
             # Sends close_notify and waits for the server's, which a server may owe without being wrong.
             try:
@@ -162,25 +103,20 @@ def connect(context, options, session):
             except OSError:
                 pass
     except (OSError, ValueError, EOFError) as error:
-        fields["error"] = reason(error)
+        fields["error"] = pattern.reason(error)
     return fields, session
 
 
 def run_client(options):
     context = context_for("client", options)
-    session = None
-    for _ in range(int(options.get("rounds", 1))):
-        fields, session = connect(context, options, session)
-        report(event="connection", **fields)
-        if fields["error"]:
-            sys.exit(1)
-        time.sleep(0.002)
+
+    def again(_, session):
+        if session is not None:
+            # A ticket may come after the data.
+            time.sleep(0.002)
+        return connect(context, options, session)
+
+    pattern.run_client(again, options)
 
 
-def main():
-    role, *arguments = sys.argv[1:]
-    options = dict(argument.split("=", 1) for argument in arguments)
-    {"server": run_server, "client": run_client}[role](options)
-
-
-main()
+pattern.main(run_server, run_client)

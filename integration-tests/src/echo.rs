@@ -1,15 +1,19 @@
-//! Any peer as an echo server, or as the client of one, whatever it takes to make it that.
+//! Any peer as a server that sends content, or as the client of one, whatever it takes to make it that.
 
 use std::io::Write as _;
 use std::{fs, thread};
 
-use crate::ours::{HTTP_BODY_SEED, Service};
+use crate::ours::{self, HTTP_BODY_SEED};
+use crate::peers::fetched::{Nassl, Node, NodeServer, Scapy, ScapyServer, Tlslite, TlsliteServer};
+use crate::peers::openssl::Release;
+use crate::peers::program::{self, Program};
 use crate::peers::{
-    ClientOptions, Negotiated, Peer, PeerError, Process, ServerOptions, curl, gnutls, java, openssl, python,
+    ClientOptions, Negotiated, Peer, PeerError, Process, ServerOptions, Service, curl, gnutls, java, nss,
+    openssl, python,
 };
 use crate::{Content, Pattern};
 
-/// A peer that sends back what it gets.
+/// A peer that serves.
 pub trait EchoServer {
     /// Where it listens, on 127.0.0.1.
     fn port(&self) -> u16;
@@ -17,9 +21,14 @@ pub trait EchoServer {
     /// The process.
     fn process(&mut self) -> &mut Process;
 
-    /// Whether it takes lines of text only.
-    fn takes_text_only(&self) -> bool {
-        false
+    /// How it sends so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// It could not be given what to send.
+    fn service(&self, bytes: u64) -> Result<Service, PeerError> {
+        let _ = bytes;
+        Ok(Service::Echo)
     }
 
     /// Waits for the next connection to end, and says what it was; `None` for a peer that does not tell.
@@ -32,23 +41,30 @@ pub trait EchoServer {
     }
 }
 
-/// Starts a peer as an echo server.
+/// Starts a peer as a server.
 ///
 /// # Errors
 ///
 /// It did not come to listen, or it is no server.
 pub fn serve(peer: Peer, options: &ServerOptions) -> Result<Box<dyn EchoServer>, PeerError> {
     Ok(match peer {
-        Peer::OpenSsl => {
-            let mut server = openssl::Server::start(options, openssl::Mode::Pipe)?;
-            server.echo();
-            Box::new(server)
-        }
+        Peer::OpenSsl => openssl_server(Release::System, options)?,
+        Peer::OpenSsl111 => openssl_server(Release::V111, options)?,
         Peer::GnuTls => Box::new(gnutls::Server::start(options, gnutls::Mode::Echo)?),
         Peer::Python => Box::new(python::Server::start(options)?),
         Peer::Java => Box::new(java::Server::start(options)?),
-        Peer::Curl => return Err(PeerError::new("curl is no server")),
+        Peer::Nss => Box::new(nss::Server::start(options)?),
+        Peer::Tlslite => Box::new(TlsliteServer::start(options)?),
+        Peer::Scapy => Box::new(ScapyServer::start(options)?),
+        Peer::Node => Box::new(NodeServer::start(options)?),
+        Peer::Curl | Peer::Nassl => return Err(PeerError::new(format!("{peer} is no server"))),
     })
+}
+
+fn openssl_server(release: Release, options: &ServerOptions) -> Result<Box<dyn EchoServer>, PeerError> {
+    let mut server = openssl::Server::start_of(release, options, openssl::Mode::Pipe)?;
+    server.echo();
+    Ok(Box::new(server))
 }
 
 impl EchoServer for openssl::Server {
@@ -70,45 +86,45 @@ impl EchoServer for gnutls::Server {
         self
     }
 
-    fn takes_text_only(&self) -> bool {
-        true
+    fn service(&self, _: u64) -> Result<Service, PeerError> {
+        Ok(Service::Lines)
     }
 }
 
-impl EchoServer for python::Server {
+impl EchoServer for nss::Server {
     fn port(&self) -> u16 {
         self.port()
     }
 
     fn process(&mut self) -> &mut Process {
-        self.process_mut()
+        self
     }
 
-    fn next_connection(&mut self) -> Result<Option<Negotiated>, PeerError> {
-        python::Server::next_connection(self).map(Some)
+    fn service(&self, bytes: u64) -> Result<Service, PeerError> {
+        self.path_of(bytes).map(Service::Http)
     }
 }
 
-impl EchoServer for java::Server {
+impl<P: Program> EchoServer for program::Server<P> {
     fn port(&self) -> u16 {
         self.port()
     }
 
     fn process(&mut self) -> &mut Process {
-        self.process_mut()
+        self
     }
 
     fn next_connection(&mut self) -> Result<Option<Negotiated>, PeerError> {
-        java::Server::next_connection(self).map(Some)
+        program::Server::next_connection(self).map(Some)
     }
 }
 
 /// What a server must offer so that this peer can be its client.
-pub fn service_for(peer: Peer) -> Service {
-    if peer == Peer::Curl { Service::Http } else { Service::Echo }
+pub fn service_for(peer: Peer) -> ours::Service {
+    if matches!(peer, Peer::Curl | Peer::Nss) { ours::Service::Http } else { ours::Service::Echo }
 }
 
-/// Runs a peer as the client of an echo server (curl: of [`Service::Http`]): it connects as often as the options say,
+/// Runs a peer as the client of an echo server (curl and NSS: of [`ours::Service::Http`]): it connects as often as the options say,
 /// sends the pattern and checks every byte that comes back. `resumed` and `clean_close` are told by Python, Java and
 /// GnuTLS only.
 ///
@@ -118,15 +134,23 @@ pub fn service_for(peer: Peer) -> Service {
 /// [`Negotiated::error`], the peer's log as a rule.
 pub fn connect(peer: Peer, options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> {
     match peer {
-        Peer::OpenSsl => openssl_echo(options),
+        Peer::OpenSsl => openssl_echo(Release::System, options),
+        Peer::OpenSsl111 => openssl_echo(Release::V111, options),
         Peer::GnuTls => gnutls_echo(options),
         Peer::Curl => curl_echo(options),
         Peer::Python => python::echo(options),
         Peer::Java => java::echo(options),
+        Peer::Nss if options.posts() && options.count() > 1 => nss::reconnect(options),
+        Peer::Nss if options.posts() => Ok(vec![nss::post(options)?]),
+        Peer::Nss => nss_echo(options),
+        Peer::Tlslite => program::echo::<Tlslite>(options),
+        Peer::Scapy => program::echo::<Scapy>(options),
+        Peer::Nassl => program::echo::<Nassl>(options),
+        Peer::Node => program::echo::<Node>(options),
     }
 }
 
-fn openssl_echo(options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> {
+fn openssl_echo(release: Release, options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> {
     let folder = tempfile::tempdir()?;
     let session = folder.path().join("session").to_string_lossy().into_owned();
     let mut connections = Vec::new();
@@ -138,9 +162,12 @@ fn openssl_echo(options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> {
         if round + 1 < options.count() {
             options = options.argument("-sess_out").argument(&session);
         }
-        let mut client = openssl::Client::start(&options, openssl::Mode::Pipe)?;
+        let mut client = openssl::Client::start_of(release, &options, openssl::Mode::Pipe)?;
         client.set_patience(options.patience());
-        let exchanged = through_pipes(&mut client, options.content());
+        let exchanged = match options.service() {
+            Service::Http(path) => fetch(&mut client, path, options.content().length()),
+            Service::Echo | Service::Lines => through_pipes(&mut client, options.content()),
+        };
         let ended = client.wait();
         let connection = match exchanged.and_then(|bytes| {
             let status = ended?;
@@ -213,6 +240,35 @@ fn curl_echo(options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> {
         negotiated.error = Some(format!("curl ended with {:?}\n{}", fetched.exit_code, fetched.log));
     }
     Ok(vec![negotiated; options.count()])
+}
+
+/// Asks a server for a file of the pattern with [`HTTP_BODY_SEED`] through the pipes of a peer, and checks it.
+///
+/// # Errors
+///
+/// It did not come, or is another.
+pub fn fetch(process: &mut Process, path: &str, length: u64) -> Result<u64, PeerError> {
+    process.send(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.extend(process.read_exact(1)?);
+    }
+    let body = process.read_exact(usize::try_from(length).unwrap_or(usize::MAX))?;
+    match Pattern::new(HTTP_BODY_SEED).content(length).check(0, &body) {
+        Ok(()) => Ok(length),
+        Err(mismatch) => Err(process.error(mismatch.to_string())),
+    }
+}
+
+/// tstclnt does not end when its input does: it is killed when all is back.
+fn nss_echo(options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> {
+    let mut client = nss::pipe(options)?;
+    client.set_patience(options.patience());
+    let connection = match through_pipes(&mut client, options.content()) {
+        Ok(bytes) => Negotiated { bytes, ..Negotiated::default() },
+        Err(error) => failed(&error),
+    };
+    Ok(vec![connection])
 }
 
 fn failed(error: &PeerError) -> Negotiated {

@@ -8,8 +8,12 @@
 //! | curl | [`peers::curl`] | | `curl` |
 //! | Python's ssl | [`peers::python`] | echo | echo |
 //! | Java's JSSE | [`peers::java`] | echo | echo |
+//! | NSS | [`peers::nss`] | `selfserv` | `tstclnt` |
+//! | tlslite-ng, scapy, Node.js 0.10 | [`peers::fetched`] | echo | echo |
+//! | nassl | [`peers::fetched`] | | echo |
 //!
-//! The last two run programs of ours, in `peers/`, and report each connection as one line of JSON.
+//! What is said to echo is a program of ours on that library, in `peers/`, which reports each connection as one line of
+//! JSON. The last four, and an OpenSSL 1.1.1, lie below the target folder: `peers/install.sh`.
 //!
 //! | looking for | where |
 //! |---|---|
@@ -17,11 +21,14 @@
 //! | any peer as an echo server or as its client | [`echo`] |
 //! | what is tried: peer × role × version × feature | [`matrix`], and `skipped.toml` for what is left out |
 //! | servers with STARTTLS, a browser, Node.js, with the command `opensspi` | [`applications`] |
-//! | the matrix as a table, at full size | `src/bin/interop.rs` |
-//! | many connections, for a long time | `src/bin/soak.rs` |
+//! | the old protocols: peer × role × version × suite | [`legacy`], and `suites.toml` for what peers lack |
+//! | both as tables, at full size; the peers against each other | `src/bin/interop` |
+//! | many connections, for a long time | `src/bin/soak` |
+//! | the CPU seconds of our server beside OpenSSL's | `src/bin/speed` |
 
 pub mod applications;
 pub mod echo;
+pub mod legacy;
 pub mod matrix;
 pub mod ours;
 pub mod pattern;

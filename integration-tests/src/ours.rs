@@ -4,6 +4,7 @@
 //! process or to us. What a connection was is a [`Report`], in the same words as a peer's.
 
 mod client;
+mod legacy;
 mod report;
 mod server;
 mod setup;
@@ -16,6 +17,7 @@ use std::{io, thread};
 use tokio::runtime::{Builder, Runtime};
 
 pub use client::{Client, Connection};
+pub use legacy::{Legacy, speaks_legacy};
 pub use report::{EXPORTER_LABEL, EXPORTER_LENGTH, Failure, Report};
 pub use server::{HTTP_BODY_SEED, Server, Service};
 pub use setup::Setup;

@@ -18,7 +18,7 @@ fn openssl_carries_bulk_data_both_ways() {
         return;
     }
     let pki = Pki::new();
-    for version in Version::ALL {
+    for version in Version::MODERN {
         let options = ServerOptions::new(&pki.server("localhost").issue()).version(version);
         let mut server = openssl::Server::start(&options, openssl::Mode::Pipe).unwrap();
         let mut client =
@@ -44,7 +44,7 @@ fn openssl_reports_alpn_resumption_and_keys() {
     let options = ServerOptions::new(&pki.server("localhost").issue()).alpn(&["h2", "http/1.1"]);
     let options = options.argument("-client_renegotiation");
     let mut server = openssl::Server::start(&options, openssl::Mode::Report).unwrap();
-    for version in Version::ALL {
+    for version in Version::MODERN {
         let session = folder.path().join(version.name()).to_string_lossy().into_owned();
         let base = ClientOptions::new(server.port(), &pki).version(version).alpn(&["http/1.1"]);
         let exporter = base.clone().argument("-keymatexport").argument("EXPORTER-test");
@@ -85,7 +85,7 @@ fn python_checks_the_echo_of_java_and_java_that_of_python() {
     let options = ServerOptions::new(&certificate).require_client_certificate(&pki).alpn(&["echo", "other"]);
     let mut java_server = java::Server::start(&options).unwrap();
     let mut python_server = python::Server::start(&options).unwrap();
-    for version in Version::ALL {
+    for version in Version::MODERN {
         let client = |port| {
             ClientOptions::new(port, &pki)
                 .version(version)
@@ -181,7 +181,7 @@ fn curl_and_gnutls_fetch_pages() {
     let folder = tempfile::tempdir().unwrap();
     let content = Pattern::new(5).bytes(0, 700_000);
     std::fs::write(folder.path().join("file.bin"), &content).unwrap();
-    for version in Version::ALL {
+    for version in Version::MODERN {
         let options = ServerOptions::new(&certificate).version(version).alpn(&["http/1.1"]);
         let server = gnutls::Server::start(&options, gnutls::Mode::Http).unwrap();
         let client = ClientOptions::new(server.port(), &pki).alpn(&["http/1.1"]);
@@ -207,7 +207,7 @@ fn gnutls_client_speaks_through_pipes_and_resumes() {
     let mut server =
         python::Server::start(&ServerOptions::new(&pki.server("localhost").issue()).alpn(&["echo"])).unwrap();
     let content = Pattern::new(3).bytes(0, 200_000);
-    for version in Version::ALL {
+    for version in Version::MODERN {
         let options = ClientOptions::new(server.port(), &pki).version(version).alpn(&["echo"]);
         let options = options.argument("--resume").argument("--waitresumption");
         let mut client = gnutls::Client::start(&options).unwrap();
@@ -229,7 +229,7 @@ fn gnutls_server_echoes_lines() {
     }
     let pki = Pki::new();
     let alice = pki.client("alice").issue();
-    for version in Version::ALL {
+    for version in Version::MODERN {
         let options = ServerOptions::new(&pki.server("localhost").rsa_2048().issue()).version(version);
         let options = options.require_client_certificate(&pki);
         let server = gnutls::Server::start(&options, gnutls::Mode::Echo).unwrap();
@@ -277,7 +277,7 @@ fn clients_without_a_certificate_are_refused_where_one_is_required() {
     let stranger = Pki::named("OpenSSPI Unknown Root").client("mallory").issue();
     let mut server =
         python::Server::start(&ServerOptions::new(&certificate).require_client_certificate(&pki)).unwrap();
-    for version in Version::ALL {
+    for version in Version::MODERN {
         let options = ClientOptions::new(server.port(), &pki).version(version);
         assert!(java::echo(&options).unwrap()[0].error.is_some());
         assert!(server.next_connection().unwrap().error.unwrap().contains("did not return a certificate"));

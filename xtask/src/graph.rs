@@ -1,12 +1,34 @@
 //! The packages of the workspace and what they depend on, as `cargo metadata` reports them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::Failure;
+
+/// The folder into which cargo builds.
+pub(crate) fn target_folder(root: &Path) -> Result<PathBuf, Failure> {
+    let metadata = metadata(root, &["--no-deps"])?;
+    let folder = metadata.get("target_directory").and_then(Value::as_str).map(PathBuf::from);
+    folder.ok_or_else(|| Failure::Broken("cargo metadata names no target folder".to_owned()))
+}
+
+fn metadata(root: &Path, arguments: &[&str]) -> Result<Value, Failure> {
+    let output = Command::new(crate::cargo())
+        .args(["metadata", "--format-version", "1"])
+        .args(arguments)
+        .current_dir(root)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Failure::Broken(format!("cargo metadata did not start: {error}")))?;
+    if !output.status.success() {
+        return Err(Failure::Broken(format!("cargo metadata: {}", output.status)));
+    }
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| Failure::Broken(format!("cargo metadata answered no JSON: {error}")))
+}
 
 /// For what a package needs another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,18 +91,7 @@ pub(crate) struct Graph {
 impl Graph {
     /// Asks `cargo metadata`.
     pub(crate) fn read(root: &Path) -> Result<Self, Failure> {
-        let output = Command::new(crate::cargo())
-            .args(["metadata", "--format-version", "1"])
-            .current_dir(root)
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|error| Failure::Broken(format!("cargo metadata did not start: {error}")))?;
-        if !output.status.success() {
-            return Err(Failure::Broken(format!("cargo metadata: {}", output.status)));
-        }
-        let metadata = serde_json::from_slice(&output.stdout)
-            .map_err(|error| Failure::Broken(format!("cargo metadata answered no JSON: {error}")))?;
-        Ok(Graph::from_metadata(&metadata))
+        Ok(Graph::from_metadata(&metadata(root, &[])?))
     }
 
     /// Takes from the JSON of `cargo metadata` what the arrows ask for.

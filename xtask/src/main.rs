@@ -57,7 +57,7 @@ struct Verb {
     run: fn(&Path, &[String]) -> Result<(), Failure>,
 }
 
-const VERBS: [Verb; 7] = [
+const VERBS: [Verb; 8] = [
     Verb {
         name: "test",
         summary: "Runs all tests: what CI runs and what a change must pass",
@@ -66,10 +66,12 @@ Usage: cargo xtask test [--no-install] [--limit MINUTES] [--only STEP[,STEP…]]
 
 Steps, in this order:
   peers      the programs that the interop tests talk to: openssl, curl, gnutls-cli and gnutls-serv,
-             python3, javac and java. Those that are missing are installed with apt-get where that is
-             possible (as root, or with a sudo that asks for no password). What stays missing is named, and
-             its tests are reported as not run; with CI=true in the environment it is a failure, and the
-             tests get OPENSSPI_PEERS=required
+             python3, javac and java, selfserv and tstclnt. Those that are missing are installed with apt-get
+             where that is possible (as root, or with a sudo that asks for no password). Those of long ago
+             come from PyPI and npm and lie below the target folder, with the certificates made for them:
+             integration-tests/peers/install.sh. What stays missing is named, and its tests are reported as
+             not run; with CI=true in the environment it is a failure, and the tests get
+             OPENSSPI_PEERS=required
   fmt        cargo fmt --all --check
   arch       cargo xtask arch
   spec-keys  cargo xtask spec-keys
@@ -152,11 +154,23 @@ first with the arguments given. With --full it also writes docs/interop.md, unle
 
 With --full, mail servers, a directory, a browser and the like are met too. Those that this machine does not
 have are downloaded with apt-get and unpacked in the target folder (about 150 MB, once). Nothing is installed
-and no service is started: they run as nobody, on 127.0.0.1 and ports of their own.
+and no service is started: they run as nobody, on 127.0.0.1 and ports of their own. Peers of the old protocols
+are put there too, of which an OpenSSL 1.1.1 takes minutes.
 
 Options:
   --no-install     download nothing; applications that are missing are reported as not run",
         run: interop,
+    },
+    Verb {
+        name: "speed",
+        summary: "Measures the CPU seconds of our server beside OpenSSL's",
+        help: "\
+Usage: cargo xtask speed [arguments of the speed program]
+
+Installs the OpenSSL 1.1.1 of the interop tests where it is not there yet, builds the speed program of
+opensspi-integration-tests for release and runs it with the arguments given. `cargo xtask speed -- --help` shows
+them.",
+        run: speed,
     },
     Verb {
         name: "soak",
@@ -355,9 +369,30 @@ fn interop(root: &Path, arguments: &[String]) -> Result<(), Failure> {
         if may_install && let Err(why) = unpack::unpack(&folder) {
             eprintln!("not every application is here: {why}");
         }
+        if may_install {
+            install_all_parts(root)?;
+        }
         arguments.extend(["--packages".to_owned(), folder.display().to_string()]);
     }
     integration_program(root, "interop", &interop_arguments(&arguments))
+}
+
+fn speed(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    install_all_parts(root)?;
+    integration_program(root, "speed", passed_on(arguments))
+}
+
+/// Installs what takes minutes too.
+fn install_all_parts(root: &Path) -> Result<(), Failure> {
+    let parts = [&peers::PARTS[..], &peers::SLOW_PARTS].concat();
+    match peers::installer(root, &parts)?.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => {
+            println!("integration-tests/peers/install.sh: {status}: some peers will not be run");
+            Ok(())
+        }
+        Err(error) => Err(Failure::Broken(format!("bash did not start: {error}"))),
+    }
 }
 
 /// What the interop program gets: with `--full`, the page to write as well.

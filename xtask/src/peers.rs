@@ -1,8 +1,11 @@
 //! The programs of other makers that the interop tests talk to, and how they come onto the machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
+
+use crate::Failure;
+use crate::graph::target_folder;
 
 /// Set to `required` for the tests where a missing peer is a failure.
 pub(crate) const VARIABLE: &str = "OPENSSPI_PEERS";
@@ -19,7 +22,7 @@ pub(crate) struct Peer {
 }
 
 /// All peers.
-pub(crate) const PEERS: [Peer; 5] = [
+pub(crate) const PEERS: [Peer; 6] = [
     Peer { package: "openssl", commands: &["openssl"], tests: "OpenSSL as client and as server" },
     Peer { package: "curl", commands: &["curl"], tests: "curl as client" },
     Peer {
@@ -33,7 +36,36 @@ pub(crate) const PEERS: [Peer; 5] = [
         commands: &["javac", "java"],
         tests: "Java's JSSE as client and as server",
     },
+    Peer {
+        package: "libnss3-tools",
+        commands: &["selfserv", "tstclnt", "certutil", "pk12util"],
+        tests: "NSS as client and as server",
+    },
 ];
+
+/// What `integration-tests/peers/install.sh` puts below the target folder in seconds.
+pub(crate) const PARTS: [&str; 3] = ["python", "node", "pki"];
+
+/// What it takes minutes for: for a release.
+pub(crate) const SLOW_PARTS: [&str; 1] = ["openssl111"];
+
+/// Where these are put.
+pub(crate) fn folder(root: &Path) -> Result<PathBuf, Failure> {
+    Ok(target_folder(root)?.join("peers"))
+}
+
+/// The command that installs them, those that are there already excepted.
+pub(crate) fn installer(root: &Path, parts: &[&str]) -> Result<Command, Failure> {
+    let mut command = Command::new("bash");
+    command.arg(root.join("integration-tests/peers/install.sh")).arg(folder(root)?).args(parts);
+    Ok(command)
+}
+
+/// Those that are not there.
+pub(crate) fn missing_parts<'a>(root: &Path, parts: &[&'a str]) -> Result<Vec<&'a str>, Failure> {
+    let folder = folder(root)?;
+    Ok(parts.iter().copied().filter(|part| !folder.join(part).join("made-by").is_file()).collect())
+}
 
 /// The peers of which `has` does not know every command.
 pub(crate) fn missing(has: impl Fn(&str) -> bool) -> Vec<&'static Peer> {

@@ -163,6 +163,36 @@ fn listed(findings: &[impl fmt::Display]) -> Outcome {
 }
 
 fn provide_peers(run: &Run<'_>) -> Outcome {
+    match (provide_packages(run), provide_parts(run)) {
+        (Outcome::Passed, outcome) | (outcome, Outcome::Passed) => outcome,
+        (Outcome::Failed(why), Outcome::Failed(other) | Outcome::NotRun(other))
+        | (Outcome::NotRun(other), Outcome::Failed(why)) => Outcome::Failed(format!("{why}; {other}")),
+        (Outcome::NotRun(why), Outcome::NotRun(other)) => Outcome::NotRun(format!("{why}; {other}")),
+    }
+}
+
+/// Those that are no Debian packages.
+fn provide_parts(run: &Run<'_>) -> Outcome {
+    let provided = || -> Result<Vec<&str>, Failure> {
+        if run.may_install
+            && let Outcome::Failed(why) = run.command(peers::installer(run.root, &peers::PARTS)?)
+        {
+            println!("  integration-tests/peers/install.sh: {why}");
+        }
+        peers::missing_parts(run.root, &peers::PARTS)
+    };
+    match provided() {
+        Ok(missing) if missing.is_empty() => Outcome::Passed,
+        Ok(missing) => {
+            let what = format!("{} not installed", missing.join(", "));
+            println!("  {what}: not run: the old protocols against them");
+            if run.is_ci { Outcome::Failed(what) } else { Outcome::NotRun(what) }
+        }
+        Err(failure) => Outcome::Failed(failure.to_string()),
+    }
+}
+
+fn provide_packages(run: &Run<'_>) -> Outcome {
     let mut missing = peers::missing(peers::on_path);
     if missing.is_empty() {
         return Outcome::Passed;

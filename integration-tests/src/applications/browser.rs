@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use test_support::Pki;
 
-use super::command::{Opensspi, spoken_name};
+use super::command::Opensspi;
 use super::view::{Packages, View};
 use crate::peers::process::Stdout;
 use crate::peers::{PeerError, Version};
@@ -19,7 +19,7 @@ pub(super) fn run(packages: &Packages, opensspi: &Opensspi, version: Version) ->
     let mut server = opensspi.serve(&pki.server("localhost").issue(), version)?;
     let address = format!("https://localhost:{}/", server.port);
     let shown = Browser::new(packages, Some(&pki))?.open(&address)?;
-    for expected in ["This connection is secured by OpenSSPI", spoken_name(version), "http/1.1"] {
+    for expected in ["This connection is secured by OpenSSPI", version.title(), "http/1.1"] {
         shown.require(shown.page.contains(expected), expected)?;
     }
     let shown = Browser::new(packages, None)?.open(&address)?;

@@ -38,7 +38,7 @@ impl Opensspi {
         let mut launch = Launch::new(&self.program.to_string_lossy(), Stdout::Data);
         launch.arguments(["connect", &format!("localhost:{}", to.port), "--json"]);
         launch.arguments(["--ca", &files.write("root.pem", pki.root_pem())?]);
-        launch.arguments(["--protocols", protocol(to.version)]);
+        launch.arguments(["--protocols", to.version.key()]);
         if let Some(starttls) = to.starttls {
             launch.arguments(["--starttls", starttls]);
         }
@@ -47,7 +47,7 @@ impl Opensspi {
         let mut client = Client { process, text: String::new(), _files: files };
         let connected = client.event("connected")?;
         let spoken = connected.get("protocol").and_then(Value::as_str).unwrap_or_default();
-        if spoken != spoken_name(to.version) {
+        if spoken != to.version.title() {
             return Err(client.process.error(format!("{spoken} was spoken")));
         }
         Ok(client)
@@ -59,7 +59,7 @@ impl Opensspi {
         let (chain, key) = files.certificate(certificate)?;
         let mut launch = Launch::new(&self.program.to_string_lossy(), Stdout::Data);
         launch.arguments(["serve", "--http", "--port", "0", "--json", "--cert", &chain, "--key", &key]);
-        launch.arguments(["--protocols", protocol(version), "--alpn", "http/1.1"]);
+        launch.arguments(["--protocols", version.key(), "--alpn", "http/1.1"]);
         let mut process = launch.start()?;
         process.set_patience(PATIENCE);
         let event = next_event(&mut process)?;
@@ -75,22 +75,6 @@ pub(super) struct Target<'a> {
     pub(super) port: u16,
     pub(super) version: Version,
     pub(super) starttls: Option<&'a str>,
-}
-
-/// How `--protocols` calls a version.
-const fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::Tls12 => "tls1.2",
-        Version::Tls13 => "tls1.3",
-    }
-}
-
-/// How the program prints a version.
-pub(super) const fn spoken_name(version: Version) -> &'static str {
-    match version {
-        Version::Tls12 => "TLS 1.2",
-        Version::Tls13 => "TLS 1.3",
-    }
 }
 
 /// How the server ended the connection.

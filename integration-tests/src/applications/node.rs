@@ -3,7 +3,7 @@
 use serde_json::Value;
 use test_support::Pki;
 
-use super::command::{Ending, Opensspi, Target, spoken_name};
+use super::command::{Ending, Opensspi, Target};
 use crate::peers::process::{Launch, Stdout};
 use crate::peers::{Files, PeerError, Process, Version, listening_port};
 
@@ -46,7 +46,7 @@ pub(super) fn connects(opensspi: &Opensspi, version: Version) -> Result<(), Peer
         let text = |name: &str| seen.get(name).and_then(Value::as_str).unwrap_or_default();
         let holds = text("protocol") == version.name()
             && text("alpn") == "http/1.1"
-            && text("body").contains(spoken_name(version))
+            && text("body").contains(version.title())
             && seen.get("status").and_then(Value::as_u64) == Some(200)
             && seen.get("resumed").and_then(Value::as_bool) == Some(resumed);
         if !holds {

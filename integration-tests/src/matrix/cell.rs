@@ -102,7 +102,7 @@ impl Feature {
         match self {
             Self::ResumeId | Self::TlsUnique => &[Version::Tls12],
             Self::KeyUpdate => &[Version::Tls13],
-            _ => &Version::ALL,
+            _ => &Version::MODERN,
         }
     }
 
@@ -132,7 +132,7 @@ pub struct Case {
 impl Case {
     /// All cases.
     pub fn all() -> impl Iterator<Item = Self> {
-        Peer::ALL.into_iter().flat_map(Self::of)
+        Peer::MODERN.into_iter().flat_map(Self::of)
     }
 
     /// All cases of a peer.
@@ -148,6 +148,6 @@ impl Case {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { peer, role, version, feature } = self;
-        write!(f, "{} {} {} {}", peer.name(), role.name(), version.number(), feature.name())
+        write!(f, "{} {} {} {}", peer.name(), role.name(), version.key(), feature.name())
     }
 }

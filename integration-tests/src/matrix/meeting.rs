@@ -7,7 +7,7 @@ use test_support::{Crl, Pki, TestCertificate};
 use super::{Case, CaseError, Role};
 use crate::echo::{self, EchoServer};
 use crate::ours::{self, Client, Report, Server, Setup};
-use crate::peers::{ClientOptions, Negotiated, Peer, ServerOptions};
+use crate::peers::{ClientOptions, Negotiated, Peer, ServerOptions, Service};
 use crate::{Content, Pattern};
 
 /// Whether the server asks for a client certificate.
@@ -171,7 +171,7 @@ impl Terms {
     fn connect_to_peer(&self) -> Result<Met, CaseError> {
         let mut server = echo::serve(self.case.peer, &self.server_options())?;
         let client = Client::new(&self.setup())?;
-        let content = self.content(server.takes_text_only());
+        let content = self.content(server.service(self.bytes)? == Service::Lines);
         let mut met = Met { ours: Vec::new(), peer: Vec::new(), server: None };
         for _ in 0..self.connections {
             let mut report = client.echo(server.port(), content);

@@ -28,7 +28,7 @@ impl Skip {
         let is = |field: &Option<String>, name: &str| field.as_deref().is_none_or(|field| field == name);
         is(&self.peer, case.peer.name())
             && is(&self.role, case.role.name())
-            && is(&self.version, case.version.number())
+            && is(&self.version, case.version.key())
             && is(&self.feature, case.feature.name())
     }
 }

@@ -1,6 +1,7 @@
 //! Our end as a client.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,12 +46,44 @@ impl Client {
     /// Connects to an echo server, sends the content, checks every byte that comes back, closes in order, and says what
     /// the connection was.
     pub fn echo(&self, port: u16, content: Content) -> Report {
+        self.echo_in_writes(port, content, 65_536..=65_536)
+    }
+
+    /// The same, in writes of so many bytes each.
+    pub fn echo_in_writes(&self, port: u16, content: Content, sizes: RangeInclusive<usize>) -> Report {
         let mut report = Report::default();
         let echoed = wait(patience(content.length()), async {
             let stream = self.handshake(port, &mut report).await?;
-            exchange(stream, content, &mut report).await
+            exchange(stream, content, sizes, &mut report).await
         });
         match echoed {
+            Ok(()) => report,
+            Err(failure) => report.failed(failure),
+        }
+    }
+
+    /// Asks a server of HTTP for a file, checks it, and says what the connection was.
+    pub fn fetch(&self, port: u16, path: &str, content: Content) -> Report {
+        let mut report = Report::default();
+        let fetched = wait(patience(content.length()), async {
+            let mut stream = self.handshake(port, &mut report).await?;
+            stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
+            stream.flush().await?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await?;
+            let head =
+                answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
+            let body = answer.get(head..).unwrap_or_default();
+            report.negotiated.bytes = body.len() as u64;
+            if report.negotiated.bytes < content.length() {
+                return Err(Failure::Short(report.negotiated.bytes, content.length()));
+            }
+            let length = usize::try_from(content.length()).unwrap_or(usize::MAX);
+            content.check(0, body.get(..length).unwrap_or_default())?;
+            report.negotiated.clean_close = true;
+            Ok(())
+        });
+        match fetched {
             Ok(()) => report,
             Err(failure) => report.failed(failure),
         }
@@ -76,6 +109,7 @@ impl fmt::Debug for Client {
 async fn exchange(
     stream: SecureStream<TcpStream>,
     content: Content,
+    sizes: RangeInclusive<usize>,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let (mut reader, mut writer) = stream.into_split();
@@ -87,7 +121,7 @@ async fn exchange(
         read
     };
     let writing = async {
-        send(&mut writer, content).await?;
+        send(&mut writer, content, sizes).await?;
         complete.notified().await;
         writer.shutdown().await
     };
@@ -98,14 +132,23 @@ async fn exchange(
     Ok(())
 }
 
-async fn send(writer: &mut SecureWriteHalf<TcpStream>, content: Content) -> std::io::Result<()> {
+async fn send(
+    writer: &mut SecureWriteHalf<TcpStream>,
+    content: Content,
+    sizes: RangeInclusive<usize>,
+) -> std::io::Result<()> {
     let mut sent = 0;
-    while sent < content.length() {
-        let chunk = content.chunk(sent, 65_536);
+    for size in sizes.cycle() {
+        if sent == content.length() {
+            break;
+        }
+        let chunk = content.chunk(sent, size);
         writer.write_all(&chunk).await?;
+        // What is written before a flush may share a record.
+        writer.flush().await?;
         sent += chunk.len() as u64;
     }
-    writer.flush().await
+    Ok(())
 }
 
 /// Whether the peer closed with close_notify.

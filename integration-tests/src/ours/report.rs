@@ -17,6 +17,14 @@ pub const EXPORTER_LABEL: &str = "EXPORTER-OpenSSPI-interop";
 /// How many bytes of it.
 pub const EXPORTER_LENGTH: usize = 32;
 
+const VERSIONS: [(SpProt, Version); 5] = [
+    (SpProt::SSL3, Version::Ssl30),
+    (SpProt::TLS1_0, Version::Tls10),
+    (SpProt::TLS1_1, Version::Tls11),
+    (SpProt::TLS1_2, Version::Tls12),
+    (SpProt::TLS1_3, Version::Tls13),
+];
+
 /// What a connection was.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -40,11 +48,8 @@ impl Report {
     pub(super) fn note(&mut self, attributes: &dyn QueryContextAttributes) -> Result<(), Failure> {
         let connection = attributes.connection_info()?;
         let is = |version: SpProt| !connection.protocol.intersection(version).is_empty();
-        self.negotiated.version = match () {
-            () if is(SpProt::TLS1_2) => Version::Tls12.name().to_owned(),
-            () if is(SpProt::TLS1_3) => Version::Tls13.name().to_owned(),
-            () => connection.protocol.to_string(),
-        };
+        let known = VERSIONS.iter().find(|(protocol, _)| is(*protocol)).map(|(_, version)| version.name());
+        self.negotiated.version = known.map_or_else(|| connection.protocol.to_string(), str::to_owned);
         self.negotiated.cipher = attributes.cipher_info()?.cipher_suite_name.into_owned();
         self.negotiated.alpn = attributes
             .application_protocol()?
@@ -58,8 +63,12 @@ impl Report {
             .map(|certificate| hex::encode(digest::digest(&digest::SHA256, certificate.leaf())));
         self.negotiated.tls_unique =
             attributes.unique_bindings().ok().map(|bindings| hex::encode(bindings.value()));
-        let exported = attributes.keying_material(EXPORTER_LABEL.as_bytes(), None, EXPORTER_LENGTH)?;
-        self.exported = Some(hex::encode(exported.expose_secret()));
+        match attributes.keying_material(EXPORTER_LABEL.as_bytes(), None, EXPORTER_LENGTH) {
+            Ok(exported) => self.exported = Some(hex::encode(exported.expose_secret())),
+            // There is no exporter in SSL 3.0.
+            Err(_) if is(SpProt::SSL3) => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 

@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime};
 use schannel::{
     CertificateConfig, ClientAuth, Environment, Materials, Protocol, Revocation, Schannel, SchannelConfig,
 };
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::{self, StrDeserializer};
 use sspi_core::{
     AcceptRequest, AscReq, Clock, CredentialUse, CredentialsHandle, CredentialsRequest, Error,
     InitializeRequest, IscReq, SecurityPackage,
@@ -43,11 +46,12 @@ impl Setup {
     }
 
     /// The same from a chain and a key in PEM.
-    pub fn server_from_pem(chain: Vec<u8>, key: Vec<u8>) -> Self {
+    pub fn server_from_pem(chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         Self::new().pem(chain, key)
     }
 
-    fn pem(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+    /// A certificate from a chain and a key in PEM.
+    pub fn pem(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         let number = self.config.certificates.len();
         let chain = self.file(&format!("certificate{number}.pem"), chain);
         let key = self.file(&format!("certificate{number}.key"), key);
@@ -58,8 +62,13 @@ impl Setup {
     /// A client that expects the name `localhost` in a certificate issued by `pki`, and has none itself; TLS 1.2 and
     /// 1.3, no ALPN.
     pub fn client(pki: &Pki) -> Self {
+        Self::trusting(pki.root_pem())
+    }
+
+    /// The same with a root in PEM.
+    pub fn trusting(root: String) -> Self {
         let mut setup = Self::new();
-        setup.config.roots = vec![setup.file("root.pem", pki.root_pem())];
+        setup.config.roots = vec![setup.file("root.pem", root)];
         setup
     }
 
@@ -72,8 +81,7 @@ impl Setup {
     pub fn version(mut self, version: impl Into<Option<Version>>) -> Self {
         self.config.protocols = match version.into() {
             None => Protocol::ALL.to_vec(),
-            Some(Version::Tls12) => vec![Protocol::Tls12],
-            Some(Version::Tls13) => vec![Protocol::Tls13],
+            Some(version) => protocol(version).into_iter().collect(),
         };
         self
     }
@@ -91,18 +99,39 @@ impl Setup {
 
     /// A server that asks for a client certificate issued by this PKI.
     pub fn request_client_certificate(self, pki: &Pki) -> Self {
-        self.client_auth(ClientAuth::Optional, pki)
+        self.client_auth(ClientAuth::Optional, pki.root_pem())
     }
 
     /// A server that insists on a client certificate issued by this PKI.
     pub fn require_client_certificate(self, pki: &Pki) -> Self {
-        self.client_auth(ClientAuth::Required, pki)
+        self.require_client_certificate_of(pki.root_pem())
     }
 
-    fn client_auth(mut self, mode: ClientAuth, pki: &Pki) -> Self {
+    /// The same with a root in PEM.
+    pub fn require_client_certificate_of(self, root: String) -> Self {
+        self.client_auth(ClientAuth::Required, root)
+    }
+
+    fn client_auth(mut self, mode: ClientAuth, root: String) -> Self {
         self.config.client_auth = mode;
-        self.config.client_roots = vec![self.file("clients.pem", pki.root_pem())];
+        self.config.client_roots = vec![self.file("clients.pem", root)];
         self
+    }
+
+    /// Takes what another configuration says about protocols and what they are allowed, and keeps everything else.
+    pub(super) fn speak(&mut self, config: SchannelConfig) {
+        let own = &self.config;
+        self.config = SchannelConfig {
+            certificates: own.certificates.clone(),
+            roots: own.roots.clone(),
+            client_auth: own.client_auth,
+            client_roots: own.client_roots.clone(),
+            send_ca_list: own.send_ca_list,
+            alpn: own.alpn.clone(),
+            resume: own.resume,
+            session_tickets: own.session_tickets,
+            ..config
+        };
     }
 
     /// A server that does not say whose client certificates it takes.
@@ -184,6 +213,12 @@ impl Setup {
     pub fn handshake_options(&self) -> HandshakeOptions {
         HandshakeOptions::new(Framing::Stream).with_deadline(Some(self.deadline))
     }
+}
+
+/// The protocol of a version, if Schannel has it.
+pub(super) fn protocol(version: Version) -> Option<Protocol> {
+    let key: StrDeserializer<'_, value::Error> = version.key().into_deserializer();
+    Protocol::deserialize(key).ok()
 }
 
 /// The system's clock, as the peers see it.

@@ -72,7 +72,7 @@ pub fn get(options: &ClientOptions, path: &str) -> Result<Fetched, PeerError> {
     match options.version {
         Some(Version::Tls12) => launch.arguments(["--tlsv1.2", "--tls-max", "1.2"]),
         Some(Version::Tls13) => launch.arguments(["--tlsv1.3", "--tls-max", "1.3"]),
-        None => launch.argument("--tlsv1.2"),
+        _ => launch.argument("--tlsv1.2"),
     };
     if let Some(ciphers) = &options.ciphers {
         let option = if options.version == Some(Version::Tls13) { "--tls13-ciphers" } else { "--ciphers" };

@@ -6,13 +6,12 @@
 //! With `--inline-commands` the client takes `^rekey^`, `^renegotiate^` and `^resume^` as lines of its input.
 
 use std::fs;
-use std::ops::{Deref, DerefMut};
 
 use super::process::{Launch, Stdout};
 use super::report::after;
 use super::{
-    ClientAuth, ClientOptions, Files, Negotiated, PeerError, Process, ServerOptions, Version, free_port,
-    programs_available,
+    ClientAuth, ClientOptions, Files, Negotiated, PeerError, Process, ServerOptions, Version,
+    derefs_to_process, free_port, programs_available,
 };
 
 /// Whether `gnutls-serv` and `gnutls-cli` are there.
@@ -40,6 +39,8 @@ pub struct Server {
     port: u16,
     _files: Files,
 }
+
+derefs_to_process!(Server);
 
 impl Server {
     /// Starts it and waits until it listens.
@@ -98,6 +99,8 @@ pub struct Client {
     _files: Files,
 }
 
+derefs_to_process!(Client);
+
 impl Client {
     /// Starts it. Returns before it has connected: reading waits for that.
     ///
@@ -153,13 +156,10 @@ impl Client {
             return Err(self.process.error(format!("gnutls-cli: {status}\n{log}")));
         }
         let last = log.rsplit("Connecting again").next().unwrap_or_default();
-        // (TLS1.3-X.509)-(ECDHE-SECP256R1)-(ECDSA-SECP256R1-SHA256)-(AES-256-GCM)
-        let description = after(last, "- Description:").unwrap_or_default();
-        let cipher = description.rsplit_once('(').map_or("", |(_, last)| last.trim_end_matches(')'));
-        let version = description.trim_start_matches('(').split('-').next().unwrap_or_default();
+        let (version, cipher) = described(after(last, "- Description:").unwrap_or_default());
         Ok(Negotiated {
-            version: version.replace("TLS", "TLSv"),
-            cipher: cipher.to_owned(),
+            version,
+            cipher,
             alpn: after(last, "- Application protocol:").map(str::to_owned),
             resumed: last.contains("*** This is a resumed session"),
             ..Negotiated::default()
@@ -167,40 +167,37 @@ impl Client {
     }
 }
 
+/// Version and cipher of `(TLS1.3-X.509)-(ECDHE-SECP256R1)-(ECDSA-SECP256R1-SHA256)-(AES-256-GCM)`, or of
+/// `(TLS1.0-X.509)-(RSA)-(3DES-CBC)-(SHA1)`, whose cipher is `3DES-CBC-SHA1`.
+fn described(description: &str) -> (String, String) {
+    let parts: Vec<&str> =
+        description.split('(').skip(1).map(|part| part.trim_end_matches([')', '-'])).collect();
+    let version = parts.first().and_then(|first| first.split('-').next()).unwrap_or_default();
+    let version = match version {
+        "TLS1.0" => Version::Tls10.name().to_owned(),
+        other => other.replace("TLS", "TLSv"),
+    };
+    let cipher = match parts.as_slice() {
+        [.., cipher, mac] if mac.starts_with("SHA") || *mac == "MD5" => format!("{cipher}-{mac}"),
+        [.., cipher] => (*cipher).to_owned(),
+        [] => String::new(),
+    };
+    (version, cipher)
+}
+
+/// A priority string that begins with `NONE` is a whole one.
 fn priority(version: Option<Version>, ciphers: Option<&str>) -> String {
+    if let Some(whole) = ciphers.filter(|ciphers| ciphers.starts_with("NONE")) {
+        return whole.to_owned();
+    }
     let versions = match version {
         None => "+VERS-TLS1.2:+VERS-TLS1.3",
+        Some(Version::Ssl30) => "+VERS-SSL3.0",
+        Some(Version::Tls10) => "+VERS-TLS1.0",
+        Some(Version::Tls11) => "+VERS-TLS1.1",
         Some(Version::Tls12) => "+VERS-TLS1.2",
         Some(Version::Tls13) => "+VERS-TLS1.3",
     };
     let base = format!("NORMAL:-VERS-ALL:{versions}");
     ciphers.map_or(base.clone(), |ciphers| format!("{base}:{ciphers}"))
-}
-
-impl Deref for Server {
-    type Target = Process;
-
-    fn deref(&self) -> &Process {
-        &self.process
-    }
-}
-
-impl DerefMut for Server {
-    fn deref_mut(&mut self) -> &mut Process {
-        &mut self.process
-    }
-}
-
-impl Deref for Client {
-    type Target = Process;
-
-    fn deref(&self) -> &Process {
-        &self.process
-    }
-}
-
-impl DerefMut for Client {
-    fn deref_mut(&mut self) -> &mut Process {
-        &mut self.process
-    }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::{env, fs};
 
-use super::process::{Launch, Process, Stdout};
-use super::python::{client_arguments, listening, next_report, reports, server_arguments};
-use super::{ClientOptions, Files, Negotiated, PeerError, ServerOptions, argument, programs_available};
+use super::process::{Launch, Stdout};
+use super::program::{self, Program};
+use super::{ClientOptions, Negotiated, PeerError, argument, programs_available};
 
 /// Whether `java` and `javac` are there.
 ///
@@ -19,87 +19,45 @@ pub fn available() -> Result<(), String> {
     programs_available(&["java", "javac"], "openjdk-17-jdk-headless")
 }
 
-/// A running echo server that sends every byte back, each connection in a thread of its own.
+/// JSSE.
 #[derive(Debug)]
-pub struct Server {
-    process: Process,
-    port: u16,
-    _files: Files,
-}
+pub struct Java;
 
-impl Server {
-    /// Starts it and waits until it listens.
-    ///
-    /// # Errors
-    ///
-    /// It could not be compiled, or did not come to listen.
-    pub fn start(options: &ServerOptions) -> Result<Self, PeerError> {
-        let files = Files::new()?;
-        let mut launch = launch(&options.arguments, options.tickets)?;
-        launch.argument("server").arguments(server_arguments(options, &files)?);
-        let (process, port) = listening(launch.start()?)?;
-        Ok(Self { process, port, _files: files })
-    }
-
-    /// Where it listens, on 127.0.0.1.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Waits for the next connection to end, well or badly, and says what it was.
-    ///
-    /// # Errors
-    ///
-    /// None ended in time.
-    pub fn next_connection(&mut self) -> Result<Negotiated, PeerError> {
-        next_report(&mut self.process)?.ok_or_else(|| self.process.error("the server ended"))
-    }
-
-    /// The process.
-    pub fn process(&self) -> &Process {
-        &self.process
-    }
-
-    /// The process, to wait for what it prints.
-    pub fn process_mut(&mut self) -> &mut Process {
-        &mut self.process
+impl Program for Java {
+    fn launch(arguments: &[String], tickets: bool) -> Result<Launch, PeerError> {
+        let classes = compiled()?;
+        let mut launch = Launch::new("java", Stdout::Data);
+        // A machine for seconds, not for days.
+        launch.arguments(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx256m"]);
+        if !tickets {
+            launch.argument("-Djdk.tls.server.enableSessionTicketExtension=false");
+            launch.argument("-Djdk.tls.client.enableSessionTicketExtension=false");
+        }
+        launch.arguments(arguments.iter().filter(|argument| argument.starts_with('-')).cloned());
+        launch.arguments(["-cp", &argument(&classes), "JavaPeer"]);
+        Ok(launch)
     }
 }
 
-/// Connects as often as the options say, sends the pattern, checks every byte of the echo, and says what each
-/// connection was. It stops at the first that fails.
+/// A running echo server, each connection in a thread of its own.
+pub type Server = program::Server<Java>;
+
+/// [`program::echo`].
 ///
 /// # Errors
 ///
-/// It could not be run or did not end in time. A connection that failed is no error: it has its reason in
-/// [`Negotiated::error`].
+/// Those of [`program::echo`], or it could not be compiled.
 pub fn echo(options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> {
-    Ok(echo_with_log(options)?.0)
+    program::echo::<Java>(options)
 }
 
-/// [`echo`], with what the virtual machine printed: for `-Djavax.net.debug`.
+/// [`program::echo_with_log`]: for `-Djavax.net.debug`.
 ///
 /// # Errors
 ///
 /// Those of [`echo`].
 pub fn echo_with_log(options: &ClientOptions) -> Result<(Vec<Negotiated>, String), PeerError> {
-    let files = Files::new()?;
-    let mut launch = launch(&options.arguments, options.tickets)?;
-    launch.argument("client").arguments(client_arguments(options, &files)?);
-    reports(launch.start()?, options)
-}
-
-fn launch(arguments: &[String], tickets: bool) -> Result<Launch, PeerError> {
-    let classes = compiled()?;
-    let mut launch = Launch::new("java", Stdout::Data);
-    // A machine for seconds, not for days.
-    launch.arguments(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx256m"]);
-    if !tickets {
-        launch.argument("-Djdk.tls.server.enableSessionTicketExtension=false");
-        launch.argument("-Djdk.tls.client.enableSessionTicketExtension=false");
-    }
-    launch.arguments(arguments).arguments(["-cp", &argument(&classes), "JavaPeer"]);
-    Ok(launch)
+    program::echo_with_log::<Java>(options)
 }
 
 /// The folder of the compiled program, compiled when nobody has yet: beside this executable, in cargo's target folder,

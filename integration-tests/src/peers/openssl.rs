@@ -14,18 +14,15 @@
 //! Further arguments that have shown their use: `-sess_out FILE`, `-sess_in FILE`, `-reconnect`,
 //! `-keymatexport LABEL -keymatexportlen 32`, `-status`, `-curves`, `-max_early_data`, `-naccept`, `-num_tickets`.
 
-use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use test_support::TestCertificate;
-
 use super::process::{Launch, Stdout};
 use super::report::after;
 use super::{
-    ClientAuth, ClientOptions, Files, Negotiated, PeerError, Process, ServerOptions, Version, free_port,
-    programs_available,
+    ClientAuth, ClientOptions, Files, Identity, Negotiated, PeerError, Process, ServerOptions, Version,
+    argument, derefs_to_process, free_port, installed, programs_available,
 };
 
 /// Whether `openssl` is there, 3.0 or later, and `stdbuf`.
@@ -51,6 +48,25 @@ pub fn available() -> Result<(), String> {
     }
 }
 
+/// Which OpenSSL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The one in `PATH`, 3.0 or later. Of the old protocols and suites it has what its makers left in, at security
+    /// level 0.
+    System,
+    /// 1.1.1w, built with SSL 3.0, RC4 and triple DES.
+    V111,
+}
+
+impl Release {
+    fn program(self) -> Result<String, PeerError> {
+        match self {
+            Self::System => Ok("openssl".to_owned()),
+            Self::V111 => Ok(argument(&installed("openssl111").map_err(PeerError::new)?.join("openssl"))),
+        }
+    }
+}
+
 /// What a peer does with the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -64,6 +80,8 @@ pub enum Mode {
     Files(PathBuf),
     /// Server only: sends every line back reversed (`-rev`).
     Reverse,
+    /// Server only: forgets what it gets.
+    Sink,
 }
 
 /// A running `s_server`. It serves one connection after the other, never two at once.
@@ -74,6 +92,8 @@ pub struct Server {
     _files: Files,
 }
 
+derefs_to_process!(Server);
+
 impl Server {
     /// Starts it and waits until it listens.
     ///
@@ -81,9 +101,18 @@ impl Server {
     ///
     /// It did not come to listen.
     pub fn start(options: &ServerOptions, mode: Mode) -> Result<Self, PeerError> {
+        Self::start_of(Release::System, options, mode)
+    }
+
+    /// The same with a release of one's choice.
+    ///
+    /// # Errors
+    ///
+    /// It is not installed, or did not come to listen.
+    pub fn start_of(release: Release, options: &ServerOptions, mode: Mode) -> Result<Self, PeerError> {
         let files = Files::new()?;
         let port = free_port();
-        let mut launch = launch(&mode);
+        let mut launch = launch(release, &mode)?;
         launch.arguments(["s_server", "-accept", &format!("127.0.0.1:{port}")]);
         launch.arguments(certificate_arguments(&options.certificate, &files)?);
         launch.arguments(version_arguments(options.version));
@@ -114,6 +143,7 @@ impl Server {
             Mode::Www => launch.argument("-www"),
             Mode::Files(folder) => launch.argument("-WWW").folder(folder),
             Mode::Reverse => launch.argument("-rev"),
+            Mode::Sink => launch.argument("-quiet"),
         };
         launch.arguments(&options.arguments);
         Ok(Self { process: launch.serve(port)?, port, _files: files })
@@ -132,6 +162,8 @@ pub struct Client {
     _files: Files,
 }
 
+derefs_to_process!(Client);
+
 impl Client {
     /// Starts it. Returns before it has connected: reading and [`report`](Self::report) wait for that.
     ///
@@ -143,10 +175,23 @@ impl Client {
     ///
     /// If the mode is a server's.
     pub fn start(options: &ClientOptions, mode: Mode) -> Result<Self, PeerError> {
+        Self::start_of(Release::System, options, mode)
+    }
+
+    /// The same with a release of one's choice.
+    ///
+    /// # Errors
+    ///
+    /// It is not installed, or could not be started.
+    ///
+    /// # Panics
+    ///
+    /// If the mode is a server's.
+    pub fn start_of(release: Release, options: &ClientOptions, mode: Mode) -> Result<Self, PeerError> {
         assert!(matches!(mode, Mode::Pipe | Mode::Report), "{mode:?} is for servers");
         let files = Files::new()?;
         let name = &options.server_name;
-        let mut launch = launch(&mode);
+        let mut launch = launch(release, &mode)?;
         launch.arguments([
             "s_client",
             "-connect",
@@ -206,23 +251,51 @@ impl Client {
     }
 }
 
-fn launch(mode: &Mode) -> Launch {
-    if *mode == Mode::Pipe {
-        // Data is written as it comes, the summary to standard error.
-        Launch::new("openssl", Stdout::Data)
-    } else {
-        // What is printed for people would stay in a buffer until there are 4 KiB of it.
-        let mut launch = Launch::new("stdbuf", Stdout::Log);
-        launch.arguments(["-oL", "openssl"]);
-        launch
-    }
+/// Makes handshakes for so many seconds with `s_time` of 1.1.1, full ones or all with one session, and gives what it
+/// prints about them.
+///
+/// # Errors
+///
+/// It is not installed, or could not be run.
+pub fn time(
+    port: u16,
+    version: Version,
+    ciphers: &str,
+    reuse: bool,
+    seconds: u32,
+) -> Result<String, PeerError> {
+    let mut launch = Launch::new(&Release::V111.program()?, Stdout::Data);
+    launch.arguments(["s_time", "-connect", &format!("127.0.0.1:{port}"), "-cipher", ciphers]);
+    launch.arguments([if reuse { "-reuse" } else { "-new" }, "-time", &seconds.to_string()]);
+    // It has no options for the others: the server has the say.
+    launch.arguments((version == Version::Ssl30).then_some("-ssl3"));
+    let mut process = launch.start()?;
+    process.set_patience(std::time::Duration::from_secs(u64::from(seconds) + 20));
+    let printed = process.read_to_end()?;
+    process.wait()?;
+    Ok(String::from_utf8_lossy(&printed).into_owned() + &process.log())
 }
 
-fn certificate_arguments(certificate: &TestCertificate, files: &Files) -> Result<Vec<String>, PeerError> {
+fn launch(release: Release, mode: &Mode) -> Result<Launch, PeerError> {
+    let program = release.program()?;
+    Ok(match mode {
+        // Data is written as it comes, the summary to standard error.
+        Mode::Pipe => Launch::new(&program, Stdout::Data),
+        Mode::Sink => Launch::new(&program, Stdout::Null),
+        Mode::Report | Mode::Www | Mode::Files(_) | Mode::Reverse => {
+            // What is printed for people would stay in a buffer until there are 4 KiB of it.
+            let mut launch = Launch::new("stdbuf", Stdout::Log);
+            launch.arguments(["-oL", &program]);
+            launch
+        }
+    })
+}
+
+fn certificate_arguments(certificate: &Identity, files: &Files) -> Result<Vec<String>, PeerError> {
     let (chain, key) = files.certificate(certificate)?;
     // -cert reads the first certificate only; -cert_chain sends all that it is given besides it.
     let mut arguments = vec!["-cert".to_owned(), chain, "-key".to_owned(), key];
-    let intermediates = certificate.intermediates_pem();
+    let intermediates = &certificate.intermediates;
     if !intermediates.is_empty() {
         arguments.extend(["-cert_chain".to_owned(), files.write("intermediates.pem", intermediates)?]);
     }
@@ -231,6 +304,9 @@ fn certificate_arguments(certificate: &TestCertificate, files: &Files) -> Result
 
 fn version_arguments(version: Option<Version>) -> Option<&'static str> {
     version.map(|version| match version {
+        Version::Ssl30 => "-ssl3",
+        Version::Tls10 => "-tls1",
+        Version::Tls11 => "-tls1_1",
         Version::Tls12 => "-tls1_2",
         Version::Tls13 => "-tls1_3",
     })
@@ -241,33 +317,5 @@ fn cipher_arguments(version: Option<Version>, ciphers: Option<&str>) -> Vec<&str
         (Some(ciphers), Some(Version::Tls13)) => vec!["-ciphersuites", ciphers],
         (Some(ciphers), _) => vec!["-cipher", ciphers],
         (None, _) => Vec::new(),
-    }
-}
-
-impl Deref for Server {
-    type Target = Process;
-
-    fn deref(&self) -> &Process {
-        &self.process
-    }
-}
-
-impl DerefMut for Server {
-    fn deref_mut(&mut self) -> &mut Process {
-        &mut self.process
-    }
-}
-
-impl Deref for Client {
-    type Target = Process;
-
-    fn deref(&self) -> &Process {
-        &self.process
-    }
-}
-
-impl DerefMut for Client {
-    fn deref_mut(&mut self) -> &mut Process {
-        &mut self.process
     }
 }

@@ -22,7 +22,8 @@ pub struct PeerError {
 }
 
 impl PeerError {
-    pub(crate) fn new(what: impl Into<String>) -> Self {
+    /// An error without a log.
+    pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), log: String::new() }
     }
 }
@@ -51,16 +52,18 @@ impl From<io::Error> for PeerError {
 
 /// Where the standard output of a process goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stdout {
+pub enum Stdout {
     /// To whoever reads from the [`Process`].
     Data,
     /// Into the log, with standard error.
     Log,
+    /// Nowhere.
+    Null,
 }
 
 /// A command line that is to be run.
 #[derive(Clone, Debug)]
-pub(crate) struct Launch {
+pub struct Launch {
     program: String,
     arguments: Vec<String>,
     folder: Option<PathBuf>,
@@ -68,16 +71,19 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    pub(crate) fn new(program: &str, stdout: Stdout) -> Self {
+    /// A program by its name or path, without arguments.
+    pub fn new(program: &str, stdout: Stdout) -> Self {
         Self { program: program.to_owned(), arguments: Vec::new(), folder: None, stdout }
     }
 
-    pub(crate) fn argument(&mut self, argument: impl Into<String>) -> &mut Self {
+    /// One more argument.
+    pub fn argument(&mut self, argument: impl Into<String>) -> &mut Self {
         self.arguments.push(argument.into());
         self
     }
 
-    pub(crate) fn arguments<T: Into<String>>(&mut self, arguments: impl IntoIterator<Item = T>) -> &mut Self {
+    /// More arguments.
+    pub fn arguments<T: Into<String>>(&mut self, arguments: impl IntoIterator<Item = T>) -> &mut Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
@@ -87,7 +93,12 @@ impl Launch {
         self
     }
 
-    pub(crate) fn start(&self) -> Result<Process, PeerError> {
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// It could not be started.
+    pub fn start(&self) -> Result<Process, PeerError> {
         Process::start(self)
     }
 
@@ -133,7 +144,7 @@ impl Process {
         let log = Output::new(Full::DropsTheOldest(LOG_LIMIT));
         let stdout = match launch.stdout {
             Stdout::Data => Output::new(Full::Waits(DATA_LIMIT)),
-            Stdout::Log => log.clone(),
+            Stdout::Log | Stdout::Null => log.clone(),
         };
         if let Some(pipe) = child.stdout.take() {
             stdout.fill_from(pipe);
@@ -327,7 +338,7 @@ impl Process {
     }
 
     /// An error of this peer, with its log.
-    pub(crate) fn error(&self, what: impl Into<String>) -> PeerError {
+    pub fn error(&self, what: impl Into<String>) -> PeerError {
         // The last words on standard error may still be on their way.
         thread::sleep(Duration::from_millis(50));
         PeerError { what: what.into(), log: self.log() }
@@ -385,6 +396,27 @@ impl Drop for Process {
     }
 }
 
+/// For a peer that is its process and more: what a [`Process`] can do it can do too.
+macro_rules! derefs_to_process {
+    ($($type:ty),*) => {$(
+        impl std::ops::Deref for $type {
+            type Target = $crate::peers::Process;
+
+            fn deref(&self) -> &Self::Target {
+                &self.process
+            }
+        }
+
+        impl std::ops::DerefMut for $type {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                &mut self.process
+            }
+        }
+    )*};
+}
+
+pub(super) use derefs_to_process;
+
 const LOG_LIMIT: usize = 1 << 20;
 const DATA_LIMIT: usize = 64 << 20;
 
@@ -426,7 +458,8 @@ fn command(launch: &Launch) -> Command {
         Command::new(&launch.program)
     };
     command.args(&launch.arguments).process_group(0);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let stdout = if launch.stdout == Stdout::Null { Stdio::null() } else { Stdio::piped() };
+    command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
     // A curl or an OpenSSL that reads its user's configuration is another peer on every machine.
     command.env("LC_ALL", "C").env("OPENSSL_CONF", "/dev/null").env_remove("SSLKEYLOGFILE");
     if let Some(folder) = &launch.folder {

@@ -61,7 +61,11 @@ impl Negotiated {
 }
 
 /// Reads the line with which a server of ours says where it listens.
-pub(crate) fn listening_port(line: &str) -> Result<u16, PeerError> {
+///
+/// # Errors
+///
+/// It says something else.
+pub fn listening_port(line: &str) -> Result<u16, PeerError> {
     let port = event(line, "listening")?.get("port").and_then(Value::as_u64);
     port.and_then(|port| u16::try_from(port).ok())
         .ok_or_else(|| PeerError::new(format!("no port in {line:?}")))

@@ -18,7 +18,7 @@ pub(super) fn run(case: Case) -> Result<(), CaseError> {
         (Peer::OpenSsl, Role::Client) => s_client(terms),
         (Peer::GnuTls, Role::Client) => gnutls_cli(&terms),
         (Peer::Java, _) => jsse(terms),
-        (Peer::GnuTls | Peer::Curl | Peer::Python, _) => nobody(case),
+        _ => nobody(case),
     }
 }
 
@@ -119,7 +119,7 @@ fn jsse(mut terms: Terms) -> Result<(), CaseError> {
             connection.close()?;
             connection.read_to_end()?;
             server.next_connection()?.succeeded()?;
-            server.process().log()
+            server.log()
         }
         Role::Client => {
             let server = Server::start(&terms.setup(), echo::service_for(Peer::Java))?;

@@ -18,7 +18,7 @@ pub(super) fn run(case: Case) -> Result<(), CaseError> {
             Peer::OpenSsl => seen_by_s_client(case),
             Peer::Curl => demanded(case, &["--cert-status"]),
             Peer::Java => demanded(case, &["-Dcom.sun.net.ssl.checkRevocation=true"]),
-            Peer::GnuTls | Peer::Python => nobody(case),
+            _ => nobody(case),
         },
     }
 }

@@ -1,7 +1,10 @@
 //! Runs the matrix of real peers, and prints or writes it as a table.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
 
-use std::collections::BTreeMap;
+mod alone;
+mod legacy;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,8 +22,9 @@ use serde_json::json;
 #[command(
     after_help = "Exits with 1 if a case fails, or if a peer is missing and OPENSSPI_PEERS=required is set."
 )]
-struct Arguments {
-    /// Send 100 MB each way in the cases about data, in place of 1 MB, and run the applications too.
+pub(crate) struct Arguments {
+    /// Send 100 MB each way in the cases about data, and 20 MB with old protocols, in place of 1 MB, and run the
+    /// applications too.
     #[arg(long)]
     full: bool,
     /// Write the matrix to this file, in Markdown.
@@ -29,10 +33,13 @@ struct Arguments {
     /// Print one JSON document at the end, and progress on standard error.
     #[arg(long)]
     json: bool,
-    /// Only this peer (openssl, gnutls, curl, python or java) or application (exim, chromium and others).
+    /// Run the peers of the old protocols against each other, with nothing of ours between them.
+    #[arg(long)]
+    alone: bool,
+    /// Only this peer (openssl, java, nss and others) or application (exim, chromium and others).
     #[arg(long, value_name = "NAME", value_parser = peer_or_application)]
     peer: Option<String>,
-    /// Only cases whose name contains this, such as "server 1.3 data".
+    /// Only cases whose name contains this, such as "server tls1.3 data".
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// The folder of unpacked Debian packages in which applications are looked for, besides the machine itself.
@@ -45,14 +52,14 @@ struct Arguments {
 
 /// What is said with `--peer`.
 fn peer_or_application(name: &str) -> Result<String, String> {
-    let peers = Peer::ALL.iter().map(|peer| peer.name());
+    let peers = Peer::MODERN.iter().chain(&Peer::LEGACY).map(|peer| peer.name());
     let known: Vec<&str> =
         peers.chain(Application::ALL.iter().map(|application| application.name())).collect();
     if known.contains(&name) { Ok(name.to_owned()) } else { Err(format!("there are: {}", known.join(", "))) }
 }
 
 impl Arguments {
-    fn wants(&self, peer: &str, case: &impl ToString) -> bool {
+    pub(crate) fn wants(&self, peer: &str, case: &impl ToString) -> bool {
         self.peer.as_deref().is_none_or(|only| only == peer)
             && self.only.as_deref().is_none_or(|text| case.to_string().contains(text))
     }
@@ -74,9 +81,12 @@ struct Ran<C> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.alone {
+        return alone::run(arguments.peer.as_deref(), arguments.only.as_deref());
+    }
     let scale = if arguments.full { Scale::FULL } else { Scale::SMALL };
     let missing: BTreeMap<&str, String> =
-        Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), peer.available().err()?))).collect();
+        Peer::MODERN.into_iter().filter_map(|peer| Some((peer.name(), peer.available().err()?))).collect();
     let peers = Case::all().filter(|case| arguments.wants(case.peer.name(), case));
     let peers: Vec<Ran<Case>> = run_all(peers, arguments.json, |case| match missing.get(case.peer.name()) {
         Some(reason) => Outcome::NotRun(reason.clone()),
@@ -87,23 +97,30 @@ fn main() -> ExitCode {
     let cells = Cell::all().filter(|cell| arguments.full && arguments.wants(cell.application.name(), cell));
     let cells: Vec<Ran<Cell>> = run_all(cells, arguments.json, |cell| cell.run(&packages, &opensspi));
 
+    let old_scale = if arguments.full { Scale::FULL_LEGACY } else { Scale::SMALL };
+    let old = legacy::run(&arguments, old_scale);
+    let outcomes: Vec<(String, &Outcome)> = peers
+        .iter()
+        .map(|ran| (ran.case.to_string(), &ran.outcome))
+        .chain(cells.iter().map(|ran| (ran.case.to_string(), &ran.outcome)))
+        .chain(old.outcomes())
+        .collect();
+
     if arguments.json {
-        println!("{}", document(&peers, &cells, &packages));
+        println!("{}", document(&peers, &cells, &packages, &old));
     } else {
-        let peers = peers.iter().map(|ran| (ran.case.to_string(), &ran.outcome));
-        let cells = cells.iter().map(|ran| (ran.case.to_string(), &ran.outcome));
-        summary(&peers.chain(cells).collect::<Vec<_>>());
+        summary(&outcomes);
     }
     if let Some(path) = &arguments.write
-        && let Err(error) = fs::write(path, page(&peers, scale) + &applications(&cells, &packages))
+        && let Err(error) =
+            fs::write(path, page(&peers, scale) + &applications(&cells, &packages) + &old.page(old_scale))
     {
         eprintln!("{}: {error}", path.display());
         return ExitCode::FAILURE;
     }
     let required = env::var("OPENSSPI_PEERS").as_deref() == Ok("required");
-    let outcomes = || peers.iter().map(|ran| &ran.outcome).chain(cells.iter().map(|ran| &ran.outcome));
-    let failed = outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_)));
-    if failed || (required && !missing.is_empty()) || outcomes().next().is_none() {
+    let failed = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)));
+    if failed || (required && !missing.is_empty()) || outcomes.is_empty() {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -125,7 +142,7 @@ fn run_all<C: Copy + ToString>(
         .collect()
 }
 
-fn progress(name: &str, outcome: &Outcome, seconds: f64, aside: bool) {
+pub(crate) fn progress(name: &str, outcome: &Outcome, seconds: f64, aside: bool) {
     let line = match outcome {
         Outcome::Ok => format!("{name:<52} ok      {seconds:6.2} s"),
         Outcome::NotRun(reason) => format!("{name:<52} not run: {reason}"),
@@ -147,13 +164,13 @@ fn summary(ran: &[(String, &Outcome)]) {
     }
 }
 
-fn version(peer: Peer) -> String {
+pub(crate) fn version(peer: Peer) -> String {
     peer.available()
         .map_or_else(|missing| missing, |()| peer.version().unwrap_or_else(|error| error.to_string()))
 }
 
 /// An outcome in a word, and why.
-fn result(outcome: &Outcome) -> (&'static str, Option<String>) {
+pub(crate) fn result(outcome: &Outcome) -> (&'static str, Option<String>) {
     match outcome {
         Outcome::Ok => ("ok", None),
         Outcome::NotRun(reason) => ("not run", Some(reason.clone())),
@@ -161,8 +178,15 @@ fn result(outcome: &Outcome) -> (&'static str, Option<String>) {
     }
 }
 
-fn document(peers: &[Ran<Case>], cells: &[Ran<Cell>], packages: &Packages) -> serde_json::Value {
-    let versions = Peer::ALL.map(|peer| json!({ "name": peer.name(), "version": version(peer) }));
+fn document(
+    peers: &[Ran<Case>],
+    cells: &[Ran<Cell>],
+    packages: &Packages,
+    old: &legacy::Ran,
+) -> serde_json::Value {
+    let known: BTreeSet<Peer> = Peer::MODERN.into_iter().chain(Peer::LEGACY).collect();
+    let versions: Vec<_> =
+        known.into_iter().map(|peer| json!({ "name": peer.name(), "version": version(peer) })).collect();
     let cases: Vec<_> = peers
         .iter()
         .map(|Ran { case, outcome, seconds }| {
@@ -170,7 +194,7 @@ fn document(peers: &[Ran<Case>], cells: &[Ran<Cell>], packages: &Packages) -> se
             json!({
                 "peer": case.peer.name(),
                 "role": case.role.name(),
-                "version": case.version.number(),
+                "version": case.version.key(),
                 "feature": case.feature.name(),
                 "result": result,
                 "reason": reason,
@@ -185,14 +209,14 @@ fn document(peers: &[Ran<Case>], cells: &[Ran<Cell>], packages: &Packages) -> se
             json!({
                 "application": case.application.name(),
                 "package": case.application.version(packages),
-                "version": case.version.number(),
+                "version": case.version.key(),
                 "result": result,
                 "reason": reason,
                 "seconds": seconds,
             })
         })
         .collect();
-    json!({ "peers": versions, "cases": cases, "applications": cells })
+    json!({ "peers": versions, "cases": cases, "applications": cells, "old": old.document() })
 }
 
 /// The applications in Markdown, where any was tried.
@@ -209,7 +233,7 @@ fn applications(ran: &[Ran<Cell>], packages: &Packages) -> String {
     );
     for &application in Application::ALL {
         let _ = write!(page, "| {} | {} |", application.title(), application.version(packages));
-        for version in Version::ALL {
+        for version in Version::MODERN {
             let case = Cell { application, version };
             let _ =
                 write!(page, " {} |", told(ran.iter().find(|ran| ran.case == case).map(|ran| &ran.outcome)));
@@ -235,10 +259,10 @@ fn page(ran: &[Ran<Case>], scale: Scale) -> String {
         scale.bytes / 1_000_000
     );
     page.push_str("| peer | version |\n|---|---|\n");
-    for peer in Peer::ALL {
+    for peer in Peer::MODERN {
         let _ = writeln!(page, "| {peer} | {} |", version(peer));
     }
-    for peer in Peer::ALL {
+    for peer in Peer::MODERN {
         let _ = write!(
             page,
             "\n## {peer}\n\n| | serves, TLS 1.2 | serves, TLS 1.3 | connects, TLS 1.2 | connects, TLS 1.3 |\n|---|---|---|---|---|\n"
@@ -246,7 +270,7 @@ fn page(ran: &[Ran<Case>], scale: Scale) -> String {
         for &feature in Feature::ALL {
             let _ = write!(page, "| {} |", feature.title());
             for role in Role::ALL {
-                for version in Version::ALL {
+                for version in Version::MODERN {
                     let case = Case { peer, role, version, feature };
                     let _ = write!(page, " {} |", cell(ran, case));
                 }

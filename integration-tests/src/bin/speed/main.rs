@@ -1,0 +1,134 @@
+//! CPU seconds of a server process: ours beside OpenSSL's `s_server`, both driven by OpenSSL's clients.
+//!
+//! A figure is what the server's process took, user and system, from `/proc/<pid>/stat`: per full handshake, per resumed
+//! handshake, per megabyte encrypted and per megabyte decrypted. The rounds alternate between the two servers, and the
+//! ratio is the median of the rounds' ratios.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
+
+mod drive;
+mod own;
+mod servers;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use opensspi_integration_tests::legacy::{SUITES, Suite};
+use opensspi_integration_tests::peers::{PeerError, Version};
+use serde::Serialize;
+
+use drive::{Effort, Work};
+
+/// Measures the CPU seconds of our server beside OpenSSL's.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    child: Option<Child>,
+    /// Only these suites, by OpenSSL's name, divided by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    suites: Vec<String>,
+    /// Only this work: full, resumed, encrypt or decrypt.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    works: Vec<String>,
+    /// The version: ssl3, tls1.0, tls1.1 or tls1.2.
+    #[arg(long, default_value = "tls1.2")]
+    version: String,
+    /// Rounds of each server.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of handshakes in a round.
+    #[arg(long, default_value_t = 2)]
+    seconds: u32,
+    /// Megabytes of records in a round.
+    #[arg(long, default_value_t = 256)]
+    megabytes: u64,
+    /// Print one JSON document at the end, and progress on standard error.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Child {
+    /// Our server: what this program starts in a process of its own.
+    #[command(hide = true)]
+    Serve(own::Serve),
+}
+
+/// The suites of a bare run: those for which the project promises a ratio.
+const PROMISED: [&str; 5] = ["RC4-MD5", "RC4-SHA", "DES-CBC3-SHA", "AES128-SHA", "AES256-SHA"];
+
+/// One ratio.
+#[derive(Debug, Serialize)]
+struct Row {
+    suite: &'static str,
+    work: &'static str,
+    /// Of the server beside ours.
+    other: &'static str,
+    /// Microseconds of CPU, per handshake or per megabyte.
+    ours: f64,
+    theirs: f64,
+    /// How much less ours takes: 1.1 means ten percent more work in the same time.
+    ratio: f64,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.child {
+        Some(Child::Serve(serve)) => serve.run(),
+        None => compare(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(arguments: &Arguments) -> Result<(), PeerError> {
+    let version = version(&arguments.version)?;
+    let effort =
+        Effort { rounds: arguments.rounds, seconds: arguments.seconds, megabytes: arguments.megabytes };
+    let mut rows = Vec::new();
+    for (number, suite) in suites(&arguments.suites)?.into_iter().enumerate() {
+        for work in Work::ALL {
+            // The key exchange is the same in all suites of RSA: handshakes are measured once.
+            let repeated = work.is_handshake() && number > 0 && arguments.works.is_empty();
+            let wanted = arguments.works.is_empty() || arguments.works.iter().any(|name| name == work.name());
+            if !wanted || repeated {
+                continue;
+            }
+            let row = drive::compare(suite, version, work, effort)?;
+            let Row { suite, work, other, ours, theirs, ratio } = &row;
+            let line = format!(
+                "{suite:<28} {work:<8} ours {ours:9.1} µs  {other} {theirs:9.1} µs  ratio {ratio:5.2}"
+            );
+            if arguments.json {
+                eprintln!("{line}")
+            } else {
+                println!("{line}")
+            }
+            rows.push(row);
+        }
+    }
+    if arguments.json {
+        println!("{}", serde_json::json!({ "version": version.key(), "rows": rows }));
+    }
+    Ok(())
+}
+
+fn version(key: &str) -> Result<Version, PeerError> {
+    let found = Version::LEGACY.into_iter().find(|version| version.key() == key);
+    found.ok_or_else(|| PeerError::new(format!("there is no version {key:?}")))
+}
+
+/// By OpenSSL's names.
+fn suites(names: &[String]) -> Result<Vec<&'static Suite>, PeerError> {
+    let promised: Vec<String> = PROMISED.iter().map(|&name| name.to_owned()).collect();
+    let names = if names.is_empty() { &promised } else { names };
+    let find = |name: &String| {
+        let found = SUITES.iter().find(|suite| suite.openssl == name);
+        found.ok_or_else(|| PeerError::new(format!("there is no suite {name:?}")))
+    };
+    names.iter().map(find).collect()
+}

@@ -1,0 +1,264 @@
+//! A peer and our end, with one suite or with whatever else is tried.
+
+use std::time::Duration;
+
+use super::terms::{self, client_options, connect, server_options};
+use super::{Cell, Feature, Group, Key, Lacks, Pki, Suite, Trial};
+use crate::Pattern;
+use crate::echo::{self, EchoServer};
+use crate::matrix::{CaseError, Outcome, Role, Scale};
+use crate::ours::{self, Client, HTTP_BODY_SEED, Legacy, Report, Server, Setup};
+use crate::peers::{Negotiated, Peer, Service};
+
+/// Runs all cells of a group, those that are left out excepted.
+pub fn run_group(group: Group, scale: Scale, lacks: &Lacks) -> Vec<(Cell, Outcome)> {
+    let mut outcomes: Vec<(Cell, Outcome)> = Vec::new();
+    for cell in group.cells() {
+        if let Some(reason) = lacks.reason(cell) {
+            outcomes.push((cell, Outcome::NotRun(reason.to_owned())));
+        }
+    }
+    for (key, suites) in terms::runnable(group) {
+        outcomes.extend(run_suites(group, key, &suites, scale));
+    }
+    outcomes
+}
+
+fn run_suites(group: Group, key: Key, suites: &[&'static Suite], scale: Scale) -> Vec<(Cell, Outcome)> {
+    let Group { peer, role, version } = group;
+    let cell = |suite| Cell { peer, role, version, suite };
+    let bytes = terms::bytes(peer, scale);
+    let meeting = Meeting { group, key, feature: None, bytes };
+    let verdict = |result: Result<Met, CaseError>, suite| match result.and_then(|met| met.judge(cell(suite)))
+    {
+        Ok(()) => (cell(suite), Outcome::Ok),
+        Err(error) => (cell(suite), Outcome::Failed(error)),
+    };
+    match meeting.run(suites) {
+        Ok(found) => found.into_iter().map(|(suite, met)| verdict(met, suite)).collect(),
+        Err(error) => {
+            suites.iter().map(|&suite| verdict(Err(CaseError::new(error.to_string())), suite)).collect()
+        }
+    }
+}
+
+/// Runs a trial, unless it is left out: with the first CBC suite and the first stream cipher that the peer has.
+pub fn run_trial(trial: Trial, scale: Scale, lacks: &Lacks) -> Outcome {
+    if let Some(reason) = lacks.trial_reason(trial) {
+        return Outcome::NotRun(reason.to_owned());
+    }
+    match try_out(trial, scale) {
+        Ok(()) => Outcome::Ok,
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+fn try_out(trial: Trial, scale: Scale) -> Result<(), CaseError> {
+    let Trial { peer, role, version, feature } = trial;
+    let group = Group { peer, role, version };
+    let suites = terms::runnable(group).remove(&Key::Rsa).unwrap_or_default();
+    let cbc = suites.iter().copied().find(|suite| suite.is_cbc());
+    let stream = suites.iter().copied().find(|suite| suite.name.contains("_RC4_128_"));
+    let chosen: Vec<&'static Suite> = match feature {
+        Feature::RecordSizes => cbc.into_iter().chain(stream).collect(),
+        _ => cbc.or(stream).into_iter().collect(),
+    };
+    if chosen.is_empty() {
+        return Err(CaseError::new("the peer has no suite for it: suites.toml must say so"));
+    }
+    let bytes = match feature {
+        Feature::RecordSizes => terms::bytes(peer, scale).min(total(&record_sizes(scale))),
+        // It gets a page without content.
+        Feature::ResumeId if (peer, role) == (Peer::Nss, Role::Client) => 0,
+        _ => terms::bytes(peer, Scale::SMALL).min(100_000),
+    };
+    let meeting = Meeting { group, key: Key::Rsa, feature: Some(feature), bytes };
+    for (suite, met) in meeting.run(&chosen)? {
+        met?.judge_trial(trial, suite)?;
+    }
+    Ok(())
+}
+
+/// The lengths of records: all of them for a release.
+fn record_sizes(scale: Scale) -> std::ops::RangeInclusive<usize> {
+    if scale.bytes > Scale::SMALL.bytes { 1..=16_384 } else { 1..=1024 }
+}
+
+fn total(sizes: &std::ops::RangeInclusive<usize>) -> u64 {
+    sizes.clone().map(|size| size as u64).sum()
+}
+
+/// Who meets, and for what.
+#[derive(Clone, Copy)]
+struct Meeting {
+    group: Group,
+    key: Key,
+    feature: Option<Feature>,
+    bytes: u64,
+}
+
+/// Both ends of the connections with one suite.
+struct Met {
+    ours: Vec<Report>,
+    peer: Vec<Negotiated>,
+    bytes: u64,
+}
+
+type Found = Vec<(&'static Suite, Result<Met, CaseError>)>;
+
+impl Meeting {
+    fn run(self, suites: &[&'static Suite]) -> Result<Found, CaseError> {
+        match self.group.role {
+            Role::Server => self.connect_to_peer(suites),
+            Role::Client => self.serve_peer(suites),
+        }
+    }
+
+    fn legacy(self, suites: &[&'static Suite]) -> Legacy {
+        Legacy {
+            version: self.group.version,
+            suites: suites.to_vec(),
+            splitting: self.feature.is_none_or(Feature::ours_splits),
+        }
+    }
+
+    fn rounds(self) -> usize {
+        if self.feature == Some(Feature::ResumeId) { 2 } else { 1 }
+    }
+
+    fn client_key(self) -> Option<Key> {
+        match self.feature {
+            Some(Feature::ClientRsa) => Some(Key::Rsa),
+            Some(Feature::ClientDsa) => Some(Key::Dsa),
+            _ => None,
+        }
+    }
+
+    fn connect_to_peer(self, suites: &[&'static Suite]) -> Result<Found, CaseError> {
+        let pki = Pki::find()?;
+        let mut server =
+            echo::serve(self.group.peer, &server_options(&pki, self.group, self.key, suites, self.feature)?)?;
+        let mut setup = Setup::trusting(pki.root()?).without_tickets();
+        if let Some(key) = self.client_key() {
+            let identity = pki.client(key)?;
+            setup = setup.pem(identity.chain, identity.key);
+        }
+        let mut found = Vec::new();
+        for &suite in suites {
+            let setup = setup.clone().legacy(&self.legacy(&[suite]))?;
+            found.push((suite, self.connect(&setup, server.as_mut())));
+        }
+        Ok(found)
+    }
+
+    fn connect(self, setup: &Setup, server: &mut dyn EchoServer) -> Result<Met, CaseError> {
+        let client = Client::new(setup)?;
+        let mut met = Met { ours: Vec::new(), peer: Vec::new(), bytes: self.bytes };
+        for _ in 0..self.rounds() {
+            let content = Pattern::new(1).content(self.bytes);
+            let mut report = match server.service(self.bytes)? {
+                Service::Http(path) => {
+                    client.fetch(server.port(), &path, Pattern::new(HTTP_BODY_SEED).content(self.bytes))
+                }
+                Service::Lines => client.echo(server.port(), content.as_lines()),
+                Service::Echo if self.feature == Some(Feature::RecordSizes) => {
+                    client.echo_in_writes(server.port(), content, 1..=16_384)
+                }
+                Service::Echo => client.echo(server.port(), content),
+            };
+            met.peer.extend(server.next_connection()?);
+            let failed = report.failure.is_some();
+            if let Some(error) = &mut report.negotiated.error {
+                // For whoever reads why it failed.
+                error.push('\n');
+                error.push_str(&server.process().log());
+            }
+            met.ours.push(report);
+            if failed {
+                break;
+            }
+        }
+        Ok(met)
+    }
+
+    fn serve_peer(self, suites: &[&'static Suite]) -> Result<Found, CaseError> {
+        let pki = Pki::find()?;
+        let identity = pki.server(self.key)?;
+        let mut setup = Setup::server_from_pem(identity.chain, identity.key).without_tickets();
+        if self.client_key().is_some() {
+            setup = setup.require_client_certificate_of(pki.root()?);
+        }
+        let setup = setup.legacy(&self.legacy(suites))?;
+        let server = Server::start(&setup, echo::service_for(self.group.peer))?;
+        let mut options = client_options(&pki, self.group, server.port(), self.feature)?.bytes(self.bytes);
+        if self.feature == Some(Feature::RecordSizes) {
+            options = options.write_sizes(1..=16_384);
+        }
+        if self.group.peer == Peer::Nss {
+            options = options.posting();
+        }
+        let patience = Duration::from_secs(10);
+        let connections = connect(self.group, &options, suites)?;
+        let mut found = Vec::new();
+        for (suite, peer) in connections {
+            let ours: Result<Vec<Report>, ours::Failure> =
+                peer.iter().map(|_| server.next_connection(patience)).collect();
+            let log: Vec<&str> = peer.iter().filter_map(|connection| connection.error.as_deref()).collect();
+            let met = match ours {
+                Ok(ours) => Ok(Met { ours, peer, bytes: self.bytes }),
+                Err(failure) => Err(CaseError::new(format!("{failure}\n{}", log.join("\n")))),
+            };
+            found.push((suite, met));
+        }
+        Ok(found)
+    }
+}
+
+impl Met {
+    /// Both ends were content, with this suite, and every byte arrived.
+    fn judge(&self, cell: Cell) -> Result<(), CaseError> {
+        for connection in self.ours.iter().map(|report| &report.negotiated) {
+            if let Some(error) = &connection.error {
+                let peer: Vec<&str> = self.peer.iter().filter_map(|peer| peer.error.as_deref()).collect();
+                return Err(CaseError::new(format!("{error}\n{}", peer.join("\n"))));
+            }
+            if (connection.version.as_str(), connection.cipher.as_str())
+                != (cell.version.name(), cell.suite.name)
+            {
+                return Err(CaseError::new(format!("something else was agreed on: {connection:?}")));
+            }
+            if connection.bytes + 64 <= self.bytes {
+                return Err(CaseError::new(format!("{} bytes of {}", connection.bytes, self.bytes)));
+            }
+        }
+        if self.ours.is_empty() {
+            return Err(CaseError::new("there was no connection"));
+        }
+        match self.peer.iter().find_map(|connection| terms::complaint(cell, connection)) {
+            Some(complaint) => Err(CaseError::new(complaint)),
+            None => Ok(()),
+        }
+    }
+
+    fn judge_trial(&self, trial: Trial, suite: &'static Suite) -> Result<(), CaseError> {
+        let Trial { peer, role, version, feature } = trial;
+        self.judge(Cell { peer, role, version, suite })?;
+        let resumed: Vec<bool> = self.ours.iter().map(|report| report.negotiated.resumed).collect();
+        if feature == Feature::ResumeId && resumed != [false, true] {
+            return Err(CaseError::new(format!("our end resumed {resumed:?}")));
+        }
+        let client = match feature {
+            Feature::ClientRsa => Pki::find()?.client(Key::Rsa)?.sha256,
+            Feature::ClientDsa => Pki::find()?.client(Key::Dsa)?.sha256,
+            _ => return Ok(()),
+        };
+        let seen: Vec<&Negotiated> = match role {
+            Role::Server => self.peer.iter().filter(|peer| peer.peer_sha256.is_some()).collect(),
+            Role::Client => self.ours.iter().map(|report| &report.negotiated).collect(),
+        };
+        match seen.iter().find(|end| end.peer_sha256.as_deref() != Some(&client)) {
+            Some(end) => Err(CaseError::new(format!("another client certificate: {end:?}"))),
+            None => Ok(()),
+        }
+    }
+}
