@@ -4,27 +4,29 @@
 //!
 //! | module | what | specification |
 //! |---|---|---|
-//! | [`hash`] | SHA-1, SHA-2 | FIPS 180-4 |
+//! | [`hash`] | MD5, SHA-1, SHA-2 | RFC 1321, FIPS 180-4 |
 //! | [`mac`] | HMAC | RFC 2104 |
 //! | [`hkdf`] | HKDF and the labels of TLS 1.3 | RFC 5869, RFC 8446 section 7.1 |
-//! | [`tls_prf`] | P_hash and the PRF of TLS 1.2 | RFC 5246 section 5 |
+//! | [`tls_prf`] | P_hash and the PRFs of TLS 1.0 and TLS 1.2 | RFC 2246 section 5, RFC 5246 section 5 |
 //! | [`aead`] | AES-GCM, ChaCha20-Poly1305 | NIST SP 800-38D, RFC 8439 |
 //! | [`rsa`], [`dsa`], [`ecdsa`], [`ed25519`] | signatures; encryption with RSA | RFC 8017, FIPS 186-4, RFC 8032 |
 //! | [`dh`], [`ecdh`] | key agreement | RFC 2631, RFC 7919, RFC 8422, RFC 7748 |
 //! | [`public_key`], [`private_key`] | keys of any kind, from DER | RFC 5280, RFC 5958 |
 //! | [`signature`] | the names of signature schemes, and how signatures fail | RFC 5246 section 7.4.1.4.1 |
-//! | [`constant_time`] | comparison that tells nothing by its time | |
+//! | [`cipher`] | RC4; DES, 3DES, RC2, IDEA and AES in CBC mode | RFC 6229, FIPS 46-3, RFC 2268, FIPS 197, NIST SP 800-38A |
+//! | [`constant_time`] | comparing, choosing and copying that tells nothing by its time | |
 //! | [`random`] | the seam for randomness, and the system's | |
 //!
 //! # Secrets
 //!
 //! Every [`hash::Digest`], which is what hashes, MACs and key derivations yield, is zeroized when it is dropped
 //! and compared in constant time; no `Debug` shows a key or an output. Buffers that a caller passes in to be filled
-//! are the caller's to wipe. The expanded keys inside [`aead::AeadKey`], [`mac::HmacKey`] and
-//! [`hash::HashContext`] lie in the primitives' own types, which offer no way to wipe them.
+//! are the caller's to wipe. Hashes and MACs in progress, keys for MACs and the state of ciphers are wiped too; the
+//! expanded key inside [`aead::AeadKey`] lies in a type of the primitive, which offers no way to wipe it.
 
 pub mod aead;
 mod asn1;
+pub mod cipher;
 pub mod constant_time;
 pub mod dh;
 pub mod dsa;

@@ -5,12 +5,10 @@
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Formatter};
 
-use ::hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
-use sha2::{Sha256, Sha384, Sha512};
+use zeroize::Zeroizing;
 
 use crate::constant_time::ct_eq;
-use crate::hash::{Digest, Hash};
+use crate::hash::{Digest, Hash, HashContext};
 
 /// A key for HMAC, its two first blocks already hashed. Wiped when it is dropped.
 #[derive(Clone)]
@@ -20,7 +18,22 @@ impl HmacKey {
     /// The key that `secret` is, of any length: a longer one than a block is hashed first.
     #[must_use]
     pub fn new(hash: Hash, secret: &[u8]) -> Self {
-        Self(HmacContext(State::new(hash, secret)))
+        let mut block = Zeroizing::new([0; Hash::MAX_BLOCK_LEN]);
+        if secret.len() <= hash.block_len() {
+            block.iter_mut().zip(secret).for_each(|(to, from)| *to = *from);
+        } else {
+            hash.digest(secret).copy_to(&mut block[..]);
+        }
+        let mut keyed = |pad: u8| {
+            block.iter_mut().for_each(|byte| *byte ^= pad);
+            let mut context = hash.context();
+            context.update(block.get(..hash.block_len()).unwrap_or(&block[..]));
+            context
+        };
+        let inner = keyed(INNER_PAD);
+        // The inner pad is still in the block.
+        let outer = keyed(INNER_PAD ^ OUTER_PAD);
+        Self(HmacContext { inner, outer })
     }
 
     /// The hash function in use.
@@ -59,63 +72,35 @@ impl Debug for HmacKey {
     }
 }
 
-/// A MAC in progress. A clone goes on from the same state.
-#[derive(Clone)]
-pub struct HmacContext(State);
+/// What the key is combined with before the data, and before the hash of these.
+const INNER_PAD: u8 = 0x36;
+const OUTER_PAD: u8 = 0x5c;
 
+/// A MAC in progress. A clone goes on from the same state. Wiped when it is dropped.
 #[derive(Clone)]
-enum State {
-    Sha1(Hmac<Sha1>),
-    Sha256(Hmac<Sha256>),
-    Sha384(Hmac<Sha384>),
-    Sha512(Hmac<Sha512>),
-}
-
-impl State {
-    fn new(hash: Hash, secret: &[u8]) -> Self {
-        /// HMAC takes a key of any length, so the constructor's error cannot occur; an empty key stands for it.
-        fn keyed<M: KeyInit>(secret: &[u8]) -> M {
-            M::new_from_slice(secret).unwrap_or_else(|_| M::new(&Default::default()))
-        }
-        match hash {
-            Hash::Sha1 => Self::Sha1(keyed(secret)),
-            Hash::Sha256 => Self::Sha256(keyed(secret)),
-            Hash::Sha384 => Self::Sha384(keyed(secret)),
-            Hash::Sha512 => Self::Sha512(keyed(secret)),
-        }
-    }
+pub struct HmacContext {
+    /// The hash over the inner block of the key, and the data so far.
+    inner: HashContext,
+    /// The hash over the outer block of the key, which the hash of the inner one follows.
+    outer: HashContext,
 }
 
 impl HmacContext {
     const fn hash(&self) -> Hash {
-        match self.0 {
-            State::Sha1(_) => Hash::Sha1,
-            State::Sha256(_) => Hash::Sha256,
-            State::Sha384(_) => Hash::Sha384,
-            State::Sha512(_) => Hash::Sha512,
-        }
+        self.inner.hash()
     }
 
     /// Appends `data`.
     #[inline]
     pub fn update(&mut self, data: &[u8]) {
-        match &mut self.0 {
-            State::Sha1(mac) => mac.update(data),
-            State::Sha256(mac) => mac.update(data),
-            State::Sha384(mac) => mac.update(data),
-            State::Sha512(mac) => mac.update(data),
-        }
+        self.inner.update(data);
     }
 
     /// The MAC of all data.
     #[must_use]
-    pub fn finish(self) -> Digest {
-        match self.0 {
-            State::Sha1(mac) => Digest::copied_from(&mac.finalize().into_bytes()),
-            State::Sha256(mac) => Digest::copied_from(&mac.finalize().into_bytes()),
-            State::Sha384(mac) => Digest::copied_from(&mac.finalize().into_bytes()),
-            State::Sha512(mac) => Digest::copied_from(&mac.finalize().into_bytes()),
-        }
+    pub fn finish(mut self) -> Digest {
+        self.outer.update(self.inner.finish().as_ref());
+        self.outer.finish()
     }
 }
 

@@ -1,9 +1,32 @@
-//! The pseudorandom function of TLS 1.2, and P_hash, of which the older one is made too.
+//! The pseudorandom functions of TLS 1.0 and 1.1 and of TLS 1.2, and P_hash, of which both are made.
 //!
-//! Spec: TLS12 section 5.
+//! Spec: TLS10 section 5; TLS12 section 5.
+
+use zeroize::Zeroizing;
 
 use crate::hash::{Digest, Hash};
 use crate::mac::HmacKey;
+
+/// PRF of TLS 1.0 and TLS 1.1: fills `out` from `secret`, for `label` and the concatenation of `seed_parts`.
+///
+/// ```text
+/// PRF(secret, label, seed) = P_MD5(S1, label + seed) XOR P_SHA-1(S2, label + seed)
+/// ```
+///
+/// S1 and S2 are the halves of the secret, and share its middle byte if its length is odd.
+///
+/// Spec: TLS10 section 5; TLS11 section 5.
+pub fn prf_tls10(secret: &[u8], label: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
+    let half = secret.len().div_ceil(2);
+    let (first, second) = (secret.get(..half), secret.get(secret.len() - half..));
+    let md5 = HmacKey::new(Hash::Md5, first.unwrap_or_default());
+    let sha1 = HmacKey::new(Hash::Sha1, second.unwrap_or_default());
+    let seed = || std::iter::once(label).chain(seed_parts.iter().copied());
+    expand(&md5, seed, out);
+    let mut mask = Zeroizing::new(vec![0; out.len()]);
+    expand(&sha1, seed, &mut mask);
+    out.iter_mut().zip(mask.iter()).for_each(|(byte, mask)| *byte ^= mask);
+}
 
 /// PRF of TLS 1.2: fills `out` from `secret`, for `label` and the concatenation of `seed_parts`.
 ///
@@ -97,6 +120,28 @@ mod tests {
                      40d4d898",
         },
     ];
+
+    /// A check of the PRF of TLS 1.0 that went round on the IETF TLS mailing list, and one with a secret of odd
+    /// length from the Python standard library's HMAC.
+    #[test]
+    fn tls10_output_is_that_of_the_known_answers_at_every_length() {
+        let circulated = "d3d4d1e349b5d515044666d51de32bab258cb521b6b053463e354832fd976754443bcf9a296519bc
+                          289abcbc1187e4ebd31e602353776c408aafb74cbc85eff69255f9788faa184cbb957a9819d84a5d
+                          7eb006eb459d3ae8de9810454b8b2d8f1afbc655a8c9a013";
+        let odd = "86fe8a2f963953af9d46b3777ce867574ee917f623f398f477d1a2fefcf5f31bcc3e495222191623";
+        let answers = [
+            (vec![0xab; 48], "PRF Testvector", vec![0xcd; 64], circulated),
+            (b"abcde".to_vec(), "odd", b"seed".to_vec(), odd),
+        ];
+        for (secret, label, seed, output) in answers {
+            let output = hex(output);
+            for length in 0..=output.len() {
+                let mut out = vec![0; length];
+                prf_tls10(&secret, label.as_bytes(), &[&seed[..2], &[], &seed[2..]], &mut out);
+                assert_eq!(out, output[..length], "{label}, {length} bytes");
+            }
+        }
+    }
 
     #[test]
     fn output_is_that_of_the_known_answers_at_every_length() {

@@ -36,6 +36,7 @@ fn known_answers() -> Vec<Known> {
             key: b"Jefe".to_vec(),
             data: b"what do ya want for nothing?".to_vec(),
             macs: vec![
+                (Hash::Md5, "750c783e6ab0b503eaa86e310a5db738"),
                 (Hash::Sha1, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
                 (Hash::Sha256, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
                 (
@@ -146,7 +147,7 @@ fn macs_are_those_of_rfc_4231_and_rfc_2202() {
 #[test]
 fn parts_have_the_mac_of_the_whole() {
     let data: Vec<u8> = (0..200).collect();
-    for hash in [Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
+    for hash in [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
         let whole = HmacKey::new(hash, b"key").sign(&data);
         for split in 0..=data.len() {
             let (head, tail) = data.split_at(split);
@@ -186,4 +187,33 @@ fn debug_shows_no_key() {
     let key = HmacKey::new(Hash::Sha256, b"secret");
     assert_eq!(format!("{key:?}"), "HmacKey { hash: Sha256, .. }");
     assert_eq!(format!("{:?}", key.context()), "HmacContext { hash: Sha256, .. }");
+}
+
+/// HMAC of the crate that is the oracle.
+fn mac_of_the_crate<M: ::hmac::KeyInit + ::hmac::Mac>(key: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut mac = <M as ::hmac::KeyInit>::new_from_slice(key).unwrap();
+    mac.update(data);
+    mac.finalize().into_bytes().to_vec()
+}
+
+#[test]
+fn macs_are_those_of_the_crate_for_keys_of_every_length() {
+    use ::hmac::Hmac;
+    let bytes: Vec<u8> = (0..=250).cycle().take(300).collect();
+    for length in 0..bytes.len() {
+        let (key, data) = (&bytes[..length], &bytes[length..]);
+        for (hash, expected) in [
+            (Hash::Md5, mac_of_the_crate::<Hmac<::md5::Md5>>(key, data)),
+            (Hash::Sha1, mac_of_the_crate::<Hmac<sha1::Sha1>>(key, data)),
+            (Hash::Sha256, mac_of_the_crate::<Hmac<sha2::Sha256>>(key, data)),
+            (Hash::Sha384, mac_of_the_crate::<Hmac<sha2::Sha384>>(key, data)),
+            (Hash::Sha512, mac_of_the_crate::<Hmac<sha2::Sha512>>(key, data)),
+        ] {
+            assert_eq!(
+                HmacKey::new(hash, key).sign(data).as_ref(),
+                expected,
+                "{hash:?}, key of {length} bytes"
+            );
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{Decrypted, Error};
-use crate::constant_time::{Mask, ct_eq};
+use crate::constant_time::{Mask, ct_copy_if, ct_eq, ct_eq_usize};
 use crate::hash::Hash;
 use crate::random::{Random, RandomError};
 use crate::signature::{SigningError, VerificationError};
@@ -18,6 +18,8 @@ pub(super) const MIN_PADDING: usize = 8;
 #[must_use]
 pub fn digest_info(hash: Hash, digest: &[u8]) -> Vec<u8> {
     let algorithm: &[u8] = match hash {
+        // 1.2.840.113549.2.5
+        Hash::Md5 => &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x02, 0x05],
         // 1.3.14.3.2.26
         Hash::Sha1 => &[0x2B, 0x0E, 0x03, 0x02, 0x1A],
         // 2.16.840.1.101.3.4.2.1 to .3
@@ -100,19 +102,20 @@ fn not_zero(length: usize, random: &dyn Random) -> Result<Zeroizing<Vec<u8>>, Ra
 pub(super) fn decrypted(block: &[u8], out: &mut [u8]) -> Decrypted {
     let (padded, message) = block.split_at_checked(block.len().saturating_sub(out.len())).unwrap_or_default();
     let last8 = padded.len().saturating_sub(9)..padded.len().saturating_sub(1);
-    let (mut good, mut last8_are_3) = (Mask::equal(0, 0), Mask::equal(0, 0));
+    let is = |byte: &u8, value: usize| ct_eq_usize(usize::from(*byte), value);
+    let (mut good, mut last8_are_3) = (Mask::TRUE, Mask::TRUE);
     for (index, byte) in padded.iter().enumerate() {
-        good = good.and(match index {
-            0 => Mask::equal(*byte, 0),
-            1 => Mask::equal(*byte, 2),
-            index if index + 1 == padded.len() => Mask::equal(*byte, 0),
-            _ => Mask::equal(*byte, 0).negated(),
-        });
+        good &= match index {
+            0 => is(byte, 0),
+            1 => is(byte, 2),
+            index if index + 1 == padded.len() => is(byte, 0),
+            _ => !is(byte, 0),
+        };
         if last8.contains(&index) {
-            last8_are_3 = last8_are_3.and(Mask::equal(*byte, 3));
+            last8_are_3 &= is(byte, 3);
         }
     }
-    good.copy_if(out, message);
+    ct_copy_if(good, out, message);
     Decrypted { good, last8_are_3 }
 }
 

@@ -1,0 +1,231 @@
+//! Block ciphers in CBC mode.
+//!
+//! Spec: CBC section 6.2.
+
+use std::fmt::{self, Debug, Formatter};
+
+use ::aes::{Aes128, Aes256};
+use ::cbc::cipher::{
+    Array, Block, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit,
+    IvState, KeyInit,
+};
+use ::cbc::{Decryptor, Encryptor};
+use ::des::{Des, TdesEde3};
+use idea::Idea;
+use rc2::Rc2;
+use zeroize::Zeroize;
+
+use super::{BlockCipher, KeyError, LengthError};
+use crate::hash::HashContext;
+
+/// A block cipher with a key, encrypting in CBC mode. Wiped when it is dropped.
+///
+/// Each block is combined with the ciphertext before it, across calls: a record that has its own initialization
+/// vector begins with [`set_iv`](Self::set_iv).
+pub struct CbcEncryptor(Cbc);
+
+impl CbcEncryptor {
+    /// `cipher` with `key` and `iv`, which have the lengths of the cipher's key and block.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn new(cipher: BlockCipher, key: &[u8], iv: &[u8]) -> Result<Self, KeyError> {
+        Cbc::new(cipher, key, iv).map(Self)
+    }
+
+    /// The length of a block, in bytes.
+    #[must_use]
+    pub const fn block_len(&self) -> usize {
+        self.0.cipher.block_len()
+    }
+
+    /// Makes `iv`, of one block, what the next block is combined with.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::IvLength`].
+    pub fn set_iv(&mut self, iv: &[u8]) -> Result<(), KeyError> {
+        self.0.set_iv(iv)
+    }
+
+    /// Encrypts `data`, which must be whole blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`LengthError`]; nothing is then encrypted.
+    pub fn encrypt(&mut self, data: &mut [u8]) -> Result<(), LengthError> {
+        self.0.check_length(data.len())?;
+        match &self.0.key {
+            Key::Des(key) => encrypt(key, &mut self.0.chained, data),
+            Key::TripleDes(key) => encrypt(key, &mut self.0.chained, data),
+            Key::Rc2(key) => encrypt(key, &mut self.0.chained, data),
+            Key::Aes128(key) => encrypt(&**key, &mut self.0.chained, data),
+            Key::Aes256(key) => encrypt(&**key, &mut self.0.chained, data),
+            Key::Idea(key) => encrypt(key, &mut self.0.chained, data),
+        }
+        Ok(())
+    }
+
+    /// Appends all of `data`, the plaintext, to `hash`, and encrypts its whole blocks. Returns how many bytes are
+    /// encrypted; less than a block follows them.
+    pub fn encrypt_hashing(&mut self, hash: &mut HashContext, data: &mut [u8]) -> usize {
+        hash.update(data);
+        let whole = data.len() - data.len() % self.block_len();
+        let encrypted = data.get_mut(..whole).map_or(Ok(()), |data| self.encrypt(data));
+        debug_assert_eq!(encrypted, Ok(()));
+        whole
+    }
+}
+
+impl Debug for CbcEncryptor {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CbcEncryptor").field("cipher", &self.0.cipher).finish_non_exhaustive()
+    }
+}
+
+/// A block cipher with a key, decrypting in CBC mode. Wiped when it is dropped.
+///
+/// Each block is combined with the ciphertext before it, across calls: a record that has its own initialization
+/// vector begins with [`set_iv`](Self::set_iv).
+pub struct CbcDecryptor(Cbc);
+
+impl CbcDecryptor {
+    /// `cipher` with `key` and `iv`, which have the lengths of the cipher's key and block.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn new(cipher: BlockCipher, key: &[u8], iv: &[u8]) -> Result<Self, KeyError> {
+        Cbc::new(cipher, key, iv).map(Self)
+    }
+
+    /// The length of a block, in bytes.
+    #[must_use]
+    pub const fn block_len(&self) -> usize {
+        self.0.cipher.block_len()
+    }
+
+    /// Makes `iv`, of one block, what the next block is combined with.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::IvLength`].
+    pub fn set_iv(&mut self, iv: &[u8]) -> Result<(), KeyError> {
+        self.0.set_iv(iv)
+    }
+
+    /// Decrypts `data`, which must be whole blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`LengthError`]; nothing is then decrypted.
+    pub fn decrypt(&mut self, data: &mut [u8]) -> Result<(), LengthError> {
+        self.0.check_length(data.len())?;
+        match &self.0.key {
+            Key::Des(key) => decrypt(key, &mut self.0.chained, data),
+            Key::TripleDes(key) => decrypt(key, &mut self.0.chained, data),
+            Key::Rc2(key) => decrypt(key, &mut self.0.chained, data),
+            Key::Aes128(key) => decrypt(&**key, &mut self.0.chained, data),
+            Key::Aes256(key) => decrypt(&**key, &mut self.0.chained, data),
+            Key::Idea(key) => decrypt(key, &mut self.0.chained, data),
+        }
+        Ok(())
+    }
+}
+
+impl Debug for CbcDecryptor {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CbcDecryptor").field("cipher", &self.0.cipher).finish_non_exhaustive()
+    }
+}
+
+/// What both directions have.
+struct Cbc {
+    cipher: BlockCipher,
+    key: Key,
+    /// The last block of ciphertext, or the initialization vector, in the first bytes.
+    chained: [u8; MAX_BLOCK_LEN],
+}
+
+/// The longest block of a [`BlockCipher`], in bytes.
+const MAX_BLOCK_LEN: usize = 16;
+
+/// An expanded key.
+enum Key {
+    Des(Des),
+    TripleDes(TdesEde3),
+    Rc2(Rc2),
+    Aes128(Box<Aes128>),
+    Aes256(Box<Aes256>),
+    Idea(Idea),
+}
+
+impl Key {
+    /// `None` if `key` has another length than the cipher's.
+    fn expand(cipher: BlockCipher, key: &[u8]) -> Option<Self> {
+        match cipher {
+            BlockCipher::Des => Des::new_from_slice(key).map(Self::Des).ok(),
+            BlockCipher::TripleDes => TdesEde3::new_from_slice(key).map(Self::TripleDes).ok(),
+            BlockCipher::Rc2 if key.len() != cipher.key_len() => None,
+            BlockCipher::Rc2 => Some(Self::Rc2(Rc2::new_with_eff_key_len(key, 128))),
+            BlockCipher::Aes128 => Aes128::new_from_slice(key).map(|key| Self::Aes128(Box::new(key))).ok(),
+            BlockCipher::Aes256 => Aes256::new_from_slice(key).map(|key| Self::Aes256(Box::new(key))).ok(),
+            BlockCipher::Idea => Idea::new_from_slice(key).map(Self::Idea).ok(),
+        }
+    }
+}
+
+impl Cbc {
+    fn new(cipher: BlockCipher, key: &[u8], iv: &[u8]) -> Result<Self, KeyError> {
+        let key_len = cipher.key_len();
+        let length_error = KeyError::KeyLength { length: key.len(), min: key_len, max: key_len };
+        let key = Key::expand(cipher, key).ok_or(length_error)?;
+        let mut cbc = Self { cipher, key, chained: [0; MAX_BLOCK_LEN] };
+        cbc.set_iv(iv)?;
+        Ok(cbc)
+    }
+
+    fn set_iv(&mut self, iv: &[u8]) -> Result<(), KeyError> {
+        let expected = self.cipher.block_len();
+        match self.chained.get_mut(..expected) {
+            Some(chained) if iv.len() == expected => {
+                chained.copy_from_slice(iv);
+                Ok(())
+            }
+            _ => Err(KeyError::IvLength { length: iv.len(), expected }),
+        }
+    }
+
+    const fn check_length(&self, length: usize) -> Result<(), LengthError> {
+        let block_len = self.cipher.block_len();
+        if length.is_multiple_of(block_len) { Ok(()) } else { Err(LengthError { length, block_len }) }
+    }
+}
+
+impl Drop for Cbc {
+    fn drop(&mut self) {
+        self.chained.zeroize();
+    }
+}
+
+fn encrypt<C: BlockCipherEncrypt>(cipher: &C, chained: &mut [u8; MAX_BLOCK_LEN], data: &mut [u8]) {
+    let mut encryptor = Encryptor::inner_iv_init(cipher, &first_block::<C>(chained));
+    encryptor.encrypt_blocks(Array::slice_as_chunks_mut(data).0);
+    chained.iter_mut().zip(encryptor.iv_state()).for_each(|(to, from)| *to = from);
+}
+
+fn decrypt<C: BlockCipherDecrypt>(cipher: &C, chained: &mut [u8; MAX_BLOCK_LEN], data: &mut [u8]) {
+    let mut decryptor = Decryptor::inner_iv_init(cipher, &first_block::<C>(chained));
+    decryptor.decrypt_blocks(Array::slice_as_chunks_mut(data).0);
+    chained.iter_mut().zip(decryptor.iv_state()).for_each(|(to, from)| *to = from);
+}
+
+fn first_block<C: ::cbc::cipher::BlockSizeUser>(chained: &[u8; MAX_BLOCK_LEN]) -> Block<C> {
+    let mut block = Block::<C>::default();
+    block.iter_mut().zip(chained).for_each(|(to, from)| *to = *from);
+    block
+}
+
+#[cfg(test)]
+mod tests;

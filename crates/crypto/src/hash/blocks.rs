@@ -1,0 +1,156 @@
+//! Data as the blocks of a hash function: what comes is gathered to whole blocks, and padded at the end.
+//!
+//! Spec: MD5 sections 3.1 and 3.2; SHS section 5.1.
+
+use std::hint::black_box;
+use std::slice;
+
+use zeroize::Zeroize;
+
+use super::functions::Function;
+use super::{Digest, HashContext};
+use crate::constant_time::{Mask, ct_eq_usize, ct_lt, ct_select};
+
+/// A hash in progress. Wiped when it is dropped.
+#[derive(Clone)]
+pub(crate) struct Blocks<F: Function<LEN>, const LEN: usize> {
+    function: F,
+    /// The data that is no whole block yet comes first in it; what follows is from earlier blocks.
+    buffer: [u8; LEN],
+    /// The length of the data in the buffer, less than a block.
+    buffered: usize,
+    /// The length of all data, in bytes.
+    total: u64,
+}
+
+impl<F: Function<LEN>, const LEN: usize> Blocks<F, LEN> {
+    pub(super) const fn new(initial: F) -> Self {
+        Self { function: initial, buffer: [0; LEN], buffered: 0, total: 0 }
+    }
+
+    /// How many bytes the next block lacks: as many must come for nothing to be buffered.
+    #[inline]
+    pub(crate) const fn lacking(&self) -> usize {
+        if self.buffered == 0 { 0 } else { LEN - self.buffered }
+    }
+
+    /// The chaining value, for a caller that itself takes in whole blocks, `count` of them. Nothing may be buffered.
+    #[inline]
+    #[expect(dead_code, reason = "for what interleaves a hash with a cipher")]
+    pub(crate) fn taking_in(&mut self, count: usize) -> &mut F {
+        debug_assert_eq!(self.buffered, 0);
+        self.total = self.total.wrapping_add((count * LEN) as u64);
+        &mut self.function
+    }
+
+    #[inline]
+    pub(crate) fn update(&mut self, data: &[u8]) {
+        self.total = self.total.wrapping_add(data.len() as u64);
+        let mut rest = data;
+        if self.buffered > 0 {
+            let room = self.buffer.get_mut(self.buffered..).unwrap_or_default();
+            let Some((head, tail)) = data.split_at_checked(room.len()) else {
+                room.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
+                self.buffered += data.len();
+                return;
+            };
+            room.copy_from_slice(head);
+            self.function.compress(slice::from_ref(&self.buffer));
+            rest = tail;
+        }
+        let (blocks, tail) = rest.as_chunks();
+        if !blocks.is_empty() {
+            self.function.compress(blocks);
+        }
+        self.buffer.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
+        self.buffered = tail.len();
+    }
+
+    pub(super) fn finish(mut self, output_len: usize) -> Digest {
+        if let Some((end, rest)) = self.buffer.get_mut(self.buffered..).and_then(<[u8]>::split_first_mut) {
+            *end = END_OF_DATA;
+            rest.fill(0);
+        }
+        if self.buffered + 1 + F::LENGTH_LEN > LEN {
+            self.function.compress(slice::from_ref(&self.buffer));
+            self.buffer.fill(0);
+        }
+        let field = F::length_field(u128::from(self.total) << 3);
+        or_into_end(&mut self.buffer, &field, Mask::TRUE);
+        self.function.compress(slice::from_ref(&self.buffer));
+        let mut digest = Digest::of_len(output_len);
+        self.function.write_output(digest.as_mut());
+        digest
+    }
+
+    /// See [`HashContext::finish_secret_len`]. Public are the length of `data`, and so `min` and the number of
+    /// blocks that can be the last; the data may end in any of them. Each is made as if it were the last one, and
+    /// taken in, and the output kept of the one that was.
+    pub(super) fn finish_secret_len(mut self, data: &[u8], len: usize, output_len: usize) -> Digest {
+        let min = data.len().saturating_sub(HashContext::MAX_SECRET_VARIATION);
+        let len = ct_select(ct_lt(len, min), min, len);
+        let len = ct_select(ct_lt(data.len(), len), data.len(), len);
+        // Whole blocks that are data however long it is need no mask.
+        let lacking = self.lacking();
+        let plain = if min < lacking { 0 } else { min - (min - lacking) % LEN };
+        let (head, tail) = data.split_at(plain);
+        self.update(head);
+
+        let (before, end) = (self.buffered, self.buffered + (len - plain));
+        let field = F::length_field((u128::from(self.total) + (len - plain) as u128) << 3);
+        let last = black_box((end + F::LENGTH_LEN) / LEN);
+        let mut digest = Digest::of_len(output_len);
+        let mut output = [0; Digest::MAX_LEN];
+        let mut tail = tail;
+        for index in 0..=(before + tail.len() + F::LENGTH_LEN) / LEN {
+            let room = self.buffer.get_mut(self.buffered..).unwrap_or_default();
+            let (next, rest) = tail.split_at(room.len().min(tail.len()));
+            room.iter_mut().zip(next).for_each(|(to, from)| *to = *from);
+            (tail, self.buffered) = (rest, 0);
+            let is_last = ct_eq_usize(index, last);
+            cut_off(&mut self.buffer, end.wrapping_sub(index * LEN));
+            or_into_end(&mut self.buffer, &field, is_last);
+            self.function.compress(slice::from_ref(&self.buffer));
+            self.function.write_output(&mut output);
+            let keep = is_last.to_u8();
+            digest.as_mut().iter_mut().zip(&output).for_each(|(to, from)| *to |= from & keep);
+        }
+        output.zeroize();
+        digest
+    }
+}
+
+impl<F: Function<LEN>, const LEN: usize> Drop for Blocks<F, LEN> {
+    fn drop(&mut self) {
+        self.function.zeroize();
+        self.buffer.zeroize();
+    }
+}
+
+/// What follows the data: a bit that is set, and zeros.
+const END_OF_DATA: u8 = 0x80;
+
+/// Combines the end of `buffer` with the field of the length, if the mask says yes. The field is no longer than what
+/// is left for it: the bytes before a shorter one are zeros.
+fn or_into_end(buffer: &mut [u8], field: &[u8; 16], mask: Mask) {
+    let mask = mask.to_u8();
+    buffer.iter_mut().rev().zip(field.iter().rev()).for_each(|(to, from)| *to |= from & mask);
+}
+
+/// Puts [`END_OF_DATA`] at byte `end` of `buffer`, which is a secret, and zeros behind it; `end` may lie behind the
+/// buffer (nothing happens) or, wrapped around, before it (all is zeros).
+fn cut_off(buffer: &mut [u8], end: usize) {
+    const LEN: usize = size_of::<u64>();
+    for (index, word) in buffer.as_chunks_mut::<LEN>().0.iter_mut().enumerate() {
+        let end = black_box(end.wrapping_sub(index * LEN));
+        let ends_here = ct_lt(end, LEN);
+        let ends_before = ct_lt(usize::MAX >> 1, end);
+        let shift = (end % LEN) * 8;
+        let kept = !ends_before.to_u64() & (!ends_here.to_u64() | ((1 << shift) - 1));
+        let marked = ends_here.to_u64() & (u64::from(END_OF_DATA) << shift);
+        *word = (u64::from_le_bytes(*word) & kept | marked).to_le_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests;
