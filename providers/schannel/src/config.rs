@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use sspi_core::SpProt;
 
+use crate::certificate::verifier::Weakness;
+
 /// A protocol, as a configuration names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 pub enum Protocol {
@@ -103,6 +105,8 @@ pub struct SchannelConfig {
     pub roots: Vec<String>,
     /// SHA-256 of certificates that are trusted as they are, in hexadecimal; when there are any, nothing else is.
     pub pins: Vec<String>,
+    /// The weaknesses of old certificates that are accepted, by name: `["sha1-signature", "rsa-1024"]`.
+    pub allow: Vec<Weakness>,
     /// Whether a server asks its clients for certificates.
     pub client_auth: ClientAuth,
     /// Whose clients a server trusts: files in PEM.
@@ -138,6 +142,7 @@ impl Default for SchannelConfig {
             client_certificate: ClientCertificate::Configured,
             roots: vec!["system".to_owned()],
             pins: Vec::new(),
+            allow: Vec::new(),
             client_auth: ClientAuth::None,
             client_roots: Vec::new(),
             send_ca_list: true,

@@ -8,8 +8,9 @@ use sspi_core::{
     InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes, SecStatus, SpProt,
 };
 
-use crate::backend::rustls::{ClientConfigs, Identity, ServerConfigs, Settings, VerifyPolicy, check_alpn};
+use crate::backend::rustls::{ClientConfigs, Identity, ServerConfigs, Settings, check_alpn};
 use crate::certificate::pem;
+use crate::certificate::verifier::VerifyPolicy;
 use crate::cipher_suites::{SUITES, SuiteRow};
 use crate::client::Client;
 use crate::config::{ClientCertificate, SchannelConfig};
@@ -175,6 +176,7 @@ fn read(
         verify: VerifyPolicy {
             roots: roots.into_iter().map(Into::into).collect(),
             pins,
+            allow: config.allow.iter().copied().collect(),
             revocation: config.revocation,
             crls: crls.into_iter().map(Into::into).collect(),
         },

@@ -28,6 +28,7 @@ mod server;
 mod status;
 
 pub use certificate::summary::CertificateSummary;
+pub use certificate::verifier::{UnknownWeakness, Weakness};
 pub use config::{CertificateConfig, ClientAuth, ClientCertificate, Protocol, Revocation, SchannelConfig};
 pub use environment::{Environment, Materials};
 pub use first_flight::FirstFlight;

@@ -16,9 +16,10 @@ use sspi_core::{CertificateIdentity, Clock, Error, Fault, SecStatus, SpProt};
 
 use super::key_schedule;
 use super::observed;
-use super::verify::{self, VerifyPolicy};
+use super::verify;
 use crate::certificate;
 use crate::certificate::summary::CertificateSummary;
+use crate::certificate::verifier::VerifyPolicy;
 use crate::cipher_suites::SuiteRow;
 use crate::config::{ClientAuth, Protocol};
 use crate::environment::Environment;

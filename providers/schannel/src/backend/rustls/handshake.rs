@@ -25,7 +25,7 @@ use super::observed::{self, Observed};
 use super::records::{ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, Protection, RECORD_HEADER};
 use super::secret::SmallSecret;
 use super::transcript::{EncryptedFlight, Flight, Transcript};
-use crate::certificate::validity;
+use crate::certificate::{harmless, validity};
 use crate::cipher_suites::SuiteRow;
 use crate::first_flight::FirstFlight;
 use crate::status::{CertificateKind, CertificateProblem, Error};
@@ -160,7 +160,7 @@ fn server_name(target: &str) -> Result<ServerName<'static>, sspi_core::Error> {
         sspi_core::Error::new(
             SecStatus::SEC_E_TARGET_UNKNOWN,
             Fault::ApiMisuse,
-            format!("the target {:?} is neither a host name nor an address", super::error::harmless(target)),
+            format!("the target {:?} is neither a host name nor an address", harmless(target)),
         )
         .with_source(error)
     })
@@ -544,7 +544,7 @@ impl Running {
             transcript: &self.transcript,
             protocols: &self.settings.protocols,
             alpn: &self.settings.alpn,
-            refused: self.observed.as_ref().and_then(|o| o.refused.as_deref()),
+            refused: self.observed.as_ref().and_then(|o| o.refused.as_ref()),
         }
     }
 

@@ -19,4 +19,3 @@ pub(crate) use handshake::{
     ClientParameters, Established, FLOOD_LIMIT, Handshake, Progress, ServerParameters, Session,
     SessionSecrets, Tickets, check_alpn,
 };
-pub(crate) use verify::VerifyPolicy;

@@ -11,6 +11,7 @@ use crypto::mac::HmacKey;
 use rustls::sign::CertifiedKey;
 
 use super::secret::{InPlace, SmallSecret};
+use crate::status::CertificateProblem;
 
 /// What one handshake was told.
 #[derive(Default)]
@@ -39,8 +40,8 @@ pub(crate) struct Observed {
     pub(crate) server_name: Option<String>,
     /// The certificate of ours that was chosen.
     pub(crate) local: Option<Arc<CertifiedKey>>,
-    /// The leaf of a peer that was refused.
-    pub(crate) refused: Option<Vec<u8>>,
+    /// What is wrong with a certificate that was refused.
+    pub(crate) refused: Option<CertificateProblem>,
     /// Client: the application's answer to a request for a certificate, once there is one.
     pub(crate) client_certificate: Option<Option<Arc<CertifiedKey>>>,
 }
