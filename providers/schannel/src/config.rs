@@ -8,6 +8,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer};
 use sspi_core::SpProt;
 
+use crate::certificate::verifier::Weakness;
+
 /// A protocol, as a configuration names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 pub enum Protocol {
@@ -146,6 +148,8 @@ impl WeakSuites {
 #[serde(try_from = "String")]
 #[non_exhaustive]
 pub enum Allow {
+    /// A weakness of certificates.
+    Certificate(Weakness),
     /// Weak cipher suites.
     Suites(WeakSuites),
 }
@@ -159,13 +163,15 @@ pub struct UnknownAllow {
 impl Allow {
     /// Every entry that there is.
     pub fn all() -> impl Iterator<Item = Self> {
-        WeakSuites::ALL.into_iter().map(Self::Suites)
+        let certificates = Weakness::ALL.iter().copied().map(Self::Certificate);
+        certificates.chain(WeakSuites::ALL.into_iter().map(Self::Suites))
     }
 
     /// The name in a configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Certificate(weakness) => weakness.name(),
             Self::Suites(suites) => suites.name(),
         }
     }
@@ -270,7 +276,8 @@ pub struct SchannelConfig {
     /// The cipher suites that may be used, by their registered names, in order of preference; empty: those of the profile
     /// and of `allow`. What rustls has is preferred to what the other backend has, whatever the order.
     pub suites: Vec<String>,
-    /// The weaknesses that are accepted, by name: `["rc4"]`; not given: those of the profile.
+    /// The weaknesses that are accepted, of certificates and of suites, by name: `["sha1-signature", "rsa-1024", "rc4"]`;
+    /// not given: those of the profile.
     pub allow: Option<Vec<Allow>>,
     /// Diffie-Hellman groups: the smallest that a client accepts, in bits, and the size of a server's own, rounded up to one
     /// that there is. Export suites have their own bound. Not given: what the profile says, by default 2048.

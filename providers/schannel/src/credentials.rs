@@ -8,9 +8,9 @@ use sspi_core::{
     InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes, SecStatus, SpProt,
 };
 
-use crate::backend::rustls::VerifyPolicy;
 use crate::backend::{Identity, Settings, check_alpn};
 use crate::certificate::pem;
+use crate::certificate::verifier::VerifyPolicy;
 use crate::cipher_suites::{Exchange, Suite};
 use crate::client::{Client, ClientConfigs};
 use crate::config::{ClientCertificate, SchannelConfig};
@@ -170,7 +170,6 @@ fn read(
 
     Ok(Settings {
         is_server: inbound,
-        policy,
         identities,
         ask_for_client_certificate: !inbound
             && application.is_none()
@@ -180,6 +179,7 @@ fn read(
         verify: VerifyPolicy {
             roots: roots.into_iter().map(Into::into).collect(),
             pins,
+            allow: policy.allowed_weaknesses.iter().copied().collect(),
             revocation: config.revocation,
             crls: crls.into_iter().map(Into::into).collect(),
         },
@@ -189,6 +189,7 @@ fn read(
         session_cache_entries: config.session_cache_entries,
         key_log: config.key_log.clone(),
         environment: environment.clone(),
+        policy,
     })
 }
 

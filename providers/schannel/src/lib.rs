@@ -29,6 +29,7 @@ mod server;
 mod status;
 
 pub use certificate::summary::CertificateSummary;
+pub use certificate::verifier::{UnknownWeakness, Weakness};
 pub use config::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
     Revocation, SchannelConfig, UnknownAllow, WeakSuites,

@@ -1,11 +1,11 @@
 //! The policy of a credential: a profile and what stands beside it, made one whole and checked.
 //!
-//! | profile | protocols | suites | groups of Diffie-Hellman |
-//! |---|---|---|---|
-//! | `modern` | TLS 1.3, 1.2 | those of the rustls backend | 2048 bits |
-//! | `compatible` | TLS 1.3, 1.2 | and AES with RSA, DHE_RSA or ECDHE, CBC or GCM | 2048 bits |
-//! | `legacy` | TLS 1.3, 1.2, 1.1, 1.0 | and DHE_DSS, and 3DES | 1024 bits |
-//! | `windows-2003` | TLS 1.0, SSL 3.0 | the thirteen of Windows Server 2003, in its order | 1024 bits |
+//! | profile | protocols | suites | certificates | groups of Diffie-Hellman |
+//! |---|---|---|---|---|
+//! | `modern` | TLS 1.3, 1.2 | those of the rustls backend | strong | 2048 bits |
+//! | `compatible` | TLS 1.3, 1.2 | and AES with RSA, DHE_RSA or ECDHE, CBC or GCM | strong | 2048 bits |
+//! | `legacy` | TLS 1.3, 1.2, 1.1, 1.0 | and DHE_DSS, and 3DES | strong | 1024 bits |
+//! | `windows-2003` | TLS 1.0, SSL 3.0 | the thirteen of Windows Server 2003, in its order | any | 1024 bits |
 //!
 //! - `protocols` takes the place of the profile's. Old ones that a profile without them is given bring the suites of
 //!   `legacy` along: to name the protocol is to name what it cannot do without.
@@ -14,6 +14,7 @@
 
 use sspi_core::{Error, Fault, SecStatus, SpProt};
 
+use crate::certificate::verifier::Weakness;
 use crate::cipher_suites::{SUITES, Suite};
 use crate::config::{Allow, ExtendedMasterSecret, Profile, Protocol, SchannelConfig, WeakSuites};
 
@@ -24,6 +25,8 @@ pub(crate) struct Policy {
     pub(crate) protocols: Vec<Protocol>,
     /// The preferred one first. Each can be used with one of the protocols.
     pub(crate) suites: Vec<Suite>,
+    /// Those of certificates; those of suites are among the suites.
+    pub(crate) allowed_weaknesses: Vec<Weakness>,
     pub(crate) dh_minimum_bits: u32,
     pub(crate) extended_master_secret: ExtendedMasterSecret,
     pub(crate) record_splitting: bool,
@@ -71,9 +74,11 @@ impl Profile {
         }
     }
 
-    const fn allow(self) -> &'static [Allow] {
+    /// Certificates of 2003 have every weakness that there is a name for.
+    fn allow(self) -> Vec<Allow> {
         match self {
-            Self::Modern | Self::Compatible | Self::Legacy | Self::Windows2003 => &[],
+            Self::Modern | Self::Compatible | Self::Legacy => Vec::new(),
+            Self::Windows2003 => Weakness::ALL.iter().copied().map(Allow::Certificate).collect(),
         }
     }
 
@@ -134,6 +139,7 @@ impl Policy {
         Ok(Self {
             protocols,
             suites,
+            allowed_weaknesses: allow(config).filter_map(Allow::certificate).collect(),
             dh_minimum_bits: Self::dh_minimum_bits(config)?,
             extended_master_secret: config.extended_master_secret,
             record_splitting: config.record_splitting,
@@ -149,7 +155,7 @@ impl Policy {
             Profile::Legacy
         };
         let mut suites = profile.suites();
-        let allow = config.allow.as_deref().unwrap_or(config.profile.allow());
+        let allow: Vec<Allow> = allow(config).collect();
         for row in legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row()) {
             let suite = Suite::of_row(row);
             let allowed = weakness(row).is_some_and(|weak| allow.contains(&Allow::Suites(weak)));
@@ -244,6 +250,20 @@ impl Policy {
         };
         self.suites.iter().any(export)
             && self.protocols.iter().any(|protocol| protocol.version() > Protocol::Tls10.version())
+    }
+}
+
+/// What a configuration allows, or else its profile.
+fn allow(config: &SchannelConfig) -> impl Iterator<Item = Allow> {
+    config.allow.clone().unwrap_or_else(|| config.profile.allow()).into_iter()
+}
+
+impl Allow {
+    const fn certificate(self) -> Option<Weakness> {
+        match self {
+            Self::Certificate(weakness) => Some(weakness),
+            Self::Suites(_) => None,
+        }
     }
 }
 

@@ -94,6 +94,22 @@ pub(crate) struct CertificateProblem {
     pub(crate) detail: String,
 }
 
+impl CertificateProblem {
+    fn sentence(&self) -> String {
+        let Self { kind, whose, detail } = self;
+        let colon = if detail.is_empty() { "" } else { ": " };
+        format!("{whose} {}{colon}{detail}", kind.sentence())
+    }
+}
+
+impl std::fmt::Display for CertificateProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence())
+    }
+}
+
+impl std::error::Error for CertificateProblem {}
+
 /// The kinds of problem that have a status or an alert of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CertificateKind {
@@ -111,6 +127,14 @@ pub(crate) enum CertificateKind {
     WrongKey,
     BadSignature,
     BadEncoding,
+    /// It is signed in a way that no longer holds.
+    WeakSignature,
+    /// It has a key that no longer protects.
+    WeakKey,
+    /// Its form says less, or less clearly, than it must today.
+    OldForm,
+    /// It uses an algorithm that nobody here knows.
+    Unsupported,
     Other,
 }
 
@@ -137,6 +161,10 @@ impl CertificateKind {
             Self::WrongKey => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 43, Some("suites")),
             Self::BadSignature => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 51, None),
             Self::BadEncoding => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 42, None),
+            Self::WeakSignature | Self::WeakKey | Self::OldForm => {
+                (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 42, Some("allow"))
+            }
+            Self::Unsupported => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 43, None),
             Self::Other => (SecStatus::SEC_E_CERT_UNKNOWN, Refused, 46, None),
         }
     }
@@ -158,6 +186,10 @@ impl CertificateKind {
             Self::WrongKey => "has a key that does not fit the cipher suite",
             Self::BadSignature => "or a signature made with it is not right",
             Self::BadEncoding => "cannot be read",
+            Self::WeakSignature => "rests on a signature that is too weak",
+            Self::WeakKey => "rests on a key that is too weak",
+            Self::OldForm => "is of a form that is too weak",
+            Self::Unsupported => "uses an algorithm that is not supported",
             Self::Other => "was refused",
         }
     }
@@ -290,10 +322,7 @@ impl Error {
                 format!("no application protocol in common: the peer has {peer}; configured here: {ours}")
                     .into()
             }
-            Self::Certificate(CertificateProblem { kind, whose, detail }) => {
-                let colon = if detail.is_empty() { "" } else { ": " };
-                format!("{whose} {}{colon}{detail}", kind.sentence()).into()
-            }
+            Self::Certificate(problem) => problem.sentence().into(),
             Self::NoClientCertificate => "the client showed no certificate, and one is required".into(),
             Self::SmallGroup { bits, minimum } => format!(
                 "the server's Diffie-Hellman group has {bits} bits, and at least {minimum} are required"

@@ -6,7 +6,8 @@ use rustls_pki_types::ServerName;
 use sspi_core::{Error, Fault, SecStatus, SpProt};
 
 use super::Identity;
-use super::rustls::VerifyPolicy;
+use crate::certificate::harmless;
+use crate::certificate::verifier::VerifyPolicy;
 use crate::config::{ClientAuth, Protocol};
 use crate::environment::Environment;
 use crate::policy::Policy;
@@ -154,10 +155,7 @@ impl Settings {
             Error::new(
                 SecStatus::SEC_E_TARGET_UNKNOWN,
                 Fault::ApiMisuse,
-                format!(
-                    "the target {:?} is neither a host name nor an address",
-                    super::rustls::harmless(target)
-                ),
+                format!("the target {:?} is neither a host name nor an address", harmless(target)),
             )
             .with_source(error)
         })?;

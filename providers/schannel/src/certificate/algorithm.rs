@@ -1,10 +1,14 @@
 //! Which algorithms a certificate names.
 //!
-//! The identifiers are those of RFC 3279, RFC 4055, RFC 5480, RFC 5758 and RFC 8410.
+//! The identifiers are those of RFC 3279, RFC 4055, RFC 5480, RFC 5758 and RFC 8410, and those of the OSI Implementors'
+//! Workshop (1.3.14.3.2) that old certificates have.
 //!
 //! Spec: X509 sections 4.1.1.2 and 4.1.2.7.
 
-use super::der::{self, DecodeError, INTEGER, OBJECT_IDENTIFIER, Reader, SEQUENCE, dotted};
+use crypto::hash::Hash;
+use crypto::public_key::SignatureScheme;
+
+use super::der::{self, DecodeError, Encoding, INTEGER, NULL, OBJECT_IDENTIFIER, Reader, SEQUENCE, dotted};
 
 const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
 const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
@@ -26,37 +30,44 @@ const CURVES: &[(&[u8], &str)] = &[
     (&[0x2b, 0x24, 3, 3, 2, 8, 1, 1, 13], "brainpoolP512r1"),
 ];
 
-/// The content of an object identifier, its name, and the hash for tls-server-end-point.
-type Row = (&'static [u8], &'static str, EndPointHash);
+/// The content of an object identifier, its name, the hash for tls-server-end-point, and what it is to `crypto`, if that
+/// has it.
+type Row<T> = (&'static [u8], &'static str, EndPointHash, Option<T>);
 
 /// Signature algorithms that are whole with their identifier.
 #[rustfmt::skip]
-const SIGNATURES: &[Row] = &[
-    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 2],  "md2WithRSAEncryption",    EndPointHash::Sha256),
-    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4],  "md5WithRSAEncryption",    EndPointHash::Sha256),
-    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5],  "sha1WithRSAEncryption",   EndPointHash::Sha256),
-    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 14], "sha224WithRSAEncryption", EndPointHash::Sha256),
-    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11], "sha256WithRSAEncryption", EndPointHash::Sha256),
-    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 12], "sha384WithRSAEncryption", EndPointHash::Sha384),
-    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 13], "sha512WithRSAEncryption", EndPointHash::Sha512),
-    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1],           "ecdsa-with-SHA1",         EndPointHash::Sha256),
-    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 1],        "ecdsa-with-SHA224",       EndPointHash::Sha256),
-    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2],        "ecdsa-with-SHA256",       EndPointHash::Sha256),
-    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3],        "ecdsa-with-SHA384",       EndPointHash::Sha384),
-    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4],        "ecdsa-with-SHA512",       EndPointHash::Sha512),
-    (&[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3],           "dsa-with-sha1",           EndPointHash::Sha256),
-    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 2],        "dsa-with-sha256",         EndPointHash::Sha256),
-    (ED25519,                                         "Ed25519",                 EndPointHash::Sha256),
-    (ED448,                                           "Ed448",                   EndPointHash::Sha256),
-];
+const SIGNATURES: &[Row<SignatureScheme>] = {
+    use EndPointHash::{Sha256, Sha384, Sha512};
+    use SignatureScheme::{Dsa, Ecdsa, Ed25519, RsaPkcs1};
+    &[
+        (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 2],  "md2WithRSAEncryption",    Sha256, None),
+        (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4],  "md5WithRSAEncryption",    Sha256, Some(RsaPkcs1(Hash::Md5))),
+        (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5],  "sha1WithRSAEncryption",   Sha256, Some(RsaPkcs1(Hash::Sha1))),
+        (&[0x2b, 0x0e, 3, 2, 29],                         "sha1WithRSASignature",    Sha256, Some(RsaPkcs1(Hash::Sha1))),
+        (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 14], "sha224WithRSAEncryption", Sha256, None),
+        (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11], "sha256WithRSAEncryption", Sha256, Some(RsaPkcs1(Hash::Sha256))),
+        (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 12], "sha384WithRSAEncryption", Sha384, Some(RsaPkcs1(Hash::Sha384))),
+        (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 13], "sha512WithRSAEncryption", Sha512, Some(RsaPkcs1(Hash::Sha512))),
+        (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1],           "ecdsa-with-SHA1",         Sha256, Some(Ecdsa(Hash::Sha1))),
+        (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 1],        "ecdsa-with-SHA224",       Sha256, None),
+        (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2],        "ecdsa-with-SHA256",       Sha256, Some(Ecdsa(Hash::Sha256))),
+        (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3],        "ecdsa-with-SHA384",       Sha384, Some(Ecdsa(Hash::Sha384))),
+        (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4],        "ecdsa-with-SHA512",       Sha512, Some(Ecdsa(Hash::Sha512))),
+        (&[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3],           "dsa-with-sha1",           Sha256, Some(Dsa(Hash::Sha1))),
+        (&[0x2b, 0x0e, 3, 2, 27],                         "dsaWithSHA1",             Sha256, Some(Dsa(Hash::Sha1))),
+        (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 2],        "dsa-with-sha256",         Sha256, Some(Dsa(Hash::Sha256))),
+        (ED25519,                                         "Ed25519",                 Sha256, Some(Ed25519)),
+        (ED448,                                           "Ed448",                   Sha256, None),
+    ]
+};
 
 /// Hashes that the parameters of RSASSA-PSS name.
-const HASHES: &[Row] = &[
-    (&[0x2b, 0x0e, 3, 2, 0x1a], "SHA-1", EndPointHash::Sha256),
-    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 4], "SHA-224", EndPointHash::Sha256),
-    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1], "SHA-256", EndPointHash::Sha256),
-    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2], "SHA-384", EndPointHash::Sha384),
-    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3], "SHA-512", EndPointHash::Sha512),
+const HASHES: &[Row<Hash>] = &[
+    (&[0x2b, 0x0e, 3, 2, 0x1a], "SHA-1", EndPointHash::Sha256, Some(Hash::Sha1)),
+    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 4], "SHA-224", EndPointHash::Sha256, None),
+    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1], "SHA-256", EndPointHash::Sha256, Some(Hash::Sha256)),
+    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2], "SHA-384", EndPointHash::Sha384, Some(Hash::Sha384)),
+    (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3], "SHA-512", EndPointHash::Sha512, Some(Hash::Sha512)),
 ];
 
 /// The hash of a certificate for the channel binding tls-server-end-point.
@@ -71,8 +82,10 @@ pub enum EndPointHash {
 }
 
 /// What the content of an AlgorithmIdentifier says: the content of its object identifier, and its parameters.
+///
+/// Nothing here judges, so what is not DER is read, too.
 fn parts<'a>(identifier: &'a [u8], field: &'static str) -> Result<(&'a [u8], Reader<'a>), DecodeError> {
-    let mut reader = Reader::new(identifier);
+    let mut reader = Reader::of(identifier, Encoding::Loose);
     let algorithm = reader.expect(OBJECT_IDENTIFIER, field)?.content;
     Ok((algorithm, reader))
 }
@@ -83,7 +96,7 @@ fn unnamed(algorithm: &[u8], field: &'static str) -> Result<String, DecodeError>
 }
 
 /// The hash in the parameters of RSASSA-PSS: SHA-1 where none is named (RFC 4055 section 3.1).
-fn pss_hash(mut parameters: Reader<'_>) -> Result<Option<&'static Row>, DecodeError> {
+fn pss_hash(mut parameters: Reader<'_>) -> Result<Option<&'static Row<Hash>>, DecodeError> {
     const FIELD: &str = "RSASSA-PSS-params";
     if parameters.is_empty() {
         return Ok(HASHES.first());
@@ -100,11 +113,11 @@ pub(super) fn signature_name(identifier: &[u8]) -> Result<String, DecodeError> {
     const FIELD: &str = "Certificate.signatureAlgorithm";
     let (algorithm, parameters) = parts(identifier, FIELD)?;
     if algorithm == RSASSA_PSS {
-        let hash = pss_hash(parameters)?.map_or("an unknown hash", |(_, name, _)| *name);
+        let hash = pss_hash(parameters)?.map_or("an unknown hash", |(_, name, ..)| *name);
         return Ok(format!("RSASSA-PSS with {hash}"));
     }
     match SIGNATURES.iter().find(|(oid, ..)| *oid == algorithm) {
-        Some((_, name, _)) => Ok((*name).to_owned()),
+        Some((_, name, ..)) => Ok((*name).to_owned()),
         None => unnamed(algorithm, FIELD),
     }
 }
@@ -112,18 +125,94 @@ pub(super) fn signature_name(identifier: &[u8]) -> Result<String, DecodeError> {
 /// The hash for tls-server-end-point, from the content of a signature's AlgorithmIdentifier.
 pub(super) fn end_point_hash(identifier: &[u8]) -> Result<Option<EndPointHash>, DecodeError> {
     let (algorithm, parameters) = parts(identifier, "Certificate.signatureAlgorithm")?;
-    let row = if algorithm == RSASSA_PSS {
-        pss_hash(parameters)?
-    } else {
-        SIGNATURES.iter().find(|(oid, ..)| *oid == algorithm)
+    if algorithm == RSASSA_PSS {
+        return Ok(pss_hash(parameters)?.map(|(_, _, hash, _)| *hash));
+    }
+    let row = SIGNATURES.iter().find(|(oid, ..)| *oid == algorithm);
+    Ok(row.map(|(_, _, hash, _)| *hash))
+}
+
+/// How to check a signature, from the content of its AlgorithmIdentifier; `None` for an algorithm that is not supported.
+///
+/// Of RSASSA-PSS only what everybody uses: MGF1 with the same hash, and a salt as long as its output.
+///
+/// # Errors
+/// The parameters are not those of the algorithm. None at all stand for NULL, which many left out.
+pub(super) fn signature_scheme(identifier: &[u8]) -> Result<Option<SignatureScheme>, DecodeError> {
+    const FIELD: &str = "Certificate.signatureAlgorithm";
+    let (algorithm, parameters) = parts(identifier, FIELD)?;
+    if algorithm == RSASSA_PSS {
+        return pss_scheme(parameters);
+    }
+    no_parameters(parameters, FIELD)?;
+    let row = SIGNATURES.iter().find(|(oid, ..)| *oid == algorithm);
+    Ok(row.and_then(|(.., scheme)| *scheme))
+}
+
+/// NULL, or nothing.
+fn no_parameters(mut parameters: Reader<'_>, field: &'static str) -> Result<(), DecodeError> {
+    match parameters.optional(NULL, field)? {
+        None | Some([]) => parameters.finish(field),
+        Some(_) => Err(DecodeError::value(field)),
+    }
+}
+
+/// RSASSA-PSS-params, each field with a default.
+///
+/// ```text
+/// [0] hashAlgorithm, [1] maskGenAlgorithm { MGF1, its hash }, [2] saltLength 20, [3] trailerField 1
+/// ```
+///
+/// Spec: PKCS1 appendix A.2.3.
+fn pss_scheme(parameters: Reader<'_>) -> Result<Option<SignatureScheme>, DecodeError> {
+    const FIELD: &str = "RSASSA-PSS-params";
+    const MGF1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 8];
+    const SHA1: &[u8] = &[0x2b, 0x0e, 3, 2, 0x1a];
+    let mut parameters = parameters;
+    let mut fields = if parameters.is_empty() { parameters } else { parameters.nested(SEQUENCE, FIELD)? };
+    parameters.finish(FIELD)?;
+    let hash = match fields.optional(der::constructed(0), FIELD)? {
+        Some(tagged) => hash_identifier(fields.within(tagged), FIELD)?,
+        None => SHA1,
     };
-    Ok(row.map(|(.., hash)| *hash))
+    let mask_hash = match fields.optional(der::constructed(1), FIELD)? {
+        Some(tagged) => {
+            let mut tagged = fields.within(tagged);
+            let (algorithm, hash) = parts(tagged.expect(SEQUENCE, FIELD)?.content, FIELD)?;
+            tagged.finish(FIELD)?;
+            if algorithm != MGF1 {
+                return Ok(None);
+            }
+            hash_identifier(hash, FIELD)?
+        }
+        None => SHA1,
+    };
+    let salt_length = match fields.optional(der::constructed(2), FIELD)? {
+        Some([INTEGER, 1, length @ ..0x80]) => usize::from(*length),
+        Some(_) => return Ok(None),
+        None => 20,
+    };
+    if fields.optional(der::constructed(3), FIELD)?.is_some_and(|trailer| trailer != [INTEGER, 1, 1]) {
+        return Ok(None);
+    }
+    fields.finish(FIELD)?;
+    let known = HASHES.iter().find(|(oid, ..)| *oid == hash).and_then(|(.., hash)| *hash);
+    let usual = known.filter(|known| mask_hash == hash && salt_length == known.output_len());
+    Ok(usual.map(SignatureScheme::RsaPss))
+}
+
+/// The object identifier of a hash, from a reader of its AlgorithmIdentifier and nothing else.
+fn hash_identifier<'a>(mut reader: Reader<'a>, field: &'static str) -> Result<&'a [u8], DecodeError> {
+    let (algorithm, parameters) = parts(reader.expect(SEQUENCE, field)?.content, field)?;
+    no_parameters(parameters, field)?;
+    reader.finish(field)?;
+    Ok(algorithm)
 }
 
 /// Kind and size of a key, from its SubjectPublicKeyInfo: `RSA 2048 bits`, `ECDSA P-256`, `Ed25519`.
 pub(super) fn key_name(public_key: &[u8]) -> Result<String, DecodeError> {
     const FIELD: &str = "SubjectPublicKeyInfo.algorithm";
-    let mut info = Reader::inside(public_key, SEQUENCE, "SubjectPublicKeyInfo")?;
+    let mut info = Reader::inside_of(public_key, SEQUENCE, "SubjectPublicKeyInfo", Encoding::Loose)?;
     let (algorithm, mut parameters) = parts(info.expect(SEQUENCE, FIELD)?.content, FIELD)?;
     let key = info.bit_string("SubjectPublicKeyInfo.subjectPublicKey")?;
     info.finish("SubjectPublicKeyInfo")?;
@@ -147,7 +236,7 @@ pub(super) fn key_name(public_key: &[u8]) -> Result<String, DecodeError> {
 
 /// Bits of the modulus of an RSAPublicKey.
 fn modulus_bits(key: &[u8]) -> Result<usize, DecodeError> {
-    let mut key = Reader::inside(key, SEQUENCE, "RSAPublicKey")?;
+    let mut key = Reader::inside_of(key, SEQUENCE, "RSAPublicKey", Encoding::Loose)?;
     let modulus = key.expect(INTEGER, "RSAPublicKey.modulus")?.content;
     let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
     let first = modulus.get(zeros).ok_or(DecodeError::value("RSAPublicKey.modulus"))?;
@@ -199,6 +288,47 @@ mod tests {
         );
         assert_eq!(read(&[]), ("RSASSA-PSS with SHA-1".to_owned(), Some(EndPointHash::Sha256)));
         assert_eq!(read(&hash(&[0x2a])), ("RSASSA-PSS with an unknown hash".to_owned(), None));
+    }
+
+    #[test]
+    fn signatures_are_checked_by_their_identifier_and_parameters() {
+        let rsa = |tail: u8, parameters: &[u8]| {
+            signature_scheme(&identifier(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, tail], parameters))
+        };
+        assert_eq!(rsa(4, &[5, 0]).unwrap(), Some(SignatureScheme::RsaPkcs1(Hash::Md5)));
+        assert_eq!(rsa(5, &[5, 0]).unwrap(), Some(SignatureScheme::RsaPkcs1(Hash::Sha1)));
+        assert_eq!(rsa(11, &[]).unwrap(), Some(SignatureScheme::RsaPkcs1(Hash::Sha256)), "NULL left out");
+        assert_eq!(rsa(2, &[5, 0]).unwrap(), None, "MD2");
+        assert_eq!(rsa(99, &[5, 0]).unwrap(), None);
+        for wrong in [&[5, 1, 0][..], &[5, 0, 5, 0], &[0x30, 0], &[5]] {
+            assert!(rsa(11, wrong).is_err(), "{wrong:02x?}");
+        }
+        assert_eq!(signature_scheme(&identifier(ED25519, &[])).unwrap(), Some(SignatureScheme::Ed25519));
+        assert_eq!(signature_scheme(&identifier(ED448, &[])).unwrap(), None);
+    }
+
+    #[test]
+    fn rsassa_pss_is_supported_with_one_hash_and_a_salt_of_its_length() {
+        let hash = |oid: &[u8]| tlv(SEQUENCE, &identifier(oid, &[5, 0]));
+        let mgf1 = |oid: &[u8]| {
+            tlv(SEQUENCE, &identifier(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 8], &hash(oid)))
+        };
+        let read = |fields: &[(u8, Vec<u8>)]| {
+            let fields: Vec<u8> = fields.iter().flat_map(|(n, v)| tlv(der::constructed(*n), v)).collect();
+            signature_scheme(&identifier(RSASSA_PSS, &tlv(SEQUENCE, &fields)))
+        };
+        let salt = |length| (2, tlv(INTEGER, &[length]));
+        let (h, m) = ((0, hash(SHA384)), (1, mgf1(SHA384)));
+        let usual = Some(SignatureScheme::RsaPss(Hash::Sha384));
+        assert_eq!(read(&[h.clone(), m.clone(), salt(48)]).unwrap(), usual);
+        assert_eq!(read(&[h.clone(), m.clone(), salt(48), (3, tlv(INTEGER, &[1]))]).unwrap(), usual);
+        assert_eq!(read(&[]).unwrap(), Some(SignatureScheme::RsaPss(Hash::Sha1)), "the defaults");
+        assert_eq!(signature_scheme(&identifier(RSASSA_PSS, &[])).unwrap(), read(&[]).unwrap());
+        assert_eq!(read(&[h.clone(), m.clone()]).unwrap(), None, "a salt of 20");
+        assert_eq!(read(&[h.clone(), salt(48)]).unwrap(), None, "MGF1 with SHA-1");
+        assert_eq!(read(&[h.clone(), m.clone(), salt(48), (3, tlv(INTEGER, &[2]))]).unwrap(), None);
+        assert_eq!(read(&[h.clone(), (1, hash(SHA384)), salt(48)]).unwrap(), None, "no MGF1");
+        assert!(read(&[m, h]).is_err(), "out of order");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A [`Reader`] walks over the elements of one level; what is nested is read with a reader of its own, so nothing
 //! recurses and no input decides how deep the stack gets.
 //!
+//! What is not DER is read only where it is asked for ([`Encoding::Loose`]), and whoever asks must know what it lets in.
+//!
 //! Spec: X690 sections 8.1 and 10.1.
 
 use std::fmt;
@@ -15,6 +17,8 @@ pub(super) const INTEGER: u8 = 0x02;
 pub(super) const BIT_STRING: u8 = 0x03;
 /// OCTET STRING.
 pub(super) const OCTET_STRING: u8 = 0x04;
+/// NULL.
+pub(super) const NULL: u8 = 0x05;
 /// OBJECT IDENTIFIER.
 pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
 /// ENUMERATED.
@@ -105,20 +109,49 @@ pub(super) struct Element<'a> {
     pub(super) whole: &'a [u8],
 }
 
+/// How the encoding may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// DER.
+    Der,
+    /// As old certificates are, too: lengths that are longer than need be (at most four bytes, never indefinite), times
+    /// without seconds or with an offset from UTC.
+    Loose,
+}
+
 /// Reads the elements that follow each other in a slice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
+    encoding: Encoding,
 }
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+        Self::of(bytes, Encoding::Der)
+    }
+
+    pub(super) const fn of(bytes: &'a [u8], encoding: Encoding) -> Self {
+        Self { rest: bytes, encoding }
+    }
+
+    pub(super) const fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// A reader of the content of the only element of `bytes`, which is of this tag.
     pub(super) fn inside(bytes: &'a [u8], tag: u8, field: &'static str) -> Result<Self, DecodeError> {
-        let mut outer = Self::new(bytes);
+        Self::inside_of(bytes, tag, field, Encoding::Der)
+    }
+
+    /// The same of bytes in this encoding.
+    pub(super) fn inside_of(
+        bytes: &'a [u8],
+        tag: u8,
+        field: &'static str,
+        encoding: Encoding,
+    ) -> Result<Self, DecodeError> {
+        let mut outer = Self::of(bytes, encoding);
         let inner = outer.nested(tag, field)?;
         outer.finish(field)?;
         Ok(inner)
@@ -126,6 +159,11 @@ impl<'a> Reader<'a> {
 
     pub(super) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    /// How many bytes are left.
+    pub(super) const fn remaining(&self) -> usize {
+        self.rest.len()
     }
 
     /// The tag of the next element.
@@ -150,11 +188,12 @@ impl<'a> Reader<'a> {
                 (digits, after_length) =
                     after_length.split_at_checked(usize::from(long & 0x7f)).ok_or(truncated)?;
                 // No digits at all is the indefinite form.
-                if digits.len() > 4 || digits.first().is_none_or(|digit| *digit == 0) {
+                if digits.is_empty() || digits.len() > 4 {
                     return Err(overlong);
                 }
                 let length = digits.iter().fold(0_u32, |length, digit| length << 8 | u32::from(*digit));
-                if length < 0x80 {
+                let is_shortest = length >= 0x80 && digits.first() != Some(&0);
+                if self.encoding == Encoding::Der && !is_shortest {
                     return Err(overlong);
                 }
                 usize::try_from(length).map_err(|_| overlong)?
@@ -184,7 +223,13 @@ impl<'a> Reader<'a> {
 
     /// A reader of the content of the next element, which has this tag.
     pub(super) fn nested(&mut self, tag: u8, field: &'static str) -> Result<Self, DecodeError> {
-        Ok(Self::new(self.expect(tag, field)?.content))
+        let content = self.expect(tag, field)?.content;
+        Ok(self.within(content))
+    }
+
+    /// A reader of what an element of this reader holds.
+    pub(super) const fn within(&self, content: &'a [u8]) -> Self {
+        Self::of(content, self.encoding)
     }
 
     /// The bytes of a BIT STRING that consists of whole bytes.
@@ -263,6 +308,18 @@ mod tests {
         let mut long = vec![4, 0x81, 0x80];
         long.extend([7; 0x80]);
         assert_eq!(Reader::new(&long).element("x").unwrap().content, [7; 0x80]);
+    }
+
+    #[test]
+    fn loose_lengths_may_be_longer_than_need_be_but_never_indefinite() {
+        let loose = |bytes: &'static [u8]| Reader::of(bytes, Encoding::Loose).element("x");
+        assert_eq!(loose(&[4, 0x81, 1, 7]).unwrap().content, [7]);
+        assert_eq!(loose(&[4, 0x84, 0, 0, 0, 1, 7]).unwrap().whole, [4, 0x84, 0, 0, 0, 1, 7]);
+        assert_eq!(loose(&[4, 0x80, 7, 0, 0]).unwrap_err().problem, Problem::Length);
+        assert_eq!(loose(&[4, 0x85, 0, 0, 0, 0, 1, 7]).unwrap_err().problem, Problem::Length);
+        assert_eq!(loose(&[4, 0x82, 0, 2, 7]).unwrap_err().problem, Problem::Truncated);
+        let nested = Reader::of(&[0x30, 4, 4, 0x81, 1, 7], Encoding::Loose).nested(SEQUENCE, "x");
+        assert_eq!(nested.unwrap().element("x").unwrap().content, [7], "what is inside is read as loosely");
     }
 
     #[test]

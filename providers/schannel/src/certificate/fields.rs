@@ -5,20 +5,21 @@
 use std::time::SystemTime;
 
 use super::der::{
-    self, BIT_STRING, BOOLEAN, DecodeError, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE,
+    self, BIT_STRING, BOOLEAN, DecodeError, Encoding, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader,
+    SEQUENCE,
 };
 use super::time::time;
 
 /// subjectAltName, 2.5.29.17.
 pub(super) const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
 /// keyUsage, 2.5.29.15.
-const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
+pub(super) const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 /// basicConstraints, 2.5.29.19.
-const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
+pub(super) const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
 /// extKeyUsage, 2.5.29.37.
-const EXT_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
+pub(super) const EXT_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
 /// anyExtendedKeyUsage, 2.5.29.37.0.
-const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37, 0];
+pub(super) const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37, 0];
 
 /// A certificate of any version, with its outer shape checked and nothing judged.
 ///
@@ -29,8 +30,12 @@ const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37, 0];
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Certificate<'a> {
-    /// Whether a version is named; it is not in version 1, which has no extensions.
-    versioned: bool,
+    /// How it was read.
+    pub(super) encoding: Encoding,
+    /// tbsCertificate: what is signed, whole.
+    pub(super) tbs: &'a [u8],
+    /// 1, 2 or 3.
+    pub(super) version: u8,
     /// The number's content: big-endian, two's complement.
     pub(super) serial: &'a [u8],
     /// A Name, whole.
@@ -45,19 +50,41 @@ pub(super) struct Certificate<'a> {
     extensions: &'a [u8],
     /// The content of signatureAlgorithm.
     pub(super) signature_algorithm: &'a [u8],
+    /// The content of signature, which says the same again under the signature.
+    pub(super) signed_algorithm: &'a [u8],
+    pub(super) signature: &'a [u8],
 }
 
 impl<'a> Certificate<'a> {
     pub(super) fn from_der(der: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut certificate = Reader::inside(der, SEQUENCE, "Certificate")?;
-        let mut tbs = certificate.nested(SEQUENCE, "Certificate.tbsCertificate")?;
+        Self::from(der, Encoding::Der)
+    }
+
+    /// A certificate in what old ones have in place of DER.
+    pub(super) fn from_loose(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::from(bytes, Encoding::Loose)
+    }
+
+    /// The one or the other; the error is that of DER.
+    pub(super) fn from_der_or_loose(der: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::from_der(der).or_else(|error| Self::from_loose(der).map_err(|_| error))
+    }
+
+    fn from(der: &'a [u8], encoding: Encoding) -> Result<Self, DecodeError> {
+        let mut certificate = Reader::inside_of(der, SEQUENCE, "Certificate", encoding)?;
+        let signed = certificate.expect(SEQUENCE, "Certificate.tbsCertificate")?;
+        let mut tbs = certificate.within(signed.content);
         let signature_algorithm = certificate.expect(SEQUENCE, "Certificate.signatureAlgorithm")?.content;
-        certificate.bit_string("Certificate.signatureValue")?;
+        let signature = certificate.bit_string("Certificate.signatureValue")?;
         certificate.finish("Certificate")?;
 
-        let versioned = tbs.optional(der::constructed(0), "TBSCertificate.version")?.is_some();
+        let version = match tbs.optional(der::constructed(0), "TBSCertificate.version")? {
+            None => 1,
+            Some([INTEGER, 1, number @ 0..=2]) => number + 1,
+            Some(_) => return Err(DecodeError::value("TBSCertificate.version")),
+        };
         let serial = tbs.expect(INTEGER, "TBSCertificate.serialNumber")?.content;
-        tbs.expect(SEQUENCE, "TBSCertificate.signature")?;
+        let signed_algorithm = tbs.expect(SEQUENCE, "TBSCertificate.signature")?.content;
         let issuer = tbs.expect(SEQUENCE, "TBSCertificate.issuer")?.whole;
         let mut validity = tbs.nested(SEQUENCE, "TBSCertificate.validity")?;
         let not_before = time(&mut validity, "Validity.notBefore")?;
@@ -69,7 +96,7 @@ impl<'a> Certificate<'a> {
         tbs.optional(der::primitive(2), "TBSCertificate.subjectUniqueID")?;
         let extensions = match tbs.optional(der::constructed(3), "TBSCertificate.extensions")? {
             Some(tagged) => {
-                let mut tagged = Reader::new(tagged);
+                let mut tagged = tbs.within(tagged);
                 let list = tagged.expect(SEQUENCE, "TBSCertificate.extensions")?.content;
                 tagged.finish("TBSCertificate.extensions")?;
                 list
@@ -78,7 +105,9 @@ impl<'a> Certificate<'a> {
         };
         tbs.finish("TBSCertificate")?;
         Ok(Self {
-            versioned,
+            encoding,
+            tbs: signed.whole,
+            version,
             serial,
             issuer,
             not_before,
@@ -87,12 +116,19 @@ impl<'a> Certificate<'a> {
             public_key,
             extensions,
             signature_algorithm,
+            signed_algorithm,
+            signature,
         })
+    }
+
+    /// The extensions, one after the other; empty without any.
+    pub(super) const fn extensions(&self) -> Reader<'a> {
+        Reader::of(self.extensions, self.encoding)
     }
 
     /// The value of the extension of this kind: what its OCTET STRING holds.
     pub(super) fn extension(&self, kind: &[u8]) -> Result<Option<&'a [u8]>, DecodeError> {
-        let mut list = Reader::new(self.extensions);
+        let mut list = self.extensions();
         while !list.is_empty() {
             let extension = Extension::read(&mut list)?;
             if extension.kind == kind {
@@ -107,7 +143,7 @@ impl<'a> Certificate<'a> {
     /// Spec: X509 section 4.2.1.9.
     pub(super) fn is_ca(&self) -> Result<Option<bool>, DecodeError> {
         let Some(value) = self.extension(BASIC_CONSTRAINTS)? else { return Ok(None) };
-        let mut constraints = Reader::inside(value, SEQUENCE, "BasicConstraints")?;
+        let mut constraints = Reader::inside_of(value, SEQUENCE, "BasicConstraints", self.encoding)?;
         let ca = constraints.optional(BOOLEAN, "BasicConstraints.cA")?;
         Ok(Some(ca.is_some_and(|content| content.iter().any(|byte| *byte != 0))))
     }
@@ -121,27 +157,12 @@ impl<'a> Certificate<'a> {
         if let Some(is_ca) = self.is_ca()? {
             return Ok(is_ca);
         }
-        let Some(value) = self.extension(KEY_USAGE)? else { return Ok(!self.versioned) };
+        let Some(value) = self.extension(KEY_USAGE)? else { return Ok(self.version == 1) };
         // The first byte counts the bits that do not count in the last.
-        match Reader::new(value).expect(BIT_STRING, "KeyUsage")?.content {
+        match Reader::of(value, self.encoding).expect(BIT_STRING, "KeyUsage")?.content {
             [_, first, ..] => Ok(first & KEY_CERT_SIGN != 0),
             _ => Ok(false),
         }
-    }
-
-    /// Whether the certificate may be used for this purpose: it names the purpose, or any, or none at all.
-    ///
-    /// Spec: X509 section 4.2.1.12.
-    pub(super) fn allows(&self, purpose: &[u8]) -> Result<bool, DecodeError> {
-        let Some(value) = self.extension(EXT_KEY_USAGE)? else { return Ok(true) };
-        let mut purposes = Reader::inside(value, SEQUENCE, "ExtKeyUsageSyntax")?;
-        while !purposes.is_empty() {
-            let named = purposes.expect(OBJECT_IDENTIFIER, "KeyPurposeId")?.content;
-            if named == purpose || named == ANY_EXTENDED_KEY_USAGE {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Certificates, read: what they say, and the bytes that others need of them.
 //!
-//! Nothing here trusts anything. Whether a certificate is accepted is decided in `backend/rustls/verify.rs`.
+//! Nothing here trusts anything but [`verifier`], which decides whether a peer's certificate is accepted.
 //!
 //! | what | where |
 //! |---|---|
+//! | whether a peer's certificate is accepted | `verifier.rs` |
 //! | a certificate in words and numbers | `summary.rs` |
 //! | files in PEM or DER | `pem.rs` |
 //! | stapled OCSP answers | `ocsp.rs` |
@@ -22,6 +23,7 @@ pub(crate) mod summary;
 #[cfg(test)]
 mod tests;
 mod time;
+pub(crate) mod verifier;
 
 use std::time::SystemTime;
 
@@ -30,11 +32,12 @@ use crypto::hash::Hash;
 pub use algorithm::EndPointHash;
 pub use der::{DecodeError, Problem};
 use fields::Certificate;
+pub(crate) use name::harmless;
 
 /// Whether subject and issuer of the certificate are the same name, as they are in a root. What cannot be read is not.
 #[must_use]
 pub fn is_self_issued(certificate: &[u8]) -> bool {
-    Certificate::from_der(certificate).is_ok_and(|fields| fields.subject == fields.issuer)
+    Certificate::from_der_or_loose(certificate).is_ok_and(|fields| fields.subject == fields.issuer)
 }
 
 /// The hash of the certificate for the channel binding tls-server-end-point: the one of its signatureAlgorithm, and
@@ -46,7 +49,7 @@ pub fn is_self_issued(certificate: &[u8]) -> bool {
 /// Spec: BINDING (RFC 5929 section 4.1).
 #[must_use]
 pub fn end_point_hash(certificate: &[u8]) -> EndPointHash {
-    let known = Certificate::from_der(certificate)
+    let known = Certificate::from_der_or_loose(certificate)
         .and_then(|fields| algorithm::end_point_hash(fields.signature_algorithm));
     known.ok().flatten().unwrap_or(EndPointHash::Sha256)
 }
@@ -54,30 +57,24 @@ pub fn end_point_hash(certificate: &[u8]) -> EndPointHash {
 /// The subject of the certificate as a Name in DER; `None` if the certificate cannot be read.
 #[must_use]
 pub fn subject_der(certificate: &[u8]) -> Option<&[u8]> {
-    Some(Certificate::from_der(certificate).ok()?.subject)
+    Some(Certificate::from_der_or_loose(certificate).ok()?.subject)
 }
 
 /// The issuer of the certificate as a Name in DER; `None` if the certificate cannot be read.
 #[must_use]
 pub fn issuer_der(certificate: &[u8]) -> Option<&[u8]> {
-    Some(Certificate::from_der(certificate).ok()?.issuer)
+    Some(Certificate::from_der_or_loose(certificate).ok()?.issuer)
 }
 
 /// The certificate's SubjectPublicKeyInfo in DER; `None` if the certificate cannot be read.
 #[must_use]
 pub fn public_key_der(certificate: &[u8]) -> Option<&[u8]> {
-    Some(Certificate::from_der(certificate).ok()?.public_key)
+    Some(Certificate::from_der_or_loose(certificate).ok()?.public_key)
 }
 
 /// When the certificate is valid: notBefore and notAfter, both included.
 pub(crate) fn validity(certificate: &[u8]) -> Result<(SystemTime, SystemTime), DecodeError> {
-    Certificate::from_der(certificate).map(|fields| (fields.not_before, fields.not_after))
-}
-
-/// Whether the certificate may be used for this purpose (the content of an object identifier): it names the purpose, or
-/// anyExtendedKeyUsage, or no purpose at all.
-pub(crate) fn allows(certificate: &[u8], purpose: &[u8]) -> Result<bool, DecodeError> {
-    Certificate::from_der(certificate)?.allows(purpose)
+    Certificate::from_der_or_loose(certificate).map(|fields| (fields.not_before, fields.not_after))
 }
 
 /// Whether the certificate, once it is trusted, may issue others: it says so, or it is of version 1 and cannot say it.

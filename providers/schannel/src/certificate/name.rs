@@ -2,12 +2,12 @@
 //!
 //! Spec: X509 section 4.1.2.4.
 
-use super::der::{DecodeError, Element, OBJECT_IDENTIFIER, Reader, SEQUENCE, SET, dotted};
+use super::der::{DecodeError, Element, Encoding, OBJECT_IDENTIFIER, Reader, SEQUENCE, SET, dotted};
 
 /// Descriptors of attribute types, by the content of their object identifiers: those of RFC 4514 section 3, and others
 /// that are registered for LDAP and occur in certificates.
 const DESCRIPTORS: &[(&[u8], &str)] = &[
-    (&[0x55, 4, 3], "CN"),
+    (COMMON_NAME, "CN"),
     (&[0x55, 4, 7], "L"),
     (&[0x55, 4, 8], "ST"),
     (&[0x55, 4, 10], "O"),
@@ -31,24 +31,47 @@ const DESCRIPTORS: &[(&[u8], &str)] = &[
 /// escaped as `\` and two hexadecimal digits for each byte of its UTF-8, which RFC 4514 allows for every character.
 pub(super) fn rfc4514(name: &[u8], field: &'static str) -> Result<String, DecodeError> {
     let mut parts = Vec::new();
-    let mut sets = Reader::inside(name, SEQUENCE, field)?;
-    while !sets.is_empty() {
-        let mut attributes = sets.nested(SET, field)?;
-        let mut part = String::new();
-        while !attributes.is_empty() {
-            if !part.is_empty() {
-                part.push('+');
-            }
-            let mut attribute = attributes.nested(SEQUENCE, field)?;
-            let kind = attribute.expect(OBJECT_IDENTIFIER, field)?.content;
-            let value = attribute.element(field)?;
-            attribute.finish(field)?;
-            part.push_str(&type_and_value(kind, value).ok_or(DecodeError::value(field))?);
-        }
-        parts.push(part);
+    for set in relative_names(name, Encoding::Loose, field)? {
+        let part = set.iter().map(|(kind, value)| type_and_value(kind, *value)).collect::<Option<Vec<_>>>();
+        parts.push(part.ok_or(DecodeError::value(field))?.join("+"));
     }
     parts.reverse();
     Ok(parts.join(","))
+}
+
+/// Types and values of one RelativeDistinguishedName: the content of each object identifier, and the value.
+pub(super) type RelativeName<'a> = Vec<(&'a [u8], Element<'a>)>;
+
+/// The parts of a Name, given whole, the most general first as they stand in it.
+pub(super) fn relative_names<'a>(
+    name: &'a [u8],
+    encoding: Encoding,
+    field: &'static str,
+) -> Result<Vec<RelativeName<'a>>, DecodeError> {
+    let mut names = Vec::new();
+    let mut sets = Reader::inside_of(name, SEQUENCE, field, encoding)?;
+    while !sets.is_empty() {
+        let mut attributes = sets.nested(SET, field)?;
+        let mut set = Vec::new();
+        while !attributes.is_empty() {
+            let mut attribute = attributes.nested(SEQUENCE, field)?;
+            let kind = attribute.expect(OBJECT_IDENTIFIER, field)?.content;
+            set.push((kind, attribute.element(field)?));
+            attribute.finish(field)?;
+        }
+        names.push(set);
+    }
+    Ok(names)
+}
+
+/// commonName, 2.5.4.3.
+const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+
+/// The most specific common name of a Name, given whole; `None` without one, or where it is no text.
+pub(super) fn common_name(name: &[u8], encoding: Encoding) -> Result<Option<String>, DecodeError> {
+    let names = relative_names(name, encoding, "TBSCertificate.subject")?;
+    let last = names.iter().rev().flatten().find(|(kind, _)| *kind == COMMON_NAME);
+    Ok(last.and_then(|(_, value)| text(*value)))
 }
 
 fn type_and_value(kind: &[u8], value: Element<'_>) -> Option<String> {
@@ -61,7 +84,7 @@ fn type_and_value(kind: &[u8], value: Element<'_>) -> Option<String> {
 }
 
 /// The characters of a string type; `None` for any other type, and for bytes that the type does not allow.
-fn text(value: Element<'_>) -> Option<String> {
+pub(super) fn text(value: Element<'_>) -> Option<String> {
     const UTF8_STRING: u8 = 0x0c;
     const NUMERIC_STRING: u8 = 0x12;
     const PRINTABLE_STRING: u8 = 0x13;
@@ -134,6 +157,16 @@ pub(super) fn visible(ia5: &[u8]) -> String {
             0x21..=0x7e => out.push(char::from(*byte)),
             other => out.push_str(&format!("\\{other:02X}")),
         }
+    }
+    out
+}
+
+/// Text of a peer with its control characters made visible, and cut where it gets long.
+pub(crate) fn harmless(text: &str) -> String {
+    const LONGEST: usize = 400;
+    let mut out: String = text.chars().flat_map(char::escape_debug).take(LONGEST).collect();
+    if out.chars().count() == LONGEST {
+        out.push('…');
     }
     out
 }

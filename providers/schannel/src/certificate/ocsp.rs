@@ -102,7 +102,11 @@ impl std::error::Error for OcspError {
     }
 }
 
-/// What `response` (an OCSPResponse in DER) says about the certificate `leaf`, which `issuer` issued.
+/// id-kp-OCSPSigning, 1.3.6.1.5.5.7.3.9.
+pub(crate) const OCSP_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 9];
+
+/// What `response` (an OCSPResponse in DER) says about the certificate `leaf`, which `issuer` issued. The signatures are
+/// webpki's to judge.
 ///
 /// # Errors
 /// The answer says nothing about it; the error says why.
@@ -110,16 +114,35 @@ pub(crate) fn status(
     response: &[u8],
     leaf: &[u8],
     issuer: &Issuer<'_>,
-    now: UnixTime,
+    now: SystemTime,
 ) -> Result<OcspStatus, OcspError> {
-    let certificate = Certificate::from_der(leaf)?;
+    let serial = Certificate::from_der(leaf)?.serial;
+    status_by(response, serial, issuer, now, &is_signed_by, &|responder| {
+        is_authorised(responder, issuer, now)
+    })
+}
+
+/// The same about the certificate of the number `serial`, with other judges: whether these bytes are signed, under the
+/// content of this AlgorithmIdentifier, with the key of a SubjectPublicKeyInfo; and whether a certificate is that of a
+/// responder whom the issuer authorised.
+///
+/// # Errors
+/// As [`status`].
+pub(crate) fn status_by(
+    response: &[u8],
+    serial: &[u8],
+    issuer: &Issuer<'_>,
+    now: SystemTime,
+    is_signed: &dyn Fn(&[u8], &[u8], &[u8], &[u8]) -> bool,
+    is_responder: &dyn Fn(&[u8]) -> bool,
+) -> Result<OcspStatus, OcspError> {
     let basic = BasicResponse::from_der(response)?;
-    basic.check_signature(issuer, now)?;
+    basic.check_signature(issuer, is_signed, is_responder)?;
     let mut responses = basic.responses()?;
     while !responses.is_empty() {
         let answer = SingleResponse::read(&mut responses)?;
-        if answer.is_about(certificate.serial, issuer)? {
-            answer.check_times(UNIX_EPOCH + Duration::from_secs(now.as_secs()))?;
+        if answer.is_about(serial, issuer)? {
+            answer.check_times(now)?;
             return Ok(answer.status);
         }
     }
@@ -209,11 +232,17 @@ impl<'a> BasicResponse<'a> {
     /// Whether the issuer signed the answer, or a responder that it authorised.
     ///
     /// Spec: OCSP section 4.2.2.2.
-    fn check_signature(&self, issuer: &Issuer<'_>, now: UnixTime) -> Result<(), OcspError> {
+    fn check_signature(
+        &self,
+        issuer: &Issuer<'_>,
+        is_signed: &dyn Fn(&[u8], &[u8], &[u8], &[u8]) -> bool,
+        is_responder: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<(), OcspError> {
         /// One is the rule, more are of use while a responder changes its key. Each may cost two signatures to look at, and
         /// it is the peer who says how many there are.
         const MOST_CERTIFICATES: usize = 4;
-        if self.is_signed_by(issuer.public_key) {
+        let is_signed_by = |key: &[u8]| is_signed(self.data, self.algorithm, self.signature, key);
+        if is_signed_by(issuer.public_key) {
             return Ok(());
         }
         let mut certificates = Reader::new(self.certificates);
@@ -222,10 +251,10 @@ impl<'a> BasicResponse<'a> {
                 break;
             }
             let responder = certificates.expect(SEQUENCE, "BasicOCSPResponse.certs")?.whole;
-            let key = Certificate::from_der(responder)?.public_key;
+            let key = Certificate::from_der_or_loose(responder)?.public_key;
             // Authorisation first: a chain that comes along costs nothing, since a certificate without the purpose is
             // refused before its signature is looked at.
-            if is_authorised(responder, issuer, now) && self.is_signed_by(key) {
+            if is_responder(responder) && is_signed_by(key) {
                 return Ok(());
             }
         }
@@ -233,21 +262,20 @@ impl<'a> BasicResponse<'a> {
             Reader::new(self.algorithm).expect(OBJECT_IDENTIFIER, "BasicOCSPResponse.signatureAlgorithm")?;
         Err(OcspError::Signature { algorithm: dotted(oid.content).unwrap_or_default() })
     }
+}
 
-    fn is_signed_by(&self, public_key: &[u8]) -> bool {
-        let public_key = SubjectPublicKeyInfoDer::from(public_key);
-        let Ok(key) = RawPublicKeyEntity::try_from(&public_key) else { return false };
-        ALL_VERIFICATION_ALGS
-            .iter()
-            .filter(|candidate| candidate.signature_alg_id().as_ref() == self.algorithm)
-            .any(|candidate| key.verify_signature(*candidate, self.data, self.signature).is_ok())
-    }
+fn is_signed_by(message: &[u8], algorithm: &[u8], signature: &[u8], public_key: &[u8]) -> bool {
+    let public_key = SubjectPublicKeyInfoDer::from(public_key);
+    let Ok(key) = RawPublicKeyEntity::try_from(&public_key) else { return false };
+    ALL_VERIFICATION_ALGS
+        .iter()
+        .filter(|candidate| candidate.signature_alg_id().as_ref() == algorithm)
+        .any(|candidate| key.verify_signature(*candidate, message, signature).is_ok())
 }
 
 /// Whether the issuer signed this certificate itself, as one for OCSP signing that is valid now.
-fn is_authorised(responder: &[u8], issuer: &Issuer<'_>, now: UnixTime) -> bool {
-    /// id-kp-OCSPSigning, 1.3.6.1.5.5.7.3.9.
-    const OCSP_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 9];
+fn is_authorised(responder: &[u8], issuer: &Issuer<'_>, now: SystemTime) -> bool {
+    let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
     let content = |der| Some(Der::from_slice(Reader::new(der).expect(SEQUENCE, "SEQUENCE").ok()?.content));
     let (Some(subject), Some(public_key)) = (content(issuer.name), content(issuer.public_key)) else {
         return false;

@@ -1,13 +1,13 @@
 //! OCSP answers, the right ones and all that are wrong in one place, with an authority that can delegate.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crypto::hash::Hash;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer as Signer, KeyPair,
     date_time_ymd,
 };
-use rustls_pki_types::{PrivatePkcs8KeyDer, UnixTime};
+use rustls_pki_types::PrivatePkcs8KeyDer;
 use test_support::{CertStatus, FixedClock, Mutator, OcspResponse, Pki, TestCertificate};
 
 use super::der::{
@@ -19,9 +19,9 @@ use super::ocsp::{Issuer, OcspError, OcspStatus, status};
 use super::{public_key_der, subject_der};
 
 /// 2026-01-01T00:00:00Z, and so many seconds.
-pub(crate) fn now_and(seconds: i64) -> UnixTime {
+pub(crate) fn now_and(seconds: i64) -> SystemTime {
     let now = FixedClock::default().unix_seconds();
-    UnixTime::since_unix_epoch(Duration::from_secs(now.checked_add_signed(seconds).unwrap()))
+    UNIX_EPOCH + Duration::from_secs(now.checked_add_signed(seconds).unwrap())
 }
 
 fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -168,7 +168,6 @@ impl<'a> Answer<'a> {
     /// About a certificate of this authority, named by this hash.
     fn of(mut self, ca: &Ca, hash: Hash) -> Self {
         self.hash_oid = match hash {
-            // md5, 1.2.840.113549.2.5.
             Hash::Md5 => vec![0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 5],
             Hash::Sha1 => vec![0x2b, 0x0e, 3, 2, 0x1a],
             Hash::Sha256 => vec![0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1],

@@ -44,7 +44,7 @@ impl CertificateSummary {
     /// # Errors
     /// [`DecodeError`] names the first field that cannot be read.
     pub fn from_der(der: &[u8]) -> Result<Self, DecodeError> {
-        let certificate = Certificate::from_der(der)?;
+        let certificate = Certificate::from_der_or_loose(der)?;
         let (dns_names, ip_addresses) = alternative_names(&certificate)?;
         Ok(Self {
             subject: rfc4514(certificate.subject, "TBSCertificate.subject")?,
@@ -69,7 +69,7 @@ impl CertificateSummary {
 fn alternative_names(certificate: &Certificate<'_>) -> Result<(Vec<String>, Vec<IpAddr>), DecodeError> {
     let (mut names, mut addresses) = (Vec::new(), Vec::new());
     let Some(value) = certificate.extension(SUBJECT_ALT_NAME)? else { return Ok((names, addresses)) };
-    let mut list = Reader::inside(value, SEQUENCE, "GeneralNames")?;
+    let mut list = Reader::inside_of(value, SEQUENCE, "GeneralNames", certificate.encoding)?;
     while !list.is_empty() {
         const DNS_NAME: u8 = primitive(2);
         const IP_ADDRESS: u8 = primitive(7);

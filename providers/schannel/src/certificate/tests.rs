@@ -83,19 +83,6 @@ fn certificates_give_the_bytes_that_others_need() {
 }
 
 #[test]
-fn purposes_are_those_that_are_named_or_any() {
-    const SERVER: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
-    const CLIENT: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
-    let pki = Pki::new();
-    let purposes = |certificate: TestCertificate| {
-        [SERVER, CLIENT].map(|purpose| allows(certificate.leaf_der(), purpose).unwrap())
-    };
-    assert_eq!(purposes(pki.server("a.test").issue()), [true, false]);
-    assert_eq!(purposes(pki.client("alice").issue()), [false, true]);
-    assert_eq!(purposes(pki.server("a.test").any_usage().issue()), [true, true]);
-}
-
-#[test]
 fn certificates_of_version_1_are_read() {
     let name = |text: &[u8]| {
         let attribute = tlv(SEQUENCE, &[&[6, 3, 0x55, 4, 3], tlv(0x14, text).as_slice()].concat());
@@ -226,7 +213,7 @@ fn read_all(bytes: &[u8]) {
     }
     let _ = end_point_hash(bytes);
     let _ = (subject_der(bytes), issuer_der(bytes), public_key_der(bytes));
-    let _ = (validity(bytes).is_ok(), allows(bytes, &[0x2b]).is_ok(), crl_times(bytes).is_ok());
+    let _ = (validity(bytes).is_ok(), may_issue(bytes).is_ok(), crl_times(bytes).is_ok());
     let _ = (pem::certificates(bytes).is_ok(), pem::private_key(bytes).is_ok(), pem::crls(bytes).is_ok());
     let _ = der::dotted(bytes);
 }

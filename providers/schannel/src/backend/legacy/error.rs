@@ -3,7 +3,6 @@
 use legacy_tls::record::RecordError;
 use legacy_tls::{CipherSuite, Error as Engine, Incompatible, Misbehaved, Refused};
 
-use super::verify::RefusedCertificate;
 use crate::backend::Settings;
 use crate::cipher_suites::Suite;
 use crate::config::Protocol;
@@ -35,8 +34,8 @@ pub(super) fn translate(error: &Engine, is_client: bool, settings: &Settings) ->
         Engine::Misbehaved(how) => misbehaved(how, is_client),
         Engine::Incompatible(what) => incompatible(what, is_client, settings),
         Engine::Refused(what) => refused(what),
-        Engine::Certificate(refused) => match refused.reason.downcast_ref::<RefusedCertificate>() {
-            Some(RefusedCertificate(problem)) => Error::Certificate(problem.clone()),
+        Engine::Certificate(refused) => match refused.reason.downcast_ref::<CertificateProblem>() {
+            Some(problem) => Error::Certificate(problem.clone()),
             None => Error::Internal("a certificate was refused without a reason"),
         },
         Engine::AlertReceived(alert) => Error::AlertReceived(alert.0),

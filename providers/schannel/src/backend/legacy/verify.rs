@@ -7,8 +7,8 @@ use legacy_tls::{AlertDescription, CertificateRefused, CertificateVerifier, Peer
 use sspi_core::{Clock, Error};
 
 use crate::backend::Settings;
-use crate::backend::rustls::judge::{Peer, Verifier};
 use crate::certificate::validity;
+use crate::certificate::verifier::{Peer, Verifier};
 use crate::status::{self, CertificateKind, CertificateProblem};
 
 /// A judge of one role's peers.
@@ -67,6 +67,7 @@ impl Judging {
             }
             Peer::Client => self.verifier.verify_client(&chain, now),
         }
+        .map(|_weaknesses| ())
     }
 
     /// A resumed session was judged when it was made, perhaps long ago: what may have changed since is looked at again.
@@ -90,20 +91,7 @@ impl CertificateVerifier for Judge {
         let Some(judging) = &self.0 else { return Ok(()) };
         judging.judge(shown).map_err(|problem| {
             let alert = status::Error::Certificate(problem.clone()).alert().unwrap_or_default();
-            let reason = Arc::new(RefusedCertificate(problem));
-            CertificateRefused { alert: AlertDescription(alert), reason }
+            CertificateRefused { alert: AlertDescription(alert), reason: Arc::new(problem) }
         })
     }
 }
-
-/// A problem, on its way through the engine.
-#[derive(Debug)]
-pub(super) struct RefusedCertificate(pub(super) CertificateProblem);
-
-impl core::fmt::Display for RefusedCertificate {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(&self.0.detail)
-    }
-}
-
-impl std::error::Error for RefusedCertificate {}

@@ -1,9 +1,9 @@
 //! What rustls reports, in our own families.
 
-use rustls::{CertRevocationListError, CertificateError, InvalidMessage, PeerIncompatible, PeerMisbehaved};
+use rustls::{CertificateError, InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
 use super::transcript::Transcript;
-use crate::certificate::summary::CertificateSummary;
+use crate::certificate::harmless;
 use crate::config::Protocol;
 use crate::first_flight::version_name;
 use crate::status::{CertificateKind, CertificateProblem, Error};
@@ -14,26 +14,8 @@ pub(super) struct Situation<'a> {
     pub(super) transcript: &'a Transcript,
     pub(super) protocols: &'a [Protocol],
     pub(super) alpn: &'a [Vec<u8>],
-    /// The peer's leaf, where it was refused.
-    pub(super) refused: Option<&'a [u8]>,
-}
-
-/// Text of a peer with its control characters made visible, and cut where it gets long.
-pub(crate) fn harmless(text: &str) -> String {
-    const LONGEST: usize = 400;
-    let mut out: String = text.chars().flat_map(char::escape_debug).take(LONGEST).collect();
-    if out.chars().count() == LONGEST {
-        out.push('…');
-    }
-    out
-}
-
-/// Whose certificate it is, who issued it, and the pin that would accept it.
-fn who(leaf: &[u8]) -> Option<String> {
-    let summary = CertificateSummary::from_der(leaf).ok()?;
-    let pin: String = summary.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    let (subject, issuer) = (harmless(&summary.subject), harmless(&summary.issuer));
-    Some(format!("subject {subject}, issuer {issuer}, SHA-256 {pin}"))
+    /// What is wrong with the peer's certificate, where it was refused.
+    pub(super) refused: Option<&'a CertificateProblem>,
 }
 
 impl Situation<'_> {
@@ -54,7 +36,6 @@ impl Situation<'_> {
             E::PeerMisbehaved(what) => Self::misbehaved(what),
             E::AlertReceived(alert) => Error::AlertReceived(u8::from(*alert)),
             E::InvalidCertificate(problem) => self.certificate(problem),
-            E::InvalidCertRevocationList(problem) => self.revocation_list(problem),
             E::PeerSentOversizedRecord => Error::RecordOverflow {
                 length: usize::from(u16::MAX),
                 maximum: crate::backend::records::MAX_PLAINTEXT,
@@ -164,49 +145,16 @@ impl Situation<'_> {
         if self.is_client { "the server's certificate" } else { "the client's certificate" }
     }
 
+    /// What the verifier said of a certificate, or what the proof of its key lacks.
     fn certificate(&self, problem: &CertificateError) -> Error {
-        use CertificateError as C;
-        let kind = match problem {
-            C::BadEncoding => CertificateKind::BadEncoding,
-            C::Expired | C::ExpiredContext { .. } => CertificateKind::Expired,
-            C::NotValidYet | C::NotValidYetContext { .. } => CertificateKind::NotYetValid,
-            C::Revoked => CertificateKind::Revoked,
-            C::UnknownIssuer => CertificateKind::UnknownIssuer,
-            C::UnknownRevocationStatus => CertificateKind::RevocationUnknown,
-            C::ExpiredRevocationList | C::ExpiredRevocationListContext { .. } => {
-                CertificateKind::RevocationOutOfDate
-            }
-            C::BadSignature => CertificateKind::BadSignature,
-            C::NotValidForName | C::NotValidForNameContext { .. } => CertificateKind::WrongName,
-            C::InvalidPurpose | C::InvalidPurposeContext { .. } => CertificateKind::WrongUsage,
-            C::InvalidOcspResponse => CertificateKind::BadOcspResponse,
-            C::ApplicationVerificationFailure => CertificateKind::NotPinned,
-            _ => CertificateKind::Other,
+        if let Some(refused) = self.refused {
+            return Error::Certificate(refused.clone());
+        }
+        let (kind, detail) = match problem {
+            CertificateError::BadSignature => (CertificateKind::BadSignature, String::new()),
+            CertificateError::BadEncoding => (CertificateKind::BadEncoding, String::new()),
+            other => (CertificateKind::Other, harmless(&other.to_string())),
         };
-        // The kinds that the sentence of our own says whole need no words of rustls's.
-        let words = match problem {
-            C::BadEncoding
-            | C::Expired
-            | C::NotValidYet
-            | C::Revoked
-            | C::UnknownIssuer
-            | C::UnknownRevocationStatus
-            | C::ExpiredRevocationList
-            | C::BadSignature
-            | C::NotValidForName
-            | C::InvalidPurpose
-            | C::ApplicationVerificationFailure => None,
-            other => Some(harmless(&other.to_string())),
-        };
-        let detail = words.into_iter().chain(self.refused.and_then(who)).collect::<Vec<_>>().join("; ");
         Error::Certificate(CertificateProblem { kind, whose: self.whose(), detail })
-    }
-
-    fn revocation_list(&self, problem: &CertRevocationListError) -> Error {
-        Error::Certificate(CertificateProblem {
-            kind: CertificateKind::RevocationUnknown,
-            whose: self.whose(),
-            detail: harmless(&format!("a revocation list cannot be used: {problem:?}")),
-        })
     }
 }

@@ -468,7 +468,7 @@ impl Running {
             transcript: &self.transcript,
             protocols: &self.settings.policy.protocols,
             alpn: &self.settings.alpn,
-            refused: self.observed.as_ref().and_then(|o| o.refused.as_deref()),
+            refused: self.observed.as_ref().and_then(|o| o.refused.as_ref()),
         }
     }
 

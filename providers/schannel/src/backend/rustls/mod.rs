@@ -7,7 +7,6 @@
 mod configs;
 mod error;
 mod handshake;
-pub(crate) mod judge;
 mod key_schedule;
 mod observed;
 mod record_aead;
@@ -17,6 +16,4 @@ mod transcript;
 mod verify;
 
 pub(crate) use configs::{ClientConfigs, OwnKey, ServerConfigs};
-pub(crate) use error::harmless;
 pub(crate) use handshake::{Established, Handshake};
-pub(crate) use verify::VerifyPolicy;

@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 
 use super::record_aead::Keys;
 use super::secret::SmallSecret;
+use crate::status::CertificateProblem;
 
 /// What one handshake was told.
 #[derive(Default)]
@@ -42,8 +43,8 @@ pub(crate) struct Observed {
     pub(crate) server_name: Option<String>,
     /// The certificate of ours that was chosen.
     pub(crate) local: Option<Arc<CertifiedKey>>,
-    /// The leaf of a peer that was refused.
-    pub(crate) refused: Option<Vec<u8>>,
+    /// Why the peer's certificate was refused.
+    pub(crate) refused: Option<CertificateProblem>,
     /// Client: the application's answer to a request for a certificate, once there is one.
     pub(crate) client_certificate: Option<Option<Arc<CertifiedKey>>>,
 }
