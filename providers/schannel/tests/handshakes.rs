@@ -11,28 +11,27 @@ use sspi_core::{
 };
 use std::sync::Arc;
 use support::{
-    World, accept_request, established, handshake, initialize_request, judged_by_the_application,
+    Kind, World, accept_request, established, handshake, initialize_request, judged_by_the_application,
     no_questions, send,
 };
 use test_support::Pki;
 use test_support::pair::{self, open, seal};
 
-const PROTOCOLS: [Protocol; 2] = [Protocol::Tls13, Protocol::Tls12];
-
 #[test]
 fn every_protocol_completes_however_the_bytes_arrive() {
     let world = World::default();
-    for protocol in PROTOCOLS {
-        let client = world.outbound(SchannelConfig { resume: false, ..world.client(&[protocol]) });
-        let server = world.inbound(world.server(&[protocol]));
+    for kind in Kind::ALL {
+        let client = world.outbound(SchannelConfig { resume: false, ..world.client_of(kind) });
+        let server = world.inbound(world.server_of(kind));
         for chunk in (1..40).chain([100, 517, 1000, 4096, usize::MAX]) {
             let (c, s) = handshake(&*client, &*server, chunk);
             let (mut c, mut s) = (c.unwrap_or_else(|e| panic!("{e}")), s.unwrap_or_else(|e| panic!("{e}")));
-            assert_eq!(send(&mut c, &mut s, b"hello"), b"hello", "{protocol:?} {chunk}");
-            assert_eq!(send(&mut s, &mut c, b"and back"), b"and back", "{protocol:?} {chunk}");
+            assert_eq!(send(&mut c, &mut s, b"hello"), b"hello", "{kind:?} {chunk}");
+            assert_eq!(send(&mut s, &mut c, b"and back"), b"and back", "{kind:?} {chunk}");
             let info = c.context.attributes().connection_info().unwrap();
-            assert_eq!(info.protocol.0 & protocol.bits().0, info.protocol.0);
-            assert_eq!(info.hash_strength, 0, "an AEAD suite has no record hash");
+            assert_eq!(info.protocol.0 & kind.protocol().bits().0, info.protocol.0);
+            let is_aead = !Kind::LEGACY.contains(&kind);
+            assert_eq!(info.hash_strength == 0, is_aead, "an AEAD suite has no record hash: {info:?}");
         }
     }
 }
@@ -40,9 +39,9 @@ fn every_protocol_completes_however_the_bytes_arrive() {
 #[test]
 fn data_in_the_same_read_as_the_last_handshake_message_is_extra() {
     let world = World::default();
-    for protocol in PROTOCOLS {
-        let client = world.outbound(world.client(&[protocol]));
-        let server = world.inbound(world.server(&[protocol]));
+    for kind in Kind::ALL {
+        let client = world.outbound(world.client_of(kind));
+        let server = world.inbound(world.server_of(kind));
         for chunk in [1, 3, 64, usize::MAX] {
             let mut c = client.initialize(&initialize_request()).unwrap();
             let mut s = server.accept(&accept_request()).unwrap();
@@ -91,7 +90,7 @@ fn data_in_the_same_read_as_the_last_handshake_message_is_extra() {
             }
             let mut context = server_context.expect("the server completes");
             let (data, _) = open(&mut *context, &mut server_input).unwrap();
-            assert_eq!(data, b"firstsecond", "{protocol:?} {chunk}");
+            assert_eq!(data, b"firstsecond", "{kind:?} {chunk}");
             assert!(server_input.is_empty());
         }
     }
@@ -100,26 +99,25 @@ fn data_in_the_same_read_as_the_last_handshake_message_is_extra() {
 #[test]
 fn sessions_are_resumed_and_say_so() {
     let world = World::default();
-    for protocol in PROTOCOLS {
+    for kind in Kind::ALL {
         for tickets in [true, false] {
-            let client = world.outbound(world.client(&[protocol]));
-            let server =
-                world.inbound(SchannelConfig { session_tickets: tickets, ..world.server(&[protocol]) });
+            let client = world.outbound(world.client_of(kind));
+            let server = world.inbound(SchannelConfig { session_tickets: tickets, ..world.server_of(kind) });
             let (mut c, mut s) = established(&*client, &*server);
             assert!(!c.context.attributes().session_info().unwrap().reconnect);
             // TLS 1.3 tickets come behind the handshake, with the first records.
             send(&mut s, &mut c, b"x");
             for round in 0..3 {
                 let (mut c, mut s) = established(&*client, &*server);
-                let what = format!("{protocol:?}, tickets {tickets}, round {round}");
+                let what = format!("{kind:?}, tickets {tickets}, round {round}");
                 assert!(c.context.attributes().session_info().unwrap().reconnect, "client, {what}");
                 assert!(s.context.attributes().session_info().unwrap().reconnect, "server, {what}");
                 assert_eq!(c.context.attributes().remote_certificate().unwrap().chain.len(), 1, "{what}");
                 send(&mut s, &mut c, b"x");
             }
         }
-        let client = world.outbound(SchannelConfig { resume: false, ..world.client(&[protocol]) });
-        let server = world.inbound(world.server(&[protocol]));
+        let client = world.outbound(SchannelConfig { resume: false, ..world.client_of(kind) });
+        let server = world.inbound(world.server_of(kind));
         for _ in 0..2 {
             let (mut c, mut s) = established(&*client, &*server);
             send(&mut s, &mut c, b"x");
@@ -131,15 +129,18 @@ fn sessions_are_resumed_and_say_so() {
 #[test]
 fn the_server_chooses_its_certificate_by_the_name_that_is_asked_for() {
     let world = World::default();
-    let (one, two) =
-        (world.pki.server("one.test").issue(), world.pki.server("two.test").names(&["*.two.test"]).issue());
-    for protocol in PROTOCOLS {
+    for kind in Kind::ALL {
+        let one = kind.issue(world.pki.server("one.test"));
+        let two = kind.issue(world.pki.server("two.test").names(&["*.two.test"]));
         let server = world.inbound(SchannelConfig {
             certificates: vec![world.certificate(&one), world.certificate(&two)],
-            ..world.server(&[protocol])
+            ..world.server_of(kind)
         });
-        let client = world.outbound(world.client(&[protocol]));
+        let client = world.outbound(world.client_of(kind));
         for (name, expected) in [("one.test", &one), ("a.two.test", &two), ("A.TWO.test", &two)] {
+            if !kind.has_extensions() && expected.sha256() != one.sha256() {
+                continue;
+            }
             let request = InitializeRequest { target_name: Some(name.to_owned()), ..initialize_request() };
             let (c, s) = pair::run(
                 client.initialize(&request).unwrap(),
@@ -160,8 +161,8 @@ fn the_server_chooses_its_certificate_by_the_name_that_is_asked_for() {
                 "{name}"
             );
             assert_eq!(
-                s.context.attributes().client_specified_target().unwrap(),
-                name.to_ascii_lowercase(),
+                s.context.attributes().client_specified_target().ok(),
+                kind.has_extensions().then(|| name.to_ascii_lowercase()),
                 "what the server heard"
             );
         }
@@ -175,21 +176,21 @@ fn alpn_is_negotiated_or_refused_with_what_each_side_has() {
         alpn: names.iter().map(|n| (*n).to_owned()).collect(),
         ..config
     };
-    for protocol in PROTOCOLS {
-        let server = world.inbound(alpn(&["h2", "http/1.1"], world.server(&[protocol])));
-        let client = world.outbound(alpn(&["http/1.1", "h2"], world.client(&[protocol])));
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.has_extensions()) {
+        let server = world.inbound(alpn(&["h2", "http/1.1"], world.server_of(kind)));
+        let client = world.outbound(alpn(&["http/1.1", "h2"], world.client_of(kind)));
         let (c, s) = established(&*client, &*server);
         for side in [&c, &s] {
             let chosen = side.context.attributes().application_protocol().unwrap().protocol;
             assert_eq!(chosen.as_deref(), Some(&b"h2"[..]), "the server's preference decides");
         }
-        let client = world.outbound(alpn(&["imap"], world.client(&[protocol])));
+        let client = world.outbound(alpn(&["imap"], world.client_of(kind)));
         let (c, s) = handshake(&*client, &*server, usize::MAX);
         let (c, s) = (c.err().unwrap(), s.err().unwrap());
         assert_eq!(s.status(), SecStatus::SEC_E_APPLICATION_PROTOCOL_MISMATCH);
         assert!(s.message().contains("imap") && s.message().contains("h2 http/1.1"), "{s}");
         assert_eq!(c.status(), SecStatus::SEC_E_APPLICATION_PROTOCOL_MISMATCH, "the alert says it: {c}");
-        let client = world.outbound(world.client(&[protocol]));
+        let client = world.outbound(world.client_of(kind));
         let request =
             InitializeRequest { application_protocols: Some(vec![b"h2".to_vec()]), ..initialize_request() };
         let (c, _) = pair::run(
@@ -206,10 +207,9 @@ fn alpn_is_negotiated_or_refused_with_what_each_side_has() {
 #[test]
 fn a_client_certificate_is_required_optional_or_not_asked_for() {
     let world = World::default();
-    let alice = world.pki.client("alice").issue();
-    for protocol in PROTOCOLS {
-        let with =
-            SchannelConfig { certificates: vec![world.certificate(&alice)], ..world.client(&[protocol]) };
+    for kind in Kind::ALL {
+        let alice = kind.issue(world.pki.client("alice"));
+        let with = SchannelConfig { certificates: vec![world.certificate(&alice)], ..world.client_of(kind) };
         for (client_auth, has_certificate, expect_certificate, ok) in [
             (ClientAuth::None, true, false, true),
             (ClientAuth::Optional, true, true, true),
@@ -217,16 +217,15 @@ fn a_client_certificate_is_required_optional_or_not_asked_for() {
             (ClientAuth::Required, true, true, true),
             (ClientAuth::Required, false, false, false),
         ] {
-            let server = world.inbound(SchannelConfig { client_auth, ..world.server(&[protocol]) });
-            let client =
-                world.outbound(if has_certificate { with.clone() } else { world.client(&[protocol]) });
+            let server = world.inbound(SchannelConfig { client_auth, ..world.server_of(kind) });
+            let client = world.outbound(if has_certificate { with.clone() } else { world.client_of(kind) });
             let (_, s) = handshake(&*client, &*server, usize::MAX);
             match s {
                 Ok(s) => {
-                    assert!(ok, "{protocol:?} {client_auth:?}");
+                    assert!(ok, "{kind:?} {client_auth:?}");
                     let attributes = s.context.attributes();
                     let shown = attributes.remote_certificate();
-                    assert_eq!(shown.is_ok(), expect_certificate, "{protocol:?} {client_auth:?}");
+                    assert_eq!(shown.is_ok(), expect_certificate, "{kind:?} {client_auth:?}");
                     let ContextFlags::Acceptor(flags) = attributes.flags() else {
                         panic!("an acceptor's flags")
                     };
@@ -237,7 +236,7 @@ fn a_client_certificate_is_required_optional_or_not_asked_for() {
                     }
                 }
                 Err(error) => {
-                    assert!(!ok, "{protocol:?} {client_auth:?}: {error}");
+                    assert!(!ok, "{kind:?} {client_auth:?}: {error}");
                     assert_eq!(error.status(), SecStatus::SEC_E_NO_CREDENTIALS);
                     assert_eq!(error.setting(), Some("client-auth"));
                 }
@@ -249,60 +248,60 @@ fn a_client_certificate_is_required_optional_or_not_asked_for() {
 #[test]
 fn a_server_whose_application_judges_takes_any_certificate_and_still_insists_on_one() {
     let world = World::default();
-    let stranger = Pki::named("Somebody Else").client("mallory").issue();
-    let expired = world.pki.client("alice").expired().issue();
-    for protocol in PROTOCOLS {
-        let server = SchannelConfig { client_auth: ClientAuth::Required, ..world.server(&[protocol]) };
+    for kind in Kind::ALL {
+        let stranger = kind.issue(Pki::named("Somebody Else").client("mallory"));
+        let expired = kind.issue(world.pki.client("alice").expired());
+        let server = SchannelConfig { client_auth: ClientAuth::Required, ..world.server_of(kind) };
         let server = world.inbound(server);
         for shown in [&stranger, &expired] {
             let certificates = vec![world.certificate(shown)];
-            let client = world.outbound(SchannelConfig { certificates, ..world.client(&[protocol]) });
+            let client = world.outbound(SchannelConfig { certificates, ..world.client_of(kind) });
             let (_, s) = judged_by_the_application(&*client, &*server);
-            let attributes = s.unwrap_or_else(|e| panic!("{protocol:?}: {e}")).context.attributes();
+            let attributes = s.unwrap_or_else(|e| panic!("{kind:?}: {e}")).context.attributes();
             assert_eq!(attributes.remote_certificate().unwrap().leaf(), shown.leaf_der());
             let ContextFlags::Acceptor(flags) = attributes.flags() else { panic!("an acceptor's flags") };
             assert!(!flags.contains(AscRet::MUTUAL_AUTH), "nobody has verified it yet");
         }
-        let (_, s) = judged_by_the_application(&*world.outbound(world.client(&[protocol])), &*server);
-        assert_eq!(s.err().unwrap().status(), SecStatus::SEC_E_NO_CREDENTIALS, "{protocol:?}");
+        let (_, s) = judged_by_the_application(&*world.outbound(world.client_of(kind)), &*server);
+        assert_eq!(s.err().unwrap().status(), SecStatus::SEC_E_NO_CREDENTIALS, "{kind:?}");
     }
 }
 
 #[test]
 fn what_the_application_judged_is_resumed_only_where_it_judges_again() {
     let world = World::default();
-    let stranger = Pki::named("Somebody Else").client("mallory").issue();
-    for protocol in PROTOCOLS {
+    for kind in Kind::ALL {
+        let stranger = kind.issue(Pki::named("Somebody Else").client("mallory"));
         let server = SchannelConfig {
             client_auth: ClientAuth::Required,
             // So that the client shows it even where this package judges.
             send_ca_list: false,
-            ..world.server(&[protocol])
+            ..world.server_of(kind)
         };
         let server = world.inbound(server);
         let certificates = vec![world.certificate(&stranger)];
-        let client = world.outbound(SchannelConfig { certificates, ..world.client(&[protocol]) });
+        let client = world.outbound(SchannelConfig { certificates, ..world.client_of(kind) });
         for resumed in [false, true] {
             let (c, s) = judged_by_the_application(&*client, &*server);
             let (mut c, mut s) = (c.unwrap(), s.unwrap());
-            assert_eq!(s.context.attributes().session_info().unwrap().reconnect, resumed, "{protocol:?}");
+            assert_eq!(s.context.attributes().session_info().unwrap().reconnect, resumed, "{kind:?}");
             // The tickets of TLS 1.3 come with the first data.
             assert_eq!(send(&mut s, &mut c, b"data"), b"data");
         }
         let (_, s) = handshake(&*client, &*server, usize::MAX);
-        assert_eq!(s.err().unwrap().status(), SecStatus::SEC_E_UNTRUSTED_ROOT, "{protocol:?}");
+        assert_eq!(s.err().unwrap().status(), SecStatus::SEC_E_UNTRUSTED_ROOT, "{kind:?}");
     }
 }
 
 #[test]
 fn the_application_is_asked_for_a_certificate_only_when_the_server_wants_one() {
     let world = World::default();
-    let alice = world.pki.client("alice").issue();
-    let identity = CertificateIdentity {
-        chain: alice.chain_der().to_vec(),
-        private_key: Arc::new(Secret::new(alice.key_der().to_vec())),
-    };
-    for protocol in PROTOCOLS {
+    for kind in Kind::ALL {
+        let alice = kind.issue(world.pki.client("alice"));
+        let identity = CertificateIdentity {
+            chain: alice.chain_der().to_vec(),
+            private_key: Arc::new(Secret::new(alice.key_der().to_vec())),
+        };
         for chunk in [1, 7, 100, usize::MAX] {
             for (client_auth, answer, expected) in [
                 (ClientAuth::None, None, 0),
@@ -310,10 +309,10 @@ fn the_application_is_asked_for_a_certificate_only_when_the_server_wants_one() {
                 (ClientAuth::Optional, None, 1),
                 (ClientAuth::Required, Some(identity.clone()), 1),
             ] {
-                let server = world.inbound(SchannelConfig { client_auth, ..world.server(&[protocol]) });
+                let server = world.inbound(SchannelConfig { client_auth, ..world.server_of(kind) });
                 let client = world.outbound(SchannelConfig {
                     client_certificate: ClientCertificate::Ask,
-                    ..world.client(&[protocol])
+                    ..world.client_of(kind)
                 });
                 let mut asked = 0;
                 let (c, s) = pair::run(
@@ -324,13 +323,14 @@ fn the_application_is_asked_for_a_certificate_only_when_the_server_wants_one() {
                         let Question::ClientCertificate(ask) = question else { panic!("another question") };
                         asked += 1;
                         let request = ask.question();
-                        assert!(!request.signature_schemes.is_empty());
+                        let has_schemes = kind.protocol().version() >= 0x0303;
+                        assert_eq!(!request.signature_schemes.is_empty(), has_schemes);
                         assert_eq!(request.issuers.len(), 1, "send-ca-list names the root");
-                        assert_eq!(request.certificate_types.is_empty(), protocol == Protocol::Tls13);
+                        assert_eq!(request.certificate_types.is_empty(), kind == Kind::Tls13);
                         ask.answer(answer.clone());
                     },
                 );
-                let what = format!("{protocol:?} {client_auth:?} {chunk}");
+                let what = format!("{kind:?} {client_auth:?} {chunk}");
                 let (_c, s) = (
                     c.unwrap_or_else(|e| panic!("{what}: {e}")),
                     s.unwrap_or_else(|e| panic!("{what}: {e}")),
@@ -345,23 +345,23 @@ fn the_application_is_asked_for_a_certificate_only_when_the_server_wants_one() {
 #[test]
 fn where_the_application_chooses_the_certificate_it_is_asked_each_time_and_nothing_configured_is_shown() {
     let world = World::default();
-    let identity = |name: &str| {
-        let certificate = world.pki.client(name).issue();
+    let identity = |kind: Kind, name: &str| {
+        let certificate = kind.issue(world.pki.client(name));
         CertificateIdentity {
             chain: certificate.chain_der().to_vec(),
             private_key: Arc::new(Secret::new(certificate.key_der().to_vec())),
         }
     };
-    let configured = world.certificate(&world.pki.client("configured").issue());
-    for protocol in PROTOCOLS {
+    for kind in Kind::ALL {
+        let configured = world.certificate(&kind.issue(world.pki.client("configured")));
         let server =
-            world.inbound(SchannelConfig { client_auth: ClientAuth::Optional, ..world.server(&[protocol]) });
+            world.inbound(SchannelConfig { client_auth: ClientAuth::Optional, ..world.server_of(kind) });
         let client = world.outbound(SchannelConfig {
             client_certificate: ClientCertificate::Ask,
             certificates: vec![configured.clone()],
-            ..world.client(&[protocol])
+            ..world.client_of(kind)
         });
-        for answer in [Some(identity("alice")), Some(identity("bob")), None, None] {
+        for answer in [Some(identity(kind, "alice")), Some(identity(kind, "bob")), None, None] {
             let mut asked = 0;
             let (c, s) = pair::run(
                 client.initialize(&initialize_request()).unwrap(),
@@ -374,9 +374,9 @@ fn where_the_application_chooses_the_certificate_it_is_asked_each_time_and_nothi
                 },
             );
             let (mut c, mut s) = (c.ok().unwrap(), s.ok().unwrap());
-            assert_eq!(asked, 1, "{protocol:?}");
+            assert_eq!(asked, 1, "{kind:?}");
             let shown = s.context.attributes().remote_certificate().ok().map(|c| c.leaf().to_vec());
-            assert_eq!(shown, answer.map(|identity| identity.chain[0].clone()), "{protocol:?}");
+            assert_eq!(shown, answer.map(|identity| identity.chain[0].clone()), "{kind:?}");
             send(&mut s, &mut c, b"a ticket comes along");
         }
     }
@@ -417,24 +417,29 @@ fn a_question_that_is_not_answered_is_an_error_and_nothing_is_lost() {
 #[test]
 fn both_sides_agree_on_bindings_and_keying_material() {
     let world = World::default();
-    for protocol in PROTOCOLS {
-        let client = world.outbound(world.client(&[protocol]));
-        let server = world.inbound(world.server(&[protocol]));
+    for kind in Kind::ALL {
+        let client = world.outbound(world.client_of(kind));
+        let server = world.inbound(world.server_of(kind));
         for round in ["full", "resumed"] {
             let (mut c, mut s) = established(&*client, &*server);
             send(&mut s, &mut c, b"x");
             let (c, s) = (c.context.attributes(), s.context.attributes());
             assert_eq!(c.endpoint_bindings().unwrap(), s.endpoint_bindings().unwrap());
-            assert_eq!(c.exporter_bindings().unwrap(), s.exporter_bindings().unwrap());
-            match protocol {
-                Protocol::Tls12 | Protocol::Tls11 | Protocol::Tls10 | Protocol::Ssl30 => {
-                    assert_eq!(c.unique_bindings().unwrap(), s.unique_bindings().unwrap(), "{round}");
-                    assert_eq!(c.unique_bindings().unwrap().value().len(), 12);
-                }
-                Protocol::Tls13 => {
-                    let error = c.unique_bindings().unwrap_err();
+            if !kind.has_extensions() {
+                // Without extended master secret neither is safe.
+                for error in [c.exporter_bindings().unwrap_err(), c.unique_bindings().unwrap_err()] {
                     assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
                 }
+                assert!(c.keying_material(b"EXPORTER-test", None, 32).is_err());
+                continue;
+            }
+            assert_eq!(c.exporter_bindings().unwrap(), s.exporter_bindings().unwrap());
+            if kind == Kind::Tls13 {
+                let error = c.unique_bindings().unwrap_err();
+                assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+            } else {
+                assert_eq!(c.unique_bindings().unwrap(), s.unique_bindings().unwrap(), "{kind:?} {round}");
+                assert_eq!(c.unique_bindings().unwrap().value().len(), 12);
             }
             for context in [None, Some(&b""[..]), Some(b"context")] {
                 let one = c.keying_material(b"EXPORTER-test", context, 77).unwrap();
@@ -450,9 +455,12 @@ fn both_sides_agree_on_bindings_and_keying_material() {
 #[test]
 fn protocols_of_a_request_narrow_those_of_the_configuration() {
     let world = World::default();
-    let client = world.outbound(world.client(&PROTOCOLS));
-    let server = world.inbound(world.server(&PROTOCOLS));
-    for protocol in PROTOCOLS {
+    let client = world.outbound(world.client(&Protocol::ALL));
+    let server = world.inbound(SchannelConfig {
+        certificates: vec![world.certificate(&world.pki.server("localhost").rsa_2048().issue())],
+        ..world.server(&Protocol::ALL)
+    });
+    for protocol in Protocol::ALL {
         let request = InitializeRequest { protocols: Some(protocol.bits()), ..initialize_request() };
         let (c, _) = pair::run(
             client.initialize(&request).unwrap(),
@@ -477,8 +485,8 @@ fn protocols_of_a_request_narrow_those_of_the_configuration() {
 #[test]
 fn flags_that_come_back_are_those_that_the_connection_has() {
     let world = World::default();
-    let client = world.outbound(world.client(&PROTOCOLS));
-    let server = world.inbound(world.server(&PROTOCOLS));
+    let client = world.outbound(world.client(&Protocol::MODERN));
+    let server = world.inbound(world.server(&Protocol::MODERN));
     let request = InitializeRequest { flags: IscReq::USE_SUPPLIED_CREDS, ..initialize_request() };
     let (c, _) = pair::run(
         client.initialize(&request).unwrap(),
@@ -498,9 +506,9 @@ fn flags_that_come_back_are_those_that_the_connection_has() {
 #[test]
 fn close_notify_ends_each_direction_on_its_own() {
     let world = World::default();
-    for protocol in PROTOCOLS {
-        let client = world.outbound(world.client(&[protocol]));
-        let server = world.inbound(world.server(&[protocol]));
+    for kind in Kind::ALL {
+        let client = world.outbound(world.client_of(kind));
+        let server = world.inbound(world.server_of(kind));
         let (mut c, mut s) = established(&*client, &*server);
         let goodbye = c.context.apply_control_token(&ControlToken::Shutdown).unwrap();
         assert!(c.context.apply_control_token(&ControlToken::Shutdown).unwrap().is_empty(), "said once");
@@ -517,9 +525,17 @@ fn close_notify_ends_each_direction_on_its_own() {
 #[test]
 fn the_key_log_gets_the_lines_that_an_analyser_reads() {
     let world = World::default();
-    let server = world.inbound(world.server(&PROTOCOLS));
-    let client = world
-        .outbound(SchannelConfig { key_log: Some("keys".to_owned()), ..world.client(&[Protocol::Tls13]) });
+    let server = world.inbound(world.server(&Protocol::MODERN));
+    let keys = || Some("keys".to_owned());
+    for kind in Kind::LEGACY {
+        world.memory.key_log.lock().unwrap().clear();
+        let server = world.inbound(SchannelConfig { key_log: keys(), ..world.server_of(kind) });
+        established(&*world.outbound(world.client_of(kind)), &*server);
+        let log = world.memory.key_log.lock().unwrap().clone();
+        let lengths: Vec<usize> = log.trim_end().split(' ').map(str::len).collect();
+        assert_eq!(lengths, ["CLIENT_RANDOM".len(), 64, 96], "{kind:?}: {log}");
+    }
+    let client = world.outbound(SchannelConfig { key_log: keys(), ..world.client(&[Protocol::Tls13]) });
     established(&*client, &*server);
     let log = world.memory.key_log.lock().unwrap().clone();
     for label in ["CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0", "EXPORTER_SECRET"] {

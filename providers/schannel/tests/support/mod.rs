@@ -22,7 +22,7 @@ use sspi_core::{
     IscReq, Question, SecurityPackage,
 };
 use test_support::pair::{self, Established, Outcome};
-use test_support::{FixedClock, Pki, TestCertificate};
+use test_support::{CertificateBuilder, FixedClock, Pki, TestCertificate};
 
 /// Files that exist only here.
 #[derive(Default)]
@@ -49,6 +49,59 @@ impl Materials for Memory {
 
     fn key_log(&self, _reference: &str, line: &str) {
         self.key_log.lock().unwrap().push_str(line);
+    }
+}
+
+/// A protocol in the hands of one of the backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Tls13,
+    Tls12,
+    /// TLS 1.2 with suites that rustls has not.
+    Tls12Cbc,
+    Tls11,
+    Tls10,
+    Ssl30,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] =
+        [Self::Tls13, Self::Tls12, Self::Tls12Cbc, Self::Tls11, Self::Tls10, Self::Ssl30];
+
+    /// Those of the engine.
+    pub const LEGACY: [Self; 4] = [Self::Tls12Cbc, Self::Tls11, Self::Tls10, Self::Ssl30];
+
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Self::Tls13 => Protocol::Tls13,
+            Self::Tls12 | Self::Tls12Cbc => Protocol::Tls12,
+            Self::Tls11 => Protocol::Tls11,
+            Self::Tls10 => Protocol::Tls10,
+            Self::Ssl30 => Protocol::Ssl30,
+        }
+    }
+
+    pub fn suites(self) -> Vec<String> {
+        let names: &[&str] = match self {
+            Self::Tls12Cbc => {
+                &["TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"]
+            }
+            _ => &[],
+        };
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// Hellos of SSL 3.0 have no extensions: no names, no application protocols, no extended master secret.
+    pub fn has_extensions(self) -> bool {
+        self != Self::Ssl30
+    }
+
+    /// A certificate that the protocol can use, of either kind where it has both.
+    pub fn issue(self, builder: CertificateBuilder) -> TestCertificate {
+        match self {
+            Self::Tls11 | Self::Ssl30 => builder.rsa_2048().issue(),
+            Self::Tls13 | Self::Tls12 | Self::Tls12Cbc | Self::Tls10 => builder.issue(),
+        }
     }
 }
 
@@ -103,6 +156,18 @@ impl World {
             certificates: vec![self.certificate(&self.pki.server("localhost").issue())],
             client_roots: vec!["root.pem".to_owned()],
             ..Default::default()
+        }
+    }
+
+    pub fn client_of(&self, kind: Kind) -> SchannelConfig {
+        SchannelConfig { suites: kind.suites(), ..self.client(&[kind.protocol()]) }
+    }
+
+    pub fn server_of(&self, kind: Kind) -> SchannelConfig {
+        SchannelConfig {
+            suites: kind.suites(),
+            certificates: vec![self.certificate(&kind.issue(self.pki.server("localhost")))],
+            ..self.server(&[kind.protocol()])
         }
     }
 
