@@ -73,14 +73,10 @@ impl Options {
     /// # Errors
     /// We have none of them.
     pub(crate) fn protocols(&self) -> Result<Vec<Protocol>, Stop> {
-        let wire = |protocol: &Protocol| match protocol {
-            Protocol::Tls13 => 0x0304,
-            Protocol::Tls12 => 0x0303,
-        };
         let range = self.min_version.unwrap_or(0)..=self.max_version.unwrap_or(u16::MAX);
-        let left: Vec<Protocol> = Protocol::ALL
+        let left: Vec<Protocol> = Protocol::MODERN
             .into_iter()
-            .filter(|protocol| range.contains(&wire(protocol)) && !self.excluded.contains(protocol))
+            .filter(|protocol| range.contains(&protocol.version()) && !self.excluded.contains(protocol))
             .collect();
         if left.is_empty() {
             return Err(Stop::unimplemented("the flags leave no protocol that this stack has"));
@@ -371,7 +367,7 @@ mod tests {
         assert_eq!((command.initial.port, command.resume.port, command.retry.port), (443, 443, 443));
         assert_eq!(command.initial.protocols().unwrap(), [Protocol::Tls12]);
         assert_eq!(command.resume.protocols().unwrap(), [Protocol::Tls12]);
-        assert_eq!(command.retry.protocols().unwrap(), Protocol::ALL);
+        assert_eq!(command.retry.protocols().unwrap(), Protocol::MODERN);
         assert!(!command.resume.expect_session_miss && command.retry.expect_session_miss);
     }
 
@@ -418,7 +414,7 @@ mod tests {
             assert!(matches!(options.protocols(), Err(Stop::Unimplemented(_))), "{arguments:?}");
         }
         let options = parse(&["-min-version", "769", "-no-ssl3"]).unwrap().initial;
-        assert_eq!(options.protocols().unwrap(), Protocol::ALL);
+        assert_eq!(options.protocols().unwrap(), Protocol::MODERN);
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn available() -> bool {
 fn version(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Tls13 => "-tls1_3",
-        Protocol::Tls12 => "-tls1_2",
+        _ => "-tls1_2",
     }
 }
 

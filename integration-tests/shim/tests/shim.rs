@@ -424,7 +424,7 @@ fn what_was_negotiated_is_compared_with_what_is_expected() {
     everywhere(|runner, shim_is_server, protocol| {
         let suite = match protocol {
             Protocol::Tls13 => "4866",
-            Protocol::Tls12 => "49196",
+            _ => "49196",
         };
         for (flag, right, wrong) in [("-expect-curve-id", "29", "23"), ("-expect-cipher-aes", suite, "47")] {
             for (value, succeeds) in [(right, true), (wrong, false)] {

@@ -80,7 +80,7 @@ impl Setup {
     /// This version only.
     pub fn version(mut self, version: impl Into<Option<Version>>) -> Self {
         self.config.protocols = match version.into() {
-            None => Protocol::ALL.to_vec(),
+            None => Protocol::MODERN.to_vec(),
             Some(version) => protocol(version).into_iter().collect(),
         };
         self

@@ -35,7 +35,7 @@ const SHIM_ID: u64 = 0x0102_0304_0506_0708;
 pub fn only(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Tls13 => "-no-tls12",
-        Protocol::Tls12 => "-no-tls13",
+        _ => "-no-tls13",
     }
 }
 
