@@ -10,6 +10,7 @@
 //! Spec: RC4, DES, RC2, IDEA, AES; CBC (the mode).
 
 mod cbc;
+mod des;
 mod rc4;
 
 use std::error::Error;

@@ -9,12 +9,12 @@
 //! | [`hkdf`] | HKDF and the labels of TLS 1.3 | RFC 5869, RFC 8446 section 7.1 |
 //! | [`tls_prf`] | P_hash and the PRFs of TLS 1.0 and TLS 1.2 | RFC 2246 section 5, RFC 5246 section 5 |
 //! | [`aead`] | AES-GCM, ChaCha20-Poly1305 | NIST SP 800-38D, RFC 8439 |
-//! | [`cipher`] | RC4; DES, 3DES, RC2, IDEA and AES in CBC mode | RFC 6229, FIPS 46-3, RFC 2268, FIPS 197, NIST SP 800-38A |
-//! | [`constant_time`] | comparing, choosing and copying that tells nothing by its time | |
 //! | [`rsa`], [`dsa`], [`ecdsa`], [`ed25519`] | signatures; encryption with RSA | RFC 8017, FIPS 186-4, RFC 8032 |
 //! | [`dh`], [`ecdh`] | key agreement | RFC 2631, RFC 7919, RFC 8422, RFC 7748 |
 //! | [`public_key`], [`private_key`] | keys of any kind, from DER | RFC 5280, RFC 5958 |
 //! | [`signature`] | the names of signature schemes, and how signatures fail | RFC 5246 section 7.4.1.4.1 |
+//! | [`cipher`] | RC4; DES, 3DES, RC2, IDEA and AES in CBC mode | RFC 6229, FIPS 46-3, RFC 2268, FIPS 197, NIST SP 800-38A |
+//! | [`constant_time`] | comparing, choosing and copying that tells nothing by its time | |
 //! | [`random`] | the seam for randomness, and the system's | |
 //!
 //! # Secrets

@@ -88,5 +88,10 @@ pub(crate) const DSA: &str = include_str!("../testdata/dsa.txt");
 pub(crate) const EC: &str = include_str!("../testdata/ec.txt");
 
 /// The hashes under the names that `testdata` gives them.
-pub(crate) const HASHES: [(&str, Hash); 4] =
-    [("sha1", Hash::Sha1), ("sha256", Hash::Sha256), ("sha384", Hash::Sha384), ("sha512", Hash::Sha512)];
+pub(crate) const HASHES: [(&str, Hash); 5] = [
+    ("md5", Hash::Md5),
+    ("sha1", Hash::Sha1),
+    ("sha256", Hash::Sha256),
+    ("sha384", Hash::Sha384),
+    ("sha512", Hash::Sha512),
+];

@@ -1,5 +1,6 @@
 //! `demo`: a server and a client against each other over a real socket, for everything that is configured.
 
+mod plan;
 mod run;
 
 use clap::Args;
@@ -7,28 +8,38 @@ use opensspi::{ExitClass, LogConfig, Protocol};
 use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;
 
-use self::run::{Case, Run};
+use self::plan::Plan;
+use self::run::{Case, Kind, Outcome, Run};
 use crate::exit::Failure;
 use crate::legs;
 use crate::logging;
 use crate::print::{Channel, Printer, Style, thousands};
 use crate::recording::Direction;
-use crate::settings::Settings;
+use crate::settings::{Settings, absolute, client_auth};
 
 /// The arguments of `demo`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The server's certificate is made in memory, and the client pins it: nothing needs to be set up. What a configuration says
-about protocols, suites, application protocols and resumption is used; its certificates and roots are not.
+Without a configuration nothing needs to be set up: the server's certificate is made in memory, and the client pins it.
+
+A configuration's certificates are the server's, its roots and pins the client's. Where the server asks for certificates the
+demo makes one for the client, and connects without it, too. What of a configuration cannot be used is said.
 
 Examples:
   opensspi demo
   opensspi demo --bytes 268435456
   opensspi demo --protocols tls1.3 --suites TLS_CHACHA20_POLY1305_SHA256
+  opensspi demo --cert server.pem --key server.key --ca company-ca.pem --client-auth required
   opensspi demo --config opensspi.toml --json")]
 pub(crate) struct Demo {
     #[command(flatten)]
     settings: Settings,
+    /// Whose certificates the client trusts (PEM), in place of the configured roots and pins; several may be given.
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<String>,
+    /// Whether the server asks for certificates: none, optional or required.
+    #[arg(long, value_name = "WHEN")]
+    client_auth: Option<String>,
     /// How much data is sent through each connection for the throughput figure.
     #[arg(long, value_name = "N", default_value_t = 64 << 20)]
     bytes: u64,
@@ -41,9 +52,17 @@ impl Demo {
             .enable_all()
             .build()
             .map_err(|error| Failure::network("the runtime cannot start", &error))?;
-        let runs = runtime.block_on(self.all(printer))?;
+        let (plan, protocols) = self.plan()?;
+        for note in &plan.notes {
+            printer.line(Channel::Out, format_args!("note: {note}"));
+        }
+        if !plan.notes.is_empty() {
+            printer.line(Channel::Out, "");
+        }
+        let runs = runtime.block_on(self.all(printer, &plan, &protocols))?;
         printer.object(&json!({
             "ok": runs.iter().all(|run| run.result.is_ok()),
+            "notes": plan.notes,
             "connections": runs.iter().map(object).collect::<Vec<_>>(),
         }));
         table(printer, &runs);
@@ -59,20 +78,33 @@ impl Demo {
         }
     }
 
-    async fn all(&self, printer: &Printer) -> Result<Vec<Run>, Failure> {
-        let configuration = self.settings.configuration()?;
+    fn plan(&self) -> Result<(Plan, Vec<Protocol>), Failure> {
+        let mut configuration = self.settings.configuration()?;
+        let schannel = &mut configuration.config.schannel;
+        if !self.ca.is_empty() {
+            schannel.roots = self.ca.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
+            schannel.pins.clear();
+        }
+        if let Some(mode) = &self.client_auth {
+            schannel.client_auth = client_auth(mode)?;
+        }
+        let protocols = schannel.protocols.clone();
+        if protocols.is_empty() {
+            return Err(Failure::usage(
+                "no protocol is configured: there is nothing to show (setting: protocols)",
+            ));
+        }
+        Ok((Plan::new(configuration)?, protocols))
+    }
+
+    async fn all(&self, printer: &Printer, plan: &Plan, protocols: &[Protocol]) -> Result<Vec<Run>, Failure> {
         let mut runs = Vec::new();
-        for protocol in configuration.config.schannel.protocols.clone() {
-            let case = Case::new(&configuration.config, protocol, self.bytes)?;
+        for protocol in protocols {
+            let case = Case::new(plan, *protocol, self.bytes)?;
             for run in case.run().await {
                 describe(printer, &run);
                 runs.push(run);
             }
-        }
-        if runs.is_empty() {
-            return Err(Failure::usage(
-                "no protocol is configured: there is nothing to show (setting: protocols)",
-            ));
         }
         Ok(runs)
     }
@@ -84,8 +116,13 @@ fn protocol_name(protocol: Protocol) -> String {
 }
 
 fn title(run: &Run) -> String {
-    let kind = if run.is_second { "resumed" } else { "full" };
-    format!("{} · {} · {kind}", run.package, protocol_name(run.protocol))
+    let certificate = match run.shows_certificate {
+        None => "",
+        Some(true) => " · with a client certificate",
+        Some(false) => " · without a client certificate",
+    };
+    let kind = if run.kind == Kind::Resumed { "resumed" } else { "full" };
+    format!("{} · {} · {kind}{certificate}", run.package, protocol_name(run.protocol))
 }
 
 /// One connection, leg by leg.
@@ -102,7 +139,11 @@ fn describe(printer: &Printer, run: &Run) {
         printer.line(channel, format_args!("  {arrow}  {bytes:>7} bytes  {names}"));
     }
     match &run.result {
-        Ok(outcome) => {
+        Ok(Outcome::Refused(why)) => {
+            let refused = printer.styled(channel, Style::Green, "refused, as it should be");
+            printer.line(channel, format_args!("  {refused}: {why}"));
+        }
+        Ok(Outcome::Made(outcome)) => {
             outcome.summary.print(printer, channel);
             let handshake = format!("{:.2} ms", outcome.handshake.as_secs_f64() * 1_000.0);
             printer.field(channel, "handshake", handshake);
@@ -127,9 +168,13 @@ fn table(printer: &Printer, runs: &[Run]) {
     );
     printer.line(channel, printer.styled(channel, Style::Bold, head));
     for run in runs {
-        let session = if run.is_second { "resumed" } else { "full" };
+        let session = run.kind.name();
         let (cipher, handshake, throughput, result) = match &run.result {
-            Ok(outcome) => (
+            Ok(Outcome::Refused(_)) => {
+                let refused = printer.styled(channel, Style::Green, "✓ refused");
+                (String::new(), String::new(), String::new(), refused)
+            }
+            Ok(Outcome::Made(outcome)) => (
                 outcome.summary.negotiated.cipher.clone().unwrap_or_default(),
                 format!("{:.2} ms", outcome.handshake.as_secs_f64() * 1_000.0),
                 rate(outcome.rate()),
@@ -164,12 +209,14 @@ fn object(run: &Run) -> Value {
     let mut object = json!({
         "package": run.package,
         "protocol": protocol_name(run.protocol),
-        "session": if run.is_second { "resumed" } else { "full" },
+        "session": if run.kind == Kind::Resumed { "resumed" } else { "full" },
+        "client_certificate": run.shows_certificate,
         "legs": legs,
         "ok": run.result.is_ok(),
     });
     let details = match &run.result {
-        Ok(outcome) => json!({
+        Ok(Outcome::Refused(why)) => json!({ "refused": why }),
+        Ok(Outcome::Made(outcome)) => json!({
             "negotiated": outcome.summary.object(),
             "handshake_ms": outcome.handshake.as_secs_f64() * 1_000.0,
             "bytes": outcome.bytes,

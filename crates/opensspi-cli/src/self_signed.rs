@@ -21,6 +21,8 @@ pub(crate) struct SelfSigned {
     pub(crate) identity: CertificateIdentity,
     /// SHA-256 of the certificate in hexadecimal: what a client pins.
     pub(crate) pin: String,
+    /// The certificate in PEM.
+    pub(crate) pem: String,
 }
 
 impl SelfSigned {
@@ -48,6 +50,6 @@ impl SelfSigned {
         let summary = CertificateSummary::from_der(&der).map_err(|error| failed(&error))?;
         let identity =
             CertificateIdentity { chain: vec![der], private_key: Arc::new(Secret::new(key.serialize_der())) };
-        Ok(Self { identity, pin: hex(&summary.sha256) })
+        Ok(Self { identity, pin: hex(&summary.sha256), pem: certificate.pem() })
     }
 }

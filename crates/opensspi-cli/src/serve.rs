@@ -21,7 +21,7 @@ use crate::exit::Failure;
 use crate::logging;
 use crate::print::{Channel, Printer, Style, thousands};
 use crate::self_signed::SelfSigned;
-use crate::settings::{Configuration, Settings, absolute, unknown};
+use crate::settings::{Configuration, Settings, absolute, client_auth};
 
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
@@ -91,10 +91,7 @@ impl Serve {
         let mut configuration = self.settings.configuration()?;
         let schannel = &mut configuration.config.schannel;
         match self.client_auth.as_deref() {
-            Some("none") => schannel.client_auth = ClientAuth::None,
-            Some("optional") => schannel.client_auth = ClientAuth::Optional,
-            Some("required") => schannel.client_auth = ClientAuth::Required,
-            Some(other) => return Err(unknown("client-auth mode", other, &["none", "optional", "required"])),
+            Some(mode) => schannel.client_auth = client_auth(mode)?,
             None if !self.client_ca.is_empty() => schannel.client_auth = ClientAuth::Required,
             None => {}
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use opensspi::sspi_core::CertificateIdentity;
-use opensspi::{Builder, CertificateConfig, Config, Protocol, Revocation, Sspi};
+use opensspi::{Builder, CertificateConfig, ClientAuth, Config, Protocol, Revocation, Sspi};
 
 use crate::exit::Failure;
 
@@ -142,6 +142,16 @@ fn protocol(name: &str) -> Result<Protocol, Failure> {
         .into_iter()
         .find(named)
         .ok_or_else(|| unknown("protocol", name, &Protocol::ALL.map(Protocol::name)))
+}
+
+/// The way of that name in which a server asks for certificates.
+pub(crate) fn client_auth(name: &str) -> Result<ClientAuth, Failure> {
+    match name {
+        "none" => Ok(ClientAuth::None),
+        "optional" => Ok(ClientAuth::Optional),
+        "required" => Ok(ClientAuth::Required),
+        _ => Err(unknown("client-auth mode", name, &["none", "optional", "required"])),
+    }
 }
 
 fn revocation(name: &str) -> Result<Revocation, Failure> {

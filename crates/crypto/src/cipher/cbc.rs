@@ -6,15 +6,15 @@ use std::fmt::{self, Debug, Formatter};
 
 use ::aes::{Aes128, Aes256};
 use ::cbc::cipher::{
-    Array, Block, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit,
-    IvState, KeyInit,
+    Array, Block, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser,
+    InnerIvInit, IvState, KeyInit,
 };
 use ::cbc::{Decryptor, Encryptor};
-use ::des::{Des, TdesEde3};
 use idea::Idea;
 use rc2::Rc2;
 use zeroize::Zeroize;
 
+use super::des::Des;
 use super::{BlockCipher, KeyError, LengthError};
 use crate::hash::HashContext;
 
@@ -22,7 +22,7 @@ use crate::hash::HashContext;
 ///
 /// Each block is combined with the ciphertext before it, across calls: a record that has its own initialization
 /// vector begins with [`set_iv`](Self::set_iv).
-pub struct CbcEncryptor(Cbc);
+pub struct CbcEncryptor(Cbc<EncryptionKey>);
 
 impl CbcEncryptor {
     /// `cipher` with `key` and `iv`, which have the lengths of the cipher's key and block.
@@ -31,7 +31,7 @@ impl CbcEncryptor {
     ///
     /// [`KeyError`].
     pub fn new(cipher: BlockCipher, key: &[u8], iv: &[u8]) -> Result<Self, KeyError> {
-        Cbc::new(cipher, key, iv).map(Self)
+        Cbc::new(cipher, EncryptionKey::expand, key, iv).map(Self)
     }
 
     /// The length of a block, in bytes.
@@ -56,13 +56,14 @@ impl CbcEncryptor {
     /// [`LengthError`]; nothing is then encrypted.
     pub fn encrypt(&mut self, data: &mut [u8]) -> Result<(), LengthError> {
         self.0.check_length(data.len())?;
+        let chained = &mut self.0.chained;
         match &self.0.key {
-            Key::Des(key) => encrypt(key, &mut self.0.chained, data),
-            Key::TripleDes(key) => encrypt(key, &mut self.0.chained, data),
-            Key::Rc2(key) => encrypt(key, &mut self.0.chained, data),
-            Key::Aes128(key) => encrypt(&**key, &mut self.0.chained, data),
-            Key::Aes256(key) => encrypt(&**key, &mut self.0.chained, data),
-            Key::Idea(key) => encrypt(key, &mut self.0.chained, data),
+            EncryptionKey::Des(key) => encrypt_des(key, chained, data),
+            EncryptionKey::TripleDes(key) => encrypt_des(key, chained, data),
+            EncryptionKey::Rc2(key) => encrypt(key, chained, data),
+            EncryptionKey::Aes128(key) => encrypt(&**key, chained, data),
+            EncryptionKey::Aes256(key) => encrypt(&**key, chained, data),
+            EncryptionKey::Idea(key) => encrypt(key, chained, data),
         }
         Ok(())
     }
@@ -88,7 +89,7 @@ impl Debug for CbcEncryptor {
 ///
 /// Each block is combined with the ciphertext before it, across calls: a record that has its own initialization
 /// vector begins with [`set_iv`](Self::set_iv).
-pub struct CbcDecryptor(Cbc);
+pub struct CbcDecryptor(Cbc<DecryptionKey>);
 
 impl CbcDecryptor {
     /// `cipher` with `key` and `iv`, which have the lengths of the cipher's key and block.
@@ -97,7 +98,7 @@ impl CbcDecryptor {
     ///
     /// [`KeyError`].
     pub fn new(cipher: BlockCipher, key: &[u8], iv: &[u8]) -> Result<Self, KeyError> {
-        Cbc::new(cipher, key, iv).map(Self)
+        Cbc::new(cipher, DecryptionKey::expand, key, iv).map(Self)
     }
 
     /// The length of a block, in bytes.
@@ -122,13 +123,14 @@ impl CbcDecryptor {
     /// [`LengthError`]; nothing is then decrypted.
     pub fn decrypt(&mut self, data: &mut [u8]) -> Result<(), LengthError> {
         self.0.check_length(data.len())?;
+        let chained = &mut self.0.chained;
         match &self.0.key {
-            Key::Des(key) => decrypt(key, &mut self.0.chained, data),
-            Key::TripleDes(key) => decrypt(key, &mut self.0.chained, data),
-            Key::Rc2(key) => decrypt(key, &mut self.0.chained, data),
-            Key::Aes128(key) => decrypt(&**key, &mut self.0.chained, data),
-            Key::Aes256(key) => decrypt(&**key, &mut self.0.chained, data),
-            Key::Idea(key) => decrypt(key, &mut self.0.chained, data),
+            DecryptionKey::Des(key) => decrypt_des(key, chained, data),
+            DecryptionKey::TripleDes(key) => decrypt_des(key, chained, data),
+            DecryptionKey::Rc2(key) => decrypt(key, chained, data),
+            DecryptionKey::Aes128(key) => decrypt(&**key, chained, data),
+            DecryptionKey::Aes256(key) => decrypt(&**key, chained, data),
+            DecryptionKey::Idea(key) => decrypt(key, chained, data),
         }
         Ok(())
     }
@@ -141,46 +143,29 @@ impl Debug for CbcDecryptor {
 }
 
 /// What both directions have.
-struct Cbc {
+struct Cbc<K> {
     cipher: BlockCipher,
-    key: Key,
+    key: K,
     /// The last block of ciphertext, or the initialization vector, in the first bytes.
-    chained: [u8; MAX_BLOCK_LEN],
+    chained: Chained,
 }
+
+/// As long as the longest block.
+type Chained = [u8; MAX_BLOCK_LEN];
 
 /// The longest block of a [`BlockCipher`], in bytes.
 const MAX_BLOCK_LEN: usize = 16;
 
-/// An expanded key.
-enum Key {
-    Des(Des),
-    TripleDes(TdesEde3),
-    Rc2(Rc2),
-    Aes128(Box<Aes128>),
-    Aes256(Box<Aes256>),
-    Idea(Idea),
-}
-
-impl Key {
-    /// `None` if `key` has another length than the cipher's.
-    fn expand(cipher: BlockCipher, key: &[u8]) -> Option<Self> {
-        match cipher {
-            BlockCipher::Des => Des::new_from_slice(key).map(Self::Des).ok(),
-            BlockCipher::TripleDes => TdesEde3::new_from_slice(key).map(Self::TripleDes).ok(),
-            BlockCipher::Rc2 if key.len() != cipher.key_len() => None,
-            BlockCipher::Rc2 => Some(Self::Rc2(Rc2::new_with_eff_key_len(key, 128))),
-            BlockCipher::Aes128 => Aes128::new_from_slice(key).map(|key| Self::Aes128(Box::new(key))).ok(),
-            BlockCipher::Aes256 => Aes256::new_from_slice(key).map(|key| Self::Aes256(Box::new(key))).ok(),
-            BlockCipher::Idea => Idea::new_from_slice(key).map(Self::Idea).ok(),
-        }
-    }
-}
-
-impl Cbc {
-    fn new(cipher: BlockCipher, key: &[u8], iv: &[u8]) -> Result<Self, KeyError> {
+impl<K> Cbc<K> {
+    fn new(
+        cipher: BlockCipher,
+        expand: impl Fn(BlockCipher, &[u8]) -> Option<K>,
+        key: &[u8],
+        iv: &[u8],
+    ) -> Result<Self, KeyError> {
         let key_len = cipher.key_len();
         let length_error = KeyError::KeyLength { length: key.len(), min: key_len, max: key_len };
-        let key = Key::expand(cipher, key).ok_or(length_error)?;
+        let key = (key.len() == key_len).then(|| expand(cipher, key)).flatten().ok_or(length_error)?;
         let mut cbc = Self { cipher, key, chained: [0; MAX_BLOCK_LEN] };
         cbc.set_iv(iv)?;
         Ok(cbc)
@@ -203,25 +188,113 @@ impl Cbc {
     }
 }
 
-impl Drop for Cbc {
+impl<K> Drop for Cbc<K> {
     fn drop(&mut self) {
         self.chained.zeroize();
     }
 }
 
-fn encrypt<C: BlockCipherEncrypt>(cipher: &C, chained: &mut [u8; MAX_BLOCK_LEN], data: &mut [u8]) {
+/// A key, expanded to encrypt.
+enum EncryptionKey {
+    Des(Des<1>),
+    TripleDes(Des<3>),
+    Rc2(Rc2),
+    Aes128(Box<Aes128>),
+    Aes256(Box<Aes256>),
+    Idea(Idea),
+}
+
+impl EncryptionKey {
+    /// `None` if `key` has another length than the cipher's.
+    fn expand(cipher: BlockCipher, key: &[u8]) -> Option<Self> {
+        match cipher {
+            BlockCipher::Des => Some(Self::Des(Des::encrypting(key.as_chunks().0.try_into().ok()?))),
+            BlockCipher::TripleDes => {
+                Some(Self::TripleDes(Des::encrypting(key.as_chunks().0.try_into().ok()?)))
+            }
+            BlockCipher::Rc2 => Some(Self::Rc2(Rc2::new_with_eff_key_len(key, RC2_EFFECTIVE_BITS))),
+            BlockCipher::Aes128 => Aes128::new_from_slice(key).map(|key| Self::Aes128(Box::new(key))).ok(),
+            BlockCipher::Aes256 => Aes256::new_from_slice(key).map(|key| Self::Aes256(Box::new(key))).ok(),
+            BlockCipher::Idea => Idea::new_from_slice(key).map(Self::Idea).ok(),
+        }
+    }
+}
+
+/// A key, expanded to decrypt.
+enum DecryptionKey {
+    Des(Des<1>),
+    TripleDes(Des<3>),
+    Rc2(Rc2),
+    Aes128(Box<Aes128>),
+    Aes256(Box<Aes256>),
+    Idea(Idea),
+}
+
+impl DecryptionKey {
+    /// `None` if `key` has another length than the cipher's.
+    fn expand(cipher: BlockCipher, key: &[u8]) -> Option<Self> {
+        match cipher {
+            BlockCipher::Des => Some(Self::Des(Des::decrypting(key.as_chunks().0.try_into().ok()?))),
+            BlockCipher::TripleDes => {
+                Some(Self::TripleDes(Des::decrypting(key.as_chunks().0.try_into().ok()?)))
+            }
+            BlockCipher::Rc2 => Some(Self::Rc2(Rc2::new_with_eff_key_len(key, RC2_EFFECTIVE_BITS))),
+            BlockCipher::Aes128 => Aes128::new_from_slice(key).map(|key| Self::Aes128(Box::new(key))).ok(),
+            BlockCipher::Aes256 => Aes256::new_from_slice(key).map(|key| Self::Aes256(Box::new(key))).ok(),
+            BlockCipher::Idea => Idea::new_from_slice(key).map(Self::Idea).ok(),
+        }
+    }
+}
+
+/// The effective length of the keys of RC2, in bits; the shorter keys of export ciphers are stretched before.
+const RC2_EFFECTIVE_BITS: usize = 128;
+
+/// How many blocks of DES are decrypted at once. Those of CBC depend on each other only to encrypt.
+const DES_BLOCKS: usize = 4;
+
+fn encrypt_des<const STAGES: usize>(key: &Des<STAGES>, chained: &mut Chained, data: &mut [u8]) {
+    let Some(chained) = chained.first_chunk_mut() else { return };
+    let mut last = u64::from_be_bytes(*chained);
+    for block in data.as_chunks_mut().0 {
+        [last] = key.apply([u64::from_be_bytes(*block) ^ last]);
+        *block = last.to_be_bytes();
+    }
+    *chained = last.to_be_bytes();
+}
+
+fn decrypt_des<const STAGES: usize>(key: &Des<STAGES>, chained: &mut Chained, data: &mut [u8]) {
+    let Some(chained) = chained.first_chunk_mut() else { return };
+    let mut last = u64::from_be_bytes(*chained);
+    let (groups, rest) = data.as_chunks_mut().0.as_chunks_mut::<DES_BLOCKS>();
+    for group in groups {
+        let ciphertext = group.map(u64::from_be_bytes);
+        for ((block, plaintext), ciphertext) in group.iter_mut().zip(key.apply(ciphertext)).zip(ciphertext) {
+            *block = (plaintext ^ last).to_be_bytes();
+            last = ciphertext;
+        }
+    }
+    for block in rest {
+        let ciphertext = u64::from_be_bytes(*block);
+        let [plaintext] = key.apply([ciphertext]);
+        *block = (plaintext ^ last).to_be_bytes();
+        last = ciphertext;
+    }
+    *chained = last.to_be_bytes();
+}
+
+fn encrypt<C: BlockCipherEncrypt>(cipher: &C, chained: &mut Chained, data: &mut [u8]) {
     let mut encryptor = Encryptor::inner_iv_init(cipher, &first_block::<C>(chained));
     encryptor.encrypt_blocks(Array::slice_as_chunks_mut(data).0);
     chained.iter_mut().zip(encryptor.iv_state()).for_each(|(to, from)| *to = from);
 }
 
-fn decrypt<C: BlockCipherDecrypt>(cipher: &C, chained: &mut [u8; MAX_BLOCK_LEN], data: &mut [u8]) {
+fn decrypt<C: BlockCipherDecrypt>(cipher: &C, chained: &mut Chained, data: &mut [u8]) {
     let mut decryptor = Decryptor::inner_iv_init(cipher, &first_block::<C>(chained));
     decryptor.decrypt_blocks(Array::slice_as_chunks_mut(data).0);
     chained.iter_mut().zip(decryptor.iv_state()).for_each(|(to, from)| *to = from);
 }
 
-fn first_block<C: ::cbc::cipher::BlockSizeUser>(chained: &[u8; MAX_BLOCK_LEN]) -> Block<C> {
+fn first_block<C: BlockSizeUser>(chained: &Chained) -> Block<C> {
     let mut block = Block::<C>::default();
     block.iter_mut().zip(chained).for_each(|(to, from)| *to = *from);
     block

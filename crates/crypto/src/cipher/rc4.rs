@@ -1,19 +1,19 @@
-//! The stream cipher RC4.
+//! The stream cipher RC4, alone and interleaved with MD5.
 //!
 //! Spec: RC4.
 
 use std::fmt::{self, Debug, Formatter};
 
-use ::rc4::{KeyInit as _, StreamCipher as _};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::KeyError;
-use crate::hash::HashContext;
+use crate::hash::{Blocks, HashContext, Md5, State, md5};
 
 /// RC4 with a key: the state of its keystream, which goes on from call to call. Wiped when it is dropped.
 ///
 /// Its keystream is not uniform, so that what is encrypted often enough can be recovered: for the protocols that
 /// prescribe it only. It reads and writes its table at secret places.
-pub struct Rc4(::rc4::Rc4);
+pub struct Rc4(Keystream);
 
 impl Rc4 {
     /// The shortest key, in bytes.
@@ -30,28 +30,59 @@ impl Rc4 {
     /// [`KeyError::KeyLength`].
     pub fn new(key: &[u8]) -> Result<Self, KeyError> {
         let (min, max) = (Self::MIN_KEY_LEN, Self::MAX_KEY_LEN);
-        let length_error = KeyError::KeyLength { length: key.len(), min, max };
-        if !(min..=max).contains(&key.len()) {
-            return Err(length_error);
+        if (min..=max).contains(&key.len()) {
+            Ok(Self(Keystream::new(key)))
+        } else {
+            Err(KeyError::KeyLength { length: key.len(), min, max })
         }
-        ::rc4::Rc4::new_from_slice(key).map(Self).map_err(|_| length_error)
     }
 
     /// Encrypts or decrypts `data`, which is the same.
     pub fn apply(&mut self, data: &mut [u8]) {
-        self.0.apply_keystream(data);
+        let mut run = self.0.run();
+        let (words, rest) = data.as_chunks_mut::<8>();
+        for word in words {
+            let key = (0..8).fold(0, |key, index| key | u64::from(run.next()) << (8 * index));
+            *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
+        }
+        for byte in rest {
+            *byte ^= low_byte(run.next());
+        }
+        (self.0.i, self.0.j) = (run.i, run.j);
     }
 
     /// Appends `data`, the plaintext, to `hash`, and encrypts it.
     pub fn encrypt_hashing(&mut self, hash: &mut HashContext, data: &mut [u8]) {
-        hash.update(data);
-        self.apply(data);
+        let mut at = Places { keystream: 0, hash: 0 };
+        if let State::Md5(blocks) = &mut hash.0 {
+            // The hash goes ahead, so that it never meets what is encrypted already.
+            let (ahead, aligned) = (blocks.lacking() + 2 * BLOCK_LEN, self.0.until_aligned());
+            if let Some(head) = data.get_mut(..ahead) {
+                blocks.update(head);
+                self.apply(head.get_mut(..aligned).unwrap_or_default());
+                at = Places { keystream: aligned, hash: ahead };
+                self.0.interleave(blocks, data, &mut at);
+            }
+        }
+        hash.update(data.get(at.hash..).unwrap_or_default());
+        self.apply(data.get_mut(at.keystream..).unwrap_or_default());
     }
 
     /// Decrypts `data`, and appends the plaintext to `hash`.
     pub fn decrypt_hashing(&mut self, hash: &mut HashContext, data: &mut [u8]) {
-        self.apply(data);
-        hash.update(data);
+        let mut at = Places { keystream: 0, hash: 0 };
+        if let State::Md5(blocks) = &mut hash.0 {
+            // The hash comes behind.
+            let (lacking, ahead) = (blocks.lacking(), self.0.until_aligned() + 2 * BLOCK_LEN);
+            if let Some(head) = data.get_mut(..ahead) {
+                self.apply(head);
+                blocks.update(head.get(..lacking).unwrap_or_default());
+                at = Places { keystream: ahead, hash: lacking };
+                self.0.interleave(blocks, data, &mut at);
+            }
+        }
+        self.apply(data.get_mut(at.keystream..).unwrap_or_default());
+        hash.update(data.get(at.hash..).unwrap_or_default());
     }
 }
 
@@ -59,6 +90,146 @@ impl Debug for Rc4 {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rc4").finish_non_exhaustive()
     }
+}
+
+/// The length of a block of MD5, in bytes.
+const BLOCK_LEN: usize = 64;
+
+/// How far the one and the other have got in the same data.
+struct Places {
+    keystream: usize,
+    hash: usize,
+}
+
+impl Places {
+    /// The next blocks for both, if there are, and they do not overlap.
+    #[inline(always)]
+    fn blocks<'a>(&self, data: &'a mut [u8]) -> Option<(&'a mut [u8; BLOCK_LEN], &'a [u8; BLOCK_LEN])> {
+        let (low, high) = data.split_at_mut_checked(self.keystream.max(self.hash))?;
+        let low = low.get_mut(self.keystream.min(self.hash)..)?.first_chunk_mut()?;
+        let high = high.first_chunk_mut()?;
+        Some(if self.keystream < self.hash { (low, high) } else { (high, low) })
+    }
+}
+
+/// The state of the keystream. Wiped when it is dropped.
+#[derive(Zeroize, ZeroizeOnDrop)]
+struct Keystream {
+    /// A permutation of 0 to 255, in words, which are read and written at less cost than bytes.
+    table: [u32; 256],
+    /// The entry that the next byte of the stream begins with, less than 256.
+    i: usize,
+    /// The lowest 8 bits are what counts: to cut the others off at every byte would cost time.
+    j: u32,
+}
+
+#[expect(clippy::indexing_slicing, reason = "a table of 256 entries has every entry that a byte can name")]
+impl Keystream {
+    fn new(key: &[u8]) -> Self {
+        let mut table = [0; 256];
+        table.iter_mut().zip(0..).for_each(|(entry, index)| *entry = index);
+        let mut j = 0_u8;
+        for (i, key) in key.iter().cycle().take(table.len()).enumerate() {
+            j = j.wrapping_add(low_byte(table[i])).wrapping_add(*key);
+            table.swap(i, usize::from(j));
+        }
+        Self { table, i: 1, j: 0 }
+    }
+
+    fn run(&mut self) -> Run<'_> {
+        Run { x: self.table[self.i % 256], i: self.i, j: self.j, table: &mut self.table }
+    }
+
+    /// How many bytes there are until [`apply_and_compress`](Self::apply_and_compress) can go on.
+    fn until_aligned(&self) -> usize {
+        self.i.next_multiple_of(BLOCK_LEN) - self.i
+    }
+
+    /// Applies the keystream to blocks of `data` and takes others into the hash, as long as there are for both, the one
+    /// between the steps of the other: each waits for its own results most of the time.
+    ///
+    /// A block of the stream goes through a quarter of the table, so that the entries stand as constants in the code.
+    fn interleave(&mut self, hash: &mut Blocks<Md5, BLOCK_LEN>, data: &mut [u8], at: &mut Places) {
+        let (table, mut j) = (&mut self.table, self.j);
+        let mut quarter = self.i / BLOCK_LEN;
+        let mut words = hash.taking_in(0).0;
+        let mut count = 0;
+        while let Some((chunk, block)) = at.blocks(data) {
+            let first = quarter % 4 * BLOCK_LEN;
+            let mut next = |number| {
+                let i = first + number;
+                let x = table[i];
+                j = j.wrapping_add(x);
+                let place = usize::from(low_byte(j));
+                let y = table[place];
+                (table[i], table[place]) = (y, x);
+                u16::from(low_byte(table[usize::from(low_byte(x.wrapping_add(y)))]))
+            };
+            let pieces = chunk.as_chunks_mut().0;
+            let (mut even, mut odd) = ([0; 8], [0; 8]);
+            words = md5::compress_block(
+                words,
+                block,
+                #[inline(always)]
+                |four| {
+                    for pair in [2 * four, 2 * four + 1] {
+                        (even[pair % 8], odd[pair % 8]) = (next(2 * pair), next(2 * pair + 1));
+                    }
+                    if four % 4 == 3 {
+                        combine(&mut pieces[four / 4], &even, &odd);
+                    }
+                },
+            );
+            quarter += 1;
+            (at.keystream, at.hash) = (at.keystream + BLOCK_LEN, at.hash + BLOCK_LEN);
+            count += 1;
+        }
+        hash.taking_in(count).0 = words;
+        (self.i, self.j) = (quarter % 4 * BLOCK_LEN, j);
+    }
+}
+
+/// Combines `piece` with the bytes of the keystream, of which each second one has come to `even` and to `odd`: vectors
+/// are filled in pairs of bytes.
+#[inline(always)]
+fn combine(piece: &mut [u8; 16], even: &[u16; 8], odd: &[u16; 8]) {
+    for ((pair, even), odd) in piece.as_chunks_mut().0.iter_mut().zip(even).zip(odd) {
+        *pair = (u16::from_le_bytes(*pair) ^ (even | odd << 8)).to_le_bytes();
+    }
+}
+
+/// The keystream while it is made, with what every byte changes at hand.
+struct Run<'a> {
+    table: &'a mut [u32; 256],
+    i: usize,
+    j: u32,
+    /// The entry at `i`.
+    x: u32,
+}
+
+#[expect(clippy::indexing_slicing, reason = "a table of 256 entries has every entry that a byte can name")]
+impl Run<'_> {
+    #[inline(always)]
+    fn next(&mut self) -> u32 {
+        let (i, x) = (self.i % 256, self.x);
+        self.j = self.j.wrapping_add(x);
+        let j = usize::from(low_byte(self.j));
+        // The next entry is read before this one is exchanged, or the processor has to find out whether it was that one.
+        self.i = (i + 1) % 256;
+        self.x = self.table[self.i];
+        let y = self.table[j];
+        self.table[i] = y;
+        self.table[j] = x;
+        if j == self.i {
+            self.x = self.table[j];
+        }
+        self.table[usize::from(low_byte(x.wrapping_add(y)))]
+    }
+}
+
+fn low_byte(word: u32) -> u8 {
+    let [byte, ..] = word.to_le_bytes();
+    byte
 }
 
 #[cfg(test)]

@@ -36,7 +36,6 @@ impl<F: Function<LEN>, const LEN: usize> Blocks<F, LEN> {
 
     /// The chaining value, for a caller that itself takes in whole blocks, `count` of them. Nothing may be buffered.
     #[inline]
-    #[expect(dead_code, reason = "for what interleaves a hash with a cipher")]
     pub(crate) fn taking_in(&mut self, count: usize) -> &mut F {
         debug_assert_eq!(self.buffered, 0);
         self.total = self.total.wrapping_add((count * LEN) as u64);

@@ -27,7 +27,7 @@ pub(crate) trait Function<const BLOCK_LEN: usize>: Clone + Zeroize {
 }
 
 #[derive(Clone, Zeroize)]
-pub(crate) struct Md5(pub(super) [u32; 4]);
+pub(crate) struct Md5(pub(crate) [u32; 4]);
 
 impl Function<64> for Md5 {
     const INITIAL: Self = Self([0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476]);
@@ -47,7 +47,7 @@ impl Function<64> for Md5 {
 }
 
 #[derive(Clone, Zeroize)]
-pub(crate) struct Sha1(pub(super) [u32; 5]);
+pub(crate) struct Sha1(pub(crate) [u32; 5]);
 
 impl Function<64> for Sha1 {
     const INITIAL: Self = Self([0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0]);

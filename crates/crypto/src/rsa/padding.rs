@@ -19,7 +19,7 @@ pub(super) const MIN_PADDING: usize = 8;
 pub fn digest_info(hash: Hash, digest: &[u8]) -> Vec<u8> {
     let algorithm: &[u8] = match hash {
         // 1.2.840.113549.2.5
-        Hash::Md5 => &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05],
+        Hash::Md5 => &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x02, 0x05],
         // 1.3.14.3.2.26
         Hash::Sha1 => &[0x2B, 0x0E, 0x03, 0x02, 0x1A],
         // 2.16.840.1.101.3.4.2.1 to .3
@@ -102,17 +102,17 @@ fn not_zero(length: usize, random: &dyn Random) -> Result<Zeroizing<Vec<u8>>, Ra
 pub(super) fn decrypted(block: &[u8], out: &mut [u8]) -> Decrypted {
     let (padded, message) = block.split_at_checked(block.len().saturating_sub(out.len())).unwrap_or_default();
     let last8 = padded.len().saturating_sub(9)..padded.len().saturating_sub(1);
+    let is = |byte: &u8, value: usize| ct_eq_usize(usize::from(*byte), value);
     let (mut good, mut last8_are_3) = (Mask::TRUE, Mask::TRUE);
     for (index, byte) in padded.iter().enumerate() {
-        let is = |value: usize| ct_eq_usize(usize::from(*byte), value);
         good &= match index {
-            0 => is(0),
-            1 => is(2),
-            index if index + 1 == padded.len() => is(0),
-            _ => !is(0),
+            0 => is(byte, 0),
+            1 => is(byte, 2),
+            index if index + 1 == padded.len() => is(byte, 0),
+            _ => !is(byte, 0),
         };
         if last8.contains(&index) {
-            last8_are_3 &= is(3);
+            last8_are_3 &= is(byte, 3);
         }
     }
     ct_copy_if(good, out, message);

@@ -1,6 +1,7 @@
 //! Keys, signatures and ciphertexts of OpenSSL, and those that nobody makes by accident.
 
 use super::*;
+use crate::hash::Hash;
 use crate::signature::{SigningError, VerificationError};
 use crate::testing::{HASHES, MESSAGE, RSA, Record, Seeded};
 
@@ -41,6 +42,8 @@ fn signatures_are_those_of_openssl() {
             assert_eq!(key.sign_pkcs1(&encoded, &random), Ok(expected.clone()), "{} {name}", key.bits());
             assert_eq!(key.public_key().verify_pkcs1(&encoded, &expected), Ok(()));
         }
+        let both = [Hash::Md5.digest(MESSAGE).as_ref(), Hash::Sha1.digest(MESSAGE).as_ref()].concat();
+        assert_eq!(key.sign_pkcs1(&both, &random).unwrap(), record.bytes("tls"));
     }
 }
 
@@ -48,7 +51,7 @@ fn signatures_are_those_of_openssl() {
 fn pss_signatures_of_openssl_and_ours_are_accepted() {
     let random = Seeded::new(2);
     for (record, key) in keys() {
-        for (name, hash) in HASHES {
+        for (name, hash) in HASHES.into_iter().filter(|(_, hash)| *hash != Hash::Md5) {
             let digest = hash.digest(MESSAGE);
             let public = key.public_key();
             let ours = key.sign_pss(hash, digest.as_ref(), &random);

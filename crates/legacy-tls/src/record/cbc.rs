@@ -66,7 +66,7 @@ impl CbcSealer {
         Ok(Self {
             cipher: CbcEncryptor::new(cipher, keys.key, first_iv(keys, block_len)).map_err(|_| WRONG_KEY)?,
             block_len,
-            mac: MacKey::new(mac, keys.mac_secret),
+            mac: MacKey::new(mac, keys.mac_secret)?,
             padding: keys.padding,
             vectors: is_explicit.then(|| Vectors::new(random)),
         })
@@ -134,7 +134,7 @@ impl CbcOpener {
             block_len,
             iv: keys.cbc_iv,
             padding: keys.padding,
-            mac: MacKey::new(mac, keys.mac_secret),
+            mac: MacKey::new(mac, keys.mac_secret)?,
         })
     }
 

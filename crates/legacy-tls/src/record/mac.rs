@@ -3,7 +3,7 @@
 use crypto::hash::{Digest, Hash, HashContext};
 use zeroize::Zeroizing;
 
-use super::{MacConstruction, MacKind, PseudoHeader};
+use super::{MacConstruction, MacKind, PseudoHeader, RecordError};
 
 /// A MAC's secret, hashed once for all records of a direction.
 ///
@@ -19,12 +19,16 @@ pub(super) struct MacKey {
 }
 
 impl MacKey {
-    pub(super) fn new(kind: MacKind, secret: &[u8]) -> Self {
+    /// With a secret as long as the hash, as all versions have it.
+    pub(super) fn new(kind: MacKind, secret: &[u8]) -> Result<Self, RecordError> {
+        if secret.len() != kind.hash.output_len() {
+            return Err(RecordError::Internal("a MAC secret of a wrong length"));
+        }
         let start = |pad| match kind.construction {
             MacConstruction::Ssl3 => ssl3_start(kind.hash, secret, pad),
             MacConstruction::Hmac => hmac_start(kind.hash, secret, pad),
         };
-        Self { construction: kind.construction, inner: start(0x36), outer: start(0x5c) }
+        Ok(Self { construction: kind.construction, inner: start(0x36), outer: start(0x5c) })
     }
 
     /// The length of a MAC, in bytes.
@@ -65,13 +69,6 @@ fn ssl3_start(hash: Hash, secret: &[u8], pad: u8) -> HashContext {
 
 /// One block: `secret`, filled up with zeros, XOR `pad`.
 fn hmac_start(hash: Hash, secret: &[u8], pad: u8) -> HashContext {
-    let hashed;
-    let secret = if secret.len() > hash.block_len() {
-        hashed = hash.digest(secret);
-        hashed.as_ref()
-    } else {
-        secret
-    };
     let mut block = Zeroizing::new([pad; 128]);
     block.iter_mut().zip(secret).for_each(|(byte, secret)| *byte ^= secret);
     let mut context = hash.context();

@@ -23,7 +23,7 @@ impl Stream {
             .map(Rc4::new)
             .transpose()
             .map_err(|_| RecordError::Internal("an RC4 key of a wrong length"))?;
-        Ok(Self { cipher, mac: MacKey::new(mac, mac_secret) })
+        Ok(Self { cipher, mac: MacKey::new(mac, mac_secret)? })
     }
 
     pub(super) const fn mac_len(&self) -> usize {

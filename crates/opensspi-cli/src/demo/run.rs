@@ -2,19 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use opensspi::{Config, ExitClass, Protocol, Sspi};
+use opensspi::sspi_core::{CredentialUse, SecStatus};
+use opensspi::{ClientAuth, ExitClass, Protocol, Sspi};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::plan::Plan;
 use crate::exit::Failure;
 use crate::recording::{Leg, Recorded, Recording};
-use crate::self_signed::SelfSigned;
 use crate::summary::Summary;
 
-/// Whom the certificate is for.
-const NAME: &str = "localhost";
-/// What is offered where the configuration names no application protocol.
-const ALPN: &str = "opensspi-demo";
 /// How much is written at once.
 const CHUNK: usize = 64 * 1024;
 /// A connection that takes longer has failed.
@@ -25,29 +22,62 @@ pub(super) struct Case {
     protocol: Protocol,
     server: Sspi,
     client: Sspi,
+    /// The client that shows no certificate, where the server asks for one, and whether it is let in.
+    anonymous: Option<(Sspi, bool)>,
+    name: String,
     resumes: bool,
     bytes: u64,
+}
+
+/// Which connection of a protocol it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The first.
+    Full,
+    /// The second, which resumes the session of the first.
+    Resumed,
+    /// One whose client shows no certificate although the server asks.
+    NoCertificate,
+}
+
+impl Kind {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Resumed => "resumed",
+            Self::NoCertificate => "no cert",
+        }
+    }
 }
 
 /// A connection that was tried.
 pub(super) struct Run {
     pub(super) package: String,
     pub(super) protocol: Protocol,
-    /// The second connection, which resumes the session of the first.
-    pub(super) is_second: bool,
+    pub(super) kind: Kind,
+    /// Whether the client showed a certificate, where the server asked.
+    pub(super) shows_certificate: Option<bool>,
     pub(super) legs: Vec<Leg>,
     pub(super) result: Result<Outcome, Failure>,
 }
 
-/// A connection that went well.
-pub(super) struct Outcome {
+/// How a connection went that went as it should.
+pub(super) enum Outcome {
+    /// It was made, and carried data.
+    Made(Box<Made>),
+    /// The server refused it, and had to; why.
+    Refused(String),
+}
+
+/// A connection that was made.
+pub(super) struct Made {
     pub(super) summary: Summary,
     pub(super) handshake: Duration,
     pub(super) bytes: u64,
     pub(super) transfer: Duration,
 }
 
-impl Outcome {
+impl Made {
     /// Megabytes a second.
     pub(super) fn rate(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
@@ -57,60 +87,66 @@ impl Outcome {
 }
 
 impl Case {
-    pub(super) fn new(config: &Config, protocol: Protocol, bytes: u64) -> Result<Self, Failure> {
-        let certificate = SelfSigned::new(&[NAME, "127.0.0.1"])?;
-        let mut config = config.clone();
-        let schannel = &mut config.schannel;
-        schannel.protocols = vec![protocol];
-        schannel.certificates.clear();
-        schannel.client_auth = opensspi::ClientAuth::None;
-        schannel.client_roots.clear();
-        schannel.revocation = opensspi::Revocation::Off;
-        schannel.crls.clear();
-        schannel.ocsp_response = None;
-        if schannel.alpn.is_empty() {
-            schannel.alpn = vec![ALPN.to_owned()];
-        }
-        let resumes = schannel.resume;
-        let server = Sspi::builder().config(config.clone()).certificate(certificate.identity).build()?;
-        config.schannel.roots.clear();
-        config.schannel.pins = vec![certificate.pin];
-        let client = Sspi::builder().config(config).build()?;
-        Ok(Self { protocol, server, client, resumes, bytes })
+    pub(super) fn new(plan: &Plan, protocol: Protocol, bytes: u64) -> Result<Self, Failure> {
+        let server = plan.server(protocol)?;
+        let settings = &server.config().schannel;
+        let resumes = settings.resume;
+        let anonymous = match settings.client_auth {
+            ClientAuth::None => None,
+            wants => Some((plan.client(protocol, false)?, wants == ClientAuth::Optional)),
+        };
+        let client = plan.client(protocol, true)?;
+        // What is wrong with the configuration shows now, and not as a handshake that failed.
+        server.acquire(CredentialUse::Inbound)?;
+        client.acquire(CredentialUse::Outbound)?;
+        Ok(Self { protocol, server, client, anonymous, name: plan.name.clone(), resumes, bytes })
     }
 
-    /// Connects once, and, where sessions are resumed, a second time.
+    /// Connects once and, where sessions are resumed, a second time; then without a certificate, where one is asked for.
     pub(super) async fn run(&self) -> Vec<Run> {
-        let first = self.connection(false).await;
-        let mut runs = Vec::new();
-        let went_well = first.result.is_ok();
-        runs.push(first);
+        let mut runs = vec![self.connection(Kind::Full, &self.client).await];
+        let went_well = runs.iter().all(|run| run.result.is_ok());
         if went_well && self.resumes {
-            let mut second = self.connection(true).await;
-            if second.result.as_ref().is_ok_and(|outcome| !outcome.summary.negotiated.resumed) {
+            let mut second = self.connection(Kind::Resumed, &self.client).await;
+            if let Ok(Outcome::Made(made)) = &second.result
+                && !made.summary.negotiated.resumed
+            {
                 second.result = Err(Failure::protocol("the session was not resumed"));
             }
             runs.push(second);
         }
+        if let Some((client, _)) = &self.anonymous {
+            runs.push(self.connection(Kind::NoCertificate, client).await);
+        }
         runs
     }
 
-    async fn connection(&self, is_second: bool) -> Run {
+    async fn connection(&self, kind: Kind, client: &Sspi) -> Run {
         let recording = Recording::default();
-        let result = match tokio::time::timeout(LIMIT, self.both_ends(&recording)).await {
-            Ok(result) => result,
+        let result = match tokio::time::timeout(LIMIT, self.both_ends(client, &recording)).await {
+            Ok(Err(failure)) => Err(failure),
+            Ok(Ok((client, server))) => match &self.anonymous {
+                Some((_, false)) if kind == Kind::NoCertificate => refused(client, server),
+                _ => both(client, server).map(|made| Outcome::Made(Box::new(made))),
+            },
             Err(_) => Err(Failure::new(ExitClass::Network, format!("not over after {LIMIT:?}"))),
         };
         Run {
-            package: self.client.package_info().name.to_string(),
+            package: client.package_info().name.to_string(),
             protocol: self.protocol,
-            is_second,
+            kind,
+            shows_certificate: self.anonymous.as_ref().map(|_| kind != Kind::NoCertificate),
             legs: recording.take(),
             result,
         }
     }
 
-    async fn both_ends(&self, recording: &Recording) -> Result<Outcome, Failure> {
+    /// A connection, as its client and as its server see it.
+    async fn both_ends(
+        &self,
+        client: &Sspi,
+        recording: &Recording,
+    ) -> Result<(Result<Made, Failure>, Result<(), Failure>), Failure> {
         let network = |error: std::io::Error| Failure::network("the loopback connection failed", &error);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(network)?;
         let address = listener.local_addr().map_err(network)?;
@@ -123,24 +159,17 @@ impl Case {
         });
         let socket = TcpStream::connect(address).await.map_err(network)?;
         let _latency_only = socket.set_nodelay(true);
-        let client = self.client(socket, recording).await;
+        let client = self.client(client, socket, recording).await;
         let served =
             serving.await.unwrap_or_else(|error| Err(Failure::protocol(format!("the server: {error}"))));
-        // Why the server gave up says more than that the client saw it give up.
-        match (client, served) {
-            (Ok(outcome), Ok(())) => Ok(outcome),
-            (Err(failure), Ok(())) | (Ok(_), Err(failure)) => Err(failure),
-            (Err(client), Err(server)) => {
-                Err(Failure { message: format!("{} (server: {})", client.message, server.message), ..client })
-            }
-        }
+        Ok((client, served))
     }
 
     /// Connects, sends the data, and waits for the count of what arrived.
-    async fn client(&self, socket: TcpStream, recording: &Recording) -> Result<Outcome, Failure> {
+    async fn client(&self, client: &Sspi, socket: TcpStream, recording: &Recording) -> Result<Made, Failure> {
         let socket = Recorded::new(socket, recording.clone());
         let began = Instant::now();
-        let mut stream = self.client.connect(NAME, socket).await?;
+        let mut stream = client.connect(&self.name, socket).await?;
         let handshake = began.elapsed();
         recording.stop();
         let summary = Summary::of(stream.attributes().as_ref(), None);
@@ -151,7 +180,30 @@ impl Case {
         if arrived != self.bytes {
             return Err(Failure::protocol(format!("{} bytes were sent, and {arrived} arrived", self.bytes)));
         }
-        Ok(Outcome { summary, handshake, bytes: self.bytes, transfer })
+        Ok(Made { summary, handshake, bytes: self.bytes, transfer })
+    }
+}
+
+/// A connection that must be made.
+fn both(client: Result<Made, Failure>, server: Result<(), Failure>) -> Result<Made, Failure> {
+    match (client, server) {
+        (Ok(made), Ok(())) => Ok(made),
+        (Err(failure), Ok(())) | (Ok(_), Err(failure)) => Err(failure),
+        (Err(client), Err(server)) => {
+            Err(Failure { message: format!("{} (server: {})", client.message, server.message), ..client })
+        }
+    }
+}
+
+/// A connection that the server must refuse for want of a certificate.
+fn refused(client: Result<Made, Failure>, server: Result<(), Failure>) -> Result<Outcome, Failure> {
+    let expected = SecStatus::SEC_E_NO_CREDENTIALS.to_string();
+    match (client, server) {
+        (Err(_), Err(server)) if server.status.as_ref() == Some(&expected) => {
+            Ok(Outcome::Refused(server.message))
+        }
+        (Ok(_), _) => Err(Failure::protocol("the server let in a client without a certificate")),
+        (Err(client), server) => both(Err(client), server).map(|made| Outcome::Made(Box::new(made))),
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod check;
 mod connections;
+mod demo;
 mod exit_codes;
 mod process;
 mod starttls;

@@ -1,5 +1,9 @@
 //! Known answers of the block ciphers, and how the blocks are chained.
 
+use ::des::{Des as CrateDes, TdesEde3};
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert_eq, proptest};
+
 use super::*;
 use crate::hash::Hash;
 use crate::hex::hex;
@@ -272,4 +276,39 @@ fn keys_and_initialization_vectors_have_the_lengths_of_the_cipher() {
 fn debug_shows_the_cipher_and_no_key() {
     assert_eq!(format!("{:?}", encryptor(BlockCipher::Des)), "CbcEncryptor { cipher: Des, .. }");
     assert_eq!(format!("{:?}", decryptor(BlockCipher::Aes256)), "CbcDecryptor { cipher: Aes256, .. }");
+}
+
+/// Encrypted with the crate that is the oracle.
+fn encrypted_by_the_crate<C: BlockCipherEncrypt + KeyInit>(key: &[u8], iv: &[u8], data: &[u8]) -> Vec<u8> {
+    let (mut chained, mut data) = ([0; MAX_BLOCK_LEN], data.to_vec());
+    chained[..iv.len()].copy_from_slice(iv);
+    encrypt(&C::new_from_slice(key).unwrap(), &mut chained, &mut data);
+    data
+}
+
+proptest! {
+    #[test]
+    fn ciphertext_is_that_of_the_crates(
+        key in any::<[u8; 32]>(),
+        iv in any::<[u8; 16]>(),
+        blocks in vec(any::<[u8; 16]>(), 0..40),
+    ) {
+        let plaintext = blocks.as_flattened();
+        for cipher in ALL {
+            let (key, iv) = (&key[..cipher.key_len()], &iv[..cipher.block_len()]);
+            let expected = match cipher {
+                BlockCipher::Des => encrypted_by_the_crate::<CrateDes>(key, iv, plaintext),
+                BlockCipher::TripleDes => encrypted_by_the_crate::<TdesEde3>(key, iv, plaintext),
+                BlockCipher::Aes128 => encrypted_by_the_crate::<Aes128>(key, iv, plaintext),
+                BlockCipher::Aes256 => encrypted_by_the_crate::<Aes256>(key, iv, plaintext),
+                // These are the crates'.
+                BlockCipher::Rc2 | BlockCipher::Idea => continue,
+            };
+            let mut record = plaintext.to_vec();
+            CbcEncryptor::new(cipher, key, iv).unwrap().encrypt(&mut record).unwrap();
+            prop_assert_eq!(&record, &expected, "{:?}", cipher);
+            CbcDecryptor::new(cipher, key, iv).unwrap().decrypt(&mut record).unwrap();
+            prop_assert_eq!(&record, plaintext, "{:?}", cipher);
+        }
+    }
 }

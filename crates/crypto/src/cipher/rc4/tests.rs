@@ -1,5 +1,9 @@
 //! Known answers of RC4, and that the state goes on.
 
+use ::rc4::{KeyInit as _, StreamCipher as _};
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert_eq, proptest};
+
 use super::*;
 use crate::hash::Hash;
 use crate::hex::hex;
@@ -116,4 +120,23 @@ fn keys_are_of_5_to_256_bytes() {
 #[test]
 fn debug_shows_no_state() {
     assert_eq!(format!("{:?}", Rc4::new(b"a key").unwrap()), "Rc4 { .. }");
+}
+
+proptest! {
+    #[test]
+    fn ciphertext_is_that_of_the_crate(
+        key in vec(any::<u8>(), Rc4::MIN_KEY_LEN..=Rc4::MAX_KEY_LEN),
+        parts in vec(vec(any::<u8>(), 0..700), 1..4),
+        hash in 0..2,
+    ) {
+        let mut ours = Rc4::new(&key).unwrap();
+        let mut theirs = ::rc4::Rc4::new_from_slice(&key).unwrap();
+        let mut context = [Hash::Md5, Hash::Sha1][hash as usize].context();
+        for part in parts {
+            let (mut record, mut expected) = (part.clone(), part.clone());
+            ours.encrypt_hashing(&mut context, &mut record);
+            theirs.apply_keystream(&mut expected);
+            prop_assert_eq!(record, expected);
+        }
+    }
 }

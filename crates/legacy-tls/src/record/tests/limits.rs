@@ -130,9 +130,15 @@ fn data_without_room_around_them_are_not_sealed() {
         let Layout { header, trailer, .. } = sealer.layout();
         let mut memory = vec![0; header + 10 + trailer];
         let len = memory.len();
-        for data in
-            [0..10, header - 1..header + 9, len - 10..len, len..len + 1, 40..30, usize::MAX - 1..usize::MAX]
-        {
+        for data in [
+            0..10,
+            header - 1..header + 9,
+            len - 10..len,
+            len..len + 1,
+            header + 1..header,
+            40..30,
+            usize::MAX - 1..usize::MAX,
+        ] {
             let refused = sealer.seal(ContentType::HANDSHAKE, &mut memory, data.clone());
             assert!(matches!(refused, Err(RecordError::Internal(_))), "{way:?}, {data:?}");
         }
@@ -238,11 +244,12 @@ fn keys_of_wrong_lengths_make_no_protection() {
             Keys { key: &[], ..way.keys(&material) },
             Keys { iv: &material[..5], ..way.keys(&material) },
             Keys { mac: None, ..way.keys(&material) },
+            Keys { mac_secret: &material[..keys.mac_secret.len() + 1], ..way.keys(&material) },
         ];
         for (at, keys) in wrong.iter().enumerate() {
             // RC4 takes a key of nearly any length; a vector or a MAC that is not needed is not looked at.
             let is_taken = match (at, way.bulk) {
-                (0, Bulk::Rc4) | (2, Bulk::Rc4) | (3, Bulk::Aead(_)) => true,
+                (0 | 2, Bulk::Rc4) | (3 | 4, Bulk::Aead(_)) => true,
                 (2, Bulk::Cbc(_)) => way.cbc_iv == CbcIv::Explicit,
                 _ => false,
             };
@@ -250,6 +257,15 @@ fn keys_of_wrong_lengths_make_no_protection() {
             assert_eq!((sealer.is_ok(), Opener::new(keys).is_ok()), (is_taken, is_taken), "{way:?}, {at}");
         }
     }
+}
+
+#[test]
+fn chacha20_is_not_taken_for_aes_gcm() {
+    let material = material();
+    let way = Way { bulk: Bulk::Aead(AeadAlgorithm::ChaCha20Poly1305), ..all_ways()[0] };
+    let keys = way.keys(&material);
+    assert!(matches!(Opener::new(&keys), Err(RecordError::Internal(_))));
+    assert!(matches!(Sealer::new(&keys, Arc::new(Broken)), Err(RecordError::Internal(_))));
 }
 
 #[test]

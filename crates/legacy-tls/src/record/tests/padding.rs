@@ -5,10 +5,14 @@ use crypto::cipher::CbcEncryptor;
 use super::super::mac::MacKey;
 use super::*;
 
-/// The ways with such padding, and a cipher of each length of block: which one it is makes no difference here.
+/// The ways with such padding, and a cipher of each length of block: which one it is makes no difference here, nor does
+/// TLS 1.1 beside 1.2.
 fn block_ways(padding: Padding) -> Vec<Way> {
     let ciphers = [Bulk::Cbc(BlockCipher::Des), Bulk::Cbc(BlockCipher::Aes128)];
-    all_ways().into_iter().filter(|way| way.padding == padding && ciphers.contains(&way.bulk)).collect()
+    all_ways()
+        .into_iter()
+        .filter(|way| way.padding == padding && ciphers.contains(&way.bulk) && way.wire_version != 0x0302)
+        .collect()
 }
 
 fn all_block_ways() -> Vec<Way> {
@@ -35,7 +39,7 @@ fn mac_of(way: &Way, data: &[u8]) -> Vec<u8> {
         content_type: ContentType::APPLICATION_DATA,
         wire_version: way.wire_version,
     };
-    let key = MacKey::new(way.mac.unwrap(), way.keys(&material()).mac_secret);
+    let key = MacKey::new(way.mac.unwrap(), way.keys(&material()).mac_secret).unwrap();
     let mut inner = key.start(header, data.len());
     inner.update(data);
     key.finish(&inner.finish()).as_ref().to_vec()
@@ -73,12 +77,11 @@ fn tls_padding_with_one_wrong_byte_is_refused() {
     for way in block_ways(Padding::Tls) {
         for len in 1..=255_u8 {
             let data = data_before(&way, usize::from(len));
-            for at in [0, usize::from(len) / 2, usize::from(len) - 1] {
-                let mut padding = vec![len; usize::from(len) + 1];
-                padding[at] ^= 1 << (len % 8);
-                let record = padded(&way, &data, &padding);
-                assert_eq!(content_of(&way, &record), Err(RecordError::BadMac), "{way:?}, {len}, byte {at}");
-            }
+            let at = [0, usize::from(len) / 2, usize::from(len) - 1][usize::from(len % 3)];
+            let mut padding = vec![len; usize::from(len) + 1];
+            padding[at] ^= 1 << (len % 8);
+            let record = padded(&way, &data, &padding);
+            assert_eq!(content_of(&way, &record), Err(RecordError::BadMac), "{way:?}, {len}, byte {at}");
         }
     }
 }
@@ -96,13 +99,14 @@ fn right_mac_in_front_of_wrong_padding_is_refused() {
     }
 }
 
-/// Every last byte, with all others the same: longer than fits, as long, and shorter, with no MAC that is right.
+/// All bytes the same: padding longer than fits, as long, and shorter, with no MAC that is right.
 #[test]
 fn padding_that_leaves_no_room_for_a_mac_is_refused() {
     for way in all_block_ways() {
         let block_len = way.block_len().unwrap();
-        for blocks in [1, 2, 3, 256 / block_len, 256 / block_len + 1, 320 / block_len] {
-            for byte in 0..=255 {
+        for blocks in [1, 2, 3, 256 / block_len, 320 / block_len] {
+            // In longer records the longest padding decides.
+            for byte in if blocks > 3 { 0xe0 } else { 0 }..=255 {
                 let record = encrypted(&way, vec![byte; blocks * block_len]);
                 let content = content_of(&way, &record);
                 assert_eq!(content, Err(RecordError::BadMac), "{way:?}, {blocks} blocks of {byte}");
@@ -130,13 +134,11 @@ fn wrong_mac_behind_right_padding_is_refused_as_wrong_padding_is() {
         for len in 0..=longest {
             let data = data_before(&way, len);
             let padding = vec![u8::try_from(len).unwrap(); len + 1];
-            let mac = mac_of(&way, &data);
-            for at in [0, mac.len() / 2, mac.len() - 1] {
-                let mut mac = mac.clone();
-                mac[at] ^= 0x80;
-                let record = encrypted(&way, [&data[..], &mac, &padding].concat());
-                assert_eq!(content_of(&way, &record), Err(RecordError::BadMac), "{way:?}, {len}, byte {at}");
-            }
+            let mut mac = mac_of(&way, &data);
+            let at = len * 5 % mac.len();
+            mac[at] ^= 0x80;
+            let record = encrypted(&way, [&data[..], &mac, &padding].concat());
+            assert_eq!(content_of(&way, &record), Err(RecordError::BadMac), "{way:?}, {len}, byte {at}");
         }
     }
 }

@@ -10,7 +10,7 @@ fn any_changed_byte_is_refused() {
     for way in all_ways() {
         let record = sealed(&mut way.sealer(), ContentType::APPLICATION_DATA, DATA);
         for at in 0..record.len() {
-            for change in [0x01, 0x10, 0x80, 0xff] {
+            for change in [0x01, 0x80] {
                 let mut record = record.clone();
                 record[at] ^= change;
                 let opener = &mut way.opener();
