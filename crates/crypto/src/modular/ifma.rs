@@ -6,7 +6,7 @@
 //!
 //! Nothing here branches on a number or looks into a table at a place that a number says.
 //!
-//! Spec: IFMA sections 3 and 4.
+//! Spec: IFMA.
 
 use std::arch::x86_64::{
     __m256i, __m512i, _mm_extract_epi64, _mm256_add_epi64, _mm256_alignr_epi64, _mm256_and_si256,
