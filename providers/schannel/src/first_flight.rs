@@ -139,6 +139,16 @@ impl ServerFlight {
     }
 }
 
+/// Whether the body of a ClientHello has this suite: without looking at anything else, since every server asks.
+pub(crate) fn has_suite(hello: &[u8], suite: u16) -> bool {
+    let suites = || {
+        let mut hello = Reader::new(hello.get(34..)?);
+        hello.opaque_u8("ClientHello.legacy_session_id").ok()?;
+        hello.opaque_u16("ClientHello.cipher_suites").ok()
+    };
+    suites().is_some_and(|suites| suites.chunks_exact(2).any(|s| s == suite.to_be_bytes()))
+}
+
 /// The handshake messages in whole records, without the records' headers.
 pub(crate) fn handshake_messages(mut records: &[u8]) -> Vec<u8> {
     let mut messages = Vec::with_capacity(records.len());
