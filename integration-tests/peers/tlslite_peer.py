@@ -42,7 +42,6 @@ def settings_for(ciphers, version):
     settings = HandshakeSettings()
     settings.minVersion = settings.maxVersion = VERSIONS[version]
     settings.minKeySize = 512
-    settings.useExtendedMasterSecret = settings.useEncryptThenMAC = False
     # There is no list of suites to be set, but lists of what they are made of.
     names = [suite_name(int(number, 16)) for number in ciphers.split(",")]
     parts = [name.removeprefix("TLS_").split("_WITH_") for name in names]

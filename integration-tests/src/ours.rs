@@ -17,7 +17,7 @@ use std::{io, thread};
 use tokio::runtime::{Builder, Runtime};
 
 pub use client::{Client, Connection};
-pub use legacy::{Legacy, speaks_legacy};
+pub use legacy::Legacy;
 pub use report::{EXPORTER_LABEL, EXPORTER_LENGTH, Failure, Report};
 pub use server::{HTTP_BODY_SEED, Server, Service};
 pub use setup::Setup;

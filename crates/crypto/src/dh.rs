@@ -5,23 +5,25 @@
 mod groups;
 
 use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
 
 pub use groups::{FFDHE2048, FFDHE3072, FFDHE4096, MODP_1024, MODP_1536, MODP_2048};
 use zeroize::Zeroizing;
 
 use crate::asn1::without_leading_zeros;
-use crate::modulus::Modulus;
+use crate::modular::{Modulus, Number};
 use crate::public_key::KeyError;
 use crate::random::Random;
 pub use crate::secret::{AgreementError, SharedSecret};
 
 /// A prime and a generator. A clone shares both.
 #[derive(Clone)]
-pub struct Group(std::sync::Arc<Parts>);
+pub struct Group(Arc<Parts>);
 
 struct Parts {
     p: Modulus,
-    g: Vec<u8>,
+    g: Number,
+    g_bytes: Vec<u8>,
 }
 
 impl Group {
@@ -37,10 +39,8 @@ impl Group {
         if !(512..=8192).contains(&modulus.bits()) {
             return Err(KeyError::Size { bits: modulus.bits() });
         }
-        if !is_inside(&modulus, g) {
-            return Err(KeyError::Inconsistent);
-        }
-        Ok(Self(std::sync::Arc::new(Parts { p: modulus, g: without_leading_zeros(g).to_vec() })))
+        let generator = inside(&modulus, g).ok_or(KeyError::Inconsistent)?;
+        Ok(Self(Arc::new(Parts { p: modulus, g: generator, g_bytes: without_leading_zeros(g).to_vec() })))
     }
 
     /// The prime, big-endian, without leading zeros.
@@ -52,7 +52,7 @@ impl Group {
     /// The generator, big-endian, without leading zeros.
     #[must_use]
     pub fn g(&self) -> &[u8] {
-        &self.0.g
+        &self.0.g_bytes
     }
 
     /// The number of bits of the prime.
@@ -61,13 +61,13 @@ impl Group {
         self.0.p.bits()
     }
 
-    /// The number of bytes of a private exponent: twice the strength of the group, and more than RFC 7919 asks for.
-    fn exponent_len(&self) -> usize {
+    /// The number of bits of a private exponent: twice the strength of the group, and more than RFC 7919 asks for.
+    fn exponent_bits(&self) -> u32 {
         match self.bits() {
-            0..=2048 => 32,
-            2049..=3072 => 40,
-            3073..=4096 => 48,
-            _ => 64,
+            0..=2048 => 256,
+            2049..=3072 => 320,
+            3073..=4096 => 384,
+            _ => 512,
         }
     }
 }
@@ -86,20 +86,20 @@ impl Debug for Group {
     }
 }
 
-/// Whether 1 < number < p - 1.
-fn is_inside(p: &Modulus, number: &[u8]) -> bool {
+/// The number, if it is between 1 and p - 1, both excluded.
+fn inside(p: &Modulus, number: &[u8]) -> Option<Number> {
     let number = without_leading_zeros(number);
     let mut minus_one = p.bytes().to_vec();
     if let Some(last) = minus_one.last_mut() {
         *last &= 0xFE;
     }
-    p.exceeds(number) && !matches!(number, [] | [1]) && number != minus_one
+    p.read(number).filter(|_| !matches!(number, [] | [1]) && number != minus_one)
 }
 
 /// A private exponent and its public value, for one handshake. Zeroized on drop.
 pub struct EphemeralKey {
     group: Group,
-    exponent: Zeroizing<Vec<u8>>,
+    exponent: Number,
     public: Vec<u8>,
 }
 
@@ -110,9 +110,13 @@ impl EphemeralKey {
     ///
     /// [`AgreementError::Random`].
     pub fn generate(group: &Group, random: &dyn Random) -> Result<Self, AgreementError> {
-        let mut exponent = Zeroizing::new(vec![0; group.exponent_len()]);
-        random.fill(&mut exponent)?;
-        let public = group.0.p.pow(group.g(), &exponent).to_vec();
+        let mut exponent = Zeroizing::new([0; 64]);
+        let length = usize::try_from(group.exponent_bits() / 8).unwrap_or(exponent.len());
+        let exponent = exponent.get_mut(..length).unwrap_or_default();
+        random.fill(exponent)?;
+        let Parts { p, g, .. } = &*group.0;
+        let exponent = Number::from_bytes(exponent);
+        let public = p.write(&p.pow(g, &exponent, group.exponent_bits())).to_vec();
         Ok(Self { group: group.clone(), exponent, public })
     }
 
@@ -140,10 +144,8 @@ impl EphemeralKey {
     /// Spec: TLS10 section 8.1.2.
     pub fn agree(&self, peer: &[u8]) -> Result<SharedSecret, AgreementError> {
         let p = &self.group.0.p;
-        if !is_inside(p, peer) {
-            return Err(AgreementError::PublicValue);
-        }
-        let secret = p.pow(peer, &self.exponent);
+        let peer = inside(p, peer).ok_or(AgreementError::PublicValue)?;
+        let secret = p.write(&p.pow(&peer, &self.exponent, self.group.exponent_bits()));
         match without_leading_zeros(&secret) {
             // A peer of small order, in a group of its own making.
             [] | [1] => Err(AgreementError::PublicValue),

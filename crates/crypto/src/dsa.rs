@@ -5,10 +5,8 @@
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::asn1::{self, Reader, without_leading_zeros};
-use crate::modulus::Modulus;
+use crate::modular::{Modulus, Number};
 use crate::nonce::Nonces;
 use crate::public_key::KeyError;
 use crate::random::Random;
@@ -21,8 +19,10 @@ pub struct PublicKey(Arc<Numbers>);
 struct Numbers {
     p: Modulus,
     q: Modulus,
-    g: Vec<u8>,
-    y: Vec<u8>,
+    g: Number,
+    y: Number,
+    g_bytes: Vec<u8>,
+    y_bytes: Vec<u8>,
 }
 
 impl PublicKey {
@@ -40,26 +40,20 @@ impl PublicKey {
         if !(160..=256).contains(&q.bits()) {
             return Err(KeyError::Size { bits: q.bits() });
         }
-        // q divides p - 1 if p leaves 1.
-        let one_below = |number: &[u8]| {
-            let mut number = number.to_vec();
-            if let Some(last) = number.last_mut() {
-                *last &= 0xFE;
-            }
-            number
-        };
-        if q.reduce(&one_below(p.bytes())).iter().any(|byte| *byte != 0) {
+        let mut minus_one = p.bytes().to_vec();
+        if let Some(last) = minus_one.last_mut() {
+            *last &= 0xFE;
+        }
+        if !q.reduce(&Number::from_bytes(&minus_one)).is_zero().reveal() {
             return Err(KeyError::Inconsistent);
         }
-        let minus_one = one_below(p.bytes());
-        for number in [g, y] {
-            let number = without_leading_zeros(number);
-            if !p.exceeds(number) || matches!(number, [] | [1]) || number == minus_one {
-                return Err(KeyError::Inconsistent);
-            }
-        }
-        let (g, y) = (without_leading_zeros(g).to_vec(), without_leading_zeros(y).to_vec());
-        Ok(Self(Arc::new(Numbers { p, q, g, y })))
+        let inside = |number: &[u8]| match without_leading_zeros(number) {
+            [] | [1] => Err(KeyError::Inconsistent),
+            number if number == minus_one => Err(KeyError::Inconsistent),
+            number => Ok((p.read(number).ok_or(KeyError::Inconsistent)?, number.to_vec())),
+        };
+        let ((g, g_bytes), (y, y_bytes)) = (inside(g)?, inside(y)?);
+        Ok(Self(Arc::new(Numbers { p, q, g, y, g_bytes, y_bytes })))
     }
 
     /// The number of bits of p.
@@ -71,7 +65,7 @@ impl PublicKey {
     /// p, q, g and y, big-endian, without leading zeros.
     #[must_use]
     pub fn components(&self) -> [&[u8]; 4] {
-        [self.0.p.bytes(), self.0.q.bytes(), &self.0.g, &self.0.y]
+        [self.0.p.bytes(), self.0.q.bytes(), &self.0.g_bytes, &self.0.y_bytes]
     }
 
     /// Checks a signature, a DER SEQUENCE of r and s, of a message whose hash is `digest`.
@@ -105,16 +99,22 @@ impl PublicKey {
 
     fn verify_numbers(&self, digest: &[u8], r: &[u8], s: &[u8]) -> Result<(), VerificationError> {
         const BAD: VerificationError = VerificationError::BadSignature;
-        let Numbers { p, q, g, y } = &*self.0;
-        let (r, s) = (without_leading_zeros(r), without_leading_zeros(s));
-        if r.is_empty() || s.is_empty() || !q.exceeds(r) || !q.exceeds(s) {
+        let Numbers { p, q, g, y, .. } = &*self.0;
+        let (r, s) = q.read(r).zip(q.read(s)).ok_or(BAD)?;
+        if (r.is_zero() | s.is_zero()).reveal() {
             return Err(BAD);
         }
-        let w = q.invert(s).ok_or(BAD)?;
-        let u1 = q.mul(&leftmost(digest, q), &w);
-        let u2 = q.mul(r, &w);
-        let v = q.reduce(&p.mul(&p.pow_public(g, &u1), &p.pow_public(y, &u2)));
-        if without_leading_zeros(&v) == r { Ok(()) } else { Err(BAD) }
+        let w = q.prepare(&q.invert_modulo_prime(&s));
+        let u1 = q.write(&q.mul_prepared(&self.signed_number(digest), &w));
+        let u2 = q.write(&q.mul_prepared(&r, &w));
+        let v = p.mul(&p.pow_public(g, &u1), &p.pow_public(y, &u2));
+        if q.reduce(&v).is(&r).reveal() { Ok(()) } else { Err(BAD) }
+    }
+
+    /// The number that is signed: as many of the leftmost bits of the hash as q has.
+    fn signed_number(&self, digest: &[u8]) -> Number {
+        let q = &self.0.q;
+        q.reduce(&Number::from_bytes(&leftmost(digest, q)))
     }
 }
 
@@ -126,7 +126,7 @@ impl PartialEq for PublicKey {
 
 impl Eq for PublicKey {}
 
-/// The number that is signed: as many of the leftmost bits of the hash as q has.
+/// As many of the leftmost bits of the hash as q has.
 fn leftmost(digest: &[u8], q: &Modulus) -> Vec<u8> {
     let length = q.len();
     let cut = digest.get(..length).unwrap_or(digest);
@@ -151,7 +151,7 @@ fn leftmost(digest: &[u8], q: &Modulus) -> Vec<u8> {
 /// A private key. Zeroized on drop; `Debug` shows its size only.
 pub struct PrivateKey {
     public: PublicKey,
-    x: Zeroizing<Vec<u8>>,
+    x: Number,
 }
 
 impl PrivateKey {
@@ -162,18 +162,9 @@ impl PrivateKey {
     /// As [`PublicKey::from_components`], and [`KeyError::Inconsistent`] if x is zero or not below q.
     pub fn from_components(p: &[u8], q: &[u8], g: &[u8], x: &[u8]) -> Result<Self, KeyError> {
         let (modulus, order) = Modulus::new(p).zip(Modulus::new(q)).ok_or(KeyError::Inconsistent)?;
-        if without_leading_zeros(x).is_empty() || !order.exceeds(x) {
-            return Err(KeyError::Inconsistent);
-        }
-        let missing = order.len().saturating_sub(x.len());
-        let mut padded = Zeroizing::new(vec![0; order.len()]);
-        padded
-            .iter_mut()
-            .skip(missing)
-            .zip(x.iter().skip(x.len().saturating_sub(order.len())))
-            .for_each(|(to, byte)| *to = *byte);
-        let y = modulus.pow(g, &padded);
-        Ok(Self { public: PublicKey::from_components(p, q, g, &y)?, x: padded })
+        let x = order.read(x).filter(|x| !x.is_zero().reveal()).ok_or(KeyError::Inconsistent)?;
+        let y = modulus.pow(&modulus.read(g).ok_or(KeyError::Inconsistent)?, &x, order.bits());
+        Ok(Self { public: PublicKey::from_components(p, q, g, &modulus.write(&y))?, x })
     }
 
     /// The key as OpenSSL writes it.
@@ -192,7 +183,7 @@ impl PrivateKey {
         let (y, x) = (fields.unsigned()?, fields.unsigned()?);
         fields.finish()?;
         let key = Self::from_components(p, q, g, x)?;
-        if key.public.0.y == y { Ok(key) } else { Err(KeyError::Inconsistent) }
+        if key.public.0.y_bytes == y { Ok(key) } else { Err(KeyError::Inconsistent) }
     }
 
     /// The public key.
@@ -213,14 +204,18 @@ impl PrivateKey {
         let Numbers { p, q, g, .. } = &*self.public.0;
         let bits = usize::try_from(q.bits()).unwrap_or_default();
         // 64 bits more than q has, so that reducing them makes no nonce likelier than another.
-        let mut nonces = Nonces::new(&self.x, digest, bits + 64, random)?;
+        let mut nonces = Nonces::new(&q.write(&self.x), digest, bits + 64, random)?;
         for _ in 0..8 {
-            let k = q.reduce(&nonces.next());
-            let Some(inverse) = q.invert(&k) else { continue };
-            let r = q.reduce(&p.pow(g, &k));
-            let s = q.mul(&inverse, &q.add(&leftmost(digest, q), &q.mul(&self.x, &r)));
-            if [&r, &s].iter().all(|number| number.iter().any(|byte| *byte != 0)) {
-                return Ok(asn1::element(asn1::SEQUENCE, &[&asn1::unsigned(&r), &asn1::unsigned(&s)]));
+            let k = q.reduce(&Number::from_bytes(&nonces.next()));
+            let r = q.reduce(&p.pow(g, &k, q.bits()));
+            let s = q.mul(
+                &q.invert_modulo_prime(&k),
+                &q.add(&self.public.signed_number(digest), &q.mul(&self.x, &r)),
+            );
+            // One of them is zero once in 2^160, or if q is no prime.
+            if !(r.is_zero() | s.is_zero()).reveal() {
+                let [r, s] = [r, s].map(|number| asn1::unsigned(&q.write(&number)));
+                return Ok(asn1::element(asn1::SEQUENCE, &[&r, &s]));
             }
         }
         Err(SigningError::Random)

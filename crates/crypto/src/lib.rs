@@ -36,7 +36,7 @@ pub mod ed25519;
 pub mod hash;
 pub mod hkdf;
 pub mod mac;
-mod modulus;
+mod modular;
 mod nonce;
 pub mod private_key;
 pub mod public_key;

@@ -44,32 +44,35 @@ impl Trying {
     }
 }
 
-/// Tries with a server of the group and these clients what else there is to try, with a suite that both have.
+/// Tries with a server of the group and this client what else there is to try and is needed, with a suite that both have.
 ///
 /// # Errors
 ///
 /// There is no PKI.
-pub fn try_out(group: Group, clients: &[Peer]) -> Result<Vec<Trying>, PeerError> {
+pub fn try_out(
+    group: Group,
+    client: Peer,
+    needed: impl Fn(&Trying) -> bool,
+) -> Result<Vec<Trying>, PeerError> {
     let pki = Pki::find()?;
     let suites = terms::runnable(group).remove(&Key::Rsa).unwrap_or_default();
-    let mut tried = Vec::new();
-    for server in Trial::of(group).filter(|&trial| lacks().trial_reason(trial).is_none()) {
-        for &client in clients.iter().filter(|&&client| client != group.peer && speaks(client, group.peer)) {
-            let trying = Trying { server, client, failure: None };
-            let common = common(opposite(group, client), &suites);
-            let chosen = common.iter().copied().find(|suite| suite.is_cbc()).or(common.first().copied());
-            let needs_http = (client, server.feature) == (Peer::Nss, Feature::ResumeId);
-            if let Some(suite) = chosen
-                && !needs_http
-                && lacks().trial_reason(trying.client_trial()).is_none()
-            {
-                let failure =
-                    run_trial(&pki, group, &trying, suite).unwrap_or_else(|error| Some(error.to_string()));
-                tried.push(Trying { failure, ..trying });
-            }
-        }
-    }
-    Ok(tried)
+    let common = common(opposite(group, client), &suites);
+    let chosen = common.iter().copied().find(|suite| suite.is_cbc()).or(common.first().copied());
+    let Some(suite) = chosen.filter(|_| client != group.peer && speaks(client, group.peer)) else {
+        return Ok(Vec::new());
+    };
+    let possible = |trying: &Trying| {
+        // strsclnt wants a server of HTTP.
+        let needs_http = (client, trying.server.feature) == (Peer::Nss, Feature::ResumeId);
+        let lacks = [trying.server, trying.client_trial()].map(|trial| lacks().trial_reason(trial).is_some());
+        !needs_http && lacks == [false, false]
+    };
+    let tryings = Trial::of(group).map(|server| Trying { server, client, failure: None });
+    let tried = tryings.filter(possible).filter(|trying| needed(trying)).map(|trying| {
+        let failure = run_trial(&pki, group, &trying, suite).unwrap_or_else(|error| Some(error.to_string()));
+        Trying { failure, ..trying }
+    });
+    Ok(tried.collect())
 }
 
 fn run_trial(
@@ -126,22 +129,32 @@ fn trial_complaint(pki: &Pki, trying: &Trying, peer: Peer, connections: &[Negoti
     connections.iter().find(wrong).map(|connection| format!("another certificate: {connection:?}"))
 }
 
-/// Runs a server of the group against these clients, with every suite that both have.
+/// Runs a server of the group against this client, with every suite that both have and that is needed.
 ///
 /// # Errors
 ///
 /// There is no PKI.
-pub fn serve(group: Group, clients: &[Peer]) -> Result<Vec<Meeting>, PeerError> {
+pub fn serve(
+    group: Group,
+    client: Peer,
+    needed: impl Fn(&Meeting) -> bool,
+) -> Result<Vec<Meeting>, PeerError> {
     let pki = Pki::find()?;
     let mut meetings = Vec::new();
+    // The one peer with some suites is its own counterpart.
+    let stranger = client != group.peer || client == Peer::Scapy;
+    if !stranger || !speaks(client, group.peer) {
+        return Ok(meetings);
+    }
+    let Group { peer, role, version } = group;
+    let needed = |suite: &&'static Suite| {
+        needed(&Meeting { server: Cell { peer, role, version, suite }, client, failure: None })
+    };
     for (key, suites) in terms::runnable(group) {
-        for &client in clients {
-            let theirs = common(opposite(group, client), &suites);
-            // The one peer with some suites is its own counterpart.
-            let stranger = client != group.peer || client == Peer::Scapy;
-            if stranger && speaks(client, group.peer) && !theirs.is_empty() {
-                meetings.extend(meet(&pki, group, key, client, &theirs));
-            }
+        let theirs: Vec<&'static Suite> =
+            common(opposite(group, client), &suites).into_iter().filter(needed).collect();
+        if !theirs.is_empty() {
+            meetings.extend(meet(&pki, group, key, client, &theirs));
         }
     }
     Ok(meetings)

@@ -2,7 +2,6 @@
 
 use super::{Group, Trial, lacks, run_group, run_trial};
 use crate::matrix::{Outcome, Role, Scale};
-use crate::ours::speaks_legacy;
 use crate::peers::{self, Peer, Version};
 
 /// Runs every suite of this peer in this role.
@@ -45,11 +44,11 @@ fn check(peer: Peer, role: Role, run: impl Fn(Group) -> Vec<(String, Outcome)>) 
 }
 
 fn is_there(peer: Peer) -> bool {
-    if let Err(missing) = peer.available().and_then(|()| speaks_legacy())
-        && (peer.is_optional() || speaks_legacy().is_err())
-    {
-        peers::note(&format!("not run: {missing}"));
-        return false;
+    match peer.available() {
+        Err(missing) if peer.is_optional() => {
+            peers::note(&format!("not run: {missing}"));
+            false
+        }
+        _ => peers::runnable(&[peer]),
     }
-    peers::runnable(&[peer])
 }

@@ -227,12 +227,14 @@ impl Met {
             {
                 return Err(CaseError::new(format!("something else was agreed on: {connection:?}")));
             }
-            if connection.bytes + 64 <= self.bytes {
-                return Err(CaseError::new(format!("{} bytes of {}", connection.bytes, self.bytes)));
-            }
         }
-        if self.ours.is_empty() {
-            return Err(CaseError::new("there was no connection"));
+        // The first of two connections may be a silent one.
+        match self.ours.last().map(|report| report.negotiated.bytes) {
+            None => return Err(CaseError::new("there was no connection")),
+            Some(last) if last + 64 <= self.bytes => {
+                return Err(CaseError::new(format!("{last} bytes of {}", self.bytes)));
+            }
+            Some(_) => {}
         }
         match self.peer.iter().find_map(|connection| terms::complaint(cell, connection)) {
             Some(complaint) => Err(CaseError::new(complaint)),

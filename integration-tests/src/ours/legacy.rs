@@ -18,38 +18,18 @@ pub struct Legacy {
 }
 
 /// What the certificates of these tests have that no default allows.
-const CERTIFICATES: [&str; 4] = ["rsa-512", "rsa-1024", "dsa-1024", "sha1-signature"];
+const CERTIFICATES: [&str; 5] = ["sha1-signature", "rsa-512", "rsa-768", "rsa-1024", "dsa"];
 
 impl Legacy {
-    /// The settings, as a configuration file has them.
+    /// The settings, as a configuration file has them. A suite that is named needs no other leave.
     pub fn settings(&self) -> String {
-        let quoted =
-            |names: Vec<&str>| names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-        let mut settings = format!(
-            "protocols = [{:?}]\nsuites = [{}]\nallow = [{}]\n",
+        let suites: Vec<&str> = self.suites.iter().map(|suite| suite.name).collect();
+        format!(
+            "protocols = [{:?}]\nsuites = {suites:?}\nallow = {CERTIFICATES:?}\ndh-minimum-bits = 1024\n\
+             record-splitting = {}\n",
             self.version.key(),
-            quoted(self.suites.iter().map(|suite| suite.name).collect()),
-            quoted(self.allow()),
-        );
-        if !self.splitting {
-            settings.push_str("record-splitting = false\n");
-        }
-        settings
-    }
-
-    /// The weaknesses that the suites have, by name.
-    fn allow(&self) -> Vec<&'static str> {
-        let weaknesses = [
-            ("_NULL_", "null"),
-            ("_EXPORT", "export"),
-            ("_RC4_", "rc4"),
-            ("_3DES_", "3des"),
-            ("_DES_", "des"),
-            ("_RC2_", "rc2"),
-        ];
-        let has = |part: &str| self.suites.iter().any(|suite| suite.name.contains(part));
-        let suites = weaknesses.iter().filter(|(part, _)| has(part)).map(|&(_, name)| name);
-        suites.chain(CERTIFICATES).collect()
+            self.splitting
+        )
     }
 }
 
@@ -60,23 +40,10 @@ impl Setup {
     ///
     /// Schannel does not know a name.
     pub fn legacy(mut self, legacy: &Legacy) -> Result<Self, Failure> {
-        self.speak(config(legacy).map_err(Failure::Request)?);
+        let settings = legacy.settings();
+        let config: SchannelConfig = toml::from_str(&settings)
+            .map_err(|error| Failure::Request(format!("{}\n{settings}", error.message())))?;
+        self.speak(config);
         Ok(self)
     }
-}
-
-fn config(legacy: &Legacy) -> Result<SchannelConfig, String> {
-    toml::from_str(&legacy.settings()).map_err(|error| format!("{}\n{}", error.message(), legacy.settings()))
-}
-
-/// Whether Schannel speaks the old protocols at all.
-///
-/// # Errors
-///
-/// What it says to a configuration that names one.
-pub fn speaks_legacy() -> Result<(), String> {
-    let any = Legacy { version: Version::Tls10, suites: Vec::new(), splitting: true };
-    config(&any).map(drop).map_err(|error| {
-        format!("Schannel has no engine for it ({})", error.lines().next().unwrap_or_default())
-    })
 }

@@ -4,7 +4,7 @@ use crypto_bigint::{BoxedUint, ConcatenatingMul, Resize};
 use zeroize::Zeroizing;
 
 use super::{BITS, PrivateKey, PublicKey};
-use crate::modulus::Modulus;
+use crate::modular::{Modulus, Number};
 use crate::public_key::KeyError;
 use crate::random::{Random, RandomError};
 
@@ -34,22 +34,22 @@ pub(super) fn generate(bits: usize, random: &dyn Random) -> Result<PrivateKey, K
     let n = product(&p, &q).to_be_bytes();
     let public = PublicKey::from_components(&n, &EXPONENT)?;
     let (dp, dq) = exponent_below(&p).zip(exponent_below(&q)).ok_or(KeyError::Inconsistent)?;
-    let q_inverse = Modulus::new(&p).and_then(|p| p.invert(&q)).ok_or(KeyError::Inconsistent)?;
-    PrivateKey::from_parts(public, &p, &q, [&dp, &dq, &q_inverse])
+    let modulus = Modulus::new(&p).ok_or(KeyError::Inconsistent)?;
+    let inverse = modulus.write(&modulus.invert_modulo_prime(&modulus.reduce(&Number::from_bytes(&q))));
+    PrivateKey::from_parts(public, &p, &q, [&dp, &dq, &inverse])
 }
 
-/// Whether n = pq, p and q differ, the exponents are the public one's inverses and `q_inverse` is q's.
-pub(super) fn belong_together(
-    public: &PublicKey,
-    p: &Modulus,
-    q: &Modulus,
-    [dp, dq, q_inverse]: [&[u8]; 3],
-) -> bool {
+/// Whether n = pq, p and q differ, and the exponents are the public one's inverses.
+pub(super) fn belong_together(public: &PublicKey, p: &Modulus, q: &Modulus, [dp, dq]: [&[u8]; 2]) -> bool {
     product(p.bytes(), q.bytes()).to_be_bytes_trimmed_vartime().as_ref() == public.n()
         && p.bytes() != q.bytes()
         && is_inverse_exponent(public.e(), dp, p.bytes())
         && is_inverse_exponent(public.e(), dq, q.bytes())
-        && is_one(&p.mul(q.bytes(), q_inverse))
+}
+
+/// Whether q * inverse = 1 modulo p.
+pub(super) fn is_inverse(p: &Modulus, q: &Modulus, inverse: &Number) -> bool {
+    p.mul(&p.reduce(q.number()), inverse).is(&p.one()).reveal()
 }
 
 fn number(bytes: &[u8]) -> Zeroizing<BoxedUint> {
@@ -58,10 +58,6 @@ fn number(bytes: &[u8]) -> Zeroizing<BoxedUint> {
 
 fn product(p: &[u8], q: &[u8]) -> Zeroizing<BoxedUint> {
     Zeroizing::new(number(p).concatenating_mul(&*number(q)))
-}
-
-fn is_one(number: &[u8]) -> bool {
-    number.split_last().is_some_and(|(last, rest)| *last == 1 && rest.iter().all(|byte| *byte == 0))
 }
 
 /// `prime` - 1.
@@ -137,18 +133,16 @@ pub(crate) fn is_probable_prime(
     random: &dyn Random,
 ) -> Result<bool, RandomError> {
     let Some(modulus) = Modulus::new(candidate) else { return Ok(false) };
-    let mut minus_one = Zeroizing::new(modulus.bytes().to_vec());
-    if let Some(last) = minus_one.last_mut() {
-        *last &= 0xFE;
-    }
-    let (odd, twos) = odd_part(&minus_one);
-    let mut base = Zeroizing::new(vec![0; modulus.len()]);
+    let one = modulus.one();
+    let minus_one = modulus.sub(&modulus.zero(), &one);
+    let (odd, twos) = odd_part(&modulus.write(&minus_one));
+    let mut drawn = Zeroizing::new(vec![0; modulus.len()]);
     for _ in 0..rounds {
-        random.fill(&mut base)?;
-        let base = modulus.reduce(&base);
-        let mut power = modulus.pow(&base, &odd);
-        // A base of 0 or 1 says nothing; they come up as good as never.
-        if is_one(&power) || *power == *minus_one {
+        random.fill(&mut drawn)?;
+        let base = modulus.reduce(&Number::from_bytes(&drawn));
+        let mut power = modulus.pow(&base, &odd, modulus.bits());
+        // A base of 0, 1 or -1 says nothing; they come up as good as never.
+        if (power.is(&one) | power.is(&minus_one)).reveal() {
             continue;
         }
         let mut squares = 1;
@@ -157,7 +151,7 @@ pub(crate) fn is_probable_prime(
                 return Ok(false);
             }
             power = modulus.mul(&power, &power);
-            if *power == *minus_one {
+            if power.is(&minus_one).reveal() {
                 break;
             }
             squares += 1;
@@ -167,9 +161,9 @@ pub(crate) fn is_probable_prime(
 }
 
 /// The number without its factors of two, and how many those are.
-fn odd_part(bytes: &[u8]) -> (Zeroizing<Vec<u8>>, u32) {
+fn odd_part(bytes: &[u8]) -> (Number, u32) {
     let number = number(bytes);
     let twos = number.trailing_zeros_vartime();
     let odd = Zeroizing::new(number.shr(twos));
-    (Zeroizing::new(odd.to_be_bytes().to_vec()), twos)
+    (Number::from_bytes(&Zeroizing::new(odd.to_be_bytes())), twos)
 }

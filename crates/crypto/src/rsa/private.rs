@@ -1,27 +1,38 @@
 //! What is done with a private key.
 
 use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::blinding::Pool;
 use super::padding::{self, MIN_PADDING};
 use super::{Error, PublicKey, generate};
 use crate::asn1::Reader;
-use crate::constant_time::{Mask, ct_eq};
+use crate::constant_time::Mask;
 use crate::hash::Hash;
-use crate::modulus::Modulus;
+use crate::modular::{Modulus, Number, Prepared, pow_pair};
 use crate::public_key::KeyError;
 use crate::random::Random;
 use crate::signature::SigningError;
+use crate::tls_prf::p_hash;
 
-/// A private key with two primes. Zeroized on drop; `Debug` shows its size only.
+/// A private key with two primes. A clone shares its numbers, which are zeroized with the last; `Debug` shows its size
+/// only.
+#[derive(Clone)]
 pub struct PrivateKey {
     public: PublicKey,
+    secret: Arc<Secret>,
+}
+
+struct Secret {
     p: Modulus,
     q: Modulus,
-    dp: Zeroizing<Vec<u8>>,
-    dq: Zeroizing<Vec<u8>>,
-    q_inverse: Zeroizing<Vec<u8>>,
+    /// The private exponent modulo p - 1 and q - 1.
+    exponents: [Number; 2],
+    /// 1/q modulo p.
+    q_inverse: Prepared,
+    blindings: Pool,
 }
 
 /// What [`PrivateKey::decrypt_pkcs1`] found out, as masks. Whoever branches on one of them tells the peer.
@@ -82,20 +93,14 @@ impl PrivateKey {
         [dp, dq, q_inverse]: [&[u8]; 3],
     ) -> Result<Self, KeyError> {
         let (p, q) = Modulus::new(p).zip(Modulus::new(q)).ok_or(KeyError::Inconsistent)?;
-        let padded = |number: &[u8], modulus: &Modulus| {
-            let missing = modulus.len().checked_sub(number.len()).ok_or(KeyError::Inconsistent)?;
-            let mut padded = Zeroizing::new(vec![0; modulus.len()]);
-            padded.iter_mut().skip(missing).zip(number).for_each(|(to, byte)| *to = *byte);
-            Ok::<_, KeyError>(padded)
-        };
-        let (dp, dq, q_inverse) = (padded(dp, &p)?, padded(dq, &q)?, padded(q_inverse, &p)?);
-        let key = Self { public, p, q, dp, dq, q_inverse };
-        if key.is_consistent() { Ok(key) } else { Err(KeyError::Inconsistent) }
-    }
-
-    /// Whether the numbers belong together.
-    fn is_consistent(&self) -> bool {
-        generate::belong_together(&self.public, &self.p, &self.q, [&self.dp, &self.dq, &self.q_inverse])
+        let exponents = p.read(dp).zip(q.read(dq)).ok_or(KeyError::Inconsistent)?;
+        let inverse = p.read(q_inverse).ok_or(KeyError::Inconsistent)?;
+        if !generate::belong_together(&public, &p, &q, [dp, dq]) || !generate::is_inverse(&p, &q, &inverse) {
+            return Err(KeyError::Inconsistent);
+        }
+        let (exponents, q_inverse) = (exponents.into(), p.prepare(&inverse));
+        let secret = Arc::new(Secret { p, q, exponents, q_inverse, blindings: Pool::default() });
+        Ok(Self { public, secret })
     }
 
     /// The public key.
@@ -164,39 +169,57 @@ impl PrivateKey {
         if out.len().saturating_add(3 + MIN_PADDING) > self.modulus_len() {
             return Err(Error::TooLong);
         }
-        if ciphertext.len() != self.modulus_len() || !self.public.modulus().exceeds(ciphertext) {
-            return Err(Error::Ciphertext);
-        }
-        let block = self.raw(ciphertext, random)?;
+        let number =
+            self.public.modulus().read(ciphertext).filter(|_| ciphertext.len() == self.modulus_len());
+        let block = self.raw(&number.ok_or(Error::Ciphertext)?, random)?;
         Ok(padding::decrypted(&block, out))
     }
 
     fn sign(&self, block: &[u8], random: &dyn Random) -> Result<Vec<u8>, SigningError> {
-        match self.raw(block, random) {
+        let number = self.public.modulus().read(block).ok_or(SigningError::KeyDoesNotFit)?;
+        match self.raw(&number, random) {
             Ok(signature) => Ok(signature.to_vec()),
             Err(Error::Random) => Err(SigningError::Random),
             Err(_) => Err(SigningError::Fault),
         }
     }
 
-    /// `number`, which is below the modulus, to the private exponent.
-    fn raw(&self, number: &[u8], random: &dyn Random) -> Result<Zeroizing<Vec<u8>>, Error> {
+    /// `number` to the private exponent, as long as the modulus.
+    fn raw(&self, number: &Number, random: &dyn Random) -> Result<Zeroizing<Vec<u8>>, Error> {
         let n = self.public.modulus();
-        let mut r = Zeroizing::new(vec![0; n.len()]);
-        random.fill(&mut r)?;
-        let r = n.reduce(&r);
-        let r_inverse = n.invert(&r).ok_or(Error::Random)?;
-        let blinded = n.mul(number, &self.public.raw(&r));
-
-        let m1 = self.p.pow(&self.p.reduce(&blinded), &self.dp);
-        let m2 = self.q.pow(&self.q.reduce(&blinded), &self.dq);
-        let h = self.p.mul(&self.q_inverse, &self.p.sub(&m1, &self.p.reduce(&m2)));
-        let m = n.add(&m2, &n.mul(&h, self.q.bytes()));
-
-        if !ct_eq(&self.public.raw(&m), &blinded) {
+        let blinding = self.secret.blindings.take(self, random)?;
+        let blinded = n.mul_prepared(number, blinding.factor());
+        let power = self.power(&blinded, &self.secret.exponents);
+        // A fault in one half alone would make the difference to the right result a multiple of the other prime.
+        if !self.public.raw(&power).is(&blinded).reveal() {
             return Err(Error::Fault);
         }
-        Ok(n.mul(&m, &r_inverse))
+        let result = n.mul_prepared(&power, blinding.remover());
+        self.secret.blindings.put_back(blinding, n);
+        Ok(n.write(&result))
+    }
+
+    /// `number` to the power that is the one exponent modulo p - 1 and the other modulo q - 1.
+    fn power(&self, number: &Number, [exponent_p, exponent_q]: &[Number; 2]) -> Number {
+        let Secret { p, q, q_inverse, .. } = &*self.secret;
+        let (base_p, base_q) = (p.reduce(number), q.reduce(number));
+        let [of_p, of_q] = pow_pair([p, q], [&base_p, &base_q], [exponent_p, exponent_q]);
+        let h = p.mul_prepared(&p.sub(&of_p, &p.reduce(&of_q)), q_inverse);
+        self.public.modulus().fit(&h.product(q.number()).plus(&of_q))
+    }
+
+    /// The inverse of `number` modulo n: to the power of p - 2 and q - 2.
+    pub(super) fn invert(&self, number: &Number) -> Number {
+        self.power(number, &[self.secret.p.inverting_exponent(), self.secret.q.inverting_exponent()])
+    }
+
+    /// A number that only who has the key and the seed can know, below the modulus.
+    pub(super) fn secret_number(&self, seed: &[u8]) -> Number {
+        let n = self.public.modulus();
+        // 128 bits more than the modulus has, so that reducing them makes no number likelier than another.
+        let mut bytes = Zeroizing::new(vec![0; n.len() + 16]);
+        p_hash(Hash::Sha256, self.secret.p.bytes(), &[b"blinding", seed], &mut bytes);
+        n.reduce(&Number::from_bytes(&bytes))
     }
 }
 

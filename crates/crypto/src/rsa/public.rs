@@ -8,7 +8,7 @@ use super::{BITS, Error};
 use crate::asn1::{Reader, without_leading_zeros};
 use crate::constant_time::ct_eq;
 use crate::hash::Hash;
-use crate::modulus::Modulus;
+use crate::modular::{Modulus, Number};
 use crate::public_key::KeyError;
 use crate::random::Random;
 use crate::signature::VerificationError;
@@ -113,7 +113,9 @@ impl PublicKey {
         random: &dyn Random,
     ) -> Result<Vec<u8>, Error> {
         let encoded = padding::encryption_block(self.modulus_len(), message, padding_tail, random)?;
-        Ok(self.raw(&encoded).to_vec())
+        // The first byte of the block is zero, so it is below the modulus.
+        let number = self.n.read(&encoded).ok_or(Error::TooLong)?;
+        Ok(self.n.write(&self.raw(&number)).to_vec())
     }
 
     /// Checks a signature of version 1.5. `encoded` is what follows the padding: a [`digest_info`](super::digest_info),
@@ -150,14 +152,12 @@ impl PublicKey {
 
     /// What a signature holds, as long as the modulus.
     fn open(&self, signature: &[u8]) -> Result<Vec<u8>, VerificationError> {
-        if signature.len() != self.modulus_len() || !self.n.exceeds(signature) {
-            return Err(VerificationError::BadSignature);
-        }
-        Ok(self.raw(signature).to_vec())
+        let number = self.n.read(signature).filter(|_| signature.len() == self.modulus_len());
+        Ok(self.n.write(&self.raw(&number.ok_or(VerificationError::BadSignature)?)).to_vec())
     }
 
     /// `number` to the public exponent.
-    pub(super) fn raw(&self, number: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
+    pub(super) fn raw(&self, number: &Number) -> Number {
         self.n.pow_public(number, &self.e_bytes)
     }
 

@@ -8,40 +8,53 @@ use opensspi_integration_tests::legacy::{Cell, Group, Trial, alone, lacks};
 use opensspi_integration_tests::matrix::Role;
 use opensspi_integration_tests::peers::Peer;
 
+use crate::Arguments;
+
 /// What no two of these peers show each other, by the beginning of its name, and why.
-const BEYOND_PROOF: [(&str, &str); 7] = [
+const BEYOND_PROOF: [(&str, &str); 10] = [
     ("nss server ssl3 DHE_DSS", "the others want a DSA signature in DER, which its SSL 3.0 does not send"),
     ("nss client ssl3 client-dsa", "the others want a DSA signature in DER, which its SSL 3.0 does not send"),
     ("nss server ssl3 client-dsa", "the others send a DSA signature in DER, which its SSL 3.0 does not take"),
     ("nss client ssl3 resume-id", "strsclnt wants a server of HTTP, and the others echo"),
-    ("nss client tls1.0 resume-id", "the same"),
-    ("nss client tls1.1 resume-id", "the same"),
-    ("nss client tls1.2 resume-id", "the same"),
+    ("nss client tls1.0 resume-id", "strsclnt wants a server of HTTP, and the others echo"),
+    ("nss client tls1.1 resume-id", "strsclnt wants a server of HTTP, and the others echo"),
+    ("nss client tls1.2 resume-id", "strsclnt wants a server of HTTP, and the others echo"),
+    ("java client ssl3 DHE_DSS", "servers that know TLS 1.3 refuse an SSL 3.0 that names its versions"),
+    ("java client tls1.0 DHE_DSS_WITH_DES_CBC_SHA", "NSS alone serves it, and does not echo"),
+    ("java client tls1.1 DHE_DSS_WITH_DES_CBC_SHA", "NSS alone serves it, and does not echo"),
 ];
 
-/// Runs every server against every client. It fails unless each cell that a peer is said to have worked with somebody.
-pub(crate) fn run(peer: Option<&str>, only: Option<&str>) -> ExitCode {
+/// Runs every server against clients, until each of its cells and each of theirs has worked with somebody; against all
+/// that have it with `full`. It fails unless each cell that a peer is said to have did.
+pub(crate) fn run(wanted: &Arguments) -> ExitCode {
     let there: Vec<Peer> = Peer::LEGACY.into_iter().filter(|peer| available(*peer)).collect();
-    let wanted = |group: &Group| {
-        group.role == Role::Server
-            && there.contains(&group.peer)
-            && peer.is_none_or(|name| name == group.peer.name())
-            && only.is_none_or(|text| group.to_string().contains(text))
-    };
+    let groups = Group::all().filter(|group| {
+        group.role == Role::Server && there.contains(&group.peer) && wanted.wants(group.peer.name(), group)
+    });
     let mut proven: BTreeMap<String, bool> = BTreeMap::new();
-    for group in Group::all().filter(wanted) {
+    for group in groups {
         let begun = Instant::now();
-        match alone::serve(group, &there) {
-            Ok(meetings) => report(group, &meetings, &mut proven),
-            Err(error) => println!("{group}: {error}"),
-        }
-        match alone::try_out(group, &there) {
-            Ok(tried) => report_trials(group, &tried, &mut proven),
-            Err(error) => println!("{group}: {error}"),
+        for &client in &there {
+            let open =
+                |names: [String; 2]| wanted.full || names.iter().any(|name| proven.get(name) != Some(&true));
+            let needed = |meeting: &alone::Meeting| {
+                open([meeting.server.to_string(), meeting.client_cell().to_string()])
+            };
+            let meetings = alone::serve(group, client, needed);
+            let needed =
+                |trying: &alone::Trying| open([trying.server.to_string(), trying.client_trial().to_string()]);
+            let tried = alone::try_out(group, client, needed);
+            match meetings.and_then(|meetings| Ok((meetings, tried?))) {
+                Ok((meetings, tried)) => {
+                    report(group, &meetings, &mut proven);
+                    report_trials(group, &tried, &mut proven);
+                }
+                Err(error) => println!("{group}: {error}"),
+            }
         }
         println!("{group}: {:.1} s", begun.elapsed().as_secs_f64());
     }
-    let complete = peer.is_none() && only.is_none();
+    let complete = wanted.peer.is_none() && wanted.only.is_none();
     let cells = Cell::all().filter(|cell| there.contains(&cell.peer) && lacks().reason(*cell).is_none());
     let trials =
         Trial::all().filter(|trial| there.contains(&trial.peer) && lacks().trial_reason(*trial).is_none());

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use opensspi_integration_tests::legacy::{Cell, Feature, Group, SUITES, Trial, lacks, run_group, run_trial};
 use opensspi_integration_tests::matrix::{Outcome, Role, Scale};
-use opensspi_integration_tests::ours::speaks_legacy;
 use opensspi_integration_tests::peers::{Peer, Version};
 use serde_json::{Value, json};
 
@@ -22,7 +21,7 @@ pub(crate) struct Ran {
 pub(crate) fn run(wanted: &Arguments, scale: Scale) -> Ran {
     let mut ran = Ran::default();
     for group in Group::all() {
-        let missing = group.peer.available().and_then(|()| speaks_legacy()).err();
+        let missing = group.peer.available().err();
         let begun = Instant::now();
         if group.cells().any(|cell| wanted.wants(cell.peer.name(), &cell)) {
             let outcomes = match &missing {

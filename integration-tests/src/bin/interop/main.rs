@@ -26,22 +26,23 @@ pub(crate) struct Arguments {
     /// Send 100 MB each way in the cases about data, and 20 MB with old protocols, in place of 1 MB, and run the
     /// applications too.
     #[arg(long)]
-    full: bool,
+    pub(crate) full: bool,
     /// Write the matrix to this file, in Markdown.
     #[arg(long, value_name = "PATH")]
     write: Option<PathBuf>,
     /// Print one JSON document at the end, and progress on standard error.
     #[arg(long)]
-    json: bool,
-    /// Run the peers of the old protocols against each other, with nothing of ours between them.
+    pub(crate) json: bool,
+    /// Run the peers of the old protocols against each other, with nothing of ours between them; with --full each server
+    /// against every client, not only until what it has was shown once.
     #[arg(long)]
     alone: bool,
     /// Only this peer (openssl, java, nss and others) or application (exim, chromium and others).
     #[arg(long, value_name = "NAME", value_parser = peer_or_application)]
-    peer: Option<String>,
+    pub(crate) peer: Option<String>,
     /// Only cases whose name contains this, such as "server tls1.3 data".
     #[arg(long, value_name = "TEXT")]
-    only: Option<String>,
+    pub(crate) only: Option<String>,
     /// The folder of unpacked Debian packages in which applications are looked for, besides the machine itself.
     #[arg(long, value_name = "FOLDER")]
     packages: Option<PathBuf>,
@@ -82,7 +83,7 @@ struct Ran<C> {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.alone {
-        return alone::run(arguments.peer.as_deref(), arguments.only.as_deref());
+        return alone::run(&arguments);
     }
     let scale = if arguments.full { Scale::FULL } else { Scale::SMALL };
     let missing: BTreeMap<&str, String> =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use opensspi_integration_tests::Pattern;
 use opensspi_integration_tests::legacy::{Key, Pki};
-use opensspi_integration_tests::ours::{Failure, HTTP_BODY_SEED, Legacy, Setup, speaks_legacy};
+use opensspi_integration_tests::ours::{Failure, HTTP_BODY_SEED, Legacy, Setup};
 use opensspi_integration_tests::peers::PeerError;
 use serde_json::json;
 use sspi_core::{CredentialUse, CredentialsHandle};
@@ -55,9 +55,6 @@ impl Serve {
         let key = suites.first().map_or(Key::Rsa, |suite| suite.key());
         let identity = Pki::find().map_err(unknown)?.server(key)?;
         let setup = Setup::server_from_pem(identity.chain, identity.key).without_tickets();
-        if speaks_legacy().is_err() {
-            return Ok(setup.version(version));
-        }
         setup.legacy(&Legacy { version, suites, splitting: true })
     }
 }
