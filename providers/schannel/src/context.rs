@@ -425,4 +425,6 @@ impl<O: Opening> Receiver<O> {
 }
 
 #[cfg(test)]
+mod legacy_tests;
+#[cfg(test)]
 mod tests;

@@ -139,6 +139,16 @@ impl ServerFlight {
     }
 }
 
+/// Whether the body of a ClientHello has this suite: without looking at anything else, since every server asks.
+pub(crate) fn has_suite(hello: &[u8], suite: u16) -> bool {
+    let suites = || {
+        let mut hello = Reader::new(hello.get(34..)?);
+        hello.opaque_u8("ClientHello.legacy_session_id").ok()?;
+        hello.opaque_u16("ClientHello.cipher_suites").ok()
+    };
+    suites().is_some_and(|suites| suites.chunks_exact(2).any(|s| s == suite.to_be_bytes()))
+}
+
 /// The handshake messages in whole records, without the records' headers.
 pub(crate) fn handshake_messages(mut records: &[u8]) -> Vec<u8> {
     let mut messages = Vec::with_capacity(records.len());
@@ -324,5 +334,83 @@ mod tests {
             // A hello may end before its extensions.
             assert_eq!(HelloSummary::parse(&hello[..cut]).is_ok(), cut == hello.len() - 18, "{cut}");
         }
+    }
+
+    /// A ServerHello of this version and suite, cut into records of `piece` bytes.
+    fn server_hello(version: u16, suite: u16, piece: usize) -> Vec<u8> {
+        let mut body = version.to_be_bytes().to_vec();
+        body.extend([9; 32]);
+        body.extend([2, 7, 7]);
+        body.extend(suite.to_be_bytes());
+        body.push(0);
+        let message = [&[2, 0, 0, u8::try_from(body.len()).unwrap()][..], &body].concat();
+        let record = |piece: &[u8]| [&[22, 3, 3, 0, u8::try_from(piece.len()).unwrap()][..], piece].concat();
+        message.chunks(piece).flat_map(record).collect()
+    }
+
+    #[test]
+    fn a_server_hello_says_who_goes_on_however_it_arrives() {
+        for (version, suite, is_legacy) in [
+            (0x0303, 0x1301, false),
+            (0x0303, 0xc02f, false),
+            (0x0303, 0x002f, true),
+            (0x0303, 0x0035, false),
+            (0x0302, 0xc02f, true),
+            (0x0300, 0x0035, true),
+        ] {
+            for piece in [1, 5, 42, 100] {
+                let bytes = server_hello(version, suite, piece);
+                for chunk in [1, 3, 1000] {
+                    let (mut flight, mut input) = (ServerFlight::default(), Vec::new());
+                    for arriving in bytes.chunks(chunk) {
+                        input.extend_from_slice(arriving);
+                        let scan = flight.records(&input);
+                        assert!(flight.is_decided() || scan.missing > 0);
+                        input.drain(..scan.used);
+                    }
+                    assert!(flight.is_decided(), "{version:04x} {suite:04x} {piece} {chunk}");
+                    assert_eq!(flight.is_legacy(&[0x002f]), is_legacy, "{version:04x} {suite:04x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_server_hello_is_left_to_rustls() {
+        for bytes in [
+            &[21, 3, 3, 0, 2, 2, 40][..],
+            &[22, 3, 3, 0, 1, 1],
+            &[22, 3, 3, 0xff, 0xff],
+            &[22, 2, 0, 0, 1, 2],
+            b"HTTP/1.1 400 Bad Request",
+        ] {
+            let mut flight = ServerFlight::default();
+            flight.records(bytes);
+            assert!(flight.is_decided() && !flight.is_legacy(&[0x002f]), "{bytes:02x?}");
+        }
+        // A ServerHello that never comes to its suite.
+        let mut flight = ServerFlight::default();
+        let record = [&[22, 3, 3, 0x40, 0, 2, 0, 0xff, 0xff, 3, 1][..], &[0; 16378]].concat();
+        assert_eq!(flight.records(&record).used, record.len());
+        assert!(flight.is_decided(), "a suite is there soon enough");
+    }
+
+    #[test]
+    fn a_signal_is_found_among_the_suites_and_nowhere_else() {
+        let mut hello = vec![3, 1];
+        hello.extend([0x56; 32]);
+        hello.extend([2, 0x56, 0, 0, 4, 0, 0x56, 0, 0x2f, 1, 0]);
+        assert!(has_suite(&hello, 0x002f) && has_suite(&hello, 0x0056));
+        assert!(!has_suite(&hello, 0x5600), "two suites beside each other are not one");
+        for cut in 0..hello.len() - 2 {
+            assert!(!has_suite(&hello[..cut], 0x002f), "{cut}");
+        }
+    }
+
+    #[test]
+    fn messages_are_taken_out_of_their_records() {
+        let records = [&[22, 3, 1, 0, 2, 1, 2][..], &[20, 3, 1, 0, 1, 1], &[22, 3, 1, 0, 1, 3]].concat();
+        assert_eq!(handshake_messages(&records), [1, 2, 3]);
+        assert_eq!(handshake_messages(&records[..records.len() - 1]), [1, 2]);
     }
 }

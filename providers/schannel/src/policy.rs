@@ -228,6 +228,20 @@ impl Policy {
         })
     }
 
+    /// The signatures of TLS 1.2 handshakes that the engine takes and rustls does not, by their numbers.
+    pub(crate) fn legacy_signatures(&self) -> Vec<legacy_tls::SignatureScheme> {
+        use legacy_tls::SignatureScheme;
+        let mut schemes = Vec::new();
+        if self.suites.iter().filter_map(Suite::legacy).any(is_dss) {
+            schemes.extend(SignatureScheme::DSA);
+        }
+        // Older protocols sign with nothing better, so that TLS 1.2 loses nothing beside them.
+        if self.protocols.iter().any(|protocol| protocol.is_old()) {
+            schemes.extend(SignatureScheme::SHA1);
+        }
+        schemes
+    }
+
     /// Whether something is enabled that nobody should enable who has the choice, in words for a log.
     pub(crate) fn legacy_things(&self) -> Vec<&'static str> {
         let mut things: Vec<&'static str> =

@@ -254,7 +254,6 @@ fn without_a_protocol_in_common_both_sides_say_what_there_was() {
         (Protocol::Tls10, Protocol::Tls12),
         (Protocol::Tls10, Protocol::Tls11),
         (Protocol::Ssl30, Protocol::Tls10),
-        (Protocol::Tls13, Protocol::Tls10),
     ] {
         let what = format!("{client:?} to {server:?}");
         let server_config = SchannelConfig { certificates: certificates(&world), ..world.server(&[server]) };

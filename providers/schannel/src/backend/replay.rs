@@ -64,3 +64,66 @@ impl Replay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An engine that takes `each` bytes a call, as long as there are some, and says what it has seen.
+    fn run(replay: &mut Replay, input: &[u8], each: usize, seen: &mut Vec<u8>) -> Progress {
+        let progress = replay.advance(input, |bytes| {
+            let used = bytes.len().min(each);
+            seen.extend_from_slice(&bytes[..used]);
+            Ok(match used {
+                0 => Progress::Incomplete { missing: 1 },
+                used => Progress::Continue { token: Vec::new(), used },
+            })
+        });
+        progress.unwrap_or_else(|failure| panic!("{failure:?}"))
+    }
+
+    #[test]
+    fn what_was_taken_is_seen_once_and_in_front() {
+        for each in [1, 2, 3, 5, 100] {
+            let (mut replay, mut seen) = (Replay::default(), Vec::new());
+            replay.take(b"first ");
+            replay.take(b"second ");
+            let mut input = b"third".to_vec();
+            while !input.is_empty() {
+                match run(&mut replay, &input, each, &mut seen) {
+                    Progress::Continue { used, .. } => drop(input.drain(..used)),
+                    _ => panic!("it was told of everything"),
+                }
+            }
+            assert_eq!(seen, b"first second third", "{each} bytes a call");
+            assert!(matches!(run(&mut replay, b"", each, &mut seen), Progress::Incomplete { .. }));
+        }
+    }
+
+    #[test]
+    fn tokens_come_out_and_the_bytes_that_were_replayed_do_not_count() {
+        let mut replay = Replay::default();
+        replay.take(b"12345");
+        let progress =
+            replay.advance(b"6789", |bytes| Ok(Progress::Continue { token: bytes[..3].to_vec(), used: 3 }));
+        let Ok(Progress::Continue { token, used }) = progress else { panic!() };
+        assert_eq!((token.as_slice(), used), (&b"123456"[..], 1), "both calls in one");
+        let failure = replay.advance(b"789", |_| Err(Error::invalid_handle("over").into())).err();
+        assert!(failure.is_some_and(|failure| failure.token.is_empty()));
+    }
+
+    #[test]
+    fn a_token_that_was_written_before_a_failure_goes_out_in_front_of_its_alert() {
+        let mut replay = Replay::default();
+        replay.take(b"12");
+        let mut calls = 0;
+        let failure = replay.advance(b"3", |_| {
+            calls += 1;
+            match calls {
+                1 => Ok(Progress::Continue { token: b"hello".to_vec(), used: 1 }),
+                _ => Err(Failure { error: Error::invalid_handle("no"), token: b" alert".to_vec() }),
+            }
+        });
+        assert_eq!(failure.err().unwrap().token, b"hello alert");
+    }
+}

@@ -62,7 +62,13 @@ impl Settings {
         both.into_iter().fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()))
     }
 
-    /// Whether and how sessions are kept.
+    /// The highest version of `among` that either engine has.
+    pub(crate) fn highest(&self, among: SpProt) -> u16 {
+        let both = [self.rustls_protocols(among), self.legacy_protocols(among)].concat();
+        both.into_iter().map(Protocol::version).max().unwrap_or_default()
+    }
+
+    /// Whether sessions are kept.
     pub(crate) const fn keeps_sessions(&self) -> bool {
         self.resume && self.session_cache_entries > 0
     }

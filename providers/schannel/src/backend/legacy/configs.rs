@@ -61,15 +61,7 @@ fn policy(settings: &Settings, protocols: SpProt) -> Result<Policy, Error> {
         return Err(no_protocol());
     }
     let suites: Vec<_> = own.suites.iter().filter_map(|suite| suite.legacy()).collect();
-    let signs_with = |name: &str| suites.iter().any(|row| row.name.contains(name));
-    let mut signature_schemes = SignatureScheme::STRONG.to_vec();
-    if signs_with("_DHE_DSS_") {
-        signature_schemes.extend(SignatureScheme::DSA);
-    }
-    // Older protocols sign with nothing better, so that TLS 1.2 loses nothing beside them.
-    if versions.iter().any(|version| *version < ProtocolVersion::TLS12) {
-        signature_schemes.extend(SignatureScheme::SHA1);
-    }
+    let signature_schemes = [SignatureScheme::STRONG, &own.legacy_signatures()].concat();
     Ok(Policy {
         versions,
         highest,

@@ -163,3 +163,83 @@ fn refused(what: &Refused) -> Error {
         other => Error::HandshakeFailure { what: other.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use legacy_tls::{AlertDescription, HandshakeType, ProtocolVersion};
+
+    use super::*;
+
+    /// The engine sends the alert, and our table names it to the caller: they must be the same.
+    #[test]
+    fn the_alert_that_is_named_is_the_one_that_was_sent() {
+        let misbehaved = [
+            Misbehaved::UnexpectedMessage { received: HandshakeType(1), expected: "Finished" },
+            Misbehaved::UnexpectedRecord { content_type: 20, expected: "Finished" },
+            Misbehaved::BadChangeCipherSpec,
+            Misbehaved::ExcessHandshakeData,
+            Misbehaved::MessageTooLong { received: HandshakeType(1), length: 2, maximum: 1 },
+            Misbehaved::Flood { what: "bytes", limit: 1 },
+            Misbehaved::VersionNotOffered(0x0304),
+            Misbehaved::SuiteNotOffered(CipherSuite(0x1301)),
+            Misbehaved::Compression,
+            Misbehaved::UnsolicitedExtension(5),
+            Misbehaved::DuplicateExtension(5),
+            Misbehaved::ResumedDifferently("suite"),
+            Misbehaved::Downgraded,
+            Misbehaved::RenegotiationInfo,
+            Misbehaved::IllegalParameter("this"),
+            Misbehaved::UnexpectedServerKeyExchange,
+            Misbehaved::MissingServerKeyExchange,
+            Misbehaved::ExportKeyTooLong { bits: 1024 },
+            Misbehaved::WrongCertificateType,
+            Misbehaved::NoServerCertificate,
+            Misbehaved::UnreadableCertificate,
+            Misbehaved::BadKeyShare,
+            Misbehaved::BadSignature("Finished"),
+            Misbehaved::SignatureNotOffered(0x0101),
+            Misbehaved::BadFinished,
+            Misbehaved::BadPremaster,
+            Misbehaved::BadAlert,
+        ];
+        let version = ProtocolVersion::TLS10;
+        let refused = [
+            Refused::InappropriateFallback { offered: version, highest: ProtocolVersion::TLS13 },
+            Refused::SmallGroup { bits: 512, minimum: 1024 },
+        ];
+        let records = [
+            RecordError::BadMac,
+            RecordError::Overflow { length: 2, maximum: 1 },
+            RecordError::UnknownContentType { content_type: 24 },
+            RecordError::NotARecord { first: [0; 5] },
+            RecordError::WrongVersion { received: 1, expected: 2 },
+        ];
+        let engine = misbehaved.into_iter().map(Engine::Misbehaved);
+        let engine = engine.chain(refused.into_iter().map(Engine::Refused));
+        let engine = engine.chain(records.into_iter().map(Engine::Record));
+        for error in engine {
+            let ours = match &error {
+                Engine::Misbehaved(how) => misbehaved_alert(how),
+                Engine::Refused(what) => super::refused(what).alert(),
+                Engine::Record(what) => record(what).alert(),
+                _ => None,
+            };
+            assert_eq!(ours.map(AlertDescription), error.alert(), "{error}");
+        }
+    }
+
+    fn misbehaved_alert(how: &Misbehaved) -> Option<u8> {
+        assert_eq!(misbehaved(how, true).alert(), misbehaved(how, false).alert());
+        misbehaved(how, true).alert()
+    }
+
+    #[test]
+    fn long_lists_are_cut_and_names_are_used_where_there_are_any() {
+        assert_eq!(list([0; 0].iter()), "none");
+        assert_eq!(list([1, 2].iter()), "1, 2");
+        assert!(list([7; 20].iter()).ends_with("7 and 8 more"));
+        assert_eq!(name(CipherSuite(0x0004)), "TLS_RSA_WITH_RC4_128_MD5");
+        assert_eq!(name(CipherSuite(0x1301)), "TLS_AES_128_GCM_SHA256");
+        assert_eq!(name(CipherSuite(0x0007)), "0007");
+    }
+}

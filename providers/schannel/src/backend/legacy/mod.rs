@@ -11,7 +11,7 @@
 mod configs;
 mod error;
 mod handshake;
-mod records;
+pub(crate) mod records;
 mod verify;
 
 pub(crate) use configs::{ClientConfigs, ServerConfigs};

@@ -21,7 +21,7 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    pub(super) const fn new(sealer: Sealer, version: ProtocolVersion, small_block_limit: u64) -> Self {
+    pub(crate) const fn new(sealer: Sealer, version: ProtocolVersion, small_block_limit: u64) -> Self {
         Self { sealer, version, small_block_limit }
     }
 }
@@ -69,7 +69,7 @@ pub(crate) struct Receiving {
 }
 
 impl Receiving {
-    pub(super) const fn new(opener: Opener, small_block_limit: u64) -> Self {
+    pub(crate) const fn new(opener: Opener, small_block_limit: u64) -> Self {
         Self { opener, small_block_limit }
     }
 }

@@ -16,7 +16,7 @@ use sspi_core::{Clock, Error, Fault, SecStatus, SpProt};
 
 use super::key_schedule;
 use super::observed;
-use super::verify;
+use super::verify::{self, Beyond};
 use crate::backend::settings::no_protocol;
 use crate::backend::{Identity, Settings, Variants, Verification};
 use crate::cipher_suites::SuiteRow;
@@ -123,6 +123,16 @@ fn versions(settings: &Settings, wanted: SpProt) -> Result<Vec<&'static Supporte
     if versions.is_empty() { Err(no_protocol()) } else { Ok(versions) }
 }
 
+fn legacy_schemes(policy: &Policy) -> Vec<SignatureScheme> {
+    policy.legacy_signatures().into_iter().map(|scheme| SignatureScheme::from(scheme.0)).collect()
+}
+
+/// Whether a certificate that was accepted may have a key of less than 2048 bits: where the past is enabled, or where a
+/// configuration allows something. The default never takes one, be it pinned.
+fn takes_short_keys(settings: &Settings) -> bool {
+    !settings.verify.allow.is_empty() || !settings.legacy_protocols(SpProt(u32::MAX)).is_empty()
+}
+
 fn unusable(error: &rustls::Error) -> Error {
     Error::new(SecStatus::SEC_E_ALGORITHM_MISMATCH, Fault::Configuration, error.to_string())
         .with_setting("suites")
@@ -146,10 +156,14 @@ impl ClientConfigs {
             let settings = &self.settings;
             let offered = settings.legacy_suites(protocols);
             let provider = Arc::new(provider(&settings.policy, &offered));
+            let beyond = Beyond {
+                schemes: if offered.is_empty() { Vec::new() } else { legacy_schemes(&settings.policy) },
+                short_keys: takes_short_keys(settings),
+            };
             let verifier = if manual {
-                verify::manual_server_verifier(&provider)
+                verify::manual_server_verifier(&provider, beyond)
             } else {
-                verify::server_verifier(&settings.verify, &provider)?
+                verify::server_verifier(&settings.verify, &provider, beyond)?
             };
             let mut config = ClientConfig::builder_with_details(provider, clock(settings))
                 .with_protocol_versions(&versions(settings, protocols)?)
@@ -237,16 +251,17 @@ impl ServerConfigs {
                 (ClientAuth::Optional, _) | (ClientAuth::None, true) => Some(false),
                 (ClientAuth::None, false) => None,
             };
+            let beyond = Beyond { schemes: Vec::new(), short_keys: takes_short_keys(settings) };
             let builder = match mandatory {
                 None => builder.with_no_client_auth(),
-                Some(mandatory) if verification.manual => {
-                    builder.with_client_cert_verifier(verify::manual_client_verifier(&provider, mandatory))
-                }
+                Some(mandatory) if verification.manual => builder
+                    .with_client_cert_verifier(verify::manual_client_verifier(&provider, mandatory, beyond)),
                 Some(mandatory) => builder.with_client_cert_verifier(verify::client_verifier(
                     &settings.verify,
                     &provider,
                     mandatory,
                     settings.send_ca_list,
+                    beyond,
                 )?),
             };
             let mut config = builder.with_cert_resolver(Arc::new(ServerIdentities(Arc::clone(settings))));

@@ -5,7 +5,7 @@ use rustls::{CertificateError, InvalidMessage, PeerIncompatible, PeerMisbehaved}
 use super::transcript::Transcript;
 use crate::certificate::harmless;
 use crate::config::Protocol;
-use crate::first_flight::version_name;
+use crate::first_flight::{HelloSummary, version_name};
 use crate::status::{CertificateKind, CertificateProblem, Error};
 
 /// What the sentence of an error needs to know beside the error.
@@ -82,6 +82,16 @@ impl Situation<'_> {
         }
     }
 
+    fn no_protocol(&self, hello: Option<HelloSummary>) -> Error {
+        let peer = match (hello, &self.transcript.server_hello) {
+            (Some(hello), _) => hello.protocols(),
+            (None, Some(hello)) => version_name(hello.legacy_version).unwrap_or("an unknown one").to_owned(),
+            (None, None) => "others".to_owned(),
+        };
+        let ours = self.protocols.iter().map(|protocol| protocol.name()).collect::<Vec<_>>().join(", ");
+        Error::NoProtocolInCommon { peer, ours }
+    }
+
     fn incompatible(&self, what: &PeerIncompatible) -> Error {
         use PeerIncompatible as P;
         let hello = self.transcript.client_hello().filter(|_| !self.is_client);
@@ -95,16 +105,15 @@ impl Situation<'_> {
             | P::Tls12NotOfferedOrEnabled
             | P::SupportedVersionsExtensionRequired
             | P::ServerDoesNotSupportTls12Or13
-            | P::ServerTlsVersionIsDisabledByOurConfig => Error::NoProtocolInCommon {
-                peer: match (&hello, &self.transcript.server_hello) {
-                    (Some(hello), _) => hello.protocols(),
-                    (None, Some(hello)) => {
-                        version_name(hello.legacy_version).unwrap_or("an unknown one").to_owned()
-                    }
-                    (None, None) => "others".to_owned(),
-                },
-                ours: self.protocols.iter().map(|p| p.name()).collect::<Vec<_>>().join(", "),
-            },
+            | P::ServerTlsVersionIsDisabledByOurConfig => self.no_protocol(hello),
+            // rustls looks for what is in every hello of TLS 1.2 before it looks at the version.
+            P::SignatureAlgorithmsExtensionRequired
+                if hello
+                    .as_ref()
+                    .is_some_and(|hello| hello.versions.iter().all(|version| *version < 0x0303)) =>
+            {
+                self.no_protocol(hello)
+            }
             P::NoCipherSuitesInCommon => nothing("cipher suite", "suites", hello.map(|h| h.suites())),
             P::NoKxGroupsInCommon => nothing("key exchange group", "suites", hello.map(|h| h.groups())),
             P::NoSignatureSchemesInCommon | P::NoCertificateRequestSignatureSchemesInCommon => {

@@ -32,7 +32,7 @@ use crate::backend::{
 };
 use crate::certificate::validity;
 use crate::cipher_suites::{Suite, SuiteRow};
-use crate::first_flight::FirstFlight;
+use crate::first_flight::{FirstFlight, version_name};
 use crate::status::{CertificateKind, CertificateProblem, Error};
 
 /// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
@@ -88,6 +88,8 @@ const fn is_alert(token: &[u8]) -> bool {
 struct Running {
     connection: Connection,
     settings: Arc<Settings>,
+    /// Server: the highest version that either backend has for this client.
+    highest: u16,
     /// What rustls has been given and has not let go of.
     held: Vec<u8>,
     observed: Option<Box<Observed>>,
@@ -147,6 +149,7 @@ impl Handshake {
             Connection::Client(Box::new(connection)),
             settings,
             ask,
+            0,
             parameters.extended_errors,
             !parameters.manual,
         ))
@@ -169,6 +172,7 @@ impl Handshake {
             Connection::Server(Box::new(connection)),
             settings,
             CertificateAsk::Never,
+            settings.highest(parameters.protocols),
             parameters.extended_errors,
             !parameters.verification.manual,
         ))
@@ -178,12 +182,14 @@ impl Handshake {
         connection: Connection,
         settings: &Arc<Settings>,
         certificate: CertificateAsk,
+        highest: u16,
         extended_errors: bool,
         judges_certificates: bool,
     ) -> Self {
         let running = Running {
             connection,
             settings: Arc::clone(settings),
+            highest,
             held: Vec::new(),
             observed: Some(Box::default()),
             transcript: Transcript::default(),
@@ -328,6 +334,9 @@ impl Running {
             if !self.looked_at {
                 self.looked_at = true;
                 self.look(record);
+                if let Some(error) = self.fell_back() {
+                    return Err(self.fail(error, token));
+                }
             }
             if let CertificateAsk::Due(request) = &mut self.certificate {
                 // What was done so far goes out first; the question comes with the next call.
@@ -386,6 +395,13 @@ impl Running {
     /// Whether this is a server that has not seen a whole ClientHello.
     fn awaits_hello(&self) -> bool {
         matches!(self.connection, Connection::Server(_)) && !self.transcript.has_client_hello()
+    }
+
+    /// Refuses a client that says that it offers less than it has, where there is more. Spec: SCSV section 3.
+    fn fell_back(&self) -> Option<Error> {
+        let offered = self.transcript.fell_back.filter(|offered| *offered < self.highest)?;
+        let highest = version_name(self.highest).unwrap_or_default();
+        Some(Error::InappropriateFallback { offered, highest })
     }
 
     /// Reads along: the transcript, and whether the server asks for a certificate.
@@ -481,6 +497,13 @@ impl Running {
             Connection::Server(server) => take_alert(&mut **server, held, &mut token),
         });
         if token.len() > before {
+            // rustls does not always say that it is the protocol which is missing.
+            let protocol_version = matches!(error, Error::NoProtocolInCommon { .. }).then(|| error.alert());
+            if let (Some(Some(ours)), true, Some(last)) =
+                (protocol_version, is_alert(&token), token.last_mut())
+            {
+                *last = ours;
+            }
             return Stop::Failed { error: error.into(), token };
         }
         self.fail(error, token)

@@ -8,7 +8,7 @@ use wire::{DecodeError, Reader};
 
 use crate::backend::records::{CHANGE_CIPHER_SPEC, HANDSHAKE, RECORD_HEADER};
 use crate::cipher_suites::SuiteRow;
-use crate::first_flight::HelloSummary;
+use crate::first_flight::{HelloSummary, has_suite};
 
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
@@ -41,6 +41,8 @@ pub(crate) struct Transcript {
     over: bool,
     pub(crate) server_hello: Option<ServerHello>,
     pub(crate) certificate_request: Option<ClientCertificateRequest>,
+    /// The highest version that a client offers which says that it offers less than it has.
+    pub(crate) fell_back: Option<u16>,
 }
 
 impl Transcript {
@@ -94,7 +96,10 @@ impl Transcript {
         while let Some((kind, body, len)) = bytes.get(taken..).and_then(message) {
             taken += len;
             match kind {
-                CLIENT_HELLO => self.client_hello = body.to_vec(),
+                CLIENT_HELLO => {
+                    self.client_hello = body.to_vec();
+                    self.fell_back = fallback(body);
+                }
                 SERVER_HELLO => {
                     if let Ok(hello) = ServerHello::parse(body)
                         && hello.random != HELLO_RETRY_REQUEST
@@ -119,6 +124,15 @@ impl Transcript {
         self.pending = Vec::new();
         self.client_hello = Vec::new();
     }
+}
+
+/// The highest version in a ClientHello with TLS_FALLBACK_SCSV. Spec: SCSV section 2.
+fn fallback(hello: &[u8]) -> Option<u16> {
+    const FALLBACK: u16 = 0x5600;
+    if !has_suite(hello, FALLBACK) {
+        return None;
+    }
+    HelloSummary::parse(hello).ok()?.versions.into_iter().max()
 }
 
 /// The first message of `bytes`: kind, body, length with its header; `None` while it is not whole.

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crypto::public_key::PublicKey;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
@@ -35,18 +36,19 @@ mod tests;
 pub(crate) fn server_verifier(
     policy: &VerifyPolicy,
     provider: &Arc<CryptoProvider>,
+    beyond: Beyond,
 ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     let judge = Some(Verifier::new(policy, Peer::Server)?);
-    Ok(Arc::new(ServerVerifier { judge, signatures: Signatures(provider.signature_verification_algorithms) }))
+    Ok(Arc::new(ServerVerifier { judge, signatures: Signatures::new(provider, beyond) }))
 }
 
 /// What a client takes where the application judges the chain itself (`ISC_REQ_MANUAL_CRED_VALIDATION`): every
 /// certificate, if the server has its key.
-pub(crate) fn manual_server_verifier(provider: &Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifier> {
-    Arc::new(ServerVerifier {
-        judge: None,
-        signatures: Signatures(provider.signature_verification_algorithms),
-    })
+pub(crate) fn manual_server_verifier(
+    provider: &Arc<CryptoProvider>,
+    beyond: Beyond,
+) -> Arc<dyn ServerCertVerifier> {
+    Arc::new(ServerVerifier { judge: None, signatures: Signatures::new(provider, beyond) })
 }
 
 /// What a server judges its clients' certificates with. Without `mandatory` a client may show none; with `send_ca_list`
@@ -59,11 +61,12 @@ pub(crate) fn client_verifier(
     provider: &Arc<CryptoProvider>,
     mandatory: bool,
     send_ca_list: bool,
+    beyond: Beyond,
 ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
     let judge = Verifier::new(policy, Peer::Client)?;
     let names = if send_ca_list { judge.authority_names() } else { &[] };
     let hints = names.iter().map(|name| DistinguishedName::from(name.clone())).collect();
-    let signatures = Signatures(provider.signature_verification_algorithms);
+    let signatures = Signatures::new(provider, beyond);
     Ok(Arc::new(ClientVerifier { judge: Some(judge), mandatory, hints, signatures }))
 }
 
@@ -72,8 +75,9 @@ pub(crate) fn client_verifier(
 pub(crate) fn manual_client_verifier(
     provider: &Arc<CryptoProvider>,
     mandatory: bool,
+    beyond: Beyond,
 ) -> Arc<dyn ClientCertVerifier> {
-    let signatures = Signatures(provider.signature_verification_algorithms);
+    let signatures = Signatures::new(provider, beyond);
     Arc::new(ClientVerifier { judge: None, mandatory, hints: Vec::new(), signatures })
 }
 
@@ -117,11 +121,55 @@ fn in_words_of_rustls(problem: &CertificateProblem) -> CertificateError {
     }
 }
 
+/// Which handshake signatures count beyond those that rustls verifies. What the certificate itself is worth has been judged
+/// before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beyond {
+    /// Schemes of TLS 1.2 that are offered behind rustls's own. The hello is one that the engine can go on with, and a server
+    /// that has nothing better may choose a suite of rustls's.
+    pub(crate) schemes: Vec<SignatureScheme>,
+    /// RSA keys of less than 2048 bits, which ring does not take.
+    pub(crate) short_keys: bool,
+}
+
 /// How the peer proves that it has the key of its certificate.
 #[derive(Debug)]
-struct Signatures(WebPkiSupportedAlgorithms);
+struct Signatures {
+    algorithms: WebPkiSupportedAlgorithms,
+    beyond: Beyond,
+}
 
 impl Signatures {
+    fn new(provider: &CryptoProvider, beyond: Beyond) -> Self {
+        Self { algorithms: provider.signature_verification_algorithms, beyond }
+    }
+
+    fn schemes(&self) -> Vec<SignatureScheme> {
+        [self.algorithms.supported_schemes(), self.beyond.schemes.clone()].concat()
+    }
+
+    /// A second look at what rustls did not accept.
+    fn verify_beyond(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+        schemes: &[SignatureScheme],
+    ) -> Option<HandshakeSignatureValid> {
+        let is_of_rustls = self.algorithms.supported_schemes().contains(&signed.scheme);
+        if !schemes.contains(&signed.scheme) && !(self.beyond.short_keys && is_of_rustls) {
+            return None;
+        }
+        let key = PublicKey::from_spki_der(public_key_der(leaf)?).ok()?;
+        let is_short = matches!(&key, PublicKey::Rsa(key) if key.bits() < 2048);
+        if is_short && !self.beyond.short_keys || !is_short && is_of_rustls {
+            return None;
+        }
+        let algorithm = legacy_tls::SignatureScheme(u16::from(signed.scheme)).algorithm()?;
+        key.verify(algorithm, message, signed.signature()).ok()?;
+        Some(HandshakeSignatureValid::assertion())
+    }
+
     /// The key of a certificate that webpki cannot read.
     fn raw_key<'a>(leaf: &'a CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'a>> {
         if EndEntityCert::try_from(leaf).is_ok() {
@@ -136,14 +184,27 @@ impl Signatures {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
+        let refused = match self.verify_tls12_as_rustls(message, leaf, signed) {
+            Ok(valid) => return Ok(valid),
+            Err(error) => error,
+        };
+        self.verify_beyond(message, leaf, signed, &self.beyond.schemes).ok_or(refused)
+    }
+
+    fn verify_tls12_as_rustls(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
         // rustls has no function for a key alone in TLS 1.2; but its own refuses the schemes that it must, and finds
         // nothing else wrong than the certificate.
         let Some(key) = Self::raw_key(leaf) else {
-            return verify_tls12_signature(message, leaf, signed, &self.0);
+            return verify_tls12_signature(message, leaf, signed, &self.algorithms);
         };
         let bad = || TlsError::InvalidCertificate(CertificateError::BadSignature);
         let key = RawPublicKeyEntity::try_from(&key).map_err(|_| bad())?;
-        let of_scheme = self.0.mapping.iter().filter(|(scheme, _)| *scheme == signed.scheme);
+        let of_scheme = self.algorithms.mapping.iter().filter(|(scheme, _)| *scheme == signed.scheme);
         let mut algorithms = of_scheme.flat_map(|(_, algorithms)| algorithms.iter());
         if algorithms.any(|algorithm| key.verify_signature(*algorithm, message, signed.signature()).is_ok()) {
             Ok(HandshakeSignatureValid::assertion())
@@ -158,10 +219,11 @@ impl Signatures {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        match Self::raw_key(leaf) {
-            Some(key) => verify_tls13_signature_with_raw_key(message, &key, signed, &self.0),
-            None => verify_tls13_signature(message, leaf, signed, &self.0),
-        }
+        let verdict = match Self::raw_key(leaf) {
+            Some(key) => verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms),
+            None => verify_tls13_signature(message, leaf, signed, &self.algorithms),
+        };
+        verdict.or_else(|refused| self.verify_beyond(message, leaf, signed, &[]).ok_or(refused))
     }
 }
 
@@ -207,7 +269,7 @@ impl ServerCertVerifier for ServerVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.signatures.0.supported_schemes()
+        self.signatures.schemes()
     }
 }
 
@@ -261,6 +323,6 @@ impl ClientCertVerifier for ClientVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.signatures.0.supported_schemes()
+        self.signatures.schemes()
     }
 }

@@ -46,7 +46,7 @@ fn clients_are_asked_as_the_server_wants() {
     let pki = Pki::new();
     let roots = policy(&[pki.root_der()]);
     let verifier = |policy: &VerifyPolicy, mandatory, send| {
-        client_verifier(policy, &provider(), mandatory, send).unwrap()
+        client_verifier(policy, &provider(), mandatory, send, Beyond::default()).unwrap()
     };
     assert!(verifier(&roots, true, true).offer_client_auth());
     assert!(verifier(&roots, true, true).client_auth_mandatory());
@@ -147,11 +147,14 @@ fn whoever_does_not_have_the_key_is_refused_whoever_judges_the_certificate() {
     let pins = VerifyPolicy { pins: vec![server.sha256(), alice.sha256()], ..policy(&[]) };
     let leaves = policy(&[server.leaf_der(), alice.leaf_der()]);
     let servers = || {
-        let by = [&roots, &pins, &leaves].map(|policy| server_verifier(policy, &provider()).unwrap());
-        by.into_iter().chain([manual_server_verifier(&provider())])
+        let by = [&roots, &pins, &leaves]
+            .map(|policy| server_verifier(policy, &provider(), Beyond::default()).unwrap());
+        by.into_iter().chain([manual_server_verifier(&provider(), Beyond::default())])
     };
-    let clients =
-        || [&roots, &pins, &leaves].map(|policy| client_verifier(policy, &provider(), true, true).unwrap());
+    let clients = || {
+        [&roots, &pins, &leaves]
+            .map(|policy| client_verifier(policy, &provider(), true, true, Beyond::default()).unwrap())
+    };
     let (right, right_client) = (Identity::new(&server, &server), Identity::new(&alice, &alice));
     let (wrong, wrong_client) = (Identity::new(&server, &other), Identity::new(&alice, &other));
     let bad = Err(TlsError::InvalidCertificate(CertificateError::BadSignature));
@@ -170,7 +173,7 @@ fn whoever_does_not_have_the_key_is_refused_whoever_judges_the_certificate() {
             );
         }
         for judge in clients() {
-            let server = || (&right, server_verifier(&roots, &provider()).unwrap());
+            let server = || (&right, server_verifier(&roots, &provider(), Beyond::default()).unwrap());
             assert_eq!(
                 handshake(version, server(), (&right_client, Arc::clone(&judge))),
                 Ok(()),
@@ -190,10 +193,10 @@ fn the_application_may_take_what_nobody_would_trust() {
     let pki = Pki::new();
     let expired = pki.server("other.test").self_signed().expired().issue();
     let chain = ders(expired.chain_der());
-    let verifier = manual_server_verifier(&provider());
+    let verifier = manual_server_verifier(&provider(), Beyond::default());
     let name = ServerName::try_from(NAME).unwrap();
     assert!(verifier.verify_server_cert(&chain[0], &[], &name, b"nonsense", unix_now()).is_ok());
-    let verifier = manual_client_verifier(&provider(), true);
+    let verifier = manual_client_verifier(&provider(), true, Beyond::default());
     assert!(verifier.verify_client_cert(&chain[0], &[], unix_now()).is_ok());
     assert!(verifier.client_auth_mandatory() && verifier.root_hint_subjects().is_empty());
 }
