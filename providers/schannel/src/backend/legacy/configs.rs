@@ -16,6 +16,7 @@ use super::handshake::session_key;
 use super::verify::Judge;
 use crate::backend::settings::no_protocol;
 use crate::backend::{ClientParameters, Settings, Variants, Verification};
+use crate::certificate::verifier::Weakness;
 use crate::config::{self, ClientAuth};
 
 /// How long a session can be taken up again, in seconds: ten hours, as Windows keeps them.
@@ -63,12 +64,14 @@ fn policy(settings: &Settings, protocols: SpProt) -> Result<Policy, Error> {
     }
     let suites: Vec<_> = own.suites.iter().filter_map(|suite| suite.legacy()).collect();
     let signs_with = |name: &str| suites.iter().any(|row| row.name.contains(name));
+    let allows = |weakness| own.allowed_weaknesses.contains(&weakness);
     let mut signature_schemes = SignatureScheme::STRONG.to_vec();
-    if signs_with("_DHE_DSS_") {
+    // A certificate of a client may have such a key where no suite needs it of a server.
+    if signs_with("_DHE_DSS_") || allows(Weakness::Dsa) {
         signature_schemes.extend(SignatureScheme::DSA);
     }
     // Older protocols sign with nothing better, so that TLS 1.2 loses nothing beside them.
-    if versions.iter().any(|version| *version < ProtocolVersion::TLS12) {
+    if versions.iter().any(|version| *version < ProtocolVersion::TLS12) || allows(Weakness::Sha1Signature) {
         signature_schemes.extend(SignatureScheme::SHA1);
     }
     Ok(Policy {
