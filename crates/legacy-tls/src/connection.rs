@@ -121,7 +121,7 @@ pub struct Negotiated {
     pub peer_chain: Vec<Vec<u8>>,
     /// The OCSP response that the server stapled; empty where it did not.
     pub ocsp_response: Vec<u8>,
-    /// What we showed ourselves in this handshake.
+    /// What we showed ourselves: a client in this handshake, a server also in the one that made a resumed session.
     pub identity: Option<Arc<Identity>>,
     /// Whether a session was taken up again.
     pub resumed: bool,
@@ -528,7 +528,9 @@ impl ClientConnection {
             return Err(misused());
         };
         let Running { config, mut channel, state, skipped, taken } = *running;
-        let client::State::Identity(asked) = state else { return Err(misused()) };
+        let client::State::Identity(mut asked) = state else { return Err(misused()) };
+        // What was chosen for one handshake must not stand in for the choice of another.
+        asked.keep_no_session();
         match asked.reply(identity, &config, &mut channel) {
             Ok(state) => {
                 let running = Running { config, channel, state, skipped, taken };

@@ -106,6 +106,9 @@ impl Connect {
         {
             schannel.key_log = Some(format!("file:{}", absolute(&path.to_string_lossy())?));
         }
+        for note in &configuration.notes {
+            tracing::warn!("{note}");
+        }
         let sspi = configuration.build()?;
         // What is wrong with the configuration shows before anybody is called.
         sspi.acquire(opensspi::sspi_core::CredentialUse::Outbound)?;

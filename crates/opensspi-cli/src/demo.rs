@@ -4,11 +4,11 @@ mod plan;
 mod run;
 
 use clap::Args;
-use opensspi::{ExitClass, LogConfig, Protocol};
+use opensspi::{ExitClass, LogConfig, Profile, Protocol};
 use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;
 
-use self::plan::Plan;
+use self::plan::{Plan, Show};
 use self::run::{Case, Kind, Outcome, Run};
 use crate::exit::Failure;
 use crate::legs;
@@ -28,6 +28,7 @@ demo makes one for the client, and connects without it, too. What of a configura
 Examples:
   opensspi demo
   opensspi demo --bytes 268435456
+  opensspi demo --profile windows-2003                  every suite of Windows Server 2003, one after the other
   opensspi demo --protocols tls1.3 --suites TLS_CHACHA20_POLY1305_SHA256
   opensspi demo --cert server.pem --key server.key --ca company-ca.pem --client-auth required
   opensspi demo --config opensspi.toml --json")]
@@ -40,9 +41,13 @@ pub(crate) struct Demo {
     /// Whether the server asks for certificates: none, optional or required.
     #[arg(long, value_name = "WHEN")]
     client_auth: Option<String>,
-    /// How much data is sent through each connection for the throughput figure.
-    #[arg(long, value_name = "N", default_value_t = 64 << 20)]
-    bytes: u64,
+    /// How much data is sent through each connection for the throughput figure [default: 64 MiB; 1 MiB where each suite is
+    /// shown].
+    #[arg(long, value_name = "N")]
+    bytes: Option<u64>,
+    /// Show each suite of each protocol, and not only the preferred one [default with --profile windows-2003].
+    #[arg(long)]
+    each_suite: bool,
 }
 
 impl Demo {
@@ -52,14 +57,14 @@ impl Demo {
             .enable_all()
             .build()
             .map_err(|error| Failure::network("the runtime cannot start", &error))?;
-        let (plan, protocols) = self.plan()?;
+        let (plan, shows) = self.plan()?;
         for note in &plan.notes {
             printer.line(Channel::Out, format_args!("note: {note}"));
         }
         if !plan.notes.is_empty() {
             printer.line(Channel::Out, "");
         }
-        let runs = runtime.block_on(self.all(printer, &plan, &protocols))?;
+        let runs = runtime.block_on(self.all(printer, &plan, &shows))?;
         printer.object(&json!({
             "ok": runs.iter().all(|run| run.result.is_ok()),
             "notes": plan.notes,
@@ -78,7 +83,7 @@ impl Demo {
         }
     }
 
-    fn plan(&self) -> Result<(Plan, Vec<Protocol>), Failure> {
+    fn plan(&self) -> Result<(Plan, Vec<Show>), Failure> {
         let mut configuration = self.settings.configuration()?;
         let schannel = &mut configuration.config.schannel;
         if !self.ca.is_empty() {
@@ -88,19 +93,24 @@ impl Demo {
         if let Some(mode) = &self.client_auth {
             schannel.client_auth = client_auth(mode)?;
         }
-        let protocols = schannel.protocols.clone();
-        if protocols.is_empty() {
-            return Err(Failure::usage(
-                "no protocol is configured: there is nothing to show (setting: protocols)",
-            ));
+        let each_suite = self.each_suite || schannel.profile == Profile::Windows2003;
+        let enabled = schannel.enabled().map_err(|error| Failure::from(&error))?;
+        let mut shows = Vec::new();
+        for (protocol, suites) in &enabled {
+            if each_suite {
+                shows.extend(suites.iter().map(|suite| Show { protocol: *protocol, suite: Some(suite) }));
+            } else {
+                shows.push(Show { protocol: *protocol, suite: None });
+            }
         }
-        Ok((Plan::new(configuration)?, protocols))
+        Ok((Plan::new(configuration, &enabled)?, shows))
     }
 
-    async fn all(&self, printer: &Printer, plan: &Plan, protocols: &[Protocol]) -> Result<Vec<Run>, Failure> {
+    async fn all(&self, printer: &Printer, plan: &Plan, shows: &[Show]) -> Result<Vec<Run>, Failure> {
         let mut runs = Vec::new();
-        for protocol in protocols {
-            let case = Case::new(plan, *protocol, self.bytes)?;
+        for show in shows {
+            let bytes = self.bytes.unwrap_or(if show.suite.is_some() { 1 << 20 } else { 64 << 20 });
+            let case = Case::new(plan, *show, bytes)?;
             for run in case.run().await {
                 describe(printer, &run);
                 runs.push(run);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use opensspi::sspi_core::CredentialUse;
-use opensspi::{ClientAuth, LogConfig, Sspi};
+use opensspi::{ClientAuth, LogConfig, Protocol, Sspi};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
@@ -99,8 +99,20 @@ impl Serve {
             schannel.client_roots =
                 self.client_ca.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
         }
+        let enabled = schannel.enabled().map_err(|error| Failure::from(&error))?;
         let mut pin = None;
         if schannel.certificates.is_empty() {
+            let made_is_enough = |suite: &&str| suite.contains("ECDHE_ECDSA") || !suite.contains("_WITH_");
+            let without =
+                enabled.iter().find(|(_, suites)| !suites.iter().any(|suite| made_is_enough(&suite)));
+            if let Some((protocol, _)) = without {
+                return Err(Failure::usage(format!(
+                    "{} needs a certificate with an RSA key here, and the one that is made on the spot has an ECDSA key; \
+                     give one with --cert and --key: openssl req -x509 -newkey rsa:2048 -nodes -keyout server.pem \
+                     -out server.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost",
+                    protocol.name()
+                )));
+            }
             let bound = self.bind.to_string();
             let mut names = vec!["localhost", "127.0.0.1", "::1"];
             if !self.bind.is_unspecified() && !names.contains(&bound.as_str()) {
@@ -126,6 +138,9 @@ impl Serve {
         printer: &Printer,
         (configuration, pin): (Configuration, Option<String>),
     ) -> Result<(), Failure> {
+        for note in &configuration.notes {
+            printer.line(Channel::Out, format_args!("note: {note}"));
+        }
         let sspi = configuration.build()?;
         // What is wrong with the configuration shows now, not with the first connection.
         sspi.acquire(CredentialUse::Inbound)?;
@@ -190,14 +205,14 @@ impl Serve {
             printer.field(channel, "certificate", format_args!("self-signed, SHA-256 {pin}"));
         }
         printer.line(channel, "try it with");
-        for command in self.commands(address, pin) {
+        for command in self.commands(sspi, address, pin) {
             printer.line(channel, format_args!("  {command}"));
         }
         printer.line(channel, "");
     }
 
     /// Commands of other tools, and of this one, that connect to what is served.
-    fn commands(&self, address: SocketAddr, pin: Option<&str>) -> Vec<String> {
+    fn commands(&self, sspi: &Sspi, address: SocketAddr, pin: Option<&str>) -> Vec<String> {
         let host = match address.ip() {
             ip if ip.is_unspecified() || ip.is_loopback() => "localhost".to_owned(),
             IpAddr::V4(ip) => ip.to_string(),
@@ -207,6 +222,15 @@ impl Serve {
         let trust = pin.map(|pin| format!(" --pin {pin}")).unwrap_or_default();
         let mut commands = vec![format!("opensspi connect {host}:{port}{trust}")];
         commands.push(format!("openssl s_client -connect {host}:{port}"));
+        let enabled = sspi.config().schannel.enabled().unwrap_or_default();
+        for (protocol, flag) in
+            [(Protocol::Tls11, "-tls1_1"), (Protocol::Tls10, "-tls1"), (Protocol::Ssl30, "-ssl3")]
+        {
+            if enabled.iter().any(|(own, _)| *own == protocol) {
+                commands
+                    .push(format!("openssl s_client {flag} -cipher ALL:@SECLEVEL=0 -connect {host}:{port}"));
+            }
+        }
         if self.http {
             let insecure = if pin.is_some() { " --insecure" } else { "" };
             commands.push(format!("curl{insecure} https://{host}:{port}/"));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use opensspi::sspi_core::CertificateIdentity;
-use opensspi::{Builder, CertificateConfig, ClientAuth, Config, Protocol, Revocation, Sspi};
+use opensspi::{Allow, Builder, CertificateConfig, ClientAuth, Config, Profile, Protocol, Revocation, Sspi};
 
 use crate::exit::Failure;
 
@@ -18,12 +18,25 @@ pub(crate) struct Settings {
     /// The security package.
     #[arg(long, value_name = "NAME")]
     pub(crate) package: Option<String>,
-    /// The protocols that may be spoken: tls1.3, tls1.2.
+    /// Where the settings start from: modern (TLS 1.3, and TLS 1.2 with forward secrecy and an AEAD), compatible (and the
+    /// rest of TLS 1.2 with AES), legacy (down to TLS 1.0, with 3DES), windows-2003 (TLS 1.0 and SSL 3.0 with the suites of
+    /// that time; it keeps nothing secret) [default: modern].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The protocols that may be spoken: tls1.3, tls1.2, tls1.1, tls1.0, ssl3; those of the profile if nothing is said.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) protocols: Vec<String>,
     /// The cipher suites that may be used, by their registered names, in order of preference.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) suites: Vec<String>,
+    /// Weaknesses that are accepted, by name: of suites rc4, des, export, null; of certificates such as md5-signature,
+    /// sha1-signature, rsa-1024. An unknown name is answered with the list.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) allow: Vec<String>,
+    /// Whether the first byte of a message gets a record of its own in CBC suites of SSL 3.0 and TLS 1.0, against BEAST: on
+    /// or off [default: on].
+    #[arg(long, value_name = "ON|OFF")]
+    pub(crate) record_splitting: Option<String>,
     /// Application protocols for ALPN, in order of preference, such as h2,http/1.1.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) alpn: Vec<String>,
@@ -74,7 +87,25 @@ impl Settings {
         if let Some(Deadline(deadline)) = self.deadline {
             config.handshake_deadline = deadline;
         }
+        let mut notes = Vec::new();
         let schannel = &mut config.schannel;
+        if let Some(name) = &self.profile {
+            schannel.profile = profile(name)?;
+            if schannel.profile == Profile::Windows2003 {
+                schannel.i_accept_drown = true;
+                notes.push(MUSEUM);
+            }
+        }
+        if !self.allow.is_empty() {
+            let entries = self.allow.iter().map(|name| allow(name));
+            schannel.allow = Some(entries.collect::<Result<_, _>>()?);
+        }
+        match self.record_splitting.as_deref() {
+            None => {}
+            Some("on") => schannel.record_splitting = true,
+            Some("off") => schannel.record_splitting = false,
+            Some(other) => return Err(unknown("record-splitting mode", other, &["on", "off"])),
+        }
         if !self.protocols.is_empty() {
             schannel.protocols =
                 self.protocols.iter().map(|name| protocol(name)).collect::<Result<_, _>>()?;
@@ -103,7 +134,7 @@ impl Settings {
         if self.no_resume {
             schannel.resume = false;
         }
-        Ok(Configuration { config, base, certificate: None })
+        Ok(Configuration { config, base, certificate: None, notes })
     }
 }
 
@@ -112,7 +143,12 @@ pub(crate) struct Configuration {
     pub(crate) config: Config,
     pub(crate) base: PathBuf,
     pub(crate) certificate: Option<CertificateIdentity>,
+    /// What a user should know before anything happens.
+    pub(crate) notes: Vec<&'static str>,
 }
+
+/// What `--profile windows-2003` means.
+const MUSEUM: &str = "the profile windows-2003 keeps nothing secret from anybody who tries, and lets one key serve export suites and others (i-accept-drown): it is for the museum and the laboratory";
 
 impl Configuration {
     pub(crate) fn builder(self) -> Builder {
@@ -142,6 +178,19 @@ fn protocol(name: &str) -> Result<Protocol, Failure> {
         .into_iter()
         .find(named)
         .ok_or_else(|| unknown("protocol", name, &Protocol::ALL.map(Protocol::name)))
+}
+
+/// The profile of that name.
+fn profile(name: &str) -> Result<Profile, Failure> {
+    let named = |profile: &Profile| profile.name().eq_ignore_ascii_case(name);
+    let known = Profile::ALL.map(Profile::name);
+    Profile::ALL.into_iter().find(named).ok_or_else(|| unknown("profile", name, &known))
+}
+
+/// The weakness of that name.
+fn allow(name: &str) -> Result<Allow, Failure> {
+    let known: Vec<&str> = Allow::all().map(Allow::name).collect();
+    Allow::all().find(|entry| entry.name() == name).ok_or_else(|| unknown("weakness to allow", name, &known))
 }
 
 /// The way of that name in which a server asks for certificates.
@@ -195,6 +244,29 @@ mod tests {
         let failure = settings.configuration().err().unwrap();
         assert!(failure.message.contains("did you mean \"tls1.3\"?"), "{}", failure.message);
         assert_eq!(failure.class.code(), 2);
+    }
+
+    #[test]
+    fn a_profile_is_chosen_by_name_and_says_what_it_means() {
+        let settings = Settings { profile: Some("windows-2003".to_owned()), ..Settings::default() };
+        let configuration = settings.configuration().unwrap();
+        assert!(configuration.config.schannel.i_accept_drown);
+        assert!(configuration.notes[0].contains("nothing secret"));
+        let modern = Settings { profile: Some("modern".to_owned()), ..Settings::default() };
+        assert!(modern.configuration().unwrap().notes.is_empty());
+        let wrong = Settings { profile: Some("windows-2000".to_owned()), ..Settings::default() };
+        let failure = wrong.configuration().err().unwrap();
+        assert!(failure.message.contains("did you mean \"windows-2003\"?"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_weakness_that_is_not_known_is_refused() {
+        let settings = Settings { allow: vec!["rc4".to_owned(), "null".to_owned()], ..Settings::default() };
+        assert_eq!(settings.configuration().unwrap().config.schannel.allow.unwrap().len(), 2);
+        let settings = Settings { allow: vec!["rc5".to_owned()], ..Settings::default() };
+        assert_eq!(settings.configuration().err().unwrap().class.code(), 2);
+        let settings = Settings { record_splitting: Some("maybe".to_owned()), ..Settings::default() };
+        assert_eq!(settings.configuration().err().unwrap().class.code(), 2);
     }
 
     #[test]

@@ -27,8 +27,8 @@ pub use harmless::{LIMIT as HARMLESS_LIMIT, harmless, harmless_bytes, harmless_m
 pub use materials::SystemMaterials;
 #[cfg(feature = "schannel")]
 pub use providers::{
-    CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Environment, Materials, Protocol,
-    Revocation, SchannelConfig,
+    Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Environment, Materials,
+    Profile, Protocol, Revocation, SchannelConfig,
 };
 pub use sspi::Sspi;
 pub use sspi_core;

@@ -8,8 +8,8 @@ use crate::config::Config;
 
 #[cfg(feature = "schannel")]
 pub use schannel::{
-    CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Environment, Materials, Protocol,
-    Revocation, SchannelConfig,
+    Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Environment, Materials,
+    Profile, Protocol, Revocation, SchannelConfig,
 };
 
 /// What the packages get from outside.

@@ -253,6 +253,22 @@ impl Policy {
     }
 }
 
+impl SchannelConfig {
+    /// What is enabled: each protocol with the suites that it may be used with, by their registered names, in order of
+    /// preference.
+    ///
+    /// # Errors
+    /// What cannot be, with its setting: an unknown suite, a protocol without suite.
+    pub fn enabled(&self) -> Result<Vec<(Protocol, Vec<&'static str>)>, Error> {
+        let policy = Policy::read(self)?;
+        let suites = |protocol| {
+            let legal = policy.suites.iter().filter(move |suite| suite.is_legal_in(protocol));
+            legal.map(Suite::name).collect()
+        };
+        Ok(policy.protocols.iter().map(|protocol| (*protocol, suites(*protocol))).collect())
+    }
+}
+
 /// What a configuration allows, or else its profile.
 fn allow(config: &SchannelConfig) -> impl Iterator<Item = Allow> {
     config.allow.clone().unwrap_or_else(|| config.profile.allow()).into_iter()

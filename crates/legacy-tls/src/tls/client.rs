@@ -682,6 +682,11 @@ impl Asked {
         self.reply(identity, config, channel)
     }
 
+    /// The handshake leaves nothing to take up again.
+    pub(crate) fn keep_no_session(&mut self) {
+        self.shared.agreed.offer.session_key = None;
+    }
+
     /// What the application is asked.
     pub(crate) fn question(&self) -> CertificateRequested {
         let request = self.request.clone().unwrap_or_default();

@@ -391,6 +391,8 @@ impl Choice<'_> {
     fn resume(self, session: &Session, channel: &mut Channel) -> Result<State, Error> {
         channel.session_in_use = Some(session.id().to_vec());
         let suite = session.suite.row().ok_or(Error::Internal("a session of an unknown suite"))?;
+        // That of the handshake which made the session: the same name, suite and certificates chose it.
+        let identity = self.identity(suite.key_exchange);
         let extensions = self.extensions(suite, false, true)?;
         let randoms = self.send_hello(suite, session.id(), extensions, channel)?;
         channel.transcript.release();
@@ -406,7 +408,7 @@ impl Choice<'_> {
                 secure_renegotiation: self.offered.secure_renegotiation,
                 alpn: self.alpn,
                 server_name: self.offered.server_name,
-                identity: None,
+                identity,
             },
             master_secret: session.master_secret.clone(),
             peer: None,

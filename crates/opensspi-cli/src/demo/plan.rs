@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use opensspi::sspi_core::{CertificateIdentity, CredentialUse};
 use opensspi::{
-    CertificateSummary, ClientAuth, ClientCertificate, Config, Materials, Protocol, SchannelConfig, Sspi,
-    SystemMaterials, harmless_message,
+    CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Config, Materials, Protocol,
+    SchannelConfig, Sspi, SystemMaterials, harmless_message,
 };
 
 use crate::exit::Failure;
@@ -23,6 +23,32 @@ const CLIENT_NAME: &str = "opensspi-demo-client";
 const ALPN: &str = "opensspi-demo";
 /// How the server's configuration names the client's certificate, which is in memory.
 const CLIENT_ROOT: &str = "memory:client.pem";
+
+/// One thing to show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Show {
+    pub(super) protocol: Protocol,
+    /// The only suite that is enabled; `None`: all that are configured.
+    pub(super) suite: Option<&'static str>,
+}
+
+/// A protocol with its suites.
+type Enabled = (Protocol, Vec<&'static str>);
+
+/// Whether some protocol has no suite that a certificate made on the spot, which has an ECDSA key, would do for.
+fn needs_old_keys(enabled: &[Enabled]) -> bool {
+    let ecdsa = |suite: &&str| suite.contains("ECDHE_ECDSA") || !suite.contains("_WITH_");
+    enabled.iter().any(|(_, suites)| !suites.iter().any(|suite| ecdsa(&suite)))
+}
+
+/// Keys that everybody has: see `demo-keys/README.md`.
+const RSA: &str = "memory:rsa.pem";
+const RSA_PEM: &str = include_str!("../../demo-keys/rsa.pem");
+const RSA_DER: &[u8] = include_bytes!("../../demo-keys/rsa.der");
+const DSA: &str = "memory:dsa.pem";
+const DSA_PEM: &str = include_str!("../../demo-keys/dsa.pem");
+
+const DSA_DER: &[u8] = include_bytes!("../../demo-keys/dsa.der");
 
 /// Both ends, for every protocol.
 pub(super) struct Plan {
@@ -44,9 +70,12 @@ struct Side {
 }
 
 impl Side {
-    fn build(&self, protocol: Protocol, certificate: Option<&CertificateIdentity>) -> Result<Sspi, Failure> {
+    fn build(&self, show: Show, certificate: Option<&CertificateIdentity>) -> Result<Sspi, Failure> {
         let mut config = self.config.clone();
-        config.schannel.protocols = vec![protocol];
+        config.schannel.protocols = vec![show.protocol];
+        if let Some(suite) = show.suite {
+            config.schannel.suites = vec![suite.to_owned()];
+        }
         let builder = Sspi::builder().config(config).materials(Arc::clone(&self.materials));
         Ok(match certificate.or(self.certificate.as_ref()) {
             Some(certificate) => builder.certificate(certificate.clone()).build()?,
@@ -60,14 +89,14 @@ impl Plan {
     ///
     /// # Errors
     /// Something that it names cannot be used.
-    pub(super) fn new(configuration: Configuration) -> Result<Self, Failure> {
-        let Configuration { mut config, base, .. } = configuration;
+    pub(super) fn new(configuration: Configuration, enabled: &[Enabled]) -> Result<Self, Failure> {
+        let Configuration { mut config, base, notes, .. } = configuration;
         if config.schannel.alpn.is_empty() {
             config.schannel.alpn = vec![ALPN.to_owned()];
         }
         let client_auth = config.schannel.client_auth;
         let mut plan = Self {
-            notes: Vec::new(),
+            notes: notes.into_iter().map(str::to_owned).collect(),
             name: NAME.to_owned(),
             server: Side::of(&config, &base, None),
             client: Side::of(&config, &base, None),
@@ -80,21 +109,25 @@ impl Plan {
             plan.add_client(&base)?;
         }
         if config.schannel.certificates.is_empty() {
-            plan.make_certificate()?;
+            if needs_old_keys(enabled) {
+                plan.carry_certificates(&base)?;
+            } else {
+                plan.make_certificate()?;
+            }
         } else {
-            plan.use_certificate()?;
+            plan.use_certificate(enabled)?;
         }
         Ok(plan)
     }
 
     /// The server's end of a protocol.
-    pub(super) fn server(&self, protocol: Protocol) -> Result<Sspi, Failure> {
-        self.server.build(protocol, None)
+    pub(super) fn server(&self, show: Show) -> Result<Sspi, Failure> {
+        self.server.build(show, None)
     }
 
     /// The client's end of a protocol; with the certificate of the client, or without any.
-    pub(super) fn client(&self, protocol: Protocol, shows_certificate: bool) -> Result<Sspi, Failure> {
-        self.client.build(protocol, self.client_certificate.as_ref().filter(|_| shows_certificate))
+    pub(super) fn client(&self, show: Show, shows_certificate: bool) -> Result<Sspi, Failure> {
+        self.client.build(show, self.client_certificate.as_ref().filter(|_| shows_certificate))
     }
 
     fn client_settings(&mut self) -> &mut SchannelConfig {
@@ -126,12 +159,33 @@ impl Plan {
         Ok(())
     }
 
+    /// Old suites need RSA and DSA keys: the server shows those that the program carries, and the client pins them.
+    fn carry_certificates(&mut self, base: &Path) -> Result<(), Failure> {
+        let files = vec![(RSA, RSA_PEM.to_owned()), (DSA, DSA_PEM.to_owned())];
+        let mut pins = Vec::new();
+        for der in [RSA_DER, DSA_DER] {
+            let summary = CertificateSummary::from_der(der)
+                .map_err(|error| Failure::usage(format!("a key of the demo cannot be read: {error}")))?;
+            pins.push(hex(&summary.sha256));
+        }
+        let certificate =
+            |name: &str| CertificateConfig { chain: name.to_owned(), key: name.to_owned(), send_root: false };
+        self.server.config.schannel.certificates = vec![certificate(RSA), certificate(DSA)];
+        self.server.config.schannel.ocsp_response = None;
+        self.server.materials = Arc::new(InMemory { files, disk: SystemMaterials::new(base) });
+        let settings = self.client_settings();
+        settings.roots.clear();
+        settings.pins = pins;
+        self.note("the server shows RSA and DSA certificates that the program carries: everybody has their keys, and nobody but this demo's client accepts them");
+        Ok(())
+    }
+
     /// The server shows what is configured, and the client asks for its name. It trusts what is configured; where that
     /// is nothing but the default, the server's certificate.
-    fn use_certificate(&mut self) -> Result<(), Failure> {
+    fn use_certificate(&mut self, enabled: &[Enabled]) -> Result<(), Failure> {
         // Whichever protocol: the certificates are the same.
-        let protocol = self.server.config.schannel.protocols.first().copied().unwrap_or(Protocol::Tls13);
-        let credential = self.server(protocol)?.acquire(CredentialUse::Inbound)?;
+        let protocol = enabled.first().map_or(Protocol::Tls13, |(protocol, _)| *protocol);
+        let credential = self.server(Show { protocol, suite: None })?.acquire(CredentialUse::Inbound)?;
         let der = credential.certificate().map_err(|error| Failure::from(&error))?;
         let leaf = CertificateSummary::from_der(&der)
             .map_err(|error| Failure::usage(format!("our own certificate cannot be read: {error}")))?;
@@ -171,7 +225,8 @@ impl Plan {
         } else {
             settings.pins.push(made.pin);
         }
-        self.server.materials = Arc::new(WithClient { root: made.pem, files: SystemMaterials::new(base) });
+        self.server.materials =
+            Arc::new(InMemory { files: vec![(CLIENT_ROOT, made.pem)], disk: SystemMaterials::new(base) });
         self.client_certificate = Some(made.identity);
         self.note(&format!(
             "the client's certificate is made by the demo ({CLIENT_NAME}), and the server accepts it besides what is configured: there is no key here that your client-roots have certified"
@@ -190,22 +245,25 @@ impl Side {
     }
 }
 
-/// The machine's files, and the certificate of the demo's client.
-struct WithClient {
-    root: String,
-    files: SystemMaterials,
+/// The machine's files, and some that are in memory.
+struct InMemory {
+    files: Vec<(&'static str, String)>,
+    disk: SystemMaterials,
 }
 
-impl Materials for WithClient {
+impl Materials for InMemory {
     fn read(&self, reference: &str) -> io::Result<Vec<u8>> {
-        if reference == CLIENT_ROOT { Ok(self.root.clone().into_bytes()) } else { self.files.read(reference) }
+        match self.files.iter().find(|(name, _)| *name == reference) {
+            Some((_, content)) => Ok(content.clone().into_bytes()),
+            None => self.disk.read(reference),
+        }
     }
 
     fn system_roots(&self) -> io::Result<Vec<Vec<u8>>> {
-        self.files.system_roots()
+        self.disk.system_roots()
     }
 
     fn key_log(&self, reference: &str, line: &str) {
-        self.files.key_log(reference, line);
+        self.disk.key_log(reference, line);
     }
 }

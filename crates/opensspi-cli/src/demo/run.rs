@@ -7,7 +7,7 @@ use opensspi::{ClientAuth, ExitClass, Protocol, Sspi};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::plan::Plan;
+use super::plan::{Plan, Show};
 use crate::exit::Failure;
 use crate::recording::{Leg, Recorded, Recording};
 use crate::summary::Summary;
@@ -87,15 +87,16 @@ impl Made {
 }
 
 impl Case {
-    pub(super) fn new(plan: &Plan, protocol: Protocol, bytes: u64) -> Result<Self, Failure> {
-        let server = plan.server(protocol)?;
+    pub(super) fn new(plan: &Plan, show: Show, bytes: u64) -> Result<Self, Failure> {
+        let protocol = show.protocol;
+        let server = plan.server(show)?;
         let settings = &server.config().schannel;
         let resumes = settings.resume;
         let anonymous = match settings.client_auth {
             ClientAuth::None => None,
-            wants => Some((plan.client(protocol, false)?, wants == ClientAuth::Optional)),
+            wants => Some((plan.client(show, false)?, wants == ClientAuth::Optional)),
         };
-        let client = plan.client(protocol, true)?;
+        let client = plan.client(show, true)?;
         // What is wrong with the configuration shows now, and not as a handshake that failed.
         server.acquire(CredentialUse::Inbound)?;
         client.acquire(CredentialUse::Outbound)?;

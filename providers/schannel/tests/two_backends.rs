@@ -1,0 +1,652 @@
+//! Two engines behind one port and behind one ClientHello: whoever has something in common with the peer goes on.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test"
+)]
+
+mod support;
+
+use std::sync::Arc;
+
+use opensspi_schannel::{
+    Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
+    SchannelConfig, WeakSuites,
+};
+use sspi_core::{
+    CertificateIdentity, CredentialUse, CredentialsHandle, Error, Failure, Fault, Question, SecStatus,
+    Secret, SpProt, Step,
+};
+use support::{Kind, World, accept_request, handshake, initialize_request, no_questions, send};
+use test_support::pair::{self, Established};
+
+/// Both kinds of certificates, so that every protocol and suite has its own.
+fn certificates(world: &World) -> Vec<CertificateConfig> {
+    let (ecdsa, rsa) = (world.pki.server("localhost"), world.pki.server("localhost").rsa_2048());
+    vec![world.certificate(&ecdsa.issue()), world.certificate(&rsa.issue())]
+}
+
+/// A server that speaks everything.
+fn server_of_all(world: &World) -> SchannelConfig {
+    SchannelConfig { certificates: certificates(world), ..world.server(&Protocol::ALL) }
+}
+
+fn client_of_all(world: &World) -> SchannelConfig {
+    world.client(&Protocol::ALL)
+}
+
+fn protocol(side: &Established) -> SpProt {
+    side.context.attributes().connection_info().unwrap().protocol
+}
+
+fn suite(side: &Established) -> String {
+    side.context.attributes().cipher_info().unwrap().cipher_suite_name.to_string()
+}
+
+/// Both sides are there, agree, and data pass in both directions.
+fn check(both: (pair::Outcome, pair::Outcome), expected: Protocol, what: &str) -> (Established, Established) {
+    let (c, s) = both;
+    let (mut c, mut s) = match (c, s) {
+        (Ok(c), Ok(s)) => (c, s),
+        (c, s) => panic!("{what}: client {:?}, server {:?}", c.err(), s.err()),
+    };
+    assert_eq!(protocol(&c), expected.bits().intersection(SpProt::CLIENTS), "{what}");
+    assert_eq!(protocol(&s), expected.bits().intersection(SpProt::SERVERS), "{what}");
+    assert_eq!(suite(&c), suite(&s), "{what}");
+    for data in [&b"hello"[..], &[7; 16384], b"", b"x"] {
+        assert_eq!(send(&mut c, &mut s, data), data, "{what}");
+        assert_eq!(send(&mut s, &mut c, data), data, "{what}");
+    }
+    (c, s)
+}
+
+#[test]
+fn one_port_serves_clients_of_every_protocol() {
+    let world = World::default();
+    let server = world.inbound(server_of_all(&world));
+    for kind in Kind::ALL {
+        let client = world.outbound(SchannelConfig { resume: false, ..world.client_of(kind) });
+        for chunk in [1, 2, 5, 6, 100, 517, usize::MAX] {
+            let what = format!("{kind:?} in pieces of {chunk}");
+            check(handshake(&*client, &*server, chunk), kind.protocol(), &what);
+        }
+    }
+}
+
+#[test]
+fn one_port_resumes_sessions_of_either_backend() {
+    let world = World::default();
+    let server = world.inbound(server_of_all(&world));
+    for kind in Kind::ALL {
+        let client = world.outbound(world.client_of(kind));
+        for resumed in [false, true, true] {
+            let (c, s) = check(handshake(&*client, &*server, 64), kind.protocol(), "resumed");
+            assert_eq!(c.context.attributes().session_info().unwrap().reconnect, resumed, "{kind:?}");
+            assert_eq!(s.context.attributes().session_info().unwrap().reconnect, resumed, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn one_hello_reaches_servers_of_every_protocol() {
+    let world = World::default();
+    for kind in Kind::ALL {
+        let server = world.inbound(world.server_of(kind));
+        for chunk in [1, 2, 5, 6, 100, 517, usize::MAX] {
+            let client = world.outbound(client_of_all(&world));
+            let what = format!("{kind:?} in pieces of {chunk}");
+            check(handshake(&*client, &*server, chunk), kind.protocol(), &what);
+        }
+    }
+}
+
+#[test]
+fn one_hello_with_a_server_of_everything_comes_to_the_newest_protocol() {
+    let world = World::default();
+    let client = world.outbound(client_of_all(&world));
+    let server = world.inbound(server_of_all(&world));
+    let (c, _) = check(handshake(&*client, &*server, 7), Protocol::Tls13, "everything");
+    assert_eq!(suite(&c), "TLS_AES_256_GCM_SHA384");
+}
+
+#[test]
+fn a_server_hello_in_one_byte_records_is_put_together_before_anybody_goes_on() {
+    let world = World::default();
+    for kind in [Kind::Tls13, Kind::Tls12, Kind::Tls12Cbc, Kind::Tls10] {
+        for chunk in [1, 6, 7, usize::MAX] {
+            let client = world.outbound(client_of_all(&world));
+            let server = world.inbound(world.server_of(kind));
+            let mut first = true;
+            let both = pair::run_with(
+                client.initialize(&initialize_request()).unwrap(),
+                server.accept(&accept_request()).unwrap(),
+                chunk,
+                &mut no_questions,
+                &mut |from_client, token| {
+                    if from_client || token.is_empty() || !core::mem::take(&mut first) {
+                        return;
+                    }
+                    // Only the first record, which begins with the ServerHello.
+                    let [kind, major, minor, high, low] = token[..5] else { panic!("no record") };
+                    assert_eq!(kind, 22);
+                    let len = usize::from(u16::from_be_bytes([high, low]));
+                    let rest = token.split_off(5 + len);
+                    let bytes = token[5..].iter().flat_map(|b| [kind, major, minor, 0, 1, *b]);
+                    *token = bytes.chain(rest).collect();
+                },
+            );
+            check(both, kind.protocol(), &format!("{kind:?} in pieces of {chunk}"));
+        }
+    }
+}
+
+#[test]
+fn a_session_of_the_engine_is_resumed_with_a_hello_of_its_own() {
+    let world = World::default();
+    for kind in Kind::LEGACY {
+        let server = world.inbound(world.server_of(kind));
+        let client = world.outbound(client_of_all(&world));
+        for resumed in [false, true, true] {
+            let (c, s) = check(handshake(&*client, &*server, usize::MAX), kind.protocol(), "resumption");
+            assert_eq!(c.context.attributes().session_info().unwrap().reconnect, resumed, "{kind:?}");
+            assert_eq!(s.context.attributes().session_info().unwrap().reconnect, resumed, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_handshake_that_was_handed_over_has_names_protocols_certificates_and_bindings() {
+    let world = World::default();
+    for kind in Kind::ALL {
+        let alice = world.certificate(&kind.issue(world.pki.client("alice")));
+        let client = world.outbound(SchannelConfig {
+            certificates: vec![alice],
+            alpn: vec!["h2".to_owned()],
+            ..client_of_all(&world)
+        });
+        let server = world.inbound(SchannelConfig {
+            client_auth: ClientAuth::Required,
+            alpn: vec!["h2".to_owned()],
+            ..world.server_of(kind)
+        });
+        let (c, s) = check(handshake(&*client, &*server, 99), kind.protocol(), "attributes");
+        let (c, s) = (c.context.attributes(), s.context.attributes());
+        let extensions = kind.has_extensions();
+        assert_eq!(s.names().unwrap(), "CN=alice", "{kind:?}");
+        assert_eq!(c.names().unwrap(), "CN=alice", "{kind:?}");
+        assert_eq!(c.application_protocol().unwrap(), s.application_protocol().unwrap());
+        assert_eq!(c.application_protocol().unwrap().protocol.is_some(), extensions, "{kind:?}");
+        assert_eq!(s.client_specified_target().is_ok(), extensions, "{kind:?}");
+        assert_eq!(c.endpoint_bindings().unwrap(), s.endpoint_bindings().unwrap(), "{kind:?}");
+        if extensions {
+            assert_eq!(c.exporter_bindings().unwrap(), s.exporter_bindings().unwrap(), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn the_application_is_asked_for_a_certificate_in_a_handshake_that_was_handed_over() {
+    let world = World::default();
+    for kind in Kind::ALL {
+        let alice = kind.issue(world.pki.client("alice"));
+        let identity = CertificateIdentity {
+            chain: alice.chain_der().to_vec(),
+            private_key: Arc::new(Secret::new(alice.key_der().to_vec())),
+        };
+        for chunk in [1, 50, usize::MAX] {
+            let client = world.outbound(SchannelConfig {
+                client_certificate: ClientCertificate::Ask,
+                ..client_of_all(&world)
+            });
+            let server =
+                world.inbound(SchannelConfig { client_auth: ClientAuth::Required, ..world.server_of(kind) });
+            let mut asked = 0;
+            let both = pair::run(
+                client.initialize(&initialize_request()).unwrap(),
+                server.accept(&accept_request()).unwrap(),
+                chunk,
+                &mut |question| {
+                    let Question::ClientCertificate(ask) = question else { panic!("another question") };
+                    asked += 1;
+                    ask.answer(Some(identity.clone()));
+                },
+            );
+            let (_, s) = check(both, kind.protocol(), &format!("{kind:?} {chunk}"));
+            assert_eq!(asked, 1);
+            assert_eq!(s.context.attributes().remote_certificate().unwrap().leaf(), alice.leaf_der());
+        }
+    }
+}
+
+#[test]
+fn a_key_that_rustls_cannot_use_serves_the_older_protocols_alone() {
+    let world = World::default();
+    let weak = world.certificate(&world.pki.server("localhost").rsa_1024().issue());
+    let modern = SchannelConfig { certificates: vec![weak.clone()], ..world.server(&Protocol::MODERN) };
+    let error = world.acquire(modern, CredentialUse::Inbound).err().unwrap();
+    assert_eq!((error.setting(), error.fault()), (Some("certificates"), Fault::Configuration), "{error}");
+
+    let legacy = SchannelConfig { certificates: vec![weak], profile: Profile::Legacy, ..world.server(&[]) };
+    let server = world.inbound(legacy);
+    assert!(server.supported_protocols().unwrap().intersection(SpProt::TLS1_3).is_empty());
+    let allow = Some(vec!["rsa-1024".parse().unwrap()]);
+    let client = world.outbound(SchannelConfig { allow, ..client_of_all(&world) });
+    let (c, _) = check(handshake(&*client, &*server, usize::MAX), Protocol::Tls12, "RSA 1024");
+    assert!(suite(&c).starts_with("TLS_ECDHE_RSA_"), "{}", suite(&c));
+    let client = world.outbound(client_of_all(&world));
+    let (c, _) = handshake(&*client, &*server, usize::MAX);
+    let error = c.err().unwrap();
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_CERT_UNKNOWN, Some("allow")), "{error}");
+}
+
+/// What the client says, and what the server.
+fn refused(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle) -> (Error, Error) {
+    let (c, s) = handshake(client, server, usize::MAX);
+    (c.err().unwrap(), s.err().unwrap())
+}
+
+#[test]
+fn without_a_protocol_in_common_both_sides_say_what_there_was() {
+    let world = World::default();
+    for (client, server) in [
+        (Protocol::Tls10, Protocol::Tls12),
+        (Protocol::Tls10, Protocol::Tls11),
+        (Protocol::Ssl30, Protocol::Tls10),
+        (Protocol::Tls13, Protocol::Tls10),
+    ] {
+        let what = format!("{client:?} to {server:?}");
+        let server_config = SchannelConfig { certificates: certificates(&world), ..world.server(&[server]) };
+        let (c, s) = refused(&*world.outbound(world.client(&[client])), &*world.inbound(server_config));
+        assert_eq!(s.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "{what}: {s}");
+        assert_eq!((s.setting(), s.alert()), (Some("protocols"), Some(70)), "{what}: {s}");
+        assert!(s.message().contains(server.name()), "{what}: {s}");
+        let expected = [SecStatus::SEC_E_UNSUPPORTED_FUNCTION, SecStatus::SEC_E_ILLEGAL_MESSAGE];
+        assert!(expected.contains(&c.status()), "{what}: {c}");
+    }
+}
+
+#[test]
+fn without_a_suite_in_common_both_sides_say_so() {
+    let world = World::default();
+    let suites = |name: &str| vec![name.to_owned()];
+    for (kind, client, server) in [
+        (Kind::Tls10, "TLS_RSA_WITH_AES_128_CBC_SHA", "TLS_RSA_WITH_AES_256_CBC_SHA"),
+        (Kind::Ssl30, "TLS_RSA_WITH_RC4_128_MD5", "TLS_RSA_WITH_RC4_128_SHA"),
+        (Kind::Tls12Cbc, "TLS_RSA_WITH_NULL_SHA", "TLS_RSA_WITH_AES_128_GCM_SHA256"),
+    ] {
+        let client = world.outbound(SchannelConfig { suites: suites(client), ..world.client_of(kind) });
+        let server = world.inbound(SchannelConfig { suites: suites(server), ..world.server_of(kind) });
+        let (c, s) = refused(&*client, &*server);
+        assert_eq!(s.status(), SecStatus::SEC_E_ALGORITHM_MISMATCH, "{s}");
+        assert_eq!((s.setting(), s.alert()), (Some("suites"), Some(40)), "{s}");
+        assert!(s.message().contains("TLS_RSA_WITH_"), "it names what the client offers: {s}");
+        assert_eq!(c.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE, "{c}");
+        assert_eq!(c.fault(), Fault::PeerReported);
+    }
+}
+
+#[test]
+fn a_group_that_is_too_small_is_refused_with_both_sizes() {
+    let world = World::default();
+    let config = |bits: Option<u32>, config: SchannelConfig| SchannelConfig {
+        suites: vec!["TLS_DHE_RSA_WITH_AES_128_CBC_SHA".to_owned()],
+        dh_minimum_bits: bits,
+        ..config
+    };
+    let server = |bits| {
+        let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+        let server = SchannelConfig { certificates: vec![rsa], ..world.server(&[Protocol::Tls11]) };
+        world.inbound(config(bits, server))
+    };
+    let client = |bits| world.outbound(config(bits, world.client(&[Protocol::Tls11])));
+    for (bits, expected) in [(None, 2048), (Some(1024), 1024), (Some(1537), 2048), (Some(3072), 3072)] {
+        let (c, _) = check(handshake(&*client(bits), &*server(bits), usize::MAX), Protocol::Tls11, "DHE");
+        let info = c.context.attributes().connection_info().unwrap();
+        assert_eq!((info.exchange, info.exchange_strength), (sspi_core::AlgId::DH_EPHEM, expected));
+    }
+    let (c, s) = refused(&*client(None), &*server(Some(1024)));
+    assert_eq!((c.status(), c.alert()), (SecStatus::SEC_E_ALGORITHM_MISMATCH, Some(71)), "{c}");
+    assert_eq!((c.setting(), c.fault()), (Some("dh-minimum-bits"), Fault::Refused));
+    assert!(c.message().contains("1024") && c.message().contains("2048"), "{c}");
+    assert_eq!(s.status(), SecStatus::SEC_E_ALGORITHM_MISMATCH, "the alert says it: {s}");
+}
+
+#[test]
+fn an_extended_master_secret_can_be_insisted_on() {
+    let world = World::default();
+    let required =
+        |config| SchannelConfig { extended_master_secret: ExtendedMasterSecret::Required, ..config };
+    for kind in Kind::ALL {
+        let server = world.inbound(required(world.server_of(kind)));
+        let client = world.outbound(required(world.client_of(kind)));
+        if kind.has_extensions() {
+            check(handshake(&*client, &*server, usize::MAX), kind.protocol(), "EMS");
+            continue;
+        }
+        let (c, s) = refused(&*client, &*server);
+        assert_eq!(
+            (s.status(), s.setting()),
+            (SecStatus::SEC_E_ALGORITHM_MISMATCH, Some("extended-master-secret"))
+        );
+        assert_eq!(c.fault(), Fault::PeerReported, "{c}");
+    }
+}
+
+#[test]
+fn the_profile_of_windows_2003_speaks_its_suites_in_its_order_and_tls_before_ssl() {
+    let world = World::default();
+    let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+    let of_profile = |config: SchannelConfig| SchannelConfig {
+        profile: Profile::Windows2003,
+        protocols: Vec::new(),
+        ..config
+    };
+    let server = of_profile(SchannelConfig { certificates: vec![rsa], ..world.server(&[]) });
+    let client = of_profile(world.client(&[]));
+    let both = handshake(&*world.outbound(client.clone()), &*world.inbound(server.clone()), 10);
+    let (c, _) = check(both, Protocol::Tls10, "windows-2003");
+    assert_eq!(suite(&c), "TLS_RSA_WITH_RC4_128_MD5", "the document's first");
+    for (suite_of_client, protocol) in [
+        ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", Protocol::Ssl30),
+        ("TLS_RSA_WITH_DES_CBC_SHA", Protocol::Ssl30),
+        ("TLS_RSA_EXPORT1024_WITH_RC4_56_SHA", Protocol::Tls10),
+        ("TLS_RSA_EXPORT1024_WITH_DES_CBC_SHA", Protocol::Ssl30),
+        ("TLS_RSA_EXPORT_WITH_RC4_40_MD5", Protocol::Tls10),
+        ("TLS_RSA_EXPORT_WITH_RC2_CBC_40_MD5", Protocol::Ssl30),
+        ("TLS_RSA_WITH_NULL_MD5", Protocol::Tls10),
+        ("TLS_RSA_WITH_NULL_SHA", Protocol::Ssl30),
+    ] {
+        let client = SchannelConfig {
+            suites: vec![suite_of_client.to_owned()],
+            protocols: vec![protocol],
+            ..client.clone()
+        };
+        let both = handshake(&*world.outbound(client), &*world.inbound(server.clone()), usize::MAX);
+        let (c, _) = check(both, protocol, suite_of_client);
+        assert_eq!(suite(&c), suite_of_client);
+    }
+    // Nothing newer, and nothing else.
+    for other in [Protocol::Tls13, Protocol::Tls12, Protocol::Tls11] {
+        let (_, s) =
+            handshake(&*world.outbound(world.client(&[other])), &*world.inbound(server.clone()), usize::MAX);
+        assert!(s.is_err(), "{other:?}");
+    }
+}
+
+/// What is reachable with `client` and `server`, if anything is.
+fn reached(world: &World, client: SchannelConfig, server: SchannelConfig) -> Option<String> {
+    let (client, server) = (world.outbound(client), world.inbound(server));
+    let (c, s) = handshake(&*client, &*server, usize::MAX);
+    match (c, s) {
+        (Ok(c), _) => Some(format!("{} {}", protocol(&c), suite(&c))),
+        (_, Ok(s)) => Some(format!("{} {}", protocol(&s), suite(&s))),
+        (Err(_), Err(_)) => None,
+    }
+}
+
+#[test]
+fn the_default_configuration_reaches_nothing_of_the_past() {
+    let world = World::default();
+    let both = certificates(&world);
+    let default_client = || SchannelConfig { roots: vec!["root.pem".to_owned()], ..Default::default() };
+    let default_server = || SchannelConfig { certificates: both.clone(), ..Default::default() };
+    assert!(reached(&world, default_client(), default_server()).is_some(), "the test itself works");
+    // Every older protocol, whatever else is allowed.
+    let every_weakness: Vec<Allow> = Allow::all().collect();
+    for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.is_old()) {
+        let old = |config| SchannelConfig {
+            protocols: vec![protocol],
+            allow: Some(every_weakness.clone()),
+            ..config
+        };
+        assert_eq!(reached(&world, old(default_client()), default_server()), None, "{protocol:?}");
+        assert_eq!(reached(&world, default_client(), old(default_server())), None, "{protocol:?}");
+    }
+    // Every suite of TLS 1.2 that the default has not.
+    let mut tried = 0;
+    for row in legacy_tls::SUITES {
+        let name = row.name.to_owned();
+        let modern = row.name.contains("_ECDHE_") && row.name.contains("_GCM_");
+        if modern || !row.is_legal_in(legacy_tls::ProtocolVersion::TLS12) {
+            continue;
+        }
+        let weak = |config| SchannelConfig {
+            protocols: vec![Protocol::Tls12],
+            suites: vec![name.clone()],
+            ..config
+        };
+        assert_eq!(reached(&world, weak(default_client()), default_server()), None, "{name}");
+        assert_eq!(reached(&world, default_client(), weak(default_server())), None, "{name}");
+        tried += 1;
+    }
+    assert!(tried > 30);
+    // Every weak certificate that there is a builder for, in either role.
+    let weak = world.certificate(&world.pki.server("localhost").rsa_1024().issue());
+    let weak_server = SchannelConfig {
+        profile: Profile::Legacy,
+        certificates: vec![weak],
+        i_accept_drown: true,
+        ..Default::default()
+    };
+    assert_eq!(reached(&world, default_client(), weak_server), None, "RSA of 1024 bits");
+}
+
+#[test]
+fn weak_suites_are_off_until_they_are_named() {
+    let world = World::default();
+    for (class, suite_name) in [
+        (WeakSuites::Rc4, "TLS_RSA_WITH_RC4_128_SHA"),
+        (WeakSuites::Des, "TLS_RSA_WITH_DES_CBC_SHA"),
+        (WeakSuites::Export, "TLS_RSA_EXPORT_WITH_RC4_40_MD5"),
+        (WeakSuites::Null, "TLS_RSA_WITH_NULL_SHA"),
+    ] {
+        let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+        let server = |allow| SchannelConfig {
+            certificates: vec![rsa.clone()],
+            allow,
+            ..world.server(&[Protocol::Tls10])
+        };
+        let client =
+            SchannelConfig { suites: vec![suite_name.to_owned()], ..world.client(&[Protocol::Tls10]) };
+        let named = Some(vec![Allow::Suites(class)]);
+        assert_eq!(reached(&world, client.clone(), server(None)), None, "{class:?}");
+        let others = Allow::all().filter(|entry| *entry != Allow::Suites(class)).collect();
+        assert_eq!(reached(&world, client.clone(), server(Some(others))), None, "{class:?}");
+        let reached = reached(&world, client, server(named)).unwrap();
+        assert!(reached.ends_with(suite_name), "{reached}");
+    }
+}
+
+#[test]
+fn one_rsa_key_does_not_serve_export_and_newer_protocols_unless_somebody_accepts_that() {
+    let world = World::default();
+    let export = |certificate: CertificateConfig| SchannelConfig {
+        certificates: vec![certificate],
+        allow: Some(vec![Allow::Suites(WeakSuites::Export)]),
+        ..world.server(&[Protocol::Tls12, Protocol::Tls10])
+    };
+    let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+    let error = world.acquire(export(rsa.clone()), CredentialUse::Inbound).err().unwrap();
+    assert_eq!((error.setting(), error.fault()), (Some("i-accept-drown"), Fault::Configuration), "{error}");
+    world.inbound(SchannelConfig { i_accept_drown: true, ..export(rsa.clone()) });
+    world.inbound(SchannelConfig { protocols: vec![Protocol::Tls10], ..export(rsa) });
+    world.inbound(export(world.certificate(&world.pki.server("localhost").issue())));
+}
+
+#[test]
+fn a_client_that_fell_back_without_need_is_refused() {
+    let world = World::default();
+    let server = world.inbound(server_of_all(&world));
+    // TLS 1.2 and 1.0 with the signal that there was a first attempt.
+    for (kind, offered) in [(Kind::Tls12, "TLS 1.2"), (Kind::Tls10, "TLS 1.0")] {
+        let client = world.outbound(world.client_of(kind));
+        let mut c = client.initialize(&initialize_request()).unwrap();
+        let Step::Continue { token: mut hello, .. } = c.initialize_security_context(&[]).unwrap() else {
+            panic!("a client speaks first")
+        };
+        // Behind record and message header, version, random and session ID: the suites.
+        let session = usize::from(hello[43]);
+        let at = 44 + session;
+        for length in [3, 7, at] {
+            let value = u16::from_be_bytes([hello[length], hello[length + 1]]) + 2;
+            hello[length..length + 2].copy_from_slice(&value.to_be_bytes());
+        }
+        hello.splice(at + 2..at + 2, [0x56, 0x00]);
+        let Failure { error, token } =
+            server.accept(&accept_request()).unwrap().accept_security_context(&hello).unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_DOWNGRADE_DETECTED, "{error}");
+        assert!(error.message().contains(offered), "{error}");
+        assert_eq!(token.last(), Some(&86), "inappropriate_fallback");
+    }
+}
+
+#[test]
+fn protocols_of_a_request_choose_the_backend() {
+    let world = World::default();
+    let client = world.outbound(client_of_all(&world));
+    let server = world.inbound(server_of_all(&world));
+    for protocol in Protocol::ALL {
+        let request =
+            sspi_core::InitializeRequest { protocols: Some(protocol.bits()), ..initialize_request() };
+        let both = pair::run(
+            client.initialize(&request).unwrap(),
+            server.accept(&accept_request()).unwrap(),
+            usize::MAX,
+            &mut no_questions,
+        );
+        check(both, protocol, "the client's request");
+        let client = world.outbound(SchannelConfig { resume: false, ..client_of_all(&world) });
+        let request = sspi_core::AcceptRequest { protocols: Some(protocol.bits()), ..accept_request() };
+        let both = pair::run(
+            client.initialize(&initialize_request()).unwrap(),
+            server.accept(&request).unwrap(),
+            usize::MAX,
+            &mut no_questions,
+        );
+        check(both, protocol, "the server's request");
+    }
+    let request = sspi_core::InitializeRequest { protocols: Some(SpProt::SSL2), ..initialize_request() };
+    let error = client.initialize(&request).err().unwrap();
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_ALGORITHM_MISMATCH, Some("protocols")));
+}
+
+#[test]
+fn what_is_not_tls_is_named_by_a_server_of_old_protocols_too() {
+    let world = World::default();
+    let ssl2 = [&[0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10, 1, 0, 0x80][..], &[0; 40]].concat();
+    for config in [world.server_of(Kind::Tls10), server_of_all(&world)] {
+        let server = world.inbound(config);
+        for (input, what) in
+            [(&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], "HTTP"), (&ssl2, "SSL 2.0 hello")]
+        {
+            let mut server = server.accept(&accept_request()).unwrap();
+            assert!(matches!(server.accept_security_context(&input[..4]), Ok(Step::Incomplete { .. })));
+            let Failure { error, token } = server.accept_security_context(input).unwrap_err();
+            assert_eq!(error.status(), SecStatus::SEC_E_INVALID_TOKEN, "{error}");
+            assert!(error.message().contains(what), "{error}");
+            assert_eq!(token.last(), Some(&70));
+            let again = server.accept_security_context(input).unwrap_err();
+            assert_eq!(again.error.to_string(), error.to_string(), "the first error is final");
+        }
+    }
+}
+
+#[test]
+fn exchanges_ciphers_and_hashes_are_told_in_the_words_of_windows() {
+    use sspi_core::AlgId;
+    let world = World::default();
+    let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+    for (name, protocol, cipher, bits, hash, hash_bits, exchange, exchange_bits) in [
+        (
+            "TLS_RSA_WITH_RC4_128_MD5",
+            Protocol::Ssl30,
+            AlgId::RC4,
+            128,
+            AlgId::MD5,
+            128,
+            AlgId::RSA_KEYX,
+            2048,
+        ),
+        (
+            "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+            Protocol::Tls10,
+            AlgId::TRIPLE_DES,
+            168,
+            AlgId::SHA1,
+            160,
+            AlgId::RSA_KEYX,
+            2048,
+        ),
+        (
+            "TLS_RSA_WITH_DES_CBC_SHA",
+            Protocol::Tls11,
+            AlgId::DES,
+            56,
+            AlgId::SHA1,
+            160,
+            AlgId::RSA_KEYX,
+            2048,
+        ),
+        (
+            "TLS_RSA_EXPORT_WITH_RC2_CBC_40_MD5",
+            Protocol::Tls10,
+            AlgId::RC2,
+            40,
+            AlgId::MD5,
+            128,
+            AlgId::RSA_KEYX,
+            512,
+        ),
+        (
+            "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256",
+            Protocol::Tls12,
+            AlgId::AES_256,
+            256,
+            AlgId::SHA_256,
+            256,
+            AlgId::DH_EPHEM,
+            2048,
+        ),
+        (
+            "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384",
+            Protocol::Tls12,
+            AlgId::AES_256,
+            256,
+            AlgId::SHA_384,
+            384,
+            AlgId::ECDH_EPHEM,
+            255,
+        ),
+        (
+            "TLS_RSA_WITH_NULL_SHA",
+            Protocol::Tls12,
+            AlgId::NULL_CIPHER,
+            0,
+            AlgId::SHA1,
+            160,
+            AlgId::RSA_KEYX,
+            2048,
+        ),
+    ] {
+        let with = |config| SchannelConfig { suites: vec![name.to_owned()], ..config };
+        let server = SchannelConfig { certificates: vec![rsa.clone()], ..world.server(&[protocol]) };
+        let both = handshake(
+            &*world.outbound(with(world.client(&[protocol]))),
+            &*world.inbound(with(server)),
+            usize::MAX,
+        );
+        let (c, s) = check(both, protocol, name);
+        for side in [&c, &s] {
+            let info = side.context.attributes().connection_info().unwrap();
+            assert_eq!((info.cipher, info.cipher_strength), (cipher, bits), "{name}");
+            assert_eq!((info.hash, info.hash_strength), (hash, hash_bits), "{name}");
+            assert_eq!((info.exchange, info.exchange_strength), (exchange, exchange_bits), "{name}");
+            let info = side.context.attributes().cipher_info().unwrap();
+            assert_eq!(info.cipher_suite_name, name);
+            assert_eq!(info.certificate, "RSA");
+            assert_eq!(info.protocol_version, protocol.version());
+        }
+    }
+}
