@@ -157,7 +157,8 @@ impl Signatures {
         schemes: &[SignatureScheme],
     ) -> Option<HandshakeSignatureValid> {
         let is_of_rustls = self.algorithms.supported_schemes().contains(&signed.scheme);
-        if !schemes.contains(&signed.scheme) && !(self.beyond.short_keys && is_of_rustls) {
+        let is_taken = schemes.contains(&signed.scheme) || (self.beyond.short_keys && is_of_rustls);
+        if !is_taken {
             return None;
         }
         let key = PublicKey::from_spki_der(public_key_der(leaf)?).ok()?;
