@@ -13,8 +13,7 @@ mod functions;
 pub(crate) mod md5;
 
 pub(crate) use self::blocks::Blocks;
-use self::functions::Function;
-pub(crate) use self::functions::{Md5, Sha1, Sha256, Sha512};
+pub(crate) use self::functions::{Function, Md5, Sha1, Sha256, Sha512};
 
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,11 +173,27 @@ impl Debug for HashContext {
 ///
 /// It may be a secret, so it is treated as one: zeroized on drop, compared in constant time, and `Debug` shows its
 /// length only.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub struct Digest {
     bytes: [u8; Self::MAX_LEN],
     len: usize,
 }
+
+impl Zeroize for Digest {
+    #[inline]
+    fn zeroize(&mut self) {
+        self.bytes.as_mut_slice().zeroize();
+    }
+}
+
+impl Drop for Digest {
+    #[inline]
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Digest {}
 
 impl Digest {
     /// The longest output there is, in bytes.
@@ -199,8 +214,18 @@ impl Digest {
     }
 
     /// Copies as many bytes, from the first on, as there are here and in `out`.
+    #[inline]
     pub(crate) fn copy_to(&self, out: &mut [u8]) {
-        out.iter_mut().zip(self.as_ref()).for_each(|(to, from)| *to = *from);
+        copy(self.as_ref(), out);
+    }
+}
+
+/// Copies as many bytes, from the first on, as there are in both.
+#[inline]
+fn copy(from: &[u8], to: &mut [u8]) {
+    let len = from.len().min(to.len());
+    if let Some((to, from)) = to.get_mut(..len).zip(from.get(..len)) {
+        to.copy_from_slice(from);
     }
 }
 

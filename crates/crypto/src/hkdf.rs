@@ -137,13 +137,8 @@ fn expand(hash: Hash, pseudorandom_key: &[u8], info: &[&[u8]], out: &mut [u8]) -
     let key = HmacKey::new(hash, pseudorandom_key);
     let mut previous: Option<Digest> = None;
     for (counter, chunk) in (1..=u8::MAX).zip(out.chunks_mut(hash.output_len())) {
-        let mut context = key.context();
-        if let Some(previous) = &previous {
-            context.update(previous.as_ref());
-        }
-        info.iter().for_each(|part| context.update(part));
-        context.update(&[counter]);
-        let block = context.finish();
+        let before = previous.as_ref().map(AsRef::as_ref);
+        let block = key.sign_parts(before.into_iter().chain(info.iter().copied()).chain([&[counter][..]]));
         block.copy_to(chunk);
         previous = Some(block);
     }

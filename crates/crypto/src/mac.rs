@@ -4,56 +4,97 @@
 
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Formatter};
+use std::slice;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::constant_time::ct_eq;
-use crate::hash::{Digest, Hash, HashContext};
+use crate::hash::{Blocks, Digest, Function, Hash, HashContext, Md5, Sha1, Sha256, Sha512, State};
 
 /// A key for HMAC, its two first blocks already hashed. Wiped when it is dropped.
 #[derive(Clone)]
-pub struct HmacKey(HmacContext);
+pub struct HmacKey(Keys);
+
+#[derive(Clone)]
+enum Keys {
+    Md5(Key<Md5>),
+    Sha1(Key<Sha1>),
+    Sha256(Key<Sha256>),
+    Sha384(Key<Sha512>),
+    Sha512(Key<Sha512>),
+}
 
 impl HmacKey {
     /// The key that `secret` is, of any length: a longer one than a block is hashed first.
     #[must_use]
     pub fn new(hash: Hash, secret: &[u8]) -> Self {
-        let mut block = Zeroizing::new([0; Hash::MAX_BLOCK_LEN]);
-        if secret.len() <= hash.block_len() {
-            block.iter_mut().zip(secret).for_each(|(to, from)| *to = *from);
+        let hashed;
+        let secret = if secret.len() <= hash.block_len() {
+            secret
         } else {
-            hash.digest(secret).copy_to(&mut block[..]);
-        }
-        let mut keyed = |pad: u8| {
-            block.iter_mut().for_each(|byte| *byte ^= pad);
-            let mut context = hash.context();
-            context.update(block.get(..hash.block_len()).unwrap_or(&block[..]));
-            context
+            hashed = hash.digest(secret);
+            hashed.as_ref()
         };
-        let inner = keyed(INNER_PAD);
-        // The inner pad is still in the block.
-        let outer = keyed(INNER_PAD ^ OUTER_PAD);
-        Self(HmacContext { inner, outer })
+        Self(match hash {
+            Hash::Md5 => Keys::Md5(Key::new(&Md5::INITIAL, secret)),
+            Hash::Sha1 => Keys::Sha1(Key::new(&Sha1::INITIAL, secret)),
+            Hash::Sha256 => Keys::Sha256(Key::new(&Sha256::INITIAL, secret)),
+            Hash::Sha384 => Keys::Sha384(Key::new(&Sha512::INITIAL_OF_SHA384, secret)),
+            Hash::Sha512 => Keys::Sha512(Key::new(&Sha512::INITIAL, secret)),
+        })
     }
 
     /// The hash function in use.
     #[must_use]
     pub const fn hash(&self) -> Hash {
-        self.0.hash()
+        match self.0 {
+            Keys::Md5(_) => Hash::Md5,
+            Keys::Sha1(_) => Hash::Sha1,
+            Keys::Sha256(_) => Hash::Sha256,
+            Keys::Sha384(_) => Hash::Sha384,
+            Keys::Sha512(_) => Hash::Sha512,
+        }
     }
 
     /// The MAC of `data`.
     #[must_use]
     pub fn sign(&self, data: &[u8]) -> Digest {
-        let mut context = self.context();
-        context.update(data);
-        context.finish()
+        self.sign_parts([data])
+    }
+
+    /// The MAC of the concatenation of `parts`.
+    #[must_use]
+    #[inline]
+    pub fn sign_parts<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> Digest {
+        let output_len = self.hash().output_len();
+        match &self.0 {
+            Keys::Md5(key) => key.sign(parts, output_len),
+            Keys::Sha1(key) => key.sign(parts, output_len),
+            Keys::Sha256(key) => key.sign(parts, output_len),
+            Keys::Sha384(key) | Keys::Sha512(key) => key.sign(parts, output_len),
+        }
     }
 
     /// Starts a MAC over data that comes in parts.
     #[must_use]
     pub fn context(&self) -> HmacContext {
-        self.0.clone()
+        let inner = HashContext(match &self.0 {
+            Keys::Md5(key) => State::Md5(key.inner()),
+            Keys::Sha1(key) => State::Sha1(key.inner()),
+            Keys::Sha256(key) => State::Sha256(key.inner()),
+            Keys::Sha384(key) => State::Sha384(key.inner()),
+            Keys::Sha512(key) => State::Sha512(key.inner()),
+        });
+        HmacContext { inner, key: self.clone() }
+    }
+
+    fn outer(&self, inner: &Digest) -> Digest {
+        match &self.0 {
+            Keys::Md5(key) => key.outer(inner),
+            Keys::Sha1(key) => key.outer(inner),
+            Keys::Sha256(key) => key.outer(inner),
+            Keys::Sha384(key) | Keys::Sha512(key) => key.outer(inner),
+        }
     }
 
     /// Checks that `mac` is the whole MAC of `data`, in constant time.
@@ -76,20 +117,75 @@ impl Debug for HmacKey {
 const INNER_PAD: u8 = 0x36;
 const OUTER_PAD: u8 = 0x5c;
 
+/// The chaining values behind the inner and the outer block of a key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+struct Key<F: Zeroize> {
+    inner: F,
+    outer: F,
+}
+
+impl<F: Zeroize> Key<F> {
+    /// From a secret that is no longer than a block.
+    fn new<const LEN: usize>(initial: &F, secret: &[u8]) -> Self
+    where
+        F: Function<LEN>,
+    {
+        let keyed = |pad: u8| {
+            let mut block = [pad; LEN];
+            block.iter_mut().zip(secret).for_each(|(to, from)| *to ^= from);
+            let mut function = initial.clone();
+            function.compress(slice::from_ref(&block));
+            block.as_mut_slice().zeroize();
+            function
+        };
+        Self { inner: keyed(INNER_PAD), outer: keyed(OUTER_PAD) }
+    }
+
+    /// The hash over the inner block of the key.
+    #[inline]
+    fn inner<const LEN: usize>(&self) -> Blocks<F, LEN>
+    where
+        F: Function<LEN>,
+    {
+        Blocks::behind_a_block(self.inner.clone())
+    }
+
+    /// The hash over the outer block of the key, and the inner one.
+    #[inline]
+    fn outer<const LEN: usize>(&self, inner: &Digest) -> Digest
+    where
+        F: Function<LEN>,
+    {
+        let inner = inner.as_ref();
+        let mut outer = Blocks::behind_a_block(self.outer.clone());
+        outer.update(inner);
+        outer.finish(inner.len())
+    }
+
+    #[inline]
+    fn sign<'a, const LEN: usize>(
+        &self,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+        output_len: usize,
+    ) -> Digest
+    where
+        F: Function<LEN>,
+    {
+        let mut inner = self.inner();
+        parts.into_iter().for_each(|part| inner.update(part));
+        self.outer(&inner.finish(output_len))
+    }
+}
+
 /// A MAC in progress. A clone goes on from the same state. Wiped when it is dropped.
 #[derive(Clone)]
 pub struct HmacContext {
     /// The hash over the inner block of the key, and the data so far.
     inner: HashContext,
-    /// The hash over the outer block of the key, which the hash of the inner one follows.
-    outer: HashContext,
+    key: HmacKey,
 }
 
 impl HmacContext {
-    const fn hash(&self) -> Hash {
-        self.inner.hash()
-    }
-
     /// Appends `data`.
     #[inline]
     pub fn update(&mut self, data: &[u8]) {
@@ -98,24 +194,21 @@ impl HmacContext {
 
     /// The MAC of all data.
     #[must_use]
-    pub fn finish(mut self) -> Digest {
-        self.outer.update(self.inner.finish().as_ref());
-        self.outer.finish()
+    pub fn finish(self) -> Digest {
+        self.key.outer(&self.inner.finish())
     }
 }
 
 impl Debug for HmacContext {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HmacContext").field("hash", &self.hash()).finish_non_exhaustive()
+        f.debug_struct("HmacContext").field("hash", &self.key.hash()).finish_non_exhaustive()
     }
 }
 
 /// The MAC of the concatenation of `parts` under `secret`.
 #[must_use]
 pub fn hmac(hash: Hash, secret: &[u8], parts: &[&[u8]]) -> Digest {
-    let mut context = HmacKey::new(hash, secret).context();
-    parts.iter().for_each(|part| context.update(part));
-    context.finish()
+    HmacKey::new(hash, secret).sign_parts(parts.iter().copied())
 }
 
 /// The MAC is not that of the data under the key.

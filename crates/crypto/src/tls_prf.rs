@@ -4,7 +4,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::hash::{Digest, Hash};
+use crate::hash::Hash;
 use crate::mac::HmacKey;
 
 /// PRF of TLS 1.0 and TLS 1.1: fills `out` from `secret`, for `label` and the concatenation of `seed_parts`.
@@ -21,10 +21,9 @@ pub fn prf_tls10(secret: &[u8], label: &[u8], seed_parts: &[&[u8]], out: &mut [u
     let (first, second) = (secret.get(..half), secret.get(secret.len() - half..));
     let md5 = HmacKey::new(Hash::Md5, first.unwrap_or_default());
     let sha1 = HmacKey::new(Hash::Sha1, second.unwrap_or_default());
-    let seed = || std::iter::once(label).chain(seed_parts.iter().copied());
-    expand(&md5, seed, out);
+    expand(&md5, label, seed_parts, out);
     let mut mask = Zeroizing::new(vec![0; out.len()]);
-    expand(&sha1, seed, &mut mask);
+    expand(&sha1, label, seed_parts, &mut mask);
     out.iter_mut().zip(mask.iter()).for_each(|(byte, mask)| *byte ^= mask);
 }
 
@@ -41,7 +40,7 @@ pub fn prf_tls12(hash: Hash, secret: &[u8], label: &[u8], seed_parts: &[&[u8]], 
 ///
 /// Spec: TLS12 section 5.
 pub fn prf_tls12_keyed(key: &HmacKey, label: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
-    expand(key, || std::iter::once(label).chain(seed_parts.iter().copied()), out);
+    expand(key, label, seed_parts, out);
 }
 
 /// P_hash: fills `out` from `secret` and the concatenation of `seed_parts`, however long it is.
@@ -53,16 +52,11 @@ pub fn prf_tls12_keyed(key: &HmacKey, label: &[u8], seed_parts: &[&[u8]], out: &
 ///
 /// Spec: TLS12 section 5.
 pub fn p_hash(hash: Hash, secret: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
-    expand(&HmacKey::new(hash, secret), || seed_parts.iter().copied(), out);
+    expand(&HmacKey::new(hash, secret), &[], seed_parts, out);
 }
 
-fn expand<'a, S: Iterator<Item = &'a [u8]>>(key: &HmacKey, seed: impl Fn() -> S, out: &mut [u8]) {
-    let mac_with_seed = |a: &[u8]| -> Digest {
-        let mut context = key.context();
-        context.update(a);
-        seed().for_each(|part| context.update(part));
-        context.finish()
-    };
+fn expand(key: &HmacKey, label: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
+    let mac_with_seed = |a: &[u8]| key.sign_parts([a, label].into_iter().chain(seed_parts.iter().copied()));
     // A(1) is the MAC of the seed with nothing before it.
     let mut a = mac_with_seed(&[]);
     let mut chunks = out.chunks_mut(key.hash().output_len()).peekable();

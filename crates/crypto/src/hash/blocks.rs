@@ -8,14 +8,14 @@ use std::slice;
 use zeroize::Zeroize;
 
 use super::functions::Function;
-use super::{Digest, HashContext};
+use super::{Digest, HashContext, copy};
 use crate::constant_time::{Mask, ct_eq_usize, ct_lt, ct_select};
 
 /// A hash in progress. Wiped when it is dropped.
 #[derive(Clone)]
 pub(crate) struct Blocks<F: Function<LEN>, const LEN: usize> {
     function: F,
-    /// The data that is no whole block yet comes first in it; what follows is from earlier blocks.
+    /// The data that is no whole block yet comes first in it; what follows is zeros.
     buffer: [u8; LEN],
     /// The length of the data in the buffer, less than a block.
     buffered: usize,
@@ -26,6 +26,12 @@ pub(crate) struct Blocks<F: Function<LEN>, const LEN: usize> {
 impl<F: Function<LEN>, const LEN: usize> Blocks<F, LEN> {
     pub(super) const fn new(initial: F) -> Self {
         Self { function: initial, buffer: [0; LEN], buffered: 0, total: 0 }
+    }
+
+    /// Goes on from the chaining value that one block left.
+    #[inline]
+    pub(crate) const fn behind_a_block(function: F) -> Self {
+        Self { function, buffer: [0; LEN], buffered: 0, total: LEN as u64 }
     }
 
     /// How many bytes the next block lacks: as many must come for nothing to be buffered.
@@ -50,33 +56,36 @@ impl<F: Function<LEN>, const LEN: usize> Blocks<F, LEN> {
         if self.buffered > 0 {
             let room = self.buffer.get_mut(self.buffered..).unwrap_or_default();
             let Some((head, tail)) = data.split_at_checked(room.len()) else {
-                room.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
+                copy(data, room);
                 self.buffered += data.len();
                 return;
             };
             room.copy_from_slice(head);
             self.function.compress(slice::from_ref(&self.buffer));
+            self.buffer = [0; LEN];
             rest = tail;
         }
         let (blocks, tail) = rest.as_chunks();
         if !blocks.is_empty() {
             self.function.compress(blocks);
         }
-        self.buffer.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
+        copy(tail, &mut self.buffer);
         self.buffered = tail.len();
     }
 
-    pub(super) fn finish(mut self, output_len: usize) -> Digest {
-        if let Some((end, rest)) = self.buffer.get_mut(self.buffered..).and_then(<[u8]>::split_first_mut) {
+    pub(crate) fn finish(mut self, output_len: usize) -> Digest {
+        if let Some(end) = self.buffer.get_mut(self.buffered) {
             *end = END_OF_DATA;
-            rest.fill(0);
         }
         if self.buffered + 1 + F::LENGTH_LEN > LEN {
             self.function.compress(slice::from_ref(&self.buffer));
-            self.buffer.fill(0);
+            self.buffer = [0; LEN];
         }
-        let field = F::length_field(u128::from(self.total) << 3);
-        or_into_end(&mut self.buffer, &field, Mask::TRUE);
+        if let Some(last) = self.buffer.last_chunk_mut() {
+            // The field is no longer than what is left for it: the bytes before a shorter one are zeros.
+            let field = u128::from_ne_bytes(F::length_field(u128::from(self.total) << 3));
+            *last = (u128::from_ne_bytes(*last) | field).to_ne_bytes();
+        }
         self.function.compress(slice::from_ref(&self.buffer));
         let mut digest = Digest::of_len(output_len);
         self.function.write_output(digest.as_mut());
@@ -115,7 +124,7 @@ impl<F: Function<LEN>, const LEN: usize> Blocks<F, LEN> {
             let keep = is_last.to_u8();
             digest.as_mut().iter_mut().zip(&output).for_each(|(to, from)| *to |= from & keep);
         }
-        output.zeroize();
+        output.as_mut_slice().zeroize();
         digest
     }
 }
@@ -123,7 +132,7 @@ impl<F: Function<LEN>, const LEN: usize> Blocks<F, LEN> {
 impl<F: Function<LEN>, const LEN: usize> Drop for Blocks<F, LEN> {
     fn drop(&mut self) {
         self.function.zeroize();
-        self.buffer.zeroize();
+        self.buffer.as_mut_slice().zeroize();
     }
 }
 

@@ -4,7 +4,7 @@
 
 use zeroize::Zeroize;
 
-use super::md5;
+use super::{copy, md5};
 
 /// A hash function as what it does to its chaining value.
 pub(crate) trait Function<const BLOCK_LEN: usize>: Clone + Zeroize {
@@ -26,7 +26,7 @@ pub(crate) trait Function<const BLOCK_LEN: usize>: Clone + Zeroize {
     fn write_output(&self, out: &mut [u8]);
 }
 
-#[derive(Clone, Zeroize)]
+#[derive(Clone)]
 pub(crate) struct Md5(pub(crate) [u32; 4]);
 
 impl Function<64> for Md5 {
@@ -46,7 +46,7 @@ impl Function<64> for Md5 {
     }
 }
 
-#[derive(Clone, Zeroize)]
+#[derive(Clone)]
 pub(crate) struct Sha1(pub(crate) [u32; 5]);
 
 impl Function<64> for Sha1 {
@@ -61,7 +61,7 @@ impl Function<64> for Sha1 {
     }
 }
 
-#[derive(Clone, Zeroize)]
+#[derive(Clone)]
 pub(crate) struct Sha256(pub(crate) [u32; 8]);
 
 impl Function<64> for Sha256 {
@@ -79,11 +79,11 @@ impl Function<64> for Sha256 {
 }
 
 /// SHA-512, and SHA-384, which differs in its first chaining value and in how much of the last one is the output.
-#[derive(Clone, Zeroize)]
+#[derive(Clone)]
 pub(crate) struct Sha512([u64; 8]);
 
 impl Sha512 {
-    pub(super) const INITIAL_OF_SHA384: Self = Self([
+    pub(crate) const INITIAL_OF_SHA384: Self = Self([
         0xcbbb9d5dc1059ed8,
         0x629a292a367cd507,
         0x9159015a3070dd17,
@@ -116,6 +116,20 @@ impl Function<128> for Sha512 {
     }
 }
 
+/// Slices are wiped in one go, arrays element by element.
+macro_rules! wiped {
+    ($($function:ident)*) => {$(
+        impl Zeroize for $function {
+            #[inline]
+            fn zeroize(&mut self) {
+                self.0.as_mut_slice().zeroize();
+            }
+        }
+    )*};
+}
+
+wiped!(Md5 Sha1 Sha256 Sha512);
+
 fn write_words<const LEN: usize, const COUNT: usize>(words: [[u8; LEN]; COUNT], out: &mut [u8]) {
-    out.iter_mut().zip(words.as_flattened()).for_each(|(to, from)| *to = *from);
+    copy(words.as_flattened(), out);
 }

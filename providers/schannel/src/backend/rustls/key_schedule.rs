@@ -189,9 +189,8 @@ impl Prf for KeySchedule {
 impl KeySchedule {
     fn extract(&self, salt: Option<&[u8]>, secret: &[u8]) -> Box<dyn HkdfExpander> {
         // No salt means zeros of the hash's length, which is the same key as an empty one.
-        let mut context = HmacKey::new(self.0, salt.unwrap_or_default()).context();
-        context.update(secret);
-        Box::new(Expander(HmacKey::new(self.0, context.finish().as_ref())))
+        let key = HmacKey::new(self.0, salt.unwrap_or_default()).sign(secret);
+        Box::new(Expander(HmacKey::new(self.0, key.as_ref())))
     }
 }
 
@@ -239,36 +238,30 @@ impl HkdfExpander for NoKeys {
 struct Expander(HmacKey);
 
 impl Expander {
-    /// T(1) of HKDF-Expand: all that a block needs. Spec: HKDF section 2.3.
-    fn first_block(&self, info: &[&[u8]]) -> Digest {
-        let mut context = self.0.context();
-        info.iter().for_each(|part| context.update(part));
-        context.update(&[1]);
-        context.finish()
+    /// T(number) of HKDF-Expand. Spec: HKDF section 2.3.
+    fn block(&self, previous: Option<&Digest>, info: &[&[u8]], number: u8) -> Digest {
+        let previous = previous.map(AsRef::as_ref);
+        self.0.sign_parts(previous.into_iter().chain(info.iter().copied()).chain([&[number][..]]))
     }
 }
 
 impl HkdfExpander for Expander {
     fn expand_slice(&self, info: &[&[u8]], output: &mut [u8]) -> Result<(), OutputLengthError> {
-        let mut block = self.first_block(info);
+        let mut block = self.block(None, info, 1);
         let mut number: u8 = 1;
         let mut chunks = output.chunks_mut(self.hash_len()).peekable();
         while let Some(chunk) = chunks.next() {
             chunk.copy_from_slice(block.as_ref().get(..chunk.len()).ok_or(OutputLengthError)?);
             if chunks.peek().is_some() {
                 number = number.checked_add(1).ok_or(OutputLengthError)?;
-                let mut context = self.0.context();
-                context.update(block.as_ref());
-                info.iter().for_each(|part| context.update(part));
-                context.update(&[number]);
-                block = context.finish();
+                block = self.block(Some(&block), info, number);
             }
         }
         Ok(())
     }
 
     fn expand_block(&self, info: &[&[u8]]) -> OkmBlock {
-        OkmBlock::new(self.first_block(info).as_ref())
+        OkmBlock::new(self.block(None, info, 1).as_ref())
     }
 
     fn hash_len(&self) -> usize {

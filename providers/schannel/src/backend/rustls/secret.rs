@@ -1,11 +1,23 @@
 //! Secrets in place: a handshake makes many, and none should cost an allocation.
 
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
 /// At most `MAX` bytes that are wiped when they are dropped.
-#[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+#[derive(Clone)]
 pub(crate) struct InPlace<const MAX: usize> {
     bytes: [u8; MAX],
     len: usize,
 }
+
+impl<const MAX: usize> Drop for InPlace<MAX> {
+    #[inline]
+    fn drop(&mut self) {
+        // A slice is wiped in one go, an array byte by byte.
+        self.bytes.as_mut_slice().zeroize();
+    }
+}
+
+impl<const MAX: usize> ZeroizeOnDrop for InPlace<MAX> {}
 
 /// A secret of a key schedule: as long as its hash, SHA-384 at most, or a master secret.
 pub(crate) type SmallSecret = InPlace<48>;
