@@ -66,7 +66,7 @@ impl Way {
             _ => 0,
         };
         let small = matches!(row.bulk, Bulk::Cbc(cipher) if cipher.block_len() == 8);
-        let bytes = vec![seed; 64];
+        let bytes = [seed; 64];
         with(&Keys {
             wire_version: self.version.0,
             bulk: row.bulk,
