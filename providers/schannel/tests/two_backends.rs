@@ -20,6 +20,7 @@ use sspi_core::{
     Secret, SpProt, Step,
 };
 use support::{Kind, World, accept_request, handshake, initialize_request, no_questions, send};
+use test_support::Mutator;
 use test_support::pair::{self, Established};
 
 /// Both kinds of certificates, so that every protocol and suite has its own.
@@ -730,4 +731,70 @@ fn a_hello_that_both_can_continue_reaches_servers_that_sign_with_nothing_better_
     });
     let client = world.outbound(SchannelConfig { pins: vec![pin], ..client_of_all(&world) });
     check(handshake(&*client, &*server, 10), Protocol::Tls12, "DSA in TLS 1.2");
+}
+
+/// How many inputs each kind of server gets, and the client from each.
+const MUTATIONS: u64 = 2_000;
+
+#[test]
+fn mutated_hellos_of_every_protocol_are_survived_by_a_server_of_all() {
+    let world = World::default();
+    let server = world.inbound(server_of_all(&world));
+    for (k, kind) in Kind::ALL.into_iter().enumerate() {
+        let client = world.outbound(world.client_of(kind));
+        let mut c = client.initialize(&initialize_request()).unwrap();
+        let Step::Continue { token: hello, .. } = c.initialize_security_context(&[]).unwrap() else {
+            panic!("a client speaks first")
+        };
+        let mut answered = 0;
+        for round in 0..MUTATIONS {
+            let mut input = hello.clone();
+            Mutator::new(round * 8 + k as u64).longest(70_000).mutate_some(&mut input, 3);
+            match server.accept(&accept_request()).unwrap().accept_security_context(&input) {
+                Ok(Step::Continue { .. } | Step::Incomplete { .. }) => answered += 1,
+                Ok(other) => panic!("{other:?}"),
+                Err(Failure { error, token }) => {
+                    assert_ne!(error.status(), SecStatus::SEC_E_INTERNAL_ERROR, "round {round}: {error}");
+                    assert!(error.fault() == Fault::PeerReported || !token.is_empty(), "{round}: {error}");
+                }
+            }
+        }
+        assert!(answered > 0 && answered < MUTATIONS, "{kind:?}");
+    }
+}
+
+#[test]
+fn mutated_flights_of_every_protocol_are_survived_by_a_client_of_all() {
+    let world = World::default();
+    let client = world.outbound(SchannelConfig { resume: false, ..client_of_all(&world) });
+    for (k, kind) in Kind::ALL.into_iter().enumerate() {
+        let server = world.inbound(world.server_of(kind));
+        let mut flight = Vec::new();
+        for round in 0..MUTATIONS {
+            let mut c = client.initialize(&initialize_request()).unwrap();
+            let Step::Continue { token, .. } = c.initialize_security_context(&[]).unwrap() else { panic!() };
+            // Most inputs answer the hello of another connection, each fiftieth its own.
+            if round % 50 == 0 {
+                let mut s = server.accept(&accept_request()).unwrap();
+                let Step::Continue { token, .. } = s.accept_security_context(&token).unwrap() else {
+                    panic!()
+                };
+                flight = token;
+            }
+            let mut input = flight.clone();
+            Mutator::new(round * 8 + k as u64).longest(70_000).mutate(&mut input);
+            loop {
+                match c.initialize_security_context(&input) {
+                    Ok(Step::Continue { used, .. }) if used > 0 => drop(input.drain(..used)),
+                    Ok(Step::Complete { .. }) => panic!("there is no Finished in it"),
+                    Ok(_) => break,
+                    Err(failure) => {
+                        let status = failure.error.status();
+                        assert_ne!(status, SecStatus::SEC_E_INTERNAL_ERROR, "{kind:?} {round}: {failure:?}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
 }
