@@ -14,7 +14,7 @@ mod support;
 
 use opensspi_schannel::{ClientAuth, Protocol, SchannelConfig};
 use sspi_core::{AcceptSecurityContext, Decrypted, Error, Failure, Fault, IscReq, SecStatus, Step};
-use support::{World, accept_request, established, handshake, initialize_request, no_questions};
+use support::{Kind, World, accept_request, established, handshake, initialize_request, no_questions};
 use test_support::pair::{self, open, seal};
 use test_support::{Mutator, Pki, SeededRandom, TestCertificate};
 
@@ -174,19 +174,19 @@ fn a_request_with_an_application_protocol_that_cannot_be_is_refused() {
 #[test]
 fn a_session_is_not_resumed_when_the_certificate_behind_it_has_expired() {
     let day = std::time::Duration::from_secs(24 * 60 * 60);
-    for protocol in BOTH {
+    for kind in Kind::ALL {
         for session_tickets in [true, false] {
             let world = World::default();
             let now = world.clock.now();
-            let alice = world.pki.client("alice").valid_between(now - day, now + day).issue();
+            let alice = kind.issue(world.pki.client("alice").valid_between(now - day, now + day));
             let server = world.inbound(SchannelConfig {
                 client_auth: ClientAuth::Required,
                 session_tickets,
-                ..world.server(&[protocol])
+                ..world.server_of(kind)
             });
             let client = world.outbound(SchannelConfig {
                 certificates: vec![world.certificate(&alice)],
-                ..world.client(&[protocol])
+                ..world.client_of(kind)
             });
             for round in 0..2 {
                 let (mut c, mut s) = established(&*client, &*server);
@@ -199,7 +199,7 @@ fn a_session_is_not_resumed_when_the_certificate_behind_it_has_expired() {
             assert_eq!(
                 error.status(),
                 SecStatus::SEC_E_CERT_EXPIRED,
-                "{protocol:?}, tickets {session_tickets}: {error}"
+                "{kind:?}, tickets {session_tickets}: {error}"
             );
             let heard = match c {
                 Err(error) => error,
@@ -266,13 +266,13 @@ fn a_call_after_complete_is_invalid_handle() {
 /// A server with this certificate; what the client says of it, and what the server heard.
 fn judged(
     world: &World,
-    protocol: Protocol,
+    kind: Kind,
     certificate: &TestCertificate,
     config: SchannelConfig,
 ) -> (Error, Error) {
     let server = world.inbound(SchannelConfig {
         certificates: vec![world.certificate(certificate)],
-        ..world.server(&[protocol])
+        ..world.server_of(kind)
     });
     let (c, s) = handshake(&*world.outbound(config), &*server, usize::MAX);
     (c.err().expect("the client refuses"), s.err().expect("the server hears of it"))
@@ -284,37 +284,33 @@ fn a_bad_certificate_is_refused_with_its_reason_and_the_peer_hears_it() {
     let stranger = Pki::named("OpenSSPI Unknown Root");
     let cases = [
         (
-            world.pki.server("localhost").expired().issue(),
+            world.pki.server("localhost").expired(),
             SecStatus::SEC_E_CERT_EXPIRED,
             SecStatus::SEC_E_CERT_EXPIRED,
         ),
         (
-            world.pki.server("localhost").not_yet_valid().issue(),
+            world.pki.server("localhost").not_yet_valid(),
             SecStatus::SEC_E_CERT_EXPIRED,
             SecStatus::SEC_E_CERT_EXPIRED,
         ),
+        (stranger.server("localhost"), SecStatus::SEC_E_UNTRUSTED_ROOT, SecStatus::SEC_E_UNTRUSTED_ROOT),
+        (world.pki.server("elsewhere.test"), SecStatus::SEC_E_WRONG_PRINCIPAL, SecStatus::SEC_E_CERT_UNKNOWN),
         (
-            stranger.server("localhost").issue(),
-            SecStatus::SEC_E_UNTRUSTED_ROOT,
-            SecStatus::SEC_E_UNTRUSTED_ROOT,
-        ),
-        (
-            world.pki.server("elsewhere.test").issue(),
-            SecStatus::SEC_E_WRONG_PRINCIPAL,
-            SecStatus::SEC_E_CERT_UNKNOWN,
-        ),
-        (
-            world.pki.server("localhost").client_auth_only().issue(),
+            world.pki.server("localhost").client_auth_only(),
             SecStatus::SEC_E_CERT_WRONG_USAGE,
             SecStatus::SEC_E_CERT_UNKNOWN,
         ),
     ];
-    for protocol in BOTH {
+    for kind in Kind::ALL {
         for (certificate, status, heard) in &cases {
-            let (c, s) = judged(&world, protocol, certificate, world.client(&[protocol]));
-            assert_eq!(c.status(), *status, "{protocol:?}: {c}");
+            let certificate = kind.issue(certificate.clone());
+            let (c, s) = judged(&world, kind, &certificate, world.client_of(kind));
+            assert_eq!(c.status(), *status, "{kind:?}: {c}");
             assert_eq!(c.fault(), Fault::Refused);
-            assert_eq!(s.status(), *heard, "{protocol:?} {c} / {s}");
+            // SSL 3.0 has no alert for an authority that is not known.
+            let unknown = *heard == SecStatus::SEC_E_UNTRUSTED_ROOT && kind == Kind::Ssl30;
+            let heard = if unknown { SecStatus::SEC_E_CERT_UNKNOWN } else { *heard };
+            assert_eq!(s.status(), heard, "{kind:?} {c} / {s}");
             assert_eq!(s.fault(), Fault::PeerReported);
         }
     }
@@ -323,16 +319,13 @@ fn a_bad_certificate_is_refused_with_its_reason_and_the_peer_hears_it() {
 #[test]
 fn a_revoked_certificate_is_crypt_e_revoked_and_alert_44() {
     let world = World::default();
-    let certificate = world.pki.server("localhost").issue();
-    world.memory.put("revoked.crl", world.pki.crl(&[&certificate]).pem());
-    for protocol in BOTH {
+    for kind in Kind::ALL {
+        let certificate = kind.issue(world.pki.server("localhost"));
+        world.memory.put("revoked.crl", world.pki.crl(&[&certificate]).pem());
         for revocation in [opensspi_schannel::Revocation::Soft, opensspi_schannel::Revocation::Hard] {
-            let config = SchannelConfig {
-                crls: vec!["revoked.crl".to_owned()],
-                revocation,
-                ..world.client(&[protocol])
-            };
-            let (c, s) = judged(&world, protocol, &certificate, config);
+            let config =
+                SchannelConfig { crls: vec!["revoked.crl".to_owned()], revocation, ..world.client_of(kind) };
+            let (c, s) = judged(&world, kind, &certificate, config);
             assert_eq!(c.status(), SecStatus::CRYPT_E_REVOKED, "{c}");
             assert_eq!(c.alert(), Some(44));
             assert!(s.message().contains("certificate_revoked (44)"), "{s}");
@@ -343,16 +336,16 @@ fn a_revoked_certificate_is_crypt_e_revoked_and_alert_44() {
 #[test]
 fn a_client_certificate_of_a_stranger_is_refused_and_the_client_hears_it() {
     let world = World::default();
-    let mallory = Pki::named("OpenSSPI Unknown Root").client("mallory").issue();
-    for protocol in BOTH {
+    for kind in Kind::ALL {
+        let mallory = kind.issue(Pki::named("OpenSSPI Unknown Root").client("mallory"));
         let server = world.inbound(SchannelConfig {
             client_auth: ClientAuth::Required,
             send_ca_list: false,
-            ..world.server(&[protocol])
+            ..world.server_of(kind)
         });
         let client = world.outbound(SchannelConfig {
             certificates: vec![world.certificate(&mallory)],
-            ..world.client(&[protocol])
+            ..world.client_of(kind)
         });
         let (c, s) = handshake(&*client, &*server, usize::MAX);
         let error = s.err().unwrap();
@@ -360,9 +353,12 @@ fn a_client_certificate_of_a_stranger_is_refused_and_the_client_hears_it() {
         assert!(error.message().contains("the client's certificate"), "{error}");
         // A TLS 1.3 client is established before the server has judged it: it hears with its first read.
         match c {
+            Err(heard) if kind == Kind::Ssl30 => {
+                assert_eq!(heard.status(), SecStatus::SEC_E_CERT_UNKNOWN, "it has no alert for that");
+            }
             Err(heard) => assert_eq!(heard.status(), SecStatus::SEC_E_UNTRUSTED_ROOT),
             Ok(mut c) => {
-                assert_eq!(protocol, Protocol::Tls13);
+                assert_eq!(kind, Kind::Tls13);
                 let heard = open(&mut *c.context, &mut c.extra).unwrap_err();
                 assert_eq!(heard.status(), SecStatus::SEC_E_UNTRUSTED_ROOT);
             }

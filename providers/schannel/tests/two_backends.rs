@@ -20,6 +20,7 @@ use sspi_core::{
     Secret, SpProt, Step,
 };
 use support::{Kind, World, accept_request, handshake, initialize_request, no_questions, send};
+use test_support::Mutator;
 use test_support::pair::{self, Established};
 
 /// Both kinds of certificates, so that every protocol and suite has its own.
@@ -646,6 +647,154 @@ fn exchanges_ciphers_and_hashes_are_told_in_the_words_of_windows() {
             assert_eq!(info.cipher_suite_name, name);
             assert_eq!(info.certificate, "RSA");
             assert_eq!(info.protocol_version, protocol.version());
+        }
+    }
+}
+
+/// A DSA key in the form that OpenSSL writes, in PEM or as it is, with its certificate.
+fn dsa(world: &World, pem: bool) -> (CertificateConfig, String) {
+    let certificate = include_bytes!("../../../crates/legacy-tls/testdata/dsa1024.cert.der");
+    let key = include_bytes!("../../../crates/legacy-tls/testdata/dsa1024.key.der");
+    let hash = crypto::hash::Hash::Sha256.digest(certificate);
+    let key = if pem { pem_of(key).into_bytes() } else { key.to_vec() };
+    let config = CertificateConfig {
+        chain: world.memory.put("dsa.cert", *certificate),
+        key: world.memory.put(if pem { "dsa.pem" } else { "dsa.der" }, key),
+        send_root: false,
+    };
+    (config, test_support::hex::encode(hash.as_ref()))
+}
+
+fn pem_of(der: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::from("-----BEGIN DSA PRIVATE KEY-----\n");
+    for line in der.chunks(48) {
+        for three in line.chunks(3) {
+            let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte))
+                << (8 * (3 - three.len()));
+            for at in 0..4 {
+                let digit = char::from(DIGITS[bits >> (18 - 6 * at) & 63]);
+                text.push(if at <= three.len() { digit } else { '=' });
+            }
+        }
+        text.push('\n');
+    }
+    text + "-----END DSA PRIVATE KEY-----\n"
+}
+
+#[test]
+fn dsa_keys_serve_and_identify_where_their_suites_are_enabled() {
+    let world = World::default();
+    for pem in [true, false] {
+        let (identity, pin) = dsa(&world, pem);
+        for (protocol, suite_name) in [
+            (Protocol::Ssl30, "TLS_DHE_DSS_WITH_3DES_EDE_CBC_SHA"),
+            (Protocol::Tls10, "TLS_DHE_DSS_EXPORT1024_WITH_DES_CBC_SHA"),
+            (Protocol::Tls11, "TLS_DHE_DSS_WITH_AES_128_CBC_SHA"),
+            (Protocol::Tls12, "TLS_DHE_DSS_WITH_AES_256_GCM_SHA384"),
+        ] {
+            let with = |config| SchannelConfig {
+                certificates: vec![identity.clone()],
+                suites: vec![suite_name.to_owned()],
+                pins: vec![pin.clone()],
+                ..config
+            };
+            let server =
+                SchannelConfig { client_auth: ClientAuth::Required, ..with(world.server(&[protocol])) };
+            let both = handshake(
+                &*world.outbound(with(world.client(&[protocol]))),
+                &*world.inbound(server),
+                usize::MAX,
+            );
+            let (c, s) = check(both, protocol, suite_name);
+            assert_eq!(suite(&s), suite_name);
+            assert_eq!(c.context.attributes().cipher_info().unwrap().certificate, "DSS");
+            assert_eq!(s.context.attributes().names().unwrap(), "CN=dsa1024.test");
+        }
+    }
+    // Without such a suite nothing can be done with it.
+    let (identity, _) = dsa(&world, true);
+    let modern = SchannelConfig { certificates: vec![identity], ..world.server(&Protocol::MODERN) };
+    let error = world.acquire(modern, CredentialUse::Inbound).err().unwrap();
+    assert_eq!((error.setting(), error.fault()), (Some("certificates"), Fault::Configuration), "{error}");
+}
+
+#[test]
+fn a_hello_that_both_can_continue_reaches_servers_that_sign_with_nothing_better_than_sha_1_or_dsa() {
+    let world = World::default();
+    let (identity, pin) = dsa(&world, false);
+    // TLS 1.2 with DSA: only the engine can go on, and the signature must have been offered.
+    let server = world.inbound(SchannelConfig {
+        certificates: vec![identity],
+        suites: vec!["TLS_DHE_DSS_WITH_AES_128_CBC_SHA256".to_owned()],
+        ..world.server(&[Protocol::Tls12])
+    });
+    let client = world.outbound(SchannelConfig { pins: vec![pin], ..client_of_all(&world) });
+    check(handshake(&*client, &*server, 10), Protocol::Tls12, "DSA in TLS 1.2");
+}
+
+/// How many inputs each kind of server gets, and the client from each.
+const MUTATIONS: u64 = 2_000;
+
+#[test]
+fn mutated_hellos_of_every_protocol_are_survived_by_a_server_of_all() {
+    let world = World::default();
+    let server = world.inbound(server_of_all(&world));
+    for (k, kind) in Kind::ALL.into_iter().enumerate() {
+        let client = world.outbound(world.client_of(kind));
+        let mut c = client.initialize(&initialize_request()).unwrap();
+        let Step::Continue { token: hello, .. } = c.initialize_security_context(&[]).unwrap() else {
+            panic!("a client speaks first")
+        };
+        let mut answered = 0;
+        for round in 0..MUTATIONS {
+            let mut input = hello.clone();
+            Mutator::new(round * 8 + k as u64).longest(70_000).mutate_some(&mut input, 3);
+            match server.accept(&accept_request()).unwrap().accept_security_context(&input) {
+                Ok(Step::Continue { .. } | Step::Incomplete { .. }) => answered += 1,
+                Ok(other) => panic!("{other:?}"),
+                Err(Failure { error, token }) => {
+                    assert_ne!(error.status(), SecStatus::SEC_E_INTERNAL_ERROR, "round {round}: {error}");
+                    assert!(error.fault() == Fault::PeerReported || !token.is_empty(), "{round}: {error}");
+                }
+            }
+        }
+        assert!(answered > 0 && answered < MUTATIONS, "{kind:?}");
+    }
+}
+
+#[test]
+fn mutated_flights_of_every_protocol_are_survived_by_a_client_of_all() {
+    let world = World::default();
+    let client = world.outbound(SchannelConfig { resume: false, ..client_of_all(&world) });
+    for (k, kind) in Kind::ALL.into_iter().enumerate() {
+        let server = world.inbound(world.server_of(kind));
+        let mut flight = Vec::new();
+        for round in 0..MUTATIONS {
+            let mut c = client.initialize(&initialize_request()).unwrap();
+            let Step::Continue { token, .. } = c.initialize_security_context(&[]).unwrap() else { panic!() };
+            // Most inputs answer the hello of another connection, each fiftieth its own.
+            if round % 50 == 0 {
+                let mut s = server.accept(&accept_request()).unwrap();
+                let Step::Continue { token, .. } = s.accept_security_context(&token).unwrap() else {
+                    panic!()
+                };
+                flight = token;
+            }
+            let mut input = flight.clone();
+            Mutator::new(round * 8 + k as u64).longest(70_000).mutate(&mut input);
+            loop {
+                match c.initialize_security_context(&input) {
+                    Ok(Step::Continue { used, .. }) if used > 0 => drop(input.drain(..used)),
+                    Ok(Step::Complete { .. }) => panic!("there is no Finished in it"),
+                    Ok(_) => break,
+                    Err(failure) => {
+                        let status = failure.error.status();
+                        assert_ne!(status, SecStatus::SEC_E_INTERNAL_ERROR, "{kind:?} {round}: {failure:?}");
+                        break;
+                    }
+                }
+            }
         }
     }
 }

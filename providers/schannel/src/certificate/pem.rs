@@ -6,6 +6,7 @@ use std::fmt;
 
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use super::der::{Reader, SEQUENCE};
 
@@ -61,7 +62,8 @@ pub(crate) fn crls(file: &[u8]) -> Result<Vec<Vec<u8>>, PemError> {
     sections::<CertificateRevocationListDer<'static>>(file, "certificate revocation list")
 }
 
-/// The first private key of a file: PKCS#8, PKCS#1 or SEC1, in PEM or in DER. The caller wipes the file's bytes.
+/// The first private key of a file: PKCS#8, PKCS#1, SEC1 or OpenSSL's form of DSA keys, in PEM or in DER. The last is of
+/// the shape of PKCS#1 and passes for it. The caller wipes the file's bytes.
 ///
 /// # Errors
 /// The key cannot be read, or is encrypted, or there is none.
@@ -74,6 +76,12 @@ pub(crate) fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, PemErro
         };
     }
     let has = |line: &[u8]| file.windows(line.len()).any(|window| window == line);
+    if has(DSA_KEY) {
+        let renamed = Zeroizing::new(
+            String::from_utf8_lossy(file).replace("DSA PRIVATE KEY-----", "RSA PRIVATE KEY-----"),
+        );
+        return private_key(renamed.as_bytes());
+    }
     let encrypted = || has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"\nProc-Type: 4,ENCRYPTED");
     match PrivateKeyDer::pem_slice_iter(without_byte_order_mark(file)).next() {
         Some(Ok(key)) => Ok(key),
@@ -82,6 +90,9 @@ pub(crate) fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, PemErro
         None => Err(PemError::Nothing { what: WHAT }),
     }
 }
+
+/// A label that the library does not know.
+const DSA_KEY: &[u8] = b"-----BEGIN DSA PRIVATE KEY-----";
 
 fn sections<T: PemObject + AsRef<[u8]>>(file: &[u8], what: &'static str) -> Result<Vec<Vec<u8>>, PemError> {
     if is_der(file) {

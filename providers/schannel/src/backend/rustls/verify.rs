@@ -156,14 +156,16 @@ impl Signatures {
         signed: &DigitallySignedStruct,
         schemes: &[SignatureScheme],
     ) -> Option<HandshakeSignatureValid> {
-        let is_of_rustls = self.algorithms.supported_schemes().contains(&signed.scheme);
-        let is_taken = schemes.contains(&signed.scheme) || (self.beyond.short_keys && is_of_rustls);
-        if !is_taken {
-            return None;
-        }
         let key = PublicKey::from_spki_der(public_key_der(leaf)?).ok()?;
         let is_short = matches!(&key, PublicKey::Rsa(key) if key.bits() < 2048);
-        if is_short && !self.beyond.short_keys || !is_short && is_of_rustls {
+        let is_of_rustls = self.algorithms.supported_schemes().contains(&signed.scheme);
+        let counts = match (is_short, is_of_rustls) {
+            (true, true) => self.beyond.short_keys,
+            (true, false) => self.beyond.short_keys && schemes.contains(&signed.scheme),
+            (false, true) => false,
+            (false, false) => schemes.contains(&signed.scheme),
+        };
+        if !counts {
             return None;
         }
         let algorithm = legacy_tls::SignatureScheme(u16::from(signed.scheme)).algorithm()?;
