@@ -133,6 +133,7 @@ impl Ours {
                 key: certificate.key.clone(),
                 root: certificate.root.clone(),
             }),
+            random: Arc::new(crypto::random::SystemRandom),
         };
         let base = SchannelConfig {
             protocols: vec![match version {

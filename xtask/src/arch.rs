@@ -77,8 +77,8 @@ const ARROWS: &[Arrow] = &[
     arrow(SSPI_LDAP, Reach::Only(&[SSPI_CORE, SSPI_TOKIO]), EDGE),
     arrow(
         OPENSSPI,
-        Reach::ProvidersAnd(&[SSPI_CORE, SSPI_TOKIO, SSPI_HTTP, SSPI_REDIS, SSPI_LDAP]),
-        "it joins the contract, the packages and the async edge; engines and primitives stay behind the packages",
+        Reach::ProvidersAnd(&[SSPI_CORE, SSPI_TOKIO, SSPI_HTTP, SSPI_REDIS, SSPI_LDAP, CRYPTO]),
+        "it joins the contract, the packages and the async edge, and passes in the system's randomness; engines stay behind the packages",
     ),
     arrow(
         CLI,

@@ -9,6 +9,7 @@
 //!
 //! Spec: RC4, DES, RC2, IDEA, AES; CBC (the mode).
 
+mod aes;
 mod cbc;
 mod des;
 mod rc4;

@@ -8,11 +8,13 @@
 //! that stops at the first difference tells an attacker, byte by byte, how much of a forgery is right. TLS12
 //! sections 6.2.3.2 and 7.4.7.1 need it for the padding of CBC and of RSA.
 
+use std::cell::Cell;
 use std::fmt::{self, Debug, Formatter};
 use std::hint::black_box;
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, BitXor, Not};
 
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// Whether `a` and `b` are the same bytes. The time depends on their lengths only, which are taken to be public.
 #[inline]
@@ -197,55 +199,48 @@ pub fn ct_copy_if(mask: Mask, to: &mut [u8], from: &[u8]) {
 /// Copies `source[offset..][..out.len()]` to `out`, where only `offset` is a secret: the MAC in a record whose
 /// padding has a secret length.
 ///
-/// Every byte of `source` is read once and in order, every byte of `out` is written in the same order, so that not
-/// even the cache tells which came from where. The caller makes sure that `offset + out.len() <= source.len()`; bytes
-/// beyond the end of `source` are undefined, but nothing panics and nothing else is revealed. `source` should begin
-/// where the MAC can begin at the earliest.
+/// What is read and written, and in which order, depends on the two lengths only, so that not even the cache tells
+/// which byte came from where. The caller makes sure that `offset + out.len() <= source.len()`: bytes from beyond the
+/// end of `source` are zeros. The less there is in `source` before and behind what can be copied, the less time it
+/// takes.
 pub fn ct_copy_from_secret_offset(source: &[u8], offset: usize, out: &mut [u8]) {
-    out.fill(0);
-    if out.is_empty() {
-        return;
-    }
-    // First the bytes, in a ring: byte `i` of the source goes to byte `i % out.len()`.
-    let end = offset.wrapping_add(out.len());
-    let (mut rotation, mut index) = (0, 0);
-    let mut slots = 0..out.len();
-    while index < source.len() {
-        let Some(slot) = slots.next() else {
-            slots = 0..out.len();
-            continue;
-        };
-        if let (Some(to), Some(from)) = (out.get_mut(slot), source.get(index)) {
-            let inside = !ct_lt(index, offset) & ct_lt(index, end);
-            *to |= from & inside.to_u8();
-            rotation |= slot & ct_eq_usize(index, offset).to_usize();
-        }
-        index += 1;
-    }
-    // Then the ring is turned until the first byte is first, by each power of two or not.
-    let mut step = 1;
-    while step < out.len() {
-        ct_rotate_left_if(!ct_eq_usize(rotation & step, 0), out, step);
-        step <<= 1;
+    for (piece, skipped) in out.chunks_mut(PIECE).zip((0..).step_by(PIECE)) {
+        copy_piece(source, black_box(offset.saturating_add(skipped)), piece);
     }
 }
 
-/// Rotates `bytes` left by `count`, which is public, if the mask says yes.
-fn ct_rotate_left_if(mask: Mask, bytes: &mut [u8], count: usize) {
-    let mask = mask.to_u8();
-    // Cycle by cycle of the permutation would jump about; by three reversals every byte is written in place.
-    let (first, second) = bytes.split_at_mut(count);
-    ct_reverse_if(mask, first);
-    ct_reverse_if(mask, second);
-    ct_reverse_if(mask, bytes);
+/// How much is copied at a time.
+const PIECE: usize = 64;
+
+/// How far apart the windows are that it is copied from.
+const STRIDE: usize = 256;
+
+fn copy_piece(source: &[u8], offset: usize, piece: &mut [u8]) {
+    // First the window that the piece begins in.
+    let mut window = Zeroizing::new([0; STRIDE + PIECE]);
+    for (number, start) in (0..source.len()).step_by(STRIDE).enumerate() {
+        let mask = ct_eq_usize(offset / STRIDE, number).to_u8();
+        let bytes = source.get(start..).unwrap_or_default();
+        window.iter_mut().zip(bytes).for_each(|(to, from)| *to |= from & mask);
+    }
+    // Then what comes before the piece is left out, by each power of two or not.
+    leave_out_if_bit::<128>(offset, &mut window);
+    leave_out_if_bit::<64>(offset, &mut window);
+    leave_out_if_bit::<32>(offset, &mut window);
+    leave_out_if_bit::<16>(offset, &mut window);
+    leave_out_if_bit::<8>(offset, &mut window);
+    leave_out_if_bit::<4>(offset, &mut window);
+    leave_out_if_bit::<2>(offset, &mut window);
+    leave_out_if_bit::<1>(offset, &mut window);
+    piece.iter_mut().zip(window.iter()).for_each(|(to, from)| *to = *from);
 }
 
-fn ct_reverse_if(mask: u8, bytes: &mut [u8]) {
-    let (first, second) = bytes.split_at_mut(bytes.len() / 2);
-    for (a, b) in first.iter_mut().zip(second.iter_mut().rev()) {
-        let difference = mask & (*a ^ *b);
-        *a ^= difference;
-        *b ^= difference;
+/// Moves the bytes from `BIT` on to the beginning if `offset` has the bit: as many as can still become the piece.
+fn leave_out_if_bit<const BIT: usize>(offset: usize, window: &mut [u8; STRIDE + PIECE]) {
+    let mask = (!ct_eq_usize(offset & BIT, 0)).to_u8();
+    let bytes = Cell::from_mut(window.as_mut_slice()).as_slice_of_cells();
+    for (to, from) in bytes.iter().zip(bytes.iter().skip(BIT)).take(PIECE + BIT) {
+        to.set(to.get() ^ mask & (to.get() ^ from.get()));
     }
 }
 

@@ -102,9 +102,9 @@ impl Serve {
         let enabled = schannel.enabled().map_err(|error| Failure::from(&error))?;
         let mut pin = None;
         if schannel.certificates.is_empty() {
-            let made_is_enough = |suite: &&str| suite.contains("ECDHE_ECDSA") || !suite.contains("_WITH_");
+            let made_is_enough = |suite: &str| suite.contains("ECDHE_ECDSA") || !suite.contains("_WITH_");
             let without =
-                enabled.iter().find(|(_, suites)| !suites.iter().any(|suite| made_is_enough(&suite)));
+                enabled.iter().find(|(_, suites)| !suites.iter().any(|suite| made_is_enough(suite)));
             if let Some((protocol, _)) = without {
                 return Err(Failure::usage(format!(
                     "{} needs a certificate with an RSA key here, and the one that is made on the spot has an ECDSA key; \

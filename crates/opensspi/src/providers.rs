@@ -27,7 +27,11 @@ pub(crate) fn packages(config: &Config, seams: &Seams) -> Vec<Arc<dyn SecurityPa
         #[cfg(feature = "schannel")]
         Arc::new(schannel::Schannel::new(
             config.schannel.clone(),
-            Environment { clock: Arc::clone(&seams.clock), materials: Arc::clone(&seams.materials) },
+            Environment {
+                clock: Arc::clone(&seams.clock),
+                materials: Arc::clone(&seams.materials),
+                random: Arc::new(crypto::random::SystemRandom),
+            },
         )),
     ]
 }

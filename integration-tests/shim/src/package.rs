@@ -84,7 +84,11 @@ impl Package {
         {
             return Ok(Arc::clone(credentials));
         }
-        let environment = Environment { clock: Arc::new(SystemClock), materials: Arc::new(Files) };
+        let environment = Environment {
+            clock: Arc::new(SystemClock),
+            materials: Arc::new(Files),
+            random: Arc::new(crypto::random::SystemRandom),
+        };
         let credential_use = if options.server { CredentialUse::Inbound } else { CredentialUse::Outbound };
         let credentials = Schannel::new(config.clone(), environment)
             .acquire_credentials_handle(&CredentialsRequest::configured(credential_use))?;

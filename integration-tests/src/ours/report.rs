@@ -65,8 +65,8 @@ impl Report {
             attributes.unique_bindings().ok().map(|bindings| hex::encode(bindings.value()));
         match attributes.keying_material(EXPORTER_LABEL.as_bytes(), None, EXPORTER_LENGTH) {
             Ok(exported) => self.exported = Some(hex::encode(exported.expose_secret())),
-            // There is no exporter in SSL 3.0.
-            Err(_) if is(SpProt::SSL3) => {}
+            // SSL 3.0 has no exporter, and what others export without an extended master secret is not safe.
+            Err(error) if error.status() == SecStatus::SEC_E_UNSUPPORTED_FUNCTION => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())

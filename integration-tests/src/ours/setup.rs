@@ -189,8 +189,11 @@ impl Setup {
     ///
     /// Those of the package.
     pub fn credentials(&self, credential_use: CredentialUse) -> Result<Arc<dyn CredentialsHandle>, Error> {
-        let environment =
-            Environment { clock: Arc::new(RealClock), materials: Arc::new(Files(self.files.clone())) };
+        let environment = Environment {
+            clock: Arc::new(RealClock),
+            materials: Arc::new(Files(self.files.clone())),
+            random: Arc::new(crypto::random::SystemRandom),
+        };
         Schannel::new(self.config.clone(), environment)
             .acquire_credentials_handle(&CredentialsRequest::configured(credential_use))
     }

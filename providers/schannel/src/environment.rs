@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+pub use crypto::random::Random;
 use sspi_core::Clock;
 
 /// Where certificates, keys and lists come from. The crate `opensspi` has one that reads files and the environment.
@@ -31,4 +32,6 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// Files and roots.
     pub materials: Arc<dyn Materials>,
+    /// Randomness for the engine; rustls draws its own.
+    pub random: Arc<dyn Random>,
 }

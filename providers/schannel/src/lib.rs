@@ -34,7 +34,7 @@ pub use config::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
     Revocation, SchannelConfig, UnknownAllow, WeakSuites,
 };
-pub use environment::{Environment, Materials};
+pub use environment::{Environment, Materials, Random};
 pub use first_flight::FirstFlight;
 pub use package::Schannel;
 pub use status::{AlertMeaning, alert_meaning};

@@ -31,6 +31,7 @@ pub(crate) struct Policy {
     pub(crate) extended_master_secret: ExtendedMasterSecret,
     pub(crate) record_splitting: bool,
     pub(crate) small_block_limit: u64,
+    pub(crate) fallback: bool,
 }
 
 /// The document's list, in its order.
@@ -144,6 +145,7 @@ impl Policy {
             extended_master_secret: config.extended_master_secret,
             record_splitting: config.record_splitting,
             small_block_limit: config.small_block_limit,
+            fallback: config.fallback,
         })
     }
 
@@ -232,11 +234,13 @@ impl Policy {
     pub(crate) fn legacy_signatures(&self) -> Vec<legacy_tls::SignatureScheme> {
         use legacy_tls::SignatureScheme;
         let mut schemes = Vec::new();
-        if self.suites.iter().filter_map(Suite::legacy).any(is_dss) {
+        let allows = |weakness| self.allowed_weaknesses.contains(&weakness);
+        // A client's certificate may have such a key where no suite needs it of a server.
+        if self.suites.iter().filter_map(Suite::legacy).any(is_dss) || allows(Weakness::Dsa) {
             schemes.extend(SignatureScheme::DSA);
         }
         // Older protocols sign with nothing better, so that TLS 1.2 loses nothing beside them.
-        if self.protocols.iter().any(|protocol| protocol.is_old()) {
+        if self.protocols.iter().any(|protocol| protocol.is_old()) || allows(Weakness::Sha1Signature) {
             schemes.extend(SignatureScheme::SHA1);
         }
         schemes

@@ -4,7 +4,6 @@
 
 use std::fmt::{self, Debug, Formatter};
 
-use ::aes::{Aes128, Aes256};
 use ::cbc::cipher::{
     Array, Block, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser,
     InnerIvInit, IvState, KeyInit,
@@ -14,6 +13,7 @@ use idea::Idea;
 use rc2::Rc2;
 use zeroize::Zeroize;
 
+use super::aes::Aes;
 use super::des::Des;
 use super::{BlockCipher, KeyError, LengthError};
 use crate::hash::HashContext;
@@ -61,8 +61,7 @@ impl CbcEncryptor {
             EncryptionKey::Des(key) => encrypt_des(key, chained, data),
             EncryptionKey::TripleDes(key) => encrypt_des(key, chained, data),
             EncryptionKey::Rc2(key) => encrypt(key, chained, data),
-            EncryptionKey::Aes128(key) => encrypt(&**key, chained, data),
-            EncryptionKey::Aes256(key) => encrypt(&**key, chained, data),
+            EncryptionKey::Aes(key) => key.encrypt(chained, data),
             EncryptionKey::Idea(key) => encrypt(key, chained, data),
         }
         Ok(())
@@ -71,10 +70,16 @@ impl CbcEncryptor {
     /// Appends all of `data`, the plaintext, to `hash`, and encrypts its whole blocks. Returns how many bytes are
     /// encrypted; less than a block follows them.
     pub fn encrypt_hashing(&mut self, hash: &mut HashContext, data: &mut [u8]) -> usize {
-        hash.update(data);
         let whole = data.len() - data.len() % self.block_len();
-        let encrypted = data.get_mut(..whole).map_or(Ok(()), |data| self.encrypt(data));
-        debug_assert_eq!(encrypted, Ok(()));
+        let (blocks, rest) = data.split_at_mut(whole);
+        if let EncryptionKey::Aes(key) = &self.0.key {
+            key.encrypt_hashing(&mut self.0.chained, hash, blocks);
+        } else {
+            hash.update(blocks);
+            let encrypted = self.encrypt(blocks);
+            debug_assert_eq!(encrypted, Ok(()));
+        }
+        hash.update(rest);
         whole
     }
 }
@@ -128,8 +133,7 @@ impl CbcDecryptor {
             DecryptionKey::Des(key) => decrypt_des(key, chained, data),
             DecryptionKey::TripleDes(key) => decrypt_des(key, chained, data),
             DecryptionKey::Rc2(key) => decrypt(key, chained, data),
-            DecryptionKey::Aes128(key) => decrypt(&**key, chained, data),
-            DecryptionKey::Aes256(key) => decrypt(&**key, chained, data),
+            DecryptionKey::Aes(key) => key.decrypt(chained, data),
             DecryptionKey::Idea(key) => decrypt(key, chained, data),
         }
         Ok(())
@@ -151,7 +155,7 @@ struct Cbc<K> {
 }
 
 /// As long as the longest block.
-type Chained = [u8; MAX_BLOCK_LEN];
+pub(super) type Chained = [u8; MAX_BLOCK_LEN];
 
 /// The longest block of a [`BlockCipher`], in bytes.
 const MAX_BLOCK_LEN: usize = 16;
@@ -199,8 +203,7 @@ enum EncryptionKey {
     Des(Des<1>),
     TripleDes(Des<3>),
     Rc2(Rc2),
-    Aes128(Box<Aes128>),
-    Aes256(Box<Aes256>),
+    Aes(Aes),
     Idea(Idea),
 }
 
@@ -213,8 +216,7 @@ impl EncryptionKey {
                 Some(Self::TripleDes(Des::encrypting(key.as_chunks().0.try_into().ok()?)))
             }
             BlockCipher::Rc2 => Some(Self::Rc2(Rc2::new_with_eff_key_len(key, RC2_EFFECTIVE_BITS))),
-            BlockCipher::Aes128 => Aes128::new_from_slice(key).map(|key| Self::Aes128(Box::new(key))).ok(),
-            BlockCipher::Aes256 => Aes256::new_from_slice(key).map(|key| Self::Aes256(Box::new(key))).ok(),
+            BlockCipher::Aes128 | BlockCipher::Aes256 => Aes::encrypting(key).map(Self::Aes),
             BlockCipher::Idea => Idea::new_from_slice(key).map(Self::Idea).ok(),
         }
     }
@@ -225,8 +227,7 @@ enum DecryptionKey {
     Des(Des<1>),
     TripleDes(Des<3>),
     Rc2(Rc2),
-    Aes128(Box<Aes128>),
-    Aes256(Box<Aes256>),
+    Aes(Aes),
     Idea(Idea),
 }
 
@@ -239,8 +240,7 @@ impl DecryptionKey {
                 Some(Self::TripleDes(Des::decrypting(key.as_chunks().0.try_into().ok()?)))
             }
             BlockCipher::Rc2 => Some(Self::Rc2(Rc2::new_with_eff_key_len(key, RC2_EFFECTIVE_BITS))),
-            BlockCipher::Aes128 => Aes128::new_from_slice(key).map(|key| Self::Aes128(Box::new(key))).ok(),
-            BlockCipher::Aes256 => Aes256::new_from_slice(key).map(|key| Self::Aes256(Box::new(key))).ok(),
+            BlockCipher::Aes128 | BlockCipher::Aes256 => Aes::decrypting(key).map(Self::Aes),
             BlockCipher::Idea => Idea::new_from_slice(key).map(Self::Idea).ok(),
         }
     }
@@ -282,13 +282,13 @@ fn decrypt_des<const STAGES: usize>(key: &Des<STAGES>, chained: &mut Chained, da
     *chained = last.to_be_bytes();
 }
 
-fn encrypt<C: BlockCipherEncrypt>(cipher: &C, chained: &mut Chained, data: &mut [u8]) {
+pub(super) fn encrypt<C: BlockCipherEncrypt>(cipher: &C, chained: &mut Chained, data: &mut [u8]) {
     let mut encryptor = Encryptor::inner_iv_init(cipher, &first_block::<C>(chained));
     encryptor.encrypt_blocks(Array::slice_as_chunks_mut(data).0);
     chained.iter_mut().zip(encryptor.iv_state()).for_each(|(to, from)| *to = from);
 }
 
-fn decrypt<C: BlockCipherDecrypt>(cipher: &C, chained: &mut Chained, data: &mut [u8]) {
+pub(super) fn decrypt<C: BlockCipherDecrypt>(cipher: &C, chained: &mut Chained, data: &mut [u8]) {
     let mut decryptor = Decryptor::inner_iv_init(cipher, &first_block::<C>(chained));
     decryptor.decrypt_blocks(Array::slice_as_chunks_mut(data).0);
     chained.iter_mut().zip(decryptor.iv_state()).for_each(|(to, from)| *to = from);

@@ -140,7 +140,7 @@ impl Keystream {
         Run { x: self.table[self.i % 256], i: self.i, j: self.j, table: &mut self.table }
     }
 
-    /// How many bytes there are until [`apply_and_compress`](Self::apply_and_compress) can go on.
+    /// How many bytes there are until [`interleave`](Self::interleave) can go on.
     fn until_aligned(&self) -> usize {
         self.i.next_multiple_of(BLOCK_LEN) - self.i
     }

@@ -34,10 +34,11 @@ impl<F: Function<LEN>, const LEN: usize> Blocks<F, LEN> {
         if self.buffered == 0 { 0 } else { LEN - self.buffered }
     }
 
-    /// The chaining value, for a caller that itself takes in whole blocks, `count` of them. Nothing may be buffered.
+    /// The chaining value, for a caller that itself takes in whole blocks, `count` of them. If there are any, nothing may
+    /// be buffered.
     #[inline]
     pub(crate) fn taking_in(&mut self, count: usize) -> &mut F {
-        debug_assert_eq!(self.buffered, 0);
+        debug_assert!(count == 0 || self.buffered == 0);
         self.total = self.total.wrapping_add((count * LEN) as u64);
         &mut self.function
     }
@@ -133,21 +134,23 @@ const END_OF_DATA: u8 = 0x80;
 /// is left for it: the bytes before a shorter one are zeros.
 fn or_into_end(buffer: &mut [u8], field: &[u8; 16], mask: Mask) {
     let mask = mask.to_u8();
-    buffer.iter_mut().rev().zip(field.iter().rev()).for_each(|(to, from)| *to |= from & mask);
+    if let Some(last) = buffer.last_chunk_mut::<16>() {
+        last.iter_mut().zip(field).for_each(|(to, from)| *to |= from & mask);
+    }
 }
 
 /// Puts [`END_OF_DATA`] at byte `end` of `buffer`, which is a secret, and zeros behind it; `end` may lie behind the
-/// buffer (nothing happens) or, wrapped around, before it (all is zeros).
+/// buffer (nothing happens) or, wrapped around, before it (all is zeros), by less than 2^15 - 256.
 fn cut_off(buffer: &mut [u8], end: usize) {
-    const LEN: usize = size_of::<u64>();
-    for (index, word) in buffer.as_chunks_mut::<LEN>().0.iter_mut().enumerate() {
-        let end = black_box(end.wrapping_sub(index * LEN));
-        let ends_here = ct_lt(end, LEN);
-        let ends_before = ct_lt(usize::MAX >> 1, end);
-        let shift = (end % LEN) * 8;
-        let kept = !ends_before.to_u64() & (!ends_here.to_u64() | ((1 << shift) - 1));
-        let marked = ends_here.to_u64() & (u64::from(END_OF_DATA) << shift);
-        *word = (u64::from_le_bytes(*word) & kept | marked).to_le_bytes();
+    let [low, high, ..] = black_box(end).to_le_bytes();
+    let end = u16::from_le_bytes([low, high]);
+    // A number less than zero has the highest bit. Made of it, masks of all bytes at once are what vectors are for.
+    let is_negative = |difference: u16| (difference >> 15).wrapping_neg();
+    for (byte, index) in buffer.iter_mut().zip(0_u16..) {
+        let is_before = is_negative(index.wrapping_sub(end));
+        let is_not_behind = is_negative(index.wrapping_sub(end).wrapping_sub(1));
+        let marked = is_not_behind & !is_before & u16::from(END_OF_DATA);
+        [*byte, _] = (u16::from(*byte) & is_before | marked).to_le_bytes();
     }
 }
 

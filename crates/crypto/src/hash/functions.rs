@@ -62,7 +62,7 @@ impl Function<64> for Sha1 {
 }
 
 #[derive(Clone, Zeroize)]
-pub(crate) struct Sha256([u32; 8]);
+pub(crate) struct Sha256(pub(crate) [u32; 8]);
 
 impl Function<64> for Sha256 {
     const INITIAL: Self = Self([

@@ -6,7 +6,7 @@
 //!
 //! Nothing here branches on a number or looks into a table at a place that a number says.
 //!
-//! Spec: IFMA sections 3 and 4.
+//! Spec: IFMA.
 
 use std::arch::x86_64::{
     __m256i, __m512i, _mm_extract_epi64, _mm256_add_epi64, _mm256_alignr_epi64, _mm256_and_si256,
@@ -17,6 +17,8 @@ use std::arch::x86_64::{
     _mm512_extracti64x4_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_mov_epi64,
     _mm512_mask_sub_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_srli_epi64,
 };
+
+use std::mem::swap;
 
 use bytemuck::{must_cast_slice, must_cast_slice_mut};
 use zeroize::Zeroize;
@@ -69,7 +71,7 @@ impl Shape {
 }
 
 /// Does each job in its field.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,bmi2")]
+#[target_feature(enable = "avx512f,avx512vl,avx512ifma,bmi2")]
 pub(super) fn execute<const K: usize>(
     shape: Shape,
     fields: &[Field<'_>; K],
@@ -85,7 +87,7 @@ pub(super) fn execute<const K: usize>(
     }
 }
 
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,bmi2")]
+#[target_feature(enable = "avx512f,avx512vl,avx512ifma,bmi2")]
 fn execute_in<const Z: usize, const Y: usize, const K: usize>(
     fields: &[Field<'_>; K],
     jobs: &[Job<'_>; K],
@@ -108,12 +110,13 @@ fn execute_in<const Z: usize, const Y: usize, const K: usize>(
         }
     }
     let [first, second] = &factors;
-    let products = multiply(&moduli, first, second);
+    let mut products = [Limbs::zero(); K];
+    multiply(&moduli, first, second, &mut products);
     let mut results = [const { Number::NONE }; K];
     for ((result, product), field) in results.iter_mut().zip(&products).zip(fields) {
         *result = product.store(field.n);
     }
-    factors.as_flattened_mut().iter_mut().for_each(Limbs::wipe);
+    factors.as_flattened_mut().iter_mut().chain(&mut products).for_each(Limbs::wipe);
     results
 }
 
@@ -271,7 +274,7 @@ impl<const Z: usize, const Y: usize> Limbs<Z, Y> {
 
     /// Carries what limbs have above 52 bits to the limbs above them.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    #[target_feature(enable = "avx512f,avx512vl")]
     fn carry(&mut self) {
         let mask = splat(MASK);
         let mask_y = _mm512_castsi512_si256(mask);
@@ -299,7 +302,13 @@ impl<const Z: usize, const Y: usize> Limbs<Z, Y> {
             above = above << 8 | u128::from(_mm512_cmpgt_epu64_mask(*z, mask));
             equal = equal << 8 | u128::from(_mm512_cmpeq_epu64_mask(*z, mask));
         }
-        let mut carries = (above << 1).wrapping_add(equal) ^ equal;
+        let mut carries = match (u64::try_from(above), u64::try_from(equal)) {
+            // Known when this is compiled, since so is how many limbs there are.
+            (Ok(above), Ok(equal)) if 8 * Z + 4 * Y < 64 => {
+                u128::from((above << 1).wrapping_add(equal) ^ equal)
+            }
+            _ => (above << 1).wrapping_add(equal) ^ equal,
+        };
         let minus_one = splat(u64::MAX);
         for z in &mut self.z {
             *z = _mm512_and_si512(_mm512_mask_sub_epi64(*z, lowest(carries), *z, minus_one), mask);
@@ -338,18 +347,12 @@ fn splat(limb: u64) -> __m512i {
     _mm512_set1_epi64(limb.cast_signed())
 }
 
-/// The high half of the product of 52 bits with 52.
+/// The low and the high half of the product of two limbs.
 #[inline]
-fn high_product(a: u64, b: u64) -> u64 {
-    let [.., high] = split(u128::from(a << (64 - LIMB)) * u128::from(b));
-    high
-}
-
-/// The low and the high word.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the low word is meant")]
-const fn split(number: u128) -> [u64; 2] {
-    [number as u64, (number >> 64) as u64]
+#[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
+const fn product(a: u64, b: u64) -> [u64; 2] {
+    let product = (a << (64 - LIMB)) as u128 * b as u128;
+    [product as u64 >> (64 - LIMB), (product >> 64) as u64]
 }
 
 /// An odd modulus with what the multiplication needs.
@@ -387,60 +390,51 @@ impl<const Z: usize, const Y: usize> Modulus<Z, Y> {
 struct Multiplication<const Z: usize, const Y: usize> {
     a: Limbs<Z, Y>,
     n: Limbs<Z, Y>,
-    sum: Limbs<Z, Y>,
-    /// The lowest limb of the sum before `m * n` was added, and the one above.
-    low: u64,
-    second: u64,
-    /// The limb of the other factor that was the last, and m. The high halves of what they give are still to be added.
-    limb: u64,
-    m: u64,
-    /// The high half of the lowest limb of a times `limb`.
-    high: u64,
     n0: u64,
+    sum: Limbs<Z, Y>,
+    /// The lowest limb of the sum.
+    lowest: u64,
+    /// The last limb of the other factor, and m. The high halves of what they give, which belong to the next limb
+    /// up, are still to be added to the others than the lowest.
+    limb: __m512i,
+    m: __m512i,
 }
 
 impl<const Z: usize, const Y: usize> Multiplication<Z, Y> {
     #[inline]
     #[target_feature(enable = "avx512f,avx512vl")]
     fn zero() -> Self {
-        let zero = Limbs::zero();
-        Self { a: zero, n: zero, sum: zero, low: 0, second: 0, limb: 0, m: 0, high: 0, n0: 0 }
-    }
-
-    /// The lowest limb after the last division, without what the next limb adds to it.
-    #[inline]
-    fn lowest(&self) -> u64 {
-        let [n_first, n_second] = [self.n.of_eight(0), self.n.of_eight(1)];
-        let m_n_second = self.m.wrapping_mul(n_second) & MASK;
-        // low + m * n is zero in its 52 bits: what is carried is low / 2^52, rounded up.
-        ((self.low + MASK) >> LIMB) + self.second + self.high + m_n_second + high_product(self.m, n_first)
+        let (zero, none) = (Limbs::zero(), _mm512_setzero_si512());
+        Self { a: zero, n: zero, n0: 0, sum: zero, lowest: 0, limb: none, m: none }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512vl,avx512ifma")]
     fn step(&mut self, limb: u64) {
-        let [low, high] = split(u128::from(self.a.of_eight(0) << (64 - LIMB)) * u128::from(limb));
-        self.low = self.lowest() + (low >> (64 - LIMB));
-        self.high = high;
+        let [low, high] = product(self.a.of_eight(0), limb);
+        let lowest = self.lowest + low;
+        let m = lowest.wrapping_mul(self.n0);
         let mut addend = Limbs::zero();
-        addend.add_high_products(&self.a, splat(self.limb));
-        addend.add_low_products(&self.a, splat(limb));
-        addend.add_high_products(&self.n, splat(self.m));
+        addend.add_high_products(&self.a, self.limb);
+        addend.add_high_products(&self.n, self.m);
+        (self.limb, self.m) = (splat(limb), splat(m));
+        addend.add_low_products(&self.a, self.limb);
         self.sum.add_limbs(&addend);
-        self.second = self.sum.second();
-        self.limb = limb;
-        self.m = self.low.wrapping_mul(self.n0);
-        self.sum.add_low_products(&self.n, splat(self.m));
+        // lowest + m * n is zero in its 52 bits: what is carried is lowest / 2^52, rounded up.
+        let [_, high_of_n] = product(self.n.of_eight(0), m & MASK);
+        let second_of_n = self.n.of_eight(1).wrapping_mul(m) & MASK;
+        self.lowest = ((lowest + MASK) >> LIMB) + self.sum.second() + high + high_of_n + second_of_n;
+        self.sum.add_low_products(&self.n, self.m);
         self.sum.shift_down();
     }
 
     /// The product divided by R, below 2n.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512ifma")]
     fn finish(mut self) -> Limbs<Z, Y> {
-        self.sum.add_high_products(&self.a, splat(self.limb));
-        self.sum.add_high_products(&self.n, splat(self.m));
-        self.sum.set_first(self.lowest());
+        self.sum.add_high_products(&self.a, self.limb);
+        self.sum.add_high_products(&self.n, self.m);
+        self.sum.set_first(self.lowest);
         self.sum.carry();
         self.sum
     }
@@ -448,12 +442,13 @@ impl<const Z: usize, const Y: usize> Multiplication<Z, Y> {
 
 /// a * b / R modulo n, below 2n; in K fields at once.
 #[inline(never)]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,bmi2")]
+#[target_feature(enable = "avx512f,avx512vl,avx512ifma,bmi2")]
 fn multiply<const Z: usize, const Y: usize, const K: usize>(
     moduli: &[Modulus<Z, Y>; K],
     a: &[Limbs<Z, Y>; K],
     b: &[Limbs<Z, Y>; K],
-) -> [Limbs<Z, Y>; K] {
+    product: &mut [Limbs<Z, Y>; K],
+) {
     let mut multiplications = [Multiplication::zero(); K];
     for ((multiplication, modulus), a) in multiplications.iter_mut().zip(moduli).zip(a) {
         (multiplication.a, multiplication.n, multiplication.n0) = (*a, modulus.n, modulus.n0);
@@ -468,15 +463,13 @@ fn multiply<const Z: usize, const Y: usize, const K: usize>(
             multiplication.step(b.of_four(index));
         }
     }
-    let mut products = [Limbs::zero(); K];
-    for (product, multiplication) in products.iter_mut().zip(multiplications) {
+    for (product, multiplication) in product.iter_mut().zip(multiplications) {
         *product = multiplication.finish();
     }
-    products
 }
 
 /// Powers with secret exponents, times R: five bits at a time, the table read whole for each.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,bmi2")]
+#[target_feature(enable = "avx512f,avx512vl,avx512ifma,bmi2")]
 fn power<const Z: usize, const Y: usize, const K: usize>(
     moduli: &[Modulus<Z, Y>; K],
     jobs: &[Job<'_>; K],
@@ -490,19 +483,22 @@ fn power<const Z: usize, const Y: usize, const K: usize>(
         }
     }
     let mut table = table(moduli, &bases);
-    let mut result = select(&table, jobs, windows - 1);
+    let (mut x, mut y) = (&mut select(&table, jobs, windows - 1), &mut bases);
     for window in (0..windows - 1).rev() {
         for _ in 0..WINDOW {
-            result = multiply(moduli, &result, &result);
+            multiply(moduli, x, x, y);
+            swap(&mut x, &mut y);
         }
-        result = multiply(moduli, &result, &select(&table, jobs, window));
+        multiply(moduli, x, &select(&table, jobs, window), y);
+        swap(&mut x, &mut y);
     }
-    table.as_flattened_mut().iter_mut().chain(&mut bases).for_each(Limbs::wipe);
+    let result = *x;
+    table.as_flattened_mut().iter_mut().chain(x).chain(y).for_each(Limbs::wipe);
     result
 }
 
 /// The powers of each base from 0 on, times R.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,bmi2")]
+#[target_feature(enable = "avx512f,avx512vl,avx512ifma,bmi2")]
 fn table<const Z: usize, const Y: usize, const K: usize>(
     moduli: &[Modulus<Z, Y>; K],
     bases: &[Limbs<Z, Y>; K],
@@ -511,13 +507,16 @@ fn table<const Z: usize, const Y: usize, const K: usize>(
     for (rr, modulus) in rr.iter_mut().zip(moduli) {
         *rr = modulus.rr;
     }
-    let mut table = [[Limbs::zero(); K]; ENTRIES];
-    let base = multiply(moduli, bases, &rr);
-    let mut power = multiply(moduli, &[Limbs::one(); K], &rr);
-    for entry in &mut table {
-        *entry = power;
-        power = multiply(moduli, &power, &base);
+    let (mut base, mut table) = ([Limbs::zero(); K], [[Limbs::zero(); K]; ENTRIES]);
+    multiply(moduli, bases, &rr, &mut base);
+    let mut entries = table.iter_mut();
+    let Some(mut last) = entries.next() else { return table };
+    multiply(moduli, &[Limbs::one(); K], &rr, last);
+    for entry in entries {
+        multiply(moduli, last, &base, entry);
+        last = entry;
     }
+    base.iter_mut().for_each(Limbs::wipe);
     table
 }
 
@@ -545,7 +544,7 @@ fn select<const Z: usize, const Y: usize, const K: usize>(
 }
 
 /// `base` to a public exponent, times R. The time depends on the exponent.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,bmi2")]
+#[target_feature(enable = "avx512f,avx512vl,avx512ifma,bmi2")]
 fn public_power<const Z: usize, const Y: usize>(
     modulus: &Modulus<Z, Y>,
     base: &Number,
@@ -553,19 +552,24 @@ fn public_power<const Z: usize, const Y: usize>(
 ) -> Limbs<Z, Y> {
     let modulus = [*modulus];
     let [Modulus { rr, .. }] = modulus;
-    let base = multiply(&modulus, &[Limbs::load(base)], &[rr]);
+    let mut factor = [Limbs::zero()];
+    multiply(&modulus, &[Limbs::load(base)], &[rr], &mut factor);
+    let mut buffers = ([Limbs::zero()], [Limbs::zero()]);
+    let (mut x, mut y) = (&mut buffers.0, &mut buffers.1);
     let mut bits = significant_bits(exponent);
     // The first bit is set, unless there is none.
-    let mut result = match bits.next() {
-        Some(_) => base,
-        None => multiply(&modulus, &[Limbs::one()], &[rr]),
-    };
+    match bits.next() {
+        Some(_) => *x = factor,
+        None => multiply(&modulus, &[Limbs::one()], &[rr], x),
+    }
     for bit in bits {
-        result = multiply(&modulus, &result, &result);
+        multiply(&modulus, x, x, y);
+        swap(&mut x, &mut y);
         if bit {
-            result = multiply(&modulus, &result, &base);
+            multiply(&modulus, x, &factor, y);
+            swap(&mut x, &mut y);
         }
     }
-    let [result] = result;
+    let [result] = *x;
     result
 }

@@ -51,7 +51,6 @@ impl HasMulx {
 impl HasIfma {
     fn detect() -> Option<Self> {
         let all = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512ifma")
             && is_x86_feature_detected!("bmi2");

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::digit::{self, Digit, ZERO, add_limbs, sub_limbs};
-use crate::constant_time::{Mask, ct_eq_mask};
+use crate::constant_time::{Mask, ct_eq_usize};
 
 /// A number of a fixed, public length, zeroized on drop. What is done with it takes the same time whatever it is.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -131,8 +131,10 @@ impl Number {
 
     /// Whether both are the same; numbers of different length are not.
     pub(crate) fn is(&self, other: &Self) -> Mask {
-        let (a, b) = (self.to_bytes(self.0.len() * 32), other.to_bytes(other.0.len() * 32));
-        ct_eq_mask(&a, &b)
+        let difference = self.limbs().iter().zip(other.limbs()).fold(0, |sum, (a, b)| sum | (a ^ b));
+        let folded = black_box(difference >> 32 | difference & 0xFFFF_FFFF);
+        Mask::from(self.0.len() == other.0.len())
+            & ct_eq_usize(usize::try_from(folded).unwrap_or(usize::MAX), 0)
     }
 
     /// Whether it is zero.

@@ -37,8 +37,8 @@ type Enabled = (Protocol, Vec<&'static str>);
 
 /// Whether some protocol has no suite that a certificate made on the spot, which has an ECDSA key, would do for.
 fn needs_old_keys(enabled: &[Enabled]) -> bool {
-    let ecdsa = |suite: &&str| suite.contains("ECDHE_ECDSA") || !suite.contains("_WITH_");
-    enabled.iter().any(|(_, suites)| !suites.iter().any(|suite| ecdsa(&suite)))
+    let ecdsa = |suite: &str| suite.contains("ECDHE_ECDSA") || !suite.contains("_WITH_");
+    enabled.iter().any(|(_, suites)| !suites.iter().any(|suite| ecdsa(suite)))
 }
 
 /// Keys that everybody has: see `demo-keys/README.md`.

@@ -114,3 +114,18 @@ fn what_a_demo_without_certificates_cannot_use_is_said() {
     let ran = run(&arguments).expect(2);
     assert!(ran.err.contains("/nonexistent.pem") && !ran.out.contains("failed"), "{}{}", ran.out, ran.err);
 }
+
+#[test]
+fn every_suite_of_windows_server_2003_is_shown_in_both_its_protocols() {
+    let ran = run(&["demo", "--profile", "windows-2003", "--bytes", "1000", "--json"]).expect(0);
+    let object = ran.objects().remove(0);
+    assert!(notes(&object).contains("nothing secret"), "{object}");
+    let connections = object["connections"].as_array().unwrap();
+    // Thirteen suites in TLS 1.0 and SSL 3.0, each once in full and once resumed.
+    assert_eq!(connections.len(), 13 * 2 * 2);
+    for connection in connections {
+        assert_eq!(connection["ok"], true, "{connection}");
+        assert_eq!(connection["negotiated"]["protocol"], connection["protocol"]);
+    }
+    assert_eq!(connections[0]["negotiated"]["cipher"], "TLS_RSA_WITH_RC4_128_MD5");
+}

@@ -191,7 +191,11 @@ pub struct Credentials {
 
 impl Credentials {
     fn acquire(config: SchannelConfig, credential_use: CredentialUse) -> Self {
-        let environment = Environment { clock: Arc::new(FixedClock::default()), materials: Arc::new(Files) };
+        let environment = Environment {
+            clock: Arc::new(FixedClock::default()),
+            materials: Arc::new(Files),
+            random: Arc::new(crypto::random::SystemRandom),
+        };
         let request = CredentialsRequest::configured(credential_use);
         Self { handle: Schannel::new(config, environment).acquire_credentials_handle(&request).unwrap() }
     }

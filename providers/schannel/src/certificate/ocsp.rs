@@ -105,6 +105,10 @@ impl std::error::Error for OcspError {
 /// id-kp-OCSPSigning, 1.3.6.1.5.5.7.3.9.
 pub(crate) const OCSP_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 9];
 
+/// Whether bytes are signed: the bytes, the content of an AlgorithmIdentifier, a SubjectPublicKeyInfo, the signature, in the
+/// order in which a judge takes them.
+pub(crate) type IsSigned<'a> = dyn Fn(&[u8], &[u8], &[u8], &[u8]) -> bool + 'a;
+
 /// What `response` (an OCSPResponse in DER) says about the certificate `leaf`, which `issuer` issued. The signatures are
 /// webpki's to judge.
 ///
@@ -133,7 +137,7 @@ pub(crate) fn status_by(
     serial: &[u8],
     issuer: &Issuer<'_>,
     now: SystemTime,
-    is_signed: &dyn Fn(&[u8], &[u8], &[u8], &[u8]) -> bool,
+    is_signed: &IsSigned<'_>,
     is_responder: &dyn Fn(&[u8]) -> bool,
 ) -> Result<OcspStatus, OcspError> {
     let basic = BasicResponse::from_der(response)?;
@@ -235,7 +239,7 @@ impl<'a> BasicResponse<'a> {
     fn check_signature(
         &self,
         issuer: &Issuer<'_>,
-        is_signed: &dyn Fn(&[u8], &[u8], &[u8], &[u8]) -> bool,
+        is_signed: &IsSigned<'_>,
         is_responder: &dyn Fn(&[u8]) -> bool,
     ) -> Result<(), OcspError> {
         /// One is the rule, more are of use while a responder changes its key. Each may cost two signatures to look at, and

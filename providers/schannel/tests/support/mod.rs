@@ -123,7 +123,11 @@ impl Default for World {
 
 impl World {
     pub fn environment(&self) -> Environment {
-        Environment { clock: Arc::new(self.clock.clone()), materials: Arc::clone(&self.memory) as _ }
+        Environment {
+            clock: Arc::new(self.clock.clone()),
+            materials: Arc::clone(&self.memory) as _,
+            random: Arc::new(crypto::random::SystemRandom),
+        }
     }
 
     pub fn package(&self, config: SchannelConfig) -> Schannel {

@@ -1,5 +1,6 @@
 //! Known answers of the block ciphers, and how the blocks are chained.
 
+use ::aes::{Aes128, Aes256};
 use ::des::{Des as CrateDes, TdesEde3};
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert_eq, proptest};

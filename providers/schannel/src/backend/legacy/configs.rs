@@ -5,7 +5,6 @@ use std::time::UNIX_EPOCH;
 
 use crypto::dh::{FFDHE2048, FFDHE3072, FFDHE4096, Group, MODP_1024, MODP_1536};
 use crypto::ecdh::NamedGroup;
-use crypto::random::SystemRandom;
 use legacy_tls::{
     ClientConfig, Clock, ExtendedMasterSecret, MemorySessions, Policy, ProtocolVersion, ServerConfig,
     SessionStore, SignatureScheme,
@@ -114,7 +113,7 @@ impl ClientConfigs {
                 identities: settings.identities.iter().filter_map(|i| i.legacy().cloned()).collect(),
                 ask_for_certificate: settings.ask_for_client_certificate,
                 sessions: self.sessions.of(manual),
-                random: Arc::new(SystemRandom),
+                random: Arc::clone(&settings.environment.random),
                 clock: clock(settings),
             })
         })
@@ -159,7 +158,7 @@ impl ServerConfigs {
                 dh_group: group(settings.policy.dh_minimum_bits),
                 export_keys: Arc::clone(&self.export_keys),
                 sessions: self.sessions.of(verification.manual),
-                random: Arc::new(SystemRandom),
+                random: Arc::clone(&settings.environment.random),
                 clock: clock(settings),
             })
         })

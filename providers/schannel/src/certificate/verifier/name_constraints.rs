@@ -112,10 +112,10 @@ fn names(certificate: &Link<'_>, peer: Peer) -> Result<Vec<Named>, DecodeError> 
         && let Some(common_name) = own_common_name(certificate)?
     {
         match common_name.parse() {
-            Ok(std::net::IpAddr::V4(address)) => {
+            Ok(core::net::IpAddr::V4(address)) => {
                 names.push(Named { form: IP_ADDRESS, value: address.octets().to_vec() });
             }
-            Ok(std::net::IpAddr::V6(address)) => {
+            Ok(core::net::IpAddr::V6(address)) => {
                 names.push(Named { form: IP_ADDRESS, value: address.octets().to_vec() });
             }
             // What is no host name can be nobody's.

@@ -9,7 +9,7 @@
 //!
 //! Spec: SERVER-NAMES section 6; X509 section 4.2.1.6.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::Refusal;
 use super::link::Link;

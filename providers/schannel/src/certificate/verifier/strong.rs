@@ -17,6 +17,9 @@ use crate::certificate::{harmless, issuer_der};
 use crate::config::Revocation;
 use crate::status::CertificateKind;
 
+/// Whether a chain is accepted.
+type Accepts<'a> = dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error> + 'a;
+
 /// Chains against roots, lists and a stapled answer.
 #[derive(Debug)]
 pub(super) struct Strong {
@@ -155,7 +158,7 @@ impl Strong {
         shown: &Shown<'_>,
         lists: &[&CertRevocationList<'_>],
         (status, expiration): (UnknownStatusPolicy, ExpirationPolicy),
-        accepts: Option<&dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error>>,
+        accepts: Option<&Accepts<'_>>,
     ) -> Result<VerifiedPath<'a>, webpki::Error> {
         // None without lists.
         let options = RevocationOptionsBuilder::new(lists).ok().map(|builder| {
