@@ -41,6 +41,7 @@ struct Body {
     message: Cow<'static, str>,
     setting: Option<Cow<'static, str>>,
     alert: Option<u8>,
+    fallback: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -54,6 +55,7 @@ impl Error {
             message: message.into(),
             setting: None,
             alert: None,
+            fallback: false,
             source: None,
         }))
     }
@@ -97,6 +99,12 @@ impl Error {
         self.body(|b| b.alert = Some(alert))
     }
 
+    /// Another connection, with less, may succeed: see [`Self::suggests_fallback`].
+    #[must_use]
+    pub fn with_fallback(self) -> Self {
+        self.body(|b| b.fallback = true)
+    }
+
     /// The error that caused this one.
     #[must_use]
     pub fn with_source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -113,6 +121,14 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         self.0.fault
+    }
+
+    /// Whether the peer did not understand what it was offered, and policy lets another connection be tried with
+    /// [`InitializeRequest::fallback`](crate::InitializeRequest::fallback). Nobody vouches for what the peer said: whoever
+    /// is in between could have said it.
+    #[must_use]
+    pub fn suggests_fallback(&self) -> bool {
+        self.0.fallback
     }
 
     /// What happened, as a sentence without the status: what the peer offered, what was expected.

@@ -16,6 +16,9 @@ pub struct InitializeRequest {
     pub application_protocols: Option<Vec<Vec<u8>>>,
     /// The protocols that may be spoken, among those that the credential has; `None` leaves it to the configuration.
     pub protocols: Option<SpProt>,
+    /// This is a second connection, after one that failed with an error that
+    /// [suggests a fallback](crate::Error::suggests_fallback): offer less, and say that it is less.
+    pub fallback: bool,
 }
 
 /// A handshake in the client's role: tokens in, tokens out, until it yields a context.

@@ -8,7 +8,7 @@ use sspi_core::{
 };
 
 use crate::attributes::{Attributes, Requested};
-use crate::backend::{ClientParameters, Progress, Replay, Settings, legacy, rustls};
+use crate::backend::{ClientParameters, Progress, Replay, Settings, legacy, no_protocol, rustls};
 use crate::context;
 use crate::first_flight::ServerFlight;
 
@@ -56,6 +56,9 @@ impl Handshake {
     fn new(configs: &Arc<ClientConfigs>, parameters: ClientParameters) -> Result<Self, Error> {
         let settings = &configs.settings;
         let legacy = settings.legacy_protocols(parameters.protocols);
+        if legacy.is_empty() && parameters.is_fallback {
+            return Err(no_protocol());
+        }
         if legacy.is_empty() {
             return Ok(Self::Rustls(rustls::Handshake::client(&configs.rustls, &parameters)?));
         }
@@ -86,8 +89,12 @@ impl Handshake {
                 if let Some(progress) = spanning.advance(input)? {
                     return Ok(progress);
                 }
+                let may_fall_back = spanning.may_fall_back();
                 *self = spanning.choose()?;
-                self.advance(input)
+                self.advance(input).map_err(|failure| match may_fall_back {
+                    true => Failure { error: failure.error.with_fallback(), ..failure },
+                    false => failure,
+                })
             }
         }
     }
@@ -126,6 +133,17 @@ impl Spanning {
         }))
     }
 
+    /// Whether the server has refused a hello that it may not have understood, and policy lets us come back with less.
+    ///
+    /// Servers that know TLS 1.3 and are restricted to TLS 1.1 and older go by an extension in which rustls names its own
+    /// protocols only. Spec: TLS13 section 4.2.1.
+    fn may_fall_back(&self) -> bool {
+        /// unexpected_message, handshake_failure, illegal_parameter, decode_error, protocol_version.
+        const NOT_UNDERSTOOD: [u8; 5] = [10, 40, 47, 50, 70];
+        let refusal = self.flight.refusal();
+        self.configs.settings.policy.fallback && refusal.is_some_and(|alert| NOT_UNDERSTOOD.contains(&alert))
+    }
+
     /// Whoever goes on; it has yet to see what was replayed.
     fn choose(&mut self) -> Result<Handshake, Failure> {
         let Self { configs, parameters, hello, flight, .. } = self;
@@ -153,7 +171,7 @@ impl Client {
             protocols: request.protocols.map_or(SpProt::CLIENTS, |p| p.intersection(SpProt::CLIENTS)),
             alpn: request.application_protocols.clone(),
             manual,
-            is_fallback: false,
+            is_fallback: request.fallback,
             extended_errors: request.flags.contains(IscReq::EXTENDED_ERROR),
         };
         Ok(Self {

@@ -290,6 +290,9 @@ pub struct SchannelConfig {
     /// How many bytes a cipher with blocks of 64 bits (3DES, DES, RC2) protects under one key (against Sweet32); the
     /// connection ends there.
     pub small_block_limit: u64,
+    /// Whether a client whose hello was refused may come back with the older protocols alone. What refuses the hello is not
+    /// authenticated; a server that knows better recognises the second attempt (RFC 7507) and ends it.
+    pub fallback: bool,
     /// One RSA key may serve export suites and protocols newer than TLS 1.0: whoever breaks the one can break the other.
     pub i_accept_drown: bool,
     /// Our certificates: a server's (chosen by the name that the client asks for), or a client's.
@@ -337,6 +340,7 @@ impl Default for SchannelConfig {
             extended_master_secret: ExtendedMasterSecret::Offered,
             record_splitting: true,
             small_block_limit: 32 << 30,
+            fallback: false,
             i_accept_drown: false,
             certificates: Vec::new(),
             client_certificate: ClientCertificate::Configured,

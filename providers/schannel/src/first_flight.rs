@@ -3,7 +3,7 @@
 use sspi_core::SpProt;
 use wire::{DecodeError, Reader};
 
-use crate::backend::records::{HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER};
+use crate::backend::records::{ALERT, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER};
 
 /// What the first bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,9 @@ pub(crate) struct ServerFlight {
 enum Decision {
     /// Version and suite of a ServerHello.
     Hello { version: u16, suite: u16 },
-    /// Something else: an alert, or what is no TLS at all.
+    /// A fatal alert.
+    Refusal { alert: u8 },
+    /// Something else, or what is no TLS at all.
     SomethingElse,
 }
 
@@ -92,6 +94,16 @@ impl ServerFlight {
             };
             let [content_type, major, _, high, low] = *header;
             let len = usize::from(u16::from_be_bytes([high, low]));
+            if (content_type, major, len) == (ALERT, 3, 2) {
+                let Some(&[level, alert]) = body.first_chunk::<2>() else {
+                    return Scan { used, missing: 2 - body.len() };
+                };
+                self.decision = Some(match level {
+                    2 => Decision::Refusal { alert },
+                    _ => Decision::SomethingElse,
+                });
+                break;
+            }
             if content_type != HANDSHAKE || major != 3 || len > MAX_PLAINTEXT {
                 self.decision = Some(Decision::SomethingElse);
                 break;
@@ -129,12 +141,20 @@ impl ServerFlight {
         self.decision.is_some()
     }
 
+    /// The alert with which the server has refused the hello.
+    pub(crate) const fn refusal(&self) -> Option<u8> {
+        match self.decision {
+            Some(Decision::Refusal { alert }) => Some(alert),
+            _ => None,
+        }
+    }
+
     /// Whether it is the engine, which has `suites` for itself. What is not a ServerHello is left to rustls, which says so.
     pub(crate) fn is_legacy(&self, suites: &[u16]) -> bool {
         const TLS12: u16 = 0x0303;
         match self.decision {
             Some(Decision::Hello { version, suite }) => version < TLS12 || suites.contains(&suite),
-            Some(Decision::SomethingElse) | None => false,
+            Some(Decision::Refusal { .. } | Decision::SomethingElse) | None => false,
         }
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct Policy {
     pub(crate) extended_master_secret: ExtendedMasterSecret,
     pub(crate) record_splitting: bool,
     pub(crate) small_block_limit: u64,
+    pub(crate) fallback: bool,
 }
 
 /// The document's list, in its order.
@@ -144,6 +145,7 @@ impl Policy {
             extended_master_secret: config.extended_master_secret,
             record_splitting: config.record_splitting,
             small_block_limit: config.small_block_limit,
+            fallback: config.fallback,
         })
     }
 

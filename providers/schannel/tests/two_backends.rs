@@ -798,3 +798,54 @@ fn mutated_flights_of_every_protocol_are_survived_by_a_client_of_all() {
         }
     }
 }
+
+#[test]
+fn a_client_comes_back_with_less_only_where_policy_lets_it_and_a_server_that_knows_better_notices() {
+    let world = World::default();
+    let config = |fallback| SchannelConfig { fallback, resume: false, ..client_of_all(&world) };
+    for (alert, level, fallback, suggested) in [
+        (70, 2, true, true),
+        (40, 2, true, true),
+        (70, 2, false, false),
+        (48, 2, true, false),
+        (70, 1, true, false),
+    ] {
+        let client = world.outbound(config(fallback));
+        let mut c = client.initialize(&initialize_request()).unwrap();
+        c.initialize_security_context(&[]).unwrap();
+        let alert = [21, 3, 1, 0, 2, level, alert];
+        assert!(matches!(
+            c.initialize_security_context(&alert[..6]),
+            Ok(Step::Incomplete { missing: Some(1) })
+        ));
+        let suggests = match c.initialize_security_context(&alert) {
+            Err(failure) => {
+                assert_eq!(failure.error.fault(), Fault::PeerReported, "{failure:?}");
+                failure.error.suggests_fallback()
+            }
+            Ok(_) => false,
+        };
+        assert_eq!(suggests, suggested, "{alert:?} {fallback}");
+    }
+    let client = world.outbound(config(true));
+    let request = sspi_core::InitializeRequest { fallback: true, ..initialize_request() };
+    let again = |server: SchannelConfig| {
+        let server = world.inbound(server);
+        pair::run(
+            client.initialize(&request).unwrap(),
+            server.accept(&accept_request()).unwrap(),
+            usize::MAX,
+            &mut no_questions,
+        )
+    };
+    for kind in Kind::LEGACY {
+        check(again(world.server_of(kind)), kind.protocol(), "the second attempt");
+    }
+    let (c, s) = again(server_of_all(&world));
+    assert_eq!(s.err().unwrap().status(), SecStatus::SEC_E_DOWNGRADE_DETECTED);
+    let c = c.err().unwrap();
+    assert!(c.message().contains("inappropriate_fallback") && !c.suggests_fallback(), "{c}");
+    // A client of modern protocols has nothing to come back with.
+    let error = world.outbound(world.client(&Protocol::MODERN)).initialize(&request).err().unwrap();
+    assert_eq!(error.setting(), Some("protocols"));
+}

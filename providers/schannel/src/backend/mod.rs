@@ -20,7 +20,9 @@ mod settings;
 pub(crate) use identity::Identity;
 pub(crate) use replay::Replay;
 pub(crate) use session::{LocalCertificate, Session, SessionSecrets};
-pub(crate) use settings::{ClientParameters, ServerParameters, Settings, Variants, Verification, check_alpn};
+pub(crate) use settings::{
+    ClientParameters, ServerParameters, Settings, Variants, Verification, check_alpn, no_protocol,
+};
 
 use sspi_core::Question;
 
