@@ -27,6 +27,9 @@ pub(super) struct Strong {
     lists: Vec<(CertRevocationList<'static>, SystemTime)>,
 }
 
+/// What a chain must be beside valid.
+type Accepts<'a> = dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error> + 'a;
+
 /// A chain as webpki takes it.
 struct Presented<'a> {
     leaf: CertificateDer<'a>,
@@ -155,7 +158,7 @@ impl Strong {
         shown: &Shown<'_>,
         lists: &[&CertRevocationList<'_>],
         (status, expiration): (UnknownStatusPolicy, ExpirationPolicy),
-        accepts: Option<&dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error>>,
+        accepts: Option<&Accepts<'_>>,
     ) -> Result<VerifiedPath<'a>, webpki::Error> {
         // None without lists.
         let options = RevocationOptionsBuilder::new(lists).ok().map(|builder| {

@@ -2,10 +2,15 @@
 
 use std::time::UNIX_EPOCH;
 
+use sspi_core::{Fault, SecStatus};
 use test_support::{CertStatus, Crl, OcspResponse, Pki, TestCertificate};
 
 use super::*;
 use crate::certificate::ocsp_tests::{Ca, now_and};
+
+mod attacks;
+mod lists;
+mod weaknesses;
 
 const NAME: &str = "server.test";
 
@@ -391,7 +396,7 @@ fn a_good_answer_stands_in_for_the_list_of_the_leaf() {
     assert_eq!(hard(&[&root, &issuer]), Ok(()));
     assert_eq!(hard(&[&issuer]), refused(CertificateKind::RevocationUnknown), "not the intermediate's");
     let result = hard(&[&old_root]);
-    assert!(matches!(result, Err(_)), "the intermediate's list is out of date");
+    assert!(result.is_err(), "the intermediate's list is out of date");
 }
 
 #[test]
