@@ -22,6 +22,7 @@ pub mod pair;
 mod pem;
 pub mod pki;
 pub mod random;
+pub mod x509;
 
 pub use clock::FixedClock;
 pub use ocsp::{CertStatus, OcspResponse};

@@ -389,6 +389,11 @@ struct Issued {
 }
 
 impl TestCertificate {
+    /// One that was minted elsewhere, without an authority.
+    pub(crate) fn of(name: &str, chain: Vec<Vec<u8>>, key: Vec<u8>, serial: Vec<u8>) -> Self {
+        Self(Arc::new(Issued { name: name.to_owned(), chain, key, serial, issuer: None }))
+    }
+
     /// The common name of its subject.
     pub fn name(&self) -> &str {
         &self.0.name
@@ -438,9 +443,9 @@ impl TestCertificate {
     ///
     /// # Panics
     ///
-    /// If it signed itself.
+    /// If it signed itself, or was not minted by an [`Authority`].
     pub fn issuer(&self) -> &Authority {
-        self.0.issuer.as_ref().expect("a self-signed certificate has no authority above it")
+        self.0.issuer.as_ref().expect("a certificate without an authority above it")
     }
 
     /// Writes `<name>.pem` (the chain) and `<name>.key` into `folder`, with everything in the name but letters, digits
@@ -492,6 +497,10 @@ pub struct Crl {
 }
 
 impl Crl {
+    pub(crate) fn of(der: Vec<u8>) -> Self {
+        Self { der }
+    }
+
     /// In DER.
     pub fn der(&self) -> &[u8] {
         &self.der

@@ -14,6 +14,10 @@ const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
 const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
 const DSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1];
+/// rsa of X.500, 2.5.8.1.1.
+const OLD_RSA: &[u8] = &[0x55, 8, 1, 1];
+/// dsa of the OSI Implementors' Workshop, 1.3.14.3.2.12.
+const OLD_DSA: &[u8] = &[0x2b, 0x0e, 3, 2, 12];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 const ED448: &[u8] = &[0x2b, 0x65, 0x71];
 
@@ -212,10 +216,7 @@ fn hash_identifier<'a>(mut reader: Reader<'a>, field: &'static str) -> Result<&'
 /// Kind and size of a key, from its SubjectPublicKeyInfo: `RSA 2048 bits`, `ECDSA P-256`, `Ed25519`.
 pub(super) fn key_name(public_key: &[u8]) -> Result<String, DecodeError> {
     const FIELD: &str = "SubjectPublicKeyInfo.algorithm";
-    let mut info = Reader::inside_of(public_key, SEQUENCE, "SubjectPublicKeyInfo", Encoding::Loose)?;
-    let (algorithm, mut parameters) = parts(info.expect(SEQUENCE, FIELD)?.content, FIELD)?;
-    let key = info.bit_string("SubjectPublicKeyInfo.subjectPublicKey")?;
-    info.finish("SubjectPublicKeyInfo")?;
+    let (algorithm, mut parameters, key) = key_parts(public_key)?;
     match algorithm {
         RSA_ENCRYPTION => Ok(format!("RSA {} bits", modulus_bits(key)?)),
         RSASSA_PSS => Ok(format!("RSA-PSS {} bits", modulus_bits(key)?)),
@@ -227,20 +228,62 @@ pub(super) fn key_name(public_key: &[u8]) -> Result<String, DecodeError> {
             }
         }
         EC_PUBLIC_KEY => Ok("ECDSA on a curve without a name".to_owned()),
-        DSA => Ok("DSA".to_owned()),
+        DSA if parameters.is_empty() => Ok("DSA".to_owned()),
+        DSA => Ok(format!("DSA {} bits", prime_bits(parameters)?)),
         ED25519 => Ok("Ed25519".to_owned()),
         ED448 => Ok("Ed448".to_owned()),
         other => unnamed(other, FIELD),
     }
 }
 
+/// The size of a key whose strength depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeySize {
+    /// Bits of an RSA modulus.
+    Rsa(usize),
+    /// Bits of a DSA prime.
+    Dsa(usize),
+    /// Of another kind.
+    Other,
+}
+
+/// The size of a key, from its SubjectPublicKeyInfo.
+pub(super) fn key_size(public_key: &[u8]) -> Result<KeySize, DecodeError> {
+    let (algorithm, parameters, key) = key_parts(public_key)?;
+    match algorithm {
+        RSA_ENCRYPTION | OLD_RSA | RSASSA_PSS => modulus_bits(key).map(KeySize::Rsa),
+        DSA | OLD_DSA => prime_bits(parameters).map(KeySize::Dsa),
+        _ => Ok(KeySize::Other),
+    }
+}
+
+/// The algorithm of a key, its parameters, and the key itself.
+fn key_parts(public_key: &[u8]) -> Result<(&[u8], Reader<'_>, &[u8]), DecodeError> {
+    let mut info = Reader::inside_of(public_key, SEQUENCE, "SubjectPublicKeyInfo", Encoding::Loose)?;
+    let algorithm = info.expect(SEQUENCE, "SubjectPublicKeyInfo.algorithm")?.content;
+    let key = info.bit_string("SubjectPublicKeyInfo.subjectPublicKey")?;
+    info.finish("SubjectPublicKeyInfo")?;
+    let (algorithm, parameters) = parts(algorithm, "SubjectPublicKeyInfo.algorithm")?;
+    Ok((algorithm, parameters, key))
+}
+
 /// Bits of the modulus of an RSAPublicKey.
 fn modulus_bits(key: &[u8]) -> Result<usize, DecodeError> {
     let mut key = Reader::inside_of(key, SEQUENCE, "RSAPublicKey", Encoding::Loose)?;
-    let modulus = key.expect(INTEGER, "RSAPublicKey.modulus")?.content;
-    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
-    let first = modulus.get(zeros).ok_or(DecodeError::value("RSAPublicKey.modulus"))?;
-    let bits = 8 * (modulus.len() - zeros);
+    bits(&mut key, "RSAPublicKey.modulus")
+}
+
+/// Bits of p in Dss-Parms.
+fn prime_bits(mut parameters: Reader<'_>) -> Result<usize, DecodeError> {
+    bits(&mut parameters.nested(SEQUENCE, "Dss-Parms")?, "Dss-Parms.p")
+}
+
+/// Bits of the next element, a positive INTEGER.
+fn bits(reader: &mut Reader<'_>, field: &'static str) -> Result<usize, DecodeError> {
+    let number = reader.expect(INTEGER, field)?.content;
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let first = number.get(zeros).ok_or(DecodeError::value(field))?;
+    let bits = 8 * (number.len() - zeros);
     Ok(bits.saturating_sub(usize::try_from(first.leading_zeros()).unwrap_or_default()))
 }
 
@@ -341,6 +384,9 @@ mod tests {
         let rsa = tlv(SEQUENCE, &[tlv(INTEGER, &[0, 0x80, 0, 1]), tlv(INTEGER, &[3])].concat());
         assert_eq!(name(RSA_ENCRYPTION, &[5, 0], &rsa).unwrap(), "RSA 24 bits");
         assert_eq!(name(RSASSA_PSS, &[], &rsa).unwrap(), "RSA-PSS 24 bits");
+        let group = tlv(SEQUENCE, &tlv(INTEGER, &[0x7f, 1]));
+        assert_eq!(name(DSA, &group, &[2, 1, 5]).unwrap(), "DSA 15 bits");
+        assert_eq!(name(DSA, &[], &[2, 1, 5]).unwrap(), "DSA", "the group of its issuer");
         assert_eq!(name(EC_PUBLIC_KEY, &[6, 5, 0x2b, 0x81, 4, 0, 35], &[4]).unwrap(), "ECDSA P-521");
         assert_eq!(name(EC_PUBLIC_KEY, &[6, 1, 0x2a], &[4]).unwrap(), "ECDSA on the curve 1.2");
         assert_eq!(name(EC_PUBLIC_KEY, &[0x30, 0], &[4]).unwrap(), "ECDSA on a curve without a name");

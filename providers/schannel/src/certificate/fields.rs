@@ -32,8 +32,6 @@ pub(super) const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37, 0];
 pub(super) struct Certificate<'a> {
     /// How it was read.
     pub(super) encoding: Encoding,
-    /// tbsCertificate: what is signed, whole.
-    pub(super) tbs: &'a [u8],
     /// 1, 2 or 3.
     pub(super) version: u8,
     /// The number's content: big-endian, two's complement.
@@ -48,10 +46,18 @@ pub(super) struct Certificate<'a> {
     pub(super) public_key: &'a [u8],
     /// The content of the list; empty without any.
     extensions: &'a [u8],
-    /// The content of signatureAlgorithm.
-    pub(super) signature_algorithm: &'a [u8],
-    /// The content of signature, which says the same again under the signature.
+    /// tbsCertificate, signatureAlgorithm and signatureValue.
+    pub(super) signed: Signed<'a>,
+    /// The content of tbsCertificate.signature, which says again how it is signed.
     pub(super) signed_algorithm: &'a [u8],
+}
+
+/// Something that was signed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signed<'a> {
+    pub(super) message: &'a [u8],
+    /// The content of an AlgorithmIdentifier.
+    pub(super) algorithm: &'a [u8],
     pub(super) signature: &'a [u8],
 }
 
@@ -72,12 +78,12 @@ impl<'a> Certificate<'a> {
 
     fn from(der: &'a [u8], encoding: Encoding) -> Result<Self, DecodeError> {
         let mut certificate = Reader::inside_of(der, SEQUENCE, "Certificate", encoding)?;
-        let signed = certificate.expect(SEQUENCE, "Certificate.tbsCertificate")?;
-        let mut tbs = certificate.within(signed.content);
-        let signature_algorithm = certificate.expect(SEQUENCE, "Certificate.signatureAlgorithm")?.content;
+        let message = certificate.expect(SEQUENCE, "Certificate.tbsCertificate")?;
+        let algorithm = certificate.expect(SEQUENCE, "Certificate.signatureAlgorithm")?.content;
         let signature = certificate.bit_string("Certificate.signatureValue")?;
         certificate.finish("Certificate")?;
 
+        let mut tbs = certificate.within(message.content);
         let version = match tbs.optional(der::constructed(0), "TBSCertificate.version")? {
             None => 1,
             Some([INTEGER, 1, number @ 0..=2]) => number + 1,
@@ -106,7 +112,6 @@ impl<'a> Certificate<'a> {
         tbs.finish("TBSCertificate")?;
         Ok(Self {
             encoding,
-            tbs: signed.whole,
             version,
             serial,
             issuer,
@@ -115,9 +120,8 @@ impl<'a> Certificate<'a> {
             subject,
             public_key,
             extensions,
-            signature_algorithm,
+            signed: Signed { message: message.whole, algorithm, signature },
             signed_algorithm,
-            signature,
         })
     }
 

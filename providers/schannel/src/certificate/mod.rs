@@ -15,7 +15,7 @@ mod algorithm;
 mod der;
 mod fields;
 mod name;
-pub(crate) mod ocsp;
+mod ocsp;
 #[cfg(test)]
 pub(crate) mod ocsp_tests;
 pub(crate) mod pem;
@@ -50,7 +50,7 @@ pub fn is_self_issued(certificate: &[u8]) -> bool {
 #[must_use]
 pub fn end_point_hash(certificate: &[u8]) -> EndPointHash {
     let known = Certificate::from_der_or_loose(certificate)
-        .and_then(|fields| algorithm::end_point_hash(fields.signature_algorithm));
+        .and_then(|fields| algorithm::end_point_hash(fields.signed.algorithm));
     known.ok().flatten().unwrap_or(EndPointHash::Sha256)
 }
 

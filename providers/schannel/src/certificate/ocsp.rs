@@ -19,7 +19,7 @@ use super::der::{
     DecodeError, ENUMERATED, Element, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE,
     constructed, dotted, primitive,
 };
-use super::fields::{Certificate, Extension};
+use super::fields::{Certificate, Extension, Signed};
 use super::time::generalized_time;
 
 /// What an answer says about a certificate.
@@ -105,9 +105,14 @@ impl std::error::Error for OcspError {
 /// id-kp-OCSPSigning, 1.3.6.1.5.5.7.3.9.
 pub(crate) const OCSP_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 9];
 
-/// Whether bytes are signed: the bytes, the content of an AlgorithmIdentifier, a SubjectPublicKeyInfo, the signature, in the
-/// order in which a judge takes them.
-pub(crate) type IsSigned<'a> = dyn Fn(&[u8], &[u8], &[u8], &[u8]) -> bool + 'a;
+/// Who judges the signatures of an answer.
+pub(super) trait Signatures {
+    /// Whether something is signed with the key of this SubjectPublicKeyInfo.
+    fn is_signed_by(&self, signed: &Signed<'_>, public_key: &[u8]) -> bool;
+
+    /// Whether the issuer signed this certificate itself, as one for OCSP signing that is valid now.
+    fn is_authorised(&self, responder: &[u8], issuer: &Issuer<'_>, now: SystemTime) -> bool;
+}
 
 /// What `response` (an OCSPResponse in DER) says about the certificate `leaf`, which `issuer` issued. The signatures are
 /// webpki's to judge.
@@ -120,28 +125,22 @@ pub(crate) fn status(
     issuer: &Issuer<'_>,
     now: SystemTime,
 ) -> Result<OcspStatus, OcspError> {
-    let serial = Certificate::from_der(leaf)?.serial;
-    status_by(response, serial, issuer, now, &is_signed_by, &|responder| {
-        is_authorised(responder, issuer, now)
-    })
+    status_of(response, Certificate::from_der(leaf)?.serial, issuer, now, &Webpki)
 }
 
-/// The same about the certificate of the number `serial`, with other judges: whether these bytes are signed, under the
-/// content of this AlgorithmIdentifier, with the key of a SubjectPublicKeyInfo; and whether a certificate is that of a
-/// responder whom the issuer authorised.
+/// The same about the certificate of this number, with another judge.
 ///
 /// # Errors
 /// As [`status`].
-pub(crate) fn status_by(
+pub(super) fn status_of(
     response: &[u8],
     serial: &[u8],
     issuer: &Issuer<'_>,
     now: SystemTime,
-    is_signed: &IsSigned<'_>,
-    is_responder: &dyn Fn(&[u8]) -> bool,
+    judge: &dyn Signatures,
 ) -> Result<OcspStatus, OcspError> {
     let basic = BasicResponse::from_der(response)?;
-    basic.check_signature(issuer, is_signed, is_responder)?;
+    basic.check_signature(issuer, now, judge)?;
     let mut responses = basic.responses()?;
     while !responses.is_empty() {
         let answer = SingleResponse::read(&mut responses)?;
@@ -239,14 +238,14 @@ impl<'a> BasicResponse<'a> {
     fn check_signature(
         &self,
         issuer: &Issuer<'_>,
-        is_signed: &IsSigned<'_>,
-        is_responder: &dyn Fn(&[u8]) -> bool,
+        now: SystemTime,
+        judge: &dyn Signatures,
     ) -> Result<(), OcspError> {
         /// One is the rule, more are of use while a responder changes its key. Each may cost two signatures to look at, and
         /// it is the peer who says how many there are.
         const MOST_CERTIFICATES: usize = 4;
-        let is_signed_by = |key: &[u8]| is_signed(self.data, self.algorithm, self.signature, key);
-        if is_signed_by(issuer.public_key) {
+        let signed = Signed { message: self.data, algorithm: self.algorithm, signature: self.signature };
+        if judge.is_signed_by(&signed, issuer.public_key) {
             return Ok(());
         }
         let mut certificates = Reader::new(self.certificates);
@@ -258,7 +257,7 @@ impl<'a> BasicResponse<'a> {
             let key = Certificate::from_der_or_loose(responder)?.public_key;
             // Authorisation first: a chain that comes along costs nothing, since a certificate without the purpose is
             // refused before its signature is looked at.
-            if is_responder(responder) && is_signed_by(key) {
+            if judge.is_authorised(responder, issuer, now) && judge.is_signed_by(&signed, key) {
                 return Ok(());
             }
         }
@@ -268,29 +267,34 @@ impl<'a> BasicResponse<'a> {
     }
 }
 
-fn is_signed_by(message: &[u8], algorithm: &[u8], signature: &[u8], public_key: &[u8]) -> bool {
-    let public_key = SubjectPublicKeyInfoDer::from(public_key);
-    let Ok(key) = RawPublicKeyEntity::try_from(&public_key) else { return false };
-    ALL_VERIFICATION_ALGS
-        .iter()
-        .filter(|candidate| candidate.signature_alg_id().as_ref() == algorithm)
-        .any(|candidate| key.verify_signature(*candidate, message, signature).is_ok())
-}
+/// webpki, which takes nothing that is weak.
+struct Webpki;
 
-/// Whether the issuer signed this certificate itself, as one for OCSP signing that is valid now.
-fn is_authorised(responder: &[u8], issuer: &Issuer<'_>, now: SystemTime) -> bool {
-    let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
-    let content = |der| Some(Der::from_slice(Reader::new(der).expect(SEQUENCE, "SEQUENCE").ok()?.content));
-    let (Some(subject), Some(public_key)) = (content(issuer.name), content(issuer.public_key)) else {
-        return false;
-    };
-    let anchor = [TrustAnchor { subject, subject_public_key_info: public_key, name_constraints: None }];
-    let responder = CertificateDer::from(responder);
-    // No intermediates: a path leads from the issuer itself, or there is none.
-    EndEntityCert::try_from(&responder).is_ok_and(|certificate| {
-        let usage = KeyUsage::required(OCSP_SIGNING);
-        certificate.verify_for_usage(ALL_VERIFICATION_ALGS, &anchor, &[], now, usage, None, None).is_ok()
-    })
+impl Signatures for Webpki {
+    fn is_signed_by(&self, signed: &Signed<'_>, public_key: &[u8]) -> bool {
+        let public_key = SubjectPublicKeyInfoDer::from(public_key);
+        let Ok(key) = RawPublicKeyEntity::try_from(&public_key) else { return false };
+        ALL_VERIFICATION_ALGS
+            .iter()
+            .filter(|candidate| candidate.signature_alg_id().as_ref() == signed.algorithm)
+            .any(|candidate| key.verify_signature(*candidate, signed.message, signed.signature).is_ok())
+    }
+
+    fn is_authorised(&self, responder: &[u8], issuer: &Issuer<'_>, now: SystemTime) -> bool {
+        let content =
+            |der| Some(Der::from_slice(Reader::new(der).expect(SEQUENCE, "SEQUENCE").ok()?.content));
+        let (Some(subject), Some(public_key)) = (content(issuer.name), content(issuer.public_key)) else {
+            return false;
+        };
+        let anchor = [TrustAnchor { subject, subject_public_key_info: public_key, name_constraints: None }];
+        let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
+        let responder = CertificateDer::from(responder);
+        // No intermediates: a path leads from the issuer itself, or there is none.
+        EndEntityCert::try_from(&responder).is_ok_and(|certificate| {
+            let usage = KeyUsage::required(OCSP_SIGNING);
+            certificate.verify_for_usage(ALL_VERIFICATION_ALGS, &anchor, &[], now, usage, None, None).is_ok()
+        })
+    }
 }
 
 /// What an answer says about one certificate.

@@ -55,7 +55,7 @@ impl CertificateSummary {
             dns_names,
             ip_addresses,
             key: algorithm::key_name(certificate.public_key)?,
-            signature: algorithm::signature_name(certificate.signature_algorithm)?,
+            signature: algorithm::signature_name(certificate.signed.algorithm)?,
             is_ca: certificate.is_ca()? == Some(true),
             self_issued: certificate.subject == certificate.issuer,
             sha256: sha256(der),

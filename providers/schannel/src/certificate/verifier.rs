@@ -46,6 +46,7 @@ mod link;
 mod name_constraints;
 mod path;
 mod revocation;
+mod roots;
 mod server_name;
 mod strong;
 #[cfg(test)]
@@ -56,19 +57,21 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, ServerName};
-use sspi_core::{Error, Fault, SecStatus};
+use sspi_core::Error;
 use webpki::EndEntityCert;
 
 pub(crate) use weakness::Weaknesses;
 pub use weakness::{UnknownWeakness, Weakness};
 
+use super::fields::Certificate;
 use super::summary::CertificateSummary;
 use super::time::readable;
-use super::{harmless, issuer_der, may_issue, sha256, subject_der};
+use super::{harmless, sha256};
 use crate::config::Revocation;
 use crate::status::{CertificateKind, CertificateProblem};
 use link::Link;
 use path::Tolerant;
+use roots::Roots;
 use strong::Strong;
 
 /// Whom to trust.
@@ -310,9 +313,8 @@ impl Chain {
 
     /// What webpki does not look at: the leaf's own key, which only the handshake uses.
     fn check_key(&self, shown: &Shown<'_>) -> Result<Weaknesses, Refusal> {
-        // A key of a kind that is unknown here has no name under which it is weak; no handshake can use it either.
-        let weakness = Link::read(shown.leaf).ok().and_then(|leaf| leaf.key().ok()?.weakness());
-        self.permit(weakness.into())
+        let leaf = Certificate::from_der(shown.leaf)?;
+        self.permit(key::weakness_of_key(leaf.public_key)?.into())
     }
 
     /// A leaf that is a root: its times, that it may be used for this, its name and its key.
@@ -320,8 +322,7 @@ impl Chain {
         let leaf = Link::read(shown.leaf)?;
         leaf.check_times(shown.now)?;
         leaf.check_purpose(shown.peer.purpose())?;
-        let key = leaf.key().ok().and_then(|key| key.weakness());
-        let weaknesses = leaf.form().with(key.into());
+        let weaknesses = leaf.form().with(leaf.key_weakness()?.into());
         let is_strong = || {
             let leaf = CertificateDer::from(shown.leaf);
             let Ok(leaf) = EndEntityCert::try_from(&leaf) else { return false };
@@ -333,6 +334,7 @@ impl Chain {
         if weaknesses.is_empty() && is_strong() {
             return Ok(Weaknesses::NONE);
         }
+        leaf.check_critical()?;
         let by_name = match shown.name {
             Some(name) => server_name::check(&leaf, name)?,
             None => None,
@@ -360,70 +362,6 @@ const fn is_weak(refusal: &Refusal) -> bool {
         refusal.kind,
         CertificateKind::WeakSignature | CertificateKind::WeakKey | CertificateKind::OldForm
     )
-}
-
-/// The roots of a policy, told apart.
-struct Roots {
-    /// Those that issue, as webpki reads them.
-    anchors: Vec<rustls_pki_types::TrustAnchor<'static>>,
-    /// Those that issue, whether webpki can read them or not.
-    authorities: Vec<CertificateDer<'static>>,
-    /// SHA-256 of all of them, as leaves.
-    leaves: HashSet<[u8; 32]>,
-    names: Vec<Vec<u8>>,
-}
-
-impl Roots {
-    /// The roots that can be read. A system's store may hold some that cannot, and they are nobody's concern.
-    fn read(policy: &VerifyPolicy, setting: &'static str) -> Result<Self, Error> {
-        let mut roots =
-            Self { anchors: Vec::new(), authorities: Vec::new(), leaves: HashSet::new(), names: Vec::new() };
-        let mut unparsable = 0_usize;
-        for root in &policy.roots {
-            if roots.add(root, policy.allow) {
-                roots.leaves.insert(sha256(root));
-            } else {
-                unparsable += 1;
-            }
-        }
-        let usable = roots.leaves.len();
-        if unparsable > 0 {
-            tracing::warn!(setting, unparsable, usable, "roots that cannot be read are left out");
-        }
-        if usable == 0 {
-            let what = match unparsable {
-                0 => "no root is configured, so that no certificate could be trusted".to_owned(),
-                1 => "the only root cannot be read as a certificate".to_owned(),
-                all => format!("none of the {all} roots can be read as a certificate"),
-            };
-            let error = Error::new(SecStatus::SEC_E_UNTRUSTED_ROOT, Fault::Configuration, what);
-            return Err(error.with_setting(setting));
-        }
-        Ok(roots)
-    }
-
-    /// Whether it can be used.
-    fn add(&mut self, root: &CertificateDer<'static>, allow: Weaknesses) -> bool {
-        let link = Link::read(root).ok();
-        // Whatever is weak about it shows when a chain ends in it; but it must be readable.
-        let readable =
-            link.as_ref().is_some_and(|link| !link.is_loose() || allow.contains(Weakness::LooseEncoding));
-        if !may_issue(root).unwrap_or(true) {
-            self.names.extend(issuer_der(root).map(<[u8]>::to_vec));
-            return readable;
-        }
-        let anchor = webpki::anchor_from_trusted_cert(root).map(|anchor| anchor.to_owned());
-        let is_authority = link.is_some_and(|link| link.certificate().may_issue().unwrap_or(false));
-        if readable && is_authority {
-            self.authorities.push(root.clone());
-        }
-        let usable = anchor.is_ok() || (readable && !allow.is_empty());
-        if usable {
-            self.names.extend(subject_der(root).map(<[u8]>::to_vec));
-        }
-        self.anchors.extend(anchor);
-        usable
-    }
 }
 
 /// That a certificate is out of its time.

@@ -5,38 +5,36 @@ use crypto::public_key::{KeyError, PublicKey, SignatureScheme};
 
 use super::Refusal;
 use super::weakness::Weakness;
-use crate::certificate::algorithm::{signature_name, signature_scheme};
+use crate::certificate::algorithm::{KeySize, key_size, signature_name, signature_scheme};
+use crate::certificate::fields::Signed;
 use crate::status::CertificateKind;
 
 /// The public key of a certificate.
 #[derive(Debug)]
 pub(super) struct Key(PublicKey);
 
-/// Something that was signed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Signed<'a> {
-    pub(super) message: &'a [u8],
-    /// The content of an AlgorithmIdentifier.
-    pub(super) algorithm: &'a [u8],
-    pub(super) signature: &'a [u8],
+/// What is weak about the key in a SubjectPublicKeyInfo.
+///
+/// # Errors
+/// It is so short that no name of a weakness stands for it, or cannot be read.
+pub(super) fn weakness_of_key(public_key: &[u8]) -> Result<Option<Weakness>, Refusal> {
+    match key_size(public_key)? {
+        KeySize::Rsa(bits @ ..512) | KeySize::Dsa(bits @ ..512) => {
+            Err(Refusal::new(CertificateKind::Unsupported, format!("a key of {bits} bits")))
+        }
+        KeySize::Rsa(..768) => Ok(Some(Weakness::Rsa512)),
+        KeySize::Rsa(..1024) => Ok(Some(Weakness::Rsa768)),
+        KeySize::Rsa(..2048) => Ok(Some(Weakness::Rsa1024)),
+        KeySize::Dsa(..1024) => Ok(Some(Weakness::Dsa512)),
+        KeySize::Dsa(_) => Ok(Some(Weakness::Dsa)),
+        KeySize::Rsa(_) | KeySize::Other => Ok(None),
+    }
 }
 
 impl Key {
     /// From a SubjectPublicKeyInfo.
     pub(super) fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
         PublicKey::from_spki_der(der).map(Self)
-    }
-
-    /// What is weak about the key. `crypto` has none of less than 512 bits, and no curve below P-256.
-    pub(super) fn weakness(&self) -> Option<Weakness> {
-        match (&self.0, self.0.bits()) {
-            (PublicKey::Rsa(_), ..768) => Some(Weakness::Rsa512),
-            (PublicKey::Rsa(_), ..1024) => Some(Weakness::Rsa768),
-            (PublicKey::Rsa(_), ..2048) => Some(Weakness::Rsa1024),
-            (PublicKey::Dsa(_), ..1024) => Some(Weakness::Dsa512),
-            (PublicKey::Dsa(_), _) => Some(Weakness::Dsa),
-            _ => None,
-        }
     }
 
     /// Checks a signature, and says what is weak about it.

@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use super::key::Key;
+use super::key::{Key, weakness_of_key};
 use super::weakness::{Weakness, Weaknesses};
 use super::{Refusal, out_of_time};
 use crate::certificate::der::{
@@ -147,6 +147,14 @@ impl<'a> Link<'a> {
         Key::from_spki(self.certificate.public_key).map_err(|why| {
             Refusal::new(CertificateKind::Unsupported, format!("the key of {}: {why}", self.subject()))
         })
+    }
+
+    /// What is weak about its public key.
+    ///
+    /// # Errors
+    /// It is too short for any name, or cannot be read.
+    pub(super) fn key_weakness(&self) -> Result<Option<Weakness>, Refusal> {
+        weakness_of_key(self.certificate.public_key)
     }
 
     pub(super) fn is_loose(&self) -> bool {

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use rustls_pki_types::CertificateDer;
 
-use super::key::{Key, Signed};
+use super::key::Key;
 use super::link::{KeyUsage, Link};
 use super::revocation::Lists;
 use super::weakness::{Weakness, Weaknesses};
@@ -56,7 +56,9 @@ impl Tolerant {
         let by_name = shown.name.map(|name| server_name::check(&leaf, name));
         let by_common_name = matches!(by_name, Some(Ok(Some(_)))).then_some(Weakness::CommonName);
         let mut found = vec![Found::new(&leaf, leaf.form().with(by_common_name.into()))];
-        found.push(Found::new(&leaf, leaf.key()?.weakness().into()));
+        found.push(Found::new(&leaf, leaf.key_weakness()?.into()));
+        // That it can be used at all.
+        leaf.key()?;
 
         let others: Vec<Link<'_>> =
             shown.others.iter().take(MOST_CERTIFICATES).filter_map(|der| Link::read(der).ok()).collect();
@@ -218,7 +220,7 @@ impl<'c> Search<'_, 'c> {
         issuer.check_purpose(self.shown.peer.purpose()).map_err(bad_link)?;
         Ok([
             Found::new(last, by_signature.into()),
-            Found::new(issuer, key.weakness().into()),
+            Found::new(issuer, issuer.key_weakness().map_err(bad_issuer)?.into()),
             Found::new(issuer, issuer.encoding()),
         ])
     }
@@ -263,14 +265,11 @@ impl<'c> Search<'_, 'c> {
 fn check_signature(link: &Link<'_>, key: &Key) -> Result<Option<Weakness>, Refusal> {
     let certificate = link.certificate();
     // What is said outside is not signed.
-    if certificate.signature_algorithm != certificate.signed_algorithm {
+    if certificate.signed.algorithm != certificate.signed_algorithm {
         let what = format!("{} names two algorithms for its signature", link.subject());
         return Err(Refusal::new(CertificateKind::BadEncoding, what));
     }
-    key.verify(&Signed {
-        message: certificate.tbs,
-        algorithm: certificate.signature_algorithm,
-        signature: certificate.signature,
-    })
-    .map_err(|refusal| Refusal { detail: format!("{} of {}", refusal.detail, link.subject()), ..refusal })
+    let of_whom =
+        |refusal: Refusal| Refusal { detail: format!("{} of {}", refusal.detail, link.subject()), ..refusal };
+    key.verify(&certificate.signed).map_err(of_whom)
 }

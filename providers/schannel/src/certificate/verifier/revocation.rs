@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use sspi_core::{Error, Fault, SecStatus};
 use webpki::{CertRevocationList, OwnedCertRevocationList};
 
-use super::key::{Key, Signed};
+use super::key::{Key, weakness_of_key};
 use super::link::{KeyUsage, Link};
 use super::weakness::{Weakness, Weaknesses};
 use super::{Refusal, Shown, VerifyPolicy};
@@ -19,8 +19,8 @@ use crate::certificate::der::{
     BOOLEAN, ENUMERATED, Encoding, GENERALIZED_TIME, INTEGER, Reader, SEQUENCE, UTC_TIME, constructed,
     primitive,
 };
-use crate::certificate::fields::Extension;
-use crate::certificate::ocsp::{self, Issuer, OcspStatus};
+use crate::certificate::fields::{Extension, Signed};
+use crate::certificate::ocsp::{self, Issuer, OcspStatus, Signatures};
 use crate::certificate::time::{readable, time};
 use crate::certificate::{DecodeError, crl_times};
 use crate::config::Revocation;
@@ -182,38 +182,34 @@ fn stapled(
     allow: Weaknesses,
 ) -> Result<OcspStatus, ocsp::OcspError> {
     let by = Issuer { name: leaf.certificate().issuer, public_key: issuer.certificate().public_key };
-    let signers = |message: &[u8], algorithm: &[u8], signature: &[u8], public_key: &[u8]| {
-        is_signed_by(public_key, &Signed { message, algorithm, signature }, allow)
-    };
-    let responders = |der: &[u8]| is_responder(der, &by, shown.now, allow);
-    ocsp::status_by(shown.staple, leaf.certificate().serial, &by, shown.now, &signers, &responders)
+    ocsp::status_of(shown.staple, leaf.certificate().serial, &by, shown.now, &Tolerated(allow))
 }
 
-fn is_signed_by(public_key: &[u8], signed: &Signed<'_>, allow: Weaknesses) -> bool {
-    let Ok(key) = Key::from_spki(public_key) else { return false };
-    let Ok(weakness) = key.verify(signed) else { return false };
-    let weaknesses = Weaknesses::from(weakness).with(key.weakness().into());
-    weaknesses.without(allow).is_empty()
-}
+/// Judges the signatures of answers as those of certificates, with these weaknesses.
+struct Tolerated(Weaknesses);
 
-/// Whether the issuer signed this certificate itself, as one for OCSP signing that is valid now.
-fn is_responder(der: &[u8], issuer: &Issuer<'_>, now: SystemTime, allow: Weaknesses) -> bool {
-    let Ok(link) = Link::read(der) else { return false };
-    let certificate = link.certificate();
-    let signed = Signed {
-        message: certificate.tbs,
-        algorithm: certificate.signature_algorithm,
-        signature: certificate.signature,
-    };
-    certificate.issuer == issuer.name
-        && certificate.signature_algorithm == certificate.signed_algorithm
-        && link.form().without(allow).is_empty()
-        && !link.says_authority()
-        && link.names_purpose(ocsp::OCSP_SIGNING)
-        && link.may(&[KeyUsage::DigitalSignature])
-        && link.check_critical().is_ok()
-        && link.check_times(now).is_ok()
-        && is_signed_by(issuer.public_key, &signed, allow)
+impl Signatures for Tolerated {
+    fn is_signed_by(&self, signed: &Signed<'_>, public_key: &[u8]) -> bool {
+        let Ok(key) = Key::from_spki(public_key) else { return false };
+        let Ok(weakness) = key.verify(signed) else { return false };
+        let Ok(of_key) = weakness_of_key(public_key) else { return false };
+        let weaknesses = Weaknesses::from(weakness).with(of_key.into());
+        weaknesses.without(self.0).is_empty()
+    }
+
+    fn is_authorised(&self, responder: &[u8], issuer: &Issuer<'_>, now: SystemTime) -> bool {
+        let Ok(link) = Link::read(responder) else { return false };
+        let certificate = link.certificate();
+        certificate.issuer == issuer.name
+            && certificate.signed.algorithm == certificate.signed_algorithm
+            && link.form().without(self.0).is_empty()
+            && !link.says_authority()
+            && link.names_purpose(ocsp::OCSP_SIGNING)
+            && link.may(&[KeyUsage::DigitalSignature])
+            && link.check_critical().is_ok()
+            && link.check_times(now).is_ok()
+            && self.is_signed_by(&certificate.signed, issuer.public_key)
+    }
 }
 
 /// What a list is about.

@@ -30,6 +30,9 @@ pub(super) struct Strong {
     lists: Vec<(CertRevocationList<'static>, SystemTime)>,
 }
 
+/// What a chain must be beside valid.
+type Accepts<'a> = dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error> + 'a;
+
 /// A chain as webpki takes it.
 struct Presented<'a> {
     leaf: CertificateDer<'a>,

@@ -2,10 +2,15 @@
 
 use std::time::UNIX_EPOCH;
 
+use sspi_core::{Fault, SecStatus};
 use test_support::{CertStatus, Crl, OcspResponse, Pki, TestCertificate};
 
 use super::*;
 use crate::certificate::ocsp_tests::{Ca, now_and};
+
+mod attacks;
+mod lists;
+mod weaknesses;
 
 const NAME: &str = "server.test";
 
