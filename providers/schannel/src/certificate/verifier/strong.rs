@@ -17,9 +17,6 @@ use crate::certificate::{harmless, issuer_der};
 use crate::config::Revocation;
 use crate::status::CertificateKind;
 
-/// Whether a chain is accepted.
-type Accepts<'a> = dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error> + 'a;
-
 /// Chains against roots, lists and a stapled answer.
 #[derive(Debug)]
 pub(super) struct Strong {
