@@ -1,6 +1,6 @@
 //! Certificates, read: what they say, and the bytes that others need of them.
 //!
-//! Nothing here trusts anything but [`verifier`], which decides whether a peer's certificate is accepted.
+//! Nothing here trusts anything but `verifier`, which decides whether a peer's certificate is accepted.
 //!
 //! | what | where |
 //! |---|---|
