@@ -133,6 +133,12 @@ impl Connect {
     }
 
     async fn connect(&self, sspi: &Sspi, target: &Target) -> Result<SecureStream<TcpStream>, Failure> {
+        let request = sspi.initialize_request(self.name(target));
+        let connect = async || Ok::<_, Hinted>(self.socket(sspi, target).await?);
+        sspi.connect_via(&request, connect).await.map_err(|Hinted(failure)| failure)
+    }
+
+    async fn socket(&self, sspi: &Sspi, target: &Target) -> Result<TcpStream, Failure> {
         let deadline = sspi.config().handshake_deadline;
         let address = format!("{}:{}", target.host, target.port);
         let connecting = async {
@@ -145,14 +151,13 @@ impl Connect {
             }
             Ok(socket)
         };
-        let socket = match deadline {
-            None => connecting.await?,
+        match deadline {
+            None => connecting.await,
             Some(limit) => tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
                 let what = format!("{address} did not answer within {limit:?}");
                 Err(Failure::new(ExitClass::Network, what))
-            })?,
-        };
-        sspi.connect(self.name(target), socket).await.map_err(hinted)
+            }),
+        }
     }
 
     fn name<'a>(&'a self, target: &'a Target) -> &'a str {
@@ -216,6 +221,21 @@ fn connected(summary: &Summary, verdict: &str, peer: &str, target: &Target, numb
     object
 }
 
+/// A failed connection.
+struct Hinted(Failure);
+
+impl From<Failure> for Hinted {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+impl From<Error> for Hinted {
+    fn from(error: Error) -> Self {
+        Self(hinted(error))
+    }
+}
+
 /// A failed handshake, with the option that would change the outcome.
 fn hinted(error: Error) -> Failure {
     let setting = match &error {
@@ -226,6 +246,7 @@ fn hinted(error: Error) -> Failure {
     let option = match setting.as_deref() {
         Some("roots") => "--ca FILE trusts another authority, --pin SHA256 one certificate",
         Some("pins") => "--pin SHA256 trusts one certificate, --servername NAME expects another name",
+        Some("fallback") => "--fallback lets us come back with the older protocols alone",
         Some("protocols") => "--protocols says which are spoken",
         Some("suites") => "--suites says which are used",
         Some("alpn") => "--alpn says which are offered",

@@ -37,6 +37,10 @@ pub(crate) struct Settings {
     /// or off [default: on].
     #[arg(long, value_name = "ON|OFF")]
     pub(crate) record_splitting: Option<String>,
+    /// Connect a second time, with the older protocols alone, to a server that refuses what it was offered. Whoever is in
+    /// between can make that happen.
+    #[arg(long)]
+    pub(crate) fallback: bool,
     /// Application protocols for ALPN, in order of preference, such as h2,http/1.1.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) alpn: Vec<String>,
@@ -100,6 +104,7 @@ impl Settings {
             let entries = self.allow.iter().map(|name| allow(name));
             schannel.allow = Some(entries.collect::<Result<_, _>>()?);
         }
+        schannel.fallback |= self.fallback;
         match self.record_splitting.as_deref() {
             None => {}
             Some("on") => schannel.record_splitting = true,

@@ -167,6 +167,8 @@ impl Builder {
             clock,
             #[cfg(feature = "schannel")]
             materials,
+            #[cfg(feature = "tokio")]
+            fallbacks: 0.into(),
             outbound: None.into(),
             inbound: None.into(),
         }))

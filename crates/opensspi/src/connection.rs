@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sspi_core::{AcceptRequest, CredentialUse, InitializeRequest, SecurityPackage};
@@ -11,8 +12,9 @@ use sspi_tokio::{
 };
 use tracing::Instrument as _;
 
-use crate::audit::{Record, Role};
+use crate::audit::{self, Record, Role};
 use crate::error::Error;
+use crate::harmless::{harmless, harmless_message};
 use crate::sspi::Sspi;
 
 pub(crate) fn options(
@@ -72,6 +74,55 @@ impl Sspi {
         };
         let result = handshake.instrument(record.span.clone()).await;
         close(&record, result)
+    }
+
+    /// Connects and secures the stream as client. `connect` opens a connection to the peer. It is called a second time where
+    /// the peer did not understand what it was offered and the configuration lets us come back with less (`fallback`):
+    /// what it said is not authenticated, so that this is logged, and counted in [`fallbacks`](Self::fallbacks).
+    ///
+    /// ```no_run
+    /// # async fn example(sspi: &opensspi::Sspi) -> Result<(), opensspi::Error> {
+    /// use tokio::net::TcpStream;
+    ///
+    /// let request = sspi.initialize_request("old.example.com");
+    /// let connect = async || Ok::<_, opensspi::Error>(TcpStream::connect("old.example.com:443").await?);
+    /// let stream = sspi.connect_via(&request, connect).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `connect`, and as [`connect`](Self::connect).
+    pub async fn connect_via<S, E, F>(
+        &self,
+        request: &InitializeRequest,
+        connect: impl Fn() -> F,
+    ) -> Result<SecureStream<S>, E>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        E: From<Error>,
+        F: Future<Output = Result<S, E>>,
+    {
+        let error = match self.connect_with(request, connect().await?).await {
+            Err(Error::Security(error)) if error.suggests_fallback() && !request.fallback => error,
+            other => return Ok(other?),
+        };
+        let target = request.target_name.as_deref().unwrap_or("no target");
+        self.shared().fallbacks.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            target: audit::TARGET,
+            peer = harmless(target),
+            error = harmless_message(&error.to_string()),
+            "the peer did not understand what it was offered: a second connection offers less"
+        );
+        let again = InitializeRequest { fallback: true, ..request.clone() };
+        Ok(self.connect_with(&again, connect().await?).await?)
+    }
+
+    /// How many connections were tried again with less: see [`connect_via`](Self::connect_via).
+    #[must_use]
+    pub fn fallbacks(&self) -> u64 {
+        self.shared().fallbacks.load(Ordering::Relaxed)
     }
 
     /// Secures a stream as server.

@@ -30,6 +30,9 @@ pub(crate) struct Shared {
     pub(crate) options: sspi_tokio::HandshakeOptions,
     #[cfg(feature = "tokio")]
     pub(crate) blocking_options: sspi_tokio::blocking::HandshakeOptions,
+    /// Connections that were tried again with less.
+    #[cfg(feature = "tokio")]
+    pub(crate) fallbacks: std::sync::atomic::AtomicU64,
     pub(crate) outbound: Acquired,
     pub(crate) inbound: Acquired,
 }

@@ -89,11 +89,12 @@ impl Handshake {
                 if let Some(progress) = spanning.advance(input)? {
                     return Ok(progress);
                 }
-                let may_fall_back = spanning.may_fall_back();
+                let (refused, policy) = (spanning.is_refused(), spanning.configs.settings.policy.fallback);
                 *self = spanning.choose()?;
-                self.advance(input).map_err(|failure| match may_fall_back {
-                    true => Failure { error: failure.error.with_fallback(), ..failure },
-                    false => failure,
+                self.advance(input).map_err(|failure| match (refused, policy) {
+                    (true, true) => Failure { error: failure.error.with_fallback(), ..failure },
+                    (true, false) => Failure { error: failure.error.with_setting("fallback"), ..failure },
+                    (false, _) => failure,
                 })
             }
         }
@@ -133,15 +134,14 @@ impl Spanning {
         }))
     }
 
-    /// Whether the server has refused a hello that it may not have understood, and policy lets us come back with less.
+    /// Whether the server has refused a hello that it may not have understood.
     ///
     /// Servers that know TLS 1.3 and are restricted to TLS 1.1 and older go by an extension in which rustls names its own
     /// protocols only. Spec: TLS13 section 4.2.1.
-    fn may_fall_back(&self) -> bool {
+    fn is_refused(&self) -> bool {
         /// unexpected_message, handshake_failure, illegal_parameter, decode_error, protocol_version.
         const NOT_UNDERSTOOD: [u8; 5] = [10, 40, 47, 50, 70];
-        let refusal = self.flight.refusal();
-        self.configs.settings.policy.fallback && refusal.is_some_and(|alert| NOT_UNDERSTOOD.contains(&alert))
+        self.flight.refusal().is_some_and(|alert| NOT_UNDERSTOOD.contains(&alert))
     }
 
     /// Whoever goes on; it has yet to see what was replayed.

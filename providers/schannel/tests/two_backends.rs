@@ -821,6 +821,8 @@ fn a_client_comes_back_with_less_only_where_policy_lets_it_and_a_server_that_kno
         let suggests = match c.initialize_security_context(&alert) {
             Err(failure) => {
                 assert_eq!(failure.error.fault(), Fault::PeerReported, "{failure:?}");
+                let setting = (!fallback).then_some("fallback");
+                assert_eq!(failure.error.setting(), setting, "{failure:?}");
                 failure.error.suggests_fallback()
             }
             Ok(_) => false,

@@ -38,7 +38,7 @@ fn product_and(t: u64, a: u64, b: u64, carry: u64) -> (u64, u64) {
 /// The intrinsic yields the same as the lines below it; but those the compiler rearranges into more instructions than a
 /// chain of additions with carry has.
 #[inline(always)]
-pub(super) fn add_limbs(a: u64, b: u64, carry: bool) -> (u64, bool) {
+fn add_limbs(a: u64, b: u64, carry: bool) -> (u64, bool) {
     #[cfg(target_arch = "x86_64")]
     {
         let mut sum = 0;
@@ -55,10 +55,19 @@ pub(super) fn add_limbs(a: u64, b: u64, carry: bool) -> (u64, bool) {
 
 /// a - b - borrow.
 #[inline(always)]
-pub(super) fn sub_limbs(a: u64, b: u64, borrow: bool) -> (u64, bool) {
-    let (difference, first) = a.overflowing_sub(b);
-    let (difference, second) = difference.overflowing_sub(u64::from(borrow));
-    (difference, first | second)
+fn sub_limbs(a: u64, b: u64, borrow: bool) -> (u64, bool) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut difference = 0;
+        let borrow = std::arch::x86_64::_subborrow_u64(u8::from(borrow), a, b, &mut difference);
+        (difference, borrow != 0)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let (difference, first) = a.overflowing_sub(b);
+        let (difference, second) = difference.overflowing_sub(u64::from(borrow));
+        (difference, first | second)
+    }
 }
 
 /// a + b + carry.
@@ -68,6 +77,21 @@ pub(super) fn add(mut a: Digit, b: Digit, mut carry: bool) -> (Digit, bool) {
         (*a, carry) = add_limbs(*a, b, carry);
     }
     (a, carry)
+}
+
+/// a - b - borrow.
+#[inline(always)]
+pub(super) fn sub(mut a: Digit, b: Digit, mut borrow: bool) -> (Digit, bool) {
+    for (a, b) in a.iter_mut().zip(b) {
+        (*a, borrow) = sub_limbs(*a, b, borrow);
+    }
+    (a, borrow)
+}
+
+/// The digit if all bits of the mask are set, or zero if none is.
+#[inline(always)]
+pub(super) fn masked(digit: &Digit, mask: u64) -> Digit {
+    digit.map(|limb| limb & mask)
 }
 
 /// t + a * b + c, as low and high digit: it cannot be more than both hold.
@@ -113,9 +137,9 @@ pub(super) fn mul_low(a: &Digit, b: &Digit) -> Digit {
     [t0, t1, t2, t3.wrapping_add(a0.wrapping_mul(b3))]
 }
 
-/// The products of different limbs of a, each once, in the six limbs from the second on that they reach.
+/// The sum of the products of different limbs of a, each once, as low and high digit.
 #[inline(always)]
-pub(super) fn mixed_products(a: &Digit) -> [u64; 6] {
+pub(super) fn mixed_products(a: &Digit) -> [Digit; 2] {
     let [a0, a1, a2, a3] = *a;
     let (t1, high) = product(a0, a1);
     let (t2, high) = product_and(high, a0, a2, 0);
@@ -123,7 +147,7 @@ pub(super) fn mixed_products(a: &Digit) -> [u64; 6] {
     let (t3, high) = product_and(t3, a1, a2, 0);
     let (t4, high) = product_and(t4, a1, a3, high);
     let (t5, t6) = product_and(high, a2, a3, 0);
-    [t1, t2, t3, t4, t5, t6]
+    [[0, t1, t2, t3], [t4, t5, t6, 0]]
 }
 
 /// The squares of the limbs, next to each other.
@@ -138,17 +162,8 @@ pub(super) fn negative_inverse(n: &Digit) -> Digit {
     // An odd number is its own inverse modulo 8; each round of x * (2 - n * x) doubles how many bits are right.
     let mut inverse = *n;
     for _ in 0..7 {
-        let two_minus = subtract([2, 0, 0, 0], mul_low(n, &inverse));
+        let (two_minus, _) = sub([2, 0, 0, 0], mul_low(n, &inverse), false);
         inverse = mul_low(&inverse, &two_minus);
     }
-    subtract(ZERO, inverse)
-}
-
-/// a - b modulo 2^256.
-fn subtract(mut a: Digit, b: Digit) -> Digit {
-    let mut borrow = false;
-    for (a, b) in a.iter_mut().zip(b) {
-        (*a, borrow) = sub_limbs(*a, b, borrow);
-    }
-    a
+    sub(ZERO, inverse, false).0
 }

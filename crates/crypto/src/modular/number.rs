@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::digit::{self, Digit, ZERO, add_limbs, sub_limbs};
+use super::digit::{self, Digit, ZERO};
 use crate::constant_time::{Mask, ct_eq_usize};
 
 /// A number of a fixed, public length, zeroized on drop. What is done with it takes the same time whatever it is.
@@ -79,31 +79,31 @@ impl Number {
         (low >> (start % 64) | high << 1 << (63 - start % 64)) & ((1 << count) - 1)
     }
 
-    /// Adds `other`, and gives what is carried out.
+    /// Adds `other`, which has no more digits, and gives what is carried out.
     pub(super) fn add(&mut self, other: &Self) -> bool {
         let mut carry = false;
-        let mut others = other.limbs().iter();
-        for limb in self.limbs_mut() {
-            (*limb, carry) = add_limbs(*limb, others.next().copied().unwrap_or_default(), carry);
+        let mut others = other.0.iter();
+        for digit in &mut self.0 {
+            (*digit, carry) = digit::add(*digit, others.next().copied().unwrap_or(ZERO), carry);
         }
         carry
     }
 
     /// Subtracts `other` if it is not more than this, with `carry` in front of it.
     pub(super) fn subtract_once(&mut self, other: &Self, carry: bool) {
-        subtract_once(self.digits_mut(), other.digits(), carry);
+        subtract_once(&mut self.0, &other.0, carry);
     }
 
     /// Subtracts `other`, adds `modulus` if that was too much, and is right for two numbers below it.
     pub(super) fn subtract_modulo(&mut self, other: &Self, modulus: &Self) {
         let mut borrow = false;
-        for (limb, other) in self.limbs_mut().iter_mut().zip(other.limbs()) {
-            (*limb, borrow) = sub_limbs(*limb, *other, borrow);
+        for (digit, other) in self.0.iter_mut().zip(&other.0) {
+            (*digit, borrow) = digit::sub(*digit, *other, borrow);
         }
         let mask = black_box(u64::from(borrow)).wrapping_neg();
         let mut carry = false;
-        for (limb, modulus) in self.limbs_mut().iter_mut().zip(modulus.limbs()) {
-            (*limb, carry) = add_limbs(*limb, modulus & mask, carry);
+        for (digit, modulus) in self.0.iter_mut().zip(&modulus.0) {
+            (*digit, carry) = digit::add(*digit, digit::masked(modulus, mask), carry);
         }
     }
 
@@ -147,13 +147,13 @@ impl Number {
 #[inline(always)]
 pub(super) fn subtract_once(number: &mut [Digit], other: &[Digit], carry: bool) {
     let mut borrow = false;
-    for (limb, other) in number.as_flattened().iter().zip(other.as_flattened()) {
-        (_, borrow) = sub_limbs(*limb, *other, borrow);
+    for (digit, other) in number.iter().zip(other) {
+        (_, borrow) = digit::sub(*digit, *other, borrow);
     }
     // Less than `other` if it takes a borrow, and there is no carry to lend it.
     let mask = black_box(u64::from(borrow) & !u64::from(carry)).wrapping_sub(1);
     let mut borrow = false;
-    for (limb, other) in number.as_flattened_mut().iter_mut().zip(other.as_flattened()) {
-        (*limb, borrow) = sub_limbs(*limb, other & mask, borrow);
+    for (digit, other) in number.iter_mut().zip(other) {
+        (*digit, borrow) = digit::sub(*digit, digit::masked(other, mask), borrow);
     }
 }

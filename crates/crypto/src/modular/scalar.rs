@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use zeroize::Zeroizing;
 
-use super::digit::{self, Digit, ZERO, add_limbs};
+use super::digit::{self, Digit, ZERO};
 use super::machine::Field;
 use super::number::{Number, subtract_once};
 use super::{ENTRIES, Job, WINDOW, significant_bits};
@@ -76,12 +76,12 @@ fn square(field: &Field<'_>, t: &mut [Digit], a: &[Digit], out: &mut [Digit]) {
         *last = carry;
         (index, rest) = (index + 2, others);
     }
-    for ([low, high], a) in t.as_chunks_mut::<2>().0.iter_mut().zip(a) {
-        let [_, to @ ..] = low;
-        let mut carry = false;
-        for (to, product) in to.iter_mut().chain(high).zip(digit::mixed_products(a).into_iter().chain([0])) {
-            (*to, carry) = add_limbs(*to, product, carry);
-        }
+    for (pair, a) in t.as_chunks_mut::<2>().0.iter_mut().zip(a) {
+        let [low, high] = digit::mixed_products(a);
+        let [to_low, to_high] = pair;
+        let carry;
+        (*to_low, carry) = digit::add(*to_low, low, false);
+        (*to_high, _) = digit::add(*to_high, high, carry);
     }
     let (mut carry_of_double, mut carry_of_sum) = (false, false);
     for (pair, a) in t.as_chunks_mut::<2>().0.iter_mut().zip(a) {
