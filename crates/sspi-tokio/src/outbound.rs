@@ -58,6 +58,9 @@ const LONGEST_RECORD: usize = 1024 * 1024;
 /// The most data that one write takes, in bytes, unless one record holds more.
 const MOST_DATA: usize = 64 * 1024;
 
+/// The most that is kept for a transport that takes nothing now, in bytes, unless one write makes more.
+const MOST_PENDING: usize = 64 * 1024;
+
 /// Data to be sent, in pieces.
 pub(crate) struct Source<'a> {
     slices: &'a [IoSlice<'a>],
@@ -170,6 +173,11 @@ impl Outbound {
     fn portion(&self, available: usize) -> usize {
         let records = (MOST_DATA / self.sizes.message).max(1);
         available.min(records.saturating_mul(self.sizes.message))
+    }
+
+    /// Whether this data may wait behind what is pending.
+    pub(crate) fn has_room_for(&self, source: &Source<'_>) -> bool {
+        self.pending.len().saturating_add(self.memory(source)) <= MOST_PENDING
     }
 
     /// How much memory [`seal`](Self::seal) needs for this data.

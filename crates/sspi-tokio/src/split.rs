@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::error;
 use crate::inbound::{Inbound, Progress};
 use crate::outbound::{Outbound, Source};
-use crate::stream::{poll_drain, poll_receive, seal_and_send, unfinished};
+use crate::stream::{poll_drain, poll_receive, poll_send, unfinished};
 
 /// What both halves have.
 struct Shared<S> {
@@ -226,10 +226,9 @@ impl<S: AsyncWrite + Unpin> SecureWriteHalf<S> {
             if source.is_empty() {
                 return Poll::Ready(Ok(0));
             }
-            ready!(poll_drain(&mut sending.outbound, io, cx))?;
             let Sending { sender, outbound, .. } = sending;
             let sender = sender.as_deref_mut().ok_or_else(|| error::security(unfinished()))?;
-            Poll::Ready(seal_and_send(outbound, sender, io, cx, &mut source))
+            poll_send(outbound, sender, io, cx, &mut source)
         })
     }
 }

@@ -231,11 +231,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
         if source.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        ready!(poll_drain(&mut self.outbound, &mut self.io, cx))?;
         let Session::Open(context) = &mut self.session else {
             return Poll::Ready(Err(error::security(unfinished())));
         };
-        Poll::Ready(seal_and_send(&mut self.outbound, &mut **context, &mut self.io, cx, &mut source))
+        poll_send(&mut self.outbound, &mut **context, &mut self.io, cx, &mut source)
     }
 }
 
@@ -366,27 +365,39 @@ pub(crate) fn poll_drain<S: AsyncWrite + Unpin>(
     Poll::Ready(Ok(()))
 }
 
-/// Seals data, sends as much of it as the transport takes, and keeps the rest: what was sealed once must be sent, so the data
-/// counts as written even where the transport fails. The next call meets that failure.
-pub(crate) fn seal_and_send<S: AsyncWrite + Unpin>(
+/// Sends what is pending, then the data. Small writes to a transport that is busy are kept, so that they go out together.
+pub(crate) fn poll_send<S: AsyncWrite + Unpin>(
     outbound: &mut Outbound,
     sender: &mut (dyn SendingHalf + 'static),
     io: &mut S,
     cx: &mut Context<'_>,
     source: &mut Source<'_>,
-) -> io::Result<usize> {
-    scratch::with(outbound.memory(source), |memory| {
+) -> Poll<io::Result<usize>> {
+    let drained = poll_drain(outbound, io, cx)?;
+    if drained.is_pending() && !outbound.has_room_for(source) {
+        return Poll::Pending;
+    }
+    Poll::Ready(scratch::with(outbound.memory(source), |memory| {
         let (place, accepted) = outbound.seal(sender, source, memory).map_err(error::security)?;
-        let mut sealed = memory.get(place).unwrap_or_default();
-        while !sealed.is_empty() {
-            match Pin::new(&mut *io).poll_write(cx, sealed) {
-                Poll::Ready(Ok(n)) if n > 0 => sealed = sealed.get(n..).unwrap_or_default(),
-                _ => {
-                    outbound.keep(sealed);
-                    break;
-                }
-            }
+        let sealed = memory.get(place).unwrap_or_default();
+        match drained {
+            Poll::Ready(()) => send(outbound, io, cx, sealed),
+            Poll::Pending => outbound.keep(sealed),
         }
         Ok(accepted)
-    })
+    }))
+}
+
+/// Sends as much as the transport takes, and keeps the rest: what was sealed once must be sent, so its data counts as written
+/// even where the transport fails. The next call meets that failure.
+fn send<S: AsyncWrite + Unpin>(outbound: &mut Outbound, io: &mut S, cx: &mut Context<'_>, mut sealed: &[u8]) {
+    while !sealed.is_empty() {
+        match Pin::new(&mut *io).poll_write(cx, sealed) {
+            Poll::Ready(Ok(n)) if n > 0 => sealed = sealed.get(n..).unwrap_or_default(),
+            _ => {
+                outbound.keep(sealed);
+                break;
+            }
+        }
+    }
 }
