@@ -143,6 +143,27 @@ fn a_server_hello_in_one_byte_records_is_put_together_before_anybody_goes_on() {
     }
 }
 
+/// The client keeps what it has looked at for whoever goes on, so that nothing may be looked at for ever.
+#[test]
+fn a_client_that_waits_for_a_server_hello_refuses_handshake_records_without_content() {
+    let world = World::default();
+    let client = world.outbound(client_of_all(&world));
+    for before in [&[][..], &[22, 3, 3, 0, 1, 2]] {
+        let mut c = client.initialize(&initialize_request()).unwrap();
+        c.initialize_security_context(&[]).unwrap();
+        let mut input = before.to_vec();
+        input.extend([22, 3, 3, 0, 0].repeat(1000));
+        let failure = loop {
+            match c.initialize_security_context(&input) {
+                Ok(Step::Continue { used, .. }) if used > 0 => drop(input.drain(..used)),
+                Ok(other) => panic!("{other:?} with {} bytes left", input.len()),
+                Err(failure) => break failure,
+            }
+        };
+        assert_eq!(failure.error.fault(), Fault::Decode, "{failure:?}");
+    }
+}
+
 #[test]
 fn a_session_of_the_engine_is_resumed_with_a_hello_of_its_own() {
     let world = World::default();
