@@ -16,8 +16,8 @@ use opensspi_schannel::{
     SchannelConfig, WeakSuites,
 };
 use sspi_core::{
-    CertificateIdentity, CredentialUse, CredentialsHandle, Error, Failure, Fault, Question, SecStatus,
-    Secret, SpProt, Step,
+    AscRet, CertificateIdentity, ContextFlags, CredentialUse, CredentialsHandle, Error, Failure, Fault,
+    IscRet, Question, SecStatus, Secret, SpProt, Step,
 };
 use support::{Kind, World, accept_request, handshake, initialize_request, no_questions, send};
 use test_support::Mutator;
@@ -669,6 +669,29 @@ fn exchanges_ciphers_and_hashes_are_told_in_the_words_of_windows() {
             assert_eq!(info.certificate, "RSA");
             assert_eq!(info.protocol_version, protocol.version());
         }
+    }
+}
+
+#[test]
+fn a_connection_without_encryption_does_not_claim_to_be_confidential() {
+    let world = World::default();
+    let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+    for (name, is_encrypted) in [
+        ("TLS_RSA_WITH_NULL_SHA", false),
+        ("TLS_RSA_WITH_NULL_MD5", false),
+        ("TLS_RSA_WITH_RC4_128_SHA", true),
+    ] {
+        let with = |config| SchannelConfig { suites: vec![name.to_owned()], ..config };
+        let server = SchannelConfig { certificates: vec![rsa.clone()], ..world.server(&[Protocol::Tls10]) };
+        let client = world.outbound(with(world.client(&[Protocol::Tls10])));
+        let (c, s) =
+            check(handshake(&*client, &*world.inbound(with(server)), usize::MAX), Protocol::Tls10, name);
+        let ContextFlags::Initiator(flags) = c.context.attributes().flags() else { panic!() };
+        assert_eq!(flags.contains(IscRet::CONFIDENTIALITY), is_encrypted, "{name}");
+        assert!(flags.contains(IscRet::REPLAY_DETECT | IscRet::SEQUENCE_DETECT), "{name}");
+        let ContextFlags::Acceptor(flags) = s.context.attributes().flags() else { panic!() };
+        assert_eq!(flags.contains(AscRet::CONFIDENTIALITY), is_encrypted, "{name}");
+        assert!(flags.contains(AscRet::REPLAY_DETECT | AscRet::SEQUENCE_DETECT), "{name}");
     }
 }
 
