@@ -84,7 +84,8 @@ impl SchannelCredentials {
         let things = settings.policy.legacy_things();
         if !things.is_empty() {
             let role = if inbound { "server" } else { "client" };
-            tracing::warn!(role, enabled = things.join(", "), "protocols and suites of the past are enabled");
+            let enabled = things.join(", ");
+            tracing::warn!(role, enabled, "protocols, suites or certificates of the past are enabled");
         }
         Ok(Self { info: Arc::clone(info), role })
     }
