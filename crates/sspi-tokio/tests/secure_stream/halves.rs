@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use sspi_core::{ControlToken, SecStatus};
-use sspi_tokio::handshake;
+use sspi_tokio::{SecureStream, handshake};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, copy, duplex};
 
 use crate::pair::{BOTH, Flavour, Seeded, inside, yields};
@@ -228,10 +228,33 @@ impl AsyncWrite for Gated {
 #[tokio::test]
 async fn a_writer_that_flushes_is_not_forgotten_when_the_reader_declines_to_negotiate_again() {
     let gate = Arc::new(Mutex::new(Gate::default()));
+    let (client, server) = gated(&gate).await;
+    let (read, write) = client.into_split();
+    decline_while_a_writer_flushes(&gate, server, read, write).await;
+    // Halves that take turns with one stream.
+    let (client, server) = gated(&gate).await;
+    let (read, write) = tokio::io::split(client);
+    decline_while_a_writer_flushes(&gate, server, read, write).await;
+}
+
+async fn gated(gate: &Arc<Mutex<Gate>>) -> (SecureStream<Gated>, SecureStream<DuplexStream>) {
+    let habits = Habits { refuses_renegotiation: true, ..Habits::default() };
     let (client, server) = duplex(4096);
-    let client = Gated { io: client, gate: Arc::clone(&gate) };
-    let (client, mut server) = Flavour::Stream.connect_over(client, server).await;
-    let (mut read, mut write) = client.into_split();
+    let client = Gated { io: client, gate: Arc::clone(gate) };
+    let options = Flavour::Stream.options();
+    let (client, server) = tokio::join!(
+        handshake(client, stream_toy::client(habits), &options),
+        handshake(server, stream_toy::server(habits), &options)
+    );
+    (client.unwrap(), server.unwrap())
+}
+
+async fn decline_while_a_writer_flushes(
+    gate: &Mutex<Gate>,
+    mut server: SecureStream<DuplexStream>,
+    mut read: impl AsyncRead + Unpin,
+    mut write: impl AsyncWrite + Unpin + Send + 'static,
+) {
     gate.lock().unwrap().holds_flushes = true;
     let writer = tokio::spawn(async move {
         write.write_all(b"x").await.unwrap();
