@@ -134,7 +134,7 @@ fn read(
             let key = pem::private_key(&bytes)
                 .map_err(|error| unreadable("certificates.key", &certificate.key, &error))?;
             let staple = if index == 0 { ocsp.clone() } else { None };
-            identities.push(Identity::new(chain, key, staple, certificate.send_root, legacy)?);
+            identities.push(Identity::new(chain, &key, staple, certificate.send_root, legacy)?);
         }
     }
 
