@@ -107,6 +107,8 @@ pub(crate) struct Outbound {
     /// Sealed, and not taken by the transport yet; it goes before anything else. Empty, without memory, most of the time.
     pending: Vec<u8>,
     sent: usize,
+    /// What is pending says already that there is no other handshake.
+    declining: bool,
     /// Shutdown was said.
     closed: bool,
     error: Option<Error>,
@@ -114,7 +116,7 @@ pub(crate) struct Outbound {
 
 impl Outbound {
     pub(crate) fn new(framing: Framing, sizes: RecordSizes) -> Self {
-        Self { framing, sizes, pending: Vec::new(), sent: 0, closed: false, error: None }
+        Self { framing, sizes, pending: Vec::new(), sent: 0, declining: false, closed: false, error: None }
     }
 
     /// Goes on with another context's sizes.
@@ -133,6 +135,7 @@ impl Outbound {
         if self.sent >= self.pending.len() {
             self.pending = Vec::new();
             self.sent = 0;
+            self.declining = false;
         }
     }
 
@@ -287,14 +290,19 @@ impl Outbound {
     }
 
     /// Tells the peer that there is no handshake on this context: the alert no_renegotiation, a warning. The context goes
-    /// on.
+    /// on. While the peer does not take one refusal there is no other: how often it asks is its own choice.
     ///
     /// # Errors
     /// `SEC_E_UNSUPPORTED_FUNCTION` of a package that has no alerts: it cannot decline, so the context ends.
     pub(crate) fn decline_renegotiation(&mut self, sender: &mut dyn SendingHalf) -> Result<(), Error> {
         const NO_RENEGOTIATION: u8 = 100;
+        if self.declining {
+            return Ok(());
+        }
         let token = ControlToken::Alert { level: AlertLevel::Warning, number: NO_RENEGOTIATION };
-        self.apply_control_token(sender, &token)
+        self.apply_control_token(sender, &token)?;
+        self.declining = !self.pending.is_empty();
+        Ok(())
     }
 
     /// Says, once, that nothing more will be sent.

@@ -104,11 +104,15 @@ impl<S: AsyncWrite + Unpin> Shared<S> {
     /// Tells the peer that a split stream does not negotiate again; whether the package has words for that.
     fn decline_renegotiation(&self, cx: &mut Context<'_>) -> bool {
         let mut sending = self.sending();
-        let Sending { sender: Some(sender), outbound, .. } = &mut *sending else { return false };
+        let Sending { sender: Some(sender), outbound, waiting } = &mut *sending else { return false };
         let writer_is_sending = !outbound.pending().is_empty();
         let declined = outbound.decline_renegotiation(&mut **sender).is_ok();
         if declined && !writer_is_sending {
             let _best_effort = poll_drain(outbound, &mut Locked(&self.io), cx);
+        }
+        // The transport may wake the reader now in the place of a writer that flushes; and the writer sends the rest.
+        if let Some(writer) = waiting.take() {
+            writer.wake();
         }
         declined
     }

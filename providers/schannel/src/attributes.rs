@@ -180,18 +180,18 @@ impl QueryContextAttributes for Attributes {
         &self.info
     }
 
-    /// Only what the connection really has: a stream that detects replay and reordering and is encrypted.
+    /// Only what the connection really has: a stream that detects replay and reordering, and is encrypted unless the suite
+    /// says NULL.
     fn flags(&self) -> ContextFlags {
+        let is_encrypted = self.session.suite.cipher().bits > 0;
         match self.requested {
             Requested::Initiator(requested) => {
-                let always = IscRet::REPLAY_DETECT
-                    | IscRet::SEQUENCE_DETECT
-                    | IscRet::CONFIDENTIALITY
-                    | IscRet::STREAM;
+                let always = IscRet::REPLAY_DETECT | IscRet::SEQUENCE_DETECT | IscRet::STREAM;
                 let manual = requested.contains(IscReq::MANUAL_CRED_VALIDATION);
                 let mutual = requested.contains(IscReq::MUTUAL_AUTH) && !manual;
                 ContextFlags::Initiator(
                     always
+                        .with_if(is_encrypted, IscRet::CONFIDENTIALITY)
                         .with_if(requested.contains(IscReq::INTEGRITY), IscRet::INTEGRITY)
                         .with_if(requested.contains(IscReq::EXTENDED_ERROR), IscRet::EXTENDED_ERROR)
                         .with_if(requested.contains(IscReq::USE_SUPPLIED_CREDS), IscRet::USED_SUPPLIED_CREDS)
@@ -200,12 +200,10 @@ impl QueryContextAttributes for Attributes {
                 )
             }
             Requested::Acceptor { flags: requested, manual } => {
-                let always = AscRet::REPLAY_DETECT
-                    | AscRet::SEQUENCE_DETECT
-                    | AscRet::CONFIDENTIALITY
-                    | AscRet::STREAM;
+                let always = AscRet::REPLAY_DETECT | AscRet::SEQUENCE_DETECT | AscRet::STREAM;
                 ContextFlags::Acceptor(
                     always
+                        .with_if(is_encrypted, AscRet::CONFIDENTIALITY)
                         .with_if(requested.contains(AscReq::INTEGRITY), AscRet::INTEGRITY)
                         .with_if(requested.contains(AscReq::EXTENDED_ERROR), AscRet::EXTENDED_ERROR)
                         .with_if(self.session.peer_chain.is_some() && !manual, AscRet::MUTUAL_AUTH),

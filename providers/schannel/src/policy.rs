@@ -257,6 +257,7 @@ impl Policy {
                 things.push(thing);
             }
         }
+        things.extend(self.allowed_weaknesses.iter().map(|weakness| weakness.name()));
         things
     }
 

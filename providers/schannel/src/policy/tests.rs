@@ -51,6 +51,13 @@ fn each_profile_adds_to_the_one_before_but_the_museum_stands_alone() {
 }
 
 #[test]
+fn a_weakness_of_certificates_that_is_allowed_is_named_among_the_things_of_the_past() {
+    let allow = vec![Allow::Certificate(Weakness::Md5Signature), Allow::Certificate(Weakness::Rsa1024)];
+    let policy = read(&SchannelConfig { allow: Some(allow), ..of(Profile::Modern) });
+    assert_eq!(policy.legacy_things(), ["md5-signature", "rsa-1024"]);
+}
+
+#[test]
 fn windows_2003_is_the_document() {
     let policy = read(&of(Profile::Windows2003));
     assert_eq!(policy.protocols, [Protocol::Tls10, Protocol::Ssl30]);
