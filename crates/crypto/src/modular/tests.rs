@@ -110,6 +110,38 @@ fn sums_differences_and_products_are_those_of_another_library() {
 }
 
 #[test]
+fn numbers_without_modulus_are_multiplied_and_added() {
+    let random = Seeded::new(45);
+    let number = BoxedUint::from_be_slice_vartime;
+    for round in 0..400_usize {
+        let (a, b) = (rows(&random, 32 * (1 + round % 5)), rows(&random, 32 * (1 + round / 5 % 5)));
+        let product = number(&a).concatenating_mul(&number(&b)).to_be_bytes();
+        let found = Number::from_bytes(&a).product(&Number::from_bytes(&b));
+        assert_eq!(*found.to_bytes(product.len()), *product, "{a:02x?} {b:02x?}");
+        // (a + 1) b = ab + b, and there is room for it.
+        let more = Number::from_bytes(&[&[0; 32], a.as_slice()].concat()).plus(&Number::one(1));
+        let sum = Number::from_bytes(&[&[0; 32], &*product].concat()).plus(&Number::from_bytes(&b));
+        let length = product.len() + 32;
+        assert_eq!(*more.product(&Number::from_bytes(&b)).to_bytes(length), *sum.to_bytes(length));
+        for start in [0, 1, 51, 52, 63, 64, 65, 250, 255, 256] {
+            let shifted = number(&a).wrapping_shr(start).to_be_bytes();
+            let lowest = shifted.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).unwrap();
+            for count in [1, 5, 52, 63] {
+                let found = Number::from_bytes(&a).bits(start, count);
+                assert_eq!(
+                    found,
+                    if start >= 8 * u32::try_from(a.len()).unwrap() {
+                        0
+                    } else {
+                        lowest & ((1 << count) - 1)
+                    }
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn numbers_of_any_length_are_reduced() {
     each_modulus(|random, n, modulus, engine| {
         for length in [1, n.len(), n.len() + 1, 2 * n.len() + 16, 3 * n.len() + 40] {
