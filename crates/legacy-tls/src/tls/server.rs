@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use crypto::dh;
 use crypto::ecdh::{self, NamedGroup};
+use crypto::ecdsa::Curve;
 use crypto::public_key::PublicKey;
 use wire::{Codec, Reader, Writer};
 
@@ -462,13 +463,21 @@ impl Choice<'_> {
                     matches!(key, PublicKey::Rsa(_))
                 }
                 KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => matches!(key, PublicKey::Dsa(_)),
-                KeyExchange::EcdheEcdsa => matches!(key, PublicKey::Ecdsa(_)),
+                // A client says which curves it has, for keys in certificates too. Spec: ECC section 5.1.
+                KeyExchange::EcdheEcdsa => {
+                    matches!(key, PublicKey::Ecdsa(key) if self.has_curve(key.curve()))
+                }
             }
         };
         let mut fitting = self.config.identities.iter().filter(fits);
         let name = self.offered.server_name.as_deref();
         let named = name.and_then(|name| fitting.clone().find(|identity| identity.serves(name)));
         named.or_else(|| fitting.next()).cloned()
+    }
+
+    /// Whether the client has this curve, by its own account.
+    fn has_curve(&self, curve: Curve) -> bool {
+        self.offered.groups.as_ref().is_none_or(|groups| groups.contains(&curve.code_point()))
     }
 
     /// The long handshake.
