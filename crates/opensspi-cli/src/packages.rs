@@ -1,45 +1,64 @@
-//! `packages`: what is registered, and what each can do.
-
-use std::path::PathBuf;
+//! `packages`: what is registered, what each can do, and what of it is on.
 
 use clap::Args;
 use opensspi::sspi_core::PackageInfo;
-use opensspi::{Config, Sspi};
+use opensspi::{Config, Effective, Protocol, SuiteInfo};
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
 use crate::print::{Channel, Printer, Style};
+use crate::settings::Settings;
 
 /// The arguments of `packages`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Every protocol and suite that a package has is listed, with whether it is on and, where it is off, the setting that turns
+it on.
+
 Examples:
   opensspi packages
-  opensspi packages --config opensspi.toml --json")]
+  opensspi packages --profile legacy
+  opensspi packages --config opensspi.toml --json
+
+Exit codes:
+  0  all went well
+  2  usage or configuration")]
 pub(crate) struct Packages {
-    /// A configuration file: the package that it chooses is marked.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 impl Packages {
     pub(crate) fn run(&self, printer: &Printer) -> Result<(), Failure> {
-        let sspi = match &self.config {
-            Some(path) => Sspi::from_file(path)?,
-            None => Sspi::builder().config(Config::default()).build()?,
-        };
+        let has_config = self.settings.config.is_some();
+        let sspi = self.settings.configuration()?.build()?;
         let chosen = &sspi.package_info().name;
         let infos = sspi.registry().enumerate_security_packages();
-        let objects: Vec<Value> = infos.iter().map(|info| object(info, info.name == *chosen)).collect();
-        printer.object(&json!({ "packages": objects }));
+        let mut objects = Vec::new();
         for info in &infos {
-            describe(printer, info, self.config.is_some() && info.name == *chosen);
+            let is_chosen = info.name == *chosen;
+            let own = effective(info, sspi.config())?;
+            describe(printer, info, has_config && is_chosen);
+            if let Some(own) = &own {
+                describe_protocols(printer, own);
+            }
+            objects.push(object(info, own.as_ref(), is_chosen));
         }
+        printer.object(&json!({ "packages": objects }));
         Ok(())
     }
 }
 
-fn object(info: &PackageInfo, is_chosen: bool) -> Value {
+/// What a package that has protocols and suites may do with this configuration.
+fn effective(info: &PackageInfo, config: &Config) -> Result<Option<Effective>, Failure> {
+    if info.name != "Schannel" {
+        return Ok(None);
+    }
+    config.schannel.effective().map(Some).map_err(|error| Failure::from(&error))
+}
+
+fn object(info: &PackageInfo, own: Option<&Effective>, is_chosen: bool) -> Value {
+    let protocols: Vec<Value> = own.iter().flat_map(|own| protocols(own)).collect();
     json!({
         "name": info.name,
         "aliases": info.aliases,
@@ -51,7 +70,48 @@ fn object(info: &PackageInfo, is_chosen: bool) -> Value {
         "max_token": info.max_token,
         "oids": info.oids.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "chosen": is_chosen,
+        "protocols": protocols,
     })
+}
+
+/// Whether a protocol is on, and what turns it on where it is not.
+fn turned_on_by(own: &Effective, protocol: Protocol) -> Option<String> {
+    (!own.protocols.contains(&protocol)).then(|| protocol.enabled_by())
+}
+
+/// The suites of a protocol: those that are on in their order, then the others, each with what turns it on.
+fn suites(own: &Effective, protocol: Protocol) -> Vec<(SuiteInfo, Option<String>)> {
+    let is_legal = |suite: &SuiteInfo| suite.is_legal_in(protocol);
+    let on: Vec<SuiteInfo> = own.suites.iter().copied().filter(is_legal).collect();
+    let off = SuiteInfo::all().filter(is_legal).filter(|suite| !on.contains(suite));
+    let off = off.map(|suite| (suite, Some(suite.enabled_by())));
+    on.iter().map(|suite| (*suite, None)).chain(off).collect()
+}
+
+fn protocols(own: &Effective) -> Vec<Value> {
+    let suite = |(suite, turned_on_by): (SuiteInfo, Option<String>), is_on: bool| {
+        json!({
+            "name": suite.name(),
+            "code": format!("{:04x}", suite.code()),
+            "on": is_on && turned_on_by.is_none(),
+            "turned_on_by": turned_on_by,
+            "weakness": suite.weakness(),
+            "certificate": suite.certificate(),
+            "forward_secrecy": suite.has_forward_secrecy(),
+        })
+    };
+    let object = |protocol: &Protocol| {
+        let turned_on_by = turned_on_by(own, *protocol);
+        let is_on = turned_on_by.is_none();
+        let suites: Vec<Value> = suites(own, *protocol).into_iter().map(|row| suite(row, is_on)).collect();
+        json!({
+            "name": protocol.name(),
+            "on": is_on,
+            "turned_on_by": turned_on_by,
+            "suites": suites,
+        })
+    };
+    Protocol::ALL.iter().map(object).collect()
 }
 
 fn describe(printer: &Printer, info: &PackageInfo, is_chosen: bool) {
@@ -72,4 +132,29 @@ fn describe(printer: &Printer, info: &PackageInfo, is_chosen: bool) {
     printer.field(Channel::Out, "RPC id", info.rpc_id);
     let oids: Vec<String> = info.oids.iter().map(ToString::to_string).collect();
     printer.field(Channel::Out, "OIDs", if oids.is_empty() { "none".to_owned() } else { oids.join(", ") });
+}
+
+fn describe_protocols(printer: &Printer, own: &Effective) {
+    let channel = Channel::Out;
+    for protocol in Protocol::ALL {
+        let (mark, why) = switch(printer, turned_on_by(own, protocol));
+        let name = printer.styled(channel, Style::Bold, format_args!("{:<7}", protocol.name()));
+        printer.line(channel, format_args!("\n  {name} {mark}{why}"));
+        for (suite, turned_on_by) in suites(own, protocol) {
+            let (mark, why) = switch(printer, turned_on_by);
+            let weak = suite
+                .weakness()
+                .map(|name| printer.styled(channel, Style::Yellow, format_args!("  [{name}]")));
+            let name = format!("{}{}", suite.name(), weak.unwrap_or_default());
+            printer.line(channel, format_args!("    {mark} {name:<56}{why}"));
+        }
+    }
+}
+
+/// `on`, or `off` and what turns it on.
+fn switch(printer: &Printer, turned_on_by: Option<String>) -> (String, String) {
+    match turned_on_by {
+        None => (printer.styled(Channel::Out, Style::Green, "on "), String::new()),
+        Some(how) => (printer.styled(Channel::Out, Style::Dim, "off"), format!("  {how}")),
+    }
 }

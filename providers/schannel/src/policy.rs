@@ -48,7 +48,7 @@ fn configuration(setting: &'static str, status: SecStatus, what: impl Into<Strin
 }
 
 impl Profile {
-    const fn protocols(self) -> &'static [Protocol] {
+    pub(crate) const fn protocols(self) -> &'static [Protocol] {
         match self {
             Self::Modern | Self::Compatible => &Protocol::MODERN,
             Self::Legacy => &[Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10],
@@ -56,7 +56,7 @@ impl Profile {
         }
     }
 
-    fn suites(self) -> Vec<Suite> {
+    pub(crate) fn suites(self) -> Vec<Suite> {
         let ours = |more: fn(&legacy_tls::SuiteRow) -> bool| {
             let legacy = legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row());
             let beside = legacy.map(Suite::of_row).filter(move |suite| suite.legacy().is_some_and(more));
@@ -100,7 +100,7 @@ const fn is_dss(row: &legacy_tls::SuiteRow) -> bool {
 }
 
 /// The class that a suite of the engine belongs to; AES and 3DES are in none.
-fn weakness(row: &legacy_tls::SuiteRow) -> Option<WeakSuites> {
+pub(crate) fn weakness(row: &legacy_tls::SuiteRow) -> Option<WeakSuites> {
     use legacy_tls::record::Bulk;
     match row.bulk {
         _ if row.key_exchange.is_export() => Some(WeakSuites::Export),

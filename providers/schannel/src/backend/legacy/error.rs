@@ -66,7 +66,7 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
     let decode = |what: String| Error::Decode { what };
     let certificate = |kind| {
         let whose = if is_client { "the server's certificate" } else { "the client's certificate" };
-        Error::Certificate(CertificateProblem { kind, whose, detail: String::new() })
+        Error::Certificate(CertificateProblem { kind, whose, detail: String::new(), remedies: Vec::new() })
     };
     match how {
         M::UnexpectedMessage { received, expected } => {

@@ -164,6 +164,6 @@ impl Situation<'_> {
             CertificateError::BadEncoding => (CertificateKind::BadEncoding, String::new()),
             other => (CertificateKind::Other, harmless(&other.to_string())),
         };
-        Error::Certificate(CertificateProblem { kind, whose: self.whose(), detail })
+        Error::Certificate(CertificateProblem { kind, whose: self.whose(), detail, remedies: Vec::new() })
     }
 }
