@@ -170,7 +170,8 @@ fn describe(printer: &Printer, config: &Config, resolved: &Resolved) {
         let label = if index == 0 { "suites" } else { "" };
         let weak = suite.weakness().map(|weak| format!("[{weak}]")).unwrap_or_default();
         let weak = printer.styled(Channel::Out, Style::Yellow, weak);
-        field(label, format!("{:<46} {:<24} {weak}", suite.name(), versions(resolved, *suite).join(" ")));
+        let line = format!("{:<46} {:<24} {weak}", suite.name(), versions(resolved, *suite).join(" "));
+        field(label, line.trim_end().to_owned());
     }
     let allowed: Vec<&str> = effective.allowed.iter().map(|weakness| weakness.name()).collect();
     field("weak certs", list(&allowed, "none are accepted"));

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use opensspi::sspi_core::PackageInfo;
-use opensspi::{Config, Effective, Protocol, SuiteInfo};
+use opensspi::{Config, Effective, Protocol, SchannelConfig, SuiteInfo};
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
@@ -37,7 +37,7 @@ impl Packages {
         let mut objects = Vec::new();
         for info in &infos {
             let is_chosen = info.name == *chosen;
-            let own = effective(info, sspi.config())?;
+            let own = own(info, sspi.config())?;
             describe(printer, info, has_config && is_chosen);
             if let Some(own) = &own {
                 describe_protocols(printer, own);
@@ -50,14 +50,15 @@ impl Packages {
 }
 
 /// What a package that has protocols and suites may do with this configuration.
-fn effective(info: &PackageInfo, config: &Config) -> Result<Option<Effective>, Failure> {
+fn own<'a>(info: &PackageInfo, config: &'a Config) -> Result<Option<Own<'a>>, Failure> {
     if info.name != "Schannel" {
         return Ok(None);
     }
-    config.schannel.effective().map(Some).map_err(|error| Failure::from(&error))
+    let effective = config.schannel.effective().map_err(|error| Failure::from(&error))?;
+    Ok(Some(Own { config: &config.schannel, effective }))
 }
 
-fn object(info: &PackageInfo, own: Option<&Effective>, is_chosen: bool) -> Value {
+fn object(info: &PackageInfo, own: Option<&Own<'_>>, is_chosen: bool) -> Value {
     let protocols: Vec<Value> = own.iter().flat_map(|own| protocols(own)).collect();
     json!({
         "name": info.name,
@@ -74,21 +75,46 @@ fn object(info: &PackageInfo, own: Option<&Effective>, is_chosen: bool) -> Value
     })
 }
 
-/// Whether a protocol is on, and what turns it on where it is not.
-fn turned_on_by(own: &Effective, protocol: Protocol) -> Option<String> {
-    (!own.protocols.contains(&protocol)).then(|| protocol.enabled_by())
+/// A package's protocols and suites: what is on, and what would be.
+struct Own<'a> {
+    config: &'a SchannelConfig,
+    effective: Effective,
 }
 
-/// The suites of a protocol: those that are on in their order, then the others, each with what turns it on.
-fn suites(own: &Effective, protocol: Protocol) -> Vec<(SuiteInfo, Option<String>)> {
-    let is_legal = |suite: &SuiteInfo| suite.is_legal_in(protocol);
-    let on: Vec<SuiteInfo> = own.suites.iter().copied().filter(is_legal).collect();
-    let off = SuiteInfo::all().filter(is_legal).filter(|suite| !on.contains(suite));
-    let off = off.map(|suite| (suite, Some(suite.enabled_by())));
-    on.iter().map(|suite| (*suite, None)).chain(off).collect()
+/// What turns a protocol or a suite on that is off.
+type TurnedOnBy = Option<String>;
+
+impl Own<'_> {
+    fn turned_on_by(&self, protocol: Protocol) -> TurnedOnBy {
+        (!self.effective.protocols.contains(&protocol)).then(|| protocol.enabled_by())
+    }
+
+    /// The suites of a protocol: those that are on in their order, or that come with the protocol; then the others.
+    fn suites(&self, protocol: Protocol) -> Vec<(SuiteInfo, TurnedOnBy)> {
+        let is_on = self.effective.protocols.contains(&protocol);
+        let come =
+            if is_on { self.effective.suites_of(protocol) } else { self.suites_that_come_with(protocol) };
+        let off = SuiteInfo::all().filter(|suite| suite.is_legal_in(protocol) && !come.contains(suite));
+        // Where suites are named, nothing else turns one on.
+        let names_suites = !self.config.suites.is_empty();
+        let enabled_by = |suite: SuiteInfo| match names_suites {
+            true => format!("suites = [{:?}]", suite.name()),
+            false => suite.enabled_by(),
+        };
+        let off = off.map(|suite| (suite, Some(enabled_by(suite))));
+        let with_it = || (!is_on).then(|| "comes with the protocol".to_owned());
+        come.iter().map(|suite| (*suite, with_it())).chain(off).collect()
+    }
+
+    /// The suites that a protocol has once it is named beside those that are on.
+    fn suites_that_come_with(&self, protocol: Protocol) -> Vec<SuiteInfo> {
+        let protocols = self.effective.protocols.iter().copied().chain([protocol]).collect();
+        let config = SchannelConfig { protocols, ..self.config.clone() };
+        config.effective().map(|effective| effective.suites_of(protocol)).unwrap_or_default()
+    }
 }
 
-fn protocols(own: &Effective) -> Vec<Value> {
+fn protocols(own: &Own<'_>) -> Vec<Value> {
     let suite = |(suite, turned_on_by): (SuiteInfo, Option<String>), is_on: bool| {
         json!({
             "name": suite.name(),
@@ -101,9 +127,9 @@ fn protocols(own: &Effective) -> Vec<Value> {
         })
     };
     let object = |protocol: &Protocol| {
-        let turned_on_by = turned_on_by(own, *protocol);
+        let turned_on_by = own.turned_on_by(*protocol);
         let is_on = turned_on_by.is_none();
-        let suites: Vec<Value> = suites(own, *protocol).into_iter().map(|row| suite(row, is_on)).collect();
+        let suites: Vec<Value> = own.suites(*protocol).into_iter().map(|row| suite(row, is_on)).collect();
         json!({
             "name": protocol.name(),
             "on": is_on,
@@ -134,19 +160,18 @@ fn describe(printer: &Printer, info: &PackageInfo, is_chosen: bool) {
     printer.field(Channel::Out, "OIDs", if oids.is_empty() { "none".to_owned() } else { oids.join(", ") });
 }
 
-fn describe_protocols(printer: &Printer, own: &Effective) {
+fn describe_protocols(printer: &Printer, own: &Own<'_>) {
     let channel = Channel::Out;
     for protocol in Protocol::ALL {
-        let (mark, why) = switch(printer, turned_on_by(own, protocol));
+        let (mark, why) = switch(printer, own.turned_on_by(protocol));
         let name = printer.styled(channel, Style::Bold, format_args!("{:<7}", protocol.name()));
-        printer.line(channel, format_args!("\n  {name} {mark}{why}"));
-        for (suite, turned_on_by) in suites(own, protocol) {
+        printer.line(channel, format!("\n  {name} {mark}{why}").trim_end());
+        for (suite, turned_on_by) in own.suites(protocol) {
             let (mark, why) = switch(printer, turned_on_by);
-            let weak = suite
-                .weakness()
-                .map(|name| printer.styled(channel, Style::Yellow, format_args!("  [{name}]")));
-            let name = format!("{}{}", suite.name(), weak.unwrap_or_default());
-            printer.line(channel, format_args!("    {mark} {name:<56}{why}"));
+            let weak = suite.weakness().map(|name| format!("[{name}]")).unwrap_or_default();
+            let weak = printer.styled(channel, Style::Yellow, format_args!("{weak:<8}"));
+            let line = format!("    {mark} {:<46} {weak}{why}", suite.name());
+            printer.line(channel, line.trim_end());
         }
     }
 }

@@ -118,10 +118,7 @@ impl Sspi {
         let mut problems = self.unreadable();
         for role in [CredentialUse::Outbound, CredentialUse::Inbound] {
             let error = match self.acquire(role) {
-                Ok(credential) => match self.expired(credential.certificate().ok()) {
-                    Some(error) => error,
-                    None => continue,
-                },
+                Ok(_) => continue,
                 Err(Error::Security(error)) => error,
                 Err(_) => continue,
             };
@@ -132,6 +129,7 @@ impl Sspi {
                 problems.push(error);
             }
         }
+        problems.extend(self.expired());
         problems
     }
 
@@ -155,27 +153,31 @@ impl Sspi {
         Vec::new()
     }
 
-    /// The error of a certificate of ours that no peer would accept today.
+    /// An error for each certificate of ours that no peer would accept today.
     #[cfg(feature = "schannel")]
-    fn expired(&self, certificate: Option<Vec<u8>>) -> Option<sspi_core::Error> {
-        let summary = crate::providers::CertificateSummary::from_der(&certificate?).ok()?;
+    fn expired(&self) -> Vec<sspi_core::Error> {
         let now = self.clock().now();
-        let what = if now > summary.not_after {
-            "has expired"
-        } else if now < summary.not_before {
-            "is not valid yet"
-        } else {
-            return None;
+        let error = |own: &crate::resolved::OwnCertificate| {
+            let leaf = own.leaf()?;
+            let what = if now > leaf.not_after {
+                "has expired"
+            } else if now < leaf.not_before {
+                "is not valid yet"
+            } else {
+                return None;
+            };
+            let subject = crate::harmless::harmless_message(&leaf.subject);
+            let message = format!("our own certificate {what}: {subject} ({})", own.reference);
+            let status = SecStatus::SEC_E_CERT_EXPIRED;
+            let error = sspi_core::Error::new(status, Fault::Refused, message);
+            Some(error.with_setting("certificates.chain"))
         };
-        let subject = crate::harmless::harmless_message(&summary.subject);
-        let message = format!("our own certificate {what}: {subject}");
-        let status = SecStatus::SEC_E_CERT_EXPIRED;
-        Some(sspi_core::Error::new(status, Fault::Refused, message).with_setting("certificates.chain"))
+        self.own_certificates().iter().filter_map(error).collect()
     }
 
     #[cfg(not(feature = "schannel"))]
-    fn expired(&self, _certificate: Option<Vec<u8>>) -> Option<sspi_core::Error> {
+    fn expired(&self) -> Vec<sspi_core::Error> {
         let _unused = Fault::Refused;
-        None
+        Vec::new()
     }
 }

@@ -55,21 +55,22 @@ impl Sspi {
     pub fn resolve(&self) -> Result<Resolved, Error> {
         let config = &self.config().schannel;
         let effective = config.effective()?;
-        let certificates: Vec<_> = config
-            .certificates
-            .iter()
-            .filter_map(|own| {
-                let file = self.shared().materials.read(&own.chain).ok()?;
-                let chain = read_certificates(&file).ok()?;
-                OwnCertificate::read(&own.chain, &chain)
-            })
-            .collect();
+        let certificates = self.own_certificates();
         let now = self.clock().now();
         let mut warnings = of_policy(config, &effective);
         warnings.extend(of_trust(config));
         warnings.extend(of_certificates(&certificates, now));
         warnings.extend(of_keys(&effective, &certificates));
         Ok(Resolved { effective, certificates, warnings })
+    }
+
+    /// Our certificates that the configuration names, as far as they can be read.
+    pub(crate) fn own_certificates(&self) -> Vec<OwnCertificate> {
+        let read = |reference: &str| {
+            let file = self.shared().materials.read(reference).ok()?;
+            OwnCertificate::read(reference, &read_certificates(&file).ok()?)
+        };
+        self.config().schannel.certificates.iter().filter_map(|own| read(&own.chain)).collect()
     }
 }
 
@@ -199,18 +200,13 @@ fn of_certificates(certificates: &[OwnCertificate], now: SystemTime) -> Vec<Warn
     for own in certificates {
         let Some(leaf) = own.leaf() else { continue };
         let subject = harmless_message(&leaf.subject);
-        match leaf.not_after.duration_since(now) {
-            Ok(left) if left < SOON => {
-                let days = left.as_secs() / DAY;
-                out.push(warning(
-                    "certificates.chain",
-                    format!("our certificate {subject} expires in {days} days"),
-                ));
-            }
-            Ok(_) => {}
-            Err(_) => {
-                out.push(warning("certificates.chain", format!("our certificate {subject} has expired")))
-            }
+        // One that has expired is no warning: it is a problem.
+        if let Ok(left) = leaf.not_after.duration_since(now)
+            && left < SOON
+        {
+            let days = left.as_secs() / DAY;
+            let message = format!("our certificate {subject} expires in {days} days");
+            out.push(warning("certificates.chain", message));
         }
         if !own.weaknesses.is_empty() {
             out.push(warning(
