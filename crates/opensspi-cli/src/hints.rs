@@ -32,7 +32,7 @@ fn hint(error: &sspi_core::Error, config: &SchannelConfig) -> Option<String> {
     let told = error.fault() == Fault::PeerReported;
     Some(match error.setting() {
         Some("fallback") => format!(
-            "--fallback lets us come back with the older protocols alone; or offer less from the beginning: {}",
+            "--fallback lets us come back with the older protocols alone, as --protocols does; {}",
             protocols(config)
         ),
         Some("protocols") => format!("what is spoken: {}", protocols(config)),
@@ -42,7 +42,6 @@ fn hint(error: &sspi_core::Error, config: &SchannelConfig) -> Option<String> {
         Some("crls" | "revocation") => {
             "--crl FILE and --revocation say how revocation is looked at".to_owned()
         }
-        Some("dh-minimum-bits") => "--profile legacy accepts groups from 1024 bits on".to_owned(),
         _ if told && error.status() == SecStatus::SEC_E_UNSUPPORTED_FUNCTION => {
             format!("it wants another protocol: {}", protocols(config))
         }
@@ -82,27 +81,31 @@ fn option(remedy: &Remedy, config: &SchannelConfig) -> String {
     }
 }
 
-/// The options for protocols that are not on.
+/// The options that enable other protocols than those that are on.
 fn protocols(config: &SchannelConfig) -> String {
     let on = config.effective().map(|effective| effective.protocols).unwrap_or_default();
-    let names = |protocols: Vec<&Protocol>| protocols.iter().map(|p| p.name()).collect::<Vec<_>>().join(",");
-    let off: Vec<&Protocol> = Protocol::ALL.iter().filter(|protocol| !on.contains(protocol)).collect();
-    let spoken = format!("--protocols (on: {}", names(on.iter().collect()));
+    let names = |protocols: &[Protocol]| protocols.iter().map(|p| p.name()).collect::<Vec<_>>().join(",");
+    let off: Vec<Protocol> = Protocol::ALL.into_iter().filter(|protocol| !on.contains(protocol)).collect();
     if off.is_empty() {
-        return format!("{spoken})");
+        return format!("on are {}, all that there are", names(&on));
     }
-    format!("{spoken}; off: {}){}", names(off), profiles(config))
+    let profiles = profiles(config, |profile| {
+        let other = SchannelConfig { profile, ..SchannelConfig::default() };
+        other.effective().is_ok_and(|other| other.protocols.iter().any(|protocol| off.contains(protocol)))
+    });
+    format!("on are {}; --protocols takes {}, too{profiles}", names(&on), names(&off))
 }
 
-/// The options that offer more.
+/// The options that offer more suites.
 fn more(config: &SchannelConfig) -> String {
-    format!("--suites, --allow{}", profiles(config))
+    format!("--suites and --allow name some{}", profiles(config, |_| true))
 }
 
 /// The profiles that reach further back than the one that is chosen.
-fn profiles(config: &SchannelConfig) -> String {
+fn profiles(config: &SchannelConfig, is_of_use: impl Fn(Profile) -> bool) -> String {
     let further = Profile::ALL.into_iter().skip_while(|profile| *profile != config.profile).skip(1);
-    further.map(|profile| format!(", --profile {}", profile.name())).collect()
+    let names: Vec<&str> = further.filter(|profile| is_of_use(*profile)).map(Profile::name).collect();
+    if names.is_empty() { String::new() } else { format!("; or --profile {}", names.join(" or ")) }
 }
 
 #[cfg(test)]
@@ -137,7 +140,9 @@ mod tests {
         let error = sspi_core::Error::new(SecStatus::SEC_E_UNSUPPORTED_FUNCTION, Fault::PeerReported, "no");
         let message = failure(error);
         assert!(
-            message.contains("(on: tls1.3,tls1.2; off: tls1.1,tls1.0,ssl3), --profile compatible"),
+            message.contains(
+                "on are tls1.3,tls1.2; --protocols takes tls1.1,tls1.0,ssl3, too; or --profile legacy"
+            ),
             "{message}"
         );
     }

@@ -247,19 +247,18 @@ impl Serve {
         let trust: String = pins.iter().map(|pin| format!(" --pin sha256:{pin}")).collect();
         let policy = self.settings.policy_options();
         let mut commands = vec![format!("opensspi connect {host}:{port}{policy}{trust}")];
-        commands.push(format!("openssl s_client -connect {host}:{port}"));
         let enabled = sspi.config().schannel.enabled().unwrap_or_default();
-        for (protocol, flag) in
-            [(Protocol::Tls11, "-tls1_1"), (Protocol::Tls10, "-tls1"), (Protocol::Ssl30, "-ssl3")]
-        {
-            if enabled.iter().any(|(own, _)| *own == protocol) {
-                commands
-                    .push(format!("openssl s_client {flag} -cipher ALL:@SECLEVEL=0 -connect {host}:{port}"));
+        let is_on = |protocol| enabled.iter().any(|(own, _)| *own == protocol);
+        if is_on(Protocol::Tls13) || is_on(Protocol::Tls12) {
+            commands.push(format!("openssl s_client -connect {host}:{port}"));
+            if self.http {
+                let insecure = if pins.is_empty() { "" } else { " --insecure" };
+                commands.push(format!("curl{insecure} https://{host}:{port}/"));
             }
         }
-        if self.http {
-            let insecure = if pins.is_empty() { "" } else { " --insecure" };
-            commands.push(format!("curl{insecure} https://{host}:{port}/"));
+        let old = [(Protocol::Tls11, "-tls1_1"), (Protocol::Tls10, "-tls1"), (Protocol::Ssl30, "-ssl3")];
+        for (_, flag) in old.into_iter().filter(|(protocol, _)| is_on(*protocol)) {
+            commands.push(format!("openssl s_client {flag} -cipher ALL:@SECLEVEL=0 -connect {host}:{port}"));
         }
         commands
     }

@@ -43,6 +43,9 @@ pub(crate) struct Settings {
     /// or off [default: on].
     #[arg(long, value_name = "ON|OFF")]
     pub(crate) record_splitting: Option<String>,
+    /// The smallest Diffie-Hellman group that is accepted, in bits [default: that of the profile, 2048 or 1024].
+    #[arg(long, value_name = "BITS")]
+    pub(crate) dh_minimum_bits: Option<u32>,
     /// One RSA key may serve export suites and protocols newer than TLS 1.0: whoever breaks the one can break the other.
     #[arg(long)]
     pub(crate) i_accept_drown: bool,
@@ -135,6 +138,7 @@ impl Settings {
             schannel.allow = Some(entries);
         }
         schannel.fallback |= self.fallback;
+        schannel.dh_minimum_bits = self.dh_minimum_bits.or(schannel.dh_minimum_bits);
         schannel.i_accept_drown |= self.i_accept_drown;
         match self.record_splitting.as_deref() {
             None => {}

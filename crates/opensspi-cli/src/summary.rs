@@ -75,8 +75,8 @@ impl Summary {
     /// What is weak about the connection, a line each.
     pub(crate) fn print_weaknesses(&self, printer: &Printer, channel: Channel) {
         for ConnectionWeakness { name, description } in &self.weaknesses {
-            let name = printer.styled(channel, Style::Yellow, format_args!("{name}:"));
-            printer.field(channel, "weak", format_args!("{name} {description}"));
+            let name = printer.styled(channel, Style::Yellow, format_args!("[{name}]"));
+            printer.field(channel, "weak", format_args!("{description} {name}"));
         }
     }
 

@@ -369,13 +369,14 @@ impl From<Error> for sspi_core::Error {
         if error.alert().is_some() {
             out = out.with_alert(alert);
         }
-        if let Error::Certificate(problem) = error {
-            out = problem
-                .remedies
-                .into_iter()
-                .fold(out, |out, (setting, value)| out.with_remedy(setting, value));
+        match error {
+            Error::Certificate(problem) => {
+                let add = |out: Self, (setting, value)| out.with_remedy(setting, value);
+                problem.remedies.into_iter().fold(out, add)
+            }
+            Error::SmallGroup { bits, .. } => out.with_remedy("dh-minimum-bits", bits.to_string()),
+            _ => out,
         }
-        out
     }
 }
 

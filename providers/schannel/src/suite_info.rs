@@ -85,6 +85,28 @@ impl SuiteInfo {
     }
 }
 
+/// What would enable one of the suites that a peer offers, as the end of a sentence that says that none is in common. Only
+/// what the protocols that are on have is looked at, and what is not `on` itself.
+pub(crate) fn suites_to_enable(
+    offered: &[u16],
+    protocols: &[Protocol],
+    on: impl Fn(&Suite) -> bool,
+) -> String {
+    let usable = |suite: &Suite| !on(suite) && protocols.iter().any(|protocol| suite.is_legal_in(*protocol));
+    let mut found = offered.iter().filter_map(|code| Suite::by_code(*code)).filter(usable).map(SuiteInfo);
+    found
+        .next()
+        .map_or_else(String::new, |suite| format!("; {} would enable {}", suite.enabled_by(), suite.name()))
+}
+
+/// What would enable one of the protocols that a peer offers, as the end of a sentence that says that none is in common.
+pub(crate) fn protocols_to_enable(offered: impl Fn(Protocol) -> bool, on: &[Protocol]) -> String {
+    let found = Protocol::ALL.into_iter().find(|protocol| offered(*protocol) && !on.contains(protocol));
+    found.map_or_else(String::new, |protocol| {
+        format!("; {} would enable {}", protocol.enabled_by(), protocol.name())
+    })
+}
+
 impl fmt::Debug for SuiteInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -6,6 +6,7 @@ use legacy_tls::KeyExchangeStrength;
 use sspi_core::ConnectionWeakness;
 
 use crate::backend::{Session, SessionSecrets};
+use crate::certificate::summary::CertificateSummary;
 use crate::certificate::validity;
 use crate::certificate::verifier::{Weakness, weaknesses_of};
 use crate::suite_info::SuiteInfo;
@@ -102,6 +103,12 @@ fn of_certificates(session: &Session, at: SystemTime) -> Vec<ConnectionWeakness>
                 found.push((weakness, whose));
             }
         }
+    }
+    let has_no_names =
+        |summary: CertificateSummary| summary.dns_names.is_empty() && summary.ip_addresses.is_empty();
+    let leaf = chain.first().and_then(|leaf| CertificateSummary::from_der(leaf).ok());
+    if session.is_client && leaf.is_some_and(has_no_names) {
+        found.push((Weakness::CommonName, whose));
     }
     let sentence = |(weakness, whose): (Weakness, &str)| {
         weak(weakness.name(), format!("{whose} {}", weakness.sentence()))
