@@ -98,7 +98,7 @@ fn protocols(config: &SchannelConfig) -> String {
 
 /// The options that offer more suites.
 fn more(config: &SchannelConfig) -> String {
-    format!("--suites and --allow name some{}", profiles(config, |_| true))
+    format!("--protocols, --suites and --allow name more{}", profiles(config, |_| true))
 }
 
 /// The profiles that reach further back than the one that is chosen.

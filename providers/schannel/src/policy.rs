@@ -173,11 +173,10 @@ impl Policy {
         let mut suites = Vec::with_capacity(config.suites.len());
         for name in &config.suites {
             let suite = Suite::by_name(name).ok_or_else(|| {
-                let known: Vec<&str> = Suite::all().map(|suite| suite.name()).collect();
                 configuration(
                     "suites",
                     SecStatus::SEC_E_ALGORITHM_MISMATCH,
-                    format!("there is no cipher suite {name:?} here; known: {}", known.join(", ")),
+                    format!("there is no cipher suite {name:?} here; the most alike are {}", alike(name)),
                 )
             })?;
             if !protocols.iter().any(|protocol| suite.is_legal_in(*protocol)) {
@@ -285,6 +284,20 @@ impl SchannelConfig {
         };
         Ok(policy.protocols.iter().map(|protocol| (*protocol, suites(*protocol))).collect())
     }
+}
+
+/// The three suites whose names begin and end most like this one.
+fn alike(name: &str) -> String {
+    let name = name.to_ascii_uppercase();
+    let shared = |suite: &str| {
+        let ahead = suite.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        let behind = suite.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
+        ahead + behind
+    };
+    let mut known: Vec<&str> = Suite::all().map(|suite| suite.name()).collect();
+    known.sort_by_key(|suite| std::cmp::Reverse(shared(suite)));
+    known.truncate(3);
+    known.join(", ")
 }
 
 /// What a configuration allows, or else its profile.

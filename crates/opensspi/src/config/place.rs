@@ -24,7 +24,10 @@ fn find(table: &DeTable<'_>, path: &[&str], message: &str) -> Option<(usize, boo
     match value.get_ref() {
         DeValue::Table(table) => find(table, rest, message),
         DeValue::Array(array) if rest.is_empty() => {
-            let named = array.iter().find(|item| is_named(item.get_ref()));
+            // Other entries may be named, too, as what was meant: what is wrong stands in quotes.
+            let quoted = |value: &DeValue<'_>| matches!(value, DeValue::String(text) if message.contains(&format!("{text:?}")));
+            let named = array.iter().find(|item| quoted(item.get_ref()));
+            let named = named.or_else(|| array.iter().find(|item| is_named(item.get_ref())));
             Some(named.map_or((value.span().start, false), |item| (item.span().start, true)))
         }
         DeValue::Array(array) => {
@@ -57,7 +60,7 @@ chain = \"two.pem\"
     #[test]
     fn the_entry_that_is_meant_is_found() {
         let place = |setting, message| place_of(TEXT, "schannel", setting, message);
-        assert_eq!(place("suites", "there is no \"B\" here"), Some((3, 16)));
+        assert_eq!(place("suites", "there is no \"B\" here, there is A"), Some((3, 16)));
         assert_eq!(place("suites", "nothing"), Some((3, 10)));
         assert_eq!(place("dh-minimum-bits", "7 bits"), Some((4, 19)));
         assert_eq!(place("certificates.chain", "cannot read two.pem"), Some((8, 9)));
