@@ -15,8 +15,9 @@ use crate::print::{Channel, Printer, Style};
 /// The arguments of `bench`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Both sides run in turns in this process, with the same certificate, suite and roots; a ratio is the median of the rounds'
-ratios, and above 1 OpenSSPI is the better one. Close other programs first: they disturb the figures.
+Both sides run in turns in this process, with the same certificate, suite and roots; a ratio is the
+median of the rounds' ratios, and above 1 OpenSSPI is the better one. Close other programs first:
+they disturb the figures.
 
 Exit codes:
   0  every ratio is what the project promises

@@ -16,8 +16,9 @@ use crate::print::{Channel, Printer, Style, hex};
 /// The arguments of `check-config`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What the configuration comes to is printed, too: protocols and suites in their order, what is accepted, whom it trusts, our
-certificates, and warnings about what works and should be thought about twice. Warnings change no exit code.
+What the configuration comes to is printed, too: protocols and suites in their order, what is
+accepted, whom it trusts, our certificates, and warnings about what works and should be thought
+about twice. Warnings change no exit code.
 
 Examples:
   opensspi check-config opensspi.toml

@@ -71,12 +71,13 @@ const EXAMPLES: &str = r#"Examples:
   opensspi connect localhost:4433 --pin sha256:3f0a…      trust one certificate and no other
   opensspi connect plc.example:443 --profile legacy       down to TLS 1.0, with 3DES
   opensspi connect old.example:443 --protocols ssl3 --allow rc4,sha1-signature,rsa-1024
-  opensspi connect mail.example.org smtp                  STARTTLS, since that is how the service does it
+  opensspi connect mail.example.org smtp                  STARTTLS, as the service has it
   opensspi connect db.example.org --starttls postgres --no-interactive
   opensspi connect example.org --reconnect 2 --no-interactive --protocols tls1.3
 
-stdout has what the server sends, and nothing else; the summary goes to stderr, and says what is weak about the connection.
-There is no way to accept any certificate: one that is refused is shown with the --pin that accepts it and no other."#;
+stdout has what the server sends, and nothing else; the summary goes to stderr, and says what is
+weak about the connection. There is no way to accept any certificate: one that is refused is shown
+with the --pin that accepts it and no other."#;
 
 impl Connect {
     pub(crate) fn run(&self, printer: &Printer, log: Option<LevelFilter>) -> Result<(), Failure> {

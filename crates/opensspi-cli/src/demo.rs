@@ -39,15 +39,17 @@ pub(crate) struct Demo {
 }
 
 const EXAMPLES: &str = "\
-Without a configuration nothing needs to be set up: the server's certificate is made in memory, and the client pins it.
+Without a configuration nothing needs to be set up: the server's certificate is made in memory, and
+the client pins it.
 
-A configuration's certificates are the server's, its roots and pins the client's. Where the server asks for certificates the
-demo makes one for the client, and connects without it, too. What of a configuration cannot be used is said.
+A configuration's certificates are the server's, its roots and pins the client's. Where the server
+asks for certificates the demo makes one for the client, and connects without it, too. What of a
+configuration cannot be used is said.
 
 Examples:
   opensspi demo
   opensspi demo --bytes 268435456
-  opensspi demo --profile windows-2003                  every suite of Windows Server 2003, one after the other
+  opensspi demo --profile windows-2003                  every suite of Windows Server 2003
   opensspi demo --protocols tls1.3 --suites TLS_CHACHA20_POLY1305_SHA256
   opensspi demo --cert server.pem --key server.key --ca company-ca.pem --client-auth required
   opensspi demo --config opensspi.toml --json

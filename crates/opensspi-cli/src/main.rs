@@ -78,7 +78,7 @@ Exit codes:
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all went well
-  1  refused by policy, ours or the peer's: a certificate that is not trusted, expired, revoked or for another name
+  1  refused by policy, ours or the peer's: a certificate that is untrusted, expired, revoked, ...
   2  usage or configuration: nothing was connected
   3  network: no connection, no answer in time, a connection that was cut off
   4  the peer does not speak the protocol, or none in common with us";

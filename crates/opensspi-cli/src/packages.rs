@@ -12,8 +12,8 @@ use crate::settings::Settings;
 /// The arguments of `packages`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every protocol and suite that a package has is listed, with whether it is on and, where it is off, the setting that turns
-it on.
+Every protocol and suite that a package has is listed, with whether it is on and, where it is off,
+the setting that turns it on.
 
 Examples:
   opensspi packages

@@ -56,14 +56,15 @@ pub(crate) struct Serve {
 }
 
 const EXAMPLES: &str = "\
-Without --cert the certificate is made on the spot, kept in memory, and its SHA-256 printed, so that clients can pin it.
+Without --cert the certificate is made on the spot, kept in memory, and its SHA-256 printed, so that
+clients can pin it. Where suites need an RSA key there is one with such a key, too.
 
 Examples:
   opensspi serve                                        an echo on 127.0.0.1:4433
   opensspi serve --http --port 0                        a page, on a free port
   opensspi serve --cert server.pem --key env:SERVER_KEY --bind 0.0.0.0
-  opensspi serve --http --profile windows-2003          a museum: TLS 1.0 and SSL 3.0, with an RSA key made on the spot
-  opensspi serve --http --protocols ssl3 --allow export --record-splitting off     what a conformance tool may ask for
+  opensspi serve --http --profile windows-2003          a museum: TLS 1.0 and SSL 3.0
+  opensspi serve --http --protocols ssl3 --allow export --record-splitting off
   opensspi serve --client-auth required --client-ca clients.pem
   opensspi serve --forward 127.0.0.1:5432               TLS in front of a service that has none
 

@@ -154,3 +154,47 @@ fn of_extensions(session: &Session) -> Vec<ConnectionWeakness> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::rustls::secret::SmallSecret;
+    use crate::cipher_suites::Suite;
+
+    /// A session of TLS 1.2 by rustls.
+    fn names(extended_master_secret: bool, version: u16, resumed: bool) -> Vec<ConnectionWeakness> {
+        let session = Session {
+            is_client: true,
+            version,
+            suite: Suite::by_code(0xc02f).unwrap(),
+            strength: None,
+            alpn: None,
+            peer_chain: None,
+            local: None,
+            resumed,
+            session_id: Vec::new(),
+            server_name: None,
+            secrets: SessionSecrets::Tls12 {
+                master: SmallSecret::new(&[0; 48]),
+                client_random: [0; 32],
+                server_random: [0; 32],
+                unique: None,
+                extended_master_secret,
+            },
+        };
+        of(&session, SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_master_secret_that_is_not_bound_is_named_and_a_resumption_with_it_more_so() {
+        let unbound = names(false, TLS12, false);
+        assert_eq!(unbound[0].name, "no-extended-master-secret");
+        assert!(!unbound[0].description.contains("this one was resumed"));
+        assert!(names(false, TLS12, true)[0].description.contains("this one was resumed"));
+        assert!(names(true, TLS12, true).is_empty());
+        assert!(
+            !names(false, SSL30, true).contains(&unbound[0]),
+            "SSL 3.0 cannot have it, and is named itself"
+        );
+    }
+}
