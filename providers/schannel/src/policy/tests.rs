@@ -166,11 +166,9 @@ fn what_cannot_be_is_said_with_what_could() {
         "TLS_RSA_EXPORT_WITH_RC4_40_MD5 can be used with tls1.0, ssl3, and enabled is only tls1.2, tls1.1"
     );
     let error = with("TLS_RSA_WITH_IDEA_CBC_SHA", &[]);
-    assert!(
-        error
-            .message()
-            .starts_with("there is no cipher suite \"TLS_RSA_WITH_IDEA_CBC_SHA\" here; known: TLS_AES")
-    );
+    assert!(error.message().starts_with(
+        "there is no cipher suite \"TLS_RSA_WITH_IDEA_CBC_SHA\" here; the most alike are TLS_RSA_WITH_"
+    ));
     for bits in [0, 511, 4097] {
         let config = SchannelConfig { dh_minimum_bits: Some(bits), ..Default::default() };
         let error = Policy::read(&config).unwrap_err();
