@@ -205,9 +205,10 @@ fn describe_trust(printer: &Printer, config: &Config) {
     } else {
         field("trust", format!("{} pinned certificates, and nothing else", schannel.pins.len()));
     }
-    let clients = match (client_auth(config), schannel.client_roots.is_empty()) {
-        ("none", _) => "not asked for certificates".to_owned(),
-        (mode, _) => format!("certificates {mode}, of {}", list(&schannel.client_roots, "pinned ones only")),
+    let none = if schannel.pins.is_empty() { "nobody" } else { "those that are pinned" };
+    let clients = match client_auth(config) {
+        "none" => "not asked for certificates".to_owned(),
+        mode => format!("certificates {mode}, of {}", list(&schannel.client_roots, none)),
     };
     field("clients", clients);
 }

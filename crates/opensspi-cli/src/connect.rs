@@ -62,7 +62,7 @@ pub(crate) struct Connect {
     #[arg(long, short, value_name = "TEXT", conflicts_with = "no_interactive")]
     command: Option<String>,
     #[command(flatten)]
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 const EXAMPLES: &str = r#"Examples:

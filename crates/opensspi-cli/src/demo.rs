@@ -22,7 +22,7 @@ use crate::settings::{Settings, absolute, client_auth};
 #[command(after_help = format!("{EXAMPLES}\n\n{}", crate::EXIT_CODES))]
 pub(crate) struct Demo {
     #[command(flatten)]
-    settings: Settings,
+    pub(crate) settings: Settings,
     /// Whose certificates the client trusts (PEM), in place of the configured roots and pins; several may be given.
     #[arg(long, value_name = "FILE")]
     ca: Vec<String>,

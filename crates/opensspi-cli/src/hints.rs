@@ -55,15 +55,9 @@ fn hint(error: &sspi_core::Error, config: &SchannelConfig) -> Option<String> {
     })
 }
 
-/// What peers say that find nothing among what is offered: handshake_failure and its like, insufficient_security, or no
-/// word at all.
+/// What peers say that find nothing among what is offered: handshake_failure and its like, or no word at all.
 fn may_want_more(status: SecStatus) -> bool {
-    [
-        SecStatus::SEC_E_ILLEGAL_MESSAGE,
-        SecStatus::SEC_E_ALGORITHM_MISMATCH,
-        SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED,
-    ]
-    .contains(&status)
+    [SecStatus::SEC_E_ILLEGAL_MESSAGE, SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED].contains(&status)
 }
 
 /// The option of a setting, with the value that would have the peer accepted.

@@ -21,6 +21,7 @@ mod settings;
 mod starttls;
 mod summary;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -57,6 +58,23 @@ enum Verb {
     /// Measure OpenSSPI beside rustls and tokio-rustls, in one run.
     #[cfg(feature = "bench")]
     Bench(bench::Bench),
+}
+
+impl Verb {
+    /// The configuration file that was named.
+    fn config(&self) -> Option<&Path> {
+        let settings = match self {
+            Self::Demo(verb) => &verb.settings,
+            Self::Serve(verb) => &verb.settings,
+            Self::Connect(verb) => &verb.settings,
+            Self::Packages(verb) => &verb.settings,
+            // Its findings have their places already.
+            Self::CheckConfig(_) => return None,
+            #[cfg(feature = "bench")]
+            Self::Bench(_) => return None,
+        };
+        settings.config.as_deref()
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -98,6 +116,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let failure = failure.located(cli.verb.config());
             printer.failure(&failure);
             ExitCode::from(failure.class.code())
         }

@@ -25,7 +25,7 @@ Exit codes:
   2  usage or configuration")]
 pub(crate) struct Packages {
     #[command(flatten)]
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 impl Packages {

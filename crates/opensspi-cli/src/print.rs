@@ -101,6 +101,7 @@ impl Printer {
             "class": failure.class.name(),
             "exit": failure.class.code(),
             "status": failure.status,
+            "setting": failure.setting,
             "message": failure.message,
         }));
         let error = self.styled(Channel::Err, Style::Red, "error");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sspi_core::{CredentialUse, Fault, SecStatus};
 
-use crate::config::{Config, place_of};
+use crate::config::{Config, Place, place_of};
 use crate::error::{Error, ExitClass};
 #[cfg(feature = "schannel")]
 use crate::resolved::Resolved;
@@ -95,11 +95,20 @@ pub fn inspect_file(path: &Path) -> Inspection {
 fn located(finding: Finding, name: &str, text: &str) -> Finding {
     let setting = finding.setting.as_deref().unwrap_or_default();
     match place_of(text, "schannel", setting, &finding.message) {
-        Some((line, column)) => {
+        Some(Place { line, column, .. }) => {
             Finding { message: format!("{name}:{line}:{column}: {}", finding.message), ..finding }
         }
         None => finding,
     }
+}
+
+/// Where a configuration file has what an error of a package names: `FILE:LINE:COLUMN`. Nothing where the file says
+/// something else, as when an option of a command line took its place.
+#[must_use]
+pub fn locate(path: &Path, setting: &str, message: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let place = place_of(&text, "schannel", setting, message).filter(|place| place.is_named)?;
+    Some(format!("{}:{}:{}", path.display(), place.line, place.column))
 }
 
 fn finding(error: &sspi_core::Error) -> Finding {

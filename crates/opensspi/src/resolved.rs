@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::Error;
 use crate::harmless::harmless_message;
 use crate::providers::{
-    CertificateSummary, ClientAuth, Effective, Protocol, Revocation, SchannelConfig, SuiteInfo,
-    read_certificates,
+    CertificateSummary, Effective, Protocol, Revocation, SchannelConfig, SuiteInfo, read_certificates,
 };
 use crate::sspi::Sspi;
 
@@ -178,9 +177,6 @@ fn of_trust(config: &SchannelConfig) -> Vec<Warning> {
         ));
     } else if config.roots.is_empty() {
         out.push(warning("roots", "a client trusts nobody: there are neither roots nor pins"));
-    }
-    if config.client_auth != ClientAuth::None && config.client_roots.is_empty() && config.pins.is_empty() {
-        out.push(warning("client-roots", "a server asks for certificates and trusts nobody who issues them"));
     }
     match config.revocation {
         Revocation::Off if !config.crls.is_empty() => {

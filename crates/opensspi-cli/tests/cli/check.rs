@@ -170,6 +170,19 @@ fn what_is_found_wrong_later_has_its_line_too() {
 }
 
 #[test]
+fn a_verb_that_is_stopped_by_its_configuration_says_where() {
+    let (_folder, file) = configuration("[schannel]\nsuites = [\"TLS_WITH_NOTHING\"]\n");
+    for verb in [&["connect", "localhost:1"][..], &["serve", "--port", "0"], &["demo"], &["packages"]] {
+        let ran = run(&[verb, &["--config", &file]].concat()).expect(2);
+        assert!(ran.err.contains("opensspi.toml:2:11: there is no cipher suite"), "{verb:?}\n{}", ran.err);
+    }
+    let ran = run(&["packages", "--config", &file, "--suites", "TLS_OTHER", "--json"]).expect(2);
+    let object = &ran.objects()[0];
+    assert_eq!(object["setting"], "suites");
+    assert!(!ran.out.contains("opensspi.toml:"), "the mistake is not in the file: {}", ran.out);
+}
+
+#[test]
 fn the_help_of_every_verb_teaches_by_example() {
     for verb in ["demo", "serve", "connect", "packages", "check-config"] {
         let ran = run(&[verb, "--help"]).expect(0);
