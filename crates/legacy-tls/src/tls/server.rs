@@ -202,18 +202,20 @@ impl Start {
         channel: &mut Channel,
     ) -> Result<State, Error> {
         channel.expect_end_of_flight()?;
-        let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
         let policy = &config.policy;
-        if hello.suites.contains(&CipherSuite::FALLBACK) && hello.version < policy.highest {
-            let (offered, highest) = (hello.version, policy.highest);
-            return Err(Refused::InappropriateFallback { offered, highest }.into());
+        // What is wrong with the hello is said in the version that would have answered it. Spec: SCSV section 3.
+        let version = ProtocolVersion(Reader::new(message.body()).u16("ClientHello.client_version")?);
+        let rules = policy.highest_up_to(version).and_then(ProtocolVersion::rules);
+        match rules {
+            Some(rules) => channel.fix_version(rules),
+            None => channel.refuse_in(version),
         }
-        let version = policy.highest_up_to(hello.version);
-        let rules = version.and_then(ProtocolVersion::rules).ok_or_else(|| Incompatible::NoVersion {
-            peer: hello.version,
-            enabled: policy.versions.clone(),
-        })?;
-        channel.fix_version(rules);
+        let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
+        if hello.suites.contains(&CipherSuite::FALLBACK) && version < policy.highest {
+            return Err(Refused::InappropriateFallback { offered: version, highest: policy.highest }.into());
+        }
+        let rules = rules
+            .ok_or_else(|| Incompatible::NoVersion { peer: version, enabled: policy.versions.clone() })?;
         if !hello.offers_no_compression() {
             return Err(Misbehaved::Compression.into());
         }
