@@ -76,7 +76,14 @@ impl State {
             (Self::Certificate(state), Incoming::NoCertificate)
                 if state.rules.no_certificate == NoCertificate::Alert =>
             {
-                state.no_certificate(config)
+                Ok(Self::ClientKeyExchange(state.without_certificate()?))
+            }
+            // A client of SSL 3.0 without certificate "should" say so by an alert, and not all do.
+            // Spec: SSL30 section 5.6.6.
+            (Self::Certificate(state), Incoming::Message(m))
+                if m.kind == H::CLIENT_KEY_EXCHANGE && state.rules.no_certificate == NoCertificate::Alert =>
+            {
+                state.without_certificate()?.client_key_exchange(&m, config, channel)
             }
             (Self::ClientKeyExchange(state), Incoming::Message(m)) if m.kind == H::CLIENT_KEY_EXCHANGE => {
                 state.client_key_exchange(&m, config, channel)
@@ -657,12 +664,11 @@ pub(crate) struct Chosen {
 
 impl Chosen {
     /// The client says that it has none.
-    fn no_certificate(self: Box<Self>, config: &ServerConfig) -> Result<State, Error> {
-        let _unused = config;
+    fn without_certificate(self: Box<Self>) -> Result<Box<Self>, Error> {
         if self.client_auth == ClientAuth::Required {
             return Err(Refused::NoClientCertificate.into());
         }
-        Ok(State::ClientKeyExchange(self))
+        Ok(self)
     }
 
     /// Spec: TLS12 section 7.4.6.
@@ -674,8 +680,19 @@ impl Chosen {
     ) -> Result<State, Error> {
         let chain = Certificate::from_bytes(message.body(), "Certificate")?.chain.into_owned();
         channel.transcript.add(message.bytes());
-        let Some(leaf) = chain.first() else { return self.no_certificate(config) };
+        let Some(leaf) = chain.first() else {
+            // SSL 3.0 has no list without certificates. Spec: SSL30 section 5.6.2.
+            if self.rules.no_certificate == NoCertificate::Alert {
+                return Err(wire::DecodeError::illegal("Certificate.certificate_list").into());
+            }
+            return Ok(State::ClientKeyExchange(self.without_certificate()?));
+        };
         let key = public_key(leaf).map_err(|_| Misbehaved::UnreadableCertificate)?;
+        // One of a kind that was not asked for. Spec: TLS12 section 7.4.6; ECC section 5.5.
+        let is_elliptic = matches!(key, PublicKey::Ecdsa(_) | PublicKey::Ed25519(_));
+        if is_elliptic && !self.rules.has_extensions {
+            return Err(Misbehaved::WrongCertificateType.into());
+        }
         let shown = PeerCertificate { chain: &chain, server_name: None, ocsp_response: &[], resumed: false };
         config.client_verifier.verify(&shown).map_err(Error::Certificate)?;
         self.peer = Some(key);

@@ -82,3 +82,41 @@ fn a_server_refuses_a_hello_in_the_version_that_would_have_answered_it() {
     let failure = serve(&fixture, &client_hello(TLS10, &[0x002f], &[])).unwrap_err();
     assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 70], "protocol_version");
 }
+
+/// A client of SSL 3.0 whose no_certificate becomes something else.
+fn without_certificate(client_auth: ClientAuth, instead: Vec<u8>) -> Result<Pair, (Side, Failure)> {
+    let mut fixture = Fixture::new(&[SSL30]).suite(CipherSuite(0x002f));
+    fixture.server.client_auth = client_auth;
+    let mut exchange = Exchange::new(fixture.client(), fixture.server());
+    exchange.tamper = Box::new(move |_, bytes| {
+        if bytes.starts_with(&[21, 3, 0, 0, 2, 1, 41]) {
+            bytes.splice(..7, instead.iter().copied());
+        }
+    });
+    exchange.run()
+}
+
+#[test]
+fn a_client_of_ssl30_may_leave_out_that_it_has_no_certificate() {
+    without_certificate(ClientAuth::Optional, Vec::new()).unwrap().talk();
+    let Err((Side::Server, failure)) = without_certificate(ClientAuth::Required, Vec::new()) else {
+        panic!()
+    };
+    assert!(matches!(failure.error, Error::Refused(Refused::NoClientCertificate)), "{}", failure.error);
+    assert_eq!(failure.output, [21, 3, 0, 0, 2, 2, 40]);
+}
+
+#[test]
+fn a_server_of_ssl30_refuses_an_empty_chain_and_a_key_that_it_did_not_ask_for() {
+    let empty = record(22, SSL30, &message(11, &[0, 0, 0]));
+    let Err((Side::Server, failure)) = without_certificate(ClientAuth::Optional, empty) else { panic!() };
+    assert!(matches!(failure.error, Error::Decode(_)), "{}", failure.error);
+
+    let certificate = p256().chain()[0].clone();
+    let length = |len: usize| u32::try_from(len).unwrap().to_be_bytes()[1..].to_vec();
+    let list = [length(certificate.len() + 3), length(certificate.len()), certificate].concat();
+    let elliptic = record(22, SSL30, &message(11, &list));
+    let Err((Side::Server, failure)) = without_certificate(ClientAuth::Optional, elliptic) else { panic!() };
+    assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::WrongCertificateType)));
+    assert_eq!(failure.output, [21, 3, 0, 0, 2, 2, 43]);
+}
