@@ -120,3 +120,62 @@ fn a_server_of_ssl30_refuses_an_empty_chain_and_a_key_that_it_did_not_ask_for() 
     assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::WrongCertificateType)));
     assert_eq!(failure.output, [21, 3, 0, 0, 2, 2, 43]);
 }
+
+/// What a server for export says to the hello of a client.
+fn export_server(suite: u16, identity: Arc<Identity>) -> (Fixture, Vec<u8>) {
+    let mut fixture = Fixture::new(&[TLS10]).suite(CipherSuite(suite));
+    fixture.server.identities = vec![identity];
+    let Progress::Continue { output: hello, .. } = fixture.client().advance(&[]).unwrap() else { panic!() };
+    // Whoever asks again with the same randomness sends the same hello.
+    fixture.client.random = Seeded::new(1);
+    let flight = serve(&fixture, &hello).unwrap();
+    (fixture, flight)
+}
+
+/// The messages of a flight in clear, each with its header.
+fn messages(flight: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = &flight[5..];
+    let mut found = Vec::new();
+    while let [_, 0, high, low, ..] = *rest {
+        let (one, after) = rest.split_at(4 + usize::from(u16::from_be_bytes([high, low])));
+        found.push(one.to_vec());
+        rest = after;
+    }
+    found
+}
+
+#[test]
+fn a_client_refuses_an_export_key_beside_a_certificate_that_is_short_enough() {
+    // The ServerKeyExchange is one for RSA_EXPORT with a certificate of 2048 bits; the certificate is replaced.
+    let (fixture, flight) = export_server(0x0003, rsa2048());
+    let (_, short) = export_server(0x0003, rsa512());
+    let [hello, _, exchange, done] = messages(&flight).try_into().unwrap();
+    let flight = record(22, TLS10, &[hello, messages(&short)[1].clone(), exchange, done].concat());
+    let mut client = fixture.client();
+    client.advance(&[]).unwrap();
+    let failure = client.advance(&flight).unwrap_err();
+    let unexpected = matches!(failure.error, Error::Misbehaved(Misbehaved::UnexpectedServerKeyExchange));
+    assert!(unexpected, "{}", failure.error);
+    assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 10]);
+}
+
+#[test]
+fn a_client_says_that_an_export_key_is_too_long() {
+    // The key has 1024 bits and is signed for this client; what it agreed to allows 512.
+    let mut fixture = Fixture::new(&[TLS10]).suite(CipherSuite(0x0003));
+    fixture.server.policy.suites = vec![CipherSuite(0x0064)];
+    let mut exchange = Exchange::new(fixture.client(), fixture.server());
+    exchange.tamper = Box::new(|side, bytes| match side {
+        Side::Client => {
+            if let Some(at) = bytes.windows(6).position(|window| window == [0, 2, 0, 0x03, 1, 0]) {
+                bytes[at + 3] = 0x64;
+            }
+        }
+        // Behind version, random and a session of 32 bytes.
+        Side::Server => bytes[5 + 4 + 2 + 32 + 33 + 1] = 0x03,
+    });
+    let Err((Side::Client, failure)) = exchange.run() else { panic!("it should be refused") };
+    let too_long = matches!(failure.error, Error::Misbehaved(Misbehaved::ExportKeyTooLong { bits: 1024 }));
+    assert!(too_long, "{}", failure.error);
+    assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 60], "export_restriction");
+}
