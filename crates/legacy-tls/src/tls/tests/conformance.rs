@@ -179,3 +179,31 @@ fn a_client_says_that_an_export_key_is_too_long() {
     assert!(too_long, "{}", failure.error);
     assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 60], "export_restriction");
 }
+
+#[test]
+fn a_server_takes_any_number_of_extensions_but_none_twice() {
+    let fixture = Fixture::new(&[TLS10]);
+    let mut many: Vec<(u16, &[u8])> = (1000..5000).map(|number| (number, &b""[..])).collect();
+    let hello = client_hello(TLS10, &[0x002f], &many);
+    assert_eq!(serve(&fixture, &hello).unwrap()[..3], [22, 3, 1]);
+    many.push((1000, b""));
+    let failure = serve(&fixture, &client_hello(TLS10, &[0x002f], &many)).unwrap_err();
+    assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::DuplicateExtension(1000))));
+    assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 50]);
+}
+
+#[test]
+fn a_server_refuses_an_empty_list_of_names() {
+    let fixture = Fixture::new(&[TLS10]);
+    for (data, taken) in [
+        (&[0, 4, 0, 0, 1, b'a'][..], true),
+        (&[0, 4, 7, 0, 1, b'a'], true),
+        (&[0, 0], false),
+        (&[], false),
+        (&[0, 3, 0, 0, 0], false),
+        (&[0, 8, 0, 0, 1, b'a', 0, 0, 1, b'b'], false),
+    ] {
+        let hello = client_hello(TLS10, &[0x002f], &[(extension::SERVER_NAME, data)]);
+        assert_eq!(serve(&fixture, &hello).is_ok(), taken, "{data:?}");
+    }
+}
