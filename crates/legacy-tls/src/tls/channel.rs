@@ -121,13 +121,12 @@ impl Channel {
             if self.empty_records > FLOOD_LIMIT {
                 return Err(Misbehaved::Flood { what: "empty records", limit: FLOOD_LIMIT }.into());
             }
-        } else {
-            self.empty_records = 0;
+        } else if opened.content_type != ContentType::ALERT {
+            (self.empty_records, self.warnings) = (0, 0);
         }
         match opened.content_type {
             ContentType::HANDSHAKE => {
                 self.joined.extend_from_slice(content);
-                self.warnings = 0;
                 Ok(None)
             }
             ContentType::CHANGE_CIPHER_SPEC => {

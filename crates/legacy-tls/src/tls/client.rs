@@ -83,7 +83,10 @@ impl State {
         };
         match (message.0, message.1.kind, message.1) {
             // A server that asks for a handshake while there is one is answered by that one. Spec: TLS12 section 7.4.1.1.
-            (state, H::HELLO_REQUEST, message) if message.body().is_empty() => channel.hello_request(state),
+            (state, H::HELLO_REQUEST, m) => {
+                Reader::new(m.body()).finish("HelloRequest")?;
+                channel.hello_request(state)
+            }
             (Self::ServerHello(state), H::SERVER_HELLO, m) => state.server_hello(&m, config, channel),
             (Self::Certificate(state), H::CERTIFICATE, m) => state.certificate(&m, channel),
             (Self::ServerKeyExchange(state), H::CERTIFICATE_STATUS, m) if state.awaits_status() => {
@@ -139,6 +142,7 @@ pub(crate) struct Offer {
     extensions: Vec<u16>,
     signature_algorithms: Vec<u16>,
     random: [u8; 32],
+    session_id: Vec<u8>,
     session: Option<Arc<Session>>,
     server_name: Option<String>,
     alpn: Vec<Vec<u8>>,
@@ -228,6 +232,7 @@ impl Offer {
             extensions: hello.extensions.numbers().collect(),
             signature_algorithms: policy.signature_schemes.iter().map(|scheme| scheme.0).collect(),
             random: hello.random,
+            session_id: hello.session_id.to_vec(),
             session: None,
             server_name: wanted.server_name,
             alpn: wanted.alpn,
@@ -301,6 +306,7 @@ impl Offer {
         let hello = ServerHello::from_bytes(message.body(), "ServerHello")?;
         let policy = &config.policy;
         let rules = self.check_version(&hello, policy)?;
+        channel.fix_version(rules);
         let suite = self.check_suite(&hello, policy)?;
         if !hello.chose_no_compression() {
             return Err(Misbehaved::Compression.into());
@@ -308,7 +314,7 @@ impl Offer {
         if let Some(number) = hello.extensions.duplicate() {
             return Err(Misbehaved::DuplicateExtension(number).into());
         }
-        let unasked = hello.extensions.numbers().find(|number| !self.may_be_answered(*number));
+        let unasked = hello.extensions.numbers().find(|number| !self.may_be_answered(*number, rules));
         if let Some(number) = unasked {
             return Err(Misbehaved::UnsolicitedExtension(number).into());
         }
@@ -318,13 +324,17 @@ impl Offer {
             return Err(Incompatible::NoExtendedMasterSecret.into());
         }
         channel.transcript.add(message.bytes());
-        channel.fix_version(rules);
         channel.transcript.choose((rules.transcript)(suite));
         if matches!(rules.signatures, Signatures::Md5AndSha1 { .. }) {
             channel.transcript.release();
         }
         let randoms = Randoms { client: self.random, server: hello.random };
-        let session = self.session.take().filter(|session| session.id() == &*hello.session_id);
+        let is_resumed = !hello.session_id.is_empty() && *hello.session_id == *self.session_id;
+        let session = self.session.take().filter(|_| is_resumed);
+        // A hello of TLS 1.3 has an identifier of no session. Spec: TLS13 section 4.1.2.
+        if is_resumed && session.is_none() {
+            return Err(Misbehaved::IllegalParameter("the identifier of no session").into());
+        }
         let agreed = Agreed {
             rules,
             suite,
@@ -378,9 +388,14 @@ impl Offer {
         row.ok_or_else(|| Misbehaved::SuiteNotOffered(suite).into())
     }
 
-    fn may_be_answered(&self, number: u16) -> bool {
-        self.extensions.contains(&number)
-            || (number == extension::RENEGOTIATION_INFO && self.signals_renegotiation)
+    /// Spec: TLS12 section 7.4.1.4; RENEG section 3.4.
+    fn may_be_answered(&self, number: u16, rules: &Rules) -> bool {
+        match number {
+            extension::RENEGOTIATION_INFO => self.signals_renegotiation,
+            // "Servers MUST NOT send this extension." Spec: TLS12 section 7.4.1.4.1.
+            extension::SIGNATURE_ALGORITHMS => false,
+            _ => rules.has_extensions && self.extensions.contains(&number),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use wire::{Codec, Writer};
 
 use super::*;
 use crate::tls::extensions::{self as extension, Extensions};
-use crate::tls::messages::ClientHello;
+use crate::tls::messages::{ClientHello, ServerHello};
 
 const TLS10: ProtocolVersion = ProtocolVersion::TLS10;
 const TLS12: ProtocolVersion = ProtocolVersion::TLS12;
@@ -26,8 +26,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind, a, b, c], body].concat()
 }
 
-/// A ClientHello in its record.
-fn client_hello(version: ProtocolVersion, suites: &[u16], list: &[(u16, &[u8])]) -> Vec<u8> {
+fn extensions(list: &[(u16, &[u8])]) -> Extensions<'static> {
     let mut extensions = Extensions::default();
     for (number, data) in list {
         extensions
@@ -37,13 +36,18 @@ fn client_hello(version: ProtocolVersion, suites: &[u16], list: &[(u16, &[u8])])
             })
             .unwrap();
     }
+    extensions
+}
+
+/// A ClientHello in its record.
+fn client_hello(version: ProtocolVersion, suites: &[u16], list: &[(u16, &[u8])]) -> Vec<u8> {
     let hello = ClientHello {
         version,
         random: [7; 32],
         session_id: Vec::new().into(),
         suites: suites.iter().copied().map(CipherSuite).collect(),
         compression_methods: vec![0].into(),
-        extensions,
+        extensions: extensions(list),
     };
     let mut writer = Writer::new();
     hello.encode(&mut writer).unwrap();
@@ -205,5 +209,96 @@ fn a_server_refuses_an_empty_list_of_names() {
     ] {
         let hello = client_hello(TLS10, &[0x002f], &[(extension::SERVER_NAME, data)]);
         assert_eq!(serve(&fixture, &hello).is_ok(), taken, "{data:?}");
+    }
+}
+
+/// A ServerHello in its record.
+fn server_hello(version: ProtocolVersion, session_id: &[u8], list: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut writer = Writer::new();
+    let hello = ServerHello {
+        version,
+        random: [8; 32],
+        session_id: session_id.into(),
+        suite: CipherSuite(0x002f),
+        compression_method: 0,
+        extensions: extensions(list),
+    };
+    hello.encode(&mut writer).unwrap();
+    record(22, version, &message(2, &writer.into_vec()))
+}
+
+#[test]
+fn a_client_refuses_extensions_that_no_server_may_send() {
+    const FORMATS: (u16, &[u8]) = (extension::EC_POINT_FORMATS, &[1, 0]);
+    const RENEGOTIATION: (u16, &[u8]) = (extension::RENEGOTIATION_INFO, &[0]);
+    const ALGORITHMS: (u16, &[u8]) = (extension::SIGNATURE_ALGORITHMS, &[0, 2, 4, 1]);
+    // Some servers send it, and nobody minds.
+    const GROUPS: (u16, &[u8]) = (extension::SUPPORTED_GROUPS, &[0, 2, 0, 23]);
+    for (version, answer, alert) in [
+        (TLS12, FORMATS, None),
+        (TLS12, GROUPS, None),
+        (TLS12, RENEGOTIATION, None),
+        (TLS12, ALGORITHMS, Some(110)),
+        (SSL30, RENEGOTIATION, None),
+        (SSL30, FORMATS, Some(40)),
+    ] {
+        let mut client = Fixture::new(&[SSL30, TLS12]).client();
+        client.advance(&[]).unwrap();
+        let outcome = client.advance(&server_hello(version, &[], &[answer]));
+        let said = outcome.err().map(|failure| failure.output);
+        let [major, minor] = version.0.to_be_bytes();
+        assert_eq!(said, alert.map(|alert| vec![21, major, minor, 0, 2, 2, alert]), "{version} {answer:?}");
+    }
+}
+
+#[test]
+fn a_client_refuses_the_identifier_of_a_session_that_it_does_not_have() {
+    let fixture = Fixture::new(&[TLS12]);
+    let hello = ClientHello {
+        version: TLS12,
+        random: [7; 32],
+        session_id: vec![9; 32].into(),
+        suites: vec![CipherSuite(0x002f)],
+        compression_methods: vec![0].into(),
+        extensions: Extensions::default(),
+    };
+    let mut writer = Writer::new();
+    hello.encode(&mut writer).unwrap();
+    let hello = message(1, &writer.into_vec());
+    for (id, taken) in [([9; 32], false), ([8; 32], true)] {
+        let (config, parameters) = (Arc::new(fixture.client.clone()), fixture.parameters.clone());
+        let mut client = ClientConnection::take_over(config, parameters, &hello).unwrap();
+        let outcome = client.advance(&server_hello(TLS12, &id, &[]));
+        assert_eq!(outcome.is_ok(), taken);
+        if let Err(failure) = outcome {
+            assert_eq!(failure.output, [21, 3, 3, 0, 2, 2, 47], "{}", failure.error);
+        }
+    }
+}
+
+#[test]
+fn a_client_refuses_a_hello_request_with_content() {
+    let mut client = Fixture::new(&[TLS10]).client();
+    client.advance(&[]).unwrap();
+    let failure = client.advance(&record(22, TLS10, &message(0, &[0]))).unwrap_err();
+    assert_eq!(failure.output[5..], [2, 50], "{}", failure.error);
+}
+
+#[test]
+fn empty_records_between_warnings_do_not_hide_a_flood() {
+    let mut server = Fixture::new(&[TLS10]).server();
+    let pair = [21, 3, 1, 0, 2, 1, 112, 22, 3, 1, 0, 0];
+    let failure = (0..5).find_map(|_| server.advance(&pair).err()).expect("it should be refused");
+    assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::Flood { what: "warnings", limit: 4 })));
+}
+
+#[test]
+fn a_signature_algorithm_of_another_kind_of_key_is_illegal() {
+    use crate::tls::signature::{Content, verify};
+    let key = rsa2048().key().public_key();
+    for (scheme, alert) in [(0x0403, 47), (0x0402, 47), (0x0807, 47), (0x0401, 51), (0x0804, 51)] {
+        let content = Content::Message(SignatureScheme(scheme), b"message");
+        let error = verify(&key, &content, &[0; 256], "ServerKeyExchange").unwrap_err();
+        assert_eq!(error.alert(), Some(AlertDescription(alert)), "{scheme:04x}: {error}");
     }
 }
