@@ -847,6 +847,14 @@ fn a_client_comes_back_with_less_only_where_policy_lets_it_and_a_server_that_kno
     assert_eq!(s.err().unwrap().status(), SecStatus::SEC_E_DOWNGRADE_DETECTED);
     let c = c.err().unwrap();
     assert!(c.message().contains("inappropriate_fallback") && !c.suggests_fallback(), "{c}");
+    // Less in suites is not less in protocols, and no fallback to the server.
+    for (protocols, signals) in [(&[Protocol::Tls12, Protocol::Tls11][..], false), (&Protocol::ALL, true)] {
+        let mut c = world.outbound(world.client(protocols)).initialize(&request).unwrap();
+        let Step::Continue { token: hello, .. } = c.initialize_security_context(&[]).unwrap() else {
+            panic!("a client speaks first")
+        };
+        assert_eq!(hello.windows(2).any(|suite| suite == [0x56, 0x00]), signals, "{protocols:?}");
+    }
     // A client of modern protocols has nothing to come back with.
     let error = world.outbound(world.client(&Protocol::MODERN)).initialize(&request).err().unwrap();
     assert_eq!(error.setting(), Some("protocols"));

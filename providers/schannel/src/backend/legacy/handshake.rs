@@ -75,7 +75,11 @@ impl Handshake {
         parameters: &ClientParameters,
     ) -> Result<Self, sspi_core::Error> {
         let config = configs.config(parameters.protocols, parameters.manual)?;
-        let wanted = client_parameters(parameters)?;
+        let mut wanted = client_parameters(parameters)?;
+        // With our highest version it is no fallback, and a server that has a newer one must not see one.
+        // Spec: SCSV section 4.
+        let highest = config.policy.highest;
+        wanted.fallback &= !config.policy.versions.contains(&highest);
         let connection = ClientConnection::new(config, wanted)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
