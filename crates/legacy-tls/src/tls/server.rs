@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use crypto::dh;
 use crypto::ecdh::{self, NamedGroup};
+use crypto::ecdsa::Curve;
 use crypto::public_key::PublicKey;
 use wire::{Codec, Reader, Writer};
 
@@ -441,7 +442,12 @@ impl Choice<'_> {
         let mut refused = None;
         for suite in policy.suites.iter().filter(|suite| self.hello.suites.contains(suite)) {
             let Some(row) = suite.row().filter(|row| row.is_legal_in(self.rules.version)) else { continue };
-            if row.key_exchange.is_elliptic() && group.is_none() {
+            let has_group = match row.key_exchange {
+                KeyExchange::EcdheRsa | KeyExchange::EcdheEcdsa => group.is_some(),
+                KeyExchange::DheRsa | KeyExchange::DheDss => self.dh_group().is_some(),
+                _ => true,
+            };
+            if !has_group {
                 continue;
             }
             let Some(identity) = self.identity(row.key_exchange) else { continue };
@@ -459,6 +465,18 @@ impl Choice<'_> {
         Err(refused.unwrap_or_else(|| Incompatible::NoSuite { peer: self.hello.suites.clone() }.into()))
     }
 
+    /// The group of Diffie-Hellman: ours, or, if the client names some, the first of them that is no shorter.
+    ///
+    /// Spec: FFDHE section 4.
+    fn dh_group(&self) -> Option<&dh::Group> {
+        let own = &self.config.dh_group;
+        let named = |groups: &&Vec<u16>| groups.iter().any(|group| (0x100..=0x1ff).contains(group));
+        let Some(groups) = self.offered.groups.as_ref().filter(named) else { return Some(own) };
+        let known = [(256, &dh::FFDHE2048), (257, &dh::FFDHE3072), (258, &dh::FFDHE4096)];
+        let mut known = known.into_iter().map(|(number, group)| (number, &**group));
+        known.find(|(number, group)| groups.contains(number) && group.bits() >= own.bits()).map(|(_, g)| g)
+    }
+
     /// Of our certificates with a key of the right kind the one that has the name, or else the first.
     fn identity(&self, key_exchange: KeyExchange) -> Option<Arc<Identity>> {
         let fits = |identity: &&Arc<Identity>| {
@@ -471,7 +489,18 @@ impl Choice<'_> {
                     matches!(key, PublicKey::Rsa(_))
                 }
                 KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => matches!(key, PublicKey::Dsa(_)),
-                KeyExchange::EcdheEcdsa => matches!(key, PublicKey::Ecdsa(_)),
+                KeyExchange::EcdheEcdsa => match key {
+                    // The curve of the certificate too must be one of the client's. Spec: ECC section 5.3.
+                    PublicKey::Ecdsa(key) => {
+                        let curve = match key.curve() {
+                            Curve::P256 => 23,
+                            Curve::P384 => 24,
+                            Curve::P521 => 25,
+                        };
+                        self.offered.groups.as_ref().is_none_or(|groups| groups.contains(&curve))
+                    }
+                    _ => false,
+                },
             }
         };
         let mut fitting = self.config.identities.iter().filter(fits);
@@ -587,7 +616,8 @@ impl Exchange<'_> {
             }
             KeyExchange::DheRsa | KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => {
                 let export = matches!(self.suite.key_exchange, KeyExchange::DheDssExport { .. });
-                let group: &dh::Group = if export { &dh::MODP_1024 } else { &config.dh_group };
+                let group = if export { Some(&*dh::MODP_1024) } else { self.choice.dh_group() };
+                let group = group.ok_or(Error::Internal("a suite of Diffie-Hellman without group"))?;
                 let own = dh::EphemeralKey::generate(group, random).map_err(|_| no_key(()))?;
                 let (p, g, public) = (group.p(), group.g(), own.public_value());
                 self.sign(&ServerParams::Dh { p, g, public: &public }, channel)?;

@@ -302,3 +302,34 @@ fn a_signature_algorithm_of_another_kind_of_key_is_illegal() {
         assert_eq!(error.alert(), Some(AlertDescription(alert)), "{scheme:04x}: {error}");
     }
 }
+
+#[test]
+fn a_server_agrees_in_a_group_that_the_client_names() {
+    use crypto::dh::{FFDHE2048, FFDHE4096, MODP_1024};
+    let has = |said: &[u8], group: &crypto::dh::Group| said.windows(group.p().len()).any(|p| p == group.p());
+    let mut fixture = Fixture::new(&[TLS10]);
+    let ask = |fixture: &Fixture, suites: &[u16], groups: &[u8]| {
+        serve(fixture, &client_hello(TLS10, suites, &[(extension::SUPPORTED_GROUPS, groups)]))
+    };
+    assert!(has(&ask(&fixture, &[0x0033], &[0, 2, 0, 23]).unwrap(), &MODP_1024), "no group is named");
+    assert!(has(&ask(&fixture, &[0x0033], &[0, 4, 0, 23, 1, 0]).unwrap(), &FFDHE2048));
+    let failure = ask(&fixture, &[0x0033], &[0, 2, 1, 4]).unwrap_err();
+    assert_eq!(failure.output[5..], [2, 40], "ffdhe8192 is not known here: {}", failure.error);
+    ask(&fixture, &[0x0033, 0x002f], &[0, 2, 1, 4]).unwrap();
+    ask(&fixture, &[0x0033], &[0, 2, 2, 0]).unwrap();
+    fixture.server.dh_group = FFDHE4096.clone();
+    assert!(ask(&fixture, &[0x0033], &[0, 2, 1, 0]).is_err(), "2048 bits are too few");
+    assert!(has(&ask(&fixture, &[0x0033], &[0, 4, 1, 0, 1, 2]).unwrap(), &FFDHE4096));
+}
+
+#[test]
+fn a_server_shows_no_certificate_of_a_curve_that_the_client_does_not_have() {
+    let fixture = Fixture::new(&[TLS10]);
+    for (groups, taken) in [(&[0, 2, 0, 23][..], true), (&[0, 4, 0, 24, 0, 29], false)] {
+        let hello = client_hello(TLS10, &[0xc009], &[(extension::SUPPORTED_GROUPS, groups)]);
+        assert_eq!(serve(&fixture, &hello).is_ok(), taken, "{groups:?}");
+        let hello = client_hello(TLS10, &[0xc009, 0xc013], &[(extension::SUPPORTED_GROUPS, groups)]);
+        serve(&fixture, &hello).unwrap();
+    }
+    serve(&fixture, &client_hello(TLS10, &[0xc009], &[])).unwrap();
+}
