@@ -90,6 +90,36 @@ fn one_port_resumes_sessions_of_either_backend() {
     }
 }
 
+/// Spec: TLS12 section 7.2.2.
+#[test]
+fn a_session_is_not_taken_up_again_after_a_fatal_alert() {
+    use sspi_core::{AlertLevel, ControlToken};
+    let alert = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
+    for kind in Kind::LEGACY {
+        let world = World::default();
+        let (client, server) = (world.outbound(world.client_of(kind)), world.inbound(world.server_of(kind)));
+        let is_resumed = |side: &Established| side.context.attributes().session_info().unwrap().reconnect;
+        let connect = || check(handshake(&*client, &*server, usize::MAX), kind.protocol(), "a session");
+        // The client says so, and forgets its session: the server's would not be asked for.
+        let (mut c, _) = connect();
+        c.context.apply_control_token(&alert).unwrap();
+        let (c, mut s) = connect();
+        assert!(!is_resumed(&c), "{kind:?}");
+        // The server says so, and the client hears nothing of it.
+        s.context.apply_control_token(&alert).unwrap();
+        let (c, mut s) = connect();
+        assert!(!is_resumed(&c), "{kind:?}");
+        // The server sees a record that does not authenticate.
+        let forged = [23, 3, kind.protocol().version().to_be_bytes()[1], 0, 64];
+        s.extra.extend(forged.into_iter().chain([0; 64]));
+        assert!(pair::open(&mut *s.context, &mut s.extra).is_err());
+        let (c, _) = connect();
+        assert!(!is_resumed(&c), "{kind:?}");
+        let (c, _) = connect();
+        assert!(is_resumed(&c), "{kind:?}");
+    }
+}
+
 #[test]
 fn one_hello_reaches_servers_of_every_protocol() {
     let world = World::default();

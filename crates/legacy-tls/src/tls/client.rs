@@ -950,6 +950,7 @@ impl Keyed {
             session_id: agreed.session_id,
             session_key: offer.session_key,
             extended_master_secret: agreed.extended_master_secret,
+            sessions: Arc::clone(&config.sessions),
             finished,
             rules: agreed.rules,
             master_secret: self.master_secret,

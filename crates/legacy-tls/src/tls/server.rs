@@ -914,6 +914,7 @@ impl Keyed {
             session_id: common.session_id,
             session_key,
             extended_master_secret: common.extended_master_secret,
+            sessions: Arc::clone(&config.sessions),
             finished,
             rules: common.rules,
             master_secret: self.master_secret,

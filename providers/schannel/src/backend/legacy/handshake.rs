@@ -227,6 +227,7 @@ impl Running {
         self.settings.log_key("CLIENT_RANDOM", negotiated.client_random(), negotiated.master_secret());
         let peer_chain = core::mem::take(&mut negotiated.peer_chain);
         let (version, limit) = (negotiated.version, self.settings.policy.small_block_limit);
+        let kept = negotiated.kept_session();
         let session = Session {
             is_client: negotiated.is_client,
             version: version.0,
@@ -242,8 +243,8 @@ impl Running {
         };
         Established {
             session,
-            sending: Sending::new(sealer, version, limit),
-            receiving: Receiving::new(opener, limit),
+            sending: Sending::new(sealer, version, limit).in_session(kept.clone()),
+            receiving: Receiving::new(opener, limit).in_session(kept),
         }
     }
 }
