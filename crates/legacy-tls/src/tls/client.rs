@@ -175,6 +175,9 @@ impl Offer {
         let usable =
             |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
         let mut suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
+        if suites.is_empty() {
+            return Err(Error::Misused("no cipher suite of the enabled versions is enabled"));
+        }
         let has_extensions = version.rules().is_some_and(|rules| rules.has_extensions);
         let extensions = if has_extensions {
             Self::extensions(&wanted, policy, version, &suites)?

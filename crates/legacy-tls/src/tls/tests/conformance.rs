@@ -333,3 +333,10 @@ fn a_server_shows_no_certificate_of_a_curve_that_the_client_does_not_have() {
     }
     serve(&fixture, &client_hello(TLS10, &[0xc009], &[])).unwrap();
 }
+
+#[test]
+fn a_client_sends_no_hello_without_suites() {
+    let fixture = Fixture::new(&[SSL30]).suite(CipherSuite(0xc013));
+    let outcome = ClientConnection::new(Arc::new(fixture.client.clone()), fixture.parameters.clone());
+    assert!(matches!(outcome, Err(Error::Misused(_))), "curves are none of SSL 3.0's");
+}
