@@ -131,6 +131,7 @@ pub struct Negotiated {
     pub session_key: Option<Vec<u8>>,
     /// Whether the master secret is bound to the handshake; without that no channel binding is safe.
     pub extended_master_secret: bool,
+    pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) finished: Previous,
     pub(crate) rules: &'static Rules,
     pub(crate) master_secret: MasterSecret,
@@ -144,6 +145,12 @@ impl Negotiated {
     #[must_use]
     pub fn first_finished(&self) -> &[u8] {
         if self.resumed { self.finished.server.as_ref() } else { self.finished.client.as_ref() }
+    }
+
+    /// The session in its store, for whoever sees the connection fail.
+    #[must_use]
+    pub fn kept_session(&self) -> KeptSession {
+        KeptSession { sessions: Arc::clone(&self.sessions), key: self.session_key.clone() }
     }
 
     /// Whether both sides have the renegotiation indication.
@@ -195,6 +202,30 @@ impl Negotiated {
     #[must_use]
     pub fn alert(&self, description: crate::AlertDescription) -> crate::AlertDescription {
         (self.rules.alert)(description)
+    }
+}
+
+/// A session where it is kept.
+#[derive(Clone)]
+pub struct KeptSession {
+    sessions: Arc<dyn SessionStore>,
+    key: Option<Vec<u8>>,
+}
+
+impl KeptSession {
+    /// Forgets it: a connection that ended with a fatal alert, ours or the peer's, is not taken up again.
+    ///
+    /// Spec: TLS12 section 7.2.2.
+    pub fn forget(&self) {
+        if let Some(key) = &self.key {
+            self.sessions.remove(key);
+        }
+    }
+}
+
+impl Debug for KeptSession {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("KeptSession")
     }
 }
 

@@ -178,6 +178,9 @@ pub enum Refused {
 
 impl Error {
     /// The alert for the peer; `None` when it was the peer who spoke last, or when nothing is its business.
+    ///
+    /// A close_notify in the middle of a handshake is not answered by another one, although it should be (TLS12 section
+    /// 7.2.1): nobody does, and nothing can be truncated there.
     #[must_use]
     pub fn alert(&self) -> Option<AlertDescription> {
         use AlertDescription as A;
@@ -229,8 +232,9 @@ impl Misbehaved {
             | Self::Downgraded
             | Self::IllegalParameter(_)
             | Self::BadKeyShare
-            | Self::SignatureNotOffered(_)
-            | Self::ExportKeyTooLong { .. } => A::ILLEGAL_PARAMETER,
+            | Self::SignatureNotOffered(_) => A::ILLEGAL_PARAMETER,
+            // Spec: TLS10 section 7.2.2.
+            Self::ExportKeyTooLong { .. } => A::EXPORT_RESTRICTION,
             Self::UnsolicitedExtension(_) => A::UNSUPPORTED_EXTENSION,
             Self::DuplicateExtension(_) | Self::NoServerCertificate | Self::BadPremaster | Self::BadAlert => {
                 A::DECODE_ERROR

@@ -90,6 +90,36 @@ fn one_port_resumes_sessions_of_either_backend() {
     }
 }
 
+/// Spec: TLS12 section 7.2.2.
+#[test]
+fn a_session_is_not_taken_up_again_after_a_fatal_alert() {
+    use sspi_core::{AlertLevel, ControlToken};
+    let alert = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
+    for kind in Kind::LEGACY {
+        let world = World::default();
+        let (client, server) = (world.outbound(world.client_of(kind)), world.inbound(world.server_of(kind)));
+        let is_resumed = |side: &Established| side.context.attributes().session_info().unwrap().reconnect;
+        let connect = || check(handshake(&*client, &*server, usize::MAX), kind.protocol(), "a session");
+        // The client says so, and forgets its session: the server's would not be asked for.
+        let (mut c, _) = connect();
+        c.context.apply_control_token(&alert).unwrap();
+        let (c, mut s) = connect();
+        assert!(!is_resumed(&c), "{kind:?}");
+        // The server says so, and the client hears nothing of it.
+        s.context.apply_control_token(&alert).unwrap();
+        let (c, mut s) = connect();
+        assert!(!is_resumed(&c), "{kind:?}");
+        // The server sees a record that does not authenticate.
+        let forged = [23, 3, kind.protocol().version().to_be_bytes()[1], 0, 64];
+        s.extra.extend(forged.into_iter().chain([0; 64]));
+        assert!(pair::open(&mut *s.context, &mut s.extra).is_err());
+        let (c, _) = connect();
+        assert!(!is_resumed(&c), "{kind:?}");
+        let (c, _) = connect();
+        assert!(is_resumed(&c), "{kind:?}");
+    }
+}
+
 #[test]
 fn one_hello_reaches_servers_of_every_protocol() {
     let world = World::default();
@@ -891,6 +921,14 @@ fn a_client_comes_back_with_less_only_where_policy_lets_it_and_a_server_that_kno
     assert_eq!(s.err().unwrap().status(), SecStatus::SEC_E_DOWNGRADE_DETECTED);
     let c = c.err().unwrap();
     assert!(c.message().contains("inappropriate_fallback") && !c.suggests_fallback(), "{c}");
+    // Less in suites is not less in protocols, and no fallback to the server.
+    for (protocols, signals) in [(&[Protocol::Tls12, Protocol::Tls11][..], false), (&Protocol::ALL, true)] {
+        let mut c = world.outbound(world.client(protocols)).initialize(&request).unwrap();
+        let Step::Continue { token: hello, .. } = c.initialize_security_context(&[]).unwrap() else {
+            panic!("a client speaks first")
+        };
+        assert_eq!(hello.windows(2).any(|suite| suite == [0x56, 0x00]), signals, "{protocols:?}");
+    }
     // A client of modern protocols has nothing to come back with.
     let error = world.outbound(world.client(&Protocol::MODERN)).initialize(&request).err().unwrap();
     assert_eq!(error.setting(), Some("protocols"));

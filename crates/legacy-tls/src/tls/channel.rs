@@ -7,7 +7,7 @@ use crate::record::{ContentType, Need, Opener, Sealer};
 use crate::tls::alert::{AlertDescription, AlertLevel};
 use crate::tls::messages::{HEADER, HandshakeType};
 use crate::tls::transcript::Transcript;
-use crate::tls::versions::Rules;
+use crate::tls::versions::{ProtocolVersion, Rules};
 
 /// Records without content, or warnings, that are tolerated in a row.
 const FLOOD_LIMIT: usize = 32;
@@ -92,6 +92,13 @@ impl Channel {
         self.sealer.set_wire_version(rules.version.0);
     }
 
+    /// There is no version in common; the alert that says so has the one that the peer can read.
+    pub(crate) fn refuse_in(&mut self, version: ProtocolVersion) {
+        if version >= ProtocolVersion::SSL30 {
+            self.sealer.set_wire_version(version.0);
+        }
+    }
+
     // ---- in ----
 
     /// How long the record is that `input` begins with.
@@ -114,13 +121,12 @@ impl Channel {
             if self.empty_records > FLOOD_LIMIT {
                 return Err(Misbehaved::Flood { what: "empty records", limit: FLOOD_LIMIT }.into());
             }
-        } else {
-            self.empty_records = 0;
+        } else if opened.content_type != ContentType::ALERT {
+            (self.empty_records, self.warnings) = (0, 0);
         }
         match opened.content_type {
             ContentType::HANDSHAKE => {
                 self.joined.extend_from_slice(content);
-                self.warnings = 0;
                 Ok(None)
             }
             ContentType::CHANGE_CIPHER_SPEC => {

@@ -83,7 +83,10 @@ impl State {
         };
         match (message.0, message.1.kind, message.1) {
             // A server that asks for a handshake while there is one is answered by that one. Spec: TLS12 section 7.4.1.1.
-            (state, H::HELLO_REQUEST, message) if message.body().is_empty() => channel.hello_request(state),
+            (state, H::HELLO_REQUEST, m) => {
+                Reader::new(m.body()).finish("HelloRequest")?;
+                channel.hello_request(state)
+            }
             (Self::ServerHello(state), H::SERVER_HELLO, m) => state.server_hello(&m, config, channel),
             (Self::Certificate(state), H::CERTIFICATE, m) => state.certificate(&m, channel),
             (Self::ServerKeyExchange(state), H::CERTIFICATE_STATUS, m) if state.awaits_status() => {
@@ -139,6 +142,7 @@ pub(crate) struct Offer {
     extensions: Vec<u16>,
     signature_algorithms: Vec<u16>,
     random: [u8; 32],
+    session_id: Vec<u8>,
     session: Option<Arc<Session>>,
     server_name: Option<String>,
     alpn: Vec<Vec<u8>>,
@@ -171,6 +175,9 @@ impl Offer {
         let usable =
             |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
         let mut suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
+        if suites.is_empty() {
+            return Err(Error::Misused("no cipher suite of the enabled versions is enabled"));
+        }
         let has_extensions = version.rules().is_some_and(|rules| rules.has_extensions);
         let extensions = if has_extensions {
             Self::extensions(&wanted, policy, version, &suites)?
@@ -228,6 +235,7 @@ impl Offer {
             extensions: hello.extensions.numbers().collect(),
             signature_algorithms: policy.signature_schemes.iter().map(|scheme| scheme.0).collect(),
             random: hello.random,
+            session_id: hello.session_id.to_vec(),
             session: None,
             server_name: wanted.server_name,
             alpn: wanted.alpn,
@@ -301,6 +309,7 @@ impl Offer {
         let hello = ServerHello::from_bytes(message.body(), "ServerHello")?;
         let policy = &config.policy;
         let rules = self.check_version(&hello, policy)?;
+        channel.fix_version(rules);
         let suite = self.check_suite(&hello, policy)?;
         if !hello.chose_no_compression() {
             return Err(Misbehaved::Compression.into());
@@ -308,7 +317,7 @@ impl Offer {
         if let Some(number) = hello.extensions.duplicate() {
             return Err(Misbehaved::DuplicateExtension(number).into());
         }
-        let unasked = hello.extensions.numbers().find(|number| !self.may_be_answered(*number));
+        let unasked = hello.extensions.numbers().find(|number| !self.may_be_answered(*number, rules));
         if let Some(number) = unasked {
             return Err(Misbehaved::UnsolicitedExtension(number).into());
         }
@@ -318,13 +327,17 @@ impl Offer {
             return Err(Incompatible::NoExtendedMasterSecret.into());
         }
         channel.transcript.add(message.bytes());
-        channel.fix_version(rules);
         channel.transcript.choose((rules.transcript)(suite));
         if matches!(rules.signatures, Signatures::Md5AndSha1 { .. }) {
             channel.transcript.release();
         }
         let randoms = Randoms { client: self.random, server: hello.random };
-        let session = self.session.take().filter(|session| session.id() == &*hello.session_id);
+        let is_resumed = !hello.session_id.is_empty() && *hello.session_id == *self.session_id;
+        let session = self.session.take().filter(|_| is_resumed);
+        // A hello of TLS 1.3 has an identifier of no session. Spec: TLS13 section 4.1.2.
+        if is_resumed && session.is_none() {
+            return Err(Misbehaved::IllegalParameter("the identifier of no session").into());
+        }
         let agreed = Agreed {
             rules,
             suite,
@@ -378,9 +391,14 @@ impl Offer {
         row.ok_or_else(|| Misbehaved::SuiteNotOffered(suite).into())
     }
 
-    fn may_be_answered(&self, number: u16) -> bool {
-        self.extensions.contains(&number)
-            || (number == extension::RENEGOTIATION_INFO && self.signals_renegotiation)
+    /// Spec: TLS12 section 7.4.1.4; RENEG section 3.4.
+    fn may_be_answered(&self, number: u16, rules: &Rules) -> bool {
+        match number {
+            extension::RENEGOTIATION_INFO => self.signals_renegotiation,
+            // "Servers MUST NOT send this extension." Spec: TLS12 section 7.4.1.4.1.
+            extension::SIGNATURE_ALGORITHMS => false,
+            _ => rules.has_extensions && self.extensions.contains(&number),
+        }
     }
 }
 
@@ -590,8 +608,10 @@ impl Shown {
         channel: &mut Channel,
     ) -> Result<State, Error> {
         let Agreed { suite, rules, randoms, offer, .. } = &self.agreed;
-        // A short key where none was agreed on is an attack (FREAK).
-        if suite.key_exchange == KeyExchange::Rsa {
+        // A short key where none was agreed on is an attack (FREAK), and where the certificate's is short enough it is "not
+        // legal" to send another. Spec: TLS10 section 7.4.3.
+        let is_short = || key_exchange::check_export_key(suite.key_exchange, self.key.bits()).is_ok();
+        if suite.key_exchange.is_rsa() && is_short() {
             return Err(Misbehaved::UnexpectedServerKeyExchange.into());
         }
         let body = message.body();
@@ -933,6 +953,7 @@ impl Keyed {
             session_id: agreed.session_id,
             session_key: offer.session_key,
             extended_master_secret: agreed.extended_master_secret,
+            sessions: Arc::clone(&config.sessions),
             finished,
             rules: agreed.rules,
             master_secret: self.master_secret,

@@ -77,7 +77,14 @@ impl State {
             (Self::Certificate(state), Incoming::NoCertificate)
                 if state.rules.no_certificate == NoCertificate::Alert =>
             {
-                state.no_certificate(config)
+                Ok(Self::ClientKeyExchange(state.without_certificate()?))
+            }
+            // A client of SSL 3.0 without certificate "should" say so by an alert, and not all do.
+            // Spec: SSL30 section 5.6.6.
+            (Self::Certificate(state), Incoming::Message(m))
+                if m.kind == H::CLIENT_KEY_EXCHANGE && state.rules.no_certificate == NoCertificate::Alert =>
+            {
+                state.without_certificate()?.client_key_exchange(&m, config, channel)
             }
             (Self::ClientKeyExchange(state), Incoming::Message(m)) if m.kind == H::CLIENT_KEY_EXCHANGE => {
                 state.client_key_exchange(&m, config, channel)
@@ -203,18 +210,20 @@ impl Start {
         channel: &mut Channel,
     ) -> Result<State, Error> {
         channel.expect_end_of_flight()?;
-        let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
         let policy = &config.policy;
-        if hello.suites.contains(&CipherSuite::FALLBACK) && hello.version < policy.highest {
-            let (offered, highest) = (hello.version, policy.highest);
-            return Err(Refused::InappropriateFallback { offered, highest }.into());
+        // What is wrong with the hello is said in the version that would have answered it. Spec: SCSV section 3.
+        let version = ProtocolVersion(Reader::new(message.body()).u16("ClientHello.client_version")?);
+        let rules = policy.highest_up_to(version).and_then(ProtocolVersion::rules);
+        match rules {
+            Some(rules) => channel.fix_version(rules),
+            None => channel.refuse_in(version),
         }
-        let version = policy.highest_up_to(hello.version);
-        let rules = version.and_then(ProtocolVersion::rules).ok_or_else(|| Incompatible::NoVersion {
-            peer: hello.version,
-            enabled: policy.versions.clone(),
-        })?;
-        channel.fix_version(rules);
+        let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
+        if hello.suites.contains(&CipherSuite::FALLBACK) && version < policy.highest {
+            return Err(Refused::InappropriateFallback { offered: version, highest: policy.highest }.into());
+        }
+        let rules = rules
+            .ok_or_else(|| Incompatible::NoVersion { peer: version, enabled: policy.versions.clone() })?;
         if !hello.offers_no_compression() {
             return Err(Misbehaved::Compression.into());
         }
@@ -433,7 +442,12 @@ impl Choice<'_> {
         let mut refused = None;
         for suite in policy.suites.iter().filter(|suite| self.hello.suites.contains(suite)) {
             let Some(row) = suite.row().filter(|row| row.is_legal_in(self.rules.version)) else { continue };
-            if row.key_exchange.is_elliptic() && group.is_none() {
+            let has_group = match row.key_exchange {
+                KeyExchange::EcdheRsa | KeyExchange::EcdheEcdsa => group.is_some(),
+                KeyExchange::DheRsa | KeyExchange::DheDss => self.dh_group().is_some(),
+                _ => true,
+            };
+            if !has_group {
                 continue;
             }
             let Some(identity) = self.identity(row.key_exchange) else { continue };
@@ -449,6 +463,18 @@ impl Choice<'_> {
             return Ok((row, identity, group));
         }
         Err(refused.unwrap_or_else(|| Incompatible::NoSuite { peer: self.hello.suites.clone() }.into()))
+    }
+
+    /// The group of Diffie-Hellman: ours, or, if the client names some, the first of them that is no shorter.
+    ///
+    /// Spec: FFDHE section 4.
+    fn dh_group(&self) -> Option<&dh::Group> {
+        let own = &self.config.dh_group;
+        let named = |groups: &&Vec<u16>| groups.iter().any(|group| (0x100..=0x1ff).contains(group));
+        let Some(groups) = self.offered.groups.as_ref().filter(named) else { return Some(own) };
+        let known = [(256, &dh::FFDHE2048), (257, &dh::FFDHE3072), (258, &dh::FFDHE4096)];
+        let mut known = known.into_iter().map(|(number, group)| (number, &**group));
+        known.find(|(number, group)| groups.contains(number) && group.bits() >= own.bits()).map(|(_, g)| g)
     }
 
     /// Of our certificates with a key of the right kind the one that has the name, or else the first.
@@ -587,7 +613,8 @@ impl Exchange<'_> {
             }
             KeyExchange::DheRsa | KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => {
                 let export = matches!(self.suite.key_exchange, KeyExchange::DheDssExport { .. });
-                let group: &dh::Group = if export { &dh::MODP_1024 } else { &config.dh_group };
+                let group = if export { Some(&*dh::MODP_1024) } else { self.choice.dh_group() };
+                let group = group.ok_or(Error::Internal("a suite of Diffie-Hellman without group"))?;
                 let own = dh::EphemeralKey::generate(group, random).map_err(|_| no_key(()))?;
                 let (p, g, public) = (group.p(), group.g(), own.public_value());
                 self.sign(&ServerParams::Dh { p, g, public: &public }, channel)?;
@@ -664,12 +691,11 @@ pub(crate) struct Chosen {
 
 impl Chosen {
     /// The client says that it has none.
-    fn no_certificate(self: Box<Self>, config: &ServerConfig) -> Result<State, Error> {
-        let _unused = config;
+    fn without_certificate(self: Box<Self>) -> Result<Box<Self>, Error> {
         if self.client_auth == ClientAuth::Required {
             return Err(Refused::NoClientCertificate.into());
         }
-        Ok(State::ClientKeyExchange(self))
+        Ok(self)
     }
 
     /// Spec: TLS12 section 7.4.6.
@@ -681,8 +707,19 @@ impl Chosen {
     ) -> Result<State, Error> {
         let chain = Certificate::from_bytes(message.body(), "Certificate")?.chain.into_owned();
         channel.transcript.add(message.bytes());
-        let Some(leaf) = chain.first() else { return self.no_certificate(config) };
+        let Some(leaf) = chain.first() else {
+            // SSL 3.0 has no list without certificates. Spec: SSL30 section 5.6.2.
+            if self.rules.no_certificate == NoCertificate::Alert {
+                return Err(wire::DecodeError::illegal("Certificate.certificate_list").into());
+            }
+            return Ok(State::ClientKeyExchange(self.without_certificate()?));
+        };
         let key = public_key(leaf).map_err(|_| Misbehaved::UnreadableCertificate)?;
+        // One of a kind that was not asked for. Spec: TLS12 section 7.4.6; ECC section 5.5.
+        let is_elliptic = matches!(key, PublicKey::Ecdsa(_) | PublicKey::Ed25519(_));
+        if is_elliptic && !self.rules.has_extensions {
+            return Err(Misbehaved::WrongCertificateType.into());
+        }
         let shown = PeerCertificate { chain: &chain, server_name: None, ocsp_response: &[], resumed: false };
         config.client_verifier.verify(&shown).map_err(Error::Certificate)?;
         self.peer = Some(key);
@@ -873,6 +910,7 @@ impl Keyed {
             session_id: common.session_id,
             session_key,
             extended_master_secret: common.extended_master_secret,
+            sessions: Arc::clone(&config.sessions),
             finished,
             rules: common.rules,
             master_secret: self.master_secret,
