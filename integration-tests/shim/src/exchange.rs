@@ -72,8 +72,9 @@ impl<'a> Channel<'a> {
         let attributes = self.context.attributes();
         if options.export_keying_material > 0 {
             let context = options.use_export_context.then_some(options.export_context.as_slice());
-            let material =
-                attributes.keying_material(&options.export_label, context, options.export_keying_material)?;
+            let material = attributes
+                .keying_material(&options.export_label, context, options.export_keying_material)
+                .map_err(|error| Stop::failed(format!("failed to export keying material: {error}")))?;
             self.write(material.expose_secret())?;
         }
         if options.tls_unique {

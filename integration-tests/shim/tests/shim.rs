@@ -19,7 +19,7 @@ use test_support::{CertStatus, OcspResponse, Pki};
 /// Every role of the shim with every protocol.
 fn everywhere(mut run: impl FnMut(&Runner, bool, Protocol)) {
     let runner = Runner::new();
-    for protocol in BOTH {
+    for protocol in Protocol::ALL {
         for shim_is_server in [false, true] {
             run(&runner, shim_is_server, protocol);
         }
