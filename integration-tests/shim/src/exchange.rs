@@ -78,7 +78,10 @@ impl<'a> Channel<'a> {
             self.write(material.expose_secret())?;
         }
         if options.tls_unique {
-            self.write(attributes.unique_bindings()?.value())?;
+            let bindings = attributes
+                .unique_bindings()
+                .map_err(|error| Stop::failed(format!("failed to get tls-unique: {error}")))?;
+            self.write(bindings.value())?;
         }
         Ok(())
     }

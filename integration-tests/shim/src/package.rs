@@ -117,7 +117,6 @@ fn both(options: &Options) -> Result<SchannelConfig, Stop> {
         protocols: protocols.iter().map(|(protocol, _)| *protocol).collect(),
         suites: wanted.into_iter().map(str::to_owned).collect(),
         allow: Some(Allow::all().filter(|entry| matches!(entry, Allow::Certificate(_))).collect()),
-        dh_minimum_bits: Some(SMALLEST_GROUP),
         record_splitting: options.cbc_record_splitting,
         i_accept_drown: true,
         pins: vec![hex(&NO_CERTIFICATE)],
@@ -130,6 +129,7 @@ fn client(options: &Options) -> Result<SchannelConfig, Stop> {
         roots: Vec::new(),
         // The runner expects its certificate whichever authorities it named.
         client_certificate: ClientCertificate::Ask,
+        dh_minimum_bits: Some(SMALLEST_GROUP),
         ..both(options)?
     })
 }

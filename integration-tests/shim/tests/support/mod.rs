@@ -31,6 +31,9 @@ pub const BOTH: [Protocol; 2] = [Protocol::Tls13, Protocol::Tls12];
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHIM_ID: u64 = 0x0102_0304_0506_0708;
 
+/// Those whose hellos have extensions.
+pub const WITH_EXTENSIONS: [Protocol; 4] =
+    [Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10];
 /// Those that the engine alone speaks.
 pub const OLD: [Protocol; 3] = [Protocol::Tls11, Protocol::Tls10, Protocol::Ssl30];
 
@@ -146,6 +149,8 @@ impl Runner {
     pub fn client(&self, protocols: &[Protocol]) -> SchannelConfig {
         SchannelConfig {
             protocols: protocols.to_vec(),
+            // A message of the peer's is one record.
+            record_splitting: false,
             roots: vec![self.folder.path().join("root.pem").to_str().unwrap().to_owned()],
             ..SchannelConfig::default()
         }
@@ -157,6 +162,7 @@ impl Runner {
             protocols: protocols.to_vec(),
             certificates: vec![self.config_of(&self.certificate), self.config_of(&self.rsa)],
             client_roots: self.client(protocols).roots,
+            record_splitting: false,
             ..SchannelConfig::default()
         }
     }
