@@ -7,8 +7,10 @@ mod connect;
 mod dates;
 mod demo;
 mod exit;
+mod hints;
 mod legs;
 mod logging;
+mod memory;
 mod packages;
 mod ports;
 mod print;
@@ -69,7 +71,16 @@ Exit codes:
   0  all went well
   1  refused by policy: a certificate that is not trusted, expired, revoked or for another name
   2  usage or configuration
-  3  network
+  3  network: no connection, no answer in time, a connection that was cut off
+  4  the peer does not speak the protocol, or none in common with us";
+
+/// What the exit codes of a verb that makes connections mean.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all went well
+  1  refused by policy, ours or the peer's: a certificate that is untrusted, expired, revoked, ...
+  2  usage or configuration: nothing was connected
+  3  network: no connection, no answer in time, a connection that was cut off
   4  the peer does not speak the protocol, or none in common with us";
 
 fn main() -> ExitCode {

@@ -22,6 +22,7 @@ pub(crate) enum Style {
     Dim,
     Green,
     Red,
+    Yellow,
     Cyan,
 }
 
@@ -32,6 +33,7 @@ impl Style {
             Self::Dim => "2",
             Self::Green => "32",
             Self::Red => "31",
+            Self::Yellow => "33",
             Self::Cyan => "36",
         }
     }

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use crypto::dh;
 use crypto::ecdh::{self, NamedGroup};
+use crypto::ecdsa::Curve;
 use crypto::public_key::PublicKey;
 use wire::{Codec, Reader, Writer};
 
@@ -462,13 +463,21 @@ impl Choice<'_> {
                     matches!(key, PublicKey::Rsa(_))
                 }
                 KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => matches!(key, PublicKey::Dsa(_)),
-                KeyExchange::EcdheEcdsa => matches!(key, PublicKey::Ecdsa(_)),
+                // A client says which curves it has, for keys in certificates too. Spec: ECC section 5.1.
+                KeyExchange::EcdheEcdsa => {
+                    matches!(key, PublicKey::Ecdsa(key) if self.has_curve(key.curve()))
+                }
             }
         };
         let mut fitting = self.config.identities.iter().filter(fits);
         let name = self.offered.server_name.as_deref();
         let named = name.and_then(|name| fitting.clone().find(|identity| identity.serves(name)));
         named.or_else(|| fitting.next()).cloned()
+    }
+
+    /// Whether the client has this curve, by its own account.
+    fn has_curve(&self, curve: Curve) -> bool {
+        self.offered.groups.as_ref().is_none_or(|groups| groups.contains(&curve.code_point()))
     }
 
     /// The long handshake.
@@ -571,10 +580,10 @@ impl Exchange<'_> {
                 if own.bits() <= bits {
                     return Ok((ServerSecret::Rsa, self.certificate_strength()));
                 }
-                let key = config.export_keys.key(bits, random)?.public_key();
-                let (modulus, exponent) = (key.n(), key.e());
+                let key = config.export_keys.key(bits, random, config.clock.now())?;
+                let (modulus, exponent) = (key.public_key().n(), key.public_key().e());
                 self.sign(&ServerParams::Rsa { modulus, exponent }, channel)?;
-                Ok((ServerSecret::EphemeralRsa { bits }, KeyExchangeStrength::Rsa { bits }))
+                Ok((ServerSecret::EphemeralRsa(key), KeyExchangeStrength::Rsa { bits }))
             }
             KeyExchange::DheRsa | KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => {
                 let export = matches!(self.suite.key_exchange, KeyExchange::DheDssExport { .. });
@@ -694,9 +703,8 @@ impl Chosen {
                 };
                 key_exchange::decrypt_premaster(key, body, version, rules, random)?
             }
-            ServerSecret::EphemeralRsa { bits } => {
-                let key = config.export_keys.key(bits, random)?;
-                key_exchange::decrypt_premaster(key, body, version, rules, random)?
+            ServerSecret::EphemeralRsa(key) => {
+                key_exchange::decrypt_premaster(&key, body, version, rules, random)?
             }
             share => key_exchange::agree(share, body)?,
         };
