@@ -124,24 +124,32 @@ fn both(options: &Options) -> Result<SchannelConfig, Stop> {
     })
 }
 
+/// The certificate of the flags, in files.
+fn certificates(options: &Options) -> Vec<CertificateConfig> {
+    let certificate = |chain: &String| CertificateConfig {
+        chain: chain.clone(),
+        key: options.key_file.as_ref().unwrap_or(chain).clone(),
+        send_root: true,
+    };
+    options.cert_file.iter().map(certificate).collect()
+}
+
 fn client(options: &Options) -> Result<SchannelConfig, Stop> {
+    // The runner expects its certificate whichever authorities it named, and only who is asked can give it. But a session
+    // in which the application chose is not taken up again.
+    let asks = options.resume_count == 0 || options.expect_client_ca_list.is_some();
     Ok(SchannelConfig {
         roots: Vec::new(),
-        // The runner expects its certificate whichever authorities it named.
-        client_certificate: ClientCertificate::Ask,
+        certificates: if asks { Vec::new() } else { certificates(options) },
+        client_certificate: if asks { ClientCertificate::Ask } else { ClientCertificate::Configured },
         dh_minimum_bits: Some(SMALLEST_GROUP),
         ..both(options)?
     })
 }
 
 fn server(options: &Options) -> Result<SchannelConfig, Stop> {
-    let certificate = |chain: &String| CertificateConfig {
-        chain: chain.clone(),
-        key: options.key_file.as_ref().unwrap_or(chain).clone(),
-        send_root: true,
-    };
     Ok(SchannelConfig {
-        certificates: options.cert_file.iter().map(certificate).collect(),
+        certificates: certificates(options),
         client_auth: match (options.require_any_client_certificate, options.verify_peer) {
             (true, _) => ClientAuth::Required,
             (false, true) => ClientAuth::Optional,

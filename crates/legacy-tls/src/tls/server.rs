@@ -848,6 +848,7 @@ impl Keyed {
         if !self.resumed && config.policy.resume && !common.session_id.is_empty() {
             let session = Session {
                 id: common.session_id.clone(),
+                ticket: Vec::new(),
                 version: common.rules.version,
                 suite: common.suite.suite,
                 master_secret: self.master_secret.clone(),
