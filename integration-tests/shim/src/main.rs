@@ -60,7 +60,7 @@ fn run(command: &CommandLine) -> Result<(), Stop> {
         writeln!(std::io::stdout(), "No").map_err(|error| Stop::failed(error.to_string()))?;
         return Ok(());
     }
-    let mut package = Package::default();
+    let mut package = Package::new(command.initial.resume_count > 0);
     let mut kept = Kept::default();
     for number in 0..=command.initial.resume_count {
         let is_resumption = number > 0;

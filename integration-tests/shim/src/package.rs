@@ -43,12 +43,17 @@ const NO_HOST_NAME: &str = "127.0.0.1";
 ///
 /// Sessions and ticket keys live with the credentials: a connection whose configuration is that of the one before it uses
 /// the same.
-#[derive(Default)]
 pub(crate) struct Package {
+    /// Whether one connection is to resume another.
+    resumes: bool,
     last: Option<(SchannelConfig, Arc<dyn CredentialsHandle>)>,
 }
 
 impl Package {
+    pub(crate) const fn new(resumes: bool) -> Self {
+        Self { resumes, last: None }
+    }
+
     /// Begins a handshake.
     ///
     /// # Errors
@@ -82,7 +87,7 @@ impl Package {
     }
 
     fn credentials(&mut self, options: &Options) -> Result<Arc<dyn CredentialsHandle>, Stop> {
-        let config = if options.server { server(options)? } else { client(options)? };
+        let config = if options.server { server(options)? } else { client(options, self.resumes)? };
         if let Some((last, credentials)) = &self.last
             && *last == config
         {
@@ -134,10 +139,10 @@ fn certificates(options: &Options) -> Vec<CertificateConfig> {
     options.cert_file.iter().map(certificate).collect()
 }
 
-fn client(options: &Options) -> Result<SchannelConfig, Stop> {
+fn client(options: &Options, resumes: bool) -> Result<SchannelConfig, Stop> {
     // The runner expects its certificate whichever authorities it named, and only who is asked can give it. But a session
     // in which the application chose is not taken up again.
-    let asks = options.resume_count == 0 || options.expect_client_ca_list.is_some();
+    let asks = !resumes || options.expect_client_ca_list.is_some();
     Ok(SchannelConfig {
         roots: Vec::new(),
         certificates: if asks { Vec::new() } else { certificates(options) },
