@@ -229,8 +229,9 @@ impl Misbehaved {
             | Self::Downgraded
             | Self::IllegalParameter(_)
             | Self::BadKeyShare
-            | Self::SignatureNotOffered(_)
-            | Self::ExportKeyTooLong { .. } => A::ILLEGAL_PARAMETER,
+            | Self::SignatureNotOffered(_) => A::ILLEGAL_PARAMETER,
+            // Spec: TLS10 section 7.2.2.
+            Self::ExportKeyTooLong { .. } => A::EXPORT_RESTRICTION,
             Self::UnsolicitedExtension(_) => A::UNSUPPORTED_EXTENSION,
             Self::DuplicateExtension(_) | Self::NoServerCertificate | Self::BadPremaster | Self::BadAlert => {
                 A::DECODE_ERROR

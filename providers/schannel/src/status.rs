@@ -30,6 +30,8 @@ pub(crate) enum Error {
     UnexpectedMessage { what: String },
     /// A value that is not allowed.
     IllegalParameter { what: String },
+    /// A key that is too long for an export suite.
+    ExportKeyTooLong { bits: u32 },
     /// A signature or a Finished message that is wrong.
     HandshakeSignature { what: String },
     /// An extension that was not asked for.
@@ -213,6 +215,7 @@ impl Error {
             | Self::UnexpectedMessage { .. }
             | Self::Flood { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 10, None),
             Self::IllegalParameter { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 47, None),
+            Self::ExportKeyTooLong { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 60, None),
             Self::HandshakeFailure { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 40, None),
             Self::WrongVersion { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 70, None),
             Self::Downgraded => (S::SEC_E_DOWNGRADE_DETECTED, PeerMisbehaved, 47, None),
@@ -286,6 +289,9 @@ impl Error {
             }
             Self::IllegalParameter { what } => {
                 format!("the peer sent a value that is not allowed: {what}").into()
+            }
+            Self::ExportKeyTooLong { bits } => {
+                format!("the peer sent a key of {bits} bits, which is too long for an export suite").into()
             }
             Self::HandshakeSignature { what } => {
                 format!("the peer could not prove its identity: {what}").into()

@@ -7,7 +7,7 @@ use crate::record::{ContentType, Need, Opener, Sealer};
 use crate::tls::alert::{AlertDescription, AlertLevel};
 use crate::tls::messages::{HEADER, HandshakeType};
 use crate::tls::transcript::Transcript;
-use crate::tls::versions::Rules;
+use crate::tls::versions::{ProtocolVersion, Rules};
 
 /// Records without content, or warnings, that are tolerated in a row.
 const FLOOD_LIMIT: usize = 32;
@@ -90,6 +90,13 @@ impl Channel {
         self.rules = Some(rules);
         self.opener.set_version(rules.version.0);
         self.sealer.set_wire_version(rules.version.0);
+    }
+
+    /// There is no version in common; the alert that says so has the one that the peer can read.
+    pub(crate) fn refuse_in(&mut self, version: ProtocolVersion) {
+        if version >= ProtocolVersion::SSL30 {
+            self.sealer.set_wire_version(version.0);
+        }
     }
 
     // ---- in ----

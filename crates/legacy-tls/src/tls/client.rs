@@ -610,8 +610,10 @@ impl Shown {
         channel: &mut Channel,
     ) -> Result<State, Error> {
         let Agreed { suite, rules, randoms, offer, .. } = &self.agreed;
-        // A short key where none was agreed on is an attack (FREAK).
-        if suite.key_exchange == KeyExchange::Rsa {
+        // A short key where none was agreed on is an attack (FREAK), and where the certificate's is short enough it is "not
+        // legal" to send another. Spec: TLS10 section 7.4.3.
+        let is_short = || key_exchange::check_export_key(suite.key_exchange, self.key.bits()).is_ok();
+        if suite.key_exchange.is_rsa() && is_short() {
             return Err(Misbehaved::UnexpectedServerKeyExchange.into());
         }
         let body = message.body();

@@ -77,7 +77,14 @@ impl State {
             (Self::Certificate(state), Incoming::NoCertificate)
                 if state.rules.no_certificate == NoCertificate::Alert =>
             {
-                state.no_certificate(config)
+                Ok(Self::ClientKeyExchange(state.without_certificate()?))
+            }
+            // A client of SSL 3.0 without certificate "should" say so by an alert, and not all do.
+            // Spec: SSL30 section 5.6.6.
+            (Self::Certificate(state), Incoming::Message(m))
+                if m.kind == H::CLIENT_KEY_EXCHANGE && state.rules.no_certificate == NoCertificate::Alert =>
+            {
+                state.without_certificate()?.client_key_exchange(&m, config, channel)
             }
             (Self::ClientKeyExchange(state), Incoming::Message(m)) if m.kind == H::CLIENT_KEY_EXCHANGE => {
                 state.client_key_exchange(&m, config, channel)
@@ -203,18 +210,20 @@ impl Start {
         channel: &mut Channel,
     ) -> Result<State, Error> {
         channel.expect_end_of_flight()?;
-        let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
         let policy = &config.policy;
-        if hello.suites.contains(&CipherSuite::FALLBACK) && hello.version < policy.highest {
-            let (offered, highest) = (hello.version, policy.highest);
-            return Err(Refused::InappropriateFallback { offered, highest }.into());
+        // What is wrong with the hello is said in the version that would have answered it. Spec: SCSV section 3.
+        let version = ProtocolVersion(Reader::new(message.body()).u16("ClientHello.client_version")?);
+        let rules = policy.highest_up_to(version).and_then(ProtocolVersion::rules);
+        match rules {
+            Some(rules) => channel.fix_version(rules),
+            None => channel.refuse_in(version),
         }
-        let version = policy.highest_up_to(hello.version);
-        let rules = version.and_then(ProtocolVersion::rules).ok_or_else(|| Incompatible::NoVersion {
-            peer: hello.version,
-            enabled: policy.versions.clone(),
-        })?;
-        channel.fix_version(rules);
+        let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
+        if hello.suites.contains(&CipherSuite::FALLBACK) && version < policy.highest {
+            return Err(Refused::InappropriateFallback { offered: version, highest: policy.highest }.into());
+        }
+        let rules = rules
+            .ok_or_else(|| Incompatible::NoVersion { peer: version, enabled: policy.versions.clone() })?;
         if !hello.offers_no_compression() {
             return Err(Misbehaved::Compression.into());
         }
@@ -664,12 +673,11 @@ pub(crate) struct Chosen {
 
 impl Chosen {
     /// The client says that it has none.
-    fn no_certificate(self: Box<Self>, config: &ServerConfig) -> Result<State, Error> {
-        let _unused = config;
+    fn without_certificate(self: Box<Self>) -> Result<Box<Self>, Error> {
         if self.client_auth == ClientAuth::Required {
             return Err(Refused::NoClientCertificate.into());
         }
-        Ok(State::ClientKeyExchange(self))
+        Ok(self)
     }
 
     /// Spec: TLS12 section 7.4.6.
@@ -681,8 +689,19 @@ impl Chosen {
     ) -> Result<State, Error> {
         let chain = Certificate::from_bytes(message.body(), "Certificate")?.chain.into_owned();
         channel.transcript.add(message.bytes());
-        let Some(leaf) = chain.first() else { return self.no_certificate(config) };
+        let Some(leaf) = chain.first() else {
+            // SSL 3.0 has no list without certificates. Spec: SSL30 section 5.6.2.
+            if self.rules.no_certificate == NoCertificate::Alert {
+                return Err(wire::DecodeError::illegal("Certificate.certificate_list").into());
+            }
+            return Ok(State::ClientKeyExchange(self.without_certificate()?));
+        };
         let key = public_key(leaf).map_err(|_| Misbehaved::UnreadableCertificate)?;
+        // One of a kind that was not asked for. Spec: TLS12 section 7.4.6; ECC section 5.5.
+        let is_elliptic = matches!(key, PublicKey::Ecdsa(_) | PublicKey::Ed25519(_));
+        if is_elliptic && !self.rules.has_extensions {
+            return Err(Misbehaved::WrongCertificateType.into());
+        }
         let shown = PeerCertificate { chain: &chain, server_name: None, ocsp_response: &[], resumed: false };
         config.client_verifier.verify(&shown).map_err(Error::Certificate)?;
         self.peer = Some(key);

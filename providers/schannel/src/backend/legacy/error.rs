@@ -104,9 +104,7 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
             what: "the renegotiation indication is not that of this connection".to_owned(),
         },
         M::IllegalParameter(what) => illegal((*what).to_owned()),
-        M::ExportKeyTooLong { bits } => {
-            illegal(format!("a key of {bits} bits, which is too long for an export suite"))
-        }
+        M::ExportKeyTooLong { bits } => Error::ExportKeyTooLong { bits: *bits },
         M::WrongCertificateType => certificate(CertificateKind::WrongKey),
         M::UnreadableCertificate => certificate(CertificateKind::BadEncoding),
         M::NoServerCertificate => decode("the server's certificate message is empty".to_owned()),

@@ -1,0 +1,209 @@
+//! Rules of the specifications, each with a peer that breaks it or needs it.
+
+use wire::{Codec, Writer};
+
+use super::*;
+use crate::tls::extensions::{self as extension, Extensions};
+use crate::tls::messages::ClientHello;
+
+const TLS10: ProtocolVersion = ProtocolVersion::TLS10;
+const TLS12: ProtocolVersion = ProtocolVersion::TLS12;
+const SSL30: ProtocolVersion = ProtocolVersion::SSL30;
+
+fn record(content_type: u8, version: ProtocolVersion, content: &[u8]) -> Vec<u8> {
+    let mut records = Vec::new();
+    for content in content.chunks(1 << 14) {
+        let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let [major, minor] = version.0.to_be_bytes();
+        records.extend([content_type, major, minor, high, low]);
+        records.extend_from_slice(content);
+    }
+    records
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let [_, a, b, c] = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [&[kind, a, b, c], body].concat()
+}
+
+/// A ClientHello in its record.
+fn client_hello(version: ProtocolVersion, suites: &[u16], list: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut extensions = Extensions::default();
+    for (number, data) in list {
+        extensions
+            .push(*number, |writer| {
+                writer.bytes(data);
+                Ok(())
+            })
+            .unwrap();
+    }
+    let hello = ClientHello {
+        version,
+        random: [7; 32],
+        session_id: Vec::new().into(),
+        suites: suites.iter().copied().map(CipherSuite).collect(),
+        compression_methods: vec![0].into(),
+        extensions,
+    };
+    let mut writer = Writer::new();
+    hello.encode(&mut writer).unwrap();
+    record(22, version.min(TLS12), &message(1, &writer.into_vec()))
+}
+
+/// What a server says to this, and to nothing more.
+fn serve(fixture: &Fixture, mut input: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut server = fixture.server();
+    let mut said = Vec::new();
+    loop {
+        match server.advance(input)? {
+            Progress::Continue { output, used } => {
+                said.extend(output);
+                input = &input[used..];
+            }
+            Progress::Incomplete { .. } => return Ok(said),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_server_refuses_a_hello_in_the_version_that_would_have_answered_it() {
+    let fixture = Fixture::new(&[SSL30, TLS10, ProtocolVersion::TLS11, TLS12]);
+    let fallback = client_hello(ProtocolVersion::TLS11, &[0x002f, 0x5600], &[]);
+    let failure = serve(&fixture, &fallback).unwrap_err();
+    assert_eq!(failure.output, [21, 3, 2, 0, 2, 2, 86], "inappropriate_fallback");
+    let damaged = client_hello(TLS12, &[0x002f], &[(extension::SUPPORTED_GROUPS, &[0, 9])]);
+    let failure = serve(&fixture, &damaged).unwrap_err();
+    assert_eq!(failure.output, [21, 3, 3, 0, 2, 2, 50], "decode_error, which SSL 3.0 has not");
+
+    let fixture = Fixture::new(&[TLS12]);
+    let failure = serve(&fixture, &client_hello(TLS10, &[0x002f, 0x5600], &[])).unwrap_err();
+    assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 86]);
+    let failure = serve(&fixture, &client_hello(TLS10, &[0x002f], &[])).unwrap_err();
+    assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 70], "protocol_version");
+}
+
+/// A client of SSL 3.0 whose no_certificate becomes something else.
+fn without_certificate(client_auth: ClientAuth, instead: Vec<u8>) -> Result<Pair, (Side, Failure)> {
+    let mut fixture = Fixture::new(&[SSL30]).suite(CipherSuite(0x002f));
+    fixture.server.client_auth = client_auth;
+    let mut exchange = Exchange::new(fixture.client(), fixture.server());
+    exchange.tamper = Box::new(move |_, bytes| {
+        if bytes.starts_with(&[21, 3, 0, 0, 2, 1, 41]) {
+            bytes.splice(..7, instead.iter().copied());
+        }
+    });
+    exchange.run()
+}
+
+#[test]
+fn a_client_of_ssl30_may_leave_out_that_it_has_no_certificate() {
+    without_certificate(ClientAuth::Optional, Vec::new()).unwrap().talk();
+    let Err((Side::Server, failure)) = without_certificate(ClientAuth::Required, Vec::new()) else {
+        panic!()
+    };
+    assert!(matches!(failure.error, Error::Refused(Refused::NoClientCertificate)), "{}", failure.error);
+    assert_eq!(failure.output, [21, 3, 0, 0, 2, 2, 40]);
+}
+
+#[test]
+fn a_server_of_ssl30_refuses_an_empty_chain_and_a_key_that_it_did_not_ask_for() {
+    let empty = record(22, SSL30, &message(11, &[0, 0, 0]));
+    let Err((Side::Server, failure)) = without_certificate(ClientAuth::Optional, empty) else { panic!() };
+    assert!(matches!(failure.error, Error::Decode(_)), "{}", failure.error);
+
+    let certificate = p256().chain()[0].clone();
+    let length = |len: usize| u32::try_from(len).unwrap().to_be_bytes()[1..].to_vec();
+    let list = [length(certificate.len() + 3), length(certificate.len()), certificate].concat();
+    let elliptic = record(22, SSL30, &message(11, &list));
+    let Err((Side::Server, failure)) = without_certificate(ClientAuth::Optional, elliptic) else { panic!() };
+    assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::WrongCertificateType)));
+    assert_eq!(failure.output, [21, 3, 0, 0, 2, 2, 43]);
+}
+
+/// What a server for export says to the hello of a client.
+fn export_server(suite: u16, identity: Arc<Identity>) -> (Fixture, Vec<u8>) {
+    let mut fixture = Fixture::new(&[TLS10]).suite(CipherSuite(suite));
+    fixture.server.identities = vec![identity];
+    let Progress::Continue { output: hello, .. } = fixture.client().advance(&[]).unwrap() else { panic!() };
+    // Whoever asks again with the same randomness sends the same hello.
+    fixture.client.random = Seeded::new(1);
+    let flight = serve(&fixture, &hello).unwrap();
+    (fixture, flight)
+}
+
+/// The messages of a flight in clear, each with its header.
+fn messages(flight: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = &flight[5..];
+    let mut found = Vec::new();
+    while let [_, 0, high, low, ..] = *rest {
+        let (one, after) = rest.split_at(4 + usize::from(u16::from_be_bytes([high, low])));
+        found.push(one.to_vec());
+        rest = after;
+    }
+    found
+}
+
+#[test]
+fn a_client_refuses_an_export_key_beside_a_certificate_that_is_short_enough() {
+    // The ServerKeyExchange is one for RSA_EXPORT with a certificate of 2048 bits; the certificate is replaced.
+    let (fixture, flight) = export_server(0x0003, rsa2048());
+    let (_, short) = export_server(0x0003, rsa512());
+    let [hello, _, exchange, done] = messages(&flight).try_into().unwrap();
+    let flight = record(22, TLS10, &[hello, messages(&short)[1].clone(), exchange, done].concat());
+    let mut client = fixture.client();
+    client.advance(&[]).unwrap();
+    let failure = client.advance(&flight).unwrap_err();
+    let unexpected = matches!(failure.error, Error::Misbehaved(Misbehaved::UnexpectedServerKeyExchange));
+    assert!(unexpected, "{}", failure.error);
+    assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 10]);
+}
+
+#[test]
+fn a_client_says_that_an_export_key_is_too_long() {
+    // The key has 1024 bits and is signed for this client; what it agreed to allows 512.
+    let mut fixture = Fixture::new(&[TLS10]).suite(CipherSuite(0x0003));
+    fixture.server.policy.suites = vec![CipherSuite(0x0064)];
+    let mut exchange = Exchange::new(fixture.client(), fixture.server());
+    exchange.tamper = Box::new(|side, bytes| match side {
+        Side::Client => {
+            if let Some(at) = bytes.windows(6).position(|window| window == [0, 2, 0, 0x03, 1, 0]) {
+                bytes[at + 3] = 0x64;
+            }
+        }
+        // Behind version, random and a session of 32 bytes.
+        Side::Server => bytes[5 + 4 + 2 + 32 + 33 + 1] = 0x03,
+    });
+    let Err((Side::Client, failure)) = exchange.run() else { panic!("it should be refused") };
+    let too_long = matches!(failure.error, Error::Misbehaved(Misbehaved::ExportKeyTooLong { bits: 1024 }));
+    assert!(too_long, "{}", failure.error);
+    assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 60], "export_restriction");
+}
+
+#[test]
+fn a_server_takes_any_number_of_extensions_but_none_twice() {
+    let fixture = Fixture::new(&[TLS10]);
+    let mut many: Vec<(u16, &[u8])> = (1000..5000).map(|number| (number, &b""[..])).collect();
+    let hello = client_hello(TLS10, &[0x002f], &many);
+    assert_eq!(serve(&fixture, &hello).unwrap()[..3], [22, 3, 1]);
+    many.push((1000, b""));
+    let failure = serve(&fixture, &client_hello(TLS10, &[0x002f], &many)).unwrap_err();
+    assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::DuplicateExtension(1000))));
+    assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 50]);
+}
+
+#[test]
+fn a_server_refuses_an_empty_list_of_names() {
+    let fixture = Fixture::new(&[TLS10]);
+    for (data, taken) in [
+        (&[0, 4, 0, 0, 1, b'a'][..], true),
+        (&[0, 4, 7, 0, 1, b'a'], true),
+        (&[0, 0], false),
+        (&[], false),
+        (&[0, 3, 0, 0, 0], false),
+        (&[0, 8, 0, 0, 1, b'a', 0, 0, 1, b'b'], false),
+    ] {
+        let hello = client_hello(TLS10, &[0x002f], &[(extension::SERVER_NAME, data)]);
+        assert_eq!(serve(&fixture, &hello).is_ok(), taken, "{data:?}");
+    }
+}
