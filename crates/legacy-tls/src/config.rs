@@ -89,6 +89,11 @@ impl Policy {
         self.versions.iter().copied().max()
     }
 
+    /// The highest version that is enabled and listed.
+    pub(crate) fn highest_among(&self, listed: &[u16]) -> Option<ProtocolVersion> {
+        self.versions.iter().copied().filter(|version| listed.contains(&version.0)).max()
+    }
+
     /// The highest version that is enabled and not above `offered`.
     pub(crate) fn highest_up_to(&self, offered: ProtocolVersion) -> Option<ProtocolVersion> {
         self.versions.iter().copied().filter(|version| *version <= offered).max()

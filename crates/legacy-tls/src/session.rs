@@ -16,6 +16,8 @@ pub(crate) struct MasterSecret(pub(crate) [u8; 48]);
 /// What a later handshake can take up again.
 pub struct Session {
     pub(crate) id: Vec<u8>,
+    /// Client: what the server keeps of the session with us, if it does.
+    pub(crate) ticket: Vec<u8>,
     pub(crate) version: ProtocolVersion,
     pub(crate) suite: CipherSuite,
     pub(crate) master_secret: MasterSecret,
@@ -152,6 +154,7 @@ mod tests {
     fn with_chain(created: u64, peer_chain: Vec<Vec<u8>>) -> Arc<Session> {
         Arc::new(Session {
             id: vec![1],
+            ticket: Vec::new(),
             version: ProtocolVersion::TLS10,
             suite: CipherSuite(0x002f),
             master_secret: MasterSecret([0; 48]),

@@ -95,8 +95,8 @@ fn a_server_hello_with_a_suite_that_was_not_offered_is_refused() {
     let shim = runner.start(&["-no-tls13"]);
     let mut stream = runner.accept();
     receive(&mut stream, &mut Vec::new());
-    // TLS_RSA_WITH_AES_128_CBC_SHA
-    let hello = [&[2, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0, 0x2f, 0]].concat();
+    // TLS_RSA_WITH_NULL_SHA
+    let hello = [&[2, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0, 2, 0]].concat();
     stream.write_all(&record(22, &hello)).unwrap();
     assert_eq!(receive_all(&mut stream), in_clear(40));
     drop(stream);
@@ -106,16 +106,28 @@ fn a_server_hello_with_a_suite_that_was_not_offered_is_refused() {
 #[test]
 fn a_version_that_is_not_enabled_is_refused() {
     let runner = Runner::new();
-    for (flag, protocol) in [("-no-tls12", Protocol::Tls12), ("-no-tls13", Protocol::Tls13)] {
-        let shim = runner.start_server(&[flag]);
-        let credentials = runner.outbound(runner.client(&[protocol]));
-        let heard = Peer::handshake(runner.accept(), credentials.begin()).err().unwrap();
-        assert!(heard.message().contains("(70)"), "{heard}");
-        shim.fails(":UNSUPPORTED_PROTOCOL:");
-        let shim = runner.start(&[flag]);
-        let credentials = runner.inbound(runner.server(&[protocol]));
-        assert!(Peer::handshake(runner.accept(), credentials.begin()).is_err());
-        shim.fails(":TLSV1_ALERT_PROTOCOL_VERSION:");
+    for ours in Protocol::ALL {
+        for theirs in Protocol::ALL.into_iter().filter(|theirs| *theirs != ours) {
+            let shim = runner.start_server(&[only(ours)]);
+            let credentials = runner.outbound(runner.client(&[theirs]));
+            let refused = Peer::handshake(runner.accept(), credentials.begin()).err().unwrap();
+            if theirs.version() < ours.version() {
+                shim.fails(":UNSUPPORTED_PROTOCOL:");
+            } else if theirs == Protocol::Tls13 {
+                // There is no version but that one in its hello.
+                assert!(refused.message().contains("(70)"), "{ours:?}: {refused}");
+                shim.fails(":UNSUPPORTED_PROTOCOL:");
+            } else {
+                // The client has the last word: the answer of a server is not what it offered.
+                assert_eq!(refused.alert(), Some(70), "{refused}");
+                shim.fails(":TLSV1_ALERT_PROTOCOL_VERSION:");
+            }
+            let shim = runner.start(&[only(ours)]);
+            let credentials = runner.inbound(runner.server(&[theirs]));
+            let refused = Peer::handshake(runner.accept(), credentials.begin()).err().unwrap();
+            eprintln!("{ours:?} {theirs:?} {refused}");
+            shim.fails(if theirs == Protocol::Ssl30 { "ALERT" } else { ":TLSV1_ALERT_PROTOCOL_VERSION:" });
+        }
     }
 }
 

@@ -45,6 +45,9 @@ use crate::tls::messages::{
 use crate::tls::signature::{self, Content, SignatureScheme};
 use crate::tls::versions::{NoCertificate, ProtocolVersion, Rules, Sender, Signatures};
 
+/// A ticket that is longer is not kept, in bytes: a server that puts its clients' chains into them has long ones.
+const LONGEST_TICKET: usize = 8 << 10;
+
 /// What a client waits for.
 pub(crate) enum State {
     ServerHello(Box<Offer>),
@@ -142,8 +145,9 @@ pub(crate) struct Offer {
     extensions: Vec<u16>,
     signature_algorithms: Vec<u16>,
     random: [u8; 32],
-    session_id: Vec<u8>,
     session: Option<Arc<Session>>,
+    /// What the hello calls the session that it offers; that of another engine's hello is none of ours.
+    session_id: Vec<u8>,
     server_name: Option<String>,
     alpn: Vec<Vec<u8>>,
     session_key: Option<Vec<u8>>,
@@ -179,11 +183,21 @@ impl Offer {
             return Err(Error::Misused("no cipher suite of the enabled versions is enabled"));
         }
         let has_extensions = version.rules().is_some_and(|rules| rules.has_extensions);
-        let extensions = if has_extensions {
+        let mut extensions = if has_extensions {
             Self::extensions(&wanted, policy, version, &suites)?
         } else {
             Extensions::default()
         };
+        let mut session_id = session.as_ref().map(|session| session.id().to_vec()).unwrap_or_default();
+        if let Some(session) = session.as_ref().filter(|session| !session.ticket.is_empty()) {
+            extensions.push(extension::SESSION_TICKET, |writer| {
+                writer.bytes(&session.ticket);
+                Ok(())
+            })?;
+            // A server that takes the ticket gives this back. Spec: TICKET section 3.4.
+            session_id = vec![0; 32];
+            config.random.fill(&mut session_id)?;
+        }
         // In SSL 3.0 the signal stands among the suites, and so it may elsewhere, but not together with what a second
         // handshake says. Spec: RENEG sections 3.4 and 3.5.
         if !has_extensions && wanted.previous.is_none() {
@@ -195,7 +209,7 @@ impl Offer {
         let hello = ClientHello {
             version,
             random,
-            session_id: session.as_ref().map_or(&[][..], |session| session.id()).into(),
+            session_id: session_id.as_slice().into(),
             suites,
             compression_methods: [0].as_slice().into(),
             extensions,
@@ -235,8 +249,8 @@ impl Offer {
             extensions: hello.extensions.numbers().collect(),
             signature_algorithms: policy.signature_schemes.iter().map(|scheme| scheme.0).collect(),
             random: hello.random,
-            session_id: hello.session_id.to_vec(),
             session: None,
+            session_id: hello.session_id.to_vec(),
             server_name: wanted.server_name,
             alpn: wanted.alpn,
             session_key: wanted.session_key,
@@ -348,6 +362,7 @@ impl Offer {
             alpn: answered.alpn,
             status_follows: answered.status_follows,
             ticket_follows: answered.ticket_follows,
+            ticket: Vec::new(),
             offer: *self,
         };
         match session {
@@ -480,6 +495,8 @@ pub(crate) struct Agreed {
     alpn: Option<Vec<u8>>,
     status_follows: bool,
     ticket_follows: bool,
+    /// The ticket, once it has come.
+    ticket: Vec<u8>,
 }
 
 impl Agreed {
@@ -847,7 +864,7 @@ impl Keyed {
         self.agreed.ticket_follows
     }
 
-    /// The engine resumes by identifier; the ticket belongs to the hello of the other engine and is of no use here.
+    /// An empty ticket is none: the server has changed its mind.
     ///
     /// Spec: TICKET section 3.3.
     fn new_session_ticket(
@@ -855,7 +872,10 @@ impl Keyed {
         message: &Message,
         channel: &mut Channel,
     ) -> Result<State, Error> {
-        NewSessionTicket::from_bytes(message.body(), "NewSessionTicket")?;
+        let ticket = NewSessionTicket::from_bytes(message.body(), "NewSessionTicket")?.ticket.into_owned();
+        if ticket.len() <= LONGEST_TICKET {
+            self.agreed.ticket = ticket;
+        }
         channel.transcript.add(message.bytes());
         self.agreed.ticket_follows = false;
         Ok(State::ChangeCipherSpec(self))
@@ -884,7 +904,7 @@ impl Keyed {
     ) -> Result<State, Error> {
         let Agreed { rules, suite, ticket_follows, .. } = &self.agreed;
         // A server that said that a ticket follows may have changed its mind only by an empty one.
-        if *ticket_follows && !self.resumed {
+        if *ticket_follows {
             return Err(
                 Misbehaved::UnexpectedRecord { content_type: 20, expected: "NewSessionTicket" }.into()
             );
@@ -923,11 +943,12 @@ impl Keyed {
         let agreed = self.agreed;
         let offer = agreed.offer;
         if let Some(key) = offer.session_key.as_ref().filter(|_| !self.resumed && config.policy.resume) {
-            if agreed.session_id.is_empty() {
+            if agreed.session_id.is_empty() && agreed.ticket.is_empty() {
                 config.sessions.remove(key);
             } else {
                 let session = Session {
                     id: agreed.session_id.clone(),
+                    ticket: agreed.ticket,
                     version: agreed.rules.version,
                     suite: agreed.suite.suite,
                     master_secret: self.master_secret.clone(),

@@ -31,6 +31,8 @@ pub(crate) const ALPN: u16 = 16;
 pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
 /// Spec: TICKET section 3.2.
 pub(crate) const SESSION_TICKET: u16 = 35;
+/// Spec: TLS13 section 4.2.1.
+pub(crate) const SUPPORTED_VERSIONS: u16 = 43;
 /// Spec: RENEG section 3.2.
 pub(crate) const RENEGOTIATION_INFO: u16 = 0xff01;
 
@@ -175,6 +177,19 @@ pub(crate) fn write_groups(writer: &mut Writer, groups: &[NamedGroup]) -> Result
     writer.vec_u16("supported_groups", |writer| {
         groups.iter().for_each(|group| writer.u16(group.code_point()));
         Ok(())
+    })
+}
+
+/// Versions, as on the wire.
+pub(crate) fn versions(data: &[u8]) -> Result<Vec<u16>, Error> {
+    const FIELD: &str = "supported_versions";
+    whole(data, FIELD, |reader| {
+        let mut list = reader.vec_u8(FIELD)?;
+        let mut versions = Vec::new();
+        while !list.is_empty() {
+            versions.push(list.u16(FIELD)?);
+        }
+        if versions.is_empty() { Err(DecodeError::illegal(FIELD)) } else { Ok(versions) }
     })
 }
 

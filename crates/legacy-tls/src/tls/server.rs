@@ -219,6 +219,16 @@ impl Start {
             None => channel.refuse_in(version),
         }
         let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
+        let (version, rules) = match listed_versions(&hello)? {
+            // A list is all that counts, where there is one. What is unknown in it says nothing. Spec: TLS13 section 4.2.1.
+            Some(listed) => {
+                let known = listed.iter().copied().filter(|v| (0x0300..=0x0304).contains(v)).max();
+                let rules = policy.highest_among(&listed).and_then(ProtocolVersion::rules);
+                rules.into_iter().for_each(|rules| channel.fix_version(rules));
+                (known.map_or(version, ProtocolVersion), rules)
+            }
+            None => (version, rules),
+        };
         if hello.suites.contains(&CipherSuite::FALLBACK) && version < policy.highest {
             return Err(Refused::InappropriateFallback { offered: version, highest: policy.highest }.into());
         }
@@ -256,6 +266,11 @@ impl Start {
             .map(|name| Some(name.clone()))
             .ok_or_else(|| Incompatible::NoApplicationProtocol { peer: offered.alpn.clone() }.into())
     }
+}
+
+/// The versions of the extension for them.
+fn listed_versions(hello: &ClientHello<'_>) -> Result<Option<Vec<u16>>, Error> {
+    hello.extensions.find(extension::SUPPORTED_VERSIONS).map(extension::versions).transpose()
 }
 
 /// What a ServerHello is chosen from.
@@ -885,6 +900,7 @@ impl Keyed {
         if !self.resumed && config.policy.resume && !common.session_id.is_empty() {
             let session = Session {
                 id: common.session_id.clone(),
+                ticket: Vec::new(),
                 version: common.rules.version,
                 suite: common.suite.suite,
                 master_secret: self.master_secret.clone(),

@@ -340,3 +340,31 @@ fn a_client_sends_no_hello_without_suites() {
     let outcome = ClientConnection::new(Arc::new(fixture.client.clone()), fixture.parameters.clone());
     assert!(matches!(outcome, Err(Error::Misused(_))), "curves are none of SSL 3.0's");
 }
+
+#[test]
+fn a_server_goes_by_the_list_of_versions_where_there_is_one() {
+    let fixture = Fixture::new(&[SSL30, TLS10, ProtocolVersion::TLS11, TLS12]);
+    for (list, answer) in [
+        (&[6, 0x1a, 0x1a, 3, 1, 0x77, 0x77][..], Some([22, 3, 1])),
+        (&[4, 3, 4, 3, 2], Some([22, 3, 2])),
+        (&[4, 3, 0, 3, 1], Some([22, 3, 1])),
+        (&[2, 3, 0], Some([22, 3, 0])),
+        (&[2, 3, 4], None),
+        (&[2, 0x1a, 0x1a], None),
+    ] {
+        let hello = client_hello(TLS12, &[0x002f], &[(extension::SUPPORTED_VERSIONS, list)]);
+        match (serve(&fixture, &hello), answer) {
+            (Ok(flight), Some(answer)) => assert_eq!(flight[..3], answer, "{list:02x?}"),
+            (Err(failure), None) => assert_eq!(failure.output[5..], [2, 70], "{list:02x?}"),
+            (other, _) => panic!("{list:02x?}: {:?}", other.map(|flight| flight[..3].to_vec())),
+        }
+    }
+    for list in [&[][..], &[0], &[1, 3], &[3, 3, 1, 3], &[2, 3, 1, 0]] {
+        let hello = client_hello(TLS12, &[0x002f], &[(extension::SUPPORTED_VERSIONS, list)]);
+        let failure = serve(&fixture, &hello).unwrap_err();
+        assert_eq!(failure.output, [21, 3, 3, 0, 2, 2, 50], "{list:02x?}");
+    }
+    // Who lists less than it could is falling back, whatever its version says.
+    let fallback = client_hello(TLS12, &[0x002f, 0x5600], &[(extension::SUPPORTED_VERSIONS, &[2, 3, 1])]);
+    assert_eq!(serve(&fixture, &fallback).unwrap_err().output, [21, 3, 1, 0, 2, 2, 86]);
+}

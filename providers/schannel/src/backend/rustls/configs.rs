@@ -16,6 +16,7 @@ use sspi_core::{Clock, Error, Fault, SecStatus, SpProt};
 
 use super::key_schedule;
 use super::observed;
+use super::older_versions::WireKey;
 use super::verify::{self, Beyond};
 use crate::backend::settings::no_protocol;
 use crate::backend::{Identity, Settings, Variants, Verification};
@@ -41,7 +42,7 @@ impl OwnKey {
         let signing_key = rustls::crypto::ring::sign::any_supported_type(key)
             .map_err(|error| format!("the private key cannot be used: {error}"))?;
         let certificates = chain.into_iter().map(CertificateDer::from).collect();
-        let mut certified = CertifiedKey::new(certificates, signing_key);
+        let mut certified = CertifiedKey::new(certificates, Arc::new(WireKey(signing_key)));
         certified.keys_match().map_err(|error| {
             format!("the private key does not belong to the certificate {subject}: {error}")
         })?;
