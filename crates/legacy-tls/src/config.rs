@@ -1,13 +1,15 @@
 //! What is allowed, what is preferred, and what is passed in from outside.
 
 use std::fmt::{self, Debug, Formatter};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crypto::dh::Group;
 use crypto::ecdh::NamedGroup;
 use crypto::random::Random;
+use crypto::rsa::PrivateKey;
 
 use crate::certificate::{CertificateVerifier, Identity};
+use crate::error::Error;
 use crate::session::SessionStore;
 use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::signature::SignatureScheme;
@@ -150,27 +152,46 @@ pub struct ServerConfig {
     pub clock: Arc<dyn Clock>,
 }
 
-/// The RSA keys of 512 and 1024 bits that export suites need, made when they are first needed.
+/// The RSA keys of 512 and 1024 bits that export suites need, made when they are first needed. They are weak, and changed
+/// every day or after 500 handshakes, whichever comes first.
+///
+/// Spec: TLS10 appendix D.1.
 #[derive(Default)]
 pub struct ExportKeys {
-    small: std::sync::OnceLock<crypto::rsa::PrivateKey>,
-    large: std::sync::OnceLock<crypto::rsa::PrivateKey>,
+    small: Mutex<Option<ExportKey>>,
+    large: Mutex<Option<ExportKey>>,
+}
+
+struct ExportKey {
+    key: Arc<PrivateKey>,
+    /// Seconds since the Unix epoch.
+    made: u64,
+    handshakes: u32,
+}
+
+impl ExportKey {
+    const MOST_HANDSHAKES: u32 = 500;
+    const LONGEST: u64 = 24 * 60 * 60;
+
+    const fn is_worn_out(&self, now: u64) -> bool {
+        self.handshakes >= Self::MOST_HANDSHAKES || now.abs_diff(self.made) >= Self::LONGEST
+    }
 }
 
 impl ExportKeys {
-    /// The key of `bits` bits, 512 or 1024.
-    pub(crate) fn key(
-        &self,
-        bits: u32,
-        random: &dyn Random,
-    ) -> Result<&crypto::rsa::PrivateKey, crate::error::Error> {
+    /// The key of `bits` bits, 512 or 1024, for one handshake.
+    pub(crate) fn key(&self, bits: u32, random: &dyn Random, now: u64) -> Result<Arc<PrivateKey>, Error> {
         let slot = if bits <= 512 { &self.small } else { &self.large };
-        if let Some(key) = slot.get() {
-            return Ok(key);
+        // Held while a key is made: who waits for the lock would have to make one too.
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_none_or(|key| key.is_worn_out(now)) {
+            let key = PrivateKey::generate(if bits <= 512 { 512 } else { 1024 }, random)
+                .map_err(|_| Error::Internal("no RSA key could be made for an export suite"))?;
+            *slot = Some(ExportKey { key: Arc::new(key), made: now, handshakes: 0 });
         }
-        let key = crypto::rsa::PrivateKey::generate(if bits <= 512 { 512 } else { 1024 }, random)
-            .map_err(|_| crate::error::Error::Internal("no RSA key could be made for an export suite"))?;
-        Ok(slot.get_or_init(|| key))
+        let current = slot.as_mut().ok_or(Error::Internal("a key that was just made is gone"))?;
+        current.handshakes += 1;
+        Ok(Arc::clone(&current.key))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Spec: TLS12 sections 7.4.3 and 7.4.7; ECC sections 5.4 and 5.7.
 
+use std::sync::Arc;
+
 use crypto::constant_time::{Mask, ct_copy_if, ct_eq_mask};
 use crypto::dh;
 use crypto::ecdh::{self, NamedGroup};
@@ -210,9 +212,7 @@ pub(crate) enum ServerSecret {
     /// The certificate's key.
     Rsa,
     /// A short key of an export suite.
-    EphemeralRsa {
-        bits: u32,
-    },
+    EphemeralRsa(Arc<rsa::PrivateKey>),
     Dh(dh::EphemeralKey),
     Ecdh(ecdh::EphemeralKey),
 }
@@ -270,6 +270,6 @@ pub(crate) fn agree(secret: ServerSecret, body: &[u8]) -> Result<Premaster, Erro
             let secret = own.agree(public).map_err(|_| bad(()))?;
             Ok(Zeroizing::new(secret.as_ref().to_vec()))
         }
-        ServerSecret::Rsa | ServerSecret::EphemeralRsa { .. } => Err(Error::Internal("RSA has no share")),
+        ServerSecret::Rsa | ServerSecret::EphemeralRsa(_) => Err(Error::Internal("RSA has no share")),
     }
 }

@@ -609,10 +609,11 @@ impl Exchange<'_> {
                 if own.bits() <= bits {
                     return Ok((ServerSecret::Rsa, self.certificate_strength()));
                 }
-                let key = config.export_keys.key(bits, random)?.public_key();
-                let (modulus, exponent) = (key.n(), key.e());
+                let key = config.export_keys.key(bits, random, config.clock.now())?;
+                let public = key.public_key();
+                let (modulus, exponent) = (public.n(), public.e());
                 self.sign(&ServerParams::Rsa { modulus, exponent }, channel)?;
-                Ok((ServerSecret::EphemeralRsa { bits }, KeyExchangeStrength::Rsa { bits }))
+                Ok((ServerSecret::EphemeralRsa(key), KeyExchangeStrength::Rsa { bits }))
             }
             KeyExchange::DheRsa | KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => {
                 let export = matches!(self.suite.key_exchange, KeyExchange::DheDssExport { .. });
@@ -743,9 +744,8 @@ impl Chosen {
                 };
                 key_exchange::decrypt_premaster(key, body, version, rules, random)?
             }
-            ServerSecret::EphemeralRsa { bits } => {
-                let key = config.export_keys.key(bits, random)?;
-                key_exchange::decrypt_premaster(key, body, version, rules, random)?
+            ServerSecret::EphemeralRsa(key) => {
+                key_exchange::decrypt_premaster(&key, body, version, rules, random)?
             }
             share => key_exchange::agree(share, body)?,
         };
