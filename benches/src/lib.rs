@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 pub use handshakes::{FullHandshake, ResumedHandshake, handshakes};
-pub use memory::{MemoryChild, memory, memory_child};
+pub use memory::{MemoryChild, heap, memory, memory_child};
 pub use records::{Bulk, records};
 pub use streams::streams;
 pub use subjects::{Key, Ours, Theirs, Version};

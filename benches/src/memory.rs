@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use schannel::{Protocol, SchannelConfig};
 use sspi_tokio::{Framing, HandshakeOptions, handshake};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
@@ -66,68 +67,127 @@ pub fn memory(child: impl Fn(MemoryChild) -> io::Result<f64>) -> io::Result<Row>
 ///
 /// # Errors
 /// Where the system does not say how much memory the process has.
-#[expect(clippy::expect_used, reason = "a benchmark whose handshake fails has nothing to measure")]
 pub fn memory_child(child: MemoryChild) -> io::Result<f64> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let holding = Holding { connections: CONNECTIONS, data: 1, measure: &resident };
     let (version, key) = (Version::Tls13, Key::Ecdsa);
     let certificate = Certificate::new(key);
     let suite = suite(version, key);
-    let measured = match child {
-        MemoryChild::Ours => {
-            let ours = Ours::with_resumption(version, &certificate, suite, false);
-            let options = HandshakeOptions::new(Framing::of(ours.client.package_info()));
-            hold(&runtime, async || {
-                let (client, server) = pipe();
-                let (client, server) = tokio::join!(
-                    handshake(client, ours.initialize(), &options),
-                    handshake(server, ours.accept(), &options)
-                );
-                (client.expect("a client"), server.expect("a server"))
-            })?
-        }
-        MemoryChild::Theirs => {
-            let theirs = Theirs::with_resumption(version, &certificate, suite, false);
-            let connector = tokio_rustls::TlsConnector::from(Arc::clone(&theirs.client));
-            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&theirs.server));
-            hold(&runtime, async || {
-                let (client, server) = pipe();
-                let (client, server) =
-                    tokio::join!(connector.connect(Theirs::name(), client), acceptor.accept(server));
-                (client.expect("a client"), server.expect("a server"))
-            })?
-        }
-    };
-    Ok(measured)
+    match child {
+        MemoryChild::Ours => holding.ours(&Ours::with_resumption(version, &certificate, suite, false)),
+        MemoryChild::Theirs => holding.theirs(&Theirs::with_resumption(version, &certificate, suite, false)),
+    }
 }
 
-/// Makes the connections, sends a byte each way through each, and measures what they added.
-#[expect(clippy::expect_used, reason = "a benchmark whose streams fail has nothing to measure")]
-fn hold<C, S>(runtime: &tokio::runtime::Runtime, connect: impl AsyncFn() -> (C, S)) -> io::Result<f64>
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    runtime.block_on(async {
-        let mut held = Vec::with_capacity(CONNECTIONS);
-        let mut before = 0;
-        // The first hundred warm up what is shared: tables, caches, the allocator.
-        for count in 0..CONNECTIONS + 100 {
-            if count == 100 {
-                before = resident()?;
-            }
-            let (mut client, mut server) = connect().await;
-            let mut byte = [0];
-            client.write_all(b"c").await.expect("a stream");
-            client.flush().await.expect("a stream");
-            server.read_exact(&mut byte).await.expect("a stream");
-            server.write_all(b"s").await.expect("a stream");
-            server.flush().await.expect("a stream");
-            client.read_exact(&mut byte).await.expect("a stream");
-            held.push((client, server));
-        }
-        Ok((resident()?.saturating_sub(before)) as f64 / CONNECTIONS as f64)
-    })
+/// The heap of established connections, counted by an allocator: `heap` says how many bytes are allocated now. First an idle
+/// connection beside tokio-rustls, then connections of the engine for old protocols, which are held to a bound.
+///
+/// # Errors
+/// Where there is no runtime.
+pub fn heap(heap: &dyn Fn() -> u64) -> io::Result<Vec<Row>> {
+    let measure = || Ok(heap());
+    let holding = Holding { connections: CONNECTIONS, data: 1, measure: &measure };
+    let (version, key) = (Version::Tls13, Key::Ecdsa);
+    let certificate = Certificate::new(key);
+    let suite = suite(version, key);
+    let ours = holding.ours(&Ours::with_resumption(version, &certificate, suite, false))?;
+    let theirs = holding.theirs(&Theirs::with_resumption(version, &certificate, suite, false))?;
+    let name = format!("heap of an idle connection, both ends, {CONNECTIONS} of them");
+    let mut rows = vec![Row { name, ours, theirs, unit: "bytes", ratio: theirs / ours, aim: 2.0 }];
+
+    let holding = Holding { connections: 1000, data: 20_000, measure: &measure };
+    let certificate = Certificate::new(Key::Rsa);
+    for (protocol, suite) in ENGINE {
+        let config = SchannelConfig {
+            protocols: vec![protocol],
+            suites: vec![suite.to_owned()],
+            resume: false,
+            ..SchannelConfig::default()
+        };
+        let ours = holding.ours(&Ours::configured(config, &certificate))?;
+        let name = format!("heap, both ends, and the bound: {}, {suite}", protocol.name());
+        rows.push(Row { name, ours, theirs: BOUND, unit: "bytes", ratio: BOUND / ours, aim: 1.0 });
+    }
+    Ok(rows)
 }
+
+/// The most heap that a connection of the engine may hold, in bytes.
+const BOUND: f64 = 24.0 * 1024.0;
+
+/// What of the engine is held.
+const ENGINE: [(Protocol, &str); 6] = [
+    (Protocol::Ssl30, "TLS_RSA_WITH_RC4_128_MD5"),
+    (Protocol::Tls10, "TLS_RSA_WITH_RC4_128_SHA"),
+    (Protocol::Tls10, "TLS_RSA_WITH_3DES_EDE_CBC_SHA"),
+    (Protocol::Tls10, "TLS_RSA_WITH_AES_128_CBC_SHA"),
+    (Protocol::Tls12, "TLS_RSA_WITH_AES_256_CBC_SHA256"),
+    (Protocol::Tls12, "TLS_RSA_WITH_AES_128_GCM_SHA256"),
+];
+
+/// How many connections are held, and what is sent each way through each of them before they are.
+struct Holding<'a> {
+    connections: usize,
+    data: usize,
+    /// How much memory there is now, in bytes.
+    measure: &'a dyn Fn() -> io::Result<u64>,
+}
+
+#[expect(clippy::expect_used, reason = "a benchmark whose handshakes or streams fail has nothing to measure")]
+impl Holding<'_> {
+    fn ours(&self, ours: &Ours) -> io::Result<f64> {
+        let options = HandshakeOptions::new(Framing::of(ours.client.package_info()));
+        self.hold(async || {
+            let (client, server) = pipe();
+            let (client, server) = tokio::join!(
+                handshake(client, ours.initialize(), &options),
+                handshake(server, ours.accept(), &options)
+            );
+            (client.expect("a client"), server.expect("a server"))
+        })
+    }
+
+    fn theirs(&self, theirs: &Theirs) -> io::Result<f64> {
+        let connector = tokio_rustls::TlsConnector::from(Arc::clone(&theirs.client));
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&theirs.server));
+        self.hold(async || {
+            let (client, server) = pipe();
+            let (client, server) =
+                tokio::join!(connector.connect(Theirs::name(), client), acceptor.accept(server));
+            (client.expect("a client"), server.expect("a server"))
+        })
+    }
+
+    /// Makes the connections, sends data each way through each, and measures what they added: bytes for each.
+    fn hold<C, S>(&self, connect: impl AsyncFn() -> (C, S)) -> io::Result<f64>
+    where
+        C: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let data = vec![0x5a; self.data];
+        let mut received = vec![0; self.data];
+        runtime.block_on(async {
+            let mut held = Vec::with_capacity(self.connections + WARM_UP);
+            let mut before = 0;
+            for count in 0..self.connections + WARM_UP {
+                if count == WARM_UP {
+                    before = (self.measure)()?;
+                }
+                let (mut client, mut server) = connect().await;
+                client.write_all(&data).await.expect("a stream");
+                client.flush().await.expect("a stream");
+                server.read_exact(&mut received).await.expect("a stream");
+                server.write_all(&data).await.expect("a stream");
+                server.flush().await.expect("a stream");
+                client.read_exact(&mut received).await.expect("a stream");
+                held.push((client, server));
+            }
+            Ok(((self.measure)()?.saturating_sub(before)) as f64 / self.connections as f64)
+        })
+    }
+}
+
+/// The first connections warm up what is shared: tables, caches, the allocator.
+const WARM_UP: usize = 100;
 
 /// Resident memory of this process in bytes.
 fn resident() -> io::Result<u64> {

@@ -126,15 +126,6 @@ impl Ours {
         suite: &str,
         resume: bool,
     ) -> Self {
-        let environment = Environment {
-            clock: Arc::new(WallClock),
-            materials: Arc::new(Files {
-                chain: certificate.chain.clone(),
-                key: certificate.key.clone(),
-                root: certificate.root.clone(),
-            }),
-            random: Arc::new(crypto::random::SystemRandom),
-        };
         let base = SchannelConfig {
             protocols: vec![match version {
                 Version::Tls13 => Protocol::Tls13,
@@ -143,6 +134,20 @@ impl Ours {
             suites: vec![suite.to_owned()],
             resume,
             ..SchannelConfig::default()
+        };
+        Self::configured(base, certificate)
+    }
+
+    /// With this configuration on both sides, but for certificates and roots.
+    pub(crate) fn configured(base: SchannelConfig, certificate: &Certificate) -> Self {
+        let environment = Environment {
+            clock: Arc::new(WallClock),
+            materials: Arc::new(Files {
+                chain: certificate.chain.clone(),
+                key: certificate.key.clone(),
+                root: certificate.root.clone(),
+            }),
+            random: Arc::new(crypto::random::SystemRandom),
         };
         let client = SchannelConfig { roots: vec!["root".to_owned()], ..base.clone() };
         let certificates =

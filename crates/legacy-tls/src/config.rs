@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crypto::dh::Group;
 use crypto::ecdh::NamedGroup;
 use crypto::random::Random;
-use crypto::rsa::PrivateKey;
+use crypto::rsa;
 
 use crate::certificate::{CertificateVerifier, Identity};
 use crate::error::Error;
@@ -152,8 +152,10 @@ pub struct ServerConfig {
     pub clock: Arc<dyn Clock>,
 }
 
-/// The RSA keys of 512 and 1024 bits that export suites need, made when they are first needed. They are weak, and changed
-/// every day or after 500 handshakes, whichever comes first.
+/// The RSA keys of 512 and 1024 bits that export suites need, made when they are first needed.
+///
+/// Anybody can factor the shorter ones in hours. So none is used for more than a day or 500 handshakes, lest one that
+/// was factored opens all that there will be (FREAK).
 ///
 /// Spec: TLS10 appendix D.1.
 #[derive(Default)]
@@ -163,35 +165,40 @@ pub struct ExportKeys {
 }
 
 struct ExportKey {
-    key: Arc<PrivateKey>,
-    /// Seconds since the Unix epoch.
+    key: rsa::PrivateKey,
     made: u64,
-    handshakes: u32,
+    uses: u32,
 }
 
 impl ExportKey {
-    const MOST_HANDSHAKES: u32 = 500;
-    const LONGEST: u64 = 24 * 60 * 60;
+    const LIFETIME: u64 = 24 * 60 * 60;
+    const MOST_USES: u32 = 500;
 
-    const fn is_worn_out(&self, now: u64) -> bool {
-        self.handshakes >= Self::MOST_HANDSHAKES || now.abs_diff(self.made) >= Self::LONGEST
+    /// One use more, if it may have one.
+    fn take(&mut self, now: u64) -> Option<rsa::PrivateKey> {
+        // A clock that was set back makes no key younger than it is.
+        let is_young = now.checked_sub(self.made).is_some_and(|age| age < Self::LIFETIME);
+        if !is_young || self.uses >= Self::MOST_USES {
+            return None;
+        }
+        self.uses += 1;
+        Some(self.key.clone())
     }
 }
 
 impl ExportKeys {
     /// The key of `bits` bits, 512 or 1024, for one handshake.
-    pub(crate) fn key(&self, bits: u32, random: &dyn Random, now: u64) -> Result<Arc<PrivateKey>, Error> {
-        let slot = if bits <= 512 { &self.small } else { &self.large };
-        // Held while a key is made: who waits for the lock would have to make one too.
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.as_ref().is_none_or(|key| key.is_worn_out(now)) {
-            let key = PrivateKey::generate(if bits <= 512 { 512 } else { 1024 }, random)
-                .map_err(|_| Error::Internal("no RSA key could be made for an export suite"))?;
-            *slot = Some(ExportKey { key: Arc::new(key), made: now, handshakes: 0 });
+    pub(crate) fn key(&self, bits: u32, random: &dyn Random, now: u64) -> Result<rsa::PrivateKey, Error> {
+        let (slot, bits) = if bits <= 512 { (&self.small, 512) } else { (&self.large, 1024) };
+        let slot = || slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = slot().as_mut().and_then(|key| key.take(now)) {
+            return Ok(key);
         }
-        let current = slot.as_mut().ok_or(Error::Internal("a key that was just made is gone"))?;
-        current.handshakes += 1;
-        Ok(Arc::clone(&current.key))
+        // Others need not wait for this: at worst two of them make one each.
+        let key = rsa::PrivateKey::generate(bits, random)
+            .map_err(|_| Error::Internal("no RSA key could be made for an export suite"))?;
+        *slot() = Some(ExportKey { key: key.clone(), made: now, uses: 1 });
+        Ok(key)
     }
 }
 

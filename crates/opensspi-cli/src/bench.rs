@@ -15,10 +15,15 @@ use crate::print::{Channel, Printer, Style};
 /// The arguments of `bench`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Both sides run in turns in this process, with the same certificate, suite and roots; a ratio is the median of the rounds'
-ratios, and above 1 OpenSSPI is the better one. Close other programs first: they disturb the figures.
+Both sides run in turns in this process, with the same certificate, suite and roots; a ratio is the
+median of the rounds' ratios, and above 1 OpenSSPI is the better one. Close other programs first:
+they disturb the figures.
 
-Exit code 4 where a ratio is below what the project promises.
+Exit codes:
+  0  every ratio is what the project promises
+  2  usage
+  3  something could not be measured, such as a socket that could not be opened
+  4  a ratio is below what the project promises
 
 Examples:
   opensspi bench

@@ -104,7 +104,8 @@ impl ServerFlight {
                 });
                 break;
             }
-            if content_type != HANDSHAKE || major != 3 || len > MAX_PLAINTEXT {
+            // Handshake records have content: what is looked at is kept, and nothing may be looked at for ever.
+            if content_type != HANDSHAKE || major != 3 || !(1..=MAX_PLAINTEXT).contains(&len) {
                 self.decision = Some(Decision::SomethingElse);
                 break;
             }

@@ -48,7 +48,7 @@ fn configuration(setting: &'static str, status: SecStatus, what: impl Into<Strin
 }
 
 impl Profile {
-    const fn protocols(self) -> &'static [Protocol] {
+    pub(crate) const fn protocols(self) -> &'static [Protocol] {
         match self {
             Self::Modern | Self::Compatible => &Protocol::MODERN,
             Self::Legacy => &[Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10],
@@ -56,7 +56,7 @@ impl Profile {
         }
     }
 
-    fn suites(self) -> Vec<Suite> {
+    pub(crate) fn suites(self) -> Vec<Suite> {
         let ours = |more: fn(&legacy_tls::SuiteRow) -> bool| {
             let legacy = legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row());
             let beside = legacy.map(Suite::of_row).filter(move |suite| suite.legacy().is_some_and(more));
@@ -100,7 +100,7 @@ const fn is_dss(row: &legacy_tls::SuiteRow) -> bool {
 }
 
 /// The class that a suite of the engine belongs to; AES and 3DES are in none.
-fn weakness(row: &legacy_tls::SuiteRow) -> Option<WeakSuites> {
+pub(crate) fn weakness(row: &legacy_tls::SuiteRow) -> Option<WeakSuites> {
     use legacy_tls::record::Bulk;
     match row.bulk {
         _ if row.key_exchange.is_export() => Some(WeakSuites::Export),
@@ -173,11 +173,10 @@ impl Policy {
         let mut suites = Vec::with_capacity(config.suites.len());
         for name in &config.suites {
             let suite = Suite::by_name(name).ok_or_else(|| {
-                let known: Vec<&str> = Suite::all().map(|suite| suite.name()).collect();
                 configuration(
                     "suites",
                     SecStatus::SEC_E_ALGORITHM_MISMATCH,
-                    format!("there is no cipher suite {name:?} here; known: {}", known.join(", ")),
+                    format!("there is no cipher suite {name:?} here; the most alike are {}", alike(name)),
                 )
             })?;
             if !protocols.iter().any(|protocol| suite.is_legal_in(*protocol)) {
@@ -257,6 +256,7 @@ impl Policy {
                 things.push(thing);
             }
         }
+        things.extend(self.allowed_weaknesses.iter().map(|weakness| weakness.name()));
         things
     }
 
@@ -285,6 +285,20 @@ impl SchannelConfig {
         };
         Ok(policy.protocols.iter().map(|protocol| (*protocol, suites(*protocol))).collect())
     }
+}
+
+/// The three suites whose names begin and end most like this one.
+fn alike(name: &str) -> String {
+    let name = name.to_ascii_uppercase();
+    let shared = |suite: &str| {
+        let ahead = suite.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        let behind = suite.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
+        ahead + behind
+    };
+    let mut known: Vec<&str> = Suite::all().map(|suite| suite.name()).collect();
+    known.sort_by_key(|suite| std::cmp::Reverse(shared(suite)));
+    known.truncate(3);
+    known.join(", ")
 }
 
 /// What a configuration allows, or else its profile.

@@ -94,11 +94,13 @@ pub(crate) struct CertificateProblem {
     pub(crate) whose: &'static str,
     /// Names, dates: what the peer showed. Made harmless before it gets here.
     pub(crate) detail: String,
+    /// Settings, each with the value that would have it accepted.
+    pub(crate) remedies: Vec<(&'static str, String)>,
 }
 
 impl CertificateProblem {
     fn sentence(&self) -> String {
-        let Self { kind, whose, detail } = self;
+        let Self { kind, whose, detail, .. } = self;
         let colon = if detail.is_empty() { "" } else { ": " };
         format!("{whose} {}{colon}{detail}", kind.sentence())
     }
@@ -373,7 +375,14 @@ impl From<Error> for sspi_core::Error {
         if error.alert().is_some() {
             out = out.with_alert(alert);
         }
-        out
+        match error {
+            Error::Certificate(problem) => {
+                let add = |out: Self, (setting, value)| out.with_remedy(setting, value);
+                problem.remedies.into_iter().fold(out, add)
+            }
+            Error::SmallGroup { bits, .. } => out.with_remedy("dh-minimum-bits", bits.to_string()),
+            _ => out,
+        }
     }
 }
 
@@ -482,10 +491,12 @@ mod tests {
             kind: CertificateKind::Revoked,
             whose: "the server's certificate",
             detail: "CN=old".to_owned(),
+            remedies: vec![("pins", "sha256:00".to_owned())],
         }));
         assert_eq!(error.status(), SecStatus::CRYPT_E_REVOKED);
         assert_eq!(error.alert(), Some(44));
         assert_eq!(error.message(), "the server's certificate is revoked: CN=old");
         assert_eq!(error.setting(), Some("revocation"));
+        assert_eq!((&*error.remedies()[0].setting, &*error.remedies()[0].value), ("pins", "sha256:00"));
     }
 }

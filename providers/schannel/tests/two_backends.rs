@@ -16,8 +16,8 @@ use opensspi_schannel::{
     SchannelConfig, WeakSuites,
 };
 use sspi_core::{
-    CertificateIdentity, CredentialUse, CredentialsHandle, Error, Failure, Fault, Question, SecStatus,
-    Secret, SpProt, Step,
+    AscRet, CertificateIdentity, ContextFlags, CredentialUse, CredentialsHandle, Error, Failure, Fault,
+    IscRet, Question, SecStatus, Secret, SpProt, Step,
 };
 use support::{Kind, World, accept_request, handshake, initialize_request, no_questions, send};
 use test_support::Mutator;
@@ -170,6 +170,27 @@ fn a_server_hello_in_one_byte_records_is_put_together_before_anybody_goes_on() {
             );
             check(both, kind.protocol(), &format!("{kind:?} in pieces of {chunk}"));
         }
+    }
+}
+
+/// The client keeps what it has looked at for whoever goes on, so that nothing may be looked at for ever.
+#[test]
+fn a_client_that_waits_for_a_server_hello_refuses_handshake_records_without_content() {
+    let world = World::default();
+    let client = world.outbound(client_of_all(&world));
+    for before in [&[][..], &[22, 3, 3, 0, 1, 2]] {
+        let mut c = client.initialize(&initialize_request()).unwrap();
+        c.initialize_security_context(&[]).unwrap();
+        let mut input = before.to_vec();
+        input.extend([22, 3, 3, 0, 0].repeat(1000));
+        let failure = loop {
+            match c.initialize_security_context(&input) {
+                Ok(Step::Continue { used, .. }) if used > 0 => drop(input.drain(..used)),
+                Ok(other) => panic!("{other:?} with {} bytes left", input.len()),
+                Err(failure) => break failure,
+            }
+        };
+        assert_eq!(failure.error.fault(), Fault::Decode, "{failure:?}");
     }
 }
 
@@ -678,6 +699,29 @@ fn exchanges_ciphers_and_hashes_are_told_in_the_words_of_windows() {
             assert_eq!(info.certificate, "RSA");
             assert_eq!(info.protocol_version, protocol.version());
         }
+    }
+}
+
+#[test]
+fn a_connection_without_encryption_does_not_claim_to_be_confidential() {
+    let world = World::default();
+    let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+    for (name, is_encrypted) in [
+        ("TLS_RSA_WITH_NULL_SHA", false),
+        ("TLS_RSA_WITH_NULL_MD5", false),
+        ("TLS_RSA_WITH_RC4_128_SHA", true),
+    ] {
+        let with = |config| SchannelConfig { suites: vec![name.to_owned()], ..config };
+        let server = SchannelConfig { certificates: vec![rsa.clone()], ..world.server(&[Protocol::Tls10]) };
+        let client = world.outbound(with(world.client(&[Protocol::Tls10])));
+        let (c, s) =
+            check(handshake(&*client, &*world.inbound(with(server)), usize::MAX), Protocol::Tls10, name);
+        let ContextFlags::Initiator(flags) = c.context.attributes().flags() else { panic!() };
+        assert_eq!(flags.contains(IscRet::CONFIDENTIALITY), is_encrypted, "{name}");
+        assert!(flags.contains(IscRet::REPLAY_DETECT | IscRet::SEQUENCE_DETECT), "{name}");
+        let ContextFlags::Acceptor(flags) = s.context.attributes().flags() else { panic!() };
+        assert_eq!(flags.contains(AscRet::CONFIDENTIALITY), is_encrypted, "{name}");
+        assert!(flags.contains(AscRet::REPLAY_DETECT | AscRet::SEQUENCE_DETECT), "{name}");
     }
 }
 

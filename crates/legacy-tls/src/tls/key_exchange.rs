@@ -2,8 +2,6 @@
 //!
 //! Spec: TLS12 sections 7.4.3 and 7.4.7; ECC sections 5.4 and 5.7.
 
-use std::sync::Arc;
-
 use crypto::constant_time::{Mask, ct_copy_if, ct_eq_mask};
 use crypto::dh;
 use crypto::ecdh::{self, NamedGroup};
@@ -212,7 +210,7 @@ pub(crate) enum ServerSecret {
     /// The certificate's key.
     Rsa,
     /// A short key of an export suite.
-    EphemeralRsa(Arc<rsa::PrivateKey>),
+    EphemeralRsa(rsa::PrivateKey),
     Dh(dh::EphemeralKey),
     Ecdh(ecdh::EphemeralKey),
 }

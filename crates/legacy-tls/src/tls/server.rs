@@ -489,24 +489,21 @@ impl Choice<'_> {
                     matches!(key, PublicKey::Rsa(_))
                 }
                 KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => matches!(key, PublicKey::Dsa(_)),
-                KeyExchange::EcdheEcdsa => match key {
-                    // The curve of the certificate too must be one of the client's. Spec: ECC section 5.3.
-                    PublicKey::Ecdsa(key) => {
-                        let curve = match key.curve() {
-                            Curve::P256 => 23,
-                            Curve::P384 => 24,
-                            Curve::P521 => 25,
-                        };
-                        self.offered.groups.as_ref().is_none_or(|groups| groups.contains(&curve))
-                    }
-                    _ => false,
-                },
+                // A client says which curves it has, for keys in certificates too. Spec: ECC section 5.1.
+                KeyExchange::EcdheEcdsa => {
+                    matches!(key, PublicKey::Ecdsa(key) if self.has_curve(key.curve()))
+                }
             }
         };
         let mut fitting = self.config.identities.iter().filter(fits);
         let name = self.offered.server_name.as_deref();
         let named = name.and_then(|name| fitting.clone().find(|identity| identity.serves(name)));
         named.or_else(|| fitting.next()).cloned()
+    }
+
+    /// Whether the client has this curve, by its own account.
+    fn has_curve(&self, curve: Curve) -> bool {
+        self.offered.groups.as_ref().is_none_or(|groups| groups.contains(&curve.code_point()))
     }
 
     /// The long handshake.
@@ -610,8 +607,7 @@ impl Exchange<'_> {
                     return Ok((ServerSecret::Rsa, self.certificate_strength()));
                 }
                 let key = config.export_keys.key(bits, random, config.clock.now())?;
-                let public = key.public_key();
-                let (modulus, exponent) = (public.n(), public.e());
+                let (modulus, exponent) = (key.public_key().n(), key.public_key().e());
                 self.sign(&ServerParams::Rsa { modulus, exponent }, channel)?;
                 Ok((ServerSecret::EphemeralRsa(key), KeyExchangeStrength::Rsa { bits }))
             }

@@ -342,23 +342,6 @@ fn a_client_sends_no_hello_without_suites() {
 }
 
 #[test]
-fn a_server_changes_its_export_key_every_day_or_after_500_handshakes() {
-    let keys = ExportKeys::default();
-    let random = Seeded::new(5);
-    let key = |now| keys.key(512, random.as_ref(), now).unwrap().public_key().n().to_vec();
-    let first = key(1000);
-    for _ in 1..500 {
-        assert_eq!(key(1000), first);
-    }
-    let second = key(1000);
-    assert_ne!(second, first);
-    assert_eq!(key(1000 + 86_399), second);
-    let third = key(1000 + 86_400);
-    assert_ne!(third, second);
-    assert_eq!(key(1000 + 86_401), third);
-}
-
-#[test]
 fn a_client_takes_as_many_authorities_as_there_is_room_for() {
     let mut fixture = Fixture::new(&[TLS12]).suite(CipherSuite(0x002f));
     fixture.server.client_auth = ClientAuth::Optional;

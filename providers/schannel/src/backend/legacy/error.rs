@@ -6,7 +6,9 @@ use legacy_tls::{CipherSuite, Error as Engine, Incompatible, Misbehaved, Refused
 use crate::backend::Settings;
 use crate::cipher_suites::Suite;
 use crate::config::Protocol;
+use crate::policy::Policy;
 use crate::status::{CertificateKind, CertificateProblem, Error};
+use crate::suite_info::{protocols_to_enable, suites_to_enable};
 
 /// More of a list than a sentence has room for.
 const SHOWN: usize = 12;
@@ -66,7 +68,7 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
     let decode = |what: String| Error::Decode { what };
     let certificate = |kind| {
         let whose = if is_client { "the server's certificate" } else { "the client's certificate" };
-        Error::Certificate(CertificateProblem { kind, whose, detail: String::new() })
+        Error::Certificate(CertificateProblem { kind, whose, detail: String::new(), remedies: Vec::new() })
     };
     match how {
         M::UnexpectedMessage { received, expected } => {
@@ -121,15 +123,23 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
 fn incompatible(what: &Incompatible, is_client: bool, settings: &Settings) -> Error {
     let ours = |protocols: &[Protocol]| list(protocols.iter().map(|protocol| protocol.name()));
     match what {
-        Incompatible::NoVersion { peer, .. } => Error::NoProtocolInCommon {
-            peer: if is_client { peer.to_string() } else { format!("{peer} and older") },
-            ours: ours(&settings.policy.protocols),
-        },
-        Incompatible::NoSuite { peer } => Error::NothingInCommon {
-            what: "cipher suite",
-            peer: list(peer.iter().map(|suite| name(*suite))),
-            setting: "suites",
-        },
+        Incompatible::NoVersion { peer, .. } => {
+            let on = &settings.policy.protocols;
+            let offered = |protocol: Protocol| {
+                if is_client { protocol.version() == peer.0 } else { protocol.version() <= peer.0 }
+            };
+            Error::NoProtocolInCommon {
+                peer: if is_client { peer.to_string() } else { format!("{peer} and older") },
+                ours: ours(on) + &protocols_to_enable(offered, on),
+            }
+        }
+        Incompatible::NoSuite { peer } => {
+            let Policy { protocols, suites, .. } = &settings.policy;
+            let codes: Vec<u16> = peer.iter().map(|suite| suite.0).collect();
+            let enable = suites_to_enable(&codes, protocols, |suite| suites.contains(suite));
+            let peer = list(peer.iter().map(|suite| name(*suite))) + &enable;
+            Error::NothingInCommon { what: "cipher suite", peer, setting: "suites" }
+        }
         Incompatible::NoSignatureScheme { peer } => Error::NothingInCommon {
             what: "signature scheme",
             peer: list(peer.iter().map(|scheme| format!("{scheme:04x}"))),

@@ -34,11 +34,11 @@ impl OwnKey {
     /// Why rustls cannot use them.
     pub(crate) fn new(
         chain: Vec<Vec<u8>>,
-        key: PrivateKeyDer<'static>,
+        key: &PrivateKeyDer<'_>,
         ocsp: Option<Vec<u8>>,
         subject: &str,
     ) -> Result<Self, String> {
-        let signing_key = rustls::crypto::ring::sign::any_supported_type(&key)
+        let signing_key = rustls::crypto::ring::sign::any_supported_type(key)
             .map_err(|error| format!("the private key cannot be used: {error}"))?;
         let certificates = chain.into_iter().map(CertificateDer::from).collect();
         let mut certified = CertifiedKey::new(certificates, signing_key);

@@ -279,6 +279,7 @@ fn judge_again(session: &Session, judges: bool, settings: &Settings) -> Result<(
             kind,
             whose,
             detail: "it was valid when the session was made".to_owned(),
+            remedies: Vec::new(),
         })
     };
     let (_, not_after) = validity(leaf).map_err(|_| problem(CertificateKind::BadEncoding))?;
