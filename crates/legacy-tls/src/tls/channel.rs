@@ -15,7 +15,7 @@ const FLOOD_LIMIT: usize = 32;
 const WARNING_LIMIT: usize = 4;
 /// The longest ClientHello and the longest message of any other kind but a chain, in bytes.
 const LONGEST_MESSAGE: usize = 32 << 10;
-/// The longest Certificate message, in bytes.
+/// The longest Certificate message, and the longest list of authorities, in bytes.
 const LONGEST_CERTIFICATE: usize = 128 << 10;
 
 /// A handshake message as it came.
@@ -164,7 +164,10 @@ impl Channel {
         let Some(&[kind, a, b, c]) = self.joined.first_chunk::<HEADER>() else { return Ok(None) };
         let kind = HandshakeType(kind);
         let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
-        let maximum = if kind == HandshakeType::CERTIFICATE { LONGEST_CERTIFICATE } else { LONGEST_MESSAGE };
+        let maximum = match kind {
+            HandshakeType::CERTIFICATE | HandshakeType::CERTIFICATE_REQUEST => LONGEST_CERTIFICATE,
+            _ => LONGEST_MESSAGE,
+        };
         if length > maximum {
             return Err(Misbehaved::MessageTooLong { received: kind, length, maximum }.into());
         }

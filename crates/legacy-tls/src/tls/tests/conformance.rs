@@ -342,6 +342,14 @@ fn a_client_sends_no_hello_without_suites() {
 }
 
 #[test]
+fn a_client_takes_as_many_authorities_as_there_is_room_for() {
+    let mut fixture = Fixture::new(&[TLS12]).suite(CipherSuite(0x002f));
+    fixture.server.client_auth = ClientAuth::Optional;
+    fixture.server.authorities = vec![vec![0x30; 126]; 511];
+    fixture.run().unwrap().talk();
+}
+
+#[test]
 fn a_server_goes_by_the_list_of_versions_where_there_is_one() {
     let fixture = Fixture::new(&[SSL30, TLS10, ProtocolVersion::TLS11, TLS12]);
     for (list, answer) in [
