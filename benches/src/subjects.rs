@@ -126,20 +126,15 @@ impl Ours {
         suite: &str,
         resume: bool,
     ) -> Self {
-        let base = SchannelConfig {
-            protocols: vec![match version {
-                Version::Tls13 => Protocol::Tls13,
-                Version::Tls12 => Protocol::Tls12,
-            }],
-            suites: vec![suite.to_owned()],
-            resume,
-            ..SchannelConfig::default()
+        let protocol = match version {
+            Version::Tls13 => Protocol::Tls13,
+            Version::Tls12 => Protocol::Tls12,
         };
-        Self::configured(base, certificate)
+        Self::speaking(protocol, certificate, suite, resume)
     }
 
-    /// With this configuration on both sides, but for certificates and roots.
-    pub(crate) fn configured(base: SchannelConfig, certificate: &Certificate) -> Self {
+    /// What speaks this protocol with this suite and no other: whichever backend has them.
+    pub(crate) fn speaking(protocol: Protocol, certificate: &Certificate, suite: &str, resume: bool) -> Self {
         let environment = Environment {
             clock: Arc::new(WallClock),
             materials: Arc::new(Files {
@@ -148,6 +143,12 @@ impl Ours {
                 root: certificate.root.clone(),
             }),
             random: Arc::new(crypto::random::SystemRandom),
+        };
+        let base = SchannelConfig {
+            protocols: vec![protocol],
+            suites: vec![suite.to_owned()],
+            resume,
+            ..SchannelConfig::default()
         };
         let client = SchannelConfig { roots: vec!["root".to_owned()], ..base.clone() };
         let certificates =

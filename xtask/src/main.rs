@@ -3,6 +3,7 @@
 //! | module | verb |
 //! |---|---|
 //! | [`arch`], over [`graph`], [`source`] and [`public_api`] | `arch`: the arrows between the crates |
+//! | [`bench`] | `bench`: every speed and size, beside rustls and OpenSSL |
 //! | [`lengths`] | `lengths`: long files and functions |
 //! | [`measure`] | `timing`, and `speed --primitives` |
 //! | [`spec_keys`] | `spec-keys`: the documents that doc comments name |
@@ -12,6 +13,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 mod arch;
+mod bench;
 mod graph;
 mod lengths;
 mod measure;
@@ -59,7 +61,7 @@ struct Verb {
     run: fn(&Path, &[String]) -> Result<(), Failure>,
 }
 
-const VERBS: [Verb; 9] = [
+const VERBS: [Verb; 10] = [
     Verb {
         name: "test",
         summary: "Runs all tests: what CI runs and what a change must pass",
@@ -162,6 +164,24 @@ are put there too, of which an OpenSSL 1.1.1 takes minutes.
 Options:
   --no-install     download nothing; applications that are missing are reported as not run",
         run: interop,
+    },
+    Verb {
+        name: "bench",
+        summary: "Measures everything: beside rustls, and beside OpenSSL where it is installed",
+        help: "\
+Usage: cargo xtask bench [--json]
+
+Builds the command opensspi and the program that counts the heap for release and runs, one after the other:
+
+  rustls      opensspi bench: records, handshakes, streams and memory beside rustls and tokio-rustls; the heap of the
+              engine's connections
+  primitives  cargo xtask speed --primitives: RSA and records of the engine beside the system's OpenSSL
+  servers     cargo xtask speed: processor time of a server with the engine beside OpenSSL's
+
+Where there is no OpenSSL the last two are left out. docs/speed.md says what each figure means. With --json one
+document at the end holds all three, and what is going on is on standard error. Exit code 1 if a part is below one of
+its aims.",
+        run: bench::run,
     },
     Verb {
         name: "speed",

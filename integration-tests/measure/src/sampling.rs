@@ -1,10 +1,11 @@
 //! Taking samples: one measurement of a class chosen by lot after the other, so that whatever else the machine does falls
 //! on all classes alike.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crypto::random::{Random, RandomError};
-use std::sync::atomic::{AtomicU64, Ordering};
+use rustix::time::{ClockId, clock_gettime};
 
 /// What is measured.
 pub trait Subject {
@@ -19,8 +20,32 @@ pub trait Subject {
     fn run(&mut self);
 }
 
+/// Which time is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// That of the wall, which costs least to read: for what takes microseconds.
+    Wall,
+    /// That of the processor in this thread: what other programs take does not count, which on a busy machine would
+    /// fall into most measurements of what takes longer.
+    Processor,
+}
+
+impl Clock {
+    /// Nanoseconds since some time.
+    fn now(self, start: Instant) -> f64 {
+        match self {
+            Self::Wall => start.elapsed().as_nanos() as f64,
+            Self::Processor => {
+                let time = clock_gettime(ClockId::ThreadCPUTime);
+                time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+            }
+        }
+    }
+}
+
 /// The times of each class, in nanoseconds: about `samples` of each.
-pub fn sample(subject: &mut dyn Subject, samples: usize, seed: u64) -> Vec<Vec<f64>> {
+pub fn sample(subject: &mut dyn Subject, samples: usize, seed: u64, clock: Clock) -> Vec<Vec<f64>> {
+    let begin = Instant::now();
     let count = subject.classes().len();
     let mut times = vec![Vec::with_capacity(samples + samples / 8); count];
     let mut order = Order::new(seed);
@@ -28,13 +53,13 @@ pub fn sample(subject: &mut dyn Subject, samples: usize, seed: u64) -> Vec<Vec<f
     for number in 0..samples * count + warm_up {
         let class = order.below(count);
         subject.prepare(class, order.below(POOL));
-        let start = Instant::now();
+        let start = clock.now(begin);
         subject.run();
-        let time = start.elapsed();
+        let time = clock.now(begin) - start;
         if number >= warm_up
             && let Some(times) = times.get_mut(class)
         {
-            times.push(time.as_nanos() as f64);
+            times.push(time);
         }
     }
     times
@@ -142,7 +167,7 @@ mod tests {
     #[test]
     fn every_class_has_its_turn_and_none_a_pattern() {
         let mut subject = Counting { prepared: Vec::new(), run: 0 };
-        let times = sample(&mut subject, 3000, 7);
+        let times = sample(&mut subject, 3000, 7, Clock::Wall);
         assert_eq!(subject.run, subject.prepared.len());
         assert_eq!(times.iter().map(Vec::len).sum::<usize>(), 9000);
         for (class, times) in times.iter().enumerate() {

@@ -86,7 +86,7 @@ impl Row {
         });
         let mark = if self.holds() { "" } else { "  BELOW ITS AIM" };
         format!(
-            "{name:<28} {ours:8.0} : {theirs:8.0} {unit:<6} ratio {ratio:.2} (aim {aim}) {theirs_is}{limit}{mark}"
+            "{name:<28} {ours:8.0} : {theirs:8.0} {unit:<6} ratio {ratio:.3} (aim {aim}) {theirs_is}{limit}{mark}"
         )
     }
 }

@@ -36,8 +36,9 @@ first one: the means of the times and their variances, of all times and of those
 one may come out so by chance: it counts if the same class is found again.
 
   t            the largest of all, with its order: 1 compares means, 2 variances
-  difference   of the mean times in nanoseconds, where they are known best
-  seen from    the least difference that would have been found there: what the test can say at most
+  difference   of the mean times in nanoseconds, below the cut where they are known best
+  seen from    the least difference that would have been found there: what the test can say at most. A cut takes away
+               some of a difference too, at most about half
 
 The subjects called \"leaky\" have a mistake on purpose, made in this program only. They must be found, or the test is
 blind and fails.

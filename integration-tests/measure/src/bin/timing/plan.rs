@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use legacy_tls::ProtocolVersion;
 use opensspi_measure::machine;
-use opensspi_measure::sampling::{Subject, sample};
+use opensspi_measure::sampling::{Clock, Subject, sample};
 use opensspi_measure::statistics::Comparison;
 
 use crate::Arguments;
@@ -102,11 +102,12 @@ fn measure(planned: &Planned, subject: &mut dyn Subject, arguments: &Arguments, 
     let samples = arguments.samples as usize / if planned.slow { 10 } else { 1 };
     let must_leak = planned.part == Part::Leaky;
     let classes = subject.classes();
-    let first = compared(subject, samples, arguments.seed);
+    let clock = if planned.slow { Clock::Processor } else { Clock::Wall };
+    let first = compared(subject, samples, arguments.seed, clock);
     let is_suspect = first.iter().any(|comparison| comparison.is_distinguishable()) && !must_leak;
     let second = is_suspect.then(|| {
         report.again(&planned.name);
-        compared(subject, samples, arguments.seed.wrapping_add(1))
+        compared(subject, samples, arguments.seed.wrapping_add(1), clock)
     });
     for (number, (class, comparison)) in classes.iter().skip(1).zip(first).enumerate() {
         report.row(Row {
@@ -126,8 +127,8 @@ fn measure(planned: &Planned, subject: &mut dyn Subject, arguments: &Arguments, 
 }
 
 /// Each class with the first.
-fn compared(subject: &mut dyn Subject, samples: usize, seed: u64) -> Vec<Comparison> {
-    let times = sample(subject, samples, seed);
+fn compared(subject: &mut dyn Subject, samples: usize, seed: u64, clock: Clock) -> Vec<Comparison> {
+    let times = sample(subject, samples, seed, clock);
     let Some((reference, others)) = times.split_first() else { return Vec::new() };
     others.iter().map(|times| Comparison::of(reference, times)).collect()
 }
