@@ -5,7 +5,7 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
 use crate::certificate::Identity;
-use crate::config::{ClientAuth, ClientConfig, ServerConfig};
+use crate::config::{ClientAuth, ClientConfig, Policy, ServerConfig};
 use crate::error::{Error, Misbehaved};
 use crate::record::{Need, Opener, Sealer};
 use crate::session::{MasterSecret, SessionStore};
@@ -507,8 +507,8 @@ impl ClientConnection {
     ///
     /// No version is enabled, or there is no randomness.
     pub fn new(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
-        let mut channel =
-            Channel::new(Opener::plaintext(), Sealer::plaintext(first_record_version(&config)), None);
+        let (version, rules) = (first_record_version(&config), only_rules(&config.policy));
+        let mut channel = Channel::new(Opener::plaintext(), Sealer::plaintext(version), rules);
         let wanted = wanted(&config, parameters);
         let offer = client::Offer::send(wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
@@ -591,6 +591,12 @@ fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted
     }
 }
 
+/// Before a version is agreed on, alerts are those of a version only where no other is enabled.
+fn only_rules(policy: &Policy) -> Option<&'static Rules> {
+    let [first, rest @ ..] = policy.versions.as_slice() else { return None };
+    first.rules().filter(|_| rest.iter().all(|version| version == first))
+}
+
 /// What the first record says: servers that know no newer version want to see an old one. Spec: TLS12 appendix E.1.
 fn first_record_version(config: &ClientConfig) -> u16 {
     config.policy.highest_here().map_or(ProtocolVersion::TLS10, |v| v.min(ProtocolVersion::TLS10)).0
@@ -609,7 +615,8 @@ impl ServerConnection {
     pub fn new(config: Arc<ServerConfig>, parameters: ServerParameters) -> Self {
         // Until a version is known an alert goes out as the oldest that is enabled.
         let lowest = config.policy.versions.iter().copied().min().unwrap_or(ProtocolVersion::TLS10);
-        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), lowest.rules());
+        let rules = only_rules(&config.policy);
+        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), rules);
         let alpn = parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone());
         let start = server::Start { alpn, client_auth: parameters.client_auth, previous: None };
         let state = server::State::ClientHello(Box::new(start));

@@ -182,6 +182,31 @@ fn a_client_of_all_protocols_reaches_servers_of_every_age_and_resumes() {
     }
 }
 
+/// The hello names the older versions too, and both sides hash and sign what was sent.
+#[test]
+fn a_client_of_all_protocols_speaks_the_newest_that_a_server_has() {
+    if !available() {
+        return;
+    }
+    let runner = Runner::new();
+    let (chain, key) = runner.files(&runner.pki.client("alice").rsa_2048().issue());
+    let verify = ["-Verify", "1"];
+    for arguments in [
+        &["-tls1_3"][..],
+        &["-tls1_3", "-Verify", "1"],
+        // A HelloRetryRequest, and a second hello.
+        &["-tls1_3", "-curves", "P-384"],
+        &["-tls1_3", "-curves", "P-384", "-Verify", "1"],
+        &["-tls1_2"],
+        &[&["-tls1_2"][..], &verify].concat(),
+    ] {
+        let (mut server, port) = server(&runner, arguments);
+        let flags = ["-port", &port, "-cert-file", &chain, "-key-file", &key, "-shim-shuts-down"];
+        Shim::start(&flags).succeeds();
+        drop(server.input.take());
+    }
+}
+
 #[test]
 fn a_server_of_all_protocols_serves_clients_of_every_age() {
     if !available() {

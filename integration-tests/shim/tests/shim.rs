@@ -144,6 +144,23 @@ fn sessions_are_resumed_as_often_as_the_count_says() {
     });
 }
 
+/// Binders of TLS 1.3 are over the hello as it was sent, with the older versions in it.
+#[test]
+fn a_client_of_all_protocols_resumes_in_every_one_of_them() {
+    let runner = Runner::new();
+    for protocol in Protocol::ALL {
+        let shim = runner.start(&["-resume-count", "2"]);
+        let credentials = runner.inbound(runner.server(&[protocol]));
+        for round in 0..3 {
+            let mut peer = runner.handshake(&credentials);
+            assert_eq!(peer.is_resumed(), round > 0, "{protocol:?} {round}");
+            peer.echoes(b"again");
+            peer.finish();
+        }
+        shim.succeeds();
+    }
+}
+
 #[test]
 fn a_session_that_is_missed_is_expected_or_a_failure() {
     everywhere(|runner, shim_is_server, protocol| {
@@ -272,7 +289,7 @@ fn application_protocols_are_negotiated_and_expected() {
 #[test]
 fn a_client_shows_its_certificate_whichever_authorities_are_named() {
     let runner = Runner::new();
-    let stranger = Pki::named("OpenSSPI Unknown Root").client("mallory").issue();
+    let stranger = Pki::named("OpenSSPI Unknown Root").client("mallory").rsa_2048().issue();
     let alice = runner.pki.client("alice").rsa_2048().issue();
     for protocol in Protocol::ALL {
         let credentials = runner
@@ -308,7 +325,7 @@ fn a_client_shows_its_certificate_whichever_authorities_are_named() {
 #[test]
 fn the_authorities_that_a_server_names_are_expected() {
     let runner = Runner::new();
-    let alice = runner.pki.client("alice").issue();
+    let alice = runner.pki.client("alice").rsa_2048().issue();
     let (chain, key) = runner.files(&alice);
     let subject = schannel::certificate::subject_der(runner.pki.root_der()).unwrap();
     let subject: String = subject.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -119,7 +119,12 @@ impl ServerFlight {
 
     fn decide(&mut self) {
         const SERVER_HELLO: u8 = 2;
-        let is_hello = self.messages.first().is_none_or(|kind| *kind == SERVER_HELLO);
+        // A HelloRequest in a handshake says nothing. Spec: TLS12 section 7.4.1.1.
+        while self.messages.starts_with(&[0; 4]) {
+            self.messages.drain(..4);
+        }
+        let is_hello = self.messages.first().is_none_or(|kind| *kind == SERVER_HELLO)
+            || [0; 4].starts_with(&self.messages);
         self.decision = if !is_hello || self.messages.len() > MAX_SERVER_HELLO {
             Some(Decision::SomethingElse)
         } else if let Some((version, suite)) = Self::hello(&self.messages) {

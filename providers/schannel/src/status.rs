@@ -38,8 +38,10 @@ pub(crate) enum Error {
     UnsupportedExtension { what: String },
     /// Hellos that contradict each other, or each other's handshake.
     HandshakeFailure { what: String },
-    /// A record or a hello of a version that was not agreed on.
+    /// A hello of a version that was not offered.
     WrongVersion { version: u16 },
+    /// A record of a version that was not agreed on.
+    WrongRecordVersion { version: u16 },
     /// A server that could speak a newer protocol chose an older one: somebody in between hides what is there.
     Downgraded,
     /// Too much of something harmless.
@@ -217,7 +219,9 @@ impl Error {
             Self::IllegalParameter { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 47, None),
             Self::ExportKeyTooLong { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 60, None),
             Self::HandshakeFailure { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 40, None),
-            Self::WrongVersion { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 70, None),
+            Self::WrongVersion { .. } | Self::WrongRecordVersion { .. } => {
+                (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 70, None)
+            }
             Self::Downgraded => (S::SEC_E_DOWNGRADE_DETECTED, PeerMisbehaved, 47, None),
             Self::HandshakeSignature { .. } => (S::SEC_E_DECRYPT_FAILURE, PeerMisbehaved, 51, None),
             Self::UnsupportedExtension { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 110, None),
@@ -297,6 +301,10 @@ impl Error {
                 format!("the peer could not prove its identity: {what}").into()
             }
             Self::HandshakeFailure { what } => format!("the handshake is not right: {what}").into(),
+            Self::WrongRecordVersion { version } => {
+                let name = version_name(*version).map_or_else(|| format!("{version:04x}"), str::to_owned);
+                format!("the peer sent a record of the version {name}, which was not agreed on").into()
+            }
             Self::WrongVersion { version } => {
                 let name = version_name(*version).map_or_else(|| format!("{version:04x}"), str::to_owned);
                 format!("the peer answered with the version {name}, which was not agreed on").into()

@@ -130,8 +130,12 @@ impl Channel {
                 Ok(None)
             }
             ContentType::CHANGE_CIPHER_SPEC => {
-                if content != [1] || !self.joined.is_empty() {
+                if content != [1] {
                     return Err(Misbehaved::BadChangeCipherSpec.into());
+                }
+                if !self.joined.is_empty() {
+                    let expected = "the rest of a handshake message";
+                    return Err(Misbehaved::UnexpectedRecord { content_type: 20, expected }.into());
                 }
                 Ok(Some(Incoming::ChangeCipherSpec))
             }

@@ -512,7 +512,8 @@ impl Agreed {
             return differs("cipher suite");
         }
         if session.extended_master_secret != self.extended_master_secret {
-            return differs("master secret");
+            let was_bound = session.extended_master_secret;
+            return Err(Misbehaved::ResumedBinding { was_bound }.into());
         }
         let server_name = self.offer.server_name.as_deref();
         let shown =

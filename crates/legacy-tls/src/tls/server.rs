@@ -311,7 +311,7 @@ impl Choice<'_> {
             return Ok(None);
         }
         if session.extended_master_secret && !self.offered.extended_master_secret {
-            return Err(Misbehaved::ResumedDifferently("master secret").into());
+            return Err(Misbehaved::ResumedBinding { was_bound: true }.into());
         }
         if session.extended_master_secret != self.extended {
             return Ok(None);

@@ -34,8 +34,8 @@ const SHIM_ID: u64 = 0x0102_0304_0506_0708;
 /// Those whose hellos have extensions.
 pub const WITH_EXTENSIONS: [Protocol; 4] =
     [Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10];
-/// Those that the engine alone speaks.
-pub const OLD: [Protocol; 3] = [Protocol::Tls11, Protocol::Tls10, Protocol::Ssl30];
+/// The protocols that are older than TLS 1.3.
+pub const BEFORE_TLS13: [Protocol; 4] = [Protocol::Tls12, Protocol::Tls11, Protocol::Tls10, Protocol::Ssl30];
 
 /// The flags that leave one protocol, in one word; [`Shim::start`] writes them out.
 pub fn only(protocol: Protocol) -> &'static str {

@@ -53,7 +53,7 @@ pub(super) fn record(error: &RecordError) -> Error {
         RecordError::Overflow { length, maximum } => Error::RecordOverflow { length, maximum },
         RecordError::UnknownContentType { content_type } => Error::UnexpectedRecord { content_type },
         RecordError::NotARecord { first } => Error::NotARecord { first },
-        RecordError::WrongVersion { received, .. } => Error::WrongVersion { version: received },
+        RecordError::WrongVersion { received, .. } => Error::WrongRecordVersion { version: received },
         RecordError::KeyUsedUp | RecordError::SequenceOverflow => Error::KeyUsedUp,
         RecordError::Random => Error::Internal("the system gave no random bytes"),
         RecordError::Internal(what) => Error::Internal(what),
@@ -77,9 +77,7 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::UnexpectedRecord { content_type, expected } => {
             unexpected(format!("a record of type {content_type} where {expected} was expected"))
         }
-        M::BadChangeCipherSpec => {
-            unexpected("a ChangeCipherSpec that is none, or in the middle of a message".to_owned())
-        }
+        M::BadChangeCipherSpec => illegal("a ChangeCipherSpec that is none".to_owned()),
         M::ExcessHandshakeData => unexpected("something behind the message that ends its flight".to_owned()),
         M::UnexpectedServerKeyExchange => {
             unexpected("ServerKeyExchange, which the cipher suite does not have".to_owned())
@@ -95,10 +93,18 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::SuiteNotOffered(suite) => {
             illegal(format!("the suite {}, which was not offered or not for this protocol", name(*suite)))
         }
-        M::Compression => illegal("a compression method other than null".to_owned()),
+        M::Compression if is_client => illegal("a compression method other than null".to_owned()),
+        M::Compression => illegal("no compression method null".to_owned()),
         M::UnsolicitedExtension(number) => Error::UnsupportedExtension { what: number.to_string() },
         M::DuplicateExtension(number) => decode(format!("extension {number} stands there twice")),
         M::ResumedDifferently(what) => illegal(format!("a resumed session with another {what}")),
+        M::ResumedBinding { was_bound } => Error::HandshakeFailure {
+            what: if *was_bound {
+                "a session is resumed whose master secret is no longer bound".to_owned()
+            } else {
+                "a session is resumed whose master secret was not bound".to_owned()
+            },
+        },
         M::Downgraded => Error::Downgraded,
         M::RenegotiationInfo => Error::HandshakeFailure {
             what: "the renegotiation indication is not that of this connection".to_owned(),
@@ -194,6 +200,8 @@ mod tests {
             Misbehaved::UnsolicitedExtension(5),
             Misbehaved::DuplicateExtension(5),
             Misbehaved::ResumedDifferently("suite"),
+            Misbehaved::ResumedBinding { was_bound: true },
+            Misbehaved::ResumedBinding { was_bound: false },
             Misbehaved::Downgraded,
             Misbehaved::RenegotiationInfo,
             Misbehaved::IllegalParameter("this"),

@@ -33,7 +33,6 @@ use crate::backend::{
 };
 use crate::certificate::validity;
 use crate::cipher_suites::{Suite, SuiteRow};
-use crate::config::Protocol;
 use crate::first_flight::{FirstFlight, version_name};
 use crate::status::{CertificateKind, CertificateProblem, Error};
 
@@ -154,7 +153,11 @@ impl Handshake {
             Arc::make_mut(&mut config).resumption = Resumption::disabled();
             ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
         });
-        let connection = UnbufferedClientConnection::new(config, name)
+        // What the other engine speaks is offered too; rustls makes its hello, and the binders over it, here and now.
+        let older = settings.legacy_protocols(parameters.protocols);
+        let older_versions = older.iter().map(|protocol| protocol.version()).collect();
+        let mut observed = Some(Box::new(Observed { older_versions, ..Observed::default() }));
+        let connection = observed::during(&mut observed, || UnbufferedClientConnection::new(config, name))
             .map_err(|error| Error::InternalReport(error.to_string()))?;
         let ask = if settings.ask_for_client_certificate {
             CertificateAsk::Watching(None)
@@ -169,7 +172,9 @@ impl Handshake {
             parameters.extended_errors,
             !parameters.manual,
         );
-        handshake.offer(&settings.legacy_protocols(parameters.protocols));
+        if let State::Running(running) = &mut handshake.state {
+            running.observed = observed;
+        }
         Ok(handshake)
     }
 
@@ -194,15 +199,6 @@ impl Handshake {
             parameters.extended_errors,
             !parameters.verification.manual,
         ))
-    }
-
-    /// What the other engine of a client speaks is offered too.
-    fn offer(&mut self, protocols: &[Protocol]) {
-        if let State::Running(running) = &mut self.state
-            && let Some(observed) = &mut running.observed
-        {
-            observed.older_versions = protocols.iter().map(|protocol| protocol.version()).collect();
-        }
     }
 
     fn new(
