@@ -113,9 +113,52 @@ impl Inbound {
         })
     }
 
-    /// Goes on with another context.
+    /// Goes on with another context. Plaintext that was not delivered stays in front.
     pub(crate) fn resume(&mut self, sizes: &RecordSizes, unread: Vec<u8>) {
-        *self = Self::new(self.framing, sizes, unread);
+        let plain = self.take_plain();
+        *self = Self::new(self.framing, sizes, Vec::new());
+        self.put_back(plain, unread);
+    }
+
+    /// How much plaintext waits to be delivered, in bytes.
+    pub(crate) fn held(&self) -> usize {
+        self.places.plain.len()
+    }
+
+    /// Takes plaintext that came in the middle of a handshake, to be delivered behind what waits already. Nothing is unread.
+    pub(crate) fn hold(&mut self, data: &[u8]) {
+        let mut plain = self.take_plain();
+        plain.extend_from_slice(data);
+        self.put_back(plain, Vec::new());
+    }
+
+    /// Delivers plaintext that waits.
+    pub(crate) fn deliver(&mut self, sink: &mut impl Sink) {
+        let plain = self.rest.get(self.places.plain.clone()).unwrap_or_default();
+        self.places.plain.start += sink.put(plain);
+        if self.places.plain.is_empty() && self.places.unread.is_empty() {
+            self.rest = Vec::new();
+            self.places = Places::default();
+        }
+    }
+
+    fn take_plain(&mut self) -> Vec<u8> {
+        let mut plain = core::mem::take(&mut self.rest);
+        let places = core::mem::take(&mut self.places);
+        plain.truncate(places.plain.end);
+        plain.drain(..places.plain.start.min(plain.len()));
+        plain
+    }
+
+    fn put_back(&mut self, mut plain: Vec<u8>, unread: Vec<u8>) {
+        let end = plain.len();
+        self.places = Places { plain: 0..end, unread: end..end + unread.len() };
+        self.rest = if plain.is_empty() {
+            unread
+        } else {
+            plain.extend_from_slice(&unread);
+            plain
+        };
     }
 
     /// The error that ended the context.
@@ -154,20 +197,19 @@ impl Inbound {
         target.saturating_sub(self.unread()).max(1)
     }
 
-    /// Takes the unread bytes away, for a handshake.
+    /// Takes the unread bytes away, for a handshake. Plaintext that was not delivered stays.
     pub(crate) fn take_unread(&mut self) -> Vec<u8> {
-        let mut unread = core::mem::take(&mut self.rest);
-        unread.truncate(self.places.unread.end);
-        unread.drain(..self.places.unread.start.min(unread.len()));
-        self.places = Places::default();
+        let unread = self.rest.get(self.places.unread.clone()).unwrap_or_default().to_vec();
+        let plain = self.take_plain();
+        self.put_back(plain, Vec::new());
         self.wanted = 1;
         unread
     }
 
     /// Gives the unread bytes back: the handshake did not come about.
     pub(crate) fn give_back(&mut self, unread: Vec<u8>) {
-        self.places = Places { plain: 0..0, unread: 0..unread.len() };
-        self.rest = unread;
+        let plain = self.take_plain();
+        self.put_back(plain, unread);
     }
 
     /// Opens what is left of earlier reads.
