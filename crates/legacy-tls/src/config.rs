@@ -61,6 +61,9 @@ pub struct Policy {
     pub split_records: bool,
     /// How many bytes a block cipher with blocks of 64 bits encrypts at most under one key (Sweet32).
     pub small_block_limit: u64,
+    /// Whether a connection is negotiated again with a peer that has no renegotiation indication (RFC 5746): somebody in
+    /// between may then have spoken for the client before.
+    pub insecure_renegotiation: bool,
 }
 
 impl Default for Policy {
@@ -79,6 +82,7 @@ impl Default for Policy {
             resume: true,
             split_records: true,
             small_block_limit: 32 << 30,
+            insecure_renegotiation: false,
         }
     }
 }
@@ -89,14 +93,9 @@ impl Policy {
         self.versions.iter().copied().max()
     }
 
-    /// The highest version that is enabled and listed.
-    pub(crate) fn highest_among(&self, listed: &[u16]) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().filter(|version| listed.contains(&version.0)).max()
-    }
-
-    /// The highest version that is enabled and not above `offered`.
-    pub(crate) fn highest_up_to(&self, offered: ProtocolVersion) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().filter(|version| *version <= offered).max()
+    /// The lowest and the highest version of the engine that are enabled.
+    pub(crate) fn range(&self) -> Option<(ProtocolVersion, ProtocolVersion)> {
+        Some((self.versions.iter().copied().min()?, self.highest_here()?))
     }
 }
 

@@ -8,12 +8,13 @@ use crate::certificate::Identity;
 use crate::config::{ClientAuth, ClientConfig, Policy, ServerConfig};
 use crate::error::{Error, Misbehaved};
 use crate::record::{Need, Opener, Sealer};
+use crate::renegotiation::Previous;
 use crate::session::{MasterSecret, SessionStore};
 use crate::tls::channel::{Channel, Incoming};
 use crate::tls::cipher_suites::SuiteRow;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::Randoms;
-use crate::tls::versions::{ProtocolVersion, Rules, VerifyData};
+use crate::tls::versions::{ProtocolVersion, Rules};
 use crate::tls::{client, server};
 
 /// The most that a peer may send before its handshake is complete, in bytes.
@@ -35,6 +36,13 @@ pub enum Progress {
     },
     /// A server wants a certificate; say which with [`ClientConnection::answer`], then present the same input again.
     Ask(CertificateRequested),
+    /// Data of the application, in the middle of a second handshake; come back with the rest of the input.
+    Data {
+        /// What the peer sent.
+        data: Vec<u8>,
+        /// Bytes of the input that were taken.
+        used: usize,
+    },
     /// The handshake is over.
     Complete {
         /// The keys, and what was negotiated.
@@ -54,6 +62,7 @@ impl Debug for Progress {
             }
             Self::Incomplete { missing } => write!(f, "Incomplete {{ missing: {missing} }}"),
             Self::Ask(request) => f.debug_tuple("Ask").field(request).finish(),
+            Self::Data { data, used } => write!(f, "Data {{ data: {} bytes, used: {used} }}", data.len()),
             Self::Complete { output, used, .. } => {
                 write!(f, "Complete {{ output: {} bytes, used: {used} }}", output.len())
             }
@@ -79,17 +88,6 @@ pub struct CertificateRequested {
     pub certificate_types: Vec<u8>,
     /// Signature algorithms by their numbers; none before TLS 1.2.
     pub signature_schemes: Vec<u16>,
-}
-
-/// The verify data of the handshake before, to which a renegotiation is bound.
-///
-/// Spec: RENEG section 3.1.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Previous {
-    pub(crate) client: VerifyData,
-    pub(crate) server: VerifyData,
-    /// Both sides have the indication.
-    pub(crate) secure: bool,
 }
 
 /// What a handshake yields: both directions of the connection, and what was negotiated.
@@ -132,6 +130,8 @@ pub struct Negotiated {
     /// Whether the master secret is bound to the handshake; without that no channel binding is safe.
     pub extended_master_secret: bool,
     pub(crate) sessions: Arc<dyn SessionStore>,
+    /// What the ClientHello said.
+    pub(crate) hello_version: ProtocolVersion,
     pub(crate) finished: Previous,
     pub(crate) rules: &'static Rules,
     pub(crate) master_secret: MasterSecret,
@@ -268,7 +268,7 @@ pub struct ServerParameters {
 }
 
 /// A role's state.
-trait State: Sized {
+pub(crate) trait State: Sized {
     type Config;
 
     fn handle(self, incoming: Incoming, config: &Self::Config, channel: &mut Channel) -> Result<Self, Error>;
@@ -346,13 +346,13 @@ impl State for server::State {
 }
 
 /// A handshake in either role.
-enum Handshake<S: State> {
+pub(crate) enum Handshake<S: State> {
     Running(Box<Running<S>>),
     Complete,
     Failed(Error),
 }
 
-struct Running<S: State> {
+pub(crate) struct Running<S: State> {
     config: Arc<S::Config>,
     channel: Channel,
     state: S,
@@ -369,7 +369,7 @@ enum Ran {
 }
 
 impl<S: State> Handshake<S> {
-    fn new(config: Arc<S::Config>, channel: Channel, state: S) -> Self {
+    pub(crate) fn new(config: Arc<S::Config>, channel: Channel, state: S) -> Self {
         Self::Running(Box::new(Running { config, channel, state, skipped: 0, taken: 0 }))
     }
 
@@ -424,6 +424,7 @@ impl<S: State> Running<S> {
                         running.skipped = used;
                         Ran::Progress(Progress::Ask(request))
                     }
+                    Stop::Data(data) => Ran::Progress(Progress::Data { data, used }),
                     Stop::More(missing) => {
                         let output = running.channel.take_output();
                         Ran::Progress(if used > 0 || !output.is_empty() {
@@ -449,6 +450,7 @@ impl<S: State> Running<S> {
 
 enum Stop {
     More(usize),
+    Data(Vec<u8>),
     Ask(CertificateRequested),
     Complete,
 }
@@ -474,6 +476,10 @@ impl<C> Pump<'_, C> {
                 state = state.handle(Incoming::Message(message), self.config, self.channel)?;
                 continue;
             }
+            // Data may fill the input again and again; what we have to say does not wait for its end.
+            if self.channel.has_output_on_connection() {
+                return Ok((state, Stop::More(0)));
+            }
             let rest = input.get(self.used..).unwrap_or_default();
             let len = match self.channel.record_len(rest)? {
                 Need::Whole(len) => len,
@@ -481,11 +487,15 @@ impl<C> Pump<'_, C> {
             };
             let record = rest.get(..len).unwrap_or_default();
             self.used += len;
+            let incoming = self.channel.take_record(record, state.expected())?;
+            if let Some(Incoming::Data(data)) = incoming {
+                return Ok((state, Stop::Data(data)));
+            }
             self.taken += len;
             if self.taken > MOST {
                 return Err(Misbehaved::Flood { what: "bytes of handshake", limit: MOST }.into());
             }
-            if let Some(incoming) = self.channel.take_record(record, state.expected())? {
+            if let Some(incoming) = incoming {
                 state = state.handle(incoming, self.config, self.channel)?;
             }
         }
@@ -497,7 +507,7 @@ impl<C> Pump<'_, C> {
 /// The driver's contract: the first call has an empty input. Send every output at once; after `Incomplete` and `Ask` present
 /// the same input again; after a failure send its output and give up.
 pub struct ClientConnection {
-    handshake: Handshake<client::State>,
+    pub(crate) handshake: Handshake<client::State>,
 }
 
 impl ClientConnection {
@@ -577,7 +587,7 @@ impl ClientConnection {
     }
 }
 
-fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
+pub(crate) fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
     let normal = |name: String| match name.parse::<IpAddr>() {
         Ok(_) => name,
         Err(_) => name.trim_end_matches('.').to_ascii_lowercase(),
@@ -587,7 +597,7 @@ fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted
         alpn: parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone()),
         session_key: parameters.session_key,
         fallback: parameters.fallback,
-        previous: None,
+        before: None,
     }
 }
 
@@ -606,7 +616,7 @@ fn first_record_version(config: &ClientConfig) -> u16 {
 ///
 /// The driver's contract is that of [`ClientConnection`], but that a server hears first.
 pub struct ServerConnection {
-    handshake: Handshake<server::State>,
+    pub(crate) handshake: Handshake<server::State>,
 }
 
 impl ServerConnection {
@@ -618,7 +628,7 @@ impl ServerConnection {
         let rules = only_rules(&config.policy);
         let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), rules);
         let alpn = parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone());
-        let start = server::Start { alpn, client_auth: parameters.client_auth, previous: None };
+        let start = server::Start { alpn, client_auth: parameters.client_auth, before: None };
         let state = server::State::ClientHello(Box::new(start));
         Self { handshake: Handshake::new(config, channel, state) }
     }

@@ -77,6 +77,8 @@ pub enum Misbehaved {
     },
     /// A server chose a version that was not offered.
     VersionNotOffered(u16),
+    /// A second handshake with another version than the connection has.
+    VersionChanged(u16),
     /// A server chose a suite that was not offered, or that is not legal in its version.
     SuiteNotOffered(CipherSuite),
     /// A compression method that was not offered, or a hello without `null`.
@@ -229,7 +231,7 @@ impl Misbehaved {
             | Self::Flood { .. }
             | Self::UnexpectedServerKeyExchange
             | Self::MissingServerKeyExchange => A::UNEXPECTED_MESSAGE,
-            Self::VersionNotOffered(_) => A::PROTOCOL_VERSION,
+            Self::VersionNotOffered(_) | Self::VersionChanged(_) => A::PROTOCOL_VERSION,
             Self::MessageTooLong { .. }
             | Self::BadChangeCipherSpec
             | Self::SuiteNotOffered(_)
@@ -291,6 +293,9 @@ impl Display for Misbehaved {
                 )
             }
             Self::Flood { what, limit } => write!(f, "the peer sent more than {limit} {what} in a row"),
+            Self::VersionChanged(version) => {
+                write!(f, "the server chose version {version:#06x} for a connection that has another")
+            }
             Self::VersionNotOffered(version) => {
                 write!(f, "the server chose the version {version:04x}, which was not offered")
             }

@@ -20,6 +20,7 @@
 //! | the expectations of either role, message by message | `tls/client.rs`, `tls/server.rs` |
 //! | everything in which the versions differ | `tls/versions/` |
 //! | the suites, a row each | `tls/cipher_suites.rs` |
+//! | a second handshake on a connection | [`Before`], [`Directions`] (`renegotiation.rs`) |
 //! | sessions that can be resumed | [`Session`], [`SessionStore`] (`session.rs`) |
 //! | who judges certificates | [`CertificateVerifier`] (`certificate.rs`) |
 //! | errors by whose fault they are, and their alerts | [`Error`] (`error.rs`), `tls/alert.rs` |
@@ -29,6 +30,7 @@ mod config;
 mod connection;
 mod error;
 pub mod record;
+mod renegotiation;
 mod session;
 mod tls;
 
@@ -39,6 +41,7 @@ pub use connection::{
     Progress, ServerConnection, ServerParameters,
 };
 pub use error::{Error, Incompatible, Misbehaved, Refused};
+pub use renegotiation::{Before, Directions};
 pub use session::{MemorySessions, Session, SessionStore};
 pub use tls::alert::{AlertDescription, AlertLevel};
 pub use tls::cipher_suites::{BY_PREFERENCE, CipherSuite, KeyExchange, SUITES, Strength, SuiteRow};

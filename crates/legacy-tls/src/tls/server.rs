@@ -29,10 +29,11 @@ use crypto::public_key::PublicKey;
 use wire::{Codec, Reader, Writer};
 
 use crate::certificate::{Identity, PeerCertificate, public_key};
-use crate::config::{ClientAuth, ExtendedMasterSecret, ServerConfig};
-use crate::connection::{Negotiated, Previous};
+use crate::config::{ClientAuth, ExtendedMasterSecret, Policy, ServerConfig};
+use crate::connection::Negotiated;
 use crate::error::{Error, Incompatible, Misbehaved, Refused};
 use crate::record::{Opener, Sealer};
+use crate::renegotiation::{Before, Previous};
 use crate::session::{MasterSecret, Session};
 use crate::tls::channel::{Channel, Incoming, Message};
 use crate::tls::cipher_suites::{CipherSuite, KeyExchange, SuiteRow};
@@ -107,6 +108,7 @@ impl State {
             (_, Incoming::NoCertificate) => {
                 Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into())
             }
+            (_, Incoming::Data(_)) => Err(Misbehaved::UnexpectedRecord { content_type: 23, expected }.into()),
         }
     }
 
@@ -131,7 +133,7 @@ pub(crate) struct Start {
     pub(crate) alpn: Vec<Vec<u8>>,
     /// Whether a certificate is asked for, whatever the configuration says.
     pub(crate) client_auth: ClientAuth,
-    pub(crate) previous: Option<Previous>,
+    pub(crate) before: Option<Before>,
 }
 
 /// What the extensions of a ClientHello say.
@@ -149,7 +151,8 @@ struct Offered {
 }
 
 impl Offered {
-    fn read(hello: &ClientHello<'_>, rules: &Rules, previous: Option<&Previous>) -> Result<Self, Error> {
+    fn read(hello: &ClientHello<'_>, rules: &Rules, before: Option<&Before>) -> Result<Self, Error> {
+        let previous = before.map(|before| &before.finished);
         let mut offered =
             Self { secure_renegotiation: Self::renegotiation(hello, previous)?, ..Self::default() };
         // A client that ends up in SSL 3.0 may have sent them for the newer versions.
@@ -213,7 +216,11 @@ impl Start {
         let policy = &config.policy;
         // What is wrong with the hello is said in the version that would have answered it. Spec: SCSV section 3.
         let version = ProtocolVersion(Reader::new(message.body()).u16("ClientHello.client_version")?);
-        let rules = policy.highest_up_to(version).and_then(ProtocolVersion::rules);
+        let enabled = self.versions(policy);
+        let highest = |fits: &dyn Fn(ProtocolVersion) -> bool| {
+            enabled.iter().copied().filter(|version| fits(*version)).max().and_then(ProtocolVersion::rules)
+        };
+        let rules = highest(&|own| own <= version);
         match rules {
             Some(rules) => channel.fix_version(rules),
             None => channel.refuse_in(version),
@@ -223,7 +230,7 @@ impl Start {
             // A list is all that counts, where there is one. What is unknown in it says nothing. Spec: TLS13 section 4.2.1.
             Some(listed) => {
                 let known = listed.iter().copied().filter(|v| (0x0300..=0x0304).contains(v)).max();
-                let rules = policy.highest_among(&listed).and_then(ProtocolVersion::rules);
+                let rules = highest(&|own| listed.contains(&own.0));
                 rules.into_iter().for_each(|rules| channel.fix_version(rules));
                 (known.map_or(version, ProtocolVersion), rules)
             }
@@ -232,15 +239,15 @@ impl Start {
         if hello.suites.contains(&CipherSuite::FALLBACK) && version < policy.highest {
             return Err(Refused::InappropriateFallback { offered: version, highest: policy.highest }.into());
         }
-        let rules = rules
-            .ok_or_else(|| Incompatible::NoVersion { peer: version, enabled: policy.versions.clone() })?;
+        let rules =
+            rules.ok_or_else(|| Incompatible::NoVersion { peer: version, enabled: enabled.to_vec() })?;
         if !hello.offers_no_compression() {
             return Err(Misbehaved::Compression.into());
         }
         if let Some(number) = hello.extensions.duplicate() {
             return Err(Misbehaved::DuplicateExtension(number).into());
         }
-        let offered = Offered::read(&hello, rules, self.previous.as_ref())?;
+        let offered = Offered::read(&hello, rules, self.before.as_ref())?;
         let extended = rules.extended_master_secret.is_some()
             && offered.extended_master_secret
             && policy.extended_master_secret != ExtendedMasterSecret::Off;
@@ -256,9 +263,14 @@ impl Start {
         }
     }
 
+    /// What may be chosen from: a connection keeps its version.
+    fn versions<'a>(&'a self, policy: &'a Policy) -> &'a [ProtocolVersion] {
+        self.before.as_ref().map_or(&policy.versions, |before| std::slice::from_ref(&before.version))
+    }
+
     /// Spec: ALPN section 3.2.
     fn choose_protocol(&self, offered: &Offered) -> Result<Option<Vec<u8>>, Error> {
-        if self.alpn.is_empty() || offered.alpn.is_empty() || self.previous.is_some() {
+        if self.alpn.is_empty() || offered.alpn.is_empty() || self.before.is_some() {
             return Ok(None);
         }
         let common = self.alpn.iter().find(|own| offered.alpn.contains(own));
@@ -297,7 +309,7 @@ impl Choice<'_> {
     /// Spec: TLS12 section 7.4.1.2; EMS section 5.3; TLS-EXT section 3.
     fn session(&self) -> Result<Option<Arc<Session>>, Error> {
         let Self { config, hello, rules, .. } = self;
-        if hello.session_id.is_empty() || !config.policy.resume || self.start.previous.is_some() {
+        if hello.session_id.is_empty() || !config.policy.resume || self.start.before.is_some() {
             return Ok(None);
         }
         let Some(session) = config.sessions.get(&hello.session_id, config.clock.now()) else {
@@ -358,9 +370,9 @@ impl Choice<'_> {
     ) -> Result<Extensions<'static>, Error> {
         let mut extensions = Extensions::default();
         if self.offered.secure_renegotiation {
-            let previous = self.start.previous.as_ref();
+            let before = self.start.before.as_ref().map(|before| &before.finished);
             let data: [&[u8]; 2] =
-                previous.map_or([&[], &[]], |previous| [previous.client.as_ref(), previous.server.as_ref()]);
+                before.map_or([&[], &[]], |finished| [finished.client.as_ref(), finished.server.as_ref()]);
             extensions.push(extension::RENEGOTIATION_INFO, |w| {
                 extension::write_renegotiated_connection(w, &data)
             })?;
@@ -431,7 +443,7 @@ impl Choice<'_> {
                 session_id: session.id().to_vec(),
                 extended_master_secret: self.extended,
                 secure_renegotiation: self.offered.secure_renegotiation,
-                alpn: self.alpn,
+                alpn: self.start.before.map_or(self.alpn, |before| before.alpn),
                 server_name: self.offered.server_name,
                 identity,
             },
@@ -561,7 +573,7 @@ impl Choice<'_> {
                 session_id,
                 extended_master_secret: self.extended,
                 secure_renegotiation: self.offered.secure_renegotiation,
-                alpn: self.alpn,
+                alpn: self.start.before.map_or(self.alpn, |before| before.alpn),
                 server_name: self.offered.server_name,
                 identity: Some(identity),
             },
@@ -915,6 +927,7 @@ impl Keyed {
         Negotiated {
             is_client: false,
             version: common.rules.version,
+            hello_version: common.hello_version,
             suite: common.suite,
             strength: self.strength,
             alpn: common.alpn,

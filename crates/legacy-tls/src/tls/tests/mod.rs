@@ -6,6 +6,7 @@ mod flows;
 mod handshakes;
 mod messages;
 mod mutations;
+mod renegotiation;
 mod vectors;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -210,11 +211,13 @@ struct Half {
     end: End,
     inbox: Vec<u8>,
     done: Option<Box<Established>>,
+    /// What came in the middle of a second handshake.
+    data: Vec<u8>,
 }
 
 impl Half {
     fn new(side: Side, end: End) -> Self {
-        Self { side, end, inbox: Vec::new(), done: None }
+        Self { side, end, inbox: Vec::new(), done: None, data: Vec::new() }
     }
 }
 
@@ -245,14 +248,30 @@ impl Exchange {
         }
     }
 
-    pub(super) fn run(mut self) -> Result<Pair, (Side, Failure)> {
+    pub(super) fn run(&mut self) -> Result<Pair, (Side, Failure)> {
         assert!(self.step(Side::Client, 0)? > 0, "a client speaks first");
+        self.finish()
+    }
+
+    /// Puts bytes in front of what one side has not read.
+    pub(super) fn deliver(&mut self, side: Side, bytes: &[u8]) {
+        let half = if side == Side::Client { &mut self.client } else { &mut self.server };
+        half.inbox.extend_from_slice(bytes);
+    }
+
+    /// What reached the application of one side in the middle of the handshake.
+    pub(super) fn data(&self, side: Side) -> &[u8] {
+        if side == Side::Client { &self.client.data } else { &self.server.data }
+    }
+
+    /// Goes on until both ends are done.
+    pub(super) fn finish(&mut self) -> Result<Pair, (Side, Failure)> {
         loop {
             let moved = self.feed(Side::Server)? + self.feed(Side::Client)?;
-            if self.client.done.is_some() && self.server.done.is_some() {
+            if let (Some(_), Some(_)) = (&self.client.done, &self.server.done) {
                 let Self { client, server, .. } = self;
                 assert!(client.inbox.is_empty() && server.inbox.is_empty(), "something was left over");
-                return Ok(Pair { client: client.done.unwrap(), server: server.done.unwrap() });
+                return Ok(Pair { client: client.done.take().unwrap(), server: server.done.take().unwrap() });
             }
             assert!(moved > 0, "both ends wait for each other");
         }
@@ -320,6 +339,11 @@ impl Exchange {
             Progress::Complete { established, output, used } => {
                 half.done = Some(established);
                 (output, used)
+            }
+            Progress::Data { data, used } => {
+                assert!(used > 0);
+                half.data.extend_from_slice(&data);
+                (Vec::new(), used)
             }
         };
         half.inbox.drain(..used);

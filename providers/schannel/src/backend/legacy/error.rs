@@ -89,7 +89,9 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
             illegal(format!("{received:?} of {length} bytes, of which at most {maximum} are accepted"))
         }
         M::Flood { what, limit } => Error::Flood { what, limit: *limit },
-        M::VersionNotOffered(version) => Error::WrongVersion { version: *version },
+        M::VersionNotOffered(version) | M::VersionChanged(version) => {
+            Error::WrongVersion { version: *version }
+        }
         M::SuiteNotOffered(suite) => {
             illegal(format!("the suite {}, which was not offered or not for this protocol", name(*suite)))
         }

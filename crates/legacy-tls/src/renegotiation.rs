@@ -1,0 +1,125 @@
+//! A second handshake on a connection that there is already.
+//!
+//! Its records are under the keys of the first until either side's ChangeCipherSpec, and data of the application may come
+//! between them. It takes up no session: what was agreed on is agreed on anew, but for version and application protocol,
+//! which a connection keeps.
+//!
+//! Spec: RENEG; TLS12 section 7.4.1.1.
+
+use std::sync::Arc;
+
+use crate::config::{ClientConfig, Policy, ServerConfig};
+use crate::connection::{
+    ClientConnection, ClientParameters, Handshake, Negotiated, ServerConnection, ServerParameters, wanted,
+};
+use crate::error::{Error, Refused};
+use crate::record::{Opener, Sealer};
+use crate::tls::channel::Channel;
+use crate::tls::versions::{ProtocolVersion, Rules, VerifyData};
+use crate::tls::{client, server};
+
+/// The verify data of a handshake, to which the next one on its connection is bound.
+///
+/// Spec: RENEG section 3.1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Previous {
+    pub(crate) client: VerifyData,
+    pub(crate) server: VerifyData,
+    /// Both sides have the indication.
+    pub(crate) secure: bool,
+}
+
+/// What a connection has of its last handshake.
+#[derive(Clone, Debug)]
+pub struct Before {
+    pub(crate) finished: Previous,
+    pub(crate) version: ProtocolVersion,
+    /// What the client's hello said.
+    pub(crate) offered: ProtocolVersion,
+    pub(crate) alpn: Option<Vec<u8>>,
+}
+
+impl Before {
+    /// Whether a policy lets the connection be negotiated again.
+    ///
+    /// # Errors
+    ///
+    /// The peer has no renegotiation indication, and the policy wants one.
+    pub fn check(&self, policy: &Policy) -> Result<(), Error> {
+        if self.finished.secure || policy.insecure_renegotiation {
+            return Ok(());
+        }
+        Err(Refused::Renegotiation.into())
+    }
+
+    fn rules(&self) -> Result<&'static Rules, Error> {
+        self.version.rules().ok_or(Error::Internal("a connection of an unknown version"))
+    }
+}
+
+impl Negotiated {
+    /// What a handshake after this one needs; `alpn` is the application protocol of the connection.
+    #[must_use]
+    pub fn before(&self, alpn: Option<Vec<u8>>) -> Before {
+        Before { finished: self.finished, version: self.version, offered: self.hello_version, alpn }
+    }
+}
+
+/// Both directions of a connection.
+pub struct Directions {
+    /// Protects what we send.
+    pub sealer: Sealer,
+    /// Opens what the peer sends.
+    pub opener: Opener,
+}
+
+impl ClientConnection {
+    /// Starts a handshake on a connection; the first [`advance`](Self::advance), with whatever is unread, yields its
+    /// ClientHello.
+    ///
+    /// # Errors
+    ///
+    /// Policy forbids it, or there is no randomness.
+    pub fn renegotiate(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        before: Before,
+        directions: Directions,
+    ) -> Result<Self, Error> {
+        before.check(&config.policy)?;
+        let Directions { sealer, opener } = directions;
+        let mut channel = Channel::renegotiating(opener, sealer, before.rules()?, &[]);
+        let wanted = client::Wanted { before: Some(before), ..wanted(&config, parameters) };
+        let offer = client::Offer::send(wanted, &config, &mut channel)?;
+        let state = client::State::ServerHello(Box::new(offer));
+        Ok(Self { handshake: Handshake::new(config, channel, state) })
+    }
+}
+
+impl ServerConnection {
+    /// Starts a handshake on a connection: with the ClientHello (handshake messages, without headers of records) that came
+    /// on it, or, where `hello` is empty, by asking for one. The first [`advance`](Self::advance), with whatever is unread,
+    /// yields what must be sent.
+    ///
+    /// # Errors
+    ///
+    /// Policy forbids it.
+    pub fn renegotiate(
+        config: Arc<ServerConfig>,
+        parameters: ServerParameters,
+        before: Before,
+        directions: Directions,
+        hello: &[u8],
+    ) -> Result<Self, Error> {
+        before.check(&config.policy)?;
+        let Directions { sealer, opener } = directions;
+        let mut channel = Channel::renegotiating(opener, sealer, before.rules()?, hello);
+        if hello.is_empty() {
+            channel.request_hello()?;
+        }
+        let start =
+            server::Start { alpn: Vec::new(), client_auth: parameters.client_auth, before: Some(before) };
+        let state = server::State::ClientHello(Box::new(start));
+        Ok(Self { handshake: Handshake::new(config, channel, state) })
+    }
+}
