@@ -59,6 +59,10 @@ pub struct Policy {
     pub split_records: bool,
     /// How many bytes a block cipher with blocks of 64 bits encrypts at most under one key (Sweet32).
     pub small_block_limit: u64,
+    /// Whether a ClientHello of SSL 3.0 and TLS may have the format of SSL 2.0: a client that has no session to take up
+    /// writes it so, a server reads it too. A client that has SSL 2.0 and something newer offers both in it; without it
+    /// the newer is offered alone.
+    pub v2_hello: bool,
 }
 
 impl Default for Policy {
@@ -77,6 +81,7 @@ impl Default for Policy {
             resume: true,
             split_records: true,
             small_block_limit: 32 << 30,
+            v2_hello: false,
         }
     }
 }
@@ -85,6 +90,16 @@ impl Policy {
     /// The highest version of the engine that is enabled.
     pub(crate) fn highest_here(&self) -> Option<ProtocolVersion> {
         self.versions.iter().copied().max()
+    }
+
+    /// The lowest version of SSL 3.0 and TLS that is enabled.
+    pub(crate) fn lowest_tls(&self) -> Option<ProtocolVersion> {
+        self.versions.iter().copied().filter(|version| *version >= ProtocolVersion::SSL30).min()
+    }
+
+    /// Whether SSL 2.0 is enabled.
+    pub(crate) fn has_ssl2(&self) -> bool {
+        self.versions.contains(&ProtocolVersion::SSL20)
     }
 
     /// The highest version that is enabled and not above `offered`.
@@ -150,9 +165,11 @@ pub struct ServerConfig {
     pub clock: Arc<dyn Clock>,
 }
 
-/// The RSA keys of 512 and 1024 bits that export suites need, made when they are first needed.
+/// The RSA keys of 512 and 1024 bits that export suites need, and the secret that wrong keys of SSL 2.0 are replaced with,
+/// made when they are first needed.
 #[derive(Default)]
 pub struct ExportKeys {
+    rejection: std::sync::OnceLock<zeroize::Zeroizing<[u8; 32]>>,
     small: std::sync::OnceLock<crypto::rsa::PrivateKey>,
     large: std::sync::OnceLock<crypto::rsa::PrivateKey>,
 }
@@ -171,6 +188,16 @@ impl ExportKeys {
         let key = crypto::rsa::PrivateKey::generate(if bits <= 512 { 512 } else { 1024 }, random)
             .map_err(|_| crate::error::Error::Internal("no RSA key could be made for an export suite"))?;
         Ok(slot.get_or_init(|| key))
+    }
+
+    /// What the key is made of that stands in for one that cannot be decrypted; the same as long as this lives.
+    pub(crate) fn rejection(&self, random: &dyn Random) -> Result<&[u8; 32], crate::error::Error> {
+        if let Some(secret) = self.rejection.get() {
+            return Ok(&**secret);
+        }
+        let mut secret = zeroize::Zeroizing::new([0; 32]);
+        random.fill(&mut *secret)?;
+        Ok(&**self.rejection.get_or_init(|| secret))
     }
 }
 

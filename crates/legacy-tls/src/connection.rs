@@ -4,11 +4,14 @@ use core::net::IpAddr;
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
+use wire::Codec;
+
 use crate::certificate::Identity;
 use crate::config::{ClientAuth, ClientConfig, ServerConfig};
-use crate::error::{Error, Misbehaved};
+use crate::error::{Error, Incompatible, Misbehaved};
 use crate::record::{Need, Opener, Sealer};
 use crate::session::{MasterSecret, SessionStore};
+use crate::ssl2;
 use crate::tls::channel::{Channel, Incoming};
 use crate::tls::cipher_suites::SuiteRow;
 use crate::tls::key_exchange::KeyExchangeStrength;
@@ -17,7 +20,7 @@ use crate::tls::versions::{ProtocolVersion, Rules, VerifyData};
 use crate::tls::{client, server};
 
 /// The most that a peer may send before its handshake is complete, in bytes.
-const MOST: usize = 512 << 10;
+pub(crate) const MOST: usize = 512 << 10;
 
 /// Why a call stopped.
 pub enum Progress {
@@ -132,7 +135,8 @@ pub struct Negotiated {
     /// Whether the master secret is bound to the handshake; without that no channel binding is safe.
     pub extended_master_secret: bool,
     pub(crate) finished: Previous,
-    pub(crate) rules: &'static Rules,
+    /// `None` in a protocol that has none.
+    pub(crate) rules: Option<&'static Rules>,
     pub(crate) master_secret: MasterSecret,
     pub(crate) randoms: Randoms,
 }
@@ -158,7 +162,8 @@ impl Negotiated {
         &self.randoms.client
     }
 
-    /// The master secret, for a key log: whoever has it reads the connection.
+    /// The master secret, for a key log: whoever has it reads the connection. SSL 2.0's master key is shorter, and zeros follow
+    /// it.
     #[must_use]
     pub const fn master_secret(&self) -> &[u8; 48] {
         &self.master_secret.0
@@ -170,15 +175,15 @@ impl Negotiated {
     ///
     /// # Errors
     ///
-    /// SSL 3.0 has none; a context is longer than 65,535 bytes.
+    /// SSL 3.0 and older have none; a context is longer than 65,535 bytes.
     pub fn export_keying_material(
         &self,
         label: &[u8],
         context: Option<&[u8]>,
         out: &mut [u8],
     ) -> Result<(), Error> {
-        let none = Error::Misused("SSL 3.0 exports no keying material");
-        let exporter = self.rules.exporter.ok_or(none)?;
+        let none = Error::Misused("SSL 3.0 and older export no keying material");
+        let exporter = self.rules.and_then(|rules| rules.exporter).ok_or(none)?;
         let Randoms { client, server } = &self.randoms;
         match context {
             None => exporter(self.suite, &self.master_secret, label, &[client, server], out),
@@ -194,7 +199,7 @@ impl Negotiated {
     /// How an alert is numbered in this version.
     #[must_use]
     pub fn alert(&self, description: crate::AlertDescription) -> crate::AlertDescription {
-        (self.rules.alert)(description)
+        self.rules.map_or(description, |rules| (rules.alert)(description))
     }
 }
 
@@ -318,6 +323,8 @@ impl State for server::State {
 enum Handshake<S: State> {
     Running(Box<Running<S>>),
     Complete,
+    /// It has failed, and nobody has been told yet.
+    Refusing(Failure),
     Failed(Error),
 }
 
@@ -348,6 +355,10 @@ impl<S: State> Handshake<S> {
             Self::Complete => {
                 let error = Error::Misused("the handshake is complete already");
                 return Err(Failure { error, output: Vec::new() });
+            }
+            Self::Refusing(failure) => {
+                *self = Self::Failed(failure.error.clone());
+                return Err(failure);
             }
             Self::Failed(error) => {
                 *self = Self::Failed(error.clone());
@@ -466,7 +477,33 @@ impl<C> Pump<'_, C> {
 /// The driver's contract: the first call has an empty input. Send every output at once; after `Incomplete` and `Ask` present
 /// the same input again; after a failure send its output and give up.
 pub struct ClientConnection {
-    handshake: Handshake<client::State>,
+    handshake: ClientHandshake,
+}
+
+/// A client's handshake in one of the protocols.
+enum ClientHandshake {
+    Tls(Handshake<client::State>),
+    Ssl2(Box<ssl2::handshake::Handshake<ssl2::client::State>>),
+    /// A hello is out that either can answer; it goes on as SSL 2.0 if the answer has a record of that.
+    Either(Box<(Handshake<client::State>, ssl2::handshake::Handshake<ssl2::client::State>)>),
+}
+
+impl ClientHandshake {
+    fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
+        match self {
+            Self::Tls(handshake) => handshake.advance(input),
+            Self::Ssl2(handshake) => handshake.advance(input),
+            Self::Either(both) => {
+                let Some(first) = input.first() else { return both.0.advance(input) };
+                // Every record type of SSL 3.0 and TLS is below. Spec: TLS10 appendix E.
+                let is_ssl2 = first & 0x80 != 0;
+                let ended = (Handshake::Complete, ssl2::handshake::Handshake::Complete);
+                let (tls, ssl2) = std::mem::replace(&mut **both, ended);
+                *self = if is_ssl2 { Self::Ssl2(Box::new(ssl2)) } else { Self::Tls(tls) };
+                self.advance(input)
+            }
+        }
+    }
 }
 
 impl ClientConnection {
@@ -476,12 +513,50 @@ impl ClientConnection {
     ///
     /// No version is enabled, or there is no randomness.
     pub fn new(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
+        let wanted = wanted(&config, parameters);
+        let policy = &config.policy;
+        if policy.has_ssl2() && policy.lowest_tls().is_none() {
+            let mut channel = ssl2::channel::Channel::new();
+            let offer = ssl2::client::Offer::send(wanted, &config, &mut channel)?;
+            let state = ssl2::client::State::ServerHello(Box::new(offer));
+            let handshake = ssl2::handshake::Handshake::new(config, channel, state);
+            return Ok(Self { handshake: ClientHandshake::Ssl2(Box::new(handshake)) });
+        }
         let mut channel =
             Channel::new(Opener::plaintext(), Sealer::plaintext(first_record_version(&config)), None);
-        let wanted = wanted(&config, parameters);
+        if policy.v2_hello && !client::Offer::has_session(&wanted, &config) {
+            return Self::with_v2_hello(config, wanted, channel);
+        }
         let offer = client::Offer::send(wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
-        Ok(Self { handshake: Handshake::new(config, channel, state) })
+        Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
+    }
+
+    /// Starts with a hello in the format of SSL 2.0, which is the offer of that protocol too where it is enabled.
+    fn with_v2_hello(
+        config: Arc<ClientConfig>,
+        wanted: client::Wanted,
+        mut channel: Channel,
+    ) -> Result<Self, Error> {
+        let mut random = [0; 32];
+        config.random.fill(&mut random)?;
+        let mut ssl2_channel = ssl2::channel::Channel::sharing_a_hello();
+        let ssl2_offer = config
+            .policy
+            .has_ssl2()
+            .then(|| ssl2::client::Offer::beside(wanted.clone(), &random, &config, &mut ssl2_channel));
+        let offer = client::Offer::send_v2(wanted, random, ssl2_offer.as_ref(), &config, &mut channel)?;
+        let state = client::State::ServerHello(Box::new(offer));
+        let tls = Handshake::new(Arc::clone(&config), channel, state);
+        let handshake = match ssl2_offer {
+            None => ClientHandshake::Tls(tls),
+            Some(offer) => {
+                let state = ssl2::client::State::ServerHello(Box::new(offer));
+                let ssl2 = ssl2::handshake::Handshake::new(config, ssl2_channel, state);
+                ClientHandshake::Either(Box::new((tls, ssl2)))
+            }
+        };
+        Ok(Self { handshake })
     }
 
     /// Goes on after the ClientHello (the whole message with its header, without that of the record) that another engine has
@@ -500,7 +575,7 @@ impl ClientConnection {
         let wanted = wanted(&config, parameters);
         let offer = client::Offer::taken_over(client_hello, wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
-        Ok(Self { handshake: Handshake::new(config, channel, state) })
+        Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
     }
 
     /// Takes what it can of `input` and says why it stopped.
@@ -520,11 +595,18 @@ impl ClientConnection {
     pub fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
         let misused =
             || Failure { error: Error::Misused("no certificate was asked for"), output: Vec::new() };
-        let Handshake::Running(running) = &self.handshake else { return Err(misused()) };
+        let handshake = match &mut self.handshake {
+            ClientHandshake::Tls(handshake) => handshake,
+            ClientHandshake::Ssl2(handshake) => {
+                return handshake.answer(|state, config, channel| state.reply(identity, config, channel));
+            }
+            ClientHandshake::Either(_) => return Err(misused()),
+        };
+        let Handshake::Running(running) = &*handshake else { return Err(misused()) };
         if running.state.question().is_none() {
             return Err(misused());
         }
-        let Handshake::Running(running) = std::mem::replace(&mut self.handshake, Handshake::Complete) else {
+        let Handshake::Running(running) = std::mem::replace(handshake, Handshake::Complete) else {
             return Err(misused());
         };
         let Running { config, mut channel, state, skipped, taken } = *running;
@@ -534,12 +616,12 @@ impl ClientConnection {
         match asked.reply(identity, &config, &mut channel) {
             Ok(state) => {
                 let running = Running { config, channel, state, skipped, taken };
-                self.handshake = Handshake::Running(Box::new(running));
+                *handshake = Handshake::Running(Box::new(running));
                 Ok(())
             }
             Err(error) => {
                 let output = channel.fail(&error);
-                self.handshake = Handshake::Failed(error.clone());
+                *handshake = Handshake::Failed(error.clone());
                 Err(Failure { error, output })
             }
         }
@@ -569,20 +651,108 @@ fn first_record_version(config: &ClientConfig) -> u16 {
 ///
 /// The driver's contract is that of [`ClientConnection`], but that a server hears first.
 pub struct ServerConnection {
-    handshake: Handshake<server::State>,
+    handshake: ServerHandshake,
+}
+
+/// A server's handshake in one of the protocols.
+enum ServerHandshake {
+    /// The client has yet to show which.
+    Undecided(Box<Undecided>),
+    Tls(Handshake<server::State>),
+    Ssl2(Box<ssl2::handshake::Handshake<ssl2::server::State>>),
+}
+
+struct Undecided {
+    config: Arc<ServerConfig>,
+    parameters: ServerParameters,
+}
+
+impl Undecided {
+    /// The handshake that the first bytes belong to; how many are missing, as long as that cannot be said.
+    fn decide(&self, input: &[u8]) -> Result<Result<ServerHandshake, usize>, Failure> {
+        let failed = |error: Error| {
+            let output = ssl2::channel::refusal(&error);
+            Failure { error, output }
+        };
+        Ok(match ssl2::hello::First::of(input).map_err(failed)? {
+            ssl2::hello::First::More(missing) => Err(missing),
+            ssl2::hello::First::Other => Ok(ServerHandshake::Tls(self.tls())),
+            ssl2::hello::First::Hello(len) => {
+                let record = input.get(..len).unwrap_or_default();
+                Ok(self.v2_hello(record).map_err(failed)?)
+            }
+        })
+    }
+
+    /// The handshake of a client whose hello has the format of SSL 2.0.
+    fn v2_hello(&self, record: &[u8]) -> Result<ServerHandshake, Error> {
+        let message = ssl2::hello::message(record)?;
+        let hello = ssl2::messages::ClientHello::from_bytes(ssl2::hello::body(message), "CLIENT-HELLO")?;
+        let policy = &self.config.policy;
+        if ssl2::hello::is_for_tls(&hello, policy) {
+            let (channel, start) = self.start();
+            let mut handshake = Handshake::new(Arc::clone(&self.config), channel, start);
+            handshake.take_v2_hello(&hello, message, record.len());
+            return Ok(ServerHandshake::Tls(handshake));
+        }
+        if !policy.has_ssl2() {
+            let peer = ProtocolVersion(hello.version);
+            return Err(Incompatible::NoVersion { peer, enabled: policy.versions.clone() }.into());
+        }
+        let start = ssl2::server::Start { client_auth: self.parameters.client_auth };
+        let state = ssl2::server::State::ClientHello(Box::new(start));
+        let (config, channel) = (Arc::clone(&self.config), ssl2::channel::Channel::new());
+        let handshake = ssl2::handshake::Handshake::new(config, channel, state);
+        Ok(ServerHandshake::Ssl2(Box::new(handshake)))
+    }
+
+    fn start(&self) -> (Channel, server::State) {
+        // Until a version is known an alert goes out as the oldest that is enabled.
+        let lowest = self.config.policy.lowest_tls().unwrap_or(ProtocolVersion::TLS10);
+        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), lowest.rules());
+        let Self { config, parameters } = self;
+        let alpn = parameters.alpn.clone().unwrap_or_else(|| config.policy.alpn.clone());
+        let start = server::Start { alpn, client_auth: parameters.client_auth, previous: None };
+        (channel, server::State::ClientHello(Box::new(start)))
+    }
+
+    fn tls(&self) -> Handshake<server::State> {
+        let (channel, state) = self.start();
+        Handshake::new(Arc::clone(&self.config), channel, state)
+    }
+}
+
+impl Handshake<server::State> {
+    /// Takes a hello in the format of SSL 2.0, whose record is the first of the input. What comes of it shows when the
+    /// handshake goes on.
+    fn take_v2_hello(&mut self, hello: &ssl2::messages::ClientHello<'_>, message: &[u8], len: usize) {
+        let Self::Running(running) = std::mem::replace(self, Self::Complete) else { return };
+        let Running { config, mut channel, state, .. } = *running;
+        match state.v2_hello(&ssl2::hello::as_tls(hello), message, &config, &mut channel) {
+            Ok(state) => {
+                let running = Running { config, channel, state, skipped: len, taken: len };
+                *self = Self::Running(Box::new(running));
+            }
+            Err(error) => {
+                let output = channel.fail(&error);
+                *self = Self::Refusing(Failure { error, output });
+            }
+        }
+    }
 }
 
 impl ServerConnection {
     /// Waits for a ClientHello.
     #[must_use]
     pub fn new(config: Arc<ServerConfig>, parameters: ServerParameters) -> Self {
-        // Until a version is known an alert goes out as the oldest that is enabled.
-        let lowest = config.policy.versions.iter().copied().min().unwrap_or(ProtocolVersion::TLS10);
-        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), lowest.rules());
-        let alpn = parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone());
-        let start = server::Start { alpn, client_auth: parameters.client_auth, previous: None };
-        let state = server::State::ClientHello(Box::new(start));
-        Self { handshake: Handshake::new(config, channel, state) }
+        let looks = config.policy.has_ssl2() || config.policy.v2_hello;
+        let undecided = Undecided { config, parameters };
+        let handshake = if looks {
+            ServerHandshake::Undecided(Box::new(undecided))
+        } else {
+            ServerHandshake::Tls(undecided.tls())
+        };
+        Self { handshake }
     }
 
     /// Takes what it can of `input` and says why it stopped.
@@ -591,7 +761,21 @@ impl ServerConnection {
     ///
     /// The handshake failed; send what the failure holds.
     pub fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
-        self.handshake.advance(input)
+        match &mut self.handshake {
+            ServerHandshake::Tls(handshake) => handshake.advance(input),
+            ServerHandshake::Ssl2(handshake) => handshake.advance(input),
+            ServerHandshake::Undecided(undecided) => match undecided.decide(input) {
+                Ok(Err(missing)) => Ok(Progress::Incomplete { missing }),
+                Ok(Ok(handshake)) => {
+                    self.handshake = handshake;
+                    self.advance(input)
+                }
+                Err(failure) => {
+                    self.handshake = ServerHandshake::Tls(Handshake::Failed(failure.error.clone()));
+                    Err(failure)
+                }
+            },
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use wire::{DecodeError, EncodeError};
 
 use crate::certificate::CertificateRefused;
 use crate::record::RecordError;
+use crate::ssl2::cipher_kinds::CipherKind;
+use crate::ssl2::messages::{Ssl2ErrorCode, Ssl2MessageType};
 use crate::tls::alert::{AlertDescription, AlertLevel};
 use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::messages::HandshakeType;
@@ -29,6 +31,8 @@ pub enum Error {
     Certificate(CertificateRefused),
     /// The peer sent a fatal alert.
     AlertReceived(AlertDescription),
+    /// The peer sent an ERROR message of SSL 2.0.
+    Ssl2ErrorReceived(Ssl2ErrorCode),
     /// The peer closed the connection in the middle of the handshake.
     ClosedInHandshake,
     /// The caller did what it may not.
@@ -45,6 +49,13 @@ pub enum Misbehaved {
     UnexpectedMessage {
         /// What came.
         received: HandshakeType,
+        /// What was awaited.
+        expected: &'static str,
+    },
+    /// A message of SSL 2.0 that may not come now.
+    UnexpectedSsl2Message {
+        /// What came.
+        received: Ssl2MessageType,
         /// What was awaited.
         expected: &'static str,
     },
@@ -138,6 +149,11 @@ pub enum Incompatible {
         /// Those of the peer.
         peer: Vec<CipherSuite>,
     },
+    /// No cipher kind of SSL 2.0.
+    NoCipherKind {
+        /// Those of the peer.
+        peer: Vec<CipherKind>,
+    },
     /// No signature algorithm.
     NoSignatureScheme {
         /// Those of the peer.
@@ -204,7 +220,10 @@ impl Error {
                 Refused::NoClientCertificate | Refused::Renegotiation => A::HANDSHAKE_FAILURE,
             },
             Self::Certificate(refused) => refused.alert,
-            Self::AlertReceived(_) | Self::ClosedInHandshake | Self::Misused(_) => return None,
+            Self::AlertReceived(_)
+            | Self::Ssl2ErrorReceived(_)
+            | Self::ClosedInHandshake
+            | Self::Misused(_) => return None,
             Self::Internal(_) => A::INTERNAL_ERROR,
         })
     }
@@ -215,6 +234,7 @@ impl Misbehaved {
         use AlertDescription as A;
         match self {
             Self::UnexpectedMessage { .. }
+            | Self::UnexpectedSsl2Message { .. }
             | Self::UnexpectedRecord { .. }
             | Self::BadChangeCipherSpec
             | Self::ExcessHandshakeData
@@ -253,6 +273,7 @@ impl Display for Error {
             Self::Refused(what) => Display::fmt(what, f),
             Self::Certificate(refused) => write!(f, "the peer's certificate was refused: {refused}"),
             Self::AlertReceived(alert) => write!(f, "the peer sent the alert {alert}"),
+            Self::Ssl2ErrorReceived(code) => write!(f, "the peer sent the {code}"),
             Self::ClosedInHandshake => {
                 f.write_str("the peer closed the connection in the middle of the handshake")
             }
@@ -266,6 +287,9 @@ impl Display for Misbehaved {
         match self {
             Self::UnexpectedMessage { received, expected } => {
                 write!(f, "the peer sent {received:?} where {expected} was expected")
+            }
+            Self::UnexpectedSsl2Message { received, expected } => {
+                write!(f, "the peer sent {received} where {expected} was expected")
             }
             Self::UnexpectedRecord { content_type, expected } => {
                 write!(f, "the peer sent a record of type {content_type} where {expected} was expected")
@@ -343,6 +367,9 @@ impl Display for Incompatible {
             ),
             Self::NoSuite { peer } => {
                 write!(f, "no cipher suite in common; the peer offers {}", list(peer.iter()))
+            }
+            Self::NoCipherKind { peer } => {
+                write!(f, "no cipher kind in common; the peer offers {}", list(peer.iter()))
             }
             Self::NoSignatureScheme { peer } => {
                 let peer = list(peer.iter().map(|scheme| format!("{scheme:04x}")));

@@ -8,6 +8,7 @@ use super::cbc::CbcOpener;
 use super::seal::mac;
 use super::stream::Stream;
 use super::{Bulk, ContentType, HEADER_LEN, Keys, MAX_CIPHERTEXT, MAX_PLAINTEXT, PseudoHeader, RecordError};
+use crate::ssl2;
 
 /// The receiving direction: it turns records into data.
 ///
@@ -28,6 +29,8 @@ enum Protection {
     Stream(Box<Stream>),
     Cbc(Box<CbcOpener>),
     Gcm(Box<Gcm>),
+    /// Records of another shape altogether.
+    Ssl2(Box<ssl2::record::Opening>),
 }
 
 /// Whether a whole record is there.
@@ -86,6 +89,11 @@ impl Opener {
         })
     }
 
+    /// Records of SSL 2.0, whose handshake is over.
+    pub(crate) fn ssl2(opening: ssl2::record::Opening) -> Self {
+        Self { protection: Protection::Ssl2(Box::new(opening)), ..Self::plaintext() }
+    }
+
     /// From now on records must have this version, which was negotiated.
     pub const fn set_version(&mut self, version: u16) {
         self.version = Some(version);
@@ -94,6 +102,9 @@ impl Opener {
     /// Whether the peer has protected as much data with its key as it may, so that new keys are due.
     #[must_use]
     pub const fn is_used_up(&self) -> bool {
+        if let Protection::Ssl2(opening) = &self.protection {
+            return opening.is_used_up();
+        }
         self.opened >= self.data_limit
     }
 
@@ -104,6 +115,9 @@ impl Opener {
     /// [`RecordError::NotARecord`], [`RecordError::UnknownContentType`], [`RecordError::WrongVersion`] or
     /// [`RecordError::Overflow`], as soon as the header is there.
     pub fn record_len(&self, input: &[u8]) -> Result<Need, RecordError> {
+        if matches!(self.protection, Protection::Ssl2(_)) {
+            return ssl2::record::Header::record_len(input);
+        }
         let Some((header, fragment)) = input.split_first_chunk::<HEADER_LEN>() else {
             return Ok(Need::More(HEADER_LEN - input.len()));
         };
@@ -155,6 +169,9 @@ impl Opener {
         if self.record_len(record)? != Need::Whole(record.len()) {
             return Err(NOT_ONE);
         }
+        if let Protection::Ssl2(opening) = &mut self.protection {
+            return opening.open(record);
+        }
         let (header, fragment) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(NOT_ONE)?;
         let [content_type, major, minor, ..] = *header;
         let pseudo_header = PseudoHeader {
@@ -168,6 +185,7 @@ impl Opener {
             Protection::Stream(stream) => stream.open(pseudo_header, fragment)?,
             Protection::Cbc(cbc) => cbc.open(pseudo_header, fragment)?,
             Protection::Gcm(gcm) => gcm.open(pseudo_header, fragment)?,
+            Protection::Ssl2(_) => return Err(NOT_ONE),
         };
         self.sequence = next;
         self.opened = self.opened.saturating_add(u64::try_from(content.len()).unwrap_or(u64::MAX));

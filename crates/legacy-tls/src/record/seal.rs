@@ -13,6 +13,8 @@ use super::stream::Stream;
 use super::{
     Bulk, CbcIv, ContentType, HEADER_LEN, Keys, Layout, MAX_PLAINTEXT, MacKind, PseudoHeader, RecordError,
 };
+use crate::ssl2;
+use crate::tls::versions::ProtocolVersion;
 
 /// The sending direction: it turns data into records.
 pub struct Sealer {
@@ -31,6 +33,8 @@ enum Protection {
     Stream(Box<Stream>),
     Cbc(Box<CbcSealer>),
     Gcm(Box<Gcm>),
+    /// Records of another shape altogether.
+    Ssl2(Box<ssl2::record::Sealing>),
 }
 
 impl Sealer {
@@ -75,6 +79,21 @@ impl Sealer {
         })
     }
 
+    /// Records of SSL 2.0, whose handshake is over.
+    pub(crate) fn ssl2(sealing: ssl2::record::Sealing) -> Self {
+        let protection = Protection::Ssl2(Box::new(sealing));
+        Self { protection, ..Self::plaintext(ProtocolVersion::SSL20.0) }
+    }
+
+    /// The most application data that one call seals, in bytes.
+    #[must_use]
+    pub const fn max_data(&self) -> usize {
+        match self.protection {
+            Protection::Ssl2(_) => ssl2::record::MAX_DATA,
+            _ => MAX_PLAINTEXT,
+        }
+    }
+
     /// Changes the version in the header, while records are in clear: a first hello goes out before one is negotiated.
     /// Under protection the version is part of the keys and stays.
     pub const fn set_wire_version(&mut self, wire_version: u16) {
@@ -86,6 +105,9 @@ impl Sealer {
     /// What room application data needs around it. It is the same for all records of a direction.
     #[must_use]
     pub fn layout(&self) -> Layout {
+        if let Protection::Ssl2(sealing) = &self.protection {
+            return sealing.layout();
+        }
         let (prefix, trailer) = (self.prefix(), self.trailer());
         let header = if self.split { self.first_record_len() + HEADER_LEN - 1 } else { HEADER_LEN + prefix };
         let block = match &self.protection {
@@ -99,6 +121,9 @@ impl Sealer {
     /// handshake that follow are not.
     #[must_use]
     pub const fn is_used_up(&self) -> bool {
+        if let Protection::Ssl2(sealing) = &self.protection {
+            return sealing.is_used_up();
+        }
         self.sealed >= self.data_limit || self.sequence >= self.record_limit
     }
 
@@ -111,16 +136,19 @@ impl Sealer {
     /// # Errors
     ///
     /// [`RecordError::KeyUsedUp`], [`RecordError::SequenceOverflow`] or [`RecordError::Random`];
-    /// [`RecordError::Internal`] for more than [`MAX_PLAINTEXT`](super::MAX_PLAINTEXT) bytes of data, or no room around
-    /// them. Nothing was sealed then.
+    /// [`RecordError::Internal`] for more than [`Sealer::max_data`] bytes of data, no room around them, or something other
+    /// than application data where a protocol has only that. Nothing was sealed then.
     pub fn seal(
         &mut self,
         content_type: ContentType,
         memory: &mut [u8],
         data: Range<usize>,
     ) -> Result<Range<usize>, RecordError> {
-        if data.len() > MAX_PLAINTEXT {
+        if data.len() > self.max_data() {
             return Err(TOO_LONG);
+        }
+        if let Protection::Ssl2(sealing) = &mut self.protection {
+            return sealing.seal_data(content_type, memory, data);
         }
         if self.split && content_type == ContentType::APPLICATION_DATA && data.len() > 1 {
             self.seal_split(content_type, memory, data)
@@ -140,6 +168,9 @@ impl Sealer {
         content: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), RecordError> {
+        if let Protection::Ssl2(sealing) = &mut self.protection {
+            return sealing.append_data(content_type, content, out);
+        }
         let (first, rest) = content.split_at(content.len().min(MAX_PLAINTEXT));
         self.append_record(content_type, first, out)?;
         rest.chunks(MAX_PLAINTEXT).try_for_each(|chunk| self.append_record(content_type, chunk, out))
@@ -212,6 +243,7 @@ impl Sealer {
             Protection::Stream(stream) => stream.seal(pseudo_header, fragment)?,
             Protection::Cbc(cbc) => cbc.seal(pseudo_header, fragment, data_len)?,
             Protection::Gcm(gcm) => gcm.seal(pseudo_header, fragment)?,
+            Protection::Ssl2(_) => return Err(OTHER_SHAPE),
         }
         let [major, minor] = self.wire_version.to_be_bytes();
         let [.., high, low] = fragment.len().to_be_bytes();
@@ -245,7 +277,7 @@ impl Sealer {
     /// Bytes between header and data.
     fn prefix(&self) -> usize {
         match &self.protection {
-            Protection::Clear | Protection::Stream(_) => 0,
+            Protection::Clear | Protection::Stream(_) | Protection::Ssl2(_) => 0,
             Protection::Cbc(cbc) => cbc.iv_len(),
             Protection::Gcm(_) => EXPLICIT_NONCE_LEN,
         }
@@ -254,7 +286,7 @@ impl Sealer {
     /// Bytes behind `data_len` bytes of data.
     fn suffix(&self, data_len: usize) -> usize {
         match &self.protection {
-            Protection::Clear => 0,
+            Protection::Clear | Protection::Ssl2(_) => 0,
             Protection::Stream(stream) => stream.mac_len(),
             Protection::Cbc(cbc) => cbc.suffix(data_len),
             Protection::Gcm(_) => TAG_LEN,
@@ -292,6 +324,7 @@ impl Debug for Sealer {
 }
 
 const TOO_LONG: RecordError = RecordError::Internal("more data than one record holds");
+const OTHER_SHAPE: RecordError = RecordError::Internal("a record of SSL 2.0 is not made here");
 const NO_ROOM: RecordError = RecordError::Internal("no room around the data for their record");
 
 /// The MAC that every cipher but an AEAD needs.

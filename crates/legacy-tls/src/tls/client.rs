@@ -32,6 +32,7 @@ use crate::connection::{CertificateRequested, Negotiated, Previous};
 use crate::error::{Error, Incompatible, Misbehaved};
 use crate::record::{Opener, Sealer};
 use crate::session::{MasterSecret, Session};
+use crate::ssl2;
 use crate::tls::alert::AlertDescription;
 use crate::tls::channel::{Channel, Incoming, Message};
 use crate::tls::cipher_suites::{CipherSuite, KeyExchange, SuiteRow};
@@ -148,7 +149,7 @@ pub(crate) struct Offer {
 }
 
 /// What one client's handshake is asked to do.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Wanted {
     pub(crate) server_name: Option<String>,
     pub(crate) alpn: Vec<Vec<u8>>,
@@ -167,10 +168,7 @@ impl Offer {
         let session = Self::session(&wanted, config, version);
         let mut random = [0; 32];
         config.random.fill(&mut random)?;
-        let lowest = policy.versions.iter().copied().min().unwrap_or(version);
-        let usable =
-            |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
-        let mut suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
+        let mut suites = Self::suites(policy, version);
         let has_extensions = version.rules().is_some_and(|rules| rules.has_extensions);
         let extensions = if has_extensions {
             Self::extensions(&wanted, policy, version, &suites)?
@@ -199,6 +197,55 @@ impl Offer {
         let offer = Self::of(&hello, wanted, policy);
         drop(hello);
         Ok(Self { session, ..offer })
+    }
+
+    /// Sends a ClientHello in the format of SSL 2.0, which has no extensions. `beside` is what it offers of that protocol.
+    ///
+    /// Spec: TLS10 appendix E; RENEG section 3.3.
+    pub(crate) fn send_v2(
+        wanted: Wanted,
+        random: [u8; 32],
+        beside: Option<&ssl2::client::Offer>,
+        config: &ClientConfig,
+        channel: &mut Channel,
+    ) -> Result<Self, Error> {
+        let policy = &config.policy;
+        let version = policy.highest_here().ok_or(Error::Misused("no protocol version is enabled"))?;
+        let mut suites = Self::suites(policy, version);
+        // Without extensions the client could not say which curves it has.
+        suites.retain(|suite| suite.row().is_some_and(|row| !row.key_exchange.is_elliptic()));
+        suites.push(CipherSuite::EMPTY_RENEGOTIATION_INFO);
+        if wanted.fallback {
+            suites.push(CipherSuite::FALLBACK);
+        }
+        let hello = ClientHello {
+            version,
+            random,
+            session_id: [].as_slice().into(),
+            suites,
+            compression_methods: [0].as_slice().into(),
+            extensions: Extensions::default(),
+        };
+        let kinds = beside.map(ssl2::client::Offer::cipher_kinds).unwrap_or_default();
+        let session_id = beside.map_or(&[][..], ssl2::client::Offer::session_id);
+        let (message, record) = ssl2::hello::write(&hello, &kinds, session_id)?;
+        channel.transcript.add(&message);
+        channel.send_raw(&record);
+        Ok(Self::of(&hello, wanted, policy))
+    }
+
+    /// The suites that may be used in some version from the lowest that is enabled to `version`.
+    fn suites(policy: &Policy, version: ProtocolVersion) -> Vec<CipherSuite> {
+        let lowest = policy.lowest_tls().unwrap_or(version);
+        let usable =
+            |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
+        policy.suites.iter().filter(usable).copied().collect()
+    }
+
+    /// Whether there is a session to take up again, which needs a hello of this protocol's own.
+    pub(crate) fn has_session(wanted: &Wanted, config: &ClientConfig) -> bool {
+        let version = config.policy.highest_here();
+        version.is_some_and(|version| Self::session(wanted, config, version).is_some())
     }
 
     /// Goes on from the ClientHello that another engine has sent.
@@ -242,7 +289,8 @@ impl Offer {
         let policy = &config.policy;
         let key = wanted.session_key.as_ref().filter(|_| policy.resume && wanted.previous.is_none())?;
         let session = config.sessions.get(key, config.clock.now())?;
-        let fits = session.version <= version
+        let fits = session.version >= ProtocolVersion::SSL30
+            && session.version <= version
             && policy.versions.contains(&session.version)
             && policy.suites.contains(&session.suite)
             && session.server_name == wanted.server_name
@@ -934,7 +982,7 @@ impl Keyed {
             session_key: offer.session_key,
             extended_master_secret: agreed.extended_master_secret,
             finished,
-            rules: agreed.rules,
+            rules: Some(agreed.rules),
             master_secret: self.master_secret,
             randoms: agreed.randoms,
         }

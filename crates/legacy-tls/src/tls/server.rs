@@ -102,6 +102,20 @@ impl State {
         }
     }
 
+    /// The first message, in the format of SSL 2.0: `message` is how it was sent, from its type on.
+    pub(crate) fn v2_hello(
+        self,
+        hello: &ClientHello<'_>,
+        message: &[u8],
+        config: &ServerConfig,
+        channel: &mut Channel,
+    ) -> Result<Self, Error> {
+        match self {
+            Self::ClientHello(state) => state.answer(hello, message, config, channel),
+            _ => Err(Error::Internal("a hello of SSL 2.0 behind the first message")),
+        }
+    }
+
     /// What is awaited, for a sentence.
     pub(crate) const fn expected(&self) -> &'static str {
         match self {
@@ -203,6 +217,17 @@ impl Start {
     ) -> Result<State, Error> {
         channel.expect_end_of_flight()?;
         let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
+        self.answer(&hello, message.bytes(), config, channel)
+    }
+
+    /// Answers a hello; `message` is how it was sent.
+    fn answer(
+        self,
+        hello: &ClientHello<'_>,
+        message: &[u8],
+        config: &ServerConfig,
+        channel: &mut Channel,
+    ) -> Result<State, Error> {
         let policy = &config.policy;
         if hello.suites.contains(&CipherSuite::FALLBACK) && hello.version < policy.highest {
             let (offered, highest) = (hello.version, policy.highest);
@@ -220,7 +245,7 @@ impl Start {
         if let Some(number) = hello.extensions.duplicate() {
             return Err(Misbehaved::DuplicateExtension(number).into());
         }
-        let offered = Offered::read(&hello, rules, self.previous.as_ref())?;
+        let offered = Offered::read(hello, rules, self.previous.as_ref())?;
         let extended = rules.extended_master_secret.is_some()
             && offered.extended_master_secret
             && policy.extended_master_secret != ExtendedMasterSecret::Off;
@@ -228,8 +253,8 @@ impl Start {
             return Err(Incompatible::NoExtendedMasterSecret.into());
         }
         let alpn = self.choose_protocol(&offered)?;
-        channel.transcript.add(message.bytes());
-        let choice = Choice { start: self, rules, hello: &hello, offered, extended, alpn, config };
+        channel.transcript.add(message);
+        let choice = Choice { start: self, rules, hello, offered, extended, alpn, config };
         match choice.session()? {
             Some(session) => choice.resume(&session, channel),
             None => choice.full(channel),
@@ -866,7 +891,7 @@ impl Keyed {
             session_key,
             extended_master_secret: common.extended_master_secret,
             finished,
-            rules: common.rules,
+            rules: Some(common.rules),
             master_secret: self.master_secret,
             randoms: common.randoms,
         }

@@ -19,6 +19,8 @@ mod tls12;
 pub struct ProtocolVersion(pub u16);
 
 impl ProtocolVersion {
+    /// SSL 2.0, draft-hickman-netscape-ssl-00: a protocol of its own.
+    pub const SSL20: Self = Self(0x0002);
     /// SSL 3.0, RFC 6101.
     pub const SSL30: Self = Self(0x0300);
     /// TLS 1.0, RFC 2246.
@@ -30,7 +32,7 @@ impl ProtocolVersion {
     /// TLS 1.3, RFC 8446: known, but not spoken by this engine.
     pub const TLS13: Self = Self(0x0304);
 
-    /// Those that the engine speaks, the newest first.
+    /// Those that share a handshake, the newest first.
     pub const ALL: [Self; 4] = [Self::TLS12, Self::TLS11, Self::TLS10, Self::SSL30];
 
     /// How an alert is numbered in this version.
@@ -54,6 +56,7 @@ impl ProtocolVersion {
 impl Display for ProtocolVersion {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match *self {
+            Self::SSL20 => "SSL 2.0",
             Self::SSL30 => "SSL 3.0",
             Self::TLS10 => "TLS 1.0",
             Self::TLS11 => "TLS 1.1",
