@@ -44,7 +44,9 @@ impl FirstFlight {
     pub const fn describe(self) -> &'static str {
         match self {
             Self::TlsRecord => "a TLS record",
-            Self::Ssl2Hello => "an SSL 2.0 hello, which is not enabled here",
+            Self::Ssl2Hello => {
+                "an SSL 2.0 hello, which is not enabled here (settings protocols and v2-hello)"
+            }
             Self::PlainText => "plain text, such as an HTTP request without TLS",
             Self::Ssh => "an SSH identification",
             Self::AuthenticationToken => "an authentication token without TLS",
@@ -310,6 +312,7 @@ pub(crate) fn version_bits(version: u16) -> SpProt {
         0x0302 => SpProt::TLS1_1,
         0x0301 => SpProt::TLS1_0,
         0x0300 => SpProt::SSL3,
+        0x0002 => SpProt::SSL2,
         _ => SpProt::NONE,
     }
 }

@@ -251,12 +251,12 @@ pub(crate) struct Chosen {
 impl Chosen {
     /// Spec: SSL2 section 5.5.2.
     fn client_master_key(
-        self: Box<Self>,
+        self,
         message: &Message,
         config: &ServerConfig,
         channel: &mut Channel,
     ) -> Result<State, Error> {
-        let Self { common, kinds } = *self;
+        let Self { common, kinds } = self;
         let message = ClientMasterKey::from_bytes(message.body(), "CLIENT-MASTER-KEY")?;
         let row = message.kind.row().filter(|row| kinds.contains(&row.kind));
         let row = row.ok_or(Misbehaved::IllegalParameter("a cipher kind that was not offered"))?;

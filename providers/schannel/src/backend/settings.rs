@@ -52,7 +52,14 @@ impl Settings {
             return Vec::new();
         }
         let suites = self.policy.suites.iter().filter(|suite| suite.rustls().is_none());
+        let suites = suites.filter(|suite| !suite.is_legal_in(Protocol::Ssl20));
         suites.map(|suite| suite.code()).collect()
+    }
+
+    /// Whether a server reads hellos in the format of SSL 2.0, with these protocols.
+    pub(crate) fn reads_v2_hellos(&self, among: SpProt) -> bool {
+        let legacy = self.legacy_protocols(among);
+        legacy.contains(&Protocol::Ssl20) || (self.policy.v2_hello && !legacy.is_empty())
     }
 
     /// The protocols that can be spoken, as bits, both roles.
@@ -171,11 +178,11 @@ impl Settings {
 
 /// One configuration per set of protocols and way of verification, made when it is first needed. Each has sessions of its
 /// own: one that the application judged is never taken up where this package judges.
-pub(crate) struct Variants<C>([OnceLock<Arc<C>>; 128]);
+pub(crate) struct Variants<C>([OnceLock<Arc<C>>; 4 << Protocol::ALL.len()]);
 
 impl<C> Variants<C> {
     pub(crate) const fn new() -> Self {
-        Self([const { OnceLock::new() }; 128])
+        Self([const { OnceLock::new() }; 4 << Protocol::ALL.len()])
     }
 
     pub(crate) fn get(
@@ -184,11 +191,12 @@ impl<C> Variants<C> {
         verification: Verification,
         make: impl FnOnce() -> Result<C, Error>,
     ) -> Result<Arc<C>, Error> {
+        let all = Protocol::ALL.len();
         let bit = |set, number: usize| if set { 1 << number } else { 0 };
         let has = |protocol: Protocol| !protocol.bits().intersection(protocols).is_empty();
         let of_protocols =
             Protocol::ALL.iter().enumerate().fold(0, |index, (n, protocol)| index | bit(has(*protocol), n));
-        let index = of_protocols | bit(verification.manual, 5) | bit(verification.mutual, 6);
+        let index = of_protocols | bit(verification.manual, all) | bit(verification.mutual, all + 1);
         let Some(slot) = self.0.get(index) else { return make().map(Arc::new) };
         if let Some(made) = slot.get() {
             return Ok(Arc::clone(made));

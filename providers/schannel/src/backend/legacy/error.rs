@@ -1,7 +1,7 @@
 //! What the engine reports, in our own families.
 
 use legacy_tls::record::RecordError;
-use legacy_tls::{CipherSuite, Error as Engine, Incompatible, Misbehaved, Refused};
+use legacy_tls::{CipherSuite, Error as Engine, Incompatible, Misbehaved, Refused, Ssl2ErrorCode};
 
 use crate::backend::Settings;
 use crate::cipher_suites::Suite;
@@ -39,8 +39,20 @@ pub(super) fn translate(error: &Engine, is_client: bool, settings: &Settings) ->
             None => Error::Internal("a certificate was refused without a reason"),
         },
         Engine::AlertReceived(alert) => Error::AlertReceived(alert.0),
+        Engine::Ssl2ErrorReceived(code) => ssl2_error(*code),
         Engine::ClosedInHandshake => Error::ClosedInHandshake,
         Engine::Misused(what) | Engine::Internal(what) => Error::Internal(what),
+    }
+}
+
+/// What SSL 2.0 says, as the alert that later says the same.
+fn ssl2_error(code: Ssl2ErrorCode) -> Error {
+    match code {
+        Ssl2ErrorCode::NO_CIPHER => Error::AlertReceived(40),
+        Ssl2ErrorCode::NO_CERTIFICATE => Error::AlertReceived(41),
+        Ssl2ErrorCode::BAD_CERTIFICATE => Error::AlertReceived(42),
+        Ssl2ErrorCode::UNSUPPORTED_CERTIFICATE_TYPE => Error::AlertReceived(43),
+        other => Error::HandshakeFailure { what: format!("the peer sent {other}") },
     }
 }
 
@@ -71,6 +83,9 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
     match how {
         M::UnexpectedMessage { received, expected } => {
             unexpected(format!("{received:?} where {expected} was expected"))
+        }
+        M::UnexpectedSsl2Message { received, expected } => {
+            unexpected(format!("{received} where {expected} was expected"))
         }
         M::UnexpectedRecord { content_type, expected } => {
             unexpected(format!("a record of type {content_type} where {expected} was expected"))
@@ -132,6 +147,10 @@ fn incompatible(what: &Incompatible, is_client: bool, settings: &Settings) -> Er
             peer: list(peer.iter().map(|suite| name(*suite))),
             setting: "suites",
         },
+        Incompatible::NoCipherKind { peer } => {
+            let peer = list(peer.iter());
+            Error::NothingInCommon { what: "cipher kind", peer, setting: "suites" }
+        }
         Incompatible::NoSignatureScheme { peer } => Error::NothingInCommon {
             what: "signature scheme",
             peer: list(peer.iter().map(|scheme| format!("{scheme:04x}"))),
@@ -166,7 +185,7 @@ fn refused(what: &Refused) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use legacy_tls::{AlertDescription, HandshakeType, ProtocolVersion};
+    use legacy_tls::{AlertDescription, HandshakeType, ProtocolVersion, Ssl2MessageType};
 
     use super::*;
 
@@ -176,6 +195,7 @@ mod tests {
         let misbehaved = [
             Misbehaved::UnexpectedMessage { received: HandshakeType(1), expected: "Finished" },
             Misbehaved::UnexpectedRecord { content_type: 20, expected: "Finished" },
+            Misbehaved::UnexpectedSsl2Message { received: Ssl2MessageType(7), expected: "CLIENT-HELLO" },
             Misbehaved::BadChangeCipherSpec,
             Misbehaved::ExcessHandshakeData,
             Misbehaved::MessageTooLong { received: HandshakeType(1), length: 2, maximum: 1 },

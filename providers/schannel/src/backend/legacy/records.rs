@@ -7,7 +7,7 @@ use legacy_tls::{AlertDescription, ProtocolVersion};
 use sspi_core::{AlertLevel, StreamSizes};
 
 use super::error;
-use crate::backend::records::{APPLICATION_DATA, MAX_PLAINTEXT, Opened, Opening, Sealing};
+use crate::backend::records::{APPLICATION_DATA, Opened, Opening, Sealing};
 use crate::status::Error;
 
 /// Blocks of so many bytes are small: after 2^32 of them two are the same, and tell of each other.
@@ -33,7 +33,7 @@ impl Sealing for Sending {
         StreamSizes {
             header: layout.header,
             trailer: layout.trailer,
-            maximum_message: MAX_PLAINTEXT,
+            maximum_message: self.sealer.max_data(),
             buffers: 4,
             block_size: layout.block,
         }
@@ -49,8 +49,12 @@ impl Sealing for Sending {
         })
     }
 
-    /// SSL 3.0 has a dozen alerts. A fatal one that it has not is said with one that it has; a warning is not said.
+    /// SSL 3.0 has a dozen alerts. A fatal one that it has not is said with one that it has; a warning is not said. SSL 2.0
+    /// has none once its handshake is over, not even one for the end.
     fn seal_alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error> {
+        if self.version == ProtocolVersion::SSL20 {
+            return Ok(Vec::new());
+        }
         let said = self.version.alert(AlertDescription(number));
         let mut record = Vec::new();
         if level == AlertLevel::Warning && said.0 != number {
