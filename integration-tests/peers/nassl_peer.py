@@ -24,6 +24,8 @@ import pattern
 
 VERSIONS = {
     "SSLv2": OpenSslVersionEnum.SSLV2,
+    # Whatever the server has, asked for in the format of SSL 2.0.
+    "v2hello": OpenSslVersionEnum.SSLV23,
     "SSLv3": OpenSslVersionEnum.SSLV3,
     "TLSv1": OpenSslVersionEnum.TLSV1,
     "TLSv1.1": OpenSslVersionEnum.TLSV1_1,

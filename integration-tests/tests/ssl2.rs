@@ -8,7 +8,9 @@ use std::time::Duration;
 use opensspi_integration_tests::Pattern;
 use opensspi_integration_tests::legacy::{Key, Pki};
 use opensspi_integration_tests::ours::{Client, Server, Service, Setup};
-use opensspi_integration_tests::peers::fetched::{Nassl, Node, NodeServer};
+use opensspi_integration_tests::peers::fetched::{
+    Nassl, Node, NodeServer, Ssl2Reference, Ssl2ReferenceServer,
+};
 use opensspi_integration_tests::peers::program::{self, Program};
 use opensspi_integration_tests::peers::{ClientAuth, ClientOptions, Peer, ServerOptions, Version};
 
@@ -131,4 +133,131 @@ fn we_connect_to_node_with_every_kind() {
 #[test]
 fn we_connect_to_node_with_our_certificate() {
     connect_to_node(true);
+}
+
+/// Every kind of the document, as the document and as the reference name them.
+const ALL: [(&str, &str); 7] = [
+    ("SSL_CK_RC4_128_WITH_MD5", "010080"),
+    ("SSL_CK_RC4_128_EXPORT40_WITH_MD5", "020080"),
+    ("SSL_CK_RC2_128_CBC_WITH_MD5", "030080"),
+    ("SSL_CK_RC2_128_CBC_EXPORT40_WITH_MD5", "040080"),
+    ("SSL_CK_IDEA_128_CBC_WITH_MD5", "050080"),
+    ("SSL_CK_DES_64_CBC_WITH_MD5", "060040"),
+    ("SSL_CK_DES_192_EDE3_CBC_WITH_MD5", "0700c0"),
+];
+
+/// What no peer of old can do: sessions that are taken up again, in long records of every padding.
+#[test]
+fn the_reference_connects_and_takes_its_sessions_up_again() {
+    if !is_there(Peer::Scapy) {
+        return;
+    }
+    let pki = Pki::find().unwrap();
+    let identity = pki.server(Key::Rsa).unwrap();
+    for (kind, theirs) in ALL {
+        let setup = Setup::server_from_pem(identity.chain.as_str(), identity.key.as_str())
+            .require_client_certificate_of(pki.root().unwrap());
+        let server = Server::start(&setup.settings(&settings(kind)).unwrap(), Service::Echo).unwrap();
+        let options = ClientOptions::trusting(server.port(), pki.root().unwrap())
+            .ciphers(theirs)
+            .certificate(pki.client(Key::Rsa).unwrap())
+            .rounds(3)
+            .bytes(60_000)
+            .write_sizes(1..=16_000);
+        let (connections, log) = program::echo_with_log::<Ssl2Reference>(&options).unwrap();
+        assert_eq!(connections.len(), 3, "{kind}: {connections:?}\n{log}");
+        for (round, theirs_seen) in connections.iter().enumerate() {
+            let seen = server.next_connection(Duration::from_secs(20)).unwrap();
+            assert_eq!((theirs_seen.bytes, &theirs_seen.error), (60_000, &None), "{kind}\n{log}");
+            assert_eq!(seen.negotiated.cipher, kind);
+            assert_eq!((theirs_seen.resumed, seen.negotiated.resumed), (round > 0, round > 0), "{kind}");
+            let shown = pki.client(Key::Rsa).unwrap().sha256;
+            assert_eq!(seen.negotiated.peer_sha256, Some(shown), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn we_connect_to_the_reference_and_take_our_sessions_up_again() {
+    if !is_there(Peer::Scapy) {
+        return;
+    }
+    let pki = Pki::find().unwrap();
+    for (kind, theirs) in ALL {
+        let options = ServerOptions::new(pki.server(Key::Rsa).unwrap())
+            .ciphers(theirs)
+            .client_auth(ClientAuth::Request(pki.root().unwrap()));
+        let mut server = Ssl2ReferenceServer::start(&options).unwrap();
+        let own = pki.client(Key::Rsa).unwrap();
+        let setup = Setup::trusting(pki.root().unwrap()).pem(own.chain, own.key);
+        let client = Client::new(&setup.settings(&settings(kind)).unwrap()).unwrap();
+        for round in 0..3 {
+            let report = client.echo_in_writes(server.port(), Pattern::new(1).content(60_000), 1..=16_000);
+            assert_eq!(report.negotiated.bytes, 60_000, "{kind}: {:?}\n{}", report.failure, server.log());
+            assert_eq!((report.negotiated.cipher.as_str(), report.negotiated.resumed), (kind, round > 0));
+            let seen = server.next_connection().unwrap();
+            assert_eq!((seen.bytes, seen.resumed, &seen.error), (60_000, round > 0, &None), "{kind}");
+            let shown = (round == 0).then_some(own.sha256.as_str());
+            assert_eq!(seen.peer_sha256.as_deref(), shown);
+        }
+    }
+}
+
+#[test]
+fn a_client_whose_padding_says_that_it_has_tls_is_refused_where_tls_is_enabled() {
+    if !is_there(Peer::Scapy) {
+        return;
+    }
+    let pki = Pki::find().unwrap();
+    let identity = pki.server(Key::Rsa).unwrap();
+    for (protocols, is_refused) in [("\"ssl2\"", false), ("\"tls1.0\", \"ssl2\"", true)] {
+        let settings = format!(
+            "protocols = [{protocols}]\nsuites = [\"SSL_CK_RC4_128_WITH_MD5\", \"TLS_RSA_WITH_AES_128_CBC_SHA\"]\n\
+             i-accept-drown = true\n"
+        );
+        let settings =
+            if is_refused { settings } else { settings.replace(", \"TLS_RSA_WITH_AES_128_CBC_SHA\"", "") };
+        let setup = Setup::server_from_pem(identity.chain.as_str(), identity.key.as_str());
+        let server = Server::start(&setup.settings(&settings).unwrap(), Service::Echo).unwrap();
+        let options = ClientOptions::trusting(server.port(), pki.root().unwrap()).ciphers("010080").bytes(10);
+        for (marks, refused) in [("mark=no", false), ("mark=yes", is_refused)] {
+            let options = options.clone().argument(marks);
+            let (connections, log) = program::echo_with_log::<Ssl2Reference>(&options).unwrap();
+            assert_eq!(connections[0].error.is_some(), refused, "{protocols} {marks}: {log}");
+        }
+    }
+}
+
+/// Our server of TLS, asked by nassl in the format of SSL 2.0.
+#[test]
+fn nassl_comes_to_tls_by_a_hello_of_the_old_format() {
+    if !is_there(Peer::Nassl) {
+        return;
+    }
+    let pki = Pki::find().unwrap();
+    let identity = pki.server(Key::Rsa).unwrap();
+    for (setting, version) in
+        [("tls1.2", "TLSv1.2"), ("tls1.1", "TLSv1.1"), ("tls1.0", "TLSv1"), ("ssl3", "SSLv3")]
+    {
+        for v2_hello in [true, false] {
+            let setup = Setup::server_from_pem(identity.chain.as_str(), identity.key.as_str());
+            let settings = format!(
+                "protocols = [{setting:?}]\nsuites = [\"TLS_RSA_WITH_AES_128_CBC_SHA\"]\nv2-hello = {v2_hello}\n"
+            );
+            let server = Server::start(&setup.settings(&settings).unwrap(), Service::Echo).unwrap();
+            let options = ClientOptions::trusting(server.port(), pki.root().unwrap())
+                .ciphers("AES128-SHA:RC4-MD5")
+                .bytes(BYTES)
+                .argument("version=v2hello");
+            let (connections, log) = program::echo_with_log::<Nassl>(&options).unwrap();
+            let seen = server.next_connection(Duration::from_secs(20)).unwrap();
+            if v2_hello {
+                assert_eq!((connections[0].bytes, &connections[0].error), (BYTES, &None), "{setting}: {log}");
+                assert_eq!(seen.negotiated.version, version);
+            } else {
+                let refused = seen.failure.unwrap().to_string();
+                assert!(refused.contains("v2-hello"), "{refused}");
+            }
+        }
+    }
 }
