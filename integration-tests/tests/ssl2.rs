@@ -2,6 +2,8 @@
 //!
 //! SSL 2.0 has no word for the end of a connection: what is checked is that every byte came, and what was negotiated.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use opensspi_integration_tests::peers::fetched::{
     Nassl, Node, NodeServer, Ssl2Reference, Ssl2ReferenceServer,
 };
 use opensspi_integration_tests::peers::program::{self, Program};
-use opensspi_integration_tests::peers::{ClientAuth, ClientOptions, Peer, ServerOptions, Version};
+use opensspi_integration_tests::peers::{ClientAuth, ClientOptions, Peer, ServerOptions, Version, runnable};
 
 /// The kinds as the document and as OpenSSL name them.
 const KINDS: [(&str, &str); 6] = [
@@ -34,21 +36,9 @@ fn settings(kind: &str) -> String {
     format!("protocols = [\"ssl2\"]\nsuites = [{kind:?}]\nallow = [\"sha1-signature\", \"rsa-1024\"]\n")
 }
 
-/// Whether a peer is there; in CI it must be.
-fn is_there(peer: Peer) -> bool {
-    match peer.available() {
-        Ok(()) => true,
-        Err(missing) if std::env::var_os("CI").is_some() => panic!("{missing}"),
-        Err(missing) => {
-            eprintln!("not run: {missing}");
-            false
-        }
-    }
-}
-
 /// A client of this peer, with and without certificate, each kind.
 fn serve<P: Program>(peer: Peer, with_certificate: bool) {
-    if !is_there(peer) {
+    if !runnable(&[peer]) {
         return;
     }
     let pki = Pki::find().unwrap();
@@ -102,7 +92,7 @@ fn nassl_connects_with_its_certificate() {
 
 /// Our client against Node's server.
 fn connect_to_node(with_certificate: bool) {
-    if !is_there(Peer::Node) {
+    if !runnable(&[Peer::Node]) {
         return;
     }
     let pki = Pki::find().unwrap();
@@ -149,7 +139,7 @@ const ALL: [(&str, &str); 7] = [
 /// What no peer of old can do: sessions that are taken up again, in long records of every padding.
 #[test]
 fn the_reference_connects_and_takes_its_sessions_up_again() {
-    if !is_there(Peer::Scapy) {
+    if !runnable(&[Peer::Scapy]) {
         return;
     }
     let pki = Pki::find().unwrap();
@@ -179,7 +169,7 @@ fn the_reference_connects_and_takes_its_sessions_up_again() {
 
 #[test]
 fn we_connect_to_the_reference_and_take_our_sessions_up_again() {
-    if !is_there(Peer::Scapy) {
+    if !runnable(&[Peer::Scapy]) {
         return;
     }
     let pki = Pki::find().unwrap();
@@ -205,7 +195,7 @@ fn we_connect_to_the_reference_and_take_our_sessions_up_again() {
 
 #[test]
 fn a_client_whose_padding_says_that_it_has_tls_is_refused_where_tls_is_enabled() {
-    if !is_there(Peer::Scapy) {
+    if !runnable(&[Peer::Scapy]) {
         return;
     }
     let pki = Pki::find().unwrap();
@@ -231,7 +221,7 @@ fn a_client_whose_padding_says_that_it_has_tls_is_refused_where_tls_is_enabled()
 /// Our server of TLS, asked by nassl in the format of SSL 2.0.
 #[test]
 fn nassl_comes_to_tls_by_a_hello_of_the_old_format() {
-    if !is_there(Peer::Nassl) {
+    if !runnable(&[Peer::Nassl]) {
         return;
     }
     let pki = Pki::find().unwrap();
