@@ -14,7 +14,9 @@ use opensspi_integration_tests::peers::fetched::{
     Nassl, Node, NodeServer, Ssl2Reference, Ssl2ReferenceServer,
 };
 use opensspi_integration_tests::peers::program::{self, Program};
-use opensspi_integration_tests::peers::{ClientAuth, ClientOptions, Peer, ServerOptions, Version, runnable};
+use opensspi_integration_tests::peers::{
+    ClientAuth, ClientOptions, Peer, ServerOptions, Version, java, runnable,
+};
 
 /// The kinds as the document and as OpenSSL name them.
 const KINDS: [(&str, &str); 6] = [
@@ -249,5 +251,37 @@ fn nassl_comes_to_tls_by_a_hello_of_the_old_format() {
                 assert!(refused.contains("v2-hello"), "{refused}");
             }
         }
+    }
+}
+
+/// Java switches off what is old unless it is told not to.
+const LEGACY_JAVA: &str =
+    concat!("-Djava.security.properties=", env!("CARGO_MANIFEST_DIR"), "/peers/legacy.security");
+
+/// Our server of TLS, asked by Java in the format of SSL 2.0.
+#[test]
+fn java_comes_to_tls_by_a_hello_of_the_old_format() {
+    if !runnable(&[Peer::Java]) {
+        return;
+    }
+    let pki = Pki::find().unwrap();
+    let identity = pki.server(Key::Rsa).unwrap();
+    for (setting, version, theirs) in
+        [("tls1.0", "TLSv1", "TLSv1"), ("tls1.1", "TLSv1.1", "TLSv1.1"), ("ssl3", "SSLv3", "SSLv3")]
+    {
+        let setup = Setup::server_from_pem(identity.chain.as_str(), identity.key.as_str());
+        let settings = format!(
+            "protocols = [{setting:?}]\nsuites = [\"TLS_RSA_WITH_3DES_EDE_CBC_SHA\"]\nv2-hello = true\n"
+        );
+        let server = Server::start(&setup.settings(&settings).unwrap(), Service::Echo).unwrap();
+        let options = ClientOptions::trusting(server.port(), pki.root().unwrap())
+            .ciphers("SSL_RSA_WITH_3DES_EDE_CBC_SHA")
+            .bytes(BYTES)
+            .argument(LEGACY_JAVA)
+            .argument(format!("version=SSLv2Hello,{theirs}"));
+        let (connections, log) = java::echo_with_log(&options).unwrap();
+        assert_eq!((connections[0].bytes, &connections[0].error), (BYTES, &None), "{setting}: {log}");
+        let seen = server.next_connection(Duration::from_secs(20)).unwrap();
+        assert_eq!(seen.negotiated.version, version);
     }
 }
