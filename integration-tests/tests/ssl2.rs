@@ -7,7 +7,6 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use opensspi_integration_tests::Pattern;
 use opensspi_integration_tests::legacy::{Key, Pki};
 use opensspi_integration_tests::ours::{Client, Server, Service, Setup};
 use opensspi_integration_tests::peers::fetched::{
@@ -17,6 +16,7 @@ use opensspi_integration_tests::peers::program::{self, Program};
 use opensspi_integration_tests::peers::{
     ClientAuth, ClientOptions, Peer, ServerOptions, Version, java, runnable,
 };
+use opensspi_integration_tests::{Pattern, echo};
 
 /// The kinds as the document and as OpenSSL name them.
 const KINDS: [(&str, &str); 6] = [
@@ -283,5 +283,38 @@ fn java_comes_to_tls_by_a_hello_of_the_old_format() {
         assert_eq!((connections[0].bytes, &connections[0].error), (BYTES, &None), "{setting}: {log}");
         let seen = server.next_connection(Duration::from_secs(20)).unwrap();
         assert_eq!(seen.negotiated.version, version);
+    }
+}
+
+/// Our hello of the old format, which offers SSL 2.0 beside TLS, to servers that take it: each chooses TLS.
+#[test]
+fn we_come_to_tls_by_a_hello_of_the_old_format() {
+    let pki = Pki::find().unwrap();
+    for (peer, version) in [(Peer::Node, "any"), (Peer::Java, "SSLv2Hello,TLSv1"), (Peer::OpenSsl111, "")] {
+        if !runnable(&[peer]) {
+            continue;
+        }
+        for protocols in ["\"tls1.0\"", "\"tls1.0\", \"ssl2\""] {
+            let suites = if protocols.contains("ssl2") { ", \"SSL_CK_RC4_128_WITH_MD5\"" } else { "" };
+            let settings = format!(
+                "protocols = [{protocols}]\nsuites = [\"TLS_RSA_WITH_AES_128_CBC_SHA\"{suites}]\nv2-hello = true\n"
+            );
+            let mut options = ServerOptions::new(pki.server(Key::Rsa).unwrap());
+            options = match peer {
+                Peer::Java => options
+                    .ciphers("TLS_RSA_WITH_AES_128_CBC_SHA")
+                    .argument(LEGACY_JAVA)
+                    .argument(format!("version={version}")),
+                Peer::Node => options.ciphers("AES128-SHA:RC4-MD5").argument(format!("version={version}")),
+                _ => options.ciphers("AES128-SHA:@SECLEVEL=0").version(Version::Tls10),
+            };
+            let mut server = echo::serve(peer, &options).unwrap();
+            let setup = Setup::trusting(pki.root().unwrap());
+            let client = Client::new(&setup.settings(&settings).unwrap()).unwrap();
+            let report = client.echo(server.port(), Pattern::new(1).content(BYTES));
+            let log = server.process().log();
+            assert_eq!(report.negotiated.bytes, BYTES, "{peer} {protocols}: {:?}\n{log}", report.failure);
+            assert_eq!(report.negotiated.version, "TLSv1", "{peer}");
+        }
     }
 }
