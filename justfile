@@ -23,6 +23,10 @@ soak *args:
 demo *args:
     cargo run --release -- demo {{args}}
 
-# Handshakes and throughput, as ratios to rustls in the same run
+# Handshakes, throughput and memory, as ratios of one run: docs/speed.md
 bench *args:
-    cargo run --release -- bench {{args}}
+    cargo xtask bench {{args}}
+
+# Whether time tells a secret
+timing *args:
+    cargo xtask timing {{args}}

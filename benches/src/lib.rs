@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 pub use handshakes::{FullHandshake, ResumedHandshake, handshakes};
-pub use memory::{MemoryChild, memory, memory_child};
+pub use memory::{Memory, MemoryChild, memory, memory_child};
 pub use records::{Bulk, records};
 pub use streams::streams;
 pub use subjects::{Key, Ours, Theirs, Version};
@@ -35,6 +35,9 @@ pub struct Row {
     pub ratio: f64,
     /// The least that the project promises.
     pub aim: f64,
+    /// What else is worth knowing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl Row {
@@ -90,6 +93,7 @@ fn compare(
         unit,
         ratio: median(rounds.iter().map(|r| r.0 / r.1)),
         aim,
+        note: None,
     }
 }
 
@@ -115,7 +119,8 @@ mod tests {
 
     #[test]
     fn a_row_holds_when_its_ratio_reaches_the_aim() {
-        let row = Row { name: String::new(), ours: 2.0, theirs: 1.0, unit: "x", ratio: 2.0, aim: 1.1 };
+        let row =
+            Row { name: String::new(), ours: 2.0, theirs: 1.0, unit: "x", ratio: 2.0, aim: 1.1, note: None };
         assert!(row.holds());
         assert!(!Row { ratio: 1.09, ..row }.holds());
     }

@@ -1,7 +1,8 @@
-//! Memory of idle connections: what 10,000 of them add to a process, both ends of each in it.
+//! Memory of idle connections: what they add to the heap of a process, and to its resident memory.
 //!
-//! Each subject is measured in a process of its own, so that neither inherits the other's freed memory. The transport is in
-//! memory and holds nothing while the connection is idle.
+//! Each subject is measured in a process of its own, so that neither inherits the other's freed memory: by the program
+//! `opensspi-memory`, whose allocator counts, since what is resident depends on how an allocator keeps what is free. The
+//! transport is in memory and holds nothing while the connection is idle.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,124 +10,233 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use sspi_tokio::{Framing, HandshakeOptions, handshake};
+use schannel::Protocol;
+use serde::{Deserialize, Serialize};
+use sspi_tokio::{Framing, HandshakeOptions, SecureStream, handshake};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::Row;
 use crate::subjects::{Certificate, Key, Ours, Theirs, Version, suite};
 
-/// How many connections are held.
+/// How many connections are held beside those of tokio-rustls.
 const CONNECTIONS: usize = 10_000;
+
+/// How many are held of each suite of the engine.
+const CONNECTIONS_OF_A_SUITE: usize = 1000;
+
+/// The heap that an established connection of the engine may take, in bytes.
+const MOST_OF_THE_ENGINE: f64 = 24.0 * 1024.0;
+
+/// Bytes that pass each way before the connections are idle: more than one record.
+const TALK: usize = 20_000;
 
 /// Whose connections a child process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryChild {
-    /// Ours.
+    /// Ours, of TLS 1.3.
     Ours,
-    /// Those of tokio-rustls.
+    /// Those of tokio-rustls, of TLS 1.3.
     Theirs,
+    /// Ours by our own engine: TLS 1.0 with RC4 and SHA-1.
+    Tls10Rc4,
+    /// TLS 1.0 with AES-128-CBC and SHA-1.
+    Tls10Aes,
+    /// TLS 1.2 with AES-128-CBC and SHA-1.
+    Tls12Aes,
 }
 
 impl MemoryChild {
+    /// Those of our engine.
+    const OF_THE_ENGINE: [Self; 3] = [Self::Tls10Rc4, Self::Tls10Aes, Self::Tls12Aes];
+
     /// The name on a command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
             Self::Theirs => "theirs",
+            Self::Tls10Rc4 => "tls1.0-rc4-sha",
+            Self::Tls10Aes => "tls1.0-aes128-sha",
+            Self::Tls12Aes => "tls1.2-aes128-sha",
         }
     }
 
     /// The subject of that name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        [Self::Ours, Self::Theirs].into_iter().find(|child| child.name() == name)
+        [Self::Ours, Self::Theirs].into_iter().chain(Self::OF_THE_ENGINE).find(|child| child.name() == name)
+    }
+
+    /// Protocol, suite and number of connections.
+    const fn speaks(self) -> (Protocol, &'static str, usize) {
+        const RC4: &str = "TLS_RSA_WITH_RC4_128_SHA";
+        const AES: &str = "TLS_RSA_WITH_AES_128_CBC_SHA";
+        match self {
+            Self::Ours | Self::Theirs => (Protocol::Tls13, "", CONNECTIONS),
+            Self::Tls10Rc4 => (Protocol::Tls10, RC4, CONNECTIONS_OF_A_SUITE),
+            Self::Tls10Aes => (Protocol::Tls10, AES, CONNECTIONS_OF_A_SUITE),
+            Self::Tls12Aes => (Protocol::Tls12, AES, CONNECTIONS_OF_A_SUITE),
+        }
     }
 }
 
-/// Compares the memory of an idle connection; `child` runs [`memory_child`] in a process of its own and returns what it
-/// measured. The ratio is how many of ours fit where one of theirs is.
+/// What one connection adds, in bytes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Memory {
+    /// The heap of its client; `None` where the allocator does not count.
+    pub client: Option<f64>,
+    /// The heap of its server.
+    pub server: Option<f64>,
+    /// Resident memory, of both ends.
+    pub resident: f64,
+}
+
+impl Memory {
+    fn heap(&self) -> Option<f64> {
+        Some(self.client? + self.server?)
+    }
+}
+
+/// Compares the memory of an idle connection with that of tokio-rustls, and that of the engine's connections with what
+/// they may take; `child` runs [`memory_child`] in a process of its own and returns what it measured. The ratio is how many
+/// of ours fit where one of theirs is.
+///
+/// Where the allocator of the child does not count, resident memory is compared, and the engine is left out.
 ///
 /// # Errors
 /// What `child` answers.
-pub fn memory(child: impl Fn(MemoryChild) -> io::Result<f64>) -> io::Result<Row> {
-    let ours = child(MemoryChild::Ours)?;
-    let theirs = child(MemoryChild::Theirs)?;
-    Ok(Row {
-        name: format!("memory of an idle connection, both ends, {CONNECTIONS} of them"),
-        ours,
-        theirs,
+pub fn memory(child: impl Fn(MemoryChild) -> io::Result<Memory>) -> io::Result<Vec<Row>> {
+    let (ours, theirs) = (child(MemoryChild::Ours)?, child(MemoryChild::Theirs)?);
+    let counted = ours.heap().zip(theirs.heap());
+    let (what, (our_bytes, their_bytes)) = match counted {
+        Some(heap) => ("heap", heap),
+        None => ("resident memory", (ours.resident, theirs.resident)),
+    };
+    let resident = format!("resident {:.0} : {:.0}", ours.resident, theirs.resident);
+    let mut rows = vec![Row {
+        name: format!("{what} of an idle connection, both ends, {CONNECTIONS} of them"),
+        ours: our_bytes,
+        theirs: their_bytes,
         unit: "bytes",
-        ratio: theirs / ours,
+        ratio: their_bytes / our_bytes,
         aim: 2.0,
-    })
+        note: counted.map(|_| resident),
+    }];
+    if counted.is_none() {
+        return Ok(rows);
+    }
+    for subject in MemoryChild::OF_THE_ENGINE {
+        let memory = child(subject)?;
+        for (end, heap) in [("client", memory.client), ("server", memory.server)] {
+            rows.push(of_the_engine(subject, end, heap.unwrap_or(f64::NAN), memory.resident));
+        }
+    }
+    Ok(rows)
 }
 
-/// Holds the connections and measures: bytes of resident memory for each.
+fn of_the_engine(subject: MemoryChild, end: &str, heap: f64, resident: f64) -> Row {
+    Row {
+        name: format!("heap of a {end} of the engine, {}, of 24 KiB", subject.name()),
+        ours: heap,
+        theirs: MOST_OF_THE_ENGINE,
+        unit: "bytes",
+        ratio: MOST_OF_THE_ENGINE / heap,
+        aim: 1.0,
+        note: Some(format!("resident, both ends: {resident:.0}")),
+    }
+}
+
+/// Holds the connections and measures. `heap` says how many bytes of the heap are in use, where the allocator counts.
 ///
 /// # Errors
 /// Where the system does not say how much memory the process has.
 #[expect(clippy::expect_used, reason = "a benchmark whose handshake fails has nothing to measure")]
-pub fn memory_child(child: MemoryChild) -> io::Result<f64> {
+pub fn memory_child(child: MemoryChild, heap: Option<&dyn Fn() -> usize>) -> io::Result<Memory> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (version, key) = (Version::Tls13, Key::Ecdsa);
-    let certificate = Certificate::new(key);
-    let suite = suite(version, key);
-    let measured = match child {
-        MemoryChild::Ours => {
-            let ours = Ours::with_resumption(version, &certificate, suite, false);
-            let options = HandshakeOptions::new(Framing::of(ours.client.package_info()));
-            hold(&runtime, async || {
-                let (client, server) = pipe();
-                let (client, server) = tokio::join!(
-                    handshake(client, ours.initialize(), &options),
-                    handshake(server, ours.accept(), &options)
-                );
-                (client.expect("a client"), server.expect("a server"))
-            })?
-        }
+    let (protocol, name, count) = child.speaks();
+    match child {
         MemoryChild::Theirs => {
-            let theirs = Theirs::with_resumption(version, &certificate, suite, false);
+            let theirs = Theirs::with_resumption(version, &Certificate::new(key), suite(version, key), false);
             let connector = tokio_rustls::TlsConnector::from(Arc::clone(&theirs.client));
             let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&theirs.server));
-            hold(&runtime, async || {
+            hold(&runtime, count, heap, async || {
                 let (client, server) = pipe();
                 let (client, server) =
                     tokio::join!(connector.connect(Theirs::name(), client), acceptor.accept(server));
                 (client.expect("a client"), server.expect("a server"))
-            })?
+            })
         }
-    };
-    Ok(measured)
+        MemoryChild::Ours => {
+            let ours = Ours::with_resumption(version, &Certificate::new(key), suite(version, key), false);
+            hold(&runtime, count, heap, async || connect(&ours).await)
+        }
+        MemoryChild::Tls10Rc4 | MemoryChild::Tls10Aes | MemoryChild::Tls12Aes => {
+            let ours = Ours::speaking(protocol, &Certificate::new(Key::Rsa), name, false);
+            hold(&runtime, count, heap, async || connect(&ours).await)
+        }
+    }
 }
 
-/// Makes the connections, sends a byte each way through each, and measures what they added.
-#[expect(clippy::expect_used, reason = "a benchmark whose streams fail has nothing to measure")]
-fn hold<C, S>(runtime: &tokio::runtime::Runtime, connect: impl AsyncFn() -> (C, S)) -> io::Result<f64>
+#[expect(clippy::expect_used, reason = "a benchmark whose handshake fails has nothing to measure")]
+async fn connect(ours: &Ours) -> (SecureStream<Pipe>, SecureStream<Pipe>) {
+    let options = HandshakeOptions::new(Framing::of(ours.client.package_info()));
+    let (client, server) = pipe();
+    let (client, server) = tokio::join!(
+        handshake(client, ours.initialize(), &options),
+        handshake(server, ours.accept(), &options)
+    );
+    (client.expect("a client"), server.expect("a server"))
+}
+
+/// Makes the connections, lets data pass both ways through each, and measures what they added.
+fn hold<C, S>(
+    runtime: &tokio::runtime::Runtime,
+    connections: usize,
+    heap: Option<&dyn Fn() -> usize>,
+    connect: impl AsyncFn() -> (C, S),
+) -> io::Result<Memory>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    const WARM_UP: usize = 100;
+    let used = || heap.map(|heap| heap());
     runtime.block_on(async {
-        let mut held = Vec::with_capacity(CONNECTIONS);
-        let mut before = 0;
+        let mut clients = Vec::with_capacity(connections + WARM_UP);
+        let mut servers = Vec::with_capacity(connections + WARM_UP);
+        let (mut before, mut resident_before) = (None, 0);
         // The first hundred warm up what is shared: tables, caches, the allocator.
-        for count in 0..CONNECTIONS + 100 {
-            if count == 100 {
-                before = resident()?;
+        for count in 0..connections + WARM_UP {
+            if count == WARM_UP {
+                (before, resident_before) = (used(), resident()?);
             }
             let (mut client, mut server) = connect().await;
-            let mut byte = [0];
-            client.write_all(b"c").await.expect("a stream");
-            client.flush().await.expect("a stream");
-            server.read_exact(&mut byte).await.expect("a stream");
-            server.write_all(b"s").await.expect("a stream");
-            server.flush().await.expect("a stream");
-            client.read_exact(&mut byte).await.expect("a stream");
-            held.push((client, server));
+            talk(&mut client, &mut server).await;
+            talk(&mut server, &mut client).await;
+            clients.push(client);
+            servers.push(server);
         }
-        Ok((resident()?.saturating_sub(before)) as f64 / CONNECTIONS as f64)
+        let (all, resident) = (used(), resident()?.saturating_sub(resident_before));
+        clients.truncate(WARM_UP);
+        let of_servers = used();
+        drop(servers);
+        let each = |more: Option<usize>, less: Option<usize>| {
+            more.zip(less).map(|(more, less)| more.saturating_sub(less) as f64 / connections as f64)
+        };
+        let (client, both) = (each(all, of_servers), each(all, before));
+        let server = both.zip(client).map(|(both, client)| both - client);
+        Ok(Memory { client, server, resident: resident as f64 / connections as f64 })
     })
+}
+
+/// Data from one end to the other.
+#[expect(clippy::expect_used, reason = "a benchmark whose streams fail has nothing to measure")]
+async fn talk(from: &mut (impl AsyncWrite + Unpin), to: &mut (impl AsyncRead + Unpin)) {
+    let (sent, mut received) = ([7; TALK], [0; TALK]);
+    from.write_all(&sent).await.expect("a stream");
+    from.flush().await.expect("a stream");
+    to.read_exact(&mut received).await.expect("a stream");
 }
 
 /// Resident memory of this process in bytes.

@@ -198,5 +198,6 @@ fn decrypting(effort: Effort, suite: &str, aim: f64, bulk: &mut Bulk, megabytes:
         unit: "MB/s",
         ratio: crate::median(rounds.iter().map(|r| r.0 / r.1)),
         aim,
+        note: None,
     }
 }

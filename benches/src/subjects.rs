@@ -126,6 +126,15 @@ impl Ours {
         suite: &str,
         resume: bool,
     ) -> Self {
+        let protocol = match version {
+            Version::Tls13 => Protocol::Tls13,
+            Version::Tls12 => Protocol::Tls12,
+        };
+        Self::speaking(protocol, certificate, suite, resume)
+    }
+
+    /// What speaks this protocol with this suite and no other: whichever backend has them.
+    pub(crate) fn speaking(protocol: Protocol, certificate: &Certificate, suite: &str, resume: bool) -> Self {
         let environment = Environment {
             clock: Arc::new(WallClock),
             materials: Arc::new(Files {
@@ -136,10 +145,7 @@ impl Ours {
             random: Arc::new(crypto::random::SystemRandom),
         };
         let base = SchannelConfig {
-            protocols: vec![match version {
-                Version::Tls13 => Protocol::Tls13,
-                Version::Tls12 => Protocol::Tls12,
-            }],
+            protocols: vec![protocol],
             suites: vec![suite.to_owned()],
             resume,
             ..SchannelConfig::default()

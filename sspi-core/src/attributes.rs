@@ -418,6 +418,15 @@ macro_rules! getters {
     )*};
 }
 
+/// Something weak that a connection rests on, by policy: what an operator wants to hear of, and an auditor to count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionWeakness {
+    /// A short name that does not change, such as `rc4`.
+    pub name: Cow<'static, str>,
+    /// What it is, in a sentence without full stop. What the peer sent is not in it.
+    pub description: Cow<'static, str>,
+}
+
 /// `QueryContextAttributes`: what was negotiated. A package implements what it has; the others answer
 /// `SEC_E_UNSUPPORTED_FUNCTION`.
 pub trait QueryContextAttributes: Send + Sync {
@@ -439,6 +448,12 @@ pub trait QueryContextAttributes: Send + Sync {
     ) -> Result<KeyingMaterial, Error> {
         let _unused = (label, context, length);
         Err(SecPkgAttr::KEYING_MATERIAL.unsupported(&self.package_info().name))
+    }
+
+    /// What is weak about this connection, the worst first (Windows has no number for it); nothing for a package that does
+    /// not say.
+    fn weaknesses(&self) -> Vec<ConnectionWeakness> {
+        Vec::new()
     }
 
     /// `tls-exporter` of RFC 9266, for protocols that have it (Windows has no number for it).

@@ -28,6 +28,15 @@ pub enum Fault {
     Internal,
 }
 
+/// A setting with a value of it that would change the outcome: what a person can paste.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remedy {
+    /// The setting, as it is written in a configuration file.
+    pub setting: Cow<'static, str>,
+    /// The value that must be in it, or the values with commas between them.
+    pub value: Cow<'static, str>,
+}
+
 /// An error of a security package: what SSPI calls a failed `SECURITY_STATUS`, with what a person needs to act on it.
 ///
 /// Cloning is cheap: a failed context repeats the same error for every later call.
@@ -42,6 +51,7 @@ struct Body {
     setting: Option<Cow<'static, str>>,
     alert: Option<u8>,
     fallback: bool,
+    remedies: Vec<Remedy>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -56,6 +66,7 @@ impl Error {
             setting: None,
             alert: None,
             fallback: false,
+            remedies: Vec::new(),
             source: None,
         }))
     }
@@ -91,6 +102,16 @@ impl Error {
     #[must_use]
     pub fn with_setting(self, setting: impl Into<Cow<'static, str>>) -> Self {
         self.body(|b| b.setting = Some(setting.into()))
+    }
+
+    /// Adds a setting and the value of it that would change the outcome.
+    #[must_use]
+    pub fn with_remedy(
+        self,
+        setting: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        self.body(|b| b.remedies.push(Remedy { setting: setting.into(), value: value.into() }))
     }
 
     /// The alert number that the peer should get (for [`ControlToken::Alert`](crate::ControlToken::Alert)).
@@ -141,6 +162,13 @@ impl Error {
     #[must_use]
     pub fn setting(&self) -> Option<&str> {
         self.0.setting.as_deref()
+    }
+
+    /// The settings with the values that would change the outcome, the one that gives least away first. Whether it should be
+    /// changed is for a person to say.
+    #[must_use]
+    pub fn remedies(&self) -> &[Remedy] {
+        &self.0.remedies
     }
 
     /// The alert that tells the peer about this error, where the protocol has one and nothing has been sent yet.

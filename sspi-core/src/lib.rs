@@ -62,9 +62,9 @@ pub use accept::{AcceptRequest, AcceptSecurityContext};
 pub use account::{Account, PeerIdentity};
 pub use ask::{Answer, Ask, ClientCertificateRequest, Question};
 pub use attributes::{
-    AlgId, ApplicationProtocol, CipherInfo, CipherStrengths, ConnectionInfo, ContextFlags, KeyInfo,
-    KeyingMaterial, Lifespan, NegotiationInfo, NegotiationState, QueryContextAttributes, RemoteCertificate,
-    SecPkgAttr, SessionInfo, Sizes, SpProt, StreamSizes,
+    AlgId, ApplicationProtocol, CipherInfo, CipherStrengths, ConnectionInfo, ConnectionWeakness,
+    ContextFlags, KeyInfo, KeyingMaterial, Lifespan, NegotiationInfo, NegotiationState,
+    QueryContextAttributes, RemoteCertificate, SecPkgAttr, SessionInfo, Sizes, SpProt, StreamSizes,
 };
 pub use buffer::{QualityOfProtection, SecBuffer, SecBufferType, StreamLayout};
 pub use channel_bindings::ChannelBindings;
@@ -78,7 +78,7 @@ pub use credentials::{
     AuthData, AuthIdentity, CertificateIdentity, CredentialUse, CredentialsHandle, CredentialsRequest,
     QueryCredentialsAttributes, Secret,
 };
-pub use error::{Error, Failure, Fault};
+pub use error::{Error, Failure, Fault, Remedy};
 pub use flags::{AscReq, AscRet, IscReq, IscRet, SecPkgFlags};
 pub use initialize::{InitializeRequest, InitializeSecurityContext};
 pub use oid::Oid;

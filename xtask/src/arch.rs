@@ -49,6 +49,7 @@ const CLI: &str = "opensspi-cli";
 const BENCH: &str = "opensspi-bench";
 const TEST_SUPPORT: &str = "opensspi-test-support";
 const INTEGRATION_TESTS: &str = "opensspi-integration-tests";
+const MEASURE: &str = "opensspi-measure";
 const SHIM: &str = "opensspi-shim";
 const SSPI_HTTP: &str = "sspi-http";
 const SSPI_REDIS: &str = "sspi-redis";
@@ -88,6 +89,7 @@ const ARROWS: &[Arrow] = &[
     arrow(BENCH, Reach::Everything, ""),
     arrow(TEST_SUPPORT, Reach::Everything, ""),
     arrow(INTEGRATION_TESTS, Reach::Everything, ""),
+    arrow(MEASURE, Reach::Everything, ""),
     arrow(SHIM, Reach::Everything, ""),
     arrow("xtask", Reach::Only(&[]), "it must build while the rest does not"),
 ];
@@ -217,7 +219,7 @@ const CONFINED: &[Confined] = &[
     },
     Confined {
         is: |name| PRIMITIVES.contains(&name) && name != "ring",
-        any: &[CRYPTO, BENCH, INTEGRATION_TESTS, TEST_SUPPORT],
+        any: &[CRYPTO, BENCH, INTEGRATION_TESTS, MEASURE, TEST_SUPPORT],
         dev: &[],
         reason: "primitive crates are named in crypto only",
     },

@@ -3,7 +3,9 @@
 //! | module | verb |
 //! |---|---|
 //! | [`arch`], over [`graph`], [`source`] and [`public_api`] | `arch`: the arrows between the crates |
+//! | [`bench`] | `bench`: every speed and size, beside rustls and OpenSSL |
 //! | [`lengths`] | `lengths`: long files and functions |
+//! | [`measure`] | `timing`, and `speed --primitives` |
 //! | [`spec_keys`] | `spec-keys`: the documents that doc comments name |
 //! | [`steps`], [`peers`] | `test` and `check`: everything, in order |
 //! | [`unpack`] | `interop`: the applications that it meets |
@@ -11,8 +13,10 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 mod arch;
+mod bench;
 mod graph;
 mod lengths;
+mod measure;
 mod peers;
 mod public_api;
 mod source;
@@ -57,7 +61,7 @@ struct Verb {
     run: fn(&Path, &[String]) -> Result<(), Failure>,
 }
 
-const VERBS: [Verb; 8] = [
+const VERBS: [Verb; 10] = [
     Verb {
         name: "test",
         summary: "Runs all tests: what CI runs and what a change must pass",
@@ -162,15 +166,62 @@ Options:
         run: interop,
     },
     Verb {
+        name: "bench",
+        summary: "Measures everything: beside rustls, and beside OpenSSL where it is installed",
+        help: "\
+Usage: cargo xtask bench [--json]
+
+Builds the command opensspi and the program that counts the heap for release and runs, one after the other:
+
+  rustls      opensspi bench: records, handshakes, streams and memory beside rustls and tokio-rustls; the heap of the
+              engine's connections
+  primitives  cargo xtask speed --primitives: RSA and records of the engine beside the system's OpenSSL
+  servers     cargo xtask speed: processor time of a server with the engine beside OpenSSL's
+
+Where there is no OpenSSL the last two are left out. docs/speed.md says what each figure means. With --json one
+document at the end holds all three, and what is going on is on standard error. Exit code 1 if a part is below one of
+its aims.",
+        run: bench::run,
+    },
+    Verb {
         name: "speed",
         summary: "Measures the CPU seconds of our server beside OpenSSL's",
         help: "\
 Usage: cargo xtask speed [arguments of the speed program]
+       cargo xtask speed --primitives [arguments of the primitives program]
 
 Installs the OpenSSL 1.1.1 of the interop tests where it is not there yet, builds the speed program of
 opensspi-integration-tests for release and runs it with the arguments given. `cargo xtask speed -- --help` shows
-them.",
+them.
+
+With --primitives no server runs: operations with RSA keys and records of 16 KiB are measured beside what
+`openssl speed` says of the system's OpenSSL, in alternating rounds. `cargo xtask speed --primitives --help` shows
+the arguments; docs/speed.md says what the figures mean.",
         run: speed,
+    },
+    Verb {
+        name: "timing",
+        summary: "Measures whether time tells a secret, as dudect does",
+        help: "\
+Usage: cargo xtask timing [--samples N] [--only PART[,PART…]] [--seed N] [--json]
+
+Builds the timing program of opensspi-measure for release, once for the fastest arithmetic of RSA that this machine
+has and once for the portable one, and runs both. It takes some minutes.
+
+Inputs of several classes are measured in an order that lots decide, and the times of each class compared with those
+of the first by Welch's t-test: the means and the variances, of all times and of those below 30 quantiles. |t| of 4.5
+or more, twice, counts as distinguishable (Reparaz, Balasch, Verbauwhede 2017).
+
+  premaster  an encrypted premaster secret that is good, has bad padding, another version or another length: the
+             function of the crypto crate, and a server of the engine from ClientKeyExchange to Finished
+  private    the private operation of RSA with the same input, and with others
+  finished   a Finished that is wrong early, late or everywhere, and the comparison itself
+  records    CBC records with wrong padding or a wrong MAC behind short and long padding
+  leaky      mistakes that the program makes on purpose: they must be found, or the test proves nothing
+
+Exit code 1 if something is distinguishable that must not be, or a mistake is not found. `cargo xtask timing -- --help`
+shows the program's own arguments and how to read what it prints.",
+        run: timing,
     },
     Verb {
         name: "soak",
@@ -378,8 +429,18 @@ fn interop(root: &Path, arguments: &[String]) -> Result<(), Failure> {
 }
 
 fn speed(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    let arguments = passed_on(arguments);
+    if arguments.iter().any(|argument| argument == "--primitives") {
+        let rest: Vec<String> =
+            arguments.iter().filter(|argument| *argument != "--primitives").cloned().collect();
+        return measure::primitives(root, &rest);
+    }
     install_all_parts(root)?;
-    integration_program(root, "speed", passed_on(arguments))
+    integration_program(root, "speed", arguments)
+}
+
+fn timing(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    measure::timing(root, passed_on(arguments))
 }
 
 /// Installs what takes minutes too.

@@ -26,15 +26,18 @@ struct Numbers {
 }
 
 impl PublicKey {
-    /// The key of these numbers, big-endian: p of 512 to 8192 bits, q of 160 to 256.
+    /// The key of these numbers, big-endian: p of 512 to 3072 bits, q of 160 to 256. The standard knows no larger ones, and
+    /// whoever shows a key decides how long its signatures take to check.
     ///
     /// # Errors
     ///
     /// [`KeyError::Size`], or [`KeyError::Inconsistent`] if p or q is even, q does not divide p - 1, or g or y is not
     /// between 1 and p - 1, both excluded.
+    ///
+    /// Spec: DSS section 4.2 (FIPS 186-4).
     pub fn from_components(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Result<Self, KeyError> {
         let (p, q) = Modulus::new(p).zip(Modulus::new(q)).ok_or(KeyError::Inconsistent)?;
-        if !(512..=8192).contains(&p.bits()) {
+        if !(512..=3072).contains(&p.bits()) {
             return Err(KeyError::Size { bits: p.bits() });
         }
         if !(160..=256).contains(&q.bits()) {

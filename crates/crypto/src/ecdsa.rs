@@ -41,6 +41,18 @@ impl Curve {
         }
     }
 
+    /// The number that TLS gives it.
+    ///
+    /// Spec: ECC section 5.1.1.
+    #[must_use]
+    pub const fn code_point(self) -> u16 {
+        match self {
+            Self::P256 => 23,
+            Self::P384 => 24,
+            Self::P521 => 25,
+        }
+    }
+
     /// The curve of an OBJECT IDENTIFIER, given by its content.
     ///
     /// Spec: EC-KEYS (RFC 5480) section 2.1.1.1.

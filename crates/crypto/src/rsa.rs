@@ -9,6 +9,7 @@
 //! Spec: PKCS1 sections 5, 7.2, 8.1 and 8.2.
 
 mod blinding;
+mod encode;
 mod generate;
 mod padding;
 mod private;

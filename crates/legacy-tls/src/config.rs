@@ -1,13 +1,16 @@
 //! What is allowed, what is preferred, and what is passed in from outside.
 
 use std::fmt::{self, Debug, Formatter};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crypto::dh::Group;
 use crypto::ecdh::NamedGroup;
 use crypto::random::Random;
+use crypto::rsa;
+use zeroize::Zeroizing;
 
 use crate::certificate::{CertificateVerifier, Identity};
+use crate::error::Error;
 use crate::session::SessionStore;
 use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::signature::SignatureScheme;
@@ -102,6 +105,11 @@ impl Policy {
         self.versions.contains(&ProtocolVersion::SSL20)
     }
 
+    /// The highest version that is enabled and listed.
+    pub(crate) fn highest_among(&self, listed: &[u16]) -> Option<ProtocolVersion> {
+        self.versions.iter().copied().filter(|version| listed.contains(&version.0)).max()
+    }
+
     /// The highest version that is enabled and not above `offered`.
     pub(crate) fn highest_up_to(&self, offered: ProtocolVersion) -> Option<ProtocolVersion> {
         self.versions.iter().copied().filter(|version| *version <= offered).max()
@@ -167,35 +175,61 @@ pub struct ServerConfig {
 
 /// The RSA keys of 512 and 1024 bits that export suites need, and the secret that wrong keys of SSL 2.0 are replaced with,
 /// made when they are first needed.
+///
+/// Anybody can factor the shorter keys in hours. So none is used for more than a day or 500 handshakes, lest one that
+/// was factored opens all that there will be (FREAK).
+///
+/// Spec: TLS10 appendix D.1.
 #[derive(Default)]
 pub struct ExportKeys {
-    rejection: std::sync::OnceLock<zeroize::Zeroizing<[u8; 32]>>,
-    small: std::sync::OnceLock<crypto::rsa::PrivateKey>,
-    large: std::sync::OnceLock<crypto::rsa::PrivateKey>,
+    rejection: OnceLock<Zeroizing<[u8; 32]>>,
+    small: Mutex<Option<ExportKey>>,
+    large: Mutex<Option<ExportKey>>,
+}
+
+struct ExportKey {
+    key: rsa::PrivateKey,
+    made: u64,
+    uses: u32,
+}
+
+impl ExportKey {
+    const LIFETIME: u64 = 24 * 60 * 60;
+    const MOST_USES: u32 = 500;
+
+    /// One use more, if it may have one.
+    fn take(&mut self, now: u64) -> Option<rsa::PrivateKey> {
+        // A clock that was set back makes no key younger than it is.
+        let is_young = now.checked_sub(self.made).is_some_and(|age| age < Self::LIFETIME);
+        if !is_young || self.uses >= Self::MOST_USES {
+            return None;
+        }
+        self.uses += 1;
+        Some(self.key.clone())
+    }
 }
 
 impl ExportKeys {
-    /// The key of `bits` bits, 512 or 1024.
-    pub(crate) fn key(
-        &self,
-        bits: u32,
-        random: &dyn Random,
-    ) -> Result<&crypto::rsa::PrivateKey, crate::error::Error> {
-        let slot = if bits <= 512 { &self.small } else { &self.large };
-        if let Some(key) = slot.get() {
+    /// The key of `bits` bits, 512 or 1024, for one handshake.
+    pub(crate) fn key(&self, bits: u32, random: &dyn Random, now: u64) -> Result<rsa::PrivateKey, Error> {
+        let (slot, bits) = if bits <= 512 { (&self.small, 512) } else { (&self.large, 1024) };
+        let slot = || slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = slot().as_mut().and_then(|key| key.take(now)) {
             return Ok(key);
         }
-        let key = crypto::rsa::PrivateKey::generate(if bits <= 512 { 512 } else { 1024 }, random)
-            .map_err(|_| crate::error::Error::Internal("no RSA key could be made for an export suite"))?;
-        Ok(slot.get_or_init(|| key))
+        // Others need not wait for this: at worst two of them make one each.
+        let key = rsa::PrivateKey::generate(bits, random)
+            .map_err(|_| Error::Internal("no RSA key could be made for an export suite"))?;
+        *slot() = Some(ExportKey { key: key.clone(), made: now, uses: 1 });
+        Ok(key)
     }
 
     /// What the key is made of that stands in for one that cannot be decrypted; the same as long as this lives.
-    pub(crate) fn rejection(&self, random: &dyn Random) -> Result<&[u8; 32], crate::error::Error> {
+    pub(crate) fn rejection(&self, random: &dyn Random) -> Result<&[u8; 32], Error> {
         if let Some(secret) = self.rejection.get() {
             return Ok(&**secret);
         }
-        let mut secret = zeroize::Zeroizing::new([0; 32]);
+        let mut secret = Zeroizing::new([0; 32]);
         random.fill(&mut *secret)?;
         Ok(&**self.rejection.get_or_init(|| secret))
     }

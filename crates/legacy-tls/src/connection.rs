@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wire::Codec;
 
 use crate::certificate::Identity;
-use crate::config::{ClientAuth, ClientConfig, ServerConfig};
+use crate::config::{ClientAuth, ClientConfig, Policy, ServerConfig};
 use crate::error::{Error, Incompatible, Misbehaved};
 use crate::record::{Need, Opener, Sealer};
 use crate::session::{MasterSecret, SessionStore};
@@ -134,6 +134,7 @@ pub struct Negotiated {
     pub session_key: Option<Vec<u8>>,
     /// Whether the master secret is bound to the handshake; without that no channel binding is safe.
     pub extended_master_secret: bool,
+    pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) finished: Previous,
     /// `None` in a protocol that has none.
     pub(crate) rules: Option<&'static Rules>,
@@ -148,6 +149,12 @@ impl Negotiated {
     #[must_use]
     pub fn first_finished(&self) -> &[u8] {
         if self.resumed { self.finished.server.as_ref() } else { self.finished.client.as_ref() }
+    }
+
+    /// The session in its store, for whoever sees the connection fail.
+    #[must_use]
+    pub fn kept_session(&self) -> KeptSession {
+        KeptSession { sessions: Arc::clone(&self.sessions), key: self.session_key.clone() }
     }
 
     /// Whether both sides have the renegotiation indication.
@@ -200,6 +207,30 @@ impl Negotiated {
     #[must_use]
     pub fn alert(&self, description: crate::AlertDescription) -> crate::AlertDescription {
         self.rules.map_or(description, |rules| (rules.alert)(description))
+    }
+}
+
+/// A session where it is kept.
+#[derive(Clone)]
+pub struct KeptSession {
+    sessions: Arc<dyn SessionStore>,
+    key: Option<Vec<u8>>,
+}
+
+impl KeptSession {
+    /// Forgets it: a connection that ended with a fatal alert, ours or the peer's, is not taken up again.
+    ///
+    /// Spec: TLS12 section 7.2.2.
+    pub fn forget(&self) {
+        if let Some(key) = &self.key {
+            self.sessions.remove(key);
+        }
+    }
+}
+
+impl Debug for KeptSession {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("KeptSession")
     }
 }
 
@@ -522,8 +553,8 @@ impl ClientConnection {
             let handshake = ssl2::handshake::Handshake::new(config, channel, state);
             return Ok(Self { handshake: ClientHandshake::Ssl2(Box::new(handshake)) });
         }
-        let mut channel =
-            Channel::new(Opener::plaintext(), Sealer::plaintext(first_record_version(&config)), None);
+        let (version, rules) = (first_record_version(&config), only_rules(policy));
+        let mut channel = Channel::new(Opener::plaintext(), Sealer::plaintext(version), rules);
         if policy.v2_hello && !client::Offer::has_session(&wanted, &config) {
             return Self::with_v2_hello(config, wanted, channel);
         }
@@ -642,6 +673,12 @@ fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted
     }
 }
 
+/// Before a version is agreed on, alerts are those of a version only where no other is enabled.
+fn only_rules(policy: &Policy) -> Option<&'static Rules> {
+    let lowest = policy.lowest_tls().filter(|lowest| policy.highest_here() == Some(*lowest));
+    lowest.and_then(ProtocolVersion::rules)
+}
+
 /// What the first record says: servers that know no newer version want to see an old one. Spec: TLS12 appendix E.1.
 fn first_record_version(config: &ClientConfig) -> u16 {
     config.policy.highest_here().map_or(ProtocolVersion::TLS10, |v| v.min(ProtocolVersion::TLS10)).0
@@ -709,7 +746,8 @@ impl Undecided {
     fn start(&self) -> (Channel, server::State) {
         // Until a version is known an alert goes out as the oldest that is enabled.
         let lowest = self.config.policy.lowest_tls().unwrap_or(ProtocolVersion::TLS10);
-        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), lowest.rules());
+        let rules = only_rules(&self.config.policy);
+        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), rules);
         let Self { config, parameters } = self;
         let alpn = parameters.alpn.clone().unwrap_or_else(|| config.policy.alpn.clone());
         let start = server::Start { alpn, client_auth: parameters.client_auth, previous: None };

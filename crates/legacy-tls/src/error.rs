@@ -98,6 +98,12 @@ pub enum Misbehaved {
     DuplicateExtension(u16),
     /// A resumed session with other parameters than those that it was made with.
     ResumedDifferently(&'static str),
+    /// A resumed session whose master secret is bound to its handshake, and this one does not say so, or the other way
+    /// round.
+    ResumedBinding {
+        /// The session's master secret is bound.
+        was_bound: bool,
+    },
     /// The sentinel of a server that could do better: somebody in between lowered the version.
     Downgraded,
     /// The renegotiation indication is not right.
@@ -194,6 +200,9 @@ pub enum Refused {
 
 impl Error {
     /// The alert for the peer; `None` when it was the peer who spoke last, or when nothing is its business.
+    ///
+    /// A close_notify in the middle of a handshake is not answered by another one, although it should be (TLS12 section
+    /// 7.2.1): nobody does, and nothing can be truncated there.
     #[must_use]
     pub fn alert(&self) -> Option<AlertDescription> {
         use AlertDescription as A;
@@ -236,26 +245,27 @@ impl Misbehaved {
             Self::UnexpectedMessage { .. }
             | Self::UnexpectedSsl2Message { .. }
             | Self::UnexpectedRecord { .. }
-            | Self::BadChangeCipherSpec
             | Self::ExcessHandshakeData
             | Self::Flood { .. }
             | Self::UnexpectedServerKeyExchange
             | Self::MissingServerKeyExchange => A::UNEXPECTED_MESSAGE,
             Self::VersionNotOffered(_) => A::PROTOCOL_VERSION,
             Self::MessageTooLong { .. }
+            | Self::BadChangeCipherSpec
             | Self::SuiteNotOffered(_)
             | Self::Compression
             | Self::ResumedDifferently(_)
             | Self::Downgraded
             | Self::IllegalParameter(_)
             | Self::BadKeyShare
-            | Self::SignatureNotOffered(_)
-            | Self::ExportKeyTooLong { .. } => A::ILLEGAL_PARAMETER,
+            | Self::SignatureNotOffered(_) => A::ILLEGAL_PARAMETER,
+            // Spec: TLS10 section 7.2.2.
+            Self::ExportKeyTooLong { .. } => A::EXPORT_RESTRICTION,
             Self::UnsolicitedExtension(_) => A::UNSUPPORTED_EXTENSION,
             Self::DuplicateExtension(_) | Self::NoServerCertificate | Self::BadPremaster | Self::BadAlert => {
                 A::DECODE_ERROR
             }
-            Self::RenegotiationInfo => A::HANDSHAKE_FAILURE,
+            Self::RenegotiationInfo | Self::ResumedBinding { .. } => A::HANDSHAKE_FAILURE,
             Self::WrongCertificateType => A::UNSUPPORTED_CERTIFICATE,
             Self::UnreadableCertificate => A::BAD_CERTIFICATE,
             Self::BadSignature(_) | Self::BadFinished => A::DECRYPT_ERROR,
@@ -294,9 +304,7 @@ impl Display for Misbehaved {
             Self::UnexpectedRecord { content_type, expected } => {
                 write!(f, "the peer sent a record of type {content_type} where {expected} was expected")
             }
-            Self::BadChangeCipherSpec => {
-                f.write_str("the peer sent a ChangeCipherSpec that is not one, or in the middle of a message")
-            }
+            Self::BadChangeCipherSpec => f.write_str("the peer sent a ChangeCipherSpec that is not one"),
             Self::ExcessHandshakeData => {
                 f.write_str("the peer sent more than the handshake message that ends its flight")
             }
@@ -319,6 +327,12 @@ impl Display for Misbehaved {
             }
             Self::DuplicateExtension(number) => write!(f, "the peer sent extension {number} twice"),
             Self::ResumedDifferently(what) => write!(f, "the server resumed a session with another {what}"),
+            Self::ResumedBinding { was_bound: true } => {
+                f.write_str("the peer resumes a session whose master secret is bound, and does not bind it")
+            }
+            Self::ResumedBinding { was_bound: false } => {
+                f.write_str("the peer resumes a session whose master secret is not bound, as if it were")
+            }
             Self::Downgraded => {
                 f.write_str("the server can speak a newer version, and somebody in between hid that")
             }

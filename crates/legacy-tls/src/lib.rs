@@ -37,8 +37,8 @@ mod tls;
 pub use certificate::{CertificateRefused, CertificateVerifier, Identity, PeerCertificate};
 pub use config::{ClientAuth, ClientConfig, Clock, ExportKeys, ExtendedMasterSecret, Policy, ServerConfig};
 pub use connection::{
-    CertificateRequested, ClientConnection, ClientParameters, Established, Failure, Negotiated, Progress,
-    ServerConnection, ServerParameters,
+    CertificateRequested, ClientConnection, ClientParameters, Established, Failure, KeptSession, Negotiated,
+    Progress, ServerConnection, ServerParameters,
 };
 pub use error::{Error, Incompatible, Misbehaved, Refused};
 pub use session::{MemorySessions, Session, SessionStore};

@@ -16,6 +16,8 @@ pub(crate) struct MasterSecret(pub(crate) [u8; 48]);
 /// What a later handshake can take up again.
 pub struct Session {
     pub(crate) id: Vec<u8>,
+    /// Client: what the server keeps of the session with us, if it does.
+    pub(crate) ticket: Vec<u8>,
     pub(crate) version: ProtocolVersion,
     pub(crate) suite: CipherSuite,
     pub(crate) master_secret: MasterSecret,
@@ -72,7 +74,12 @@ pub trait SessionStore: Send + Sync {
     fn remove(&self, key: &[u8]);
 }
 
-/// Sessions in memory, at most so many, the oldest forgotten first.
+/// The longest chain of a peer that is kept with a session, in bytes: four times what honest ones have. It is the peer who
+/// says how much stands behind its own certificate, and only the memory of all sessions together bounds it otherwise.
+const LONGEST_CHAIN: usize = 16 << 10;
+
+/// Sessions in memory, at most so many, the oldest forgotten first. One whose peer showed a chain of more than 16 KiB is not
+/// kept.
 pub struct MemorySessions {
     capacity: usize,
     lifetime: u64,
@@ -96,8 +103,8 @@ impl MemorySessions {
 
 impl SessionStore for MemorySessions {
     fn put(&self, key: &[u8], session: Arc<Session>) {
-        if self.capacity == 0 {
-            return;
+        if self.capacity == 0 || session.peer_chain.iter().map(Vec::len).sum::<usize>() > LONGEST_CHAIN {
+            return self.remove(key);
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.sessions.insert(key.to_vec(), session).is_none() {
@@ -141,13 +148,18 @@ mod tests {
     use super::*;
 
     fn session(created: u64) -> Arc<Session> {
+        with_chain(created, Vec::new())
+    }
+
+    fn with_chain(created: u64, peer_chain: Vec<Vec<u8>>) -> Arc<Session> {
         Arc::new(Session {
             id: vec![1],
+            ticket: Vec::new(),
             version: ProtocolVersion::TLS10,
             suite: CipherSuite(0x002f),
             master_secret: MasterSecret([0; 48]),
             extended_master_secret: false,
-            peer_chain: Vec::new(),
+            peer_chain,
             server_name: None,
             created,
         })
@@ -182,6 +194,15 @@ mod tests {
         sessions.put(b"a", session(0));
         sessions.remove(b"a");
         assert!(sessions.get(b"a", 0).is_none());
+    }
+
+    #[test]
+    fn a_chain_that_is_longer_than_any_honest_one_is_not_kept() {
+        let sessions = MemorySessions::new(2, 100);
+        sessions.put(b"a", with_chain(0, vec![vec![0; LONGEST_CHAIN - 1], vec![0]]));
+        assert!(sessions.get(b"a", 0).is_some());
+        sessions.put(b"a", with_chain(0, vec![vec![0; LONGEST_CHAIN], vec![0]]));
+        assert!(sessions.get(b"a", 0).is_none(), "nor is what it would have taken the place of");
     }
 
     #[test]

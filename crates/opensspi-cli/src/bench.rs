@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use opensspi::ExitClass;
-use opensspi_bench::{Effort, MemoryChild, Row};
+use opensspi_bench::{Effort, Memory, MemoryChild, Row};
 use serde_json::json;
 
 use crate::exit::Failure;
@@ -15,10 +15,19 @@ use crate::print::{Channel, Printer, Style};
 /// The arguments of `bench`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Both sides run in turns in this process, with the same certificate, suite and roots; a ratio is the median of the rounds'
-ratios, and above 1 OpenSSPI is the better one. Close other programs first: they disturb the figures.
+Both sides run in turns in this process, with the same certificate, suite and roots; a ratio is the
+median of the rounds' ratios, and above 1 OpenSSPI is the better one. Close other programs first:
+they disturb the figures.
 
-Exit code 4 where a ratio is below what the project promises.
+The heap of a connection is counted by the program opensspi-memory where that lies beside this one;
+without it resident memory is compared. `cargo xtask bench` builds both, and measures the old
+protocols beside OpenSSL as well.
+
+Exit codes:
+  0  every ratio is what the project promises
+  2  usage
+  3  something could not be measured, such as a socket that could not be opened
+  4  a ratio is below what the project promises
 
 Examples:
   opensspi bench
@@ -74,10 +83,8 @@ impl Bench {
                 Subject::Records => opensspi_bench::records(effort),
                 Subject::Handshakes => opensspi_bench::handshakes(effort),
                 Subject::Streams => opensspi_bench::streams(effort),
-                Subject::Memory => vec![
-                    opensspi_bench::memory(measure_child)
-                        .map_err(|error| Failure::network("the memory could not be measured", &error))?,
-                ],
+                Subject::Memory => opensspi_bench::memory(measure_child)
+                    .map_err(|error| Failure::network("the memory could not be measured", &error))?,
             };
             measured.iter().for_each(|row| print(printer, row));
             rows.extend(measured);
@@ -94,7 +101,8 @@ impl Bench {
 }
 
 fn print(printer: &Printer, row: &Row) {
-    let Row { name, ours, theirs, unit, ratio, aim } = row;
+    let Row { name, ours, theirs, unit, ratio, aim, note } = row;
+    let note = note.as_ref().map(|note| format!("  {note}")).unwrap_or_default();
     let mark = if row.holds() {
         String::new()
     } else {
@@ -102,16 +110,24 @@ fn print(printer: &Printer, row: &Row) {
     };
     printer.line(
         Channel::Out,
-        format_args!("{name:62} {ours:9.0} : {theirs:9.0} {unit:13} ratio {ratio:.3} (aim {aim}){mark}"),
+        format_args!(
+            "{name:62} {ours:9.0} : {theirs:9.0} {unit:13} ratio {ratio:.3} (aim {aim}){note}{mark}"
+        ),
     );
 }
 
-/// Runs this program again, as the holder of one subject's connections.
-fn measure_child(child: MemoryChild) -> io::Result<f64> {
-    let output =
-        Command::new(std::env::current_exe()?).args(["bench", "--memory-child", child.name()]).output()?;
+/// Runs the program whose allocator counts, which is built beside this one, as the holder of one subject's connections;
+/// where it is not there, this one, which knows its resident memory only.
+fn measure_child(child: MemoryChild) -> io::Result<Memory> {
+    let own = std::env::current_exe()?;
+    let counting = own.with_file_name(format!("opensspi-memory{}", std::env::consts::EXE_SUFFIX));
+    let output = if counting.is_file() {
+        Command::new(counting).arg(child.name()).output()?
+    } else {
+        Command::new(own).args(["bench", "--memory-child", child.name()]).output()?
+    };
     let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().map_err(|_| {
+    serde_json::from_str(&text).map_err(|_| {
         let said = String::from_utf8_lossy(&output.stderr);
         io::Error::other(format!(
             "the process that holds the connections said {:?} {:?}",
@@ -125,8 +141,8 @@ fn measure_child(child: MemoryChild) -> io::Result<f64> {
 fn child(name: &str) -> Result<(), Failure> {
     let child =
         MemoryChild::by_name(name).ok_or_else(|| Failure::usage(format!("no subject is called {name:?}")))?;
-    let bytes = opensspi_bench::memory_child(child)
+    let memory = opensspi_bench::memory_child(child, None)
         .map_err(|error| Failure::network("the memory could not be measured", &error))?;
-    println!("{bytes}");
+    println!("{}", json!(memory));
     Ok(())
 }

@@ -2,10 +2,12 @@
 
 mod relay;
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
 use clap::Args;
+use opensspi::sspi_core::ConnectionWeakness;
 use opensspi::{Error, ExitClass, LogConfig, SecureStream, Sspi};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,6 +16,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use self::relay::Source;
 use crate::exit::Failure;
+use crate::hints;
 use crate::logging;
 use crate::ports::{self, Target};
 use crate::print::{Channel, Printer, Style};
@@ -23,7 +26,10 @@ use crate::summary::Summary;
 
 /// The arguments of `connect`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", ports::help()))]
+#[command(
+    after_help = format!("{EXAMPLES}\n\n{}", crate::EXIT_CODES),
+    after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}", crate::EXIT_CODES, ports::help())
+)]
 pub(crate) struct Connect {
     /// HOST:PORT, HOST:SERVICE, or HOST (port 443, or the one of --starttls). An IPv6 address stands in brackets.
     #[arg(value_name = "HOST[:PORT]")]
@@ -56,25 +62,28 @@ pub(crate) struct Connect {
     #[arg(long, short, value_name = "TEXT", conflicts_with = "no_interactive")]
     command: Option<String>,
     #[command(flatten)]
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 const EXAMPLES: &str = r#"Examples:
   opensspi connect example.org https
   opensspi connect example.org:443 -c "GET / HTTP/1.0\r\nHost: example.org\r\n\r\n"
-  opensspi connect localhost:4433 --pin 3f0a…             trust one certificate and no other
-  opensspi connect mail.example.org smtp                  STARTTLS, since that is how the service does it
+  opensspi connect localhost:4433 --pin sha256:3f0a…      trust one certificate and no other
+  opensspi connect plc.example:443 --profile legacy       down to TLS 1.0, with 3DES
+  opensspi connect old.example:443 --protocols ssl3 --allow rc4,sha1-signature,rsa-1024
+  opensspi connect mail.example.org smtp                  STARTTLS, as the service has it
   opensspi connect db.example.org --starttls postgres --no-interactive
   opensspi connect example.org --reconnect 2 --no-interactive --protocols tls1.3
 
-stdout has what the server sends, and nothing else; the summary goes to stderr. There is no way to accept any certificate:
-look at it with another tool once, and give its SHA-256 to --pin."#;
+stdout has what the server sends, and nothing else; the summary goes to stderr, and says what is
+weak about the connection. There is no way to accept any certificate: one that is refused is shown
+with the --pin that accepts it and no other."#;
 
 impl Connect {
     pub(crate) fn run(&self, printer: &Printer, log: Option<LevelFilter>) -> Result<(), Failure> {
         logging::start(printer, log.unwrap_or(LevelFilter::OFF), LogConfig::default());
         let target = Target::parse(&self.target, self.service.as_deref(), self.starttls)?;
-        let sspi = self.sspi()?;
+        let sspi = self.sspi(printer)?;
         let source = match &self.command {
             Some(text) => Source::Text(relay::unescape(text).map_err(Failure::usage)?),
             None if self.no_interactive => Source::Text(Vec::new()),
@@ -90,7 +99,7 @@ impl Connect {
         result
     }
 
-    fn sspi(&self) -> Result<Sspi, Failure> {
+    fn sspi(&self, printer: &Printer) -> Result<Sspi, Failure> {
         let mut configuration = self.settings.configuration()?;
         let schannel = &mut configuration.config.schannel;
         if !self.ca.is_empty() {
@@ -106,8 +115,10 @@ impl Connect {
         {
             schannel.key_log = Some(format!("file:{}", absolute(&path.to_string_lossy())?));
         }
-        for note in &configuration.notes {
-            tracing::warn!("{note}");
+        if !self.quiet {
+            for note in &configuration.notes {
+                printer.line(Channel::Err, format_args!("note: {note}"));
+            }
         }
         let sspi = configuration.build()?;
         // What is wrong with the configuration shows before anybody is called.
@@ -134,8 +145,11 @@ impl Connect {
 
     async fn connect(&self, sspi: &Sspi, target: &Target) -> Result<SecureStream<TcpStream>, Failure> {
         let request = sspi.initialize_request(self.name(target));
-        let connect = async || Ok::<_, Hinted>(self.socket(sspi, target).await?);
-        sspi.connect_via(&request, connect).await.map_err(|Hinted(failure)| failure)
+        let connect = async || Ok::<_, Stopped>(self.socket(sspi, target).await?);
+        sspi.connect_via(&request, connect).await.map_err(|stopped| match stopped {
+            Stopped::Before(failure) => failure,
+            Stopped::Handshake(error) => hints::with_options(error, sspi.config()),
+        })
     }
 
     async fn socket(&self, sspi: &Sspi, target: &Target) -> Result<TcpStream, Failure> {
@@ -173,8 +187,11 @@ impl Connect {
         stream: &SecureStream<TcpStream>,
         number: u32,
     ) {
-        let summary =
+        let mut summary =
             Summary::of(stream.attributes().as_ref(), stream.security_context_token().ok().as_ref());
+        if is_pinned(sspi) {
+            summary.weaknesses.push(PINNED);
+        }
         let verdict = self.verdict(sspi, target);
         let peer = stream.get_ref().peer_addr().map(|address| address.to_string()).unwrap_or_default();
         printer.object(&connected(&summary, &verdict, &peer, target, number));
@@ -189,6 +206,7 @@ impl Connect {
             summary.print_chain(printer, channel);
         }
         printer.field(channel, "verified", printer.styled(channel, Style::Green, verdict));
+        summary.print_weaknesses(printer, channel);
         printer.line(channel, "");
     }
 
@@ -198,13 +216,25 @@ impl Connect {
         if info.name != "Schannel" {
             return format!("yes, by the package {}", info.name);
         }
-        if sspi.config().schannel.pins.is_empty() {
+        if !is_pinned(sspi) {
             format!("yes: the chain ends at a trusted root, and the certificate is for {}", self.name(target))
         } else {
             "yes: the certificate is one of those that are pinned".to_owned()
         }
     }
 }
+
+/// Whether the server is known by the hash of its certificate, and by nothing else.
+fn is_pinned(sspi: &Sspi) -> bool {
+    sspi.package_info().name == "Schannel" && !sspi.config().schannel.pins.is_empty()
+}
+
+const PINNED: ConnectionWeakness = ConnectionWeakness {
+    name: Cow::Borrowed("pinned"),
+    description: Cow::Borrowed(
+        "the certificate is pinned: nobody vouches for it, and its name, its times and revocation were not looked at",
+    ),
+};
 
 fn connected(summary: &Summary, verdict: &str, peer: &str, target: &Target, number: u32) -> Value {
     let mut object = json!({
@@ -222,41 +252,22 @@ fn connected(summary: &Summary, verdict: &str, peer: &str, target: &Target, numb
 }
 
 /// A failed connection.
-struct Hinted(Failure);
+enum Stopped {
+    /// There was no handshake yet.
+    Before(Failure),
+    Handshake(Error),
+}
 
-impl From<Failure> for Hinted {
+impl From<Failure> for Stopped {
     fn from(failure: Failure) -> Self {
-        Self(failure)
+        Self::Before(failure)
     }
 }
 
-impl From<Error> for Hinted {
+impl From<Error> for Stopped {
     fn from(error: Error) -> Self {
-        Self(hinted(error))
+        Self::Handshake(error)
     }
-}
-
-/// A failed handshake, with the option that would change the outcome.
-fn hinted(error: Error) -> Failure {
-    let setting = match &error {
-        Error::Security(error) => error.setting().map(str::to_owned),
-        _ => None,
-    };
-    let mut failure = Failure::from(error);
-    let option = match setting.as_deref() {
-        Some("roots") => "--ca FILE trusts another authority, --pin SHA256 one certificate",
-        Some("pins") => "--pin SHA256 trusts one certificate, --servername NAME expects another name",
-        Some("fallback") => "--fallback lets us come back with the older protocols alone",
-        Some("protocols") => "--protocols says which are spoken",
-        Some("suites") => "--suites says which are used",
-        Some("alpn") => "--alpn says which are offered",
-        Some("certificates" | "client-certificate") => "--cert FILE and --key FILE show one",
-        Some("crls" | "revocation") => "--crl FILE and --revocation say how revocation is looked at",
-        _ => return failure,
-    };
-    failure.message.push_str("; ");
-    failure.message.push_str(option);
-    failure
 }
 
 /// How long a server may take to close its side of a connection that we are done with.

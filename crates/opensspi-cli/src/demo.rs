@@ -19,22 +19,10 @@ use crate::settings::{Settings, absolute, client_auth};
 
 /// The arguments of `demo`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Without a configuration nothing needs to be set up: the server's certificate is made in memory, and the client pins it.
-
-A configuration's certificates are the server's, its roots and pins the client's. Where the server asks for certificates the
-demo makes one for the client, and connects without it, too. What of a configuration cannot be used is said.
-
-Examples:
-  opensspi demo
-  opensspi demo --bytes 268435456
-  opensspi demo --profile windows-2003                  every suite of Windows Server 2003, one after the other
-  opensspi demo --protocols tls1.3 --suites TLS_CHACHA20_POLY1305_SHA256
-  opensspi demo --cert server.pem --key server.key --ca company-ca.pem --client-auth required
-  opensspi demo --config opensspi.toml --json")]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", crate::EXIT_CODES))]
 pub(crate) struct Demo {
     #[command(flatten)]
-    settings: Settings,
+    pub(crate) settings: Settings,
     /// Whose certificates the client trusts (PEM), in place of the configured roots and pins; several may be given.
     #[arg(long, value_name = "FILE")]
     ca: Vec<String>,
@@ -49,6 +37,24 @@ pub(crate) struct Demo {
     #[arg(long)]
     each_suite: bool,
 }
+
+const EXAMPLES: &str = "\
+Without a configuration nothing needs to be set up: the server's certificate is made in memory, and
+the client pins it.
+
+A configuration's certificates are the server's, its roots and pins the client's. Where the server
+asks for certificates the demo makes one for the client, and connects without it, too. What of a
+configuration cannot be used is said.
+
+Examples:
+  opensspi demo
+  opensspi demo --bytes 268435456
+  opensspi demo --profile windows-2003                  every suite of Windows Server 2003
+  opensspi demo --protocols tls1.3 --suites TLS_CHACHA20_POLY1305_SHA256
+  opensspi demo --cert server.pem --key server.key --ca company-ca.pem --client-auth required
+  opensspi demo --config opensspi.toml --json
+
+The exit code is that of the first connection that failed.";
 
 impl Demo {
     pub(crate) fn run(&self, printer: &Printer, log: Option<LevelFilter>) -> Result<(), Failure> {
@@ -155,6 +161,9 @@ fn describe(printer: &Printer, run: &Run) {
         }
         Ok(Outcome::Made(outcome)) => {
             outcome.summary.print(printer, channel);
+            if let Some(names) = outcome.summary.weak_names() {
+                printer.field(channel, "weak", printer.styled(channel, Style::Yellow, names));
+            }
             let handshake = format!("{:.2} ms", outcome.handshake.as_secs_f64() * 1_000.0);
             printer.field(channel, "handshake", handshake);
             let figure =

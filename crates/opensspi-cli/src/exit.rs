@@ -1,9 +1,10 @@
 //! Why a verb failed, and with which exit code.
 
 use std::io;
+use std::path::Path;
 
 use opensspi::sspi_core;
-use opensspi::{Error, ExitClass};
+use opensspi::{Error, ExitClass, locate};
 
 /// A failed verb.
 #[derive(Debug)]
@@ -12,13 +13,15 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// The SSPI status, where a package said one.
     pub(crate) status: Option<String>,
+    /// The setting that it is about.
+    pub(crate) setting: Option<String>,
     /// What has been printed already is not printed again.
     pub(crate) is_told: bool,
 }
 
 impl Failure {
     pub(crate) fn new(class: ExitClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), status: None, is_told: false }
+        Self { class, message: message.into(), status: None, setting: None, is_told: false }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -39,6 +42,16 @@ impl Failure {
         self
     }
 
+    /// With the place in front where the configuration file has what it names.
+    pub(crate) fn located(mut self, config: Option<&Path>) -> Self {
+        let setting = self.setting.as_deref().filter(|_| self.class == ExitClass::Usage);
+        let place = config.zip(setting).and_then(|(file, setting)| locate(file, setting, &self.message));
+        if let Some(place) = place {
+            self.message = format!("{place}: {}", self.message);
+        }
+        self
+    }
+
     /// An error of a secured stream: of the package where it carries one, of the network otherwise.
     pub(crate) fn stream(error: &io::Error) -> Self {
         let package = error.get_ref().and_then(|inner| inner.downcast_ref::<sspi_core::Error>());
@@ -53,6 +66,7 @@ impl From<&sspi_core::Error> for Failure {
     fn from(error: &sspi_core::Error) -> Self {
         let mut failure = Self::new(ExitClass::of(error), opensspi::harmless_message(&error.to_string()));
         failure.status = Some(error.status().to_string());
+        failure.setting = error.setting().map(str::to_owned);
         failure
     }
 }
@@ -66,6 +80,10 @@ impl From<Error> for Failure {
         };
         let mut failure = Self::new(error.class(), message);
         failure.status = error.status().map(|status| status.to_string());
+        failure.setting = match &error {
+            Error::Security(error) => error.setting().map(str::to_owned),
+            _ => None,
+        };
         failure
     }
 }

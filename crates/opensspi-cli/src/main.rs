@@ -7,8 +7,10 @@ mod connect;
 mod dates;
 mod demo;
 mod exit;
+mod hints;
 mod legs;
 mod logging;
+mod memory;
 mod packages;
 mod ports;
 mod print;
@@ -19,6 +21,7 @@ mod settings;
 mod starttls;
 mod summary;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -57,6 +60,23 @@ enum Verb {
     Bench(bench::Bench),
 }
 
+impl Verb {
+    /// The configuration file that was named.
+    fn config(&self) -> Option<&Path> {
+        let settings = match self {
+            Self::Demo(verb) => &verb.settings,
+            Self::Serve(verb) => &verb.settings,
+            Self::Connect(verb) => &verb.settings,
+            Self::Packages(verb) => &verb.settings,
+            // Its findings have their places already.
+            Self::CheckConfig(_) => return None,
+            #[cfg(feature = "bench")]
+            Self::Bench(_) => return None,
+        };
+        settings.config.as_deref()
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   opensspi demo                               see a handshake, both ends, leg by leg
@@ -69,7 +89,16 @@ Exit codes:
   0  all went well
   1  refused by policy: a certificate that is not trusted, expired, revoked or for another name
   2  usage or configuration
-  3  network
+  3  network: no connection, no answer in time, a connection that was cut off
+  4  the peer does not speak the protocol, or none in common with us";
+
+/// What the exit codes of a verb that makes connections mean.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all went well
+  1  refused by policy, ours or the peer's: a certificate that is untrusted, expired, revoked, ...
+  2  usage or configuration: nothing was connected
+  3  network: no connection, no answer in time, a connection that was cut off
   4  the peer does not speak the protocol, or none in common with us";
 
 fn main() -> ExitCode {
@@ -87,6 +116,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let failure = failure.located(cli.verb.config());
             printer.failure(&failure);
             ExitCode::from(failure.class.code())
         }

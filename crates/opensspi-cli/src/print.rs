@@ -22,6 +22,7 @@ pub(crate) enum Style {
     Dim,
     Green,
     Red,
+    Yellow,
     Cyan,
 }
 
@@ -32,6 +33,7 @@ impl Style {
             Self::Dim => "2",
             Self::Green => "32",
             Self::Red => "31",
+            Self::Yellow => "33",
             Self::Cyan => "36",
         }
     }
@@ -99,6 +101,7 @@ impl Printer {
             "class": failure.class.name(),
             "exit": failure.class.code(),
             "status": failure.status,
+            "setting": failure.setting,
             "message": failure.message,
         }));
         let error = self.styled(Channel::Err, Style::Red, "error");

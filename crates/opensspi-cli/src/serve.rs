@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use opensspi::sspi_core::CredentialUse;
-use opensspi::{ClientAuth, LogConfig, Protocol, Sspi};
+use opensspi::{CertificateConfig, ClientAuth, Effective, ExitClass, LogConfig, Protocol, Sspi, SuiteInfo};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
@@ -20,12 +20,12 @@ use self::connection::{Counters, Mode, Service};
 use crate::exit::Failure;
 use crate::logging;
 use crate::print::{Channel, Printer, Style, thousands};
-use crate::self_signed::SelfSigned;
+use crate::self_signed::{KeyKind, SelfSigned};
 use crate::settings::{Configuration, Settings, absolute, client_auth};
 
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", crate::EXIT_CODES))]
 pub(crate) struct Serve {
     /// Send every byte back until the client closes its side (the default).
     #[arg(long, group = "mode")]
@@ -39,9 +39,9 @@ pub(crate) struct Serve {
     /// The port; 0 takes a free one, and prints it.
     #[arg(long, value_name = "N", default_value_t = 4433)]
     port: u16,
-    /// The address to listen on.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    bind: IpAddr,
+    /// The address to listen on, or a name that stands for one; 0.0.0.0 or :: for all of them.
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    bind: String,
     /// Whether clients are asked for certificates: none, optional or required.
     #[arg(long, value_name = "WHEN")]
     client_auth: Option<String>,
@@ -52,16 +52,19 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: Option<u32>,
     #[command(flatten)]
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 const EXAMPLES: &str = "\
-Without --cert the certificate is made on the spot, kept in memory, and its SHA-256 printed, so that clients can pin it.
+Without --cert the certificate is made on the spot, kept in memory, and its SHA-256 printed, so that
+clients can pin it. Where suites need an RSA key there is one with such a key, too.
 
 Examples:
   opensspi serve                                        an echo on 127.0.0.1:4433
   opensspi serve --http --port 0                        a page, on a free port
   opensspi serve --cert server.pem --key env:SERVER_KEY --bind 0.0.0.0
+  opensspi serve --http --profile windows-2003          a museum: TLS 1.0 and SSL 3.0
+  opensspi serve --http --protocols ssl3 --allow export --record-splitting off
   opensspi serve --client-auth required --client-ca clients.pem
   opensspi serve --forward 127.0.0.1:5432               TLS in front of a service that has none
 
@@ -72,7 +75,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 impl Serve {
     pub(crate) fn run(&self, printer: &Printer, log: Option<LevelFilter>) -> Result<(), Failure> {
-        let configuration = self.configuration()?;
+        let configuration = self.configuration(printer)?;
         let has_file = self.settings.config.is_some();
         let log_config = configuration.0.config.log;
         let level = log.unwrap_or(if has_file { logging::level(log_config) } else { LevelFilter::INFO });
@@ -86,8 +89,8 @@ impl Serve {
         result
     }
 
-    /// The configuration, and the SHA-256 of the certificate that was made for it, if one was.
-    fn configuration(&self) -> Result<(Configuration, Option<String>), Failure> {
+    /// The configuration, and the certificates that were made for it.
+    fn configuration(&self, printer: &Printer) -> Result<(Configuration, Vec<SelfSigned>), Failure> {
         let mut configuration = self.settings.configuration()?;
         let schannel = &mut configuration.config.schannel;
         match self.client_auth.as_deref() {
@@ -99,30 +102,35 @@ impl Serve {
             schannel.client_roots =
                 self.client_ca.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
         }
-        let enabled = schannel.enabled().map_err(|error| Failure::from(&error))?;
-        let mut pin = None;
+        let mut made = Vec::new();
         if schannel.certificates.is_empty() {
-            let made_is_enough = |suite: &str| suite.contains("ECDHE_ECDSA") || !suite.contains("_WITH_");
-            let without =
-                enabled.iter().find(|(_, suites)| !suites.iter().any(|suite| made_is_enough(suite)));
-            if let Some((protocol, _)) = without {
-                return Err(Failure::usage(format!(
-                    "{} needs a certificate with an RSA key here, and the one that is made on the spot has an ECDSA key; \
-                     give one with --cert and --key: openssl req -x509 -newkey rsa:2048 -nodes -keyout server.pem \
-                     -out server.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost",
-                    protocol.name()
-                )));
+            let effective = schannel.effective().map_err(|error| Failure::from(&error))?;
+            let names = self.names();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            for kind in keys_for(&effective) {
+                if kind == KeyKind::Rsa {
+                    printer.line(Channel::Err, "making an RSA key of 2048 bits, since suites need one …");
+                }
+                let certificate = SelfSigned::new(&names, kind)?;
+                let name = if kind == KeyKind::Rsa { "memory:rsa.pem" } else { "memory:ecdsa.pem" };
+                configuration.files.push((name, certificate.pem.clone() + &certificate.key_pem));
+                let own =
+                    CertificateConfig { chain: name.to_owned(), key: name.to_owned(), send_root: false };
+                configuration.config.schannel.certificates.push(own);
+                made.push(certificate);
             }
-            let bound = self.bind.to_string();
-            let mut names = vec!["localhost", "127.0.0.1", "::1"];
-            if !self.bind.is_unspecified() && !names.contains(&bound.as_str()) {
-                names.push(&bound);
-            }
-            let certificate = SelfSigned::new(&names)?;
-            pin = Some(certificate.pin);
-            configuration.certificate = Some(certificate.identity);
         }
-        Ok((configuration, pin))
+        Ok((configuration, made))
+    }
+
+    /// Whom a certificate that is made on the spot is for.
+    fn names(&self) -> Vec<String> {
+        let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        let is_any = self.bind.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified());
+        if !is_any && !names.contains(&self.bind) {
+            names.push(self.bind.clone());
+        }
+        names
     }
 
     fn mode(&self) -> Mode {
@@ -136,7 +144,7 @@ impl Serve {
     async fn serve(
         &self,
         printer: &Printer,
-        (configuration, pin): (Configuration, Option<String>),
+        (configuration, made): (Configuration, Vec<SelfSigned>),
     ) -> Result<(), Failure> {
         for note in &configuration.notes {
             printer.line(Channel::Out, format_args!("note: {note}"));
@@ -154,9 +162,9 @@ impl Serve {
                 "the limit of open files (ulimit -n) allows fewer connections than --max-connections"
             );
         }
-        let listener = self.listen()?;
+        let listener = self.listen().await?;
         let address = listener.local_addr().map_err(|error| Failure::network("cannot listen", &error))?;
-        self.greet(printer, &sspi, address, pin.as_deref(), most);
+        self.greet(printer, &sspi, address, &made, most);
 
         let service = Arc::new(Service::new(sspi, self.mode()));
         accept(&listener, &service, most).await;
@@ -166,8 +174,23 @@ impl Serve {
         Ok(())
     }
 
-    fn listen(&self) -> Result<TcpListener, Failure> {
-        let address = SocketAddr::new(self.bind, self.port);
+    /// Listens on the first address of the host on which that can be done.
+    async fn listen(&self) -> Result<TcpListener, Failure> {
+        let host = self.bind.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.bind);
+        let found = tokio::net::lookup_host((host, self.port)).await;
+        let addresses =
+            found.map_err(|error| Failure::network(&format!("--bind {host}: no such host"), &error))?;
+        let mut failure = Failure::new(ExitClass::Network, format!("--bind {host}: the name has no address"));
+        for address in addresses {
+            match Self::listen_on(address) {
+                Ok(listener) => return Ok(listener),
+                Err(why) => failure = why,
+            }
+        }
+        Err(failure)
+    }
+
+    fn listen_on(address: SocketAddr) -> Result<TcpListener, Failure> {
         let listen = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
             #[cfg(unix)]
@@ -179,7 +202,8 @@ impl Serve {
         listen().map_err(|error| Failure::network(&format!("cannot listen on {address}"), &error))
     }
 
-    fn greet(&self, printer: &Printer, sspi: &Sspi, address: SocketAddr, pin: Option<&str>, most: usize) {
+    fn greet(&self, printer: &Printer, sspi: &Sspi, address: SocketAddr, made: &[SelfSigned], most: usize) {
+        let pins: Vec<&str> = made.iter().map(|certificate| certificate.pin.as_str()).collect();
         let channel = Channel::Out;
         let mode = self.mode().name();
         printer.object(&json!({
@@ -188,7 +212,8 @@ impl Serve {
             "port": address.port(),
             "mode": mode,
             "package": sspi.package_info().name,
-            "certificate_sha256": pin,
+            "certificate_sha256": pins.first(),
+            "pins": pins,
             "max_connections": most,
         }));
         let bold = printer.styled(channel, Style::Bold, address);
@@ -201,42 +226,58 @@ impl Serve {
             ),
         );
         printer.field(channel, "port", address.port());
-        if let Some(pin) = pin {
-            printer.field(channel, "certificate", format_args!("self-signed, SHA-256 {pin}"));
+        for SelfSigned { kind, pin, .. } in made {
+            let text = format!("self-signed, {}, SHA-256 {pin}", kind.describe());
+            printer.field(channel, "certificate", text);
         }
         printer.line(channel, "try it with");
-        for command in self.commands(sspi, address, pin) {
+        for command in self.commands(sspi, address, &pins) {
             printer.line(channel, format_args!("  {command}"));
         }
         printer.line(channel, "");
     }
 
     /// Commands of other tools, and of this one, that connect to what is served.
-    fn commands(&self, sspi: &Sspi, address: SocketAddr, pin: Option<&str>) -> Vec<String> {
+    fn commands(&self, sspi: &Sspi, address: SocketAddr, pins: &[&str]) -> Vec<String> {
         let host = match address.ip() {
             ip if ip.is_unspecified() || ip.is_loopback() => "localhost".to_owned(),
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
         let port = address.port();
-        let trust = pin.map(|pin| format!(" --pin {pin}")).unwrap_or_default();
-        let mut commands = vec![format!("opensspi connect {host}:{port}{trust}")];
-        commands.push(format!("openssl s_client -connect {host}:{port}"));
+        let trust: String = pins.iter().map(|pin| format!(" --pin sha256:{pin}")).collect();
+        let policy = self.settings.policy_options();
+        let mut commands = vec![format!("opensspi connect {host}:{port}{policy}{trust}")];
         let enabled = sspi.config().schannel.enabled().unwrap_or_default();
-        for (protocol, flag) in
-            [(Protocol::Tls11, "-tls1_1"), (Protocol::Tls10, "-tls1"), (Protocol::Ssl30, "-ssl3")]
-        {
-            if enabled.iter().any(|(own, _)| *own == protocol) {
-                commands
-                    .push(format!("openssl s_client {flag} -cipher ALL:@SECLEVEL=0 -connect {host}:{port}"));
+        let is_on = |protocol| enabled.iter().any(|(own, _)| *own == protocol);
+        if is_on(Protocol::Tls13) || is_on(Protocol::Tls12) {
+            commands.push(format!("openssl s_client -connect {host}:{port}"));
+            if self.http {
+                let insecure = if pins.is_empty() { "" } else { " --insecure" };
+                commands.push(format!("curl{insecure} https://{host}:{port}/"));
             }
         }
-        if self.http {
-            let insecure = if pin.is_some() { " --insecure" } else { "" };
-            commands.push(format!("curl{insecure} https://{host}:{port}/"));
+        let old = [(Protocol::Tls11, "-tls1_1"), (Protocol::Tls10, "-tls1"), (Protocol::Ssl30, "-ssl3")];
+        for (_, flag) in old.into_iter().filter(|(protocol, _)| is_on(*protocol)) {
+            commands.push(format!("openssl s_client {flag} -cipher ALL:@SECLEVEL=0 -connect {host}:{port}"));
         }
         commands
     }
+}
+
+/// The kinds of keys that the suites need of a server: ECDSA where it does, RSA where some protocol or some client knows
+/// nothing else.
+fn keys_for(effective: &Effective) -> Vec<KeyKind> {
+    let takes = |suite: &SuiteInfo, kind| suite.certificate().is_empty() || suite.certificate() == kind;
+    let ecdsa =
+        |protocol: &Protocol| effective.suites_of(*protocol).iter().any(|suite| takes(suite, "ECDSA"));
+    let needs_rsa = effective.suites.iter().any(|suite| !suite.has_forward_secrecy())
+        || !effective.protocols.iter().all(ecdsa);
+    let has_ecdsa = effective.protocols.iter().any(ecdsa);
+    [(KeyKind::Ecdsa, has_ecdsa), (KeyKind::Rsa, needs_rsa)]
+        .into_iter()
+        .filter_map(|(kind, is_needed)| is_needed.then_some(kind))
+        .collect()
 }
 
 /// Accepts connections until somebody wants the server to end.

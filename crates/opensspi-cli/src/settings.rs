@@ -1,12 +1,16 @@
 //! What several verbs take, and the configuration that it makes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use opensspi::sspi_core::CertificateIdentity;
-use opensspi::{Allow, Builder, CertificateConfig, ClientAuth, Config, Profile, Protocol, Revocation, Sspi};
+use opensspi::{
+    Allow, Builder, CertificateConfig, ClientAuth, Config, Profile, Protocol, Revocation, Sspi,
+    SystemMaterials,
+};
 
 use crate::exit::Failure;
+use crate::memory::InMemory;
 
 /// Settings that stand in a configuration file, or on the command line in place of it.
 #[derive(Debug, Default, Args)]
@@ -29,14 +33,22 @@ pub(crate) struct Settings {
     /// The cipher suites that may be used, by their registered names, in order of preference.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) suites: Vec<String>,
-    /// Weaknesses that are accepted, by name: of suites rc4, des, export, null; of certificates such as md5-signature,
-    /// sha1-signature, rsa-1024. An unknown name is answered with the list.
+    /// Weaknesses that are accepted, by name: of suites rc4, des, export, null; of certificates md5-signature,
+    /// sha1-signature, rsa-512, rsa-768, rsa-1024, dsa-512, dsa, x509-v1, common-name, loose-encoding; all for every one of
+    /// them, in a laboratory. In place of those of the configuration and the profile. Export suites exist in TLS 1.0 and
+    /// SSL 3.0 only: --protocols must name one of them.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) allow: Vec<String>,
     /// Whether the first byte of a message gets a record of its own in CBC suites of SSL 3.0 and TLS 1.0, against BEAST: on
     /// or off [default: on].
     #[arg(long, value_name = "ON|OFF")]
     pub(crate) record_splitting: Option<String>,
+    /// The smallest Diffie-Hellman group that is accepted, in bits [default: that of the profile, 2048 or 1024].
+    #[arg(long, value_name = "BITS")]
+    pub(crate) dh_minimum_bits: Option<u32>,
+    /// One RSA key may serve export suites and protocols newer than TLS 1.0: whoever breaks the one can break the other.
+    #[arg(long)]
+    pub(crate) i_accept_drown: bool,
     /// Connect a second time, with the older protocols alone, to a server that refuses what it was offered. Whoever is in
     /// between can make that happen.
     #[arg(long)]
@@ -76,6 +88,22 @@ fn deadline(text: &str) -> Result<Deadline, String> {
 }
 
 impl Settings {
+    /// The options with which a client of ours reaches a server that was started with these settings: what may be spoken.
+    pub(crate) fn policy_options(&self) -> String {
+        let mut out = String::new();
+        if let Some(profile) = &self.profile {
+            out.push_str(&format!(" --profile {profile}"));
+        }
+        for (option, list) in
+            [("protocols", &self.protocols), ("suites", &self.suites), ("allow", &self.allow)]
+        {
+            if !list.is_empty() {
+                out.push_str(&format!(" --{option} {}", list.join(",")));
+            }
+        }
+        out
+    }
+
     /// The configuration that the file and the command line make.
     pub(crate) fn configuration(&self) -> Result<Configuration, Failure> {
         let (mut config, base) = match &self.config {
@@ -101,10 +129,17 @@ impl Settings {
             }
         }
         if !self.allow.is_empty() {
-            let entries = self.allow.iter().map(|name| allow(name));
-            schannel.allow = Some(entries.collect::<Result<_, _>>()?);
+            let entries = self.allow.iter().filter(|name| *name != ALL).map(|name| allow(name));
+            let mut entries: Vec<Allow> = entries.collect::<Result<_, _>>()?;
+            if self.allow.iter().any(|name| name == ALL) {
+                entries = Allow::all().collect();
+                notes.push("--allow all accepts every weak suite and every weak certificate: it is for the laboratory");
+            }
+            schannel.allow = Some(entries);
         }
         schannel.fallback |= self.fallback;
+        schannel.dh_minimum_bits = self.dh_minimum_bits.or(schannel.dh_minimum_bits);
+        schannel.i_accept_drown |= self.i_accept_drown;
         match self.record_splitting.as_deref() {
             None => {}
             Some("on") => schannel.record_splitting = true,
@@ -139,15 +174,18 @@ impl Settings {
         if self.no_resume {
             schannel.resume = false;
         }
-        Ok(Configuration { config, base, certificate: None, notes })
+        Ok(Configuration { config, base, files: Vec::new(), notes })
     }
 }
 
-/// A configuration, where its relative paths begin, and a certificate that is in memory.
+/// `--allow all`.
+const ALL: &str = "all";
+
+/// A configuration, where its relative paths begin, and files that are in memory.
 pub(crate) struct Configuration {
     pub(crate) config: Config,
     pub(crate) base: PathBuf,
-    pub(crate) certificate: Option<CertificateIdentity>,
+    pub(crate) files: Vec<(&'static str, String)>,
     /// What a user should know before anything happens.
     pub(crate) notes: Vec<&'static str>,
 }
@@ -157,11 +195,8 @@ const MUSEUM: &str = "the profile windows-2003 keeps nothing secret from anybody
 
 impl Configuration {
     pub(crate) fn builder(self) -> Builder {
-        let builder = Sspi::builder().config(self.config).base(self.base);
-        match self.certificate {
-            Some(certificate) => builder.certificate(certificate),
-            None => builder,
-        }
+        let materials = InMemory { files: self.files, disk: SystemMaterials::new(&self.base) };
+        Sspi::builder().config(self.config).base(self.base).materials(Arc::new(materials))
     }
 
     pub(crate) fn build(self) -> Result<Sspi, Failure> {
@@ -270,6 +305,10 @@ mod tests {
         assert_eq!(settings.configuration().unwrap().config.schannel.allow.unwrap().len(), 2);
         let settings = Settings { allow: vec!["rc5".to_owned()], ..Settings::default() };
         assert_eq!(settings.configuration().err().unwrap().class.code(), 2);
+        let all = Settings { allow: vec!["all".to_owned()], ..Settings::default() };
+        let configuration = all.configuration().unwrap();
+        assert_eq!(configuration.config.schannel.allow.unwrap().len(), Allow::all().count());
+        assert_eq!(configuration.notes.len(), 1);
         let settings = Settings { record_splitting: Some("maybe".to_owned()), ..Settings::default() };
         assert_eq!(settings.configuration().err().unwrap().class.code(), 2);
     }

@@ -1,7 +1,7 @@
 //! What was negotiated on a connection, for people and as JSON.
 
 use opensspi::audit::Negotiated;
-use opensspi::sspi_core::{Account, ChannelBindings, Error, QueryContextAttributes};
+use opensspi::sspi_core::{Account, ChannelBindings, ConnectionWeakness, Error, QueryContextAttributes};
 use opensspi::{CertificateSummary, harmless_message};
 use serde_json::{Value, json};
 
@@ -13,6 +13,8 @@ pub(crate) struct Summary {
     pub(crate) negotiated: Negotiated,
     pub(crate) chain: Vec<Certificate>,
     pub(crate) bindings: Vec<Binding>,
+    /// What is weak about it, the worst first.
+    pub(crate) weaknesses: Vec<ConnectionWeakness>,
 }
 
 /// A certificate, fit to be printed.
@@ -48,6 +50,7 @@ impl Summary {
             negotiated: Negotiated::of(attributes, account),
             chain: chain.iter().map(|der| Certificate::read(der)).collect(),
             bindings: bindings.into_iter().flatten().collect(),
+            weaknesses: attributes.weaknesses(),
         }
     }
 
@@ -58,7 +61,7 @@ impl Summary {
         let protocol = or_none(&negotiated.protocol);
         printer.field(channel, "protocol", printer.styled(channel, Style::Bold, protocol));
         printer.field(channel, "cipher", or_none(&negotiated.cipher));
-        printer.field(channel, "key exchange", or_none(&negotiated.group));
+        printer.field(channel, "key exchange", or_none(&negotiated.key_exchange_text()));
         printer.field(channel, "peer", or_none(&negotiated.peer_name));
         printer.field(channel, "ALPN", or_none(&negotiated.application_protocol));
         printer.field(channel, "account", or_none(&negotiated.account));
@@ -67,6 +70,20 @@ impl Summary {
             let label = if i == 0 { "bindings" } else { "" };
             printer.field(channel, label, format_args!("{} {}", binding.kind, short_hex(&binding.value)));
         }
+    }
+
+    /// What is weak about the connection, a line each.
+    pub(crate) fn print_weaknesses(&self, printer: &Printer, channel: Channel) {
+        for ConnectionWeakness { name, description } in &self.weaknesses {
+            let name = printer.styled(channel, Style::Yellow, format_args!("[{name}]"));
+            printer.field(channel, "weak", format_args!("{description} {name}"));
+        }
+    }
+
+    /// The names of what is weak, in one line.
+    pub(crate) fn weak_names(&self) -> Option<String> {
+        let names: Vec<&str> = self.weaknesses.iter().map(|weakness| &*weakness.name).collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// The peer's certificates, leaf first.
@@ -96,7 +113,12 @@ impl Summary {
         let chain: Vec<Value> = self.chain.iter().map(Certificate::object).collect();
         let bindings: serde_json::Map<String, Value> =
             self.bindings.iter().map(|b| (b.kind.to_owned(), Value::from(hex(&b.value)))).collect();
-        let mut object = json!({ "certificates": chain, "bindings": bindings });
+        let weaknesses: Vec<Value> = self
+            .weaknesses
+            .iter()
+            .map(|weak| json!({ "name": weak.name, "description": weak.description }))
+            .collect();
+        let mut object = json!({ "certificates": chain, "bindings": bindings, "weaknesses": weaknesses });
         if let (Some(object), Ok(Value::Object(negotiated))) =
             (object.as_object_mut(), serde_json::to_value(&self.negotiated))
         {

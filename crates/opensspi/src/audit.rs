@@ -7,7 +7,7 @@
 mod record;
 
 use serde::Serialize;
-use sspi_core::{Account, QueryContextAttributes};
+use sspi_core::{Account, AlgId, QueryContextAttributes};
 
 #[cfg(feature = "tokio")]
 pub(crate) use self::record::Record;
@@ -49,6 +49,10 @@ pub struct Negotiated {
     pub cipher: Option<String>,
     /// The group of the key exchange.
     pub group: Option<String>,
+    /// How keys were agreed, such as `RSA`, `RSA export`, `DHE` or `ECDHE`.
+    pub key_exchange: Option<String>,
+    /// The bits of the key exchange; 0 where they are not known, as in a resumption.
+    pub key_exchange_bits: u32,
     /// The name that the client asked for.
     pub target: Option<String>,
     /// The application protocol that ALPN chose.
@@ -66,12 +70,18 @@ impl Negotiated {
     #[must_use]
     pub fn of(attributes: &dyn QueryContextAttributes, account: Option<&Account>) -> Self {
         let cipher = attributes.cipher_info().ok();
+        let connection = attributes.connection_info().ok();
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Self {
             package: attributes.package_info().name.to_string(),
-            protocol: attributes.connection_info().ok().map(|info| info.protocol.to_string()),
+            protocol: connection.as_ref().map(|info| info.protocol.to_string()),
             cipher: cipher.as_ref().and_then(|info| text(&info.cipher_suite_name)),
             group: cipher.as_ref().and_then(|info| text(&info.exchange_group)),
+            key_exchange: connection.as_ref().and_then(|info| {
+                let is_export = cipher.as_ref().is_some_and(|info| info.cipher_suite_name.contains("EXPORT"));
+                key_exchange(info.exchange, is_export).map(str::to_owned)
+            }),
+            key_exchange_bits: connection.as_ref().map_or(0, |info| info.exchange_strength),
             target: attributes.client_specified_target().ok().map(|name| harmless(&name)),
             application_protocol: attributes
                 .application_protocol()
@@ -82,6 +92,31 @@ impl Negotiated {
             account: account.map(account_name),
             resumed: attributes.session_info().is_ok_and(|info| info.reconnect),
         }
+    }
+}
+
+/// How keys were agreed, as suites call it.
+const fn key_exchange(id: AlgId, is_export: bool) -> Option<&'static str> {
+    Some(match (id, is_export) {
+        (AlgId::RSA_KEYX, true) => "RSA export",
+        (AlgId::RSA_KEYX, false) => "RSA",
+        (AlgId::DH_EPHEM, true) => "DHE export",
+        (AlgId::DH_EPHEM, false) => "DHE",
+        (AlgId::ECDH_EPHEM, _) => "ECDHE",
+        _ => return None,
+    })
+}
+
+impl Negotiated {
+    /// How keys were agreed, in a few words: `ECDHE, x25519`, `RSA, 2048 bits`.
+    #[must_use]
+    pub fn key_exchange_text(&self) -> Option<String> {
+        let exchange = self.key_exchange.as_ref()?;
+        Some(match (&self.group, self.key_exchange_bits) {
+            (Some(group), _) => format!("{exchange}, {group}"),
+            (None, 0) => exchange.clone(),
+            (None, bits) => format!("{exchange}, {bits} bits"),
+        })
     }
 }
 

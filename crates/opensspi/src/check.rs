@@ -5,8 +5,10 @@ use std::path::Path;
 
 use sspi_core::{CredentialUse, Fault, SecStatus};
 
-use crate::config::Config;
+use crate::config::{Config, Place, place_of};
 use crate::error::{Error, ExitClass};
+#[cfg(feature = "schannel")]
+use crate::resolved::Resolved;
 use crate::sspi::Sspi;
 
 /// A problem that [`check_file`] found.
@@ -20,15 +22,39 @@ pub struct Finding {
     pub message: String,
 }
 
+/// What [`inspect_file`] found: every problem, and what the rest comes to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Every problem.
+    pub findings: Vec<Finding>,
+    /// The configuration, without what cannot be read of it.
+    pub config: Config,
+    /// What the package Schannel makes of it; nothing where that cannot be said.
+    #[cfg(feature = "schannel")]
+    pub resolved: Option<Resolved>,
+}
+
 /// Checks a configuration file: its text, and everything that it names.
 #[must_use]
 pub fn check_file(path: &Path) -> Vec<Finding> {
+    inspect_file(path).findings
+}
+
+/// Checks a configuration file, and says what it comes to.
+#[must_use]
+pub fn inspect_file(path: &Path) -> Inspection {
     let name = path.display().to_string();
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("{name}: the configuration cannot be read: {error}");
-            return vec![Finding { class: ExitClass::Usage, setting: None, message }];
+            return Inspection {
+                findings: vec![Finding { class: ExitClass::Usage, setting: None, message }],
+                config: Config::default(),
+                #[cfg(feature = "schannel")]
+                resolved: None,
+            };
         }
     };
     let (config, problems) = Config::salvage(&text, &name);
@@ -41,14 +67,48 @@ pub fn check_file(path: &Path) -> Vec<Finding> {
         })
         .collect();
     let base = path.parent().unwrap_or_else(|| Path::new(""));
-    match Sspi::builder().config(config).base(base).build() {
-        Ok(sspi) => findings.extend(sspi.check().iter().map(finding)),
+    let finding = |error: &sspi_core::Error| located(finding(error), &name, &text);
+    #[cfg(feature = "schannel")]
+    let mut resolved = None;
+    match Sspi::builder().config(config.clone()).base(base).build() {
+        Ok(sspi) => {
+            findings.extend(sspi.check().iter().map(finding));
+            #[cfg(feature = "schannel")]
+            {
+                resolved = sspi.resolve().ok();
+            }
+        }
         Err(Error::Security(error)) => findings.push(finding(&error)),
         Err(error) => {
             findings.push(Finding { class: error.class(), setting: None, message: error.to_string() })
         }
     }
-    findings
+    Inspection {
+        findings,
+        config,
+        #[cfg(feature = "schannel")]
+        resolved,
+    }
+}
+
+/// The finding with the place of its setting in front, where the text has it.
+fn located(finding: Finding, name: &str, text: &str) -> Finding {
+    let setting = finding.setting.as_deref().unwrap_or_default();
+    match place_of(text, "schannel", setting, &finding.message) {
+        Some(Place { line, column, .. }) => {
+            Finding { message: format!("{name}:{line}:{column}: {}", finding.message), ..finding }
+        }
+        None => finding,
+    }
+}
+
+/// Where a configuration file has what an error of a package names: `FILE:LINE:COLUMN`. Nothing where the file says
+/// something else, as when an option of a command line took its place.
+#[must_use]
+pub fn locate(path: &Path, setting: &str, message: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let place = place_of(&text, "schannel", setting, message).filter(|place| place.is_named)?;
+    Some(format!("{}:{}:{}", path.display(), place.line, place.column))
 }
 
 fn finding(error: &sspi_core::Error) -> Finding {
@@ -67,10 +127,7 @@ impl Sspi {
         let mut problems = self.unreadable();
         for role in [CredentialUse::Outbound, CredentialUse::Inbound] {
             let error = match self.acquire(role) {
-                Ok(credential) => match self.expired(credential.certificate().ok()) {
-                    Some(error) => error,
-                    None => continue,
-                },
+                Ok(_) => continue,
                 Err(Error::Security(error)) => error,
                 Err(_) => continue,
             };
@@ -81,6 +138,7 @@ impl Sspi {
                 problems.push(error);
             }
         }
+        problems.extend(self.expired());
         problems
     }
 
@@ -104,27 +162,31 @@ impl Sspi {
         Vec::new()
     }
 
-    /// The error of a certificate of ours that no peer would accept today.
+    /// An error for each certificate of ours that no peer would accept today.
     #[cfg(feature = "schannel")]
-    fn expired(&self, certificate: Option<Vec<u8>>) -> Option<sspi_core::Error> {
-        let summary = crate::providers::CertificateSummary::from_der(&certificate?).ok()?;
+    fn expired(&self) -> Vec<sspi_core::Error> {
         let now = self.clock().now();
-        let what = if now > summary.not_after {
-            "has expired"
-        } else if now < summary.not_before {
-            "is not valid yet"
-        } else {
-            return None;
+        let error = |own: &crate::resolved::OwnCertificate| {
+            let leaf = own.leaf()?;
+            let what = if now > leaf.not_after {
+                "has expired"
+            } else if now < leaf.not_before {
+                "is not valid yet"
+            } else {
+                return None;
+            };
+            let subject = crate::harmless::harmless_message(&leaf.subject);
+            let message = format!("our own certificate {what}: {subject} ({})", own.reference);
+            let status = SecStatus::SEC_E_CERT_EXPIRED;
+            let error = sspi_core::Error::new(status, Fault::Refused, message);
+            Some(error.with_setting("certificates.chain"))
         };
-        let subject = crate::harmless::harmless_message(&summary.subject);
-        let message = format!("our own certificate {what}: {subject}");
-        let status = SecStatus::SEC_E_CERT_EXPIRED;
-        Some(sspi_core::Error::new(status, Fault::Refused, message).with_setting("certificates.chain"))
+        self.own_certificates().iter().filter_map(error).collect()
     }
 
     #[cfg(not(feature = "schannel"))]
-    fn expired(&self, _certificate: Option<Vec<u8>>) -> Option<sspi_core::Error> {
+    fn expired(&self) -> Vec<sspi_core::Error> {
         let _unused = Fault::Refused;
-        None
+        Vec::new()
     }
 }

@@ -5,6 +5,7 @@
 
 mod duration;
 mod nearest;
+mod place;
 mod problem;
 mod secrets;
 
@@ -18,6 +19,7 @@ use toml::de::{DeTable, Deserializer};
 
 pub use self::duration::{parse_deadline, parse_duration};
 pub use self::nearest::nearest;
+pub(crate) use self::place::{Place, place_of};
 use self::problem::Locator;
 pub use self::problem::{ConfigProblem, ConfigProblems};
 #[cfg(feature = "schannel")]

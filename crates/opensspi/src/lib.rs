@@ -10,12 +10,16 @@ mod connection;
 mod error;
 mod harmless;
 #[cfg(feature = "schannel")]
+mod keys;
+#[cfg(feature = "schannel")]
 mod materials;
 mod providers;
+#[cfg(feature = "schannel")]
+mod resolved;
 mod sspi;
 
 pub use builder::Builder;
-pub use check::{Finding, check_file};
+pub use check::{Finding, Inspection, check_file, inspect_file, locate};
 pub use clock::SystemClock;
 pub use config::{
     Config, ConfigProblem, ConfigProblems, LogConfig, LogFormat, LogLevel, nearest, parse_deadline,
@@ -24,12 +28,16 @@ pub use config::{
 pub use error::{Error, ExitClass};
 pub use harmless::{LIMIT as HARMLESS_LIMIT, harmless, harmless_bytes, harmless_message};
 #[cfg(feature = "schannel")]
+pub use keys::new_rsa_key;
+#[cfg(feature = "schannel")]
 pub use materials::SystemMaterials;
 #[cfg(feature = "schannel")]
 pub use providers::{
-    Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Environment, Materials,
-    Profile, Protocol, Revocation, SchannelConfig,
+    Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,
+    ExtendedMasterSecret, Materials, Profile, Protocol, Revocation, SchannelConfig, SuiteInfo, Weakness,
 };
+#[cfg(feature = "schannel")]
+pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;
 pub use sspi_core;
 #[cfg(feature = "tokio")]

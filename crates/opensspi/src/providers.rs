@@ -7,9 +7,11 @@ use sspi_core::{Clock, SecurityPackage};
 use crate::config::Config;
 
 #[cfg(feature = "schannel")]
+pub(crate) use schannel::certificate::read_certificates;
+#[cfg(feature = "schannel")]
 pub use schannel::{
-    Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Environment, Materials,
-    Profile, Protocol, Revocation, SchannelConfig,
+    Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,
+    ExtendedMasterSecret, Materials, Profile, Protocol, Revocation, SchannelConfig, SuiteInfo, Weakness,
 };
 
 /// What the packages get from outside.

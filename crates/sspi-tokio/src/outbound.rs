@@ -58,6 +58,9 @@ const LONGEST_RECORD: usize = 1024 * 1024;
 /// The most data that one write takes, in bytes, unless one record holds more.
 const MOST_DATA: usize = 64 * 1024;
 
+/// The most that is kept for a transport that takes nothing now, in bytes, unless one write makes more.
+const MOST_PENDING: usize = 64 * 1024;
+
 /// Data to be sent, in pieces.
 pub(crate) struct Source<'a> {
     slices: &'a [IoSlice<'a>],
@@ -104,6 +107,8 @@ pub(crate) struct Outbound {
     /// Sealed, and not taken by the transport yet; it goes before anything else. Empty, without memory, most of the time.
     pending: Vec<u8>,
     sent: usize,
+    /// What is pending says already that there is no other handshake.
+    declining: bool,
     /// Shutdown was said.
     closed: bool,
     error: Option<Error>,
@@ -111,7 +116,7 @@ pub(crate) struct Outbound {
 
 impl Outbound {
     pub(crate) fn new(framing: Framing, sizes: RecordSizes) -> Self {
-        Self { framing, sizes, pending: Vec::new(), sent: 0, closed: false, error: None }
+        Self { framing, sizes, pending: Vec::new(), sent: 0, declining: false, closed: false, error: None }
     }
 
     /// Goes on with another context's sizes.
@@ -130,6 +135,7 @@ impl Outbound {
         if self.sent >= self.pending.len() {
             self.pending = Vec::new();
             self.sent = 0;
+            self.declining = false;
         }
     }
 
@@ -170,6 +176,11 @@ impl Outbound {
     fn portion(&self, available: usize) -> usize {
         let records = (MOST_DATA / self.sizes.message).max(1);
         available.min(records.saturating_mul(self.sizes.message))
+    }
+
+    /// Whether this data may wait behind what is pending.
+    pub(crate) fn has_room_for(&self, source: &Source<'_>) -> bool {
+        self.pending.len().saturating_add(self.memory(source)) <= MOST_PENDING
     }
 
     /// How much memory [`seal`](Self::seal) needs for this data.
@@ -279,14 +290,19 @@ impl Outbound {
     }
 
     /// Tells the peer that there is no handshake on this context: the alert no_renegotiation, a warning. The context goes
-    /// on.
+    /// on. While the peer does not take one refusal there is no other: how often it asks is its own choice.
     ///
     /// # Errors
     /// `SEC_E_UNSUPPORTED_FUNCTION` of a package that has no alerts: it cannot decline, so the context ends.
     pub(crate) fn decline_renegotiation(&mut self, sender: &mut dyn SendingHalf) -> Result<(), Error> {
         const NO_RENEGOTIATION: u8 = 100;
+        if self.declining {
+            return Ok(());
+        }
         let token = ControlToken::Alert { level: AlertLevel::Warning, number: NO_RENEGOTIATION };
-        self.apply_control_token(sender, &token)
+        self.apply_control_token(sender, &token)?;
+        self.declining = !self.pending.is_empty();
+        Ok(())
     }
 
     /// Says, once, that nothing more will be sent.

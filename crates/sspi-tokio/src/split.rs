@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::error;
 use crate::inbound::{Inbound, Progress};
 use crate::outbound::{Outbound, Source};
-use crate::stream::{poll_drain, poll_receive, seal_and_send, unfinished};
+use crate::stream::{poll_drain, poll_receive, poll_send, unfinished};
 
 /// What both halves have.
 struct Shared<S> {
@@ -104,11 +104,15 @@ impl<S: AsyncWrite + Unpin> Shared<S> {
     /// Tells the peer that a split stream does not negotiate again; whether the package has words for that.
     fn decline_renegotiation(&self, cx: &mut Context<'_>) -> bool {
         let mut sending = self.sending();
-        let Sending { sender: Some(sender), outbound, .. } = &mut *sending else { return false };
+        let Sending { sender: Some(sender), outbound, waiting } = &mut *sending else { return false };
         let writer_is_sending = !outbound.pending().is_empty();
         let declined = outbound.decline_renegotiation(&mut **sender).is_ok();
         if declined && !writer_is_sending {
             let _best_effort = poll_drain(outbound, &mut Locked(&self.io), cx);
+        }
+        // The transport may wake the reader now in the place of a writer that flushes; and the writer sends the rest.
+        if let Some(writer) = waiting.take() {
+            writer.wake();
         }
         declined
     }
@@ -226,10 +230,9 @@ impl<S: AsyncWrite + Unpin> SecureWriteHalf<S> {
             if source.is_empty() {
                 return Poll::Ready(Ok(0));
             }
-            ready!(poll_drain(&mut sending.outbound, io, cx))?;
             let Sending { sender, outbound, .. } = sending;
             let sender = sender.as_deref_mut().ok_or_else(|| error::security(unfinished()))?;
-            Poll::Ready(seal_and_send(outbound, sender, io, cx, &mut source))
+            poll_send(outbound, sender, io, cx, &mut source)
         })
     }
 }

@@ -42,6 +42,8 @@ pub struct SecureStream<S> {
     account: Result<Arc<Account>, Error>,
     inbound: Inbound,
     outbound: Outbound,
+    /// Whoever waits to write: a transport remembers one waiting writer, and what a reader sends may have replaced it.
+    writer: Option<Waker>,
     options: HandshakeOptions,
 }
 
@@ -83,6 +85,7 @@ impl<S> SecureStream<S> {
             inbound: Inbound::new(options.framing, &sizes, unread),
             outbound: Outbound::new(options.framing, sizes),
             session: Session::Open(context),
+            writer: None,
             options,
         })
     }
@@ -221,8 +224,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
     fn alert(&mut self, cx: &mut Context<'_>, error: &Error) {
         if let Session::Open(context) = &mut self.session {
             self.outbound.alert(&mut **context, error);
-            let _best_effort = poll_drain(&mut self.outbound, &mut self.io, cx);
+            self.send_for_reader(cx);
         }
+    }
+
+    /// Sends what is pending, as far as the transport takes it now; who waits to write sends the rest.
+    fn send_for_reader(&mut self, cx: &mut Context<'_>) {
+        let _best_effort = poll_drain(&mut self.outbound, &mut self.io, cx);
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+    }
+
+    /// Remembers who must be called again to write.
+    fn remember<T>(&mut self, cx: &Context<'_>, poll: Poll<T>) -> Poll<T> {
+        if poll.is_pending() {
+            match &mut self.writer {
+                Some(known) => known.clone_from(cx.waker()),
+                None => self.writer = Some(cx.waker().clone()),
+            }
+        }
+        poll
     }
 
     fn poll_write_from(&mut self, cx: &mut Context<'_>, mut source: Source<'_>) -> Poll<io::Result<usize>> {
@@ -231,11 +253,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
         if source.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        ready!(poll_drain(&mut self.outbound, &mut self.io, cx))?;
         let Session::Open(context) = &mut self.session else {
             return Poll::Ready(Err(error::security(unfinished())));
         };
-        Poll::Ready(seal_and_send(&mut self.outbound, &mut **context, &mut self.io, cx, &mut source))
+        poll_send(&mut self.outbound, &mut **context, &mut self.io, cx, &mut source)
     }
 }
 
@@ -257,7 +278,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureStream<S> {
                     // What declines it goes out now if nobody else waits to send, otherwise with what they send.
                     let writer_is_sending = !this.outbound.pending().is_empty();
                     if this.begin_renegotiation() == Begun::Declined && !writer_is_sending {
-                        let _best_effort = poll_drain(&mut this.outbound, &mut this.io, cx);
+                        this.send_for_reader(cx);
                     }
                 }
                 Ok(_) => {}
@@ -268,9 +289,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureStream<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
+    fn poll_flush_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_session(cx, Side::Write))?;
+        ready!(poll_drain(&mut self.outbound, &mut self.io, cx))?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_session(cx, Side::Write))?;
+        let sender: Option<&mut (dyn SendingHalf + 'static)> = match &mut self.session {
+            Session::Open(context) => Some(&mut **context),
+            _ => None,
+        };
+        self.outbound.close(sender).map_err(error::security)?;
+        ready!(poll_drain(&mut self.outbound, &mut self.io, cx))?;
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SecureStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_write_from(cx, Source::new(&[IoSlice::new(data)]))
+        self.poll_write_vectored(cx, &[IoSlice::new(data)])
     }
 
     fn poll_write_vectored(
@@ -278,7 +319,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SecureStream<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_write_from(cx, Source::new(slices))
+        let this = self.get_mut();
+        let poll = this.poll_write_from(cx, Source::new(slices));
+        this.remember(cx, poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -287,22 +330,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SecureStream<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_session(cx, Side::Write))?;
-        ready!(poll_drain(&mut this.outbound, &mut this.io, cx))?;
-        Pin::new(&mut this.io).poll_flush(cx)
+        let poll = this.poll_flush_all(cx);
+        this.remember(cx, poll)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_session(cx, Side::Write))?;
-        let sender: Option<&mut (dyn SendingHalf + 'static)> = match &mut this.session {
-            Session::Open(context) => Some(&mut **context),
-            _ => None,
-        };
-        this.outbound.close(sender).map_err(error::security)?;
-        ready!(poll_drain(&mut this.outbound, &mut this.io, cx))?;
-        ready!(Pin::new(&mut this.io).poll_flush(cx))?;
-        Pin::new(&mut this.io).poll_shutdown(cx)
+        let poll = this.poll_close(cx);
+        this.remember(cx, poll)
     }
 }
 
@@ -366,27 +401,39 @@ pub(crate) fn poll_drain<S: AsyncWrite + Unpin>(
     Poll::Ready(Ok(()))
 }
 
-/// Seals data, sends as much of it as the transport takes, and keeps the rest: what was sealed once must be sent, so the data
-/// counts as written even where the transport fails. The next call meets that failure.
-pub(crate) fn seal_and_send<S: AsyncWrite + Unpin>(
+/// Sends what is pending, then the data. Small writes to a transport that is busy are kept, so that they go out together.
+pub(crate) fn poll_send<S: AsyncWrite + Unpin>(
     outbound: &mut Outbound,
     sender: &mut (dyn SendingHalf + 'static),
     io: &mut S,
     cx: &mut Context<'_>,
     source: &mut Source<'_>,
-) -> io::Result<usize> {
-    scratch::with(outbound.memory(source), |memory| {
+) -> Poll<io::Result<usize>> {
+    let drained = poll_drain(outbound, io, cx)?;
+    if drained.is_pending() && !outbound.has_room_for(source) {
+        return Poll::Pending;
+    }
+    Poll::Ready(scratch::with(outbound.memory(source), |memory| {
         let (place, accepted) = outbound.seal(sender, source, memory).map_err(error::security)?;
-        let mut sealed = memory.get(place).unwrap_or_default();
-        while !sealed.is_empty() {
-            match Pin::new(&mut *io).poll_write(cx, sealed) {
-                Poll::Ready(Ok(n)) if n > 0 => sealed = sealed.get(n..).unwrap_or_default(),
-                _ => {
-                    outbound.keep(sealed);
-                    break;
-                }
-            }
+        let sealed = memory.get(place).unwrap_or_default();
+        match drained {
+            Poll::Ready(()) => send(outbound, io, cx, sealed),
+            Poll::Pending => outbound.keep(sealed),
         }
         Ok(accepted)
-    })
+    }))
+}
+
+/// Sends as much as the transport takes, and keeps the rest: what was sealed once must be sent, so its data counts as written
+/// even where the transport fails. The next call meets that failure.
+fn send<S: AsyncWrite + Unpin>(outbound: &mut Outbound, io: &mut S, cx: &mut Context<'_>, mut sealed: &[u8]) {
+    while !sealed.is_empty() {
+        match Pin::new(&mut *io).poll_write(cx, sealed) {
+            Poll::Ready(Ok(n)) if n > 0 => sealed = sealed.get(n..).unwrap_or_default(),
+            _ => {
+                outbound.keep(sealed);
+                break;
+            }
+        }
+    }
 }

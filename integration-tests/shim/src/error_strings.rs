@@ -7,12 +7,24 @@ pub(crate) fn of(error: &Error) -> String {
     if error.fault() == Fault::PeerReported {
         return received(error.message());
     }
+    if error.alert() == Some(RECORD_OVERFLOW) && record_length(error.message()) > Some(LARGEST_CIPHERTEXT) {
+        return ":ENCRYPTED_LENGTH_TOO_LONG:".to_owned();
+    }
     let row = ROWS.iter().find(|row| {
         (row.fault.is_none() || row.fault == Some(error.fault()))
             && (row.alert.is_none() || row.alert == error.alert())
             && error.message().contains(row.says)
     });
     format!(":{}:", row.map_or("INTERNAL_ERROR", |row| row.string))
+}
+
+const RECORD_OVERFLOW: u8 = 22;
+/// What is longer cannot be a record, whatever it decrypts to, in bytes.
+const LARGEST_CIPHERTEXT: usize = (16 << 10) + 2048;
+
+/// The length in "the peer sent a record of N bytes".
+fn record_length(sentence: &str) -> Option<usize> {
+    sentence.strip_prefix("the peer sent a record of ")?.split(' ').next()?.parse().ok()
 }
 
 /// The string for an alert of the peer, by the number in the sentence.
@@ -54,6 +66,9 @@ const ROWS: &[Row] = &[
     alert(70, "SSL 2.0 hello", "UNSUPPORTED_PROTOCOL"),
     alert(70, "does not speak TLS", "WRONG_VERSION_NUMBER"),
     alert(10, "no TLS record", "WRONG_VERSION_NUMBER"),
+    // Versions.
+    alert(70, "a record of the version", "WRONG_VERSION_NUMBER"),
+    alert(86, "", "INAPPROPRIATE_FALLBACK"),
     // Records.
     alert(22, "at most 16384 are", "DATA_LENGTH_TOO_LONG"),
     alert(22, "at most 16385 are", "DATA_LENGTH_TOO_LONG"),
@@ -63,13 +78,18 @@ const ROWS: &[Row] = &[
     alert(10, "empty fragments", "TOO_MANY_EMPTY_FRAGMENTS"),
     alert(10, "empty records", "TOO_MANY_EMPTY_FRAGMENTS"),
     alert(10, "warning alerts", "TOO_MANY_WARNING_ALERTS"),
+    alert(10, " warnings in a row", "TOO_MANY_WARNING_ALERTS"),
+    alert(10, "bytes of handshake", "EXCESSIVE_MESSAGE_SIZE"),
     alert(10, "key updates", "TOO_MANY_KEY_UPDATES"),
     alert(10, "requests to renegotiate", "NO_RENEGOTIATION"),
     alert(10, "renegotiation requests", "NO_RENEGOTIATION"),
     // Messages that may not come now.
     alert(10, "behind KeyUpdate", "EXCESS_HANDSHAKE_DATA"),
     alert(10, "KeyEpochWithPendingFragment", "EXCESS_HANDSHAKE_DATA"),
+    alert(10, "ends its flight", "EXCESS_HANDSHAKE_DATA"),
     alert(10, "got ApplicationData", "APPLICATION_DATA_INSTEAD_OF_HANDSHAKE"),
+    alert(10, "a record of type 23 where ClientHello", "APPLICATION_DATA_INSTEAD_OF_HANDSHAKE"),
+    alert(10, "a record of type 23 where ServerHello was", "APPLICATION_DATA_INSTEAD_OF_HANDSHAKE"),
     alert(10, "a record of type", "UNEXPECTED_RECORD"),
     alert(10, "received unexpected message", "UNEXPECTED_RECORD"),
     alert(10, "MessageInterleavedWithHandshakeMessage", "UNEXPECTED_RECORD"),
@@ -78,8 +98,23 @@ const ROWS: &[Row] = &[
     // Messages that cannot be read.
     alert(50, "without completing its handshake", "EXCESSIVE_MESSAGE_SIZE"),
     alert(50, "PayloadTooLarge", "EXCESSIVE_MESSAGE_SIZE"),
+    alert(50, "stands there twice", "DUPLICATE_EXTENSION"),
+    alert(50, "an alert that is none", "BAD_ALERT"),
     alert(50, "", "DECODE_ERROR"),
     // Values that are not allowed.
+    alert(47, "of which at most", "EXCESSIVE_MESSAGE_SIZE"),
+    alert(47, "ChangeCipherSpec", "BAD_CHANGE_CIPHER_SPEC"),
+    alert(47, "which was not offered or not for this protocol", "WRONG_CIPHER_RETURNED"),
+    alert(47, "another cipher suite", "OLD_SESSION_CIPHER_NOT_RETURNED"),
+    alert(47, "another version", "OLD_SESSION_VERSION_NOT_RETURNED"),
+    alert(47, "a curve that was not offered", "WRONG_CURVE"),
+    alert(47, "a share of the key exchange", "BAD_ECPOINT"),
+    alert(47, "an application protocol that was not offered", "INVALID_ALPN_PROTOCOL"),
+    alert(47, "a compression method other", "UNSUPPORTED_COMPRESSION_ALGORITHM"),
+    alert(47, "no compression method", "INVALID_COMPRESSION_LIST"),
+    alert(47, "a signature by", "WRONG_SIGNATURE_TYPE"),
+    alert(47, "somebody in between hid", "TLS13_DOWNGRADE"),
+    alert(71, "", "BAD_DH_P_LENGTH"),
     alert(47, "SelectedUnofferedCipherSuite", "WRONG_CIPHER_RETURNED"),
     alert(47, "SelectedUnusableCipherSuiteForVersion", "WRONG_CIPHER_RETURNED"),
     alert(47, "SelectedDifferentCipherSuiteAfterRetry", "WRONG_CIPHER_RETURNED"),
@@ -102,11 +137,15 @@ const ROWS: &[Row] = &[
     alert(51, "IncorrectBinder", "DIGEST_CHECK_FAILED"),
     alert(51, "SignedKxWithWrongAlgorithm", "WRONG_SIGNATURE_TYPE"),
     alert(51, "UnadvertisedSigScheme", "WRONG_SIGNATURE_TYPE"),
+    alert(51, ": Finished", "DIGEST_CHECK_FAILED"),
     alert(51, "", "BAD_SIGNATURE"),
     // Extensions.
     alert(110, "", "UNEXPECTED_EXTENSION"),
     alert(109, "KeyShareExtensionRequired", "MISSING_KEY_SHARE"),
     alert(109, "", "MISSING_EXTENSION"),
+    alert(40, "no longer bound", "RESUMED_EMS_SESSION_WITHOUT_EMS_EXTENSION"),
+    alert(40, "was not bound", "RESUMED_NON_EMS_SESSION_WITH_EMS_EXTENSION"),
+    alert(40, "renegotiation indication", "RENEGOTIATION_MISMATCH"),
     // Nothing in common.
     alert(70, "", "UNSUPPORTED_PROTOCOL"),
     alert(40, "cipher suite", "NO_SHARED_CIPHER"),
@@ -118,6 +157,7 @@ const ROWS: &[Row] = &[
     // Certificates.
     alert(116, "", "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
     row(Fault::Refused, "cannot be read", "CANNOT_PARSE_LEAF_CERT"),
+    row(Fault::Refused, "does not fit the cipher suite", "WRONG_CERTIFICATE_TYPE"),
     row(Fault::Refused, "", "CERTIFICATE_VERIFY_FAILED"),
     // Our own.
     row(Fault::Configuration, "the private key does not belong", "KEY_VALUES_MISMATCH"),
@@ -185,6 +225,13 @@ mod tests {
                 "the peer sent a record of 20000 bytes, where at most 18432 are allowed",
                 ":ENCRYPTED_LENGTH_TOO_LONG:",
             ),
+            (
+                22,
+                "the peer sent a record of 65535 bytes, where at most 16384 are allowed",
+                ":ENCRYPTED_LENGTH_TOO_LONG:",
+            ),
+            (51, "the peer could not prove its identity: Finished", ":DIGEST_CHECK_FAILED:"),
+            (51, "the peer could not prove its identity: the signature of Finished", ":BAD_SIGNATURE:"),
             (70, "no protocol in common: the peer has TLS 1.1", ":UNSUPPORTED_PROTOCOL:"),
             (40, "the peer and we have no cipher suite in common", ":NO_SHARED_CIPHER:"),
         ] {

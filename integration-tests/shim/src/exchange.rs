@@ -72,12 +72,16 @@ impl<'a> Channel<'a> {
         let attributes = self.context.attributes();
         if options.export_keying_material > 0 {
             let context = options.use_export_context.then_some(options.export_context.as_slice());
-            let material =
-                attributes.keying_material(&options.export_label, context, options.export_keying_material)?;
+            let material = attributes
+                .keying_material(&options.export_label, context, options.export_keying_material)
+                .map_err(|error| Stop::failed(format!("failed to export keying material: {error}")))?;
             self.write(material.expose_secret())?;
         }
         if options.tls_unique {
-            self.write(attributes.unique_bindings()?.value())?;
+            let bindings = attributes
+                .unique_bindings()
+                .map_err(|error| Stop::failed(format!("failed to get tls-unique: {error}")))?;
+            self.write(bindings.value())?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 use schannel::Protocol;
 
+use crate::cipher_list::CipherList;
 use crate::pem;
 use crate::stop::Stop;
 
@@ -23,8 +24,11 @@ pub(crate) struct Options {
     min_version: Option<u16>,
     max_version: Option<u16>,
     excluded: Vec<Protocol>,
-    /// Registered names; empty: all.
-    pub(crate) suites: Vec<String>,
+    cipher_list: Option<CipherList>,
+    /// The first byte of a message gets a record of its own where CBC chains its vectors.
+    pub(crate) cbc_record_splitting: bool,
+    /// Client: this is a second attempt with less than it has.
+    pub(crate) fallback_scsv: bool,
     /// Paths of PEM files.
     pub(crate) key_file: Option<String>,
     pub(crate) cert_file: Option<String>,
@@ -71,17 +75,29 @@ impl Options {
     /// The protocols that the flags leave.
     ///
     /// # Errors
-    /// We have none of them.
+    /// None.
     pub(crate) fn protocols(&self) -> Result<Vec<Protocol>, Stop> {
         let range = self.min_version.unwrap_or(0)..=self.max_version.unwrap_or(u16::MAX);
-        let left: Vec<Protocol> = Protocol::MODERN
+        let left: Vec<Protocol> = Protocol::ALL
             .into_iter()
             .filter(|protocol| range.contains(&protocol.version()) && !self.excluded.contains(protocol))
             .collect();
         if left.is_empty() {
-            return Err(Stop::unimplemented("the flags leave no protocol that this stack has"));
+            return Err(Stop::failed(":NO_SUPPORTED_VERSIONS_ENABLED: the flags leave no protocol"));
         }
         Ok(left)
+    }
+
+    /// The suites that the flags leave, by their registered names; `-cipher` says nothing of those of TLS 1.3.
+    ///
+    /// # Errors
+    /// A server's list has suites of equal preference.
+    pub(crate) fn suites(&self) -> Result<Vec<&'static str>, Stop> {
+        let list = self.cipher_list.clone().unwrap_or_else(CipherList::default_list);
+        if list.has_equals && self.server {
+            return Err(Stop::unimplemented("-cipher with suites of equal preference, as server"));
+        }
+        Ok(TLS13_SUITES.into_iter().chain(list.suites).collect())
     }
 }
 
@@ -195,15 +211,14 @@ const FLAGS: &[Flag] = &[
     some!("-max-version", max_version, number),
     switch("-no-tls13", |o| o.excluded.push(Protocol::Tls13)),
     switch("-no-tls12", |o| o.excluded.push(Protocol::Tls12)),
-    // This stack has neither of them to leave out.
-    accepted("-no-tls11"),
-    accepted("-no-tls1"),
-    accepted("-no-ssl3"),
-    set!("-cipher", suites, suites),
+    switch("-no-tls11", |o| o.excluded.push(Protocol::Tls11)),
+    switch("-no-tls1", |o| o.excluded.push(Protocol::Tls10)),
+    switch("-no-ssl3", |o| o.excluded.push(Protocol::Ssl30)),
+    some!("-cipher", cipher_list, |value| CipherList::parse(&text(value)?)),
+    switch("-fallback-scsv", |o| o.fallback_scsv = true),
     // Every group that there is is enabled already.
     accepted("-enable-all-curves"),
-    // Records are split where a CBC suite chains their vectors; there is no such suite.
-    accepted("-cbc-record-splitting"),
+    switch("-cbc-record-splitting", |o| o.cbc_record_splitting = true),
     // Certificates.
     some!("-key-file", key_file, text),
     some!("-cert-file", cert_file, text),
@@ -319,31 +334,9 @@ fn protocol_list(mut list: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
     Ok(names)
 }
 
-/// OpenSSL's names of TLS 1.2 suites, and the registered ones.
-const SUITES: &[(&str, &str)] = &[
-    ("ECDHE-ECDSA-AES256-GCM-SHA384", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
-    ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
-    ("ECDHE-ECDSA-CHACHA20-POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"),
-    ("ECDHE-RSA-AES256-GCM-SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
-    ("ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
-    ("ECDHE-RSA-CHACHA20-POLY1305", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
-];
-
 /// The TLS 1.3 suites, of which `-cipher` says nothing.
 const TLS13_SUITES: [&str; 3] =
     ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"];
-
-/// The suites of a list in OpenSSL's names. Its words for sets of suites are not understood.
-fn suites(list: &[u8]) -> Result<Vec<String>, Stop> {
-    let list = text(list)?;
-    let mut suites: Vec<String> = TLS13_SUITES.map(str::to_owned).to_vec();
-    for name in list.split(':') {
-        let row = SUITES.iter().find(|(openssl, registered)| name == *openssl || name == *registered);
-        let (_, registered) = row.ok_or_else(|| Stop::unimplemented(format!("-cipher {name}")))?;
-        suites.push((*registered).to_owned());
-    }
-    Ok(suites)
-}
 
 #[cfg(test)]
 mod tests {
@@ -365,9 +358,9 @@ mod tests {
         ])
         .unwrap();
         assert_eq!((command.initial.port, command.resume.port, command.retry.port), (443, 443, 443));
-        assert_eq!(command.initial.protocols().unwrap(), [Protocol::Tls12]);
-        assert_eq!(command.resume.protocols().unwrap(), [Protocol::Tls12]);
-        assert_eq!(command.retry.protocols().unwrap(), Protocol::MODERN);
+        assert_eq!(command.initial.protocols().unwrap(), Protocol::ALL[1..]);
+        assert_eq!(command.resume.protocols().unwrap(), Protocol::ALL[1..]);
+        assert_eq!(command.retry.protocols().unwrap(), Protocol::ALL);
         assert!(!command.resume.expect_session_miss && command.retry.expect_session_miss);
     }
 
@@ -378,8 +371,8 @@ mod tests {
             &["-on-resume-false-start"],
             &["-on-resume"],
             &["port"],
-            &["-cipher", "ALL"],
-            &["-cipher", "ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA"],
+            &["-cipher", "AES128-SHA:KRB5"],
+            &["-renegotiate-freely"],
             &["-use-client-ca-list", "3000"],
             &["-expect-total-renegotiations", "1"],
         ] {
@@ -403,18 +396,34 @@ mod tests {
     }
 
     #[test]
-    fn versions_that_leave_nothing_are_unimplemented() {
+    fn protocols_are_those_that_every_flag_leaves() {
+        use Protocol::{Ssl30, Tls10, Tls11, Tls12, Tls13};
+        for (arguments, left) in [
+            (&[][..], &[Tls13, Tls12, Tls11, Tls10, Ssl30][..]),
+            (&["-max-version", "770"], &[Tls11, Tls10, Ssl30]),
+            (&["-min-version", "769", "-no-tls13"], &[Tls12, Tls11, Tls10]),
+            (&["-min-version", "768", "-max-version", "768"], &[Ssl30]),
+            (&["-no-tls12", "-no-tls1", "-no-ssl3"], &[Tls13, Tls11]),
+        ] {
+            assert_eq!(parse(arguments).unwrap().initial.protocols().unwrap(), left, "{arguments:?}");
+        }
         for arguments in [
-            &["-max-version", "770"][..],
-            &["-min-version", "773"],
-            &["-no-tls13", "-no-tls12"],
+            &["-min-version", "773"][..],
+            &["-no-tls13", "-no-tls12", "-no-tls11", "-no-tls1", "-no-ssl3"],
             &["-min-version", "771", "-max-version", "771", "-no-tls12"],
         ] {
             let options = parse(arguments).unwrap().initial;
-            assert!(matches!(options.protocols(), Err(Stop::Unimplemented(_))), "{arguments:?}");
+            let Err(Stop::Failed(what)) = options.protocols() else { panic!("{arguments:?}") };
+            assert!(what.contains(":NO_SUPPORTED_VERSIONS_ENABLED:"), "{what}");
         }
-        let options = parse(&["-min-version", "769", "-no-ssl3"]).unwrap().initial;
-        assert_eq!(options.protocols().unwrap(), Protocol::MODERN);
+    }
+
+    #[test]
+    fn suites_of_equal_preference_are_a_clients_only() {
+        let flags = ["-cipher", "[AES128-SHA|AES256-SHA]"];
+        assert_eq!(parse(&flags).unwrap().initial.suites().unwrap().len(), 3 + 2);
+        let server = parse(&[&flags[..], &["-server"]].concat()).unwrap().initial;
+        assert!(matches!(server.suites(), Err(Stop::Unimplemented(_))));
     }
 
     #[test]
@@ -432,8 +441,9 @@ mod tests {
         .unwrap()
         .initial;
         assert_eq!(options.advertise_alpn, [&b"foo"[..], b"b"]);
-        assert_eq!(options.suites.last().unwrap(), "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256");
-        assert_eq!(options.suites.len(), 4);
+        let suites = options.suites().unwrap();
+        assert_eq!(suites.last(), Some(&"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"));
+        assert_eq!(suites.len(), 4);
         assert_eq!(options.expect_client_ca_list.unwrap(), [[0x30, 0xff], [0x30, 0]]);
         assert_eq!(options.shim_id, Some(u64::MAX));
     }

@@ -6,6 +6,7 @@
 //! | what | where |
 //! |---|---|
 //! | the flags, one table | `flags.rs` |
+//! | `-cipher`'s lists | `cipher_list.rs` |
 //! | flags to a configuration of Schannel | `package.rs` |
 //! | sockets | `transport.rs` |
 //! | a handshake | `handshake.rs` |
@@ -15,6 +16,7 @@
 //! | errors to the runner's strings, one table | `error_strings.rs` |
 //! | PEM and base64 | `pem.rs` |
 
+mod cipher_list;
 mod error_strings;
 mod exchange;
 mod expectations;
@@ -58,7 +60,7 @@ fn run(command: &CommandLine) -> Result<(), Stop> {
         writeln!(std::io::stdout(), "No").map_err(|error| Stop::failed(error.to_string()))?;
         return Ok(());
     }
-    let mut package = Package::default();
+    let mut package = Package::new(command.initial.resume_count > 0);
     let mut kept = Kept::default();
     for number in 0..=command.initial.resume_count {
         let is_resumption = number > 0;

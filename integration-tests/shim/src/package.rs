@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use schannel::{
-    CertificateConfig, ClientAuth, ClientCertificate, Environment, Materials, Schannel, SchannelConfig,
+    Allow, CertificateConfig, ClientAuth, ClientCertificate, Environment, Materials, Profile, Protocol,
+    Schannel, SchannelConfig,
 };
 use sspi_core::{
     AcceptRequest, AscReq, CertificateIdentity, Clock, CredentialUse, CredentialsHandle, CredentialsRequest,
@@ -33,6 +34,8 @@ use crate::stop::Stop;
 const BASE64: &str = "base64:";
 /// The SHA-256 of no certificate that anybody knows.
 const NO_CERTIFICATE: [u8; 32] = [0; 32];
+/// Groups of Diffie-Hellman that are smaller are refused, as BoringSSL did while it had any, in bits.
+const SMALLEST_GROUP: u32 = 1024;
 /// The name of a client that was given none: an address, so that no name is sent. Sessions are found by it.
 const NO_HOST_NAME: &str = "127.0.0.1";
 
@@ -40,12 +43,17 @@ const NO_HOST_NAME: &str = "127.0.0.1";
 ///
 /// Sessions and ticket keys live with the credentials: a connection whose configuration is that of the one before it uses
 /// the same.
-#[derive(Default)]
 pub(crate) struct Package {
+    /// Whether one connection is to resume another.
+    resumes: bool,
     last: Option<(SchannelConfig, Arc<dyn CredentialsHandle>)>,
 }
 
 impl Package {
+    pub(crate) const fn new(resumes: bool) -> Self {
+        Self { resumes, last: None }
+    }
+
     /// Begins a handshake.
     ///
     /// # Errors
@@ -72,13 +80,14 @@ impl Package {
             flags: flags.with_if(accepts, IscReq::MANUAL_CRED_VALIDATION),
             application_protocols: Some(options.advertise_alpn.clone()),
             protocols: bits,
+            fallback: options.fallback_scsv,
             ..InitializeRequest::default()
         };
         Ok(Handshaking::Client(credentials.initialize(&request)?, identity(options)?))
     }
 
     fn credentials(&mut self, options: &Options) -> Result<Arc<dyn CredentialsHandle>, Stop> {
-        let config = if options.server { server(options) } else { client(options) };
+        let config = if options.server { server(options)? } else { client(options, self.resumes)? };
         if let Some((last, credentials)) = &self.last
             && *last == config
         {
@@ -97,36 +106,64 @@ impl Package {
     }
 }
 
-fn client(options: &Options) -> SchannelConfig {
-    SchannelConfig {
-        suites: options.suites.clone(),
-        roots: Vec::new(),
-        pins: vec![hex(&NO_CERTIFICATE)],
-        // The runner expects its certificate whichever authorities it named.
-        client_certificate: ClientCertificate::Ask,
+/// What both roles have: every suite that `-cipher` leaves, with every protocol that has one of them (each handshake says
+/// which it may speak, so that sessions outlive a change of that), and certificates of whatever kind.
+fn both(options: &Options) -> Result<SchannelConfig, Stop> {
+    let everything = SchannelConfig {
+        profile: Profile::Legacy,
+        protocols: Protocol::ALL.to_vec(),
+        allow: Some(Allow::all().collect()),
         ..SchannelConfig::default()
-    }
+    };
+    let wanted = options.suites()?;
+    let mut protocols = everything.enabled()?;
+    protocols.retain(|(_, suites)| suites.iter().any(|suite| wanted.contains(suite)));
+    Ok(SchannelConfig {
+        protocols: protocols.iter().map(|(protocol, _)| *protocol).collect(),
+        suites: wanted.into_iter().map(str::to_owned).collect(),
+        allow: Some(Allow::all().filter(|entry| matches!(entry, Allow::Certificate(_))).collect()),
+        record_splitting: options.cbc_record_splitting,
+        i_accept_drown: true,
+        pins: vec![hex(&NO_CERTIFICATE)],
+        ..SchannelConfig::default()
+    })
 }
 
-fn server(options: &Options) -> SchannelConfig {
+/// The certificate of the flags, in files.
+fn certificates(options: &Options) -> Vec<CertificateConfig> {
     let certificate = |chain: &String| CertificateConfig {
         chain: chain.clone(),
         key: options.key_file.as_ref().unwrap_or(chain).clone(),
         send_root: true,
     };
-    SchannelConfig {
-        suites: options.suites.clone(),
-        certificates: options.cert_file.iter().map(certificate).collect(),
+    options.cert_file.iter().map(certificate).collect()
+}
+
+fn client(options: &Options, resumes: bool) -> Result<SchannelConfig, Stop> {
+    // The runner expects its certificate whichever authorities it named, and only who is asked can give it. But a session
+    // in which the application chose is not taken up again.
+    let asks = !resumes || options.expect_client_ca_list.is_some();
+    Ok(SchannelConfig {
+        roots: Vec::new(),
+        certificates: if asks { Vec::new() } else { certificates(options) },
+        client_certificate: if asks { ClientCertificate::Ask } else { ClientCertificate::Configured },
+        dh_minimum_bits: Some(SMALLEST_GROUP),
+        ..both(options)?
+    })
+}
+
+fn server(options: &Options) -> Result<SchannelConfig, Stop> {
+    Ok(SchannelConfig {
+        certificates: certificates(options),
         client_auth: match (options.require_any_client_certificate, options.verify_peer) {
             (true, _) => ClientAuth::Required,
             (false, true) => ClientAuth::Optional,
             (false, false) => ClientAuth::None,
         },
-        pins: vec![hex(&NO_CERTIFICATE)],
         send_ca_list: false,
         ocsp_response: options.ocsp_response.as_ref().map(|answer| format!("{BASE64}{answer}")),
-        ..SchannelConfig::default()
-    }
+        ..both(options)?
+    })
 }
 
 /// The certificate that a client shows to whoever asks for one.

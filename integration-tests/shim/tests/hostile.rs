@@ -95,8 +95,8 @@ fn a_server_hello_with_a_suite_that_was_not_offered_is_refused() {
     let shim = runner.start(&["-no-tls13"]);
     let mut stream = runner.accept();
     receive(&mut stream, &mut Vec::new());
-    // TLS_RSA_WITH_AES_128_CBC_SHA
-    let hello = [&[2, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0, 0x2f, 0]].concat();
+    // TLS_RSA_WITH_NULL_SHA
+    let hello = [&[2, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0, 2, 0]].concat();
     stream.write_all(&record(22, &hello)).unwrap();
     assert_eq!(receive_all(&mut stream), in_clear(40));
     drop(stream);
@@ -106,16 +106,34 @@ fn a_server_hello_with_a_suite_that_was_not_offered_is_refused() {
 #[test]
 fn a_version_that_is_not_enabled_is_refused() {
     let runner = Runner::new();
-    for (flag, protocol) in [("-no-tls12", Protocol::Tls12), ("-no-tls13", Protocol::Tls13)] {
-        let shim = runner.start_server(&[flag]);
-        let credentials = runner.outbound(runner.client(&[protocol]));
-        let heard = Peer::handshake(runner.accept(), credentials.begin()).err().unwrap();
-        assert!(heard.message().contains("(70)"), "{heard}");
-        shim.fails(":UNSUPPORTED_PROTOCOL:");
-        let shim = runner.start(&[flag]);
-        let credentials = runner.inbound(runner.server(&[protocol]));
-        assert!(Peer::handshake(runner.accept(), credentials.begin()).is_err());
-        shim.fails(":TLSV1_ALERT_PROTOCOL_VERSION:");
+    for ours in Protocol::ALL {
+        for theirs in Protocol::ALL.into_iter().filter(|theirs| *theirs != ours) {
+            let shim = runner.start_server(&[only(ours)]);
+            let credentials = runner.outbound(runner.client(&[theirs]));
+            let refused = Peer::handshake(runner.accept(), credentials.begin()).err().unwrap();
+            if theirs.version() < ours.version() {
+                shim.fails(":UNSUPPORTED_PROTOCOL:");
+            } else if theirs.version() >= 0x0303 {
+                // Its hello has a list with that version alone.
+                let alert = if ours == Protocol::Ssl30 { "(40)" } else { "(70)" };
+                assert!(refused.message().contains(alert), "{ours:?}: {refused}");
+                shim.fails(":UNSUPPORTED_PROTOCOL:");
+            } else {
+                // The client has the last word, and a server of SSL 3.0 cannot read its alert of a newer version.
+                assert_eq!(refused.alert(), Some(70), "{refused}");
+                shim.fails("_VERSION");
+            }
+            let shim = runner.start(&[only(ours)]);
+            let credentials = runner.inbound(runner.server(&[theirs]));
+            let refused = Peer::handshake(runner.accept(), credentials.begin()).err().unwrap();
+            if ours.is_old() && theirs.version() < ours.version() {
+                // Its hello has no list, and so it is the client that has the last word.
+                shim.fails(":UNSUPPORTED_PROTOCOL:");
+            } else {
+                assert_eq!(refused.fault(), sspi_core::Fault::PeerIncompatible, "{refused}");
+                shim.fails("the peer sent the alert");
+            }
+        }
     }
 }
 

@@ -44,7 +44,11 @@ struct OpenSsl {
 
 impl OpenSsl {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new("openssl")
+        Self::start_of("openssl", arguments)
+    }
+
+    fn start_of(program: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -77,11 +81,26 @@ impl Drop for OpenSsl {
     }
 }
 
+/// OpenSSL 1.1.1 with SSL 3.0, where it was built for the tests with other implementations.
+fn with_ssl3() -> Option<String> {
+    let executable = std::env::current_exe().unwrap();
+    let target = executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file())?;
+    let program = target.join("peers/openssl111/openssl");
+    if !program.is_file() {
+        eprintln!("SSL 3.0 not run: there is no OpenSSL 1.1.1 at {}", program.display());
+        return None;
+    }
+    Some(program.to_str().unwrap().to_owned())
+}
+
 /// A server, and its port.
 fn server(runner: &Runner, arguments: &[&str]) -> (OpenSsl, String) {
-    let (chain, key) = runner.files(&runner.certificate);
+    server_of("openssl", runner.files(&runner.certificate), arguments)
+}
+
+fn server_of(program: &str, (chain, key): (String, String), arguments: &[&str]) -> (OpenSsl, String) {
     let always = ["s_server", "-accept", "127.0.0.1:0", "-cert", &chain, "-key", &key];
-    let mut server = OpenSsl::start(&[&always[..], arguments].concat());
+    let mut server = OpenSsl::start_of(program, &[&always[..], arguments].concat());
     let mut line = String::new();
     while server.output.read_line(&mut line).unwrap() > 0 {
         if let Some(port) = line.trim().strip_prefix("ACCEPT 127.0.0.1:") {
@@ -123,6 +142,97 @@ fn a_client_talks_to_s_server_and_resumes() {
         let flags = ["-port", &port, "-resume-count", "2", "-shim-shuts-down", "-check-close-notify"];
         Shim::start(&[&flags[..], &[only(protocol), "-expect-extended-master-secret"]].concat()).succeeds();
         drop(server.input.take());
+    }
+}
+
+/// Every age that a peer can be restricted to, with what it must be told.
+fn ages() -> Vec<(String, &'static [&'static str])> {
+    let system = "openssl".to_owned();
+    let mut ages: Vec<(String, &[&str])> = vec![
+        (system.clone(), &["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"]),
+        (system.clone(), &["-tls1_2", "-cipher", "ECDHE-RSA-AES256-SHA384"]),
+        (system.clone(), &["-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0"]),
+        (system.clone(), &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]),
+        (system, &["-tls1", "-cipher", "ECDHE-RSA-AES128-SHA:@SECLEVEL=0"]),
+    ];
+    if let Some(program) = with_ssl3() {
+        ages.push((program.clone(), &["-tls1", "-cipher", "DES-CBC3-SHA"]));
+        ages.push((program.clone(), &["-ssl3", "-cipher", "RC4-SHA"]));
+        ages.push((program, &["-ssl3", "-cipher", "AES256-SHA"]));
+    }
+    ages
+}
+
+#[test]
+fn a_client_of_all_protocols_reaches_servers_of_every_age_and_resumes() {
+    if !available() {
+        return;
+    }
+    let runner = Runner::new();
+    let (chain, key) = runner.files(&runner.pki.client("alice").rsa_2048().issue());
+    // A session by ticket, one by identifier, and one whose client showed a certificate.
+    let modes: [&[&str]; 3] = [&[], &["-no_ticket"], &["-Verify", "1"]];
+    for (program, age) in ages() {
+        for mode in modes {
+            let (mut server, port) = server_of(&program, runner.files(&runner.rsa), &[age, mode].concat());
+            let flags = ["-port", &port, "-resume-count", "2", "-cert-file", &chain, "-key-file", &key];
+            Shim::start(&[&flags[..], &["-shim-shuts-down"]].concat()).succeeds();
+            drop(server.input.take());
+        }
+    }
+}
+
+/// The hello names the older versions too, and both sides hash and sign what was sent.
+#[test]
+fn a_client_of_all_protocols_speaks_the_newest_that_a_server_has() {
+    if !available() {
+        return;
+    }
+    let runner = Runner::new();
+    let (chain, key) = runner.files(&runner.pki.client("alice").rsa_2048().issue());
+    let verify = ["-Verify", "1"];
+    for arguments in [
+        &["-tls1_3"][..],
+        &["-tls1_3", "-Verify", "1"],
+        // A HelloRetryRequest, and a second hello.
+        &["-tls1_3", "-curves", "P-384"],
+        &["-tls1_3", "-curves", "P-384", "-Verify", "1"],
+        &["-tls1_2"],
+        &[&["-tls1_2"][..], &verify].concat(),
+    ] {
+        let (mut server, port) = server(&runner, arguments);
+        let flags = ["-port", &port, "-cert-file", &chain, "-key-file", &key, "-shim-shuts-down"];
+        Shim::start(&flags).succeeds();
+        drop(server.input.take());
+    }
+}
+
+#[test]
+fn a_server_of_all_protocols_serves_clients_of_every_age() {
+    if !available() {
+        return;
+    }
+    let runner = Runner::new();
+    let (chain, key) = runner.files(&runner.rsa);
+    let (alice, alice_key) = runner.files(&runner.pki.client("alice").rsa_2048().issue());
+    for (program, age) in ages() {
+        for shows in [false, true] {
+            let own: &[&str] = if shows {
+                &["-require-any-client-certificate", "-expect-peer-cert-file", &alice]
+            } else {
+                &[]
+            };
+            let always = ["-server", "-cert-file", &chain, "-key-file", &key, "-check-close-notify"];
+            let shim = runner.start(&[&always[..], own].concat());
+            let connect = format!("127.0.0.1:{}", relay(runner.accept()));
+            let always = ["s_client", "-connect", &connect, "-quiet", "-no_ign_eof"];
+            let with: &[&str] = if shows { &["-cert", &alice, "-key", &alice_key] } else { &[] };
+            let mut client = OpenSsl::start_of(&program, &[&always[..], age, with].concat());
+            client.write(b"hello");
+            assert_eq!(client.read(5), xor(b"hello"), "{age:?}");
+            drop(client.input.take());
+            shim.succeeds();
+        }
     }
 }
 

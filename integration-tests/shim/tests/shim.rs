@@ -1,4 +1,4 @@
-//! The shim does what the runner asks: every flag that it has, in both roles and with both protocols.
+//! The shim does what the runner asks: every flag that it has, in both roles and with every protocol.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,13 +13,13 @@ mod support;
 
 use schannel::{ClientAuth, Protocol, SchannelConfig};
 use sspi_core::SecStatus;
-use support::{BOTH, Peer, Runner, Shim, SideEnd, names_alert, only, xor};
+use support::{BOTH, Peer, Runner, Shim, SideEnd, WITH_EXTENSIONS, names_alert, only, xor};
 use test_support::{CertStatus, OcspResponse, Pki};
 
 /// Every role of the shim with every protocol.
 fn everywhere(mut run: impl FnMut(&Runner, bool, Protocol)) {
     let runner = Runner::new();
-    for protocol in BOTH {
+    for protocol in Protocol::ALL {
         for shim_is_server in [false, true] {
             run(&runner, shim_is_server, protocol);
         }
@@ -128,7 +128,8 @@ fn sessions_are_resumed_as_often_as_the_count_says() {
     everywhere(|runner, shim_is_server, protocol| {
         let name: &[&str] =
             if shim_is_server { &["-expect-server-name", "localhost"] } else { &["-host-name", "localhost"] };
-        for flags in [&[][..], name] {
+        let names = if protocol == Protocol::Ssl30 { &[][..] } else { name };
+        for flags in [&[][..], names] {
             let shim =
                 runner.start_as(shim_is_server, &[&[only(protocol), "-resume-count", "3"], flags].concat());
             let credentials = runner.peer_of(shim_is_server, protocol);
@@ -141,6 +142,23 @@ fn sessions_are_resumed_as_often_as_the_count_says() {
             shim.succeeds();
         }
     });
+}
+
+/// Binders of TLS 1.3 are over the hello as it was sent, with the older versions in it.
+#[test]
+fn a_client_of_all_protocols_resumes_in_every_one_of_them() {
+    let runner = Runner::new();
+    for protocol in Protocol::ALL {
+        let shim = runner.start(&["-resume-count", "2"]);
+        let credentials = runner.inbound(runner.server(&[protocol]));
+        for round in 0..3 {
+            let mut peer = runner.handshake(&credentials);
+            assert_eq!(peer.is_resumed(), round > 0, "{protocol:?} {round}");
+            peer.echoes(b"again");
+            peer.finish();
+        }
+        shim.succeeds();
+    }
 }
 
 #[test]
@@ -195,7 +213,14 @@ fn keying_material_is_written_first_and_is_the_same_on_both_sides() {
             let always = [only(protocol), "-export-keying-material", "1024", "-export-label", "label"];
             let shim = runner.start_as(shim_is_server, &[&always[..], flags].concat());
             let mut peer = runner.handshake(&runner.peer_of(shim_is_server, protocol));
-            let expected = peer.context.attributes().keying_material(b"label", context, 1024).unwrap();
+            let expected = peer.context.attributes().keying_material(b"label", context, 1024);
+            // SSL 3.0 has none.
+            assert_eq!(expected.is_ok(), protocol != Protocol::Ssl30);
+            let Ok(expected) = expected else {
+                drop(peer);
+                shim.fails("failed to export keying material");
+                continue;
+            };
             assert_eq!(peer.read(1024), *expected.expose_secret());
             peer.echoes(b"x");
             peer.finish();
@@ -210,10 +235,10 @@ fn tls_unique_is_written_where_the_protocol_has_it() {
         let shim = runner.start_as(shim_is_server, &[only(protocol), "-tls-unique"]);
         let mut peer = runner.handshake(&runner.peer_of(shim_is_server, protocol));
         let expected = peer.context.attributes().unique_bindings();
-        assert_eq!(expected.is_ok(), protocol == Protocol::Tls12);
+        assert_eq!(expected.is_ok(), !matches!(protocol, Protocol::Tls13 | Protocol::Ssl30));
         let Ok(expected) = expected else {
             drop(peer);
-            assert_eq!(shim.end().code, Some(1));
+            shim.fails("failed to get tls-unique");
             return;
         };
         assert_eq!(peer.read(12), expected.value());
@@ -229,7 +254,7 @@ fn application_protocols_are_negotiated_and_expected() {
         alpn: names.iter().map(|&n| n.to_owned()).collect(),
         ..config
     };
-    for protocol in BOTH {
+    for protocol in WITH_EXTENSIONS {
         let credentials = runner.inbound(alpn(&["bar", "foo"], runner.server(&[protocol])));
         let offer = [only(protocol), "-advertise-alpn", "\u{3}foo\u{3}bar"];
         for (expected, succeeds) in [("bar", true), ("foo", false)] {
@@ -264,9 +289,9 @@ fn application_protocols_are_negotiated_and_expected() {
 #[test]
 fn a_client_shows_its_certificate_whichever_authorities_are_named() {
     let runner = Runner::new();
-    let stranger = Pki::named("OpenSSPI Unknown Root").client("mallory").issue();
+    let stranger = Pki::named("OpenSSPI Unknown Root").client("mallory").rsa_2048().issue();
     let alice = runner.pki.client("alice").rsa_2048().issue();
-    for protocol in BOTH {
+    for protocol in Protocol::ALL {
         let credentials = runner
             .inbound(SchannelConfig { client_auth: ClientAuth::Required, ..runner.server(&[protocol]) });
         let (chain, key) = runner.files(&alice);
@@ -281,23 +306,30 @@ fn a_client_shows_its_certificate_whichever_authorities_are_named() {
         let shim = runner.start(&[only(protocol), "-cert-file", &chain, "-key-file", &key]);
         let error = Peer::handshake(runner.accept(), credentials.begin()).err().unwrap();
         assert_eq!(error.status(), SecStatus::SEC_E_UNTRUSTED_ROOT, "it was shown all the same");
-        shim.fails(":TLSV1_ALERT_UNKNOWN_CA:");
+        // SSL 3.0 has fewer words for it.
+        shim.fails(match protocol {
+            Protocol::Ssl30 => ":SSLV3_ALERT_BAD_CERTIFICATE:",
+            _ => ":TLSV1_ALERT_UNKNOWN_CA:",
+        });
 
         let shim = runner.start(&[only(protocol)]);
         let error = Peer::handshake(runner.accept(), credentials.begin()).err().unwrap();
         assert_eq!(error.status(), SecStatus::SEC_E_NO_CREDENTIALS);
-        shim.fails(":TLSV1_ALERT_CERTIFICATE_REQUIRED:");
+        shim.fails(match protocol {
+            Protocol::Tls13 | Protocol::Tls12 => ":TLSV1_ALERT_CERTIFICATE_REQUIRED:",
+            _ => ":SSLV3_ALERT_HANDSHAKE_FAILURE:",
+        });
     }
 }
 
 #[test]
 fn the_authorities_that_a_server_names_are_expected() {
     let runner = Runner::new();
-    let alice = runner.pki.client("alice").issue();
+    let alice = runner.pki.client("alice").rsa_2048().issue();
     let (chain, key) = runner.files(&alice);
     let subject = schannel::certificate::subject_der(runner.pki.root_der()).unwrap();
     let subject: String = subject.iter().map(|byte| format!("{byte:02x}")).collect();
-    for protocol in BOTH {
+    for protocol in Protocol::ALL {
         for (send_ca_list, expected, succeeds) in [
             (true, subject.as_str(), true),
             (false, "<EMPTY>", true),
@@ -327,11 +359,11 @@ fn the_authorities_that_a_server_names_are_expected() {
 #[test]
 fn a_server_asks_for_certificates_and_accepts_any_unless_it_is_to_fail() {
     let runner = Runner::new();
-    let alice = runner.pki.client("alice").issue();
-    let expired = runner.pki.client("bob").expired().issue();
-    let unknown = Pki::named("OpenSSPI Unknown Root").client("carol").self_signed().issue();
+    let alice = runner.pki.client("alice").rsa_2048().issue();
+    let expired = runner.pki.client("bob").expired().rsa_2048().issue();
+    let unknown = Pki::named("OpenSSPI Unknown Root").client("carol").self_signed().rsa_2048().issue();
     let (alice_file, _) = runner.files(&alice);
-    for protocol in BOTH {
+    for protocol in Protocol::ALL {
         let with = |certificate| {
             runner.outbound(SchannelConfig {
                 certificates: vec![runner.config_of(certificate)],
@@ -389,10 +421,10 @@ fn a_server_asks_for_certificates_and_accepts_any_unless_it_is_to_fail() {
 fn a_client_accepts_every_certificate_unless_it_is_to_fail() {
     let runner = Runner::new();
     let bad = [
-        runner.pki.server("elsewhere.test").expired().issue(),
-        Pki::named("OpenSSPI Unknown Root").server("localhost").self_signed().issue(),
+        runner.pki.server("elsewhere.test").expired().rsa_2048().issue(),
+        Pki::named("OpenSSPI Unknown Root").server("localhost").self_signed().rsa_2048().issue(),
     ];
-    for protocol in BOTH {
+    for protocol in Protocol::ALL {
         for certificate in &bad {
             let config = SchannelConfig {
                 certificates: vec![runner.config_of(certificate)],
@@ -424,12 +456,18 @@ fn what_was_negotiated_is_compared_with_what_is_expected() {
     everywhere(|runner, shim_is_server, protocol| {
         let suite = match protocol {
             Protocol::Tls13 => "4866",
-            _ => "49196",
+            Protocol::Tls12 => "49196",
+            Protocol::Tls11 | Protocol::Tls10 => "49162",
+            Protocol::Ssl30 => "57",
         };
+        let is_ssl = protocol == Protocol::Ssl30;
         for (flag, right, wrong) in [("-expect-curve-id", "29", "23"), ("-expect-cipher-aes", suite, "47")] {
+            if is_ssl && flag == "-expect-curve-id" {
+                continue;
+            }
             for (value, succeeds) in [(right, true), (wrong, false)] {
-                let always =
-                    [only(protocol), "-expect-extended-master-secret", "-expect-secure-renegotiation"];
+                let bound = if is_ssl { "-async" } else { "-expect-extended-master-secret" };
+                let always = [only(protocol), bound, "-expect-secure-renegotiation"];
                 let rest = ["-expect-total-renegotiations", "0", "-enable-all-curves", flag, value];
                 let shim = runner.start_as(shim_is_server, &[&always[..], &rest[..]].concat());
                 runner.handshake(&runner.peer_of(shim_is_server, protocol)).leave();
@@ -445,7 +483,7 @@ fn what_was_negotiated_is_compared_with_what_is_expected() {
 #[test]
 fn the_name_that_is_asked_for_is_sent_and_expected() {
     let runner = Runner::new();
-    for protocol in BOTH {
+    for protocol in WITH_EXTENSIONS {
         let credentials = runner.inbound(runner.server(&[protocol]));
         let shim = runner.start(&[only(protocol), "-host-name", "example.com"]);
         let peer = runner.handshake(&credentials);
@@ -503,7 +541,7 @@ fn a_stapled_answer_is_sent_and_expected() {
     let answer = OcspResponse::new(&runner.certificate, CertStatus::Good).der();
     let in_file = runner.file("ocsp.der", &answer);
     let (right, wrong) = (base64(&answer), base64(&answer[1..]));
-    for protocol in BOTH {
+    for protocol in WITH_EXTENSIONS {
         // A peer in hard mode accepts nothing without an answer.
         let hard = || SchannelConfig { revocation: schannel::Revocation::Hard, ..runner.client(&[protocol]) };
         let shim = runner.start_server(&[only(protocol), "-ocsp-response", &right]);
@@ -570,10 +608,9 @@ fn what_is_not_implemented_is_exit_89() {
         &["-renegotiate-freely"],
         &["-renegotiate-ignore"],
         &["-dtls"],
-        &["-max-version", "769"],
-        &["-no-tls13", "-no-tls12"],
-        &["-server", "-cert-file", chain, "-key-file", key, "-max-version", "768"],
-        &["-cipher", "AES128-SHA"],
+        &["-renegotiate-once"],
+        &["-server", "-cert-file", chain, "-key-file", key, "-cipher", "[AES128-SHA|AES256-SHA]"],
+        &["-cipher", "CAMELLIA128-SHA"],
         &["-expect-total-renegotiations", "1"],
     ] {
         let ended = Shim::start(&[&["-port", "1"], flags].concat()).end();

@@ -8,17 +8,19 @@ use crypto::hkdf::{derive_secret, hkdf_expand_label};
 use crypto::tls_prf::prf_tls12;
 use legacy_tls::KeyExchangeStrength;
 use sspi_core::{
-    AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo, ContextFlags,
-    Error, Fault, IscReq, IscRet, KeyInfo, KeyingMaterial, Lifespan, PackageInfo, QueryContextAttributes,
-    RemoteCertificate, SecPkgAttr, SecStatus, Secret, SessionInfo, Sizes, SpProt, StreamSizes,
+    AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo,
+    ConnectionWeakness, ContextFlags, Error, Fault, IscReq, IscRet, KeyInfo, KeyingMaterial, Lifespan,
+    PackageInfo, QueryContextAttributes, RemoteCertificate, SecPkgAttr, SecStatus, Secret, SessionInfo,
+    Sizes, SpProt, StreamSizes,
 };
 use zeroize::Zeroizing;
 
 use crate::backend::{Session, SessionSecrets};
 use crate::certificate::summary::CertificateSummary;
-use crate::certificate::{EndPointHash, end_point_hash};
+use crate::certificate::{EndPointHash, end_point_hash, rsa_bits};
 use crate::cipher_suites::{Exchange, GROUPS};
 use crate::first_flight::version_bits;
+use crate::weaknesses;
 
 /// What the handshake was asked to do, in its own role's flags.
 #[derive(Clone, Copy, Debug)]
@@ -62,9 +64,14 @@ impl Attributes {
         if self.session.is_client { SpProt::CLIENTS } else { SpProt::SERVERS }
     }
 
-    /// How keys were agreed; a resumption without it has none.
+    /// How keys were agreed. A resumption that did not do so again has what its suite says, and what is known of its bits.
     fn exchange(&self) -> Option<AgreedKeys> {
-        Some(match self.session.strength? {
+        let Some(strength) = self.session.strength else {
+            let exchange = self.session.suite.exchange()?;
+            let bits = if exchange == Exchange::Rsa { self.server_rsa_bits() } else { 0 };
+            return Some(AgreedKeys { exchange, bits, group: "", code: 0 });
+        };
+        Some(match strength {
             KeyExchangeStrength::Rsa { bits } => {
                 AgreedKeys { exchange: Exchange::Rsa, bits, group: "", code: 0 }
             }
@@ -90,6 +97,13 @@ impl Attributes {
         } else {
             self.local_chain()?.into_iter().next()
         }
+    }
+
+    /// The bits of the server's RSA key, under which a premaster secret was encrypted; an export suite had a shorter one.
+    fn server_rsa_bits(&self) -> u32 {
+        let is_export = self.session.suite.legacy().is_some_and(|row| row.key_exchange.is_export());
+        let leaf = if is_export { None } else { self.server_leaf() };
+        leaf.and_then(|leaf| rsa_bits(&leaf)).unwrap_or_default()
     }
 
     fn certificate_kind(&self) -> &'static str {
@@ -180,18 +194,18 @@ impl QueryContextAttributes for Attributes {
         &self.info
     }
 
-    /// Only what the connection really has: a stream that detects replay and reordering and is encrypted.
+    /// Only what the connection really has: a stream that detects replay and reordering, and is encrypted unless the suite
+    /// says NULL.
     fn flags(&self) -> ContextFlags {
+        let is_encrypted = self.session.suite.cipher().bits > 0;
         match self.requested {
             Requested::Initiator(requested) => {
-                let always = IscRet::REPLAY_DETECT
-                    | IscRet::SEQUENCE_DETECT
-                    | IscRet::CONFIDENTIALITY
-                    | IscRet::STREAM;
+                let always = IscRet::REPLAY_DETECT | IscRet::SEQUENCE_DETECT | IscRet::STREAM;
                 let manual = requested.contains(IscReq::MANUAL_CRED_VALIDATION);
                 let mutual = requested.contains(IscReq::MUTUAL_AUTH) && !manual;
                 ContextFlags::Initiator(
                     always
+                        .with_if(is_encrypted, IscRet::CONFIDENTIALITY)
                         .with_if(requested.contains(IscReq::INTEGRITY), IscRet::INTEGRITY)
                         .with_if(requested.contains(IscReq::EXTENDED_ERROR), IscRet::EXTENDED_ERROR)
                         .with_if(requested.contains(IscReq::USE_SUPPLIED_CREDS), IscRet::USED_SUPPLIED_CREDS)
@@ -200,12 +214,10 @@ impl QueryContextAttributes for Attributes {
                 )
             }
             Requested::Acceptor { flags: requested, manual } => {
-                let always = AscRet::REPLAY_DETECT
-                    | AscRet::SEQUENCE_DETECT
-                    | AscRet::CONFIDENTIALITY
-                    | AscRet::STREAM;
+                let always = AscRet::REPLAY_DETECT | AscRet::SEQUENCE_DETECT | AscRet::STREAM;
                 ContextFlags::Acceptor(
                     always
+                        .with_if(is_encrypted, AscRet::CONFIDENTIALITY)
                         .with_if(requested.contains(AscReq::INTEGRITY), AscRet::INTEGRITY)
                         .with_if(requested.contains(AscReq::EXTENDED_ERROR), AscRet::EXTENDED_ERROR)
                         .with_if(self.session.peer_chain.is_some() && !manual, AscRet::MUTUAL_AUTH),
@@ -230,6 +242,10 @@ impl QueryContextAttributes for Attributes {
         let mut out = Zeroizing::new(vec![0; length]);
         self.export(label, context, &mut out)?;
         Ok(Secret::new(core::mem::take(&mut *out)))
+    }
+
+    fn weaknesses(&self) -> Vec<ConnectionWeakness> {
+        weaknesses::of(&self.session, self.start)
     }
 
     /// Spec: BINDING (RFC 9266 section 2): an empty context, which in TLS 1.2 is not the same as none.

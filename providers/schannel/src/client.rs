@@ -136,8 +136,7 @@ impl Spanning {
 
     /// Whether the server has refused a hello that it may not have understood.
     ///
-    /// Servers that know TLS 1.3 and are restricted to TLS 1.1 and older go by an extension in which rustls names its own
-    /// protocols only. Spec: TLS13 section 4.2.1.
+    /// There are servers that refuse what is newer than they are, or longer than they expect. Spec: TLS12 appendix E.1.
     fn is_refused(&self) -> bool {
         /// unexpected_message, handshake_failure, illegal_parameter, decode_error, protocol_version.
         const NOT_UNDERSTOOD: [u8; 5] = [10, 40, 47, 50, 70];

@@ -255,6 +255,7 @@ impl<S: Sealing> Sender<S> {
         let record = self.sealing.seal_alert(level, number).map_err(Error::from)?;
         self.closed = number == CLOSE_NOTIFY || level == AlertLevel::Fatal;
         if level == AlertLevel::Fatal {
+            self.sealing.failed();
             // The first error stays the first; without one, this is the end that the application chose.
             let _first = self.shared.failed.set(Error::new(
                 SecStatus::SEC_E_CONTEXT_EXPIRED,
@@ -277,12 +278,12 @@ impl<O: Opening> ReceivingHalf for Receiver<O> {
         let len = match self.opening.record_len(text) {
             Ok(Ok(len)) => len,
             Ok(Err(missing)) => return Ok(Decrypted::Incomplete { missing: Some(missing) }),
-            Err(error) => return Err(self.shared.fail(error)),
+            Err(error) => return Err(self.fail(error)),
         };
         let record = text.get_mut(..len).unwrap_or_default();
         let (decrypted, content) = match self.record(record) {
             Ok(decrypted) => decrypted,
-            Err(error) => return Err(self.shared.fail(error)),
+            Err(error) => return Err(self.fail(error)),
         };
         let start = input.start;
         let at = |range: core::ops::Range<usize>| start + range.start..start + range.end;
@@ -327,6 +328,11 @@ impl<O: Opening> Receiver<O> {
             return Err(Error::invalid_buffers("the data buffer lies outside the memory"));
         }
         Ok(one.range())
+    }
+
+    fn fail(&mut self, error: status::Error) -> Error {
+        self.opening.failed();
+        self.shared.fail(error)
     }
 
     /// Opens one record and sees what it is. The range is that of the application's data in the record.

@@ -84,7 +84,8 @@ impl SchannelCredentials {
         let things = settings.policy.legacy_things();
         if !things.is_empty() {
             let role = if inbound { "server" } else { "client" };
-            tracing::warn!(role, enabled = things.join(", "), "protocols and suites of the past are enabled");
+            let enabled = things.join(", ");
+            tracing::warn!(role, enabled, "protocols, suites or certificates of the past are enabled");
         }
         Ok(Self { info: Arc::clone(info), role })
     }
@@ -133,7 +134,7 @@ fn read(
             let key = pem::private_key(&bytes)
                 .map_err(|error| unreadable("certificates.key", &certificate.key, &error))?;
             let staple = if index == 0 { ocsp.clone() } else { None };
-            identities.push(Identity::new(chain, key, staple, certificate.send_root, legacy)?);
+            identities.push(Identity::new(chain, &key, staple, certificate.send_root, legacy)?);
         }
     }
 

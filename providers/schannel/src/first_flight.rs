@@ -106,7 +106,8 @@ impl ServerFlight {
                 });
                 break;
             }
-            if content_type != HANDSHAKE || major != 3 || len > MAX_PLAINTEXT {
+            // Handshake records have content: what is looked at is kept, and nothing may be looked at for ever.
+            if content_type != HANDSHAKE || major != 3 || !(1..=MAX_PLAINTEXT).contains(&len) {
                 self.decision = Some(Decision::SomethingElse);
                 break;
             }
@@ -120,13 +121,26 @@ impl ServerFlight {
 
     fn decide(&mut self) {
         const SERVER_HELLO: u8 = 2;
-        let is_hello = self.messages.first().is_none_or(|kind| *kind == SERVER_HELLO);
+        // A HelloRequest in a handshake says nothing. Spec: TLS12 section 7.4.1.1.
+        while self.messages.starts_with(&[0; 4]) {
+            self.messages.drain(..4);
+        }
+        let is_hello = self.messages.first().is_none_or(|kind| *kind == SERVER_HELLO)
+            || [0; 4].starts_with(&self.messages);
         self.decision = if !is_hello || self.messages.len() > MAX_SERVER_HELLO {
             Some(Decision::SomethingElse)
+        } else if let Some((version, suite)) = Self::hello(&self.messages) {
+            Some(Decision::Hello { version, suite })
         } else {
-            let hello = Self::hello(&self.messages);
-            hello.map(|(version, suite)| Decision::Hello { version, suite })
+            // A hello that is whole and too short to have a suite never becomes one.
+            self.is_whole().then_some(Decision::SomethingElse)
         };
+    }
+
+    /// Whether all of the first message is there.
+    fn is_whole(&self) -> bool {
+        let Some((&[_, a, b, c], body)) = self.messages.split_first_chunk::<4>() else { return false };
+        usize::try_from(u32::from_be_bytes([0, a, b, c])).is_ok_and(|len| body.len() >= len)
     }
 
     /// Version and suite, once they are there. Spec: TLS12 section 7.4.1.3.
@@ -403,6 +417,7 @@ mod tests {
         for bytes in [
             &[21, 3, 3, 0, 2, 2, 40][..],
             &[22, 3, 3, 0, 1, 1],
+            &[22, 3, 3, 0, 6, 2, 0, 0, 2, 3, 3],
             &[22, 3, 3, 0xff, 0xff],
             &[22, 2, 0, 0, 1, 2],
             b"HTTP/1.1 400 Bad Request",

@@ -9,6 +9,7 @@
 //! | files, clock and roots, passed in | `environment.rs` |
 //! | a handshake as client, as server | `client.rs`, `server.rs` |
 //! | message protection, control tokens, attributes afterwards | `context.rs`, `attributes.rs` |
+//! | what a configuration comes to, and what is weak about a connection | `effective.rs`, `suite_info.rs`, `weaknesses.rs` |
 //! | the first bytes of a peer | `first_flight.rs` |
 //! | error → status, fault and alert | `status.rs` |
 //! | rustls, and nowhere else | `backend/rustls/` |
@@ -21,12 +22,15 @@ mod client;
 mod config;
 mod context;
 mod credentials;
+mod effective;
 mod environment;
 mod first_flight;
 mod package;
 mod policy;
 mod server;
 mod status;
+mod suite_info;
+mod weaknesses;
 
 pub use certificate::summary::CertificateSummary;
 pub use certificate::verifier::{UnknownWeakness, Weakness};
@@ -34,7 +38,9 @@ pub use config::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
     Revocation, SchannelConfig, UnknownAllow, WeakSuites,
 };
+pub use effective::Effective;
 pub use environment::{Environment, Materials, Random};
 pub use first_flight::FirstFlight;
 pub use package::Schannel;
 pub use status::{AlertMeaning, alert_meaning};
+pub use suite_info::SuiteInfo;

@@ -31,7 +31,7 @@ impl Schannel {
         let info = PackageInfo {
             name: NAME.into(),
             aliases: vec![UNISP_NAME.into()],
-            comment: "Schannel Security Package: TLS 1.3 and TLS 1.2".into(),
+            comment: "Schannel Security Package: TLS 1.3 down to SSL 3.0".into(),
             capabilities: SecPkgFlags::INTEGRITY
                 | SecPkgFlags::PRIVACY
                 | SecPkgFlags::CONNECTION

@@ -53,7 +53,7 @@ fn configuration(setting: &'static str, status: SecStatus, what: impl Into<Strin
 }
 
 impl Profile {
-    const fn protocols(self) -> &'static [Protocol] {
+    pub(crate) const fn protocols(self) -> &'static [Protocol] {
         match self {
             Self::Modern | Self::Compatible => &Protocol::MODERN,
             Self::Legacy => &[Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10],
@@ -61,7 +61,7 @@ impl Profile {
         }
     }
 
-    fn suites(self) -> Vec<Suite> {
+    pub(crate) fn suites(self) -> Vec<Suite> {
         let ours = |more: fn(&legacy_tls::SuiteRow) -> bool| {
             let legacy = by_preference();
             let beside = legacy.map(Suite::of_row).filter(move |suite| suite.legacy().is_some_and(more));
@@ -117,7 +117,7 @@ fn by_preference() -> impl Iterator<Item = &'static legacy_tls::SuiteRow> {
 const SHORT: legacy_tls::Strength = legacy_tls::Strength(40);
 
 /// The class that a suite of the engine belongs to; AES and 3DES are in none.
-fn weakness(row: &legacy_tls::SuiteRow) -> Option<WeakSuites> {
+pub(crate) fn weakness(row: &legacy_tls::SuiteRow) -> Option<WeakSuites> {
     use legacy_tls::record::Bulk;
     match row.bulk {
         _ if row.key_exchange.is_export() || row.strength == SHORT => Some(WeakSuites::Export),
@@ -191,11 +191,10 @@ impl Policy {
         let mut suites = Vec::with_capacity(config.suites.len());
         for name in &config.suites {
             let suite = Suite::by_name(name).ok_or_else(|| {
-                let known: Vec<&str> = Suite::all().map(|suite| suite.name()).collect();
                 configuration(
                     "suites",
                     SecStatus::SEC_E_ALGORITHM_MISMATCH,
-                    format!("there is no cipher suite {name:?} here; known: {}", known.join(", ")),
+                    format!("there is no cipher suite {name:?} here; the most alike are {}", alike(name)),
                 )
             })?;
             if !protocols.iter().any(|protocol| suite.is_legal_in(*protocol)) {
@@ -275,6 +274,7 @@ impl Policy {
                 things.push(thing);
             }
         }
+        things.extend(self.allowed_weaknesses.iter().map(|weakness| weakness.name()));
         things
     }
 
@@ -306,6 +306,20 @@ impl SchannelConfig {
         };
         Ok(policy.protocols.iter().map(|protocol| (*protocol, suites(*protocol))).collect())
     }
+}
+
+/// The three suites whose names begin and end most like this one.
+fn alike(name: &str) -> String {
+    let name = name.to_ascii_uppercase();
+    let shared = |suite: &str| {
+        let ahead = suite.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        let behind = suite.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
+        ahead + behind
+    };
+    let mut known: Vec<&str> = Suite::all().map(|suite| suite.name()).collect();
+    known.sort_by_key(|suite| std::cmp::Reverse(shared(suite)));
+    known.truncate(3);
+    known.join(", ")
 }
 
 /// What a configuration allows, or else its profile.

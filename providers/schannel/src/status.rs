@@ -30,14 +30,18 @@ pub(crate) enum Error {
     UnexpectedMessage { what: String },
     /// A value that is not allowed.
     IllegalParameter { what: String },
+    /// A key that is too long for an export suite.
+    ExportKeyTooLong { bits: u32 },
     /// A signature or a Finished message that is wrong.
     HandshakeSignature { what: String },
     /// An extension that was not asked for.
     UnsupportedExtension { what: String },
     /// Hellos that contradict each other, or each other's handshake.
     HandshakeFailure { what: String },
-    /// A record or a hello of a version that was not agreed on.
+    /// A hello of a version that was not offered.
     WrongVersion { version: u16 },
+    /// A record of a version that was not agreed on.
+    WrongRecordVersion { version: u16 },
     /// A server that could speak a newer protocol chose an older one: somebody in between hides what is there.
     Downgraded,
     /// Too much of something harmless.
@@ -92,11 +96,13 @@ pub(crate) struct CertificateProblem {
     pub(crate) whose: &'static str,
     /// Names, dates: what the peer showed. Made harmless before it gets here.
     pub(crate) detail: String,
+    /// Settings, each with the value that would have it accepted.
+    pub(crate) remedies: Vec<(&'static str, String)>,
 }
 
 impl CertificateProblem {
     fn sentence(&self) -> String {
-        let Self { kind, whose, detail } = self;
+        let Self { kind, whose, detail, .. } = self;
         let colon = if detail.is_empty() { "" } else { ": " };
         format!("{whose} {}{colon}{detail}", kind.sentence())
     }
@@ -211,8 +217,11 @@ impl Error {
             | Self::UnexpectedMessage { .. }
             | Self::Flood { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 10, None),
             Self::IllegalParameter { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 47, None),
+            Self::ExportKeyTooLong { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 60, None),
             Self::HandshakeFailure { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 40, None),
-            Self::WrongVersion { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 70, None),
+            Self::WrongVersion { .. } | Self::WrongRecordVersion { .. } => {
+                (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 70, None)
+            }
             Self::Downgraded => (S::SEC_E_DOWNGRADE_DETECTED, PeerMisbehaved, 47, None),
             Self::HandshakeSignature { .. } => (S::SEC_E_DECRYPT_FAILURE, PeerMisbehaved, 51, None),
             Self::UnsupportedExtension { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 110, None),
@@ -285,10 +294,17 @@ impl Error {
             Self::IllegalParameter { what } => {
                 format!("the peer sent a value that is not allowed: {what}").into()
             }
+            Self::ExportKeyTooLong { bits } => {
+                format!("the peer sent a key of {bits} bits, which is too long for an export suite").into()
+            }
             Self::HandshakeSignature { what } => {
                 format!("the peer could not prove its identity: {what}").into()
             }
             Self::HandshakeFailure { what } => format!("the handshake is not right: {what}").into(),
+            Self::WrongRecordVersion { version } => {
+                let name = version_name(*version).map_or_else(|| format!("{version:04x}"), str::to_owned);
+                format!("the peer sent a record of the version {name}, which was not agreed on").into()
+            }
             Self::WrongVersion { version } => {
                 let name = version_name(*version).map_or_else(|| format!("{version:04x}"), str::to_owned);
                 format!("the peer answered with the version {name}, which was not agreed on").into()
@@ -367,7 +383,14 @@ impl From<Error> for sspi_core::Error {
         if error.alert().is_some() {
             out = out.with_alert(alert);
         }
-        out
+        match error {
+            Error::Certificate(problem) => {
+                let add = |out: Self, (setting, value)| out.with_remedy(setting, value);
+                problem.remedies.into_iter().fold(out, add)
+            }
+            Error::SmallGroup { bits, .. } => out.with_remedy("dh-minimum-bits", bits.to_string()),
+            _ => out,
+        }
     }
 }
 
@@ -476,10 +499,12 @@ mod tests {
             kind: CertificateKind::Revoked,
             whose: "the server's certificate",
             detail: "CN=old".to_owned(),
+            remedies: vec![("pins", "sha256:00".to_owned())],
         }));
         assert_eq!(error.status(), SecStatus::CRYPT_E_REVOKED);
         assert_eq!(error.alert(), Some(44));
         assert_eq!(error.message(), "the server's certificate is revoked: CN=old");
         assert_eq!(error.setting(), Some("revocation"));
+        assert_eq!((&*error.remedies()[0].setting, &*error.remedies()[0].value), ("pins", "sha256:00"));
     }
 }

@@ -16,8 +16,8 @@ use opensspi_schannel::{
     SchannelConfig, WeakSuites,
 };
 use sspi_core::{
-    CertificateIdentity, CredentialUse, CredentialsHandle, Error, Failure, Fault, Question, SecStatus,
-    Secret, SpProt, Step,
+    AscRet, CertificateIdentity, ContextFlags, CredentialUse, CredentialsHandle, Error, Failure, Fault,
+    IscRet, Question, SecStatus, Secret, SpProt, Step,
 };
 use support::{Kind, World, accept_request, handshake, initialize_request, no_questions, send};
 use test_support::Mutator;
@@ -90,6 +90,36 @@ fn one_port_resumes_sessions_of_either_backend() {
     }
 }
 
+/// Spec: TLS12 section 7.2.2.
+#[test]
+fn a_session_is_not_taken_up_again_after_a_fatal_alert() {
+    use sspi_core::{AlertLevel, ControlToken};
+    let alert = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
+    for kind in Kind::LEGACY {
+        let world = World::default();
+        let (client, server) = (world.outbound(world.client_of(kind)), world.inbound(world.server_of(kind)));
+        let is_resumed = |side: &Established| side.context.attributes().session_info().unwrap().reconnect;
+        let connect = || check(handshake(&*client, &*server, usize::MAX), kind.protocol(), "a session");
+        // The client says so, and forgets its session: the server's would not be asked for.
+        let (mut c, _) = connect();
+        c.context.apply_control_token(&alert).unwrap();
+        let (c, mut s) = connect();
+        assert!(!is_resumed(&c), "{kind:?}");
+        // The server says so, and the client hears nothing of it.
+        s.context.apply_control_token(&alert).unwrap();
+        let (c, mut s) = connect();
+        assert!(!is_resumed(&c), "{kind:?}");
+        // The server sees a record that does not authenticate.
+        let forged = [23, 3, kind.protocol().version().to_be_bytes()[1], 0, 64];
+        s.extra.extend(forged.into_iter().chain([0; 64]));
+        assert!(pair::open(&mut *s.context, &mut s.extra).is_err());
+        let (c, _) = connect();
+        assert!(!is_resumed(&c), "{kind:?}");
+        let (c, _) = connect();
+        assert!(is_resumed(&c), "{kind:?}");
+    }
+}
+
 #[test]
 fn one_hello_reaches_servers_of_every_protocol() {
     let world = World::default();
@@ -140,6 +170,27 @@ fn a_server_hello_in_one_byte_records_is_put_together_before_anybody_goes_on() {
             );
             check(both, kind.protocol(), &format!("{kind:?} in pieces of {chunk}"));
         }
+    }
+}
+
+/// The client keeps what it has looked at for whoever goes on, so that nothing may be looked at for ever.
+#[test]
+fn a_client_that_waits_for_a_server_hello_refuses_handshake_records_without_content() {
+    let world = World::default();
+    let client = world.outbound(client_of_all(&world));
+    for before in [&[][..], &[22, 3, 3, 0, 1, 2]] {
+        let mut c = client.initialize(&initialize_request()).unwrap();
+        c.initialize_security_context(&[]).unwrap();
+        let mut input = before.to_vec();
+        input.extend([22, 3, 3, 0, 0].repeat(1000));
+        let failure = loop {
+            match c.initialize_security_context(&input) {
+                Ok(Step::Continue { used, .. }) if used > 0 => drop(input.drain(..used)),
+                Ok(other) => panic!("{other:?} with {} bytes left", input.len()),
+                Err(failure) => break failure,
+            }
+        };
+        assert_eq!(failure.error.fault(), Fault::Decode, "{failure:?}");
     }
 }
 
@@ -651,6 +702,29 @@ fn exchanges_ciphers_and_hashes_are_told_in_the_words_of_windows() {
     }
 }
 
+#[test]
+fn a_connection_without_encryption_does_not_claim_to_be_confidential() {
+    let world = World::default();
+    let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+    for (name, is_encrypted) in [
+        ("TLS_RSA_WITH_NULL_SHA", false),
+        ("TLS_RSA_WITH_NULL_MD5", false),
+        ("TLS_RSA_WITH_RC4_128_SHA", true),
+    ] {
+        let with = |config| SchannelConfig { suites: vec![name.to_owned()], ..config };
+        let server = SchannelConfig { certificates: vec![rsa.clone()], ..world.server(&[Protocol::Tls10]) };
+        let client = world.outbound(with(world.client(&[Protocol::Tls10])));
+        let (c, s) =
+            check(handshake(&*client, &*world.inbound(with(server)), usize::MAX), Protocol::Tls10, name);
+        let ContextFlags::Initiator(flags) = c.context.attributes().flags() else { panic!() };
+        assert_eq!(flags.contains(IscRet::CONFIDENTIALITY), is_encrypted, "{name}");
+        assert!(flags.contains(IscRet::REPLAY_DETECT | IscRet::SEQUENCE_DETECT), "{name}");
+        let ContextFlags::Acceptor(flags) = s.context.attributes().flags() else { panic!() };
+        assert_eq!(flags.contains(AscRet::CONFIDENTIALITY), is_encrypted, "{name}");
+        assert!(flags.contains(AscRet::REPLAY_DETECT | AscRet::SEQUENCE_DETECT), "{name}");
+    }
+}
+
 /// A DSA key in the form that OpenSSL writes, in PEM or as it is, with its certificate.
 fn dsa(world: &World, pem: bool) -> (CertificateConfig, String) {
     let certificate = include_bytes!("../../../crates/legacy-tls/testdata/dsa1024.cert.der");
@@ -847,6 +921,18 @@ fn a_client_comes_back_with_less_only_where_policy_lets_it_and_a_server_that_kno
     assert_eq!(s.err().unwrap().status(), SecStatus::SEC_E_DOWNGRADE_DETECTED);
     let c = c.err().unwrap();
     assert!(c.message().contains("inappropriate_fallback") && !c.suggests_fallback(), "{c}");
+    // Less in suites is not less in protocols, and no fallback to the server.
+    for (protocols, signals) in [(&[Protocol::Tls12, Protocol::Tls11][..], false), (&Protocol::ALL, true)] {
+        let mut c = world.outbound(world.client(protocols)).initialize(&request).unwrap();
+        let Step::Continue { token: hello, .. } = c.initialize_security_context(&[]).unwrap() else {
+            panic!("a client speaks first")
+        };
+        // Behind the headers of record and message, version, random and session: the suites.
+        let suites = &hello[5 + 4 + 2 + 32..][1 + usize::from(hello[43])..];
+        let length = usize::from(u16::from_be_bytes([suites[0], suites[1]]));
+        let has = suites[2..2 + length].chunks_exact(2).any(|suite| suite == [0x56, 0x00]);
+        assert_eq!(has, signals, "{protocols:?}");
+    }
     // A client of modern protocols has nothing to come back with.
     let error = world.outbound(world.client(&Protocol::MODERN)).initialize(&request).err().unwrap();
     assert_eq!(error.setting(), Some("protocols"));

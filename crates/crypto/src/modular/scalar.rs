@@ -76,12 +76,11 @@ fn square(field: &Field<'_>, t: &mut [Digit], a: &[Digit], out: &mut [Digit]) {
         *last = carry;
         (index, rest) = (index + 2, others);
     }
+    let mut carry = false;
     for (pair, a) in t.as_chunks_mut::<2>().0.iter_mut().zip(a) {
-        let [low, high] = digit::mixed_products(a);
-        let [to_low, to_high] = pair;
-        let carry;
-        (*to_low, carry) = digit::add(*to_low, low, false);
-        (*to_high, _) = digit::add(*to_high, high, carry);
+        for (to, products) in pair.iter_mut().zip(digit::mixed_products(a)) {
+            (*to, carry) = digit::add(*to, products, carry);
+        }
     }
     let (mut carry_of_double, mut carry_of_sum) = (false, false);
     for (pair, a) in t.as_chunks_mut::<2>().0.iter_mut().zip(a) {

@@ -33,10 +33,21 @@ pub(super) fn generate(bits: usize, random: &dyn Random) -> Result<PrivateKey, K
     }
     let n = product(&p, &q).to_be_bytes();
     let public = PublicKey::from_components(&n, &EXPONENT)?;
-    let (dp, dq) = exponent_below(&p).zip(exponent_below(&q)).ok_or(KeyError::Inconsistent)?;
-    let modulus = Modulus::new(&p).ok_or(KeyError::Inconsistent)?;
-    let inverse = modulus.write(&modulus.invert_modulo_prime(&modulus.reduce(&Number::from_bytes(&q))));
-    PrivateKey::from_parts(public, &p, &q, [&dp, &dq, &inverse])
+    let exponents = exponents(&EXPONENT, &p, &q).ok_or(KeyError::Inconsistent)?;
+    PrivateKey::from_parts(public, &p, &q, exponents.each_ref().map(|bytes| bytes.as_slice()))
+}
+
+/// What follows from the public exponent and the primes: e^-1 modulo p - 1 and q - 1, and q^-1 modulo p.
+pub(super) fn exponents(e: &[u8], p: &[u8], q: &[u8]) -> Option<[Zeroizing<Vec<u8>>; 3]> {
+    let modulus = Modulus::new(p)?;
+    let inverse = modulus.write(&modulus.invert_modulo_prime(&modulus.reduce(&Number::from_bytes(q))));
+    Some([inverse_modulo(e, &predecessor(p))?, inverse_modulo(e, &predecessor(q))?, inverse])
+}
+
+/// The private exponent: e^-1 modulo (p - 1)(q - 1).
+pub(super) fn private_exponent(e: &[u8], p: &[u8], q: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (p, q) = (predecessor(p), predecessor(q));
+    inverse_modulo(e, &Zeroizing::new(p.concatenating_mul(&*q)))
 }
 
 /// Whether n = pq, p and q differ, and the exponents are the public one's inverses.
@@ -72,11 +83,10 @@ fn is_inverse_exponent(e: &[u8], d: &[u8], prime: &[u8]) -> bool {
     Zeroizing::new(product(d, e).rem(modulus)).is_one().to_bool()
 }
 
-/// The inverse of the public exponent modulo `prime` - 1.
-fn exponent_below(prime: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let modulus = predecessor(prime);
+/// The inverse of the public exponent, big-endian without leading zeros.
+fn inverse_modulo(e: &[u8], modulus: &BoxedUint) -> Option<Zeroizing<Vec<u8>>> {
     let modulus = modulus.as_nz_vartime()?;
-    let e = BoxedUint::from_be_slice_vartime(&EXPONENT).resize_unchecked(modulus.as_ref().bits_precision());
+    let e = BoxedUint::from_be_slice_vartime(e).resize_unchecked(modulus.as_ref().bits_precision());
     let inverse = Zeroizing::new(e.invert_mod(modulus).into_option()?);
     let bytes = Zeroizing::new(inverse.to_be_bytes());
     Some(Zeroizing::new(crate::asn1::without_leading_zeros(&bytes).to_vec()))

@@ -103,6 +103,11 @@ impl PrivateKey {
         Ok(Self { public, secret })
     }
 
+    /// The two primes, big-endian.
+    pub(super) fn primes(&self) -> [&[u8]; 2] {
+        [self.secret.p.bytes(), self.secret.q.bytes()]
+    }
+
     /// The public key.
     #[must_use]
     pub const fn public_key(&self) -> &PublicKey {

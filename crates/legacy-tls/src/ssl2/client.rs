@@ -375,6 +375,7 @@ impl Keyed {
                 master_secret: master.to_keep(),
                 extended_master_secret: false,
                 peer_chain: agreed.chain.clone(),
+                ticket: Vec::new(),
                 server_name: wanted.server_name.clone(),
                 created: config.clock.now(),
             };
@@ -390,7 +391,7 @@ impl Keyed {
             resumed: agreed.resumed,
             session_id,
             session_key: wanted.session_key,
-            ..negotiated(suite, master.to_keep(), &hellos)
+            ..negotiated(suite, master.to_keep(), &config.sessions, &hellos)
         })))
     }
 }

@@ -170,6 +170,7 @@ impl Hellos<'_> {
 pub(crate) fn negotiated(
     suite: &'static crate::tls::cipher_suites::SuiteRow,
     master_secret: MasterSecret,
+    sessions: &Arc<dyn SessionStore>,
     hellos: &Hellos<'_>,
 ) -> Negotiated {
     let nothing = VerifyData::new(0, |_| {});
@@ -187,6 +188,7 @@ pub(crate) fn negotiated(
         session_id: Vec::new(),
         session_key: None,
         extended_master_secret: false,
+        sessions: Arc::clone(sessions),
         finished: Previous { client: nothing, server: nothing, secure: false },
         rules: None,
         master_secret,

@@ -332,6 +332,7 @@ impl Keyed {
                 master_secret: master.to_keep(),
                 extended_master_secret: false,
                 peer_chain: peer_chain.clone(),
+                ticket: Vec::new(),
                 server_name: None,
                 created: config.clock.now(),
             };
@@ -346,7 +347,7 @@ impl Keyed {
             resumed: is_resumed,
             session_key: keeps.then(|| session_id.clone()),
             session_id: if keeps { session_id } else { Vec::new() },
-            ..negotiated(suite, master.to_keep(), &hellos)
+            ..negotiated(suite, master.to_keep(), &config.sessions, &hellos)
         })))
     }
 }

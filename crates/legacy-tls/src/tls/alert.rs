@@ -85,7 +85,7 @@ alerts! {
     50 DECODE_ERROR "decode_error";
     /// A signature or a Finished that is not right.
     51 DECRYPT_ERROR "decrypt_error";
-    /// Understood when received: what the law of 1999 did not allow.
+    /// A key that is longer than the law of 1999 allowed it to be for an export suite.
     60 EXPORT_RESTRICTION "export_restriction";
     /// A protocol version that is known and not supported.
     70 PROTOCOL_VERSION "protocol_version";

@@ -7,7 +7,7 @@ use crate::record::{ContentType, Need, Opener, Sealer};
 use crate::tls::alert::{AlertDescription, AlertLevel};
 use crate::tls::messages::{HEADER, HandshakeType};
 use crate::tls::transcript::Transcript;
-use crate::tls::versions::Rules;
+use crate::tls::versions::{ProtocolVersion, Rules};
 
 /// Records without content, or warnings, that are tolerated in a row.
 const FLOOD_LIMIT: usize = 32;
@@ -15,7 +15,7 @@ const FLOOD_LIMIT: usize = 32;
 const WARNING_LIMIT: usize = 4;
 /// The longest ClientHello and the longest message of any other kind but a chain, in bytes.
 const LONGEST_MESSAGE: usize = 32 << 10;
-/// The longest Certificate message, in bytes.
+/// The longest Certificate message, and the longest list of authorities, in bytes.
 const LONGEST_CERTIFICATE: usize = 128 << 10;
 
 /// A handshake message as it came.
@@ -92,6 +92,13 @@ impl Channel {
         self.sealer.set_wire_version(rules.version.0);
     }
 
+    /// There is no version in common; the alert that says so has the one that the peer can read.
+    pub(crate) fn refuse_in(&mut self, version: ProtocolVersion) {
+        if version >= ProtocolVersion::SSL30 {
+            self.sealer.set_wire_version(version.0);
+        }
+    }
+
     // ---- in ----
 
     /// How long the record is that `input` begins with.
@@ -114,18 +121,21 @@ impl Channel {
             if self.empty_records > FLOOD_LIMIT {
                 return Err(Misbehaved::Flood { what: "empty records", limit: FLOOD_LIMIT }.into());
             }
-        } else {
-            self.empty_records = 0;
+        } else if opened.content_type != ContentType::ALERT {
+            (self.empty_records, self.warnings) = (0, 0);
         }
         match opened.content_type {
             ContentType::HANDSHAKE => {
                 self.joined.extend_from_slice(content);
-                self.warnings = 0;
                 Ok(None)
             }
             ContentType::CHANGE_CIPHER_SPEC => {
-                if content != [1] || !self.joined.is_empty() {
+                if content != [1] {
                     return Err(Misbehaved::BadChangeCipherSpec.into());
+                }
+                if !self.joined.is_empty() {
+                    let expected = "the rest of a handshake message";
+                    return Err(Misbehaved::UnexpectedRecord { content_type: 20, expected }.into());
                 }
                 Ok(Some(Incoming::ChangeCipherSpec))
             }
@@ -158,7 +168,10 @@ impl Channel {
         let Some(&[kind, a, b, c]) = self.joined.first_chunk::<HEADER>() else { return Ok(None) };
         let kind = HandshakeType(kind);
         let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
-        let maximum = if kind == HandshakeType::CERTIFICATE { LONGEST_CERTIFICATE } else { LONGEST_MESSAGE };
+        let maximum = match kind {
+            HandshakeType::CERTIFICATE | HandshakeType::CERTIFICATE_REQUEST => LONGEST_CERTIFICATE,
+            _ => LONGEST_MESSAGE,
+        };
         if length > maximum {
             return Err(Misbehaved::MessageTooLong { received: kind, length, maximum }.into());
         }

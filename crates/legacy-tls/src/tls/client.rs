@@ -46,6 +46,9 @@ use crate::tls::messages::{
 use crate::tls::signature::{self, Content, SignatureScheme};
 use crate::tls::versions::{NoCertificate, ProtocolVersion, Rules, Sender, Signatures};
 
+/// A ticket that is longer is not kept, in bytes: a server that puts its clients' chains into them has long ones.
+const LONGEST_TICKET: usize = 8 << 10;
+
 /// What a client waits for.
 pub(crate) enum State {
     ServerHello(Box<Offer>),
@@ -84,7 +87,10 @@ impl State {
         };
         match (message.0, message.1.kind, message.1) {
             // A server that asks for a handshake while there is one is answered by that one. Spec: TLS12 section 7.4.1.1.
-            (state, H::HELLO_REQUEST, message) if message.body().is_empty() => channel.hello_request(state),
+            (state, H::HELLO_REQUEST, m) => {
+                Reader::new(m.body()).finish("HelloRequest")?;
+                channel.hello_request(state)
+            }
             (Self::ServerHello(state), H::SERVER_HELLO, m) => state.server_hello(&m, config, channel),
             (Self::Certificate(state), H::CERTIFICATE, m) => state.certificate(&m, channel),
             (Self::ServerKeyExchange(state), H::CERTIFICATE_STATUS, m) if state.awaits_status() => {
@@ -141,6 +147,8 @@ pub(crate) struct Offer {
     signature_algorithms: Vec<u16>,
     random: [u8; 32],
     session: Option<Arc<Session>>,
+    /// What the hello calls the session that it offers; that of another engine's hello is none of ours.
+    session_id: Vec<u8>,
     server_name: Option<String>,
     alpn: Vec<Vec<u8>>,
     session_key: Option<Vec<u8>>,
@@ -168,13 +176,23 @@ impl Offer {
         let session = Self::session(&wanted, config, version);
         let mut random = [0; 32];
         config.random.fill(&mut random)?;
-        let mut suites = Self::suites(policy, version);
+        let mut suites = Self::suites(policy, version)?;
         let has_extensions = version.rules().is_some_and(|rules| rules.has_extensions);
-        let extensions = if has_extensions {
+        let mut extensions = if has_extensions {
             Self::extensions(&wanted, policy, version, &suites)?
         } else {
             Extensions::default()
         };
+        let mut session_id = session.as_ref().map(|session| session.id().to_vec()).unwrap_or_default();
+        if let Some(session) = session.as_ref().filter(|session| !session.ticket.is_empty()) {
+            extensions.push(extension::SESSION_TICKET, |writer| {
+                writer.bytes(&session.ticket);
+                Ok(())
+            })?;
+            // A server that takes the ticket gives this back. Spec: TICKET section 3.4.
+            session_id = vec![0; 32];
+            config.random.fill(&mut session_id)?;
+        }
         // In SSL 3.0 the signal stands among the suites, and so it may elsewhere, but not together with what a second
         // handshake says. Spec: RENEG sections 3.4 and 3.5.
         if !has_extensions && wanted.previous.is_none() {
@@ -186,7 +204,7 @@ impl Offer {
         let hello = ClientHello {
             version,
             random,
-            session_id: session.as_ref().map_or(&[][..], |session| session.id()).into(),
+            session_id: session_id.as_slice().into(),
             suites,
             compression_methods: [0].as_slice().into(),
             extensions,
@@ -211,7 +229,7 @@ impl Offer {
     ) -> Result<Self, Error> {
         let policy = &config.policy;
         let version = policy.highest_here().ok_or(Error::Misused("no protocol version is enabled"))?;
-        let mut suites = Self::suites(policy, version);
+        let mut suites = Self::suites(policy, version)?;
         // Without extensions the client could not say which curves it has.
         suites.retain(|suite| suite.row().is_some_and(|row| !row.key_exchange.is_elliptic()));
         suites.push(CipherSuite::EMPTY_RENEGOTIATION_INFO);
@@ -235,11 +253,15 @@ impl Offer {
     }
 
     /// The suites that may be used in some version from the lowest that is enabled to `version`.
-    fn suites(policy: &Policy, version: ProtocolVersion) -> Vec<CipherSuite> {
+    fn suites(policy: &Policy, version: ProtocolVersion) -> Result<Vec<CipherSuite>, Error> {
         let lowest = policy.lowest_tls().unwrap_or(version);
         let usable =
             |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
-        policy.suites.iter().filter(usable).copied().collect()
+        let suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
+        if suites.is_empty() {
+            return Err(Error::Misused("no cipher suite of the enabled versions is enabled"));
+        }
+        Ok(suites)
     }
 
     /// Whether there is a session to take up again, which needs a hello of this protocol's own.
@@ -276,6 +298,7 @@ impl Offer {
             signature_algorithms: policy.signature_schemes.iter().map(|scheme| scheme.0).collect(),
             random: hello.random,
             session: None,
+            session_id: hello.session_id.to_vec(),
             server_name: wanted.server_name,
             alpn: wanted.alpn,
             session_key: wanted.session_key,
@@ -349,6 +372,7 @@ impl Offer {
         let hello = ServerHello::from_bytes(message.body(), "ServerHello")?;
         let policy = &config.policy;
         let rules = self.check_version(&hello, policy)?;
+        channel.fix_version(rules);
         let suite = self.check_suite(&hello, policy)?;
         if !hello.chose_no_compression() {
             return Err(Misbehaved::Compression.into());
@@ -356,7 +380,7 @@ impl Offer {
         if let Some(number) = hello.extensions.duplicate() {
             return Err(Misbehaved::DuplicateExtension(number).into());
         }
-        let unasked = hello.extensions.numbers().find(|number| !self.may_be_answered(*number));
+        let unasked = hello.extensions.numbers().find(|number| !self.may_be_answered(*number, rules));
         if let Some(number) = unasked {
             return Err(Misbehaved::UnsolicitedExtension(number).into());
         }
@@ -366,13 +390,17 @@ impl Offer {
             return Err(Incompatible::NoExtendedMasterSecret.into());
         }
         channel.transcript.add(message.bytes());
-        channel.fix_version(rules);
         channel.transcript.choose((rules.transcript)(suite));
         if matches!(rules.signatures, Signatures::Md5AndSha1 { .. }) {
             channel.transcript.release();
         }
         let randoms = Randoms { client: self.random, server: hello.random };
-        let session = self.session.take().filter(|session| session.id() == &*hello.session_id);
+        let is_resumed = !hello.session_id.is_empty() && *hello.session_id == *self.session_id;
+        let session = self.session.take().filter(|_| is_resumed);
+        // A hello of TLS 1.3 has an identifier of no session. Spec: TLS13 section 4.1.2.
+        if is_resumed && session.is_none() {
+            return Err(Misbehaved::IllegalParameter("the identifier of no session").into());
+        }
         let agreed = Agreed {
             rules,
             suite,
@@ -383,6 +411,7 @@ impl Offer {
             alpn: answered.alpn,
             status_follows: answered.status_follows,
             ticket_follows: answered.ticket_follows,
+            ticket: Vec::new(),
             offer: *self,
         };
         match session {
@@ -426,9 +455,14 @@ impl Offer {
         row.ok_or_else(|| Misbehaved::SuiteNotOffered(suite).into())
     }
 
-    fn may_be_answered(&self, number: u16) -> bool {
-        self.extensions.contains(&number)
-            || (number == extension::RENEGOTIATION_INFO && self.signals_renegotiation)
+    /// Spec: TLS12 section 7.4.1.4; RENEG section 3.4.
+    fn may_be_answered(&self, number: u16, rules: &Rules) -> bool {
+        match number {
+            extension::RENEGOTIATION_INFO => self.signals_renegotiation,
+            // "Servers MUST NOT send this extension." Spec: TLS12 section 7.4.1.4.1.
+            extension::SIGNATURE_ALGORITHMS => false,
+            _ => rules.has_extensions && self.extensions.contains(&number),
+        }
     }
 }
 
@@ -510,6 +544,8 @@ pub(crate) struct Agreed {
     alpn: Option<Vec<u8>>,
     status_follows: bool,
     ticket_follows: bool,
+    /// The ticket, once it has come.
+    ticket: Vec<u8>,
 }
 
 impl Agreed {
@@ -525,7 +561,8 @@ impl Agreed {
             return differs("cipher suite");
         }
         if session.extended_master_secret != self.extended_master_secret {
-            return differs("master secret");
+            let was_bound = session.extended_master_secret;
+            return Err(Misbehaved::ResumedBinding { was_bound }.into());
         }
         let server_name = self.offer.server_name.as_deref();
         let shown =
@@ -638,8 +675,10 @@ impl Shown {
         channel: &mut Channel,
     ) -> Result<State, Error> {
         let Agreed { suite, rules, randoms, offer, .. } = &self.agreed;
-        // A short key where none was agreed on is an attack (FREAK).
-        if suite.key_exchange == KeyExchange::Rsa {
+        // A short key where none was agreed on is an attack (FREAK), and where the certificate's is short enough it is "not
+        // legal" to send another. Spec: TLS10 section 7.4.3.
+        let is_short = || key_exchange::check_export_key(suite.key_exchange, self.key.bits()).is_ok();
+        if suite.key_exchange.is_rsa() && is_short() {
             return Err(Misbehaved::UnexpectedServerKeyExchange.into());
         }
         let body = message.body();
@@ -875,7 +914,7 @@ impl Keyed {
         self.agreed.ticket_follows
     }
 
-    /// The engine resumes by identifier; the ticket belongs to the hello of the other engine and is of no use here.
+    /// An empty ticket is none: the server has changed its mind.
     ///
     /// Spec: TICKET section 3.3.
     fn new_session_ticket(
@@ -883,7 +922,10 @@ impl Keyed {
         message: &Message,
         channel: &mut Channel,
     ) -> Result<State, Error> {
-        NewSessionTicket::from_bytes(message.body(), "NewSessionTicket")?;
+        let ticket = NewSessionTicket::from_bytes(message.body(), "NewSessionTicket")?.ticket.into_owned();
+        if ticket.len() <= LONGEST_TICKET {
+            self.agreed.ticket = ticket;
+        }
         channel.transcript.add(message.bytes());
         self.agreed.ticket_follows = false;
         Ok(State::ChangeCipherSpec(self))
@@ -912,7 +954,7 @@ impl Keyed {
     ) -> Result<State, Error> {
         let Agreed { rules, suite, ticket_follows, .. } = &self.agreed;
         // A server that said that a ticket follows may have changed its mind only by an empty one.
-        if *ticket_follows && !self.resumed {
+        if *ticket_follows {
             return Err(
                 Misbehaved::UnexpectedRecord { content_type: 20, expected: "NewSessionTicket" }.into()
             );
@@ -951,11 +993,12 @@ impl Keyed {
         let agreed = self.agreed;
         let offer = agreed.offer;
         if let Some(key) = offer.session_key.as_ref().filter(|_| !self.resumed && config.policy.resume) {
-            if agreed.session_id.is_empty() {
+            if agreed.session_id.is_empty() && agreed.ticket.is_empty() {
                 config.sessions.remove(key);
             } else {
                 let session = Session {
                     id: agreed.session_id.clone(),
+                    ticket: agreed.ticket,
                     version: agreed.rules.version,
                     suite: agreed.suite.suite,
                     master_secret: self.master_secret.clone(),
@@ -981,6 +1024,7 @@ impl Keyed {
             session_id: agreed.session_id,
             session_key: offer.session_key,
             extended_master_secret: agreed.extended_master_secret,
+            sessions: Arc::clone(&config.sessions),
             finished,
             rules: Some(agreed.rules),
             master_secret: self.master_secret,

@@ -31,6 +31,8 @@ pub(crate) const ALPN: u16 = 16;
 pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
 /// Spec: TICKET section 3.2.
 pub(crate) const SESSION_TICKET: u16 = 35;
+/// Spec: TLS13 section 4.2.1.
+pub(crate) const SUPPORTED_VERSIONS: u16 = 43;
 /// Spec: RENEG section 3.2.
 pub(crate) const RENEGOTIATION_INFO: u16 = 0xff01;
 
@@ -38,8 +40,6 @@ pub(crate) const RENEGOTIATION_INFO: u16 = 0xff01;
 const HOST_NAME: u8 = 0;
 /// ECPointFormat.uncompressed.
 const UNCOMPRESSED: u8 = 0;
-/// More in one hello than anybody has.
-const MOST: usize = 64;
 
 /// Extensions as on the wire, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,10 +61,14 @@ impl<'a> Extensions<'a> {
         self.0.iter().map(|(number, _)| *number)
     }
 
-    /// A number that comes twice.
+    /// A number that comes twice. There may be thousands of them.
     pub(crate) fn duplicate(&self) -> Option<u16> {
-        let numbers = || self.numbers();
-        numbers().enumerate().find(|(at, number)| numbers().take(*at).any(|n| n == *number)).map(|(_, n)| n)
+        let mut numbers: Vec<u16> = self.numbers().collect();
+        numbers.sort_unstable();
+        numbers.windows(2).find_map(|pair| match *pair {
+            [first, second] if first == second => Some(first),
+            _ => None,
+        })
     }
 
     /// Appends an extension whose data `content` writes.
@@ -87,9 +91,6 @@ impl<'a> Extensions<'a> {
         }
         let mut list = reader.vec_u16(field)?;
         while !list.is_empty() {
-            if extensions.len() == MOST {
-                return Err(DecodeError::illegal(field));
-            }
             extensions.push((list.u16(field)?, list.opaque_u16(field)?.into()));
         }
         Ok(Self(extensions))
@@ -138,6 +139,9 @@ pub(crate) fn server_name(data: &[u8]) -> Result<Option<String>, Error> {
     let name = whole(data, FIELD, |reader| {
         let mut list = reader.vec_u16(FIELD)?;
         let mut found = None;
+        if list.is_empty() {
+            return Err(DecodeError::illegal(FIELD));
+        }
         while !list.is_empty() {
             let kind = list.u8(FIELD)?;
             let name = list.opaque_u16(FIELD)?;
@@ -173,6 +177,19 @@ pub(crate) fn write_groups(writer: &mut Writer, groups: &[NamedGroup]) -> Result
     writer.vec_u16("supported_groups", |writer| {
         groups.iter().for_each(|group| writer.u16(group.code_point()));
         Ok(())
+    })
+}
+
+/// Versions, as on the wire.
+pub(crate) fn versions(data: &[u8]) -> Result<Vec<u16>, Error> {
+    const FIELD: &str = "supported_versions";
+    whole(data, FIELD, |reader| {
+        let mut list = reader.vec_u8(FIELD)?;
+        let mut versions = Vec::new();
+        while !list.is_empty() {
+            versions.push(list.u16(FIELD)?);
+        }
+        if versions.is_empty() { Err(DecodeError::illegal(FIELD)) } else { Ok(versions) }
     })
 }
 

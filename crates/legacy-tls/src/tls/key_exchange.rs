@@ -210,9 +210,7 @@ pub(crate) enum ServerSecret {
     /// The certificate's key.
     Rsa,
     /// A short key of an export suite.
-    EphemeralRsa {
-        bits: u32,
-    },
+    EphemeralRsa(rsa::PrivateKey),
     Dh(dh::EphemeralKey),
     Ecdh(ecdh::EphemeralKey),
 }
@@ -270,6 +268,6 @@ pub(crate) fn agree(secret: ServerSecret, body: &[u8]) -> Result<Premaster, Erro
             let secret = own.agree(public).map_err(|_| bad(()))?;
             Ok(Zeroizing::new(secret.as_ref().to_vec()))
         }
-        ServerSecret::Rsa | ServerSecret::EphemeralRsa { .. } => Err(Error::Internal("RSA has no share")),
+        ServerSecret::Rsa | ServerSecret::EphemeralRsa(_) => Err(Error::Internal("RSA has no share")),
     }
 }

@@ -345,7 +345,7 @@ impl CertificateRequest {
     }
 }
 
-/// NewSessionTicket: the engine has asked for none, but an engine whose hello it took over may have.
+/// NewSessionTicket: a session, as its server wants it back.
 ///
 /// ```text
 /// ticket_lifetime_hint   4   seconds

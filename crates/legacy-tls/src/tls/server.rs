@@ -24,11 +24,12 @@ use std::sync::Arc;
 
 use crypto::dh;
 use crypto::ecdh::{self, NamedGroup};
+use crypto::ecdsa::Curve;
 use crypto::public_key::PublicKey;
 use wire::{Codec, Reader, Writer};
 
 use crate::certificate::{Identity, PeerCertificate, public_key};
-use crate::config::{ClientAuth, ExtendedMasterSecret, ServerConfig};
+use crate::config::{ClientAuth, ExtendedMasterSecret, Policy, ServerConfig};
 use crate::connection::{Negotiated, Previous};
 use crate::error::{Error, Incompatible, Misbehaved, Refused};
 use crate::record::{Opener, Sealer};
@@ -76,7 +77,14 @@ impl State {
             (Self::Certificate(state), Incoming::NoCertificate)
                 if state.rules.no_certificate == NoCertificate::Alert =>
             {
-                state.no_certificate(config)
+                Ok(Self::ClientKeyExchange(state.without_certificate()?))
+            }
+            // A client of SSL 3.0 without certificate "should" say so by an alert, and not all do.
+            // Spec: SSL30 section 5.6.6.
+            (Self::Certificate(state), Incoming::Message(m))
+                if m.kind == H::CLIENT_KEY_EXCHANGE && state.rules.no_certificate == NoCertificate::Alert =>
+            {
+                state.without_certificate()?.client_key_exchange(&m, config, channel)
             }
             (Self::ClientKeyExchange(state), Incoming::Message(m)) if m.kind == H::CLIENT_KEY_EXCHANGE => {
                 state.client_key_exchange(&m, config, channel)
@@ -111,7 +119,7 @@ impl State {
         channel: &mut Channel,
     ) -> Result<Self, Error> {
         match self {
-            Self::ClientHello(state) => state.answer(hello, message, config, channel),
+            Self::ClientHello(state) => state.v2_hello(hello, message, config, channel),
             _ => Err(Error::Internal("a hello of SSL 2.0 behind the first message")),
         }
     }
@@ -216,29 +224,42 @@ impl Start {
         channel: &mut Channel,
     ) -> Result<State, Error> {
         channel.expect_end_of_flight()?;
+        let version = ProtocolVersion(Reader::new(message.body()).u16("ClientHello.client_version")?);
+        let rules = speak_up_to(version, &config.policy, channel);
         let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
-        self.answer(&hello, message.bytes(), config, channel)
+        let (version, rules) = match listed_versions(&hello)? {
+            // A list is all that counts, where there is one. What is unknown in it says nothing. Spec: TLS13 section 4.2.1.
+            Some(listed) => {
+                let known = listed.iter().copied().filter(|v| (0x0300..=0x0304).contains(v)).max();
+                let rules = config.policy.highest_among(&listed).and_then(ProtocolVersion::rules);
+                rules.into_iter().for_each(|rules| channel.fix_version(rules));
+                (known.map_or(version, ProtocolVersion), rules)
+            }
+            None => (version, rules),
+        };
+        self.answer(&Heard { hello: &hello, message: message.bytes(), version, rules }, config, channel)
     }
 
-    /// Answers a hello; `message` is how it was sent.
-    fn answer(
+    /// Spec: TLS10 appendix E.
+    fn v2_hello(
         self,
         hello: &ClientHello<'_>,
         message: &[u8],
         config: &ServerConfig,
         channel: &mut Channel,
     ) -> Result<State, Error> {
+        let rules = speak_up_to(hello.version, &config.policy, channel);
+        self.answer(&Heard { hello, message, version: hello.version, rules }, config, channel)
+    }
+
+    fn answer(self, heard: &Heard<'_>, config: &ServerConfig, channel: &mut Channel) -> Result<State, Error> {
+        let Heard { hello, message, version, rules } = *heard;
         let policy = &config.policy;
-        if hello.suites.contains(&CipherSuite::FALLBACK) && hello.version < policy.highest {
-            let (offered, highest) = (hello.version, policy.highest);
-            return Err(Refused::InappropriateFallback { offered, highest }.into());
+        if hello.suites.contains(&CipherSuite::FALLBACK) && version < policy.highest {
+            return Err(Refused::InappropriateFallback { offered: version, highest: policy.highest }.into());
         }
-        let version = policy.highest_up_to(hello.version);
-        let rules = version.and_then(ProtocolVersion::rules).ok_or_else(|| Incompatible::NoVersion {
-            peer: hello.version,
-            enabled: policy.versions.clone(),
-        })?;
-        channel.fix_version(rules);
+        let rules = rules
+            .ok_or_else(|| Incompatible::NoVersion { peer: version, enabled: policy.versions.clone() })?;
         if !hello.offers_no_compression() {
             return Err(Misbehaved::Compression.into());
         }
@@ -271,6 +292,29 @@ impl Start {
             .map(|name| Some(name.clone()))
             .ok_or_else(|| Incompatible::NoApplicationProtocol { peer: offered.alpn.clone() }.into())
     }
+}
+
+/// A ClientHello: what it says, how it was sent, the version that it asks for, and the rules of the one that answers.
+struct Heard<'a> {
+    hello: &'a ClientHello<'a>,
+    message: &'a [u8],
+    version: ProtocolVersion,
+    rules: Option<&'static Rules>,
+}
+
+/// What is wrong with a hello is said in the version that would have answered it. Spec: SCSV section 3.
+fn speak_up_to(version: ProtocolVersion, policy: &Policy, channel: &mut Channel) -> Option<&'static Rules> {
+    let rules = policy.highest_up_to(version).and_then(ProtocolVersion::rules);
+    match rules {
+        Some(rules) => channel.fix_version(rules),
+        None => channel.refuse_in(version),
+    }
+    rules
+}
+
+/// The versions of the extension for them.
+fn listed_versions(hello: &ClientHello<'_>) -> Result<Option<Vec<u16>>, Error> {
+    hello.extensions.find(extension::SUPPORTED_VERSIONS).map(extension::versions).transpose()
 }
 
 /// What a ServerHello is chosen from.
@@ -311,7 +355,7 @@ impl Choice<'_> {
             return Ok(None);
         }
         if session.extended_master_secret && !self.offered.extended_master_secret {
-            return Err(Misbehaved::ResumedDifferently("master secret").into());
+            return Err(Misbehaved::ResumedBinding { was_bound: true }.into());
         }
         if session.extended_master_secret != self.extended {
             return Ok(None);
@@ -457,7 +501,12 @@ impl Choice<'_> {
         let mut refused = None;
         for suite in policy.suites.iter().filter(|suite| self.hello.suites.contains(suite)) {
             let Some(row) = suite.row().filter(|row| row.is_legal_in(self.rules.version)) else { continue };
-            if row.key_exchange.is_elliptic() && group.is_none() {
+            let has_group = match row.key_exchange {
+                KeyExchange::EcdheRsa | KeyExchange::EcdheEcdsa => group.is_some(),
+                KeyExchange::DheRsa | KeyExchange::DheDss => self.dh_group().is_some(),
+                _ => true,
+            };
+            if !has_group {
                 continue;
             }
             let Some(identity) = self.identity(row.key_exchange) else { continue };
@@ -475,6 +524,18 @@ impl Choice<'_> {
         Err(refused.unwrap_or_else(|| Incompatible::NoSuite { peer: self.hello.suites.clone() }.into()))
     }
 
+    /// The group of Diffie-Hellman: ours, or, if the client names some, the first of them that is no shorter.
+    ///
+    /// Spec: FFDHE section 4.
+    fn dh_group(&self) -> Option<&dh::Group> {
+        let own = &self.config.dh_group;
+        let named = |groups: &&Vec<u16>| groups.iter().any(|group| (0x100..=0x1ff).contains(group));
+        let Some(groups) = self.offered.groups.as_ref().filter(named) else { return Some(own) };
+        let known = [(256, &dh::FFDHE2048), (257, &dh::FFDHE3072), (258, &dh::FFDHE4096)];
+        let mut known = known.into_iter().map(|(number, group)| (number, &**group));
+        known.find(|(number, group)| groups.contains(number) && group.bits() >= own.bits()).map(|(_, g)| g)
+    }
+
     /// Of our certificates with a key of the right kind the one that has the name, or else the first.
     fn identity(&self, key_exchange: KeyExchange) -> Option<Arc<Identity>> {
         let fits = |identity: &&Arc<Identity>| {
@@ -487,13 +548,21 @@ impl Choice<'_> {
                     matches!(key, PublicKey::Rsa(_))
                 }
                 KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => matches!(key, PublicKey::Dsa(_)),
-                KeyExchange::EcdheEcdsa => matches!(key, PublicKey::Ecdsa(_)),
+                // A client says which curves it has, for keys in certificates too. Spec: ECC section 5.1.
+                KeyExchange::EcdheEcdsa => {
+                    matches!(key, PublicKey::Ecdsa(key) if self.has_curve(key.curve()))
+                }
             }
         };
         let mut fitting = self.config.identities.iter().filter(fits);
         let name = self.offered.server_name.as_deref();
         let named = name.and_then(|name| fitting.clone().find(|identity| identity.serves(name)));
         named.or_else(|| fitting.next()).cloned()
+    }
+
+    /// Whether the client has this curve, by its own account.
+    fn has_curve(&self, curve: Curve) -> bool {
+        self.offered.groups.as_ref().is_none_or(|groups| groups.contains(&curve.code_point()))
     }
 
     /// The long handshake.
@@ -596,14 +665,15 @@ impl Exchange<'_> {
                 if own.bits() <= bits {
                     return Ok((ServerSecret::Rsa, self.certificate_strength()));
                 }
-                let key = config.export_keys.key(bits, random)?.public_key();
-                let (modulus, exponent) = (key.n(), key.e());
+                let key = config.export_keys.key(bits, random, config.clock.now())?;
+                let (modulus, exponent) = (key.public_key().n(), key.public_key().e());
                 self.sign(&ServerParams::Rsa { modulus, exponent }, channel)?;
-                Ok((ServerSecret::EphemeralRsa { bits }, KeyExchangeStrength::Rsa { bits }))
+                Ok((ServerSecret::EphemeralRsa(key), KeyExchangeStrength::Rsa { bits }))
             }
             KeyExchange::DheRsa | KeyExchange::DheDss | KeyExchange::DheDssExport { .. } => {
                 let export = matches!(self.suite.key_exchange, KeyExchange::DheDssExport { .. });
-                let group: &dh::Group = if export { &dh::MODP_1024 } else { &config.dh_group };
+                let group = if export { Some(&*dh::MODP_1024) } else { self.choice.dh_group() };
+                let group = group.ok_or(Error::Internal("a suite of Diffie-Hellman without group"))?;
                 let own = dh::EphemeralKey::generate(group, random).map_err(|_| no_key(()))?;
                 let (p, g, public) = (group.p(), group.g(), own.public_value());
                 self.sign(&ServerParams::Dh { p, g, public: &public }, channel)?;
@@ -680,12 +750,11 @@ pub(crate) struct Chosen {
 
 impl Chosen {
     /// The client says that it has none.
-    fn no_certificate(self: Box<Self>, config: &ServerConfig) -> Result<State, Error> {
-        let _unused = config;
+    fn without_certificate(self: Box<Self>) -> Result<Box<Self>, Error> {
         if self.client_auth == ClientAuth::Required {
             return Err(Refused::NoClientCertificate.into());
         }
-        Ok(State::ClientKeyExchange(self))
+        Ok(self)
     }
 
     /// Spec: TLS12 section 7.4.6.
@@ -697,8 +766,19 @@ impl Chosen {
     ) -> Result<State, Error> {
         let chain = Certificate::from_bytes(message.body(), "Certificate")?.chain.into_owned();
         channel.transcript.add(message.bytes());
-        let Some(leaf) = chain.first() else { return self.no_certificate(config) };
+        let Some(leaf) = chain.first() else {
+            // SSL 3.0 has no list without certificates. Spec: SSL30 section 5.6.2.
+            if self.rules.no_certificate == NoCertificate::Alert {
+                return Err(wire::DecodeError::illegal("Certificate.certificate_list").into());
+            }
+            return Ok(State::ClientKeyExchange(self.without_certificate()?));
+        };
         let key = public_key(leaf).map_err(|_| Misbehaved::UnreadableCertificate)?;
+        // One of a kind that was not asked for. Spec: TLS12 section 7.4.6; ECC section 5.5.
+        let is_elliptic = matches!(key, PublicKey::Ecdsa(_) | PublicKey::Ed25519(_));
+        if is_elliptic && !self.rules.has_extensions {
+            return Err(Misbehaved::WrongCertificateType.into());
+        }
         let shown = PeerCertificate { chain: &chain, server_name: None, ocsp_response: &[], resumed: false };
         config.client_verifier.verify(&shown).map_err(Error::Certificate)?;
         self.peer = Some(key);
@@ -719,9 +799,8 @@ impl Chosen {
                 };
                 key_exchange::decrypt_premaster(key, body, version, rules, random)?
             }
-            ServerSecret::EphemeralRsa { bits } => {
-                let key = config.export_keys.key(bits, random)?;
-                key_exchange::decrypt_premaster(key, body, version, rules, random)?
+            ServerSecret::EphemeralRsa(key) => {
+                key_exchange::decrypt_premaster(&key, body, version, rules, random)?
             }
             share => key_exchange::agree(share, body)?,
         };
@@ -865,6 +944,7 @@ impl Keyed {
         if !self.resumed && config.policy.resume && !common.session_id.is_empty() {
             let session = Session {
                 id: common.session_id.clone(),
+                ticket: Vec::new(),
                 version: common.rules.version,
                 suite: common.suite.suite,
                 master_secret: self.master_secret.clone(),
@@ -890,6 +970,7 @@ impl Keyed {
             session_id: common.session_id,
             session_key,
             extended_master_secret: common.extended_master_secret,
+            sessions: Arc::clone(&config.sessions),
             finished,
             rules: Some(common.rules),
             master_secret: self.master_secret,

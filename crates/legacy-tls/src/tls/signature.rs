@@ -6,6 +6,7 @@ use crypto::hash::Hash;
 use crypto::private_key::PrivateKey;
 use crypto::public_key::{PublicKey, SignatureScheme as Algorithm};
 use crypto::random::Random;
+use crypto::signature::VerificationError;
 
 use crate::config::Policy;
 use crate::error::{Error, Incompatible, Misbehaved};
@@ -164,7 +165,13 @@ pub(crate) fn verify(
         Content::Message(scheme, message) => {
             let unknown = Misbehaved::SignatureNotOffered(scheme.0);
             let algorithm = scheme.algorithm().ok_or(unknown)?;
-            key.verify(algorithm, message, signature).is_ok()
+            match key.verify(algorithm, message, signature) {
+                // Spec: TLS12 sections 7.4.3 and 7.4.8: the algorithm "MUST be compatible" with the key.
+                Err(VerificationError::KeyDoesNotFit) => {
+                    return Err(Misbehaved::IllegalParameter("a signature algorithm of another key").into());
+                }
+                verified => verified.is_ok(),
+            }
         }
     };
     if good { Ok(()) } else { Err(Misbehaved::BadSignature(what).into()) }

@@ -1,6 +1,5 @@
 //! What the two ends of the demo are configured with: what the configuration says, and what a demo has to add.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,8 +10,9 @@ use opensspi::{
 };
 
 use crate::exit::Failure;
+use crate::memory::InMemory;
 use crate::print::hex;
-use crate::self_signed::SelfSigned;
+use crate::self_signed::{KeyKind, SelfSigned};
 use crate::settings::Configuration;
 
 /// Whom a certificate is for that the demo makes.
@@ -136,7 +136,7 @@ impl Plan {
 
     /// No certificate is configured: one is made, and the client pins it.
     fn make_certificate(&mut self) -> Result<(), Failure> {
-        let made = SelfSigned::new(&[NAME, "127.0.0.1"])?;
+        let made = SelfSigned::new(&[NAME, "127.0.0.1"], KeyKind::Ecdsa)?;
         let settings = self.client_settings();
         let has_trust = settings.roots != SchannelConfig::default().roots || !settings.pins.is_empty();
         let has_staple = settings.ocsp_response.is_some();
@@ -218,7 +218,7 @@ impl Plan {
 
     /// The server asks for certificates: the client has one, made here, that it accepts besides those that are configured.
     fn add_client(&mut self, base: &Path) -> Result<(), Failure> {
-        let made = SelfSigned::new(&[CLIENT_NAME])?;
+        let made = SelfSigned::new(&[CLIENT_NAME], KeyKind::Ecdsa)?;
         let settings = &mut self.server.config.schannel;
         if settings.pins.is_empty() {
             settings.client_roots.push(CLIENT_ROOT.to_owned());
@@ -242,28 +242,5 @@ impl Plan {
 impl Side {
     fn of(config: &Config, base: &Path, certificate: Option<CertificateIdentity>) -> Self {
         Self { config: config.clone(), materials: Arc::new(SystemMaterials::new(base)), certificate }
-    }
-}
-
-/// The machine's files, and some that are in memory.
-struct InMemory {
-    files: Vec<(&'static str, String)>,
-    disk: SystemMaterials,
-}
-
-impl Materials for InMemory {
-    fn read(&self, reference: &str) -> io::Result<Vec<u8>> {
-        match self.files.iter().find(|(name, _)| *name == reference) {
-            Some((_, content)) => Ok(content.clone().into_bytes()),
-            None => self.disk.read(reference),
-        }
-    }
-
-    fn system_roots(&self) -> io::Result<Vec<Vec<u8>>> {
-        self.disk.system_roots()
-    }
-
-    fn key_log(&self, reference: &str, line: &str) {
-        self.disk.key_log(reference, line);
     }
 }

@@ -74,13 +74,16 @@ pub(super) fn page(attributes: &dyn QueryContextAttributes, account: Option<&Acc
         ("package", negotiated.package.clone()),
         ("protocol", or_none(&negotiated.protocol)),
         ("cipher", or_none(&negotiated.cipher)),
-        ("key exchange", or_none(&negotiated.group)),
+        ("key exchange", or_none(&negotiated.key_exchange_text())),
         ("name asked for", or_none(&negotiated.target)),
         ("ALPN", or_none(&negotiated.application_protocol)),
         ("client certificate", or_none(&certificate)),
         ("account", or_none(&negotiated.account)),
         ("resumed", if negotiated.resumed { "yes" } else { "no" }.to_owned()),
     ];
+    if let Some(names) = summary.weak_names() {
+        rows.push(("weak", names));
+    }
     rows.extend(summary.bindings.iter().map(|binding| (binding.kind, crate::print::hex(&binding.value))));
     let rows: String = rows
         .iter()

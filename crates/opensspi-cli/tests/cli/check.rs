@@ -79,11 +79,116 @@ fn packages_are_listed_with_what_they_can_do() {
 }
 
 #[test]
+fn packages_say_what_is_on_and_what_turns_the_rest_on() {
+    let objects = run(&["packages", "--json", "--allow", "rc4"]).expect(0).objects();
+    let protocols = objects[0]["packages"][0]["protocols"].as_array().unwrap();
+    let names: Vec<&str> = protocols.iter().map(|protocol| protocol["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["tls1.3", "tls1.2", "tls1.1", "tls1.0", "ssl3"]);
+    assert_eq!(protocols[1]["on"], true);
+    assert_eq!(protocols[4]["on"], false);
+    assert_eq!(protocols[4]["turned_on_by"], "protocols = [\"ssl3\"] or profile = \"windows-2003\"");
+    let suite = |protocol: usize, name: &str| {
+        let suites = protocols[protocol]["suites"].as_array().unwrap();
+        suites.iter().find(|suite| suite["name"] == name).unwrap().clone()
+    };
+    assert_eq!(suite(1, "TLS_RSA_WITH_RC4_128_SHA")["on"], true, "it is allowed");
+    assert_eq!(suite(1, "TLS_RSA_WITH_NULL_SHA")["turned_on_by"], "allow = [\"null\"]");
+    assert_eq!(suite(1, "TLS_RSA_WITH_AES_128_CBC_SHA")["turned_on_by"], "profile = \"compatible\"");
+    assert_eq!(suite(3, "TLS_RSA_WITH_AES_128_CBC_SHA")["turned_on_by"], "comes with the protocol");
+    assert_eq!(suite(3, "TLS_RSA_WITH_AES_128_CBC_SHA")["on"], false);
+    let text = run(&["packages"]).expect(0).out;
+    assert!(text.contains("off TLS_RSA_WITH_RC4_128_SHA"), "{text}");
+    run(&["packages", "--suites", "TLS_NOTHING"]).expect(2);
+}
+
+/// A folder with a configuration of this text, and the file.
+fn configuration(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("opensspi.toml");
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (folder, file)
+}
+
+#[test]
+fn what_a_configuration_comes_to_is_printed_with_what_to_think_about() {
+    let (folder, file) = configuration(
+        "[schannel]\nprofile = \"windows-2003\"\nroots = [\"server.pem\"]\nrecord-splitting = false\nfallback = true\n\
+         [[schannel.certificates]]\nchain = \"server.pem\"\nkey = \"file:server.pem\"\n",
+    );
+    let issued = Pki::new().server("localhost").issue();
+    fs::write(folder.path().join("server.pem"), issued.chain_pem() + &issued.key_pem()).unwrap();
+    let objects = run(&["check-config", &file, "--json"]).expect(0).objects();
+    let resolved = &objects[0]["resolved"];
+    assert_eq!(resolved["protocols"], serde_json::json!(["tls1.0", "ssl3"]));
+    assert_eq!(resolved["suites"][0]["name"], "TLS_RSA_WITH_RC4_128_MD5");
+    assert_eq!(resolved["suites"][0]["protocols"], serde_json::json!(["tls1.0", "ssl3"]));
+    assert_eq!(resolved["suites"][0]["weakness"], "rc4");
+    assert_eq!(resolved["dh_minimum_bits"], 1024);
+    assert_eq!(resolved["certificates"][0]["subject"], "CN=localhost");
+    assert_eq!(resolved["certificates"][0]["key"], "ECDSA P-256");
+    let warnings = resolved["warnings"].as_array().unwrap();
+    let of: Vec<&str> = warnings.iter().map(|warning| warning["setting"].as_str().unwrap()).collect();
+    for setting in
+        ["protocols", "suites", "allow", "dh-minimum-bits", "record-splitting", "fallback", "certificates"]
+    {
+        assert!(of.contains(&setting), "{setting} in {of:?}");
+    }
+    let text = run(&["check-config", &file]).expect(0).out;
+    for expected in [
+        "protocols     tls1.0, ssl3",
+        "TLS_RSA_WITH_RC4_128_MD5",
+        "[rc4]",
+        "DH minimum    1024 bits",
+        "ECDSA P-256, signed with",
+        "nobody can speak ssl3 with us as server: its suites need a key of the kind RSA, DSS",
+        "nothing is wrong",
+    ] {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+}
+
+#[test]
+fn the_default_gives_nothing_to_think_about() {
+    let (_folder, file) = configuration("[schannel]\npins = []\n");
+    let objects = run(&["check-config", &file, "--json"]).expect(0).objects();
+    assert_eq!(objects[0]["resolved"]["warnings"], serde_json::json!([]));
+    assert_eq!(objects[0]["resolved"]["protocols"], serde_json::json!(["tls1.3", "tls1.2"]));
+}
+
+#[test]
+fn what_is_found_wrong_later_has_its_line_too() {
+    let (_folder, file) = configuration(
+        "[schannel]\nsuites = [\n  \"TLS_AES_128_GCM_SHA256\",\n  \"TLS_WITH_NOTHING\",\n]\ncrls = [\"missing.crl\"]\n",
+    );
+    let out = run(&["check-config", &file]).expect(2).out;
+    for expected in
+        ["opensspi.toml:4:3: there is no cipher suite", "opensspi.toml:6:9: cannot read missing.crl"]
+    {
+        assert!(out.contains(expected), "{expected} in\n{out}");
+    }
+}
+
+#[test]
+fn a_verb_that_is_stopped_by_its_configuration_says_where() {
+    let (_folder, file) = configuration("[schannel]\nsuites = [\"TLS_WITH_NOTHING\"]\n");
+    for verb in [&["connect", "localhost:1"][..], &["serve", "--port", "0"], &["demo"], &["packages"]] {
+        let ran = run(&[verb, &["--config", &file]].concat()).expect(2);
+        assert!(ran.err.contains("opensspi.toml:2:11: there is no cipher suite"), "{verb:?}\n{}", ran.err);
+    }
+    let ran = run(&["packages", "--config", &file, "--suites", "TLS_OTHER", "--json"]).expect(2);
+    let object = &ran.objects()[0];
+    assert_eq!(object["setting"], "suites");
+    assert!(!ran.out.contains("opensspi.toml:"), "the mistake is not in the file: {}", ran.out);
+}
+
+#[test]
 fn the_help_of_every_verb_teaches_by_example() {
     for verb in ["demo", "serve", "connect", "packages", "check-config"] {
         let ran = run(&[verb, "--help"]).expect(0);
         assert!(ran.out.contains("Examples:"), "{verb}\n{}", ran.out);
         assert!(ran.out.contains(&format!("opensspi {verb}")), "{verb}\n{}", ran.out);
+        assert!(ran.out.contains("Exit codes:\n  0  "), "{verb}\n{}", ran.out);
     }
     let ran = run(&["--help"]).expect(0);
     assert!(ran.out.contains("Exit codes:"), "{}", ran.out);

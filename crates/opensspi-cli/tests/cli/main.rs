@@ -12,5 +12,6 @@ mod check;
 mod connections;
 mod demo;
 mod exit_codes;
+mod older;
 mod process;
 mod starttls;

@@ -106,6 +106,8 @@ pub(crate) struct Server {
     out: BufReader<ChildStdout>,
     pub(crate) port: u16,
     pub(crate) pin: String,
+    /// The SHA-256 of every certificate that it made.
+    pub(crate) pins: Vec<String>,
 }
 
 impl Server {
@@ -119,19 +121,26 @@ impl Server {
             .spawn()
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let Ok(listening) = serde_json::from_str::<Value>(&line) else {
-            let mut err = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-            panic!("the server did not start: {line} {err}");
+        let listening = loop {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            let Ok(object) = serde_json::from_str::<Value>(&line) else {
+                let mut err = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+                panic!("the server did not start: {line} {err}");
+            };
+            // What is logged before it listens.
+            if object["level"].is_null() {
+                break object;
+            }
         };
-        assert_eq!(listening["event"], "listening", "{line}");
+        assert_eq!(listening["event"], "listening", "{listening}");
         Self {
             child,
             out,
             port: u16::try_from(listening["port"].as_u64().unwrap()).unwrap(),
             pin: listening["certificate_sha256"].as_str().unwrap_or_default().to_owned(),
+            pins: serde_json::from_value(listening["pins"].clone()).unwrap(),
         }
     }
 

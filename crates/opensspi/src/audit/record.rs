@@ -34,6 +34,9 @@ impl Record {
             return;
         }
         let negotiated = Negotiated::of(attributes, account);
+        let weaknesses = attributes.weaknesses();
+        let weaknesses: Vec<&str> = weaknesses.iter().map(|weakness| &*weakness.name).collect();
+        let weaknesses = (!weaknesses.is_empty()).then(|| weaknesses.join(","));
         tracing::info!(
             target: TARGET,
             role = self.role.name(),
@@ -41,12 +44,14 @@ impl Record {
             package = negotiated.package,
             protocol = negotiated.protocol,
             cipher = negotiated.cipher,
+            key_exchange = negotiated.key_exchange,
             group = negotiated.group,
             target_name = negotiated.target,
             application_protocol = negotiated.application_protocol,
             peer_name = negotiated.peer_name,
             account = negotiated.account,
             resumed = negotiated.resumed,
+            weaknesses,
             milliseconds = self.milliseconds(),
             verdict = "accepted",
             "handshake completed"

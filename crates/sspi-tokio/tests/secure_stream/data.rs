@@ -1,9 +1,12 @@
 //! Data through a stream: every size of pipe, buffer and record.
 
+use std::future::poll_fn;
 use std::io::IoSlice;
+use std::pin::Pin;
+use std::task::Poll;
 
 use sspi_core::ControlToken;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, duplex, split};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, duplex, split};
 
 use crate::pair::{BOTH, Flavour, Seeded};
 use crate::stream_toy::{self, Habits};
@@ -100,7 +103,7 @@ async fn one_write_takes_64_kib_and_several_slices() {
     let data = Seeded(9).bytes(100_000);
     assert_eq!(client.write(&data).await.unwrap(), 65 * 1000);
     let slices = [IoSlice::new(b"one "), IoSlice::new(b""), IoSlice::new(b"two")];
-    assert!(tokio::io::AsyncWrite::is_write_vectored(&client));
+    assert!(AsyncWrite::is_write_vectored(&client));
     assert_eq!(client.write_vectored(&slices).await.unwrap(), 7);
     client.shutdown().await.unwrap();
     let mut got = Vec::new();
@@ -175,4 +178,39 @@ async fn a_stream_over_a_stream_works() {
 #[test]
 fn an_idle_stream_is_small() {
     assert!(size_of::<sspi_tokio::SecureStream<()>>() <= 400);
+}
+
+#[tokio::test]
+async fn small_writes_to_a_busy_transport_are_kept_up_to_64_kib_and_arrive_in_order() {
+    for flavour in BOTH {
+        for split in [false, true] {
+            let (client, mut server) = flavour.connect(100).await;
+            let data = Seeded(7).bytes(300_000);
+            let mut write = async |mut writer: Box<dyn AsyncWrite + Unpin>| {
+                let mut sent = 0;
+                // Nobody reads yet: what is taken now is kept, and that ends.
+                loop {
+                    let once = poll_fn(|cx| {
+                        Poll::Ready(Pin::new(&mut writer).poll_write(cx, &data[sent..sent + 500]))
+                    });
+                    let Poll::Ready(written) = once.await else { break };
+                    sent += written.unwrap();
+                }
+                assert!((60_000..66_000).contains(&sent), "{flavour:?} {split} {sent}");
+                let mut back = Vec::new();
+                let rest = async {
+                    writer.write_all(&data[sent..]).await.unwrap();
+                    writer.shutdown().await.unwrap();
+                };
+                tokio::join!(rest, async { server.read_to_end(&mut back).await.unwrap() });
+                assert!(back == data, "{flavour:?} {split}");
+            };
+            if split {
+                let (_read, half) = client.into_split();
+                write(Box::new(half)).await;
+            } else {
+                write(Box::new(client)).await;
+            }
+        }
+    }
 }

@@ -1,10 +1,13 @@
 //! The two halves, in two tasks.
 
 use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use sspi_core::{ControlToken, SecStatus};
-use sspi_tokio::handshake;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, duplex};
+use sspi_tokio::{SecureStream, handshake};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, copy, duplex};
 
 use crate::pair::{BOTH, Flavour, Seeded, inside, yields};
 use crate::stream_toy::{self, Habits};
@@ -162,4 +165,110 @@ async fn halves_decline_to_negotiate_again_and_go_on() {
     assert_eq!(&data, b"on");
     let error = server.read(&mut [0; 8]).await.unwrap_err();
     assert!(inside(&error).message().contains("100"), "no_renegotiation was said: {error}");
+}
+
+/// A transport that remembers one waiting writer, as they do, and can be told to let nobody write or flush.
+struct Gated {
+    io: DuplexStream,
+    gate: Arc<Mutex<Gate>>,
+}
+
+#[derive(Default)]
+struct Gate {
+    holds_writes: bool,
+    holds_flushes: bool,
+    waiting: Option<Waker>,
+}
+
+impl Gate {
+    fn open(&mut self) {
+        (self.holds_writes, self.holds_flushes) = (false, false);
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
+    }
+}
+
+impl AsyncRead for Gated {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Gated {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let mut gate = self.gate.lock().unwrap();
+        if gate.holds_writes {
+            gate.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        drop(gate);
+        Pin::new(&mut self.io).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut gate = self.gate.lock().unwrap();
+        if gate.holds_flushes {
+            gate.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        drop(gate);
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_flushes_is_not_forgotten_when_the_reader_declines_to_negotiate_again() {
+    let gate = Arc::new(Mutex::new(Gate::default()));
+    let (client, server) = gated(&gate).await;
+    let (read, write) = client.into_split();
+    decline_while_a_writer_flushes(&gate, server, read, write).await;
+    // Halves that take turns with one stream.
+    let (client, server) = gated(&gate).await;
+    let (read, write) = tokio::io::split(client);
+    decline_while_a_writer_flushes(&gate, server, read, write).await;
+}
+
+async fn gated(gate: &Arc<Mutex<Gate>>) -> (SecureStream<Gated>, SecureStream<DuplexStream>) {
+    let habits = Habits { refuses_renegotiation: true, ..Habits::default() };
+    let (client, server) = duplex(4096);
+    let client = Gated { io: client, gate: Arc::clone(gate) };
+    let options = Flavour::Stream.options();
+    let (client, server) = tokio::join!(
+        handshake(client, stream_toy::client(habits), &options),
+        handshake(server, stream_toy::server(habits), &options)
+    );
+    (client.unwrap(), server.unwrap())
+}
+
+async fn decline_while_a_writer_flushes(
+    gate: &Mutex<Gate>,
+    mut server: SecureStream<DuplexStream>,
+    mut read: impl AsyncRead + Unpin,
+    mut write: impl AsyncWrite + Unpin + Send + 'static,
+) {
+    gate.lock().unwrap().holds_flushes = true;
+    let writer = tokio::spawn(async move {
+        write.write_all(b"x").await.unwrap();
+        write.flush().await.unwrap();
+    });
+    yields(20).await;
+    gate.lock().unwrap().holds_writes = true;
+    server.apply_control_token(&ControlToken::Renegotiate).await.unwrap();
+    server.write_all(b"on").await.unwrap();
+    server.flush().await.unwrap();
+    read.read_exact(&mut [0; 2]).await.unwrap();
+    yields(20).await;
+    gate.lock().unwrap().open();
+    yields(20).await;
+    assert!(writer.is_finished(), "the flush was never polled again");
+    writer.await.unwrap();
 }

@@ -103,6 +103,41 @@ async fn a_package_that_refuses_to_negotiate_again_says_so_and_the_stream_goes_o
     assert!(inside(&error).message().contains("100"), "no_renegotiation was said: {error}");
 }
 
+#[tokio::test]
+async fn refusals_that_a_peer_does_not_take_are_not_heaped_up() {
+    const ROUNDS: usize = 500;
+    const PIPE: usize = 100;
+    for split in [false, true] {
+        let habits = Habits { refuses_renegotiation: true, ..Habits::default() };
+        let (client, mut server) = connect(habits, PIPE, &Flavour::Stream.options()).await;
+        let asks = async move {
+            for _ in 0..ROUNDS {
+                server.apply_control_token(&ControlToken::Renegotiate).await.unwrap();
+                server.write_all(b"x").await.unwrap();
+            }
+            server.flush().await.unwrap();
+            // Only now it reads.
+            let mut refusals = Vec::new();
+            server.get_mut().read_to_end(&mut refusals).await.unwrap();
+            refusals
+        };
+        let hears = async {
+            let mut data = [0; ROUNDS];
+            if split {
+                let (mut read, mut write) = client.into_split();
+                read.read_exact(&mut data).await.unwrap();
+                write.flush().await.unwrap();
+            } else {
+                let mut client = client;
+                client.read_exact(&mut data).await.unwrap();
+                client.flush().await.unwrap();
+            }
+        };
+        let (refusals, ()) = tokio::join!(asks, hears);
+        assert!(refusals.len() < 2 * PIPE, "{} bytes were kept for the peer", refusals.len());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_renegotiation_has_the_deadline_of_the_handshake() {
     let options = Flavour::Stream.options().with_deadline(Some(Duration::from_secs(3)));

@@ -31,11 +31,20 @@ pub const BOTH: [Protocol; 2] = [Protocol::Tls13, Protocol::Tls12];
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHIM_ID: u64 = 0x0102_0304_0506_0708;
 
-/// The flags that leave one protocol.
+/// Those whose hellos have extensions.
+pub const WITH_EXTENSIONS: [Protocol; 4] =
+    [Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10];
+/// The protocols that are older than TLS 1.3.
+pub const BEFORE_TLS13: [Protocol; 4] = [Protocol::Tls12, Protocol::Tls11, Protocol::Tls10, Protocol::Ssl30];
+
+/// The flags that leave one protocol, in one word; [`Shim::start`] writes them out.
 pub fn only(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::Tls13 => "-no-tls12",
-        _ => "-no-tls13",
+        Protocol::Tls13 => "only 772",
+        Protocol::Tls12 => "only 771",
+        Protocol::Tls11 => "only 770",
+        Protocol::Tls10 => "only 769",
+        Protocol::Ssl30 => "only 768",
     }
 }
 
@@ -62,6 +71,8 @@ pub struct Runner {
     pub pki: Pki,
     /// The server's certificate, whichever end that is.
     pub certificate: TestCertificate,
+    /// The same with an RSA key, for what knows no other.
+    pub rsa: TestCertificate,
     folder: TempDir,
     port: u16,
     accepted: Receiver<TcpStream>,
@@ -81,7 +92,8 @@ impl Runner {
         });
         let pki = Pki::new();
         let certificate = pki.server("localhost").issue();
-        let runner = Self { pki, certificate, folder: TempDir::new().unwrap(), port, accepted };
+        let rsa = pki.server("localhost").rsa_2048().issue();
+        let runner = Self { pki, certificate, rsa, folder: TempDir::new().unwrap(), port, accepted };
         runner.file("root.pem", runner.pki.root_pem());
         runner
     }
@@ -117,7 +129,8 @@ impl Runner {
 
     /// Starts a shim in the server's role, with the certificate.
     pub fn start_server(&self, flags: &[&str]) -> Shim {
-        let (chain, key) = self.files(&self.certificate);
+        let needs_rsa = flags.contains(&only(Protocol::Ssl30));
+        let (chain, key) = self.files(if needs_rsa { &self.rsa } else { &self.certificate });
         self.start(&[&["-server", "-cert-file", &chain, "-key-file", &key], flags].concat())
     }
 
@@ -136,6 +149,8 @@ impl Runner {
     pub fn client(&self, protocols: &[Protocol]) -> SchannelConfig {
         SchannelConfig {
             protocols: protocols.to_vec(),
+            // A message of the peer's is one record.
+            record_splitting: false,
             roots: vec![self.folder.path().join("root.pem").to_str().unwrap().to_owned()],
             ..SchannelConfig::default()
         }
@@ -145,8 +160,9 @@ impl Runner {
     pub fn server(&self, protocols: &[Protocol]) -> SchannelConfig {
         SchannelConfig {
             protocols: protocols.to_vec(),
-            certificates: vec![self.config_of(&self.certificate)],
+            certificates: vec![self.config_of(&self.certificate), self.config_of(&self.rsa)],
             client_roots: self.client(protocols).roots,
+            record_splitting: false,
             ..SchannelConfig::default()
         }
     }
@@ -231,8 +247,12 @@ pub struct Ended {
 
 impl Shim {
     pub fn start(flags: &[&str]) -> Self {
+        let written_out = flags.iter().flat_map(|flag| match flag.strip_prefix("only ") {
+            Some(version) => vec!["-min-version", version, "-max-version", version],
+            None => vec![*flag],
+        });
         let child = Command::new(env!("CARGO_BIN_EXE_opensspi-shim"))
-            .args(flags)
+            .args(written_out)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

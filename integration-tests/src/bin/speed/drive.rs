@@ -7,6 +7,7 @@ use opensspi_integration_tests::legacy::suite::offer;
 use opensspi_integration_tests::legacy::{Pki, Suite};
 use opensspi_integration_tests::peers::openssl::{self, Release};
 use opensspi_integration_tests::peers::{ClientOptions, Peer, PeerError, Version};
+use opensspi_measure::rates;
 
 use crate::Row;
 use crate::servers::{Maker, Started};
@@ -71,14 +72,30 @@ pub(crate) fn compare(
         figures.sort_by(f64::total_cmp);
         figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
     };
+    let ratio = middle(rounds.iter().map(|round| round.1 / round.0).collect());
+    let limit = if ratio < 1.0 { limit(suite, work) } else { None };
     Ok(Row {
         suite: suite.openssl,
         work: work.name(),
         other,
         ours: middle(rounds.iter().map(|round| round.0).collect()),
         theirs: middle(rounds.iter().map(|round| round.1).collect()),
-        ratio: middle(rounds.iter().map(|round| round.1 / round.0).collect()),
+        ratio,
+        limit,
     })
+}
+
+/// Microseconds that our primitives alone take, where they are measured.
+fn limit(suite: &Suite, work: Work) -> Option<f64> {
+    let per_second = match work {
+        Work::Full => rates::rsa(1.0).ok()?,
+        Work::Resumed => return None,
+        Work::Encrypt | Work::Decrypt => {
+            let measured = rates::SUITES.into_iter().find(|row| row.name == suite.openssl)?;
+            measured.limit(work == Work::Decrypt, 1.0).ok()?
+        }
+    };
+    Some(1e6 / per_second)
 }
 
 /// Debian's OpenSSL where it has the suite.

@@ -68,6 +68,8 @@ struct Row {
     theirs: f64,
     /// How much less ours takes: 1.1 means ten percent more work in the same time.
     ratio: f64,
+    /// Where that is below 1: what our primitives alone take, cipher and MAC one after the other, or the private key.
+    limit: Option<f64>,
 }
 
 fn main() -> ExitCode {
@@ -99,9 +101,12 @@ fn compare(arguments: &Arguments) -> Result<(), PeerError> {
                 continue;
             }
             let row = drive::compare(suite, version, work, effort)?;
-            let Row { suite, work, other, ours, theirs, ratio } = &row;
+            let Row { suite, work, other, ours, theirs, ratio, limit } = &row;
+            let limit = limit.map_or_else(String::new, |limit| {
+                format!("  primitives alone {limit:.1} µs, ratio {:.2}", theirs / limit)
+            });
             let line = format!(
-                "{suite:<28} {work:<8} ours {ours:9.1} µs  {other} {theirs:9.1} µs  ratio {ratio:5.2}"
+                "{suite:<28} {work:<8} ours {ours:9.1} µs  {other} {theirs:9.1} µs  ratio {ratio:5.2}{limit}"
             );
             if arguments.json {
                 eprintln!("{line}")

@@ -36,15 +36,9 @@ impl Serve {
         runtime.block_on(async {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             println!("{}", json!({ "event": "listening", "port": listener.local_addr()?.port() }));
-            loop {
-                let (stream, _) = listener.accept().await?;
-                let (credentials, setup, content) =
-                    (Arc::clone(&credentials), setup.clone(), Arc::clone(&content));
-                tokio::task::spawn(async move {
-                    // A client that closes without a word has had what it wanted.
-                    drop(serve(stream, credentials.as_ref(), &setup, &content).await);
-                });
-            }
+            // A task of its own: what `block_on` itself waits for is woken through the kernel.
+            let accepting = tokio::task::spawn(accept(listener, credentials, Arc::new(setup), content));
+            accepting.await.map_err(|error| PeerError::new(error.to_string()))?
         })
     }
 
@@ -59,18 +53,37 @@ impl Serve {
     }
 }
 
+/// Accepts for ever.
+async fn accept(
+    listener: TcpListener,
+    credentials: Arc<dyn CredentialsHandle>,
+    setup: Arc<Setup>,
+    content: Arc<[u8]>,
+) -> Result<(), PeerError> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let (credentials, setup, content) =
+            (Arc::clone(&credentials), Arc::clone(&setup), Arc::clone(&content));
+        tokio::task::spawn(async move {
+            // A client that closes without a word has had what it wanted.
+            drop(serve(stream, credentials.as_ref(), &setup, &content).await);
+        });
+    }
+}
+
 async fn serve(
     stream: TcpStream,
     credentials: &dyn CredentialsHandle,
     setup: &Setup,
     content: &[u8],
 ) -> Result<(), Failure> {
-    stream.set_nodelay(true)?;
     let accepting = credentials.accept(&setup.accept_request())?;
     let mut stream = handshake(stream, accepting, &setup.handshake_options()).await?;
-    let mut buffer = vec![0; 16_384];
     if content.is_empty() {
-        while stream.read(&mut buffer).await? > 0 {}
+        let mut buffer = Vec::with_capacity(16_384);
+        while stream.read_buf(&mut buffer).await? > 0 {
+            buffer.clear();
+        }
         return Ok(());
     }
     let mut request = Vec::new();

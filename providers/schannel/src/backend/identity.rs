@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use rustls_pki_types::PrivateKeyDer;
 use sspi_core::{CertificateIdentity, Error, Fault, SecStatus};
+use zeroize::Zeroizing;
 
 use super::rustls::OwnKey;
 use crate::certificate;
+use crate::certificate::pem::KeyDer;
 use crate::certificate::summary::CertificateSummary;
 
 /// A certificate of ours with its key, ready to sign. rustls takes what is strong enough for today: RSA from 2048 bits
@@ -30,7 +32,7 @@ impl Identity {
     /// enough if the engine can use them.
     pub(crate) fn new(
         mut chain: Vec<Vec<u8>>,
-        key: PrivateKeyDer<'static>,
+        key: &PrivateKeyDer<'static>,
         ocsp: Option<Vec<u8>>,
         send_root: bool,
         legacy: bool,
@@ -60,14 +62,15 @@ impl Identity {
 
     /// From what an application hands over.
     pub(crate) fn from_application(identity: &CertificateIdentity, legacy: bool) -> Result<Self, Error> {
-        let key = PrivateKeyDer::try_from(identity.private_key.expose_secret().clone()).map_err(|_| {
+        let key = PrivateKeyDer::try_from(identity.private_key.expose_secret().as_slice()).map_err(|_| {
             Error::new(
                 SecStatus::SEC_E_NO_CREDENTIALS,
                 Fault::Configuration,
                 "the private key is neither PKCS#8 nor PKCS#1 nor SEC1",
             )
         })?;
-        Self::new(identity.chain.clone(), key, None, false, legacy)
+        let key: KeyDer = Zeroizing::new(key.clone_key());
+        Self::new(identity.chain.clone(), &key, None, false, legacy)
     }
 
     /// The leaf in DER.

@@ -35,6 +35,9 @@ pub(crate) trait Sealing: Send + 'static {
     /// # Errors
     /// The record cannot be made.
     fn seal_alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error>;
+
+    /// The connection ends with a fatal alert of ours.
+    fn failed(&mut self) {}
 }
 
 /// One record that was opened: what it is, and where its content lies in the record.
@@ -61,6 +64,9 @@ pub(crate) trait Opening: Send + 'static {
     fn post_handshake(&mut self) -> Option<&mut dyn PostHandshake> {
         None
     }
+
+    /// The connection ends with what the peer has sent.
+    fn failed(&mut self) {}
 
     /// The peer has sent data: what came before it was no flood.
     fn data_came(&mut self) {}

@@ -218,7 +218,7 @@ pub(super) fn key_name(public_key: &[u8]) -> Result<String, DecodeError> {
     const FIELD: &str = "SubjectPublicKeyInfo.algorithm";
     let (algorithm, mut parameters, key) = key_parts(public_key)?;
     match algorithm {
-        RSA_ENCRYPTION => Ok(format!("RSA {} bits", modulus_bits(key)?)),
+        RSA_ENCRYPTION | OLD_RSA => Ok(format!("RSA {} bits", modulus_bits(key)?)),
         RSASSA_PSS => Ok(format!("RSA-PSS {} bits", modulus_bits(key)?)),
         EC_PUBLIC_KEY if parameters.peek() == Some(OBJECT_IDENTIFIER) => {
             let curve = parameters.expect(OBJECT_IDENTIFIER, FIELD)?.content;
@@ -228,8 +228,8 @@ pub(super) fn key_name(public_key: &[u8]) -> Result<String, DecodeError> {
             }
         }
         EC_PUBLIC_KEY => Ok("ECDSA on a curve without a name".to_owned()),
-        DSA if parameters.is_empty() => Ok("DSA".to_owned()),
-        DSA => Ok(format!("DSA {} bits", prime_bits(parameters)?)),
+        DSA | OLD_DSA if parameters.is_empty() => Ok("DSA".to_owned()),
+        DSA | OLD_DSA => Ok(format!("DSA {} bits", prime_bits(parameters)?)),
         ED25519 => Ok("Ed25519".to_owned()),
         ED448 => Ok("Ed448".to_owned()),
         other => unnamed(other, FIELD),
@@ -383,9 +383,15 @@ mod tests {
         };
         let rsa = tlv(SEQUENCE, &[tlv(INTEGER, &[0, 0x80, 0, 1]), tlv(INTEGER, &[3])].concat());
         assert_eq!(name(RSA_ENCRYPTION, &[5, 0], &rsa).unwrap(), "RSA 24 bits");
+        assert_eq!(
+            name(OLD_RSA, &[2, 1, 24], &rsa).unwrap(),
+            "RSA 24 bits",
+            "by this it is found where it may not be"
+        );
         assert_eq!(name(RSASSA_PSS, &[], &rsa).unwrap(), "RSA-PSS 24 bits");
         let group = tlv(SEQUENCE, &tlv(INTEGER, &[0x7f, 1]));
         assert_eq!(name(DSA, &group, &[2, 1, 5]).unwrap(), "DSA 15 bits");
+        assert_eq!(name(OLD_DSA, &group, &[2, 1, 5]).unwrap(), "DSA 15 bits");
         assert_eq!(name(DSA, &[], &[2, 1, 5]).unwrap(), "DSA", "the group of its issuer");
         assert_eq!(name(EC_PUBLIC_KEY, &[6, 5, 0x2b, 0x81, 4, 0, 35], &[4]).unwrap(), "ECDSA P-521");
         assert_eq!(name(EC_PUBLIC_KEY, &[6, 1, 0x2a], &[4]).unwrap(), "ECDSA on the curve 1.2");

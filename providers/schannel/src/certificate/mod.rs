@@ -72,6 +72,22 @@ pub fn public_key_der(certificate: &[u8]) -> Option<&[u8]> {
     Some(Certificate::from_der_or_loose(certificate).ok()?.public_key)
 }
 
+/// The bits of the certificate's RSA key; `None` if it has another, or cannot be read.
+pub(crate) fn rsa_bits(certificate: &[u8]) -> Option<u32> {
+    match algorithm::key_size(public_key_der(certificate)?).ok()? {
+        algorithm::KeySize::Rsa(bits) => u32::try_from(bits).ok(),
+        _ => None,
+    }
+}
+
+/// The certificates in a file, PEM or DER, in their order.
+///
+/// # Errors
+/// What cannot be read, in words.
+pub fn read_certificates(file: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    pem::certificates(file).map_err(|error| error.to_string())
+}
+
 /// When the certificate is valid: notBefore and notAfter, both included.
 pub(crate) fn validity(certificate: &[u8]) -> Result<(SystemTime, SystemTime), DecodeError> {
     Certificate::from_der_or_loose(certificate).map(|fields| (fields.not_before, fields.not_after))

@@ -62,16 +62,19 @@ pub(crate) fn crls(file: &[u8]) -> Result<Vec<Vec<u8>>, PemError> {
     sections::<CertificateRevocationListDer<'static>>(file, "certificate revocation list")
 }
 
+/// A private key in DER. The library's type is not wiped when it is dropped.
+pub(crate) type KeyDer = Zeroizing<PrivateKeyDer<'static>>;
+
 /// The first private key of a file: PKCS#8, PKCS#1, SEC1 or OpenSSL's form of DSA keys, in PEM or in DER. The last is of
 /// the shape of PKCS#1 and passes for it. The caller wipes the file's bytes.
 ///
 /// # Errors
 /// The key cannot be read, or is encrypted, or there is none.
-pub(crate) fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
+pub(crate) fn private_key(file: &[u8]) -> Result<KeyDer, PemError> {
     const WHAT: &str = "private key";
     if is_der(file) {
         return match PrivateKeyDer::try_from(file) {
-            Ok(key) => Ok(key.clone_key()),
+            Ok(key) => Ok(Zeroizing::new(key.clone_key())),
             Err(_) => Err(PemError::Broken { what: WHAT, why: "it is neither PKCS#8 nor PKCS#1 nor SEC1" }),
         };
     }
@@ -84,7 +87,7 @@ pub(crate) fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, PemErro
     }
     let encrypted = || has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"\nProc-Type: 4,ENCRYPTED");
     match PrivateKeyDer::pem_slice_iter(without_byte_order_mark(file)).next() {
-        Some(Ok(key)) => Ok(key),
+        Some(Ok(key)) => Ok(Zeroizing::new(key)),
         _ if encrypted() => Err(PemError::Encrypted),
         Some(Err(error)) => Err(PemError::Broken { what: WHAT, why: why(&error) }),
         None => Err(PemError::Nothing { what: WHAT }),

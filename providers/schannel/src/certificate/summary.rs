@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::der::{DecodeError, Reader, SEQUENCE, primitive};
 use super::fields::{Certificate, SUBJECT_ALT_NAME};
 use super::name::{hex, rfc4514, visible};
+use super::verifier::{Weakness, weaknesses_of};
 use super::{algorithm, sha256};
 
 /// A certificate in words and numbers. Every string in it is harmless to print, whoever made the certificate.
@@ -34,6 +35,9 @@ pub struct CertificateSummary {
     pub is_ca: bool,
     /// Whether subject and issuer are the same name. It says nothing about who signed it.
     pub self_issued: bool,
+    /// What is weak about it as a peer's own certificate: its form, its key and, where somebody else signed it, its
+    /// signature. Whether its names are in its common name only is not among it: that matters for servers.
+    pub weaknesses: Vec<Weakness>,
     /// SHA-256 of the whole certificate, its fingerprint.
     pub sha256: [u8; 32],
 }
@@ -58,6 +62,7 @@ impl CertificateSummary {
             signature: algorithm::signature_name(certificate.signed.algorithm)?,
             is_ca: certificate.is_ca()? == Some(true),
             self_issued: certificate.subject == certificate.issuer,
+            weaknesses: weaknesses_of(der, false).iter().collect(),
             sha256: sha256(der),
         })
     }

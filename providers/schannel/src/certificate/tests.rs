@@ -155,15 +155,15 @@ fn private_keys_are_read_in_every_form_but_encrypted() {
     let certificate = Pki::new().server("localhost").rsa_2048().issue();
     let key = pem::private_key(certificate.key_pem().as_bytes()).unwrap();
     assert_eq!(key.secret_der(), certificate.key_der());
-    assert!(matches!(&key, PrivateKeyDer::Pkcs8(_)));
+    assert!(matches!(&*key, PrivateKeyDer::Pkcs8(_)));
     assert_eq!(pem::private_key(certificate.key_der()).unwrap(), key);
 
     let pkcs1 = b"-----BEGIN RSA PRIVATE KEY-----\nMAMCAQA=\n-----END RSA PRIVATE KEY-----\n";
-    assert!(matches!(pem::private_key(pkcs1).unwrap(), PrivateKeyDer::Pkcs1(_)));
-    assert!(matches!(pem::private_key(&[0x30, 3, 2, 1, 0]).unwrap(), PrivateKeyDer::Pkcs1(_)));
+    assert!(matches!(*pem::private_key(pkcs1).unwrap(), PrivateKeyDer::Pkcs1(_)));
+    assert!(matches!(*pem::private_key(&[0x30, 3, 2, 1, 0]).unwrap(), PrivateKeyDer::Pkcs1(_)));
     let sec1 = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n\
                  -----BEGIN EC PRIVATE KEY-----\nMAMCAQE=\n-----END EC PRIVATE KEY-----\n";
-    assert!(matches!(pem::private_key(sec1).unwrap(), PrivateKeyDer::Sec1(_)));
+    assert!(matches!(*pem::private_key(sec1).unwrap(), PrivateKeyDer::Sec1(_)));
 
     let encrypted = certificate.key_pem().replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     assert!(matches!(pem::private_key(encrypted.as_bytes()), Err(PemError::Encrypted)));

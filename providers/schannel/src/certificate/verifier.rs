@@ -125,15 +125,17 @@ impl Peer {
 struct Refusal {
     kind: CertificateKind,
     detail: String,
+    /// The weaknesses that would have to be allowed.
+    weak: Vec<Weakness>,
 }
 
 impl Refusal {
     fn new(kind: CertificateKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), weak: Vec::new() }
     }
 
     const fn plain(kind: CertificateKind) -> Self {
-        Self { kind, detail: String::new() }
+        Self { kind, detail: String::new(), weak: Vec::new() }
     }
 
     /// What was found weak and is not allowed, each with whose it is, and the entries that would accept it.
@@ -143,8 +145,21 @@ impl Refusal {
         let sentences = sentences.collect::<Vec<_>>().join(", ");
         let entries = found.iter().map(|(weakness, _)| format!("{:?}", weakness.name()));
         let entries = entries.collect::<Vec<_>>().join(", ");
-        Self::new(kind, format!("{sentences}; accepted only with allow = [{entries}]"))
+        let weak = found.iter().map(|(weakness, _)| *weakness).collect();
+        Self { weak, ..Self::new(kind, format!("{sentences}; accepted only with allow = [{entries}]")) }
     }
+}
+
+/// What is weak about a certificate, as a peer's own or, with `issues`, as one that issued others: its form, its key and,
+/// where somebody else signed it, its signature. Whether its name is in the common name only is not looked at.
+pub(crate) fn weaknesses_of(certificate: &[u8], issues: bool) -> Weaknesses {
+    let Ok(link) = Link::read(certificate) else { return Weaknesses::NONE };
+    let form = if issues { link.encoding() } else { link.form() };
+    let key = link.key_weakness().ok().flatten();
+    let fields = link.certificate();
+    let signature =
+        if fields.subject == fields.issuer { None } else { key::weakness_of_signature(&fields.signed) };
+    form.with(key.into()).with(signature.into())
 }
 
 /// Bytes that cannot be read.
@@ -247,10 +262,11 @@ impl Verifier {
             Judge::Pins(_) => Err(Refusal::plain(CertificateKind::NotPinned)),
             Judge::Chain(chain) => chain.check(&shown),
         };
-        let weaknesses = verdict.map_err(|Refusal { kind, detail }| {
+        let weaknesses = verdict.map_err(|Refusal { kind, detail, weak }| {
+            let remedies = remedies(kind, &weak, leaf);
             let detail = [Some(detail).filter(|d| !d.is_empty()), who(leaf)];
             let detail = detail.into_iter().flatten().collect::<Vec<_>>().join("; ");
-            CertificateProblem { kind, whose: self.peer.whose(), detail }
+            CertificateProblem { kind, whose: self.peer.whose(), detail, remedies }
         })?;
         if !weaknesses.is_empty() {
             tracing::info!(
@@ -270,6 +286,28 @@ fn who(leaf: &[u8]) -> Option<String> {
     let pin = super::name::hex(&summary.sha256);
     let (subject, issuer) = (harmless(&summary.subject), harmless(&summary.issuer));
     Some(format!("subject {subject}, issuer {issuer}, SHA-256 {pin}"))
+}
+
+/// What would have a leaf accepted that was refused: its weaknesses allowed, or its pin. Neither is said of a certificate
+/// that is revoked, or that cannot be read.
+fn remedies(kind: CertificateKind, weak: &[Weakness], leaf: &[u8]) -> Vec<(&'static str, String)> {
+    let mut remedies = Vec::new();
+    if !weak.is_empty() {
+        let names: Vec<&str> = weak.iter().map(|weakness| weakness.name()).collect();
+        remedies.push(("allow", names.join(",")));
+    }
+    let is_no_matter_of_trust = matches!(
+        kind,
+        CertificateKind::Revoked
+            | CertificateKind::BadEncoding
+            | CertificateKind::BadOcspResponse
+            | CertificateKind::RevocationUnknown
+            | CertificateKind::RevocationOutOfDate
+    );
+    if !is_no_matter_of_trust {
+        remedies.push(("pins", format!("sha256:{}", super::name::hex(&sha256(leaf)))));
+    }
+    remedies
 }
 
 /// Roots, lists, and what is allowed.

@@ -170,6 +170,36 @@ fn a_client_refuses_a_certificate_whose_key_is_longer_than_the_export_suite_allo
     );
 }
 
+/// FREAK 2015: servers kept the short key until they were started again, so that factoring it once was worth it.
+#[test]
+fn the_short_key_of_an_export_suite_is_replaced_every_day_and_after_500_handshakes() {
+    let (keys, random) = (ExportKeys::default(), Seeded::new(3));
+    let key = |now| keys.key(512, random.as_ref(), now).unwrap().public_key().clone();
+    let first = key(1_000_000);
+    assert_eq!(key(1_086_399), first);
+    let second = key(1_086_400);
+    assert_ne!(second, first);
+    for _ in 1..500 {
+        assert_eq!(key(1_086_400), second);
+    }
+    let third = key(1_086_400);
+    assert_ne!(third, second);
+    assert_ne!(key(1_086_399), third, "a clock that was set back makes no key younger");
+    assert_eq!(keys.key(1024, random.as_ref(), 0).unwrap().bits(), 1024);
+}
+
+#[test]
+fn a_handshake_keeps_the_short_key_that_its_client_was_shown() {
+    let fixture = Fixture::new(TLS10).suite(CipherSuite(0x0003));
+    let (mut client, mut server) = (fixture.client(), fixture.server());
+    let Progress::Continue { output, .. } = client.advance(&[]).unwrap() else { panic!() };
+    let Progress::Continue { output, .. } = server.advance(&output).unwrap() else { panic!() };
+    let Progress::Continue { output, .. } = client.advance(&output).unwrap() else { panic!() };
+    fixture.clock.set(2_000_000);
+    fixture.run().unwrap();
+    assert!(matches!(server.advance(&output).unwrap(), Progress::Complete { .. }));
+}
+
 /// Logjam 2015.
 #[test]
 fn a_client_refuses_a_group_that_is_too_small() {
@@ -211,7 +241,9 @@ fn change_cipher_spec_in_the_middle_of_a_message_is_refused() {
     let fixture = Fixture::new(TLS10);
     let mut server = fixture.server();
     let failure = server.advance(&[22, 3, 1, 0, 2, 1, 0, 20, 3, 1, 0, 1, 1]).unwrap_err();
-    assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::BadChangeCipherSpec)));
+    let unexpected =
+        Misbehaved::UnexpectedRecord { content_type: 20, expected: "the rest of a handshake message" };
+    assert!(matches!(failure.error, Error::Misbehaved(how) if how == unexpected));
 }
 
 /// SLOTH 2016: a signature over MD5, which was not offered.
@@ -287,7 +319,7 @@ fn a_bound_session_is_not_taken_up_without_its_binding() {
     });
     let Err((Side::Server, failure)) = outcome else { panic!("it should be refused") };
     assert!(
-        matches!(failure.error, Error::Misbehaved(Misbehaved::ResumedDifferently(_))),
+        matches!(failure.error, Error::Misbehaved(Misbehaved::ResumedBinding { was_bound: true })),
         "{}",
         failure.error
     );

@@ -1,5 +1,7 @@
 //! Client against server: every suite in every version, resumption, certificates, extensions.
 
+use crypto::ecdh::NamedGroup;
+
 use super::*;
 
 const V: [ProtocolVersion; 4] = ProtocolVersion::ALL;
@@ -281,6 +283,20 @@ fn a_certificate_is_chosen_by_name_and_by_suite() {
         assert_eq!(pair.client.negotiated.peer_chain, expected.chain(), "{name}");
         assert_eq!(pair.server.negotiated.server_name, Some(name.to_lowercase()));
     }
+}
+
+#[test]
+fn a_certificate_whose_curve_the_client_does_not_have_is_not_shown() {
+    let mut fixture = Fixture::new(&[ProtocolVersion::TLS10]);
+    fixture.server.policy.suites = [0xc009, 0xc013].map(CipherSuite).to_vec();
+    fixture.client.policy.suites = fixture.server.policy.suites.clone();
+    fixture.client.policy.resume = false;
+    let mut chosen = |groups: &[NamedGroup]| {
+        fixture.client.policy.groups = groups.to_vec();
+        complete(&fixture, "curves").client.negotiated.suite.suite
+    };
+    assert_eq!(chosen(&[NamedGroup::X25519, NamedGroup::Secp256r1]), CipherSuite(0xc009));
+    assert_eq!(chosen(&[NamedGroup::X25519, NamedGroup::Secp384r1]), CipherSuite(0xc013));
 }
 
 #[test]

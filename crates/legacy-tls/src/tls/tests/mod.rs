@@ -1,6 +1,7 @@
 //! Both roles in one process.
 
 mod attacks;
+mod conformance;
 mod flows;
 mod handshakes;
 mod messages;

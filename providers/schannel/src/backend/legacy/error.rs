@@ -6,7 +6,9 @@ use legacy_tls::{CipherSuite, Error as Engine, Incompatible, Misbehaved, Refused
 use crate::backend::Settings;
 use crate::cipher_suites::Suite;
 use crate::config::Protocol;
+use crate::policy::Policy;
 use crate::status::{CertificateKind, CertificateProblem, Error};
+use crate::suite_info::{protocols_to_enable, suites_to_enable};
 
 /// More of a list than a sentence has room for.
 const SHOWN: usize = 12;
@@ -63,7 +65,7 @@ pub(super) fn record(error: &RecordError) -> Error {
         RecordError::Overflow { length, maximum } => Error::RecordOverflow { length, maximum },
         RecordError::UnknownContentType { content_type } => Error::UnexpectedRecord { content_type },
         RecordError::NotARecord { first } => Error::NotARecord { first },
-        RecordError::WrongVersion { received, .. } => Error::WrongVersion { version: received },
+        RecordError::WrongVersion { received, .. } => Error::WrongRecordVersion { version: received },
         RecordError::KeyUsedUp | RecordError::SequenceOverflow => Error::KeyUsedUp,
         RecordError::Random => Error::Internal("the system gave no random bytes"),
         RecordError::Internal(what) => Error::Internal(what),
@@ -78,7 +80,7 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
     let decode = |what: String| Error::Decode { what };
     let certificate = |kind| {
         let whose = if is_client { "the server's certificate" } else { "the client's certificate" };
-        Error::Certificate(CertificateProblem { kind, whose, detail: String::new() })
+        Error::Certificate(CertificateProblem { kind, whose, detail: String::new(), remedies: Vec::new() })
     };
     match how {
         M::UnexpectedMessage { received, expected } => {
@@ -90,9 +92,7 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::UnexpectedRecord { content_type, expected } => {
             unexpected(format!("a record of type {content_type} where {expected} was expected"))
         }
-        M::BadChangeCipherSpec => {
-            unexpected("a ChangeCipherSpec that is none, or in the middle of a message".to_owned())
-        }
+        M::BadChangeCipherSpec => illegal("a ChangeCipherSpec that is none".to_owned()),
         M::ExcessHandshakeData => unexpected("something behind the message that ends its flight".to_owned()),
         M::UnexpectedServerKeyExchange => {
             unexpected("ServerKeyExchange, which the cipher suite does not have".to_owned())
@@ -108,18 +108,24 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::SuiteNotOffered(suite) => {
             illegal(format!("the suite {}, which was not offered or not for this protocol", name(*suite)))
         }
-        M::Compression => illegal("a compression method other than null".to_owned()),
+        M::Compression if is_client => illegal("a compression method other than null".to_owned()),
+        M::Compression => illegal("no compression method null".to_owned()),
         M::UnsolicitedExtension(number) => Error::UnsupportedExtension { what: number.to_string() },
         M::DuplicateExtension(number) => decode(format!("extension {number} stands there twice")),
         M::ResumedDifferently(what) => illegal(format!("a resumed session with another {what}")),
+        M::ResumedBinding { was_bound } => Error::HandshakeFailure {
+            what: if *was_bound {
+                "a session is resumed whose master secret is no longer bound".to_owned()
+            } else {
+                "a session is resumed whose master secret was not bound".to_owned()
+            },
+        },
         M::Downgraded => Error::Downgraded,
         M::RenegotiationInfo => Error::HandshakeFailure {
             what: "the renegotiation indication is not that of this connection".to_owned(),
         },
         M::IllegalParameter(what) => illegal((*what).to_owned()),
-        M::ExportKeyTooLong { bits } => {
-            illegal(format!("a key of {bits} bits, which is too long for an export suite"))
-        }
+        M::ExportKeyTooLong { bits } => Error::ExportKeyTooLong { bits: *bits },
         M::WrongCertificateType => certificate(CertificateKind::WrongKey),
         M::UnreadableCertificate => certificate(CertificateKind::BadEncoding),
         M::NoServerCertificate => decode("the server's certificate message is empty".to_owned()),
@@ -138,15 +144,23 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
 fn incompatible(what: &Incompatible, is_client: bool, settings: &Settings) -> Error {
     let ours = |protocols: &[Protocol]| list(protocols.iter().map(|protocol| protocol.name()));
     match what {
-        Incompatible::NoVersion { peer, .. } => Error::NoProtocolInCommon {
-            peer: if is_client { peer.to_string() } else { format!("{peer} and older") },
-            ours: ours(&settings.policy.protocols),
-        },
-        Incompatible::NoSuite { peer } => Error::NothingInCommon {
-            what: "cipher suite",
-            peer: list(peer.iter().map(|suite| name(*suite))),
-            setting: "suites",
-        },
+        Incompatible::NoVersion { peer, .. } => {
+            let on = &settings.policy.protocols;
+            let offered = |protocol: Protocol| {
+                if is_client { protocol.version() == peer.0 } else { protocol.version() <= peer.0 }
+            };
+            Error::NoProtocolInCommon {
+                peer: if is_client { peer.to_string() } else { format!("{peer} and older") },
+                ours: ours(on) + &protocols_to_enable(offered, on),
+            }
+        }
+        Incompatible::NoSuite { peer } => {
+            let Policy { protocols, suites, .. } = &settings.policy;
+            let codes: Vec<u16> = peer.iter().map(|suite| suite.0).collect();
+            let enable = suites_to_enable(&codes, protocols, |suite| suites.contains(suite));
+            let peer = list(peer.iter().map(|suite| name(*suite))) + &enable;
+            Error::NothingInCommon { what: "cipher suite", peer, setting: "suites" }
+        }
         Incompatible::NoCipherKind { peer } => {
             let peer = list(peer.iter());
             Error::NothingInCommon { what: "cipher kind", peer, setting: "suites" }
@@ -206,6 +220,8 @@ mod tests {
             Misbehaved::UnsolicitedExtension(5),
             Misbehaved::DuplicateExtension(5),
             Misbehaved::ResumedDifferently("suite"),
+            Misbehaved::ResumedBinding { was_bound: true },
+            Misbehaved::ResumedBinding { was_bound: false },
             Misbehaved::Downgraded,
             Misbehaved::RenegotiationInfo,
             Misbehaved::IllegalParameter("this"),

@@ -77,7 +77,11 @@ impl Handshake {
         parameters: &ClientParameters,
     ) -> Result<Self, sspi_core::Error> {
         let config = configs.config(parameters.protocols, parameters.manual)?;
-        let wanted = client_parameters(parameters)?;
+        let mut wanted = client_parameters(parameters)?;
+        // With our highest version it is no fallback, and a server that has a newer one must not see one.
+        // Spec: SCSV section 4.
+        let highest = config.policy.highest;
+        wanted.fallback &= !config.policy.versions.contains(&highest);
         let connection = ClientConnection::new(config, wanted)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
@@ -241,6 +245,7 @@ impl Running {
         }
         let peer_chain = core::mem::take(&mut negotiated.peer_chain);
         let (version, limit) = (negotiated.version, self.settings.policy.small_block_limit);
+        let kept = negotiated.kept_session();
         let session = Session {
             is_client: negotiated.is_client,
             version: version.0,
@@ -256,8 +261,8 @@ impl Running {
         };
         Established {
             session,
-            sending: Sending::new(sealer, version, limit),
-            receiving: Receiving::new(opener, limit),
+            sending: Sending::new(sealer, version, limit).in_session(kept.clone()),
+            receiving: Receiving::new(opener, limit).in_session(kept),
         }
     }
 }

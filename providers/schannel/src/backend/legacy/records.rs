@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use legacy_tls::record::{ContentType, Need, Opener, RecordError, Sealer};
-use legacy_tls::{AlertDescription, ProtocolVersion};
+use legacy_tls::{AlertDescription, KeptSession, ProtocolVersion};
 use sspi_core::{AlertLevel, StreamSizes};
 
 use super::error;
@@ -18,11 +18,17 @@ pub(crate) struct Sending {
     sealer: Sealer,
     version: ProtocolVersion,
     small_block_limit: u64,
+    session: Option<KeptSession>,
 }
 
 impl Sending {
     pub(crate) const fn new(sealer: Sealer, version: ProtocolVersion, small_block_limit: u64) -> Self {
-        Self { sealer, version, small_block_limit }
+        Self { sealer, version, small_block_limit, session: None }
+    }
+
+    /// In a session that does not outlive a failure.
+    pub(crate) fn in_session(self, session: KeptSession) -> Self {
+        Self { session: Some(session), ..self }
     }
 }
 
@@ -64,17 +70,29 @@ impl Sealing for Sending {
         self.sealer.seal_message(ContentType::ALERT, &alert, &mut record).map_err(|e| error::record(&e))?;
         Ok(record)
     }
+
+    fn failed(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.forget();
+        }
+    }
 }
 
 /// The direction that receives.
 pub(crate) struct Receiving {
     opener: Opener,
     small_block_limit: u64,
+    session: Option<KeptSession>,
 }
 
 impl Receiving {
     pub(crate) const fn new(opener: Opener, small_block_limit: u64) -> Self {
-        Self { opener, small_block_limit }
+        Self { opener, small_block_limit, session: None }
+    }
+
+    /// In a session that does not outlive a failure.
+    pub(crate) fn in_session(self, session: KeptSession) -> Self {
+        Self { session: Some(session), ..self }
     }
 }
 
@@ -95,5 +113,11 @@ impl Opening for Receiving {
             return Err(Error::SmallBlockLimit { limit: self.small_block_limit, is_ours: false });
         }
         Ok(Opened { content_type: opened.content_type.0, content: opened.content })
+    }
+
+    fn failed(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.forget();
+        }
     }
 }

@@ -79,6 +79,7 @@ impl Judging {
                 Peer::Client => "the client's certificate",
             },
             detail: "it was valid when the session was made".to_owned(),
+            remedies: Vec::new(),
         };
         let Some(leaf) = shown.chain.first().filter(|_| !self.by_pins) else { return Ok(()) };
         let (_, not_after) = validity(leaf).map_err(|_| problem(CertificateKind::BadEncoding))?;

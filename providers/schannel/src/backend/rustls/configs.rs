@@ -16,6 +16,7 @@ use sspi_core::{Clock, Error, Fault, SecStatus, SpProt};
 
 use super::key_schedule;
 use super::observed;
+use super::older_versions::WireKey;
 use super::verify::{self, Beyond};
 use crate::backend::settings::no_protocol;
 use crate::backend::{Identity, Settings, Variants, Verification};
@@ -34,14 +35,14 @@ impl OwnKey {
     /// Why rustls cannot use them.
     pub(crate) fn new(
         chain: Vec<Vec<u8>>,
-        key: PrivateKeyDer<'static>,
+        key: &PrivateKeyDer<'_>,
         ocsp: Option<Vec<u8>>,
         subject: &str,
     ) -> Result<Self, String> {
-        let signing_key = rustls::crypto::ring::sign::any_supported_type(&key)
+        let signing_key = rustls::crypto::ring::sign::any_supported_type(key)
             .map_err(|error| format!("the private key cannot be used: {error}"))?;
         let certificates = chain.into_iter().map(CertificateDer::from).collect();
-        let mut certified = CertifiedKey::new(certificates, signing_key);
+        let mut certified = CertifiedKey::new(certificates, Arc::new(WireKey(signing_key)));
         certified.keys_match().map_err(|error| {
             format!("the private key does not belong to the certificate {subject}: {error}")
         })?;

@@ -4,9 +4,11 @@ use rustls::{CertificateError, InvalidMessage, PeerIncompatible, PeerMisbehaved}
 
 use super::transcript::Transcript;
 use crate::certificate::harmless;
+use crate::cipher_suites::Suite;
 use crate::config::Protocol;
 use crate::first_flight::{HelloSummary, version_name};
 use crate::status::{CertificateKind, CertificateProblem, Error};
+use crate::suite_info::{protocols_to_enable, suites_to_enable};
 
 /// What the sentence of an error needs to know beside the error.
 pub(super) struct Situation<'a> {
@@ -83,13 +85,23 @@ impl Situation<'_> {
     }
 
     fn no_protocol(&self, hello: Option<HelloSummary>) -> Error {
+        let hello_version = self.transcript.server_hello.as_ref().map(|hello| hello.legacy_version);
+        // A hello that names one version means it and older ones.
+        let offered = |protocol: Protocol| match (&hello, hello_version) {
+            (Some(hello), _) => match hello.versions.as_slice() {
+                [highest] => protocol.version() <= *highest,
+                several => several.contains(&protocol.version()),
+            },
+            (None, version) => version == Some(protocol.version()),
+        };
+        let enable = protocols_to_enable(offered, self.protocols);
         let peer = match (hello, &self.transcript.server_hello) {
             (Some(hello), _) => hello.protocols(),
             (None, Some(hello)) => version_name(hello.legacy_version).unwrap_or("an unknown one").to_owned(),
             (None, None) => "others".to_owned(),
         };
         let ours = self.protocols.iter().map(|protocol| protocol.name()).collect::<Vec<_>>().join(", ");
-        Error::NoProtocolInCommon { peer, ours }
+        Error::NoProtocolInCommon { peer, ours: ours + &enable }
     }
 
     fn incompatible(&self, what: &PeerIncompatible) -> Error {
@@ -114,7 +126,11 @@ impl Situation<'_> {
             {
                 self.no_protocol(hello)
             }
-            P::NoCipherSuitesInCommon => nothing("cipher suite", "suites", hello.map(|h| h.suites())),
+            P::NoCipherSuitesInCommon => nothing("cipher suite", "suites", hello.map(|h| self.suites(&h))),
+            // rustls looks for a group before it looks at the suites. Without any the suites need none.
+            P::NoKxGroupsInCommon if hello.as_ref().is_some_and(|hello| hello.groups.is_empty()) => {
+                nothing("cipher suite", "suites", hello.map(|h| self.suites(&h)))
+            }
             P::NoKxGroupsInCommon => nothing("key exchange group", "suites", hello.map(|h| h.groups())),
             P::NoSignatureSchemesInCommon | P::NoCertificateRequestSignatureSchemesInCommon => {
                 nothing("signature scheme", "certificates", None)
@@ -126,6 +142,12 @@ impl Situation<'_> {
             P::ExtendedMasterSecretExtensionRequired => Error::NoExtendedMasterSecret,
             other => Error::MissingExtension { what: format!("{other:?}") },
         }
+    }
+
+    /// The suites that a client offers, and what would enable one of them.
+    fn suites(&self, hello: &HelloSummary) -> String {
+        let is_on = |suite: &Suite| suite.rustls().is_some();
+        hello.suites() + &suites_to_enable(&hello.suites, self.protocols, is_on)
     }
 
     fn misbehaved(what: &PeerMisbehaved) -> Error {
@@ -164,6 +186,6 @@ impl Situation<'_> {
             CertificateError::BadEncoding => (CertificateKind::BadEncoding, String::new()),
             other => (CertificateKind::Other, harmless(&other.to_string())),
         };
-        Error::Certificate(CertificateProblem { kind, whose: self.whose(), detail })
+        Error::Certificate(CertificateProblem { kind, whose: self.whose(), detail, remedies: Vec::new() })
     }
 }

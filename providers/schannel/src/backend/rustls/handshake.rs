@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use super::configs::{ClientConfigs, OwnKey, ServerConfigs};
 use super::error::Situation;
 use super::observed::{self, Observed};
+use super::older_versions;
 use super::record_aead::Keys;
 use super::records::{self, Protection, Receiving, Sending};
 use super::transcript::{EncryptedFlight, Flight, Transcript};
@@ -32,6 +33,7 @@ use crate::backend::{
 };
 use crate::certificate::validity;
 use crate::cipher_suites::{Suite, SuiteRow};
+use crate::config::Protocol;
 use crate::first_flight::{FirstFlight, version_name};
 use crate::status::{CertificateKind, CertificateProblem, Error};
 
@@ -83,6 +85,20 @@ enum State {
 /// Whether it is one alert in clear, or nothing.
 const fn is_alert(token: &[u8]) -> bool {
     matches!(token, [] | [ALERT, 3, _, 0, 2, _, _])
+}
+
+/// rustls looks for what is in every hello of TLS 1.2 before it looks at the version, and calls the lack of it another
+/// failure: who has no protocol in common with us is told so.
+///
+/// Spec: TLS12 appendix E.1.
+fn named_alert(mut token: Vec<u8>, error: &sspi_core::Error) -> Vec<u8> {
+    const PROTOCOL_VERSION: u8 = 70;
+    if let [ALERT, 3, _, 0, 2, 2, number] = token.as_mut_slice()
+        && error.alert() == Some(PROTOCOL_VERSION)
+    {
+        *number = PROTOCOL_VERSION;
+    }
+    token
 }
 
 struct Running {
@@ -138,21 +154,31 @@ impl Handshake {
             Arc::make_mut(&mut config).resumption = Resumption::disabled();
             ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
         });
-        let connection = UnbufferedClientConnection::new(config, name)
+        // What the other engine speaks is offered too; rustls makes its hello, and the binders over it, here and now.
+        let older = settings.legacy_protocols(parameters.protocols);
+        // SSL 2.0 has a hello of its own.
+        let older = older.iter().filter(|protocol| **protocol != Protocol::Ssl20);
+        let older_versions = older.map(|protocol| protocol.version()).collect();
+        let mut observed = Some(Box::new(Observed { older_versions, ..Observed::default() }));
+        let connection = observed::during(&mut observed, || UnbufferedClientConnection::new(config, name))
             .map_err(|error| Error::InternalReport(error.to_string()))?;
         let ask = if settings.ask_for_client_certificate {
             CertificateAsk::Watching(None)
         } else {
             CertificateAsk::Never
         };
-        Ok(Self::new(
+        let mut handshake = Self::new(
             Connection::Client(Box::new(connection)),
             settings,
             ask,
             0,
             parameters.extended_errors,
             !parameters.manual,
-        ))
+        );
+        if let State::Running(running) = &mut handshake.state {
+            running.observed = observed;
+        }
+        Ok(handshake)
     }
 
     /// A server's handshake.
@@ -223,7 +249,7 @@ impl Handshake {
                 Err(Stop::Unanswered(error)) => Err(error.into()),
                 Err(Stop::Failed { error, token }) => {
                     let declined = running.declined && running.given == 0 && is_alert(&token);
-                    let token = if running.extended_errors { token } else { Vec::new() };
+                    let token = if running.extended_errors { named_alert(token, &error) } else { Vec::new() };
                     self.state = State::Failed { error: error.clone(), declined };
                     Err(Failure { error, token })
                 }
@@ -279,6 +305,7 @@ fn judge_again(session: &Session, judges: bool, settings: &Settings) -> Result<(
             kind,
             whose,
             detail: "it was valid when the session was made".to_owned(),
+            remedies: Vec::new(),
         })
     };
     let (_, not_after) = validity(leaf).map_err(|_| problem(CertificateKind::BadEncoding))?;
@@ -467,6 +494,12 @@ impl Running {
             Connection::Client(client) => pump(&mut **client, held, token),
             Connection::Server(server) => pump(&mut **server, held, token),
         });
+        if let Some(observed) = observed.as_ref().filter(|o| !o.older_versions.is_empty())
+            && !self.transcript.is_over()
+        {
+            let sent = token.split_off(before);
+            token.extend(older_versions::in_records(&sent, &observed.older_versions));
+        }
         self.transcript.records(token.get(before..).unwrap_or_default());
         pumped.map_err(|problem| match problem {
             Problem::Ours(error) => self.fail(error, core::mem::take(token)),

@@ -19,7 +19,7 @@ use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
 use rustls::{CipherSuite, CipherSuiteCommon, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 
 use super::secret::SmallSecret;
-use super::{observed, record_aead};
+use super::{observed, older_versions, record_aead};
 use crate::cipher_suites::SuiteRow;
 
 static SHA256: KeySchedule = KeySchedule(Hash::Sha256);
@@ -143,7 +143,7 @@ impl Context for TranscriptContext {
     }
 
     fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
+        self.0.update(&older_versions::on_the_wire(data));
     }
 }
 

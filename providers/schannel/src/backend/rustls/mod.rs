@@ -9,6 +9,7 @@ mod error;
 mod handshake;
 mod key_schedule;
 mod observed;
+mod older_versions;
 mod record_aead;
 pub(crate) mod records;
 pub(crate) mod secret;

@@ -45,6 +45,8 @@ pub(crate) struct Observed {
     pub(crate) local: Option<Arc<CertifiedKey>>,
     /// Why the peer's certificate was refused.
     pub(crate) refused: Option<CertificateProblem>,
+    /// Client: what stands in its hellos beside what rustls says: see `older_versions.rs`.
+    pub(crate) older_versions: Vec<u16>,
     /// Client: the application's answer to a request for a certificate, once there is one.
     pub(crate) client_certificate: Option<Option<Arc<CertifiedKey>>>,
 }

@@ -8,7 +8,7 @@ use wire::{DecodeError, Reader};
 
 use crate::backend::records::{CHANGE_CIPHER_SPEC, HANDSHAKE, RECORD_HEADER};
 use crate::cipher_suites::SuiteRow;
-use crate::first_flight::{HelloSummary, has_suite};
+use crate::first_flight::{HelloSummary, has_suite, version_name};
 
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
@@ -132,7 +132,10 @@ fn fallback(hello: &[u8]) -> Option<u16> {
     if !has_suite(hello, FALLBACK) {
         return None;
     }
-    HelloSummary::parse(hello).ok()?.versions.into_iter().max()
+    // Clients put numbers among their versions that stand for none, so that servers keep ignoring what they do not know
+    // (GREASE); those would look newer than anything.
+    let versions = HelloSummary::parse(hello).ok()?.versions;
+    versions.into_iter().filter(|version| version_name(*version).is_some()).max()
 }
 
 /// The first message of `bytes`: kind, body, length with its header; `None` while it is not whole.
@@ -253,5 +256,34 @@ impl EncryptedFlight {
             }
         }
         Flight::Undecided
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fallback_is_measured_by_versions_that_exist() {
+        for (versions, expected) in [
+            (&[0x7a7a, 0x0303][..], Some(0x0303)),
+            (&[0x0304, 0x0303], Some(0x0304)),
+            (&[0xfafa, 0x0305, 0x0304], Some(0x0304)),
+            (&[0x0a0a], None),
+            (&[], Some(0x0303)),
+        ] {
+            let list: Vec<u8> = versions.iter().flat_map(|version| u16::to_be_bytes(*version)).collect();
+            let mut hello = vec![3, 3];
+            hello.extend([7; 32]);
+            hello.extend([0, 0, 4, 0, 0x2f, 0x56, 0, 1, 0]);
+            if let Ok(len @ 1..) = u8::try_from(list.len()) {
+                hello.extend([0, len + 5, 0, 43, 0, len + 1, len]);
+                hello.extend(&list);
+            }
+            assert_eq!(fallback(&hello), expected, "{versions:04x?}");
+            let at = hello.windows(2).position(|suite| suite == [0x56, 0]).unwrap();
+            hello[at] = 0x55;
+            assert_eq!(fallback(&hello), None, "without the signal");
+        }
     }
 }

@@ -226,7 +226,11 @@ impl Signatures {
             Some(key) => verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms),
             None => verify_tls13_signature(message, leaf, signed, &self.algorithms),
         };
-        verdict.or_else(|refused| self.verify_beyond(message, leaf, signed, &[]).ok_or(refused))
+        verdict.or_else(|refused| match refused {
+            // A scheme that signs nothing here, such as PKCS #1 1.5, whatever the key is. Spec: TLS13 section 4.2.3.
+            TlsError::PeerMisbehaved(_) => Err(refused),
+            refused => self.verify_beyond(message, leaf, signed, &[]).ok_or(refused),
+        })
     }
 }
 

@@ -55,6 +55,11 @@ impl Key {
     }
 }
 
+/// What is weak about the way in which something is signed, as far as its algorithm says.
+pub(super) fn weakness_of_signature(signed: &Signed<'_>) -> Option<Weakness> {
+    weakness_of(signature_scheme(signed.algorithm).ok()??)
+}
+
 /// What is weak about a way to sign.
 const fn weakness_of(scheme: SignatureScheme) -> Option<Weakness> {
     match scheme.hash() {

@@ -211,6 +211,10 @@ fn refusal(error: &webpki::Error) -> Refusal {
             format!("it, or one of its issuers, is valid from {} on", at(not_before)),
         ),
         E::UnknownIssuer => Refusal::plain(K::UnknownIssuer),
+        E::CaUsedAsEndEntity => Refusal::new(
+            K::Other,
+            "it is an authority's own (basicConstraints), which is accepted only where it stands itself among the roots",
+        ),
         E::CertRevoked => Refusal::plain(K::Revoked),
         E::UnknownRevocationStatus => Refusal::plain(K::RevocationUnknown),
         E::CrlExpired { next_update, .. } => {

@@ -32,7 +32,8 @@ macro_rules! weaknesses {
             }
 
             /// What a certificate with it has or is, to follow its subject.
-            pub(super) const fn sentence(self) -> &'static str {
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
                 match self {
                     $(Self::$variant => $what,)*
                 }

@@ -200,3 +200,56 @@ fn the_application_may_take_what_nobody_would_trust() {
     assert!(verifier.verify_client_cert(&chain[0], &[], unix_now()).is_ok());
     assert!(verifier.client_auth_mandatory() && verifier.root_hint_subjects().is_empty());
 }
+
+/// Signs by one scheme, whatever was offered.
+#[derive(Debug)]
+struct Stubborn(SignatureScheme);
+
+impl rustls::sign::SigningKey for Stubborn {
+    fn choose_scheme(&self, _: &[SignatureScheme]) -> Option<Box<dyn rustls::sign::Signer>> {
+        Some(Box::new(Self(self.0)))
+    }
+
+    fn algorithm(&self) -> rustls::SignatureAlgorithm {
+        rustls::SignatureAlgorithm::RSA
+    }
+}
+
+impl rustls::sign::Signer for Stubborn {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TlsError> {
+        let der = include_bytes!("../../../../../../crates/legacy-tls/testdata/rsa1024.key.der");
+        let key = crypto::private_key::PrivateKey::from_der(der).unwrap();
+        let algorithm = legacy_tls::SignatureScheme(u16::from(self.0)).algorithm().unwrap();
+        Ok(key.sign(algorithm, message, &crypto::random::SystemRandom).unwrap())
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.0
+    }
+}
+
+#[test]
+fn a_short_key_signs_tls_1_3_as_a_long_one_does_and_never_by_pkcs1_v1_5() {
+    let alice = Pki::new().client("alice").issue();
+    let chain = include_bytes!("../../../../../../crates/legacy-tls/testdata/rsa1024.cert.der");
+    let attempt = |version, scheme, short_keys| {
+        let key = CertifiedKey::new(vec![CertificateDer::from(chain.to_vec())], Arc::new(Stubborn(scheme)));
+        let beyond = Beyond { schemes: Vec::new(), short_keys };
+        handshake(
+            version,
+            (&Arc::new(Identity(Arc::new(key))), manual_server_verifier(&provider(), beyond.clone())),
+            (&Identity::new(&alice, &alice), manual_client_verifier(&provider(), false, beyond)),
+        )
+    };
+    let (pkcs1, pss) = (SignatureScheme::RSA_PKCS1_SHA256, SignatureScheme::RSA_PSS_SHA256);
+    for (version, scheme, is_taken) in [
+        (&rustls::version::TLS12, pkcs1, true),
+        (&rustls::version::TLS12, pss, true),
+        (&rustls::version::TLS13, pkcs1, false),
+        (&rustls::version::TLS13, pss, true),
+    ] {
+        let taken = attempt(version, scheme, true);
+        assert_eq!(taken.is_ok(), is_taken, "{version:?} {scheme:?} {taken:?}");
+        assert!(attempt(version, scheme, false).is_err(), "{version:?} {scheme:?}");
+    }
+}

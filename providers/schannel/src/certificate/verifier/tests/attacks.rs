@@ -447,6 +447,23 @@ fn chains_have_a_greatest_length_and_number_of_certificates() {
 }
 
 #[test]
+fn for_words_alone_fewer_signatures_are_checked() {
+    let root = root();
+    let [server, middle] = below(&root, middle());
+    let of_its_name = Draft::authority("Middle", TestKey::P384).self_signed();
+    let nothing = Verifier::new(&policy(&[root.der()]), Peer::Server).unwrap();
+    for (count, kind) in [(6, CertificateKind::WeakSignature), (7, CertificateKind::BadSignature)] {
+        let mut chain = vec![&server];
+        chain.extend(std::iter::repeat_n(&of_its_name, count));
+        chain.push(&middle);
+        assert_eq!(judge(&root, &chain), Ok(()));
+        let chain: Vec<&[u8]> = chain.iter().map(|minted| minted.der()).collect();
+        let problem = nothing.verify_server(&chain, NAME, &[], now_and(0)).unwrap_err();
+        assert_eq!(problem.kind, kind, "{count}: {problem:?}");
+    }
+}
+
+#[test]
 fn nothing_is_shown_and_nothing_is_trusted() {
     let policy = VerifyPolicy { allow: Weakness::ALL.iter().copied().collect(), ..policy(&[root().der()]) };
     let server = Verifier::new(&policy, Peer::Server).unwrap();

@@ -1,0 +1,245 @@
+//! What a configuration of Schannel comes to: for the person who has to say whether it is what was meant.
+
+use std::time::{Duration, SystemTime};
+
+use crate::error::Error;
+use crate::harmless::harmless_message;
+use crate::providers::{
+    CertificateSummary, Effective, Protocol, Revocation, SchannelConfig, SuiteInfo, read_certificates,
+};
+use crate::sspi::Sspi;
+
+/// What a configuration comes to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Resolved {
+    /// Protocols, suites and limits.
+    pub effective: Effective,
+    /// Our own certificates, as far as they can be read.
+    pub certificates: Vec<OwnCertificate>,
+    /// What somebody should think about twice.
+    pub warnings: Vec<Warning>,
+}
+
+/// A certificate of ours.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OwnCertificate {
+    /// Where it comes from, as the configuration says it.
+    pub reference: String,
+    /// The chain, the leaf first.
+    pub chain: Vec<CertificateSummary>,
+    /// What is weak about the leaf, by the names that a peer would have to allow.
+    pub weaknesses: Vec<&'static str>,
+}
+
+/// Something that works, and that somebody should think about twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The setting that it is about.
+    pub setting: &'static str,
+    /// What it is.
+    pub message: String,
+}
+
+/// A certificate that ends sooner is worth a warning.
+const SOON: Duration = Duration::from_secs(30 * 86_400);
+const DAY: u64 = 86_400;
+
+impl Sspi {
+    /// What the configuration of Schannel comes to, with our certificates and with what somebody should think about twice.
+    ///
+    /// # Errors
+    /// What cannot be, with its setting, such as an unknown suite.
+    pub fn resolve(&self) -> Result<Resolved, Error> {
+        let config = &self.config().schannel;
+        let effective = config.effective()?;
+        let certificates = self.own_certificates();
+        let now = self.clock().now();
+        let mut warnings = of_policy(config, &effective);
+        warnings.extend(of_trust(config));
+        warnings.extend(of_certificates(&certificates, now));
+        warnings.extend(of_keys(&effective, &certificates));
+        Ok(Resolved { effective, certificates, warnings })
+    }
+
+    /// Our certificates that the configuration names, as far as they can be read.
+    pub(crate) fn own_certificates(&self) -> Vec<OwnCertificate> {
+        let read = |reference: &str| {
+            let file = self.shared().materials.read(reference).ok()?;
+            OwnCertificate::read(reference, &read_certificates(&file).ok()?)
+        };
+        self.config().schannel.certificates.iter().filter_map(|own| read(&own.chain)).collect()
+    }
+}
+
+impl OwnCertificate {
+    fn read(reference: &str, chain: &[Vec<u8>]) -> Option<Self> {
+        let chain: Vec<_> = chain.iter().filter_map(|der| CertificateSummary::from_der(der).ok()).collect();
+        let leaf = chain.first()?;
+        let mut weaknesses: Vec<&'static str> = leaf.weaknesses.iter().map(|weak| weak.name()).collect();
+        if leaf.dns_names.is_empty() && leaf.ip_addresses.is_empty() {
+            weaknesses.push("common-name");
+        }
+        Some(Self { reference: reference.to_owned(), weaknesses, chain })
+    }
+
+    /// The leaf.
+    #[must_use]
+    pub fn leaf(&self) -> Option<&CertificateSummary> {
+        self.chain.first()
+    }
+
+    /// The kind of its key, as suites name it.
+    #[must_use]
+    pub fn key_kind(&self) -> &'static str {
+        let key = self.leaf().map(|leaf| leaf.key.as_str()).unwrap_or_default();
+        [("RSA", "RSA"), ("ECDSA", "ECDSA"), ("Ed25519", "ECDSA"), ("DSA", "DSS")]
+            .into_iter()
+            .find_map(|(prefix, kind)| key.starts_with(prefix).then_some(kind))
+            .unwrap_or_default()
+    }
+}
+
+fn warning(setting: &'static str, message: impl Into<String>) -> Warning {
+    Warning { setting, message: message.into() }
+}
+
+fn list<T>(items: impl IntoIterator<Item = T>, name: impl Fn(T) -> &'static str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for item in items {
+        let name = name(item);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(", ")
+}
+
+/// What is on that nobody should enable who has the choice.
+fn of_policy(config: &SchannelConfig, effective: &Effective) -> Vec<Warning> {
+    let mut out = Vec::new();
+    let old = list(effective.protocols.iter().filter(|protocol| protocol.is_old()), |p| p.name());
+    if !old.is_empty() {
+        out.push(warning("protocols", format!("protocols of the past are on: {old}")));
+    }
+    let weak = list(effective.suites.iter().filter_map(SuiteInfo::weakness), |name| name);
+    if !weak.is_empty() {
+        out.push(warning("suites", format!("weak suites are on: {weak}")));
+    }
+    if !effective.allowed.is_empty() {
+        let allowed = list(&effective.allowed, |weakness| weakness.name());
+        out.push(warning("allow", format!("weak certificates are accepted: {allowed}")));
+    }
+    if effective.dh_minimum_bits < 2048 {
+        let bits = effective.dh_minimum_bits;
+        out.push(warning(
+            "dh-minimum-bits",
+            format!("groups of Diffie-Hellman of {bits} bits are accepted, and a server's own has {bits}"),
+        ));
+    }
+    let chains = |suite: &SuiteInfo| suite.name().contains("_CBC");
+    let chained = |protocol: &Protocol| matches!(protocol, Protocol::Tls10 | Protocol::Ssl30);
+    if !effective.record_splitting
+        && effective.protocols.iter().any(chained)
+        && effective.suites.iter().any(chains)
+    {
+        out.push(warning(
+            "record-splitting",
+            "records are not split: CBC in SSL 3.0 and TLS 1.0 is open to BEAST",
+        ));
+    }
+    if effective.fallback {
+        out.push(warning(
+            "fallback",
+            "whoever is in between can have a client come back with the older protocols alone",
+        ));
+    }
+    if effective.mixes_export && config.i_accept_drown {
+        out.push(warning(
+            "i-accept-drown",
+            "an RSA key that serves export suites serves newer protocols, too",
+        ));
+    }
+    if config.key_log.is_some() {
+        out.push(warning("key-log", "the secrets of all connections are written to a file"));
+    }
+    out
+}
+
+/// Whom it trusts.
+fn of_trust(config: &SchannelConfig) -> Vec<Warning> {
+    let mut out = Vec::new();
+    if !config.pins.is_empty() {
+        out.push(warning(
+            "pins",
+            "certificates are pinned: nothing else is trusted, and neither names nor times nor revocation are looked at",
+        ));
+    } else if config.roots.is_empty() {
+        out.push(warning("roots", "a client trusts nobody: there are neither roots nor pins"));
+    }
+    match config.revocation {
+        Revocation::Off if !config.crls.is_empty() => {
+            out.push(warning("revocation", "there are revocation lists, and revocation is off: nobody looks at them"));
+        }
+        Revocation::Hard if config.crls.is_empty() => out.push(warning(
+            "revocation",
+            "revocation is hard and there are no lists: only servers that staple a good OCSP answer are accepted, and no client",
+        )),
+        Revocation::Off | Revocation::Soft | Revocation::Hard => {}
+    }
+    out
+}
+
+fn of_certificates(certificates: &[OwnCertificate], now: SystemTime) -> Vec<Warning> {
+    let mut out = Vec::new();
+    for own in certificates {
+        let Some(leaf) = own.leaf() else { continue };
+        let subject = harmless_message(&leaf.subject);
+        // One that has expired is no warning: it is a problem.
+        if let Ok(left) = leaf.not_after.duration_since(now)
+            && left < SOON
+        {
+            let days = left.as_secs() / DAY;
+            let message = format!("our certificate {subject} expires in {days} days");
+            out.push(warning("certificates.chain", message));
+        }
+        if !own.weaknesses.is_empty() {
+            out.push(warning(
+                "certificates.chain",
+                format!("our certificate {subject} is weak: peers must allow {}", own.weaknesses.join(", ")),
+            ));
+        }
+    }
+    out
+}
+
+/// Whether our keys, where there are any, are of a kind that each protocol can use as server.
+fn of_keys(effective: &Effective, certificates: &[OwnCertificate]) -> Vec<Warning> {
+    if certificates.is_empty() {
+        return Vec::new();
+    }
+    let has = |kind: &str| kind.is_empty() || certificates.iter().any(|own| own.key_kind() == kind);
+    let mut out = Vec::new();
+    for protocol in &effective.protocols {
+        let suites = effective.suites_of(*protocol);
+        if !suites.iter().any(|suite| has(suite.certificate())) {
+            let kinds = list(&suites, SuiteInfo::certificate);
+            out.push(warning(
+                "certificates",
+                format!(
+                    "nobody can speak {} with us as server: its suites need a key of the kind {kinds}",
+                    protocol.name()
+                ),
+            ));
+        }
+    }
+    let needs_rsa = effective.suites.iter().any(|suite| !suite.has_forward_secrecy());
+    if needs_rsa && !has("RSA") && out.is_empty() {
+        out.push(warning(
+            "certificates",
+            "suites with RSA key exchange are on, and no certificate has an RSA key: as server we cannot use them",
+        ));
+    }
+    out
+}
