@@ -82,14 +82,19 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The highest version of the engine that is enabled.
+    /// Whether PCT 1.0 is all that may be spoken.
+    pub(crate) fn is_pct1_only(&self) -> bool {
+        !self.versions.is_empty() && self.versions.iter().all(|version| *version == ProtocolVersion::PCT1)
+    }
+
+    /// The highest version of the TLS family that is enabled.
     pub(crate) fn highest_here(&self) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().max()
+        self.versions.iter().copied().filter(|version| version.rules().is_some()).max()
     }
 
     /// The highest version that is enabled and not above `offered`.
     pub(crate) fn highest_up_to(&self, offered: ProtocolVersion) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().filter(|version| *version <= offered).max()
+        self.versions.iter().copied().filter(|version| version.rules().is_some() && *version <= offered).max()
     }
 }
 

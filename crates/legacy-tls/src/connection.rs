@@ -7,6 +7,10 @@ use std::sync::Arc;
 use crate::certificate::Identity;
 use crate::config::{ClientAuth, ClientConfig, ServerConfig};
 use crate::error::{Error, Misbehaved};
+use crate::pct1::channel::{Channel as Pct1Channel, Redo};
+use crate::pct1::client::{Client as Pct1Client, Offer as Pct1Offer, Wanted as Pct1Wanted};
+use crate::pct1::handshake::{Handshake as Pct1Handshake, Pct1Negotiated};
+use crate::pct1::server::{Server as Pct1Server, Start as Pct1Start};
 use crate::record::{Need, Opener, Sealer};
 use crate::session::{MasterSecret, SessionStore};
 use crate::tls::channel::{Channel, Incoming};
@@ -132,9 +136,10 @@ pub struct Negotiated {
     /// Whether the master secret is bound to the handshake; without that no channel binding is safe.
     pub extended_master_secret: bool,
     pub(crate) finished: Previous,
-    pub(crate) rules: &'static Rules,
+    pub(crate) rules: Option<&'static Rules>,
     pub(crate) master_secret: MasterSecret,
     pub(crate) randoms: Randoms,
+    pub(crate) pct1: Option<Box<Pct1Negotiated>>,
 }
 
 impl Negotiated {
@@ -144,6 +149,15 @@ impl Negotiated {
     #[must_use]
     pub fn first_finished(&self) -> &[u8] {
         if self.resumed { self.finished.server.as_ref() } else { self.finished.client.as_ref() }
+    }
+
+    /// What the peer sent before it announced that this handshake of PCT replaces another: data, and data out of band. They
+    /// come before all that the new keys open.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    #[must_use]
+    pub fn in_flight(&self) -> (&[u8], &[u8]) {
+        self.pct1.as_ref().map_or((&[], &[]), |pct1| (&pct1.in_flight, &pct1.out_of_band))
     }
 
     /// Whether both sides have the renegotiation indication.
@@ -170,15 +184,15 @@ impl Negotiated {
     ///
     /// # Errors
     ///
-    /// SSL 3.0 has none; a context is longer than 65,535 bytes.
+    /// SSL 3.0 and older have none; a context is longer than 65,535 bytes.
     pub fn export_keying_material(
         &self,
         label: &[u8],
         context: Option<&[u8]>,
         out: &mut [u8],
     ) -> Result<(), Error> {
-        let none = Error::Misused("SSL 3.0 exports no keying material");
-        let exporter = self.rules.exporter.ok_or(none)?;
+        let none = Error::Misused("this version exports no keying material");
+        let exporter = self.rules.and_then(|rules| rules.exporter).ok_or(none)?;
         let Randoms { client, server } = &self.randoms;
         match context {
             None => exporter(self.suite, &self.master_secret, label, &[client, server], out),
@@ -194,7 +208,7 @@ impl Negotiated {
     /// How an alert is numbered in this version.
     #[must_use]
     pub fn alert(&self, description: crate::AlertDescription) -> crate::AlertDescription {
-        (self.rules.alert)(description)
+        self.rules.map_or(description, |rules| (rules.alert)(description))
     }
 }
 
@@ -466,7 +480,12 @@ impl<C> Pump<'_, C> {
 /// The driver's contract: the first call has an empty input. Send every output at once; after `Incomplete` and `Ask` present
 /// the same input again; after a failure send its output and give up.
 pub struct ClientConnection {
-    handshake: Handshake<client::State>,
+    handshake: ClientHandshake,
+}
+
+enum ClientHandshake {
+    Tls(Handshake<client::State>),
+    Pct1(Pct1Handshake<Pct1Client>),
 }
 
 impl ClientConnection {
@@ -476,12 +495,73 @@ impl ClientConnection {
     ///
     /// No version is enabled, or there is no randomness.
     pub fn new(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
+        if config.policy.is_pct1_only() {
+            return Self::pct1(config, parameters, None);
+        }
         let mut channel =
             Channel::new(Opener::plaintext(), Sealer::plaintext(first_record_version(&config)), None);
         let wanted = wanted(&config, parameters);
         let offer = client::Offer::send(wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
-        Ok(Self { handshake: Handshake::new(config, channel, state) })
+        Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
+    }
+
+    fn pct1(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        established: Option<Established>,
+    ) -> Result<Self, Error> {
+        let wanted = pct1_wanted(&config, parameters);
+        let (mut channel, previous) = match established {
+            None => (Pct1Channel::new(), None),
+            Some(established) => {
+                let (redo, parameters) = redo(established, false)?;
+                (Pct1Channel::again(redo), Some(parameters))
+            }
+        };
+        let offer = Pct1Offer::send(wanted, previous, &config, &mut channel)?;
+        let role = Pct1Client::ServerHello(Box::new(offer));
+        Ok(Self { handshake: ClientHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
+    }
+
+    /// Negotiates a connection of PCT 1.0 again; `server_asked` says that the server's [`ContentType::REDO`] was opened. What
+    /// the server still sends under the old keys is in [`Negotiated::in_flight`] at the end.
+    ///
+    /// [`ContentType::REDO`]: crate::record::ContentType::REDO
+    ///
+    /// # Errors
+    ///
+    /// The connection is of another protocol, or there is no randomness.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    pub fn redo(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        established: Established,
+        server_asked: bool,
+    ) -> Result<Self, Error> {
+        let mut connection = Self::pct1(config, parameters, Some(established))?;
+        if let ClientHandshake::Pct1(Pct1Handshake::Running(running)) = &mut connection.handshake {
+            running.channel.peer_escaped(server_asked);
+        }
+        Ok(connection)
+    }
+
+    /// Goes on after an SSL 2.0 hello that offers PCT 1.0 (the whole message, without the header of its record) and that
+    /// somebody else has sent: see [`UnifiedHello`](crate::pct1::UnifiedHello).
+    ///
+    /// # Errors
+    ///
+    /// The message is no such hello.
+    pub fn behind_unified_hello(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        hello: &[u8],
+    ) -> Result<Self, Error> {
+        let mut channel = Pct1Channel::new();
+        let offer = Pct1Offer::behind_unified(pct1_wanted(&config, parameters), hello, &mut channel)?;
+        let role = Pct1Client::ServerHello(Box::new(offer));
+        Ok(Self { handshake: ClientHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }
 
     /// Goes on after the ClientHello (the whole message with its header, without that of the record) that another engine has
@@ -500,7 +580,7 @@ impl ClientConnection {
         let wanted = wanted(&config, parameters);
         let offer = client::Offer::taken_over(client_hello, wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
-        Ok(Self { handshake: Handshake::new(config, channel, state) })
+        Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
     }
 
     /// Takes what it can of `input` and says why it stopped.
@@ -509,7 +589,10 @@ impl ClientConnection {
     ///
     /// The handshake failed; send what the failure holds.
     pub fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
-        self.handshake.advance(input)
+        match &mut self.handshake {
+            ClientHandshake::Tls(handshake) => handshake.advance(input),
+            ClientHandshake::Pct1(handshake) => handshake.advance(input),
+        }
     }
 
     /// Answers [`Progress::Ask`]: with which certificate, or with none.
@@ -518,15 +601,22 @@ impl ClientConnection {
     ///
     /// Nothing was asked.
     pub fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
+        match &mut self.handshake {
+            ClientHandshake::Tls(handshake) => handshake.answer(identity),
+            ClientHandshake::Pct1(handshake) => handshake.answer(identity),
+        }
+    }
+}
+
+impl Handshake<client::State> {
+    fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
         let misused =
             || Failure { error: Error::Misused("no certificate was asked for"), output: Vec::new() };
-        let Handshake::Running(running) = &self.handshake else { return Err(misused()) };
+        let Self::Running(running) = &*self else { return Err(misused()) };
         if running.state.question().is_none() {
             return Err(misused());
         }
-        let Handshake::Running(running) = std::mem::replace(&mut self.handshake, Handshake::Complete) else {
-            return Err(misused());
-        };
+        let Self::Running(running) = std::mem::replace(self, Self::Complete) else { return Err(misused()) };
         let Running { config, mut channel, state, skipped, taken } = *running;
         let client::State::Identity(mut asked) = state else { return Err(misused()) };
         // What was chosen for one handshake must not stand in for the choice of another.
@@ -534,23 +624,45 @@ impl ClientConnection {
         match asked.reply(identity, &config, &mut channel) {
             Ok(state) => {
                 let running = Running { config, channel, state, skipped, taken };
-                self.handshake = Handshake::Running(Box::new(running));
+                *self = Self::Running(Box::new(running));
                 Ok(())
             }
             Err(error) => {
                 let output = channel.fail(&error);
-                self.handshake = Handshake::Failed(error.clone());
+                *self = Self::Failed(error.clone());
                 Err(Failure { error, output })
             }
         }
     }
 }
 
-fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
-    let normal = |name: String| match name.parse::<IpAddr>() {
+/// A host name as it is compared.
+fn normal(name: String) -> String {
+    match name.parse::<IpAddr>() {
         Ok(_) => name,
         Err(_) => name.trim_end_matches('.').to_ascii_lowercase(),
-    };
+    }
+}
+
+fn pct1_wanted(config: &ClientConfig, parameters: ClientParameters) -> Pct1Wanted {
+    let session_key = parameters.session_key.filter(|_| config.policy.resume);
+    Pct1Wanted { server_name: parameters.server_name.map(normal), session_key }
+}
+
+/// A connection of PCT before it is negotiated again, and what was negotiated.
+fn redo(
+    established: Established,
+    peer_escaped: bool,
+) -> Result<(Redo, crate::pct1::handshake::Parameters), Error> {
+    const OTHER: Error = Error::Misused("a connection of another protocol is not negotiated again like this");
+    let Established { sealer, opener, negotiated } = established;
+    let (sealer, opener) = sealer.into_pct1().zip(opener.into_pct1()).ok_or(OTHER)?;
+    let parameters = negotiated.pct1.ok_or(OTHER)?.parameters;
+    let (in_flight, out_of_band) = (Vec::new(), Vec::new());
+    Ok((Redo { sealer, opener, peer_escaped, in_flight, out_of_band }, parameters))
+}
+
+fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
     client::Wanted {
         server_name: parameters.server_name.map(normal),
         alpn: parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone()),
@@ -569,20 +681,62 @@ fn first_record_version(config: &ClientConfig) -> u16 {
 ///
 /// The driver's contract is that of [`ClientConnection`], but that a server hears first.
 pub struct ServerConnection {
-    handshake: Handshake<server::State>,
+    handshake: ServerHandshake,
+}
+
+enum ServerHandshake {
+    Tls(Handshake<server::State>),
+    Pct1(Pct1Handshake<Pct1Server>),
 }
 
 impl ServerConnection {
     /// Waits for a ClientHello.
     #[must_use]
     pub fn new(config: Arc<ServerConfig>, parameters: ServerParameters) -> Self {
+        if config.policy.is_pct1_only() {
+            return Self::pct1(config, &parameters);
+        }
         // Until a version is known an alert goes out as the oldest that is enabled.
         let lowest = config.policy.versions.iter().copied().min().unwrap_or(ProtocolVersion::TLS10);
         let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), lowest.rules());
         let alpn = parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone());
         let start = server::Start { alpn, client_auth: parameters.client_auth, previous: None };
         let state = server::State::ClientHello(Box::new(start));
-        Self { handshake: Handshake::new(config, channel, state) }
+        Self { handshake: ServerHandshake::Tls(Handshake::new(config, channel, state)) }
+    }
+
+    /// Waits for a hello of PCT 1.0, whatever else is enabled.
+    #[must_use]
+    pub fn pct1(config: Arc<ServerConfig>, parameters: &ServerParameters) -> Self {
+        let start = Pct1Start { client_auth: parameters.client_auth, previous: None, escaped: false };
+        let role = Pct1Server::ClientHello(Box::new(start));
+        Self { handshake: ServerHandshake::Pct1(Pct1Handshake::new(config, Pct1Channel::new(), role)) }
+    }
+
+    /// Negotiates a connection of PCT 1.0 again; `client_asked` says that the client's [`ContentType::REDO`] was opened, so that
+    /// its hello is next. What the client still sends under the old keys is in [`Negotiated::in_flight`] at the end.
+    ///
+    /// [`ContentType::REDO`]: crate::record::ContentType::REDO
+    ///
+    /// # Errors
+    ///
+    /// The connection is of another protocol.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    pub fn redo(
+        config: Arc<ServerConfig>,
+        parameters: &ServerParameters,
+        established: Established,
+        client_asked: bool,
+    ) -> Result<Self, Error> {
+        let (redo, previous) = redo(established, false)?;
+        let mut channel = Pct1Channel::again(redo);
+        channel.send_escape()?;
+        channel.peer_escaped(client_asked);
+        let client_auth = parameters.client_auth;
+        let start = Pct1Start { client_auth, previous: Some(previous), escaped: true };
+        let role = Pct1Server::ClientHello(Box::new(start));
+        Ok(Self { handshake: ServerHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }
 
     /// Takes what it can of `input` and says why it stopped.
@@ -591,7 +745,10 @@ impl ServerConnection {
     ///
     /// The handshake failed; send what the failure holds.
     pub fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
-        self.handshake.advance(input)
+        match &mut self.handshake {
+            ServerHandshake::Tls(handshake) => handshake.advance(input),
+            ServerHandshake::Pct1(handshake) => handshake.advance(input),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use wire::{DecodeError, EncodeError};
 
 use crate::certificate::CertificateRefused;
+use crate::pct1;
 use crate::record::RecordError;
 use crate::tls::alert::{AlertDescription, AlertLevel};
 use crate::tls::cipher_suites::CipherSuite;
@@ -29,6 +30,8 @@ pub enum Error {
     Certificate(CertificateRefused),
     /// The peer sent a fatal alert.
     AlertReceived(AlertDescription),
+    /// The peer sent an ERROR message of PCT.
+    Pct1Received(pct1::Received),
     /// The peer closed the connection in the middle of the handshake.
     ClosedInHandshake,
     /// The caller did what it may not.
@@ -120,6 +123,8 @@ pub enum Misbehaved {
     BadPremaster,
     /// An alert that is not two bytes, or of no level that there is.
     BadAlert,
+    /// PCT was broken.
+    Pct1(pct1::Broken),
 }
 
 /// What a peer and we do not have in common.
@@ -150,6 +155,8 @@ pub enum Incompatible {
     },
     /// The peer does not bind its master secrets, and that is required.
     NoExtendedMasterSecret,
+    /// Some specification of PCT.
+    Pct1(pct1::Mismatch),
 }
 
 /// What policy does not allow.
@@ -204,7 +211,9 @@ impl Error {
                 Refused::NoClientCertificate | Refused::Renegotiation => A::HANDSHAKE_FAILURE,
             },
             Self::Certificate(refused) => refused.alert,
-            Self::AlertReceived(_) | Self::ClosedInHandshake | Self::Misused(_) => return None,
+            Self::AlertReceived(_) | Self::Pct1Received(_) | Self::ClosedInHandshake | Self::Misused(_) => {
+                return None;
+            }
             Self::Internal(_) => A::INTERNAL_ERROR,
         })
     }
@@ -230,7 +239,8 @@ impl Misbehaved {
             | Self::IllegalParameter(_)
             | Self::BadKeyShare
             | Self::SignatureNotOffered(_)
-            | Self::ExportKeyTooLong { .. } => A::ILLEGAL_PARAMETER,
+            | Self::ExportKeyTooLong { .. }
+            | Self::Pct1(_) => A::ILLEGAL_PARAMETER,
             Self::UnsolicitedExtension(_) => A::UNSUPPORTED_EXTENSION,
             Self::DuplicateExtension(_) | Self::NoServerCertificate | Self::BadPremaster | Self::BadAlert => {
                 A::DECODE_ERROR
@@ -253,6 +263,7 @@ impl Display for Error {
             Self::Refused(what) => Display::fmt(what, f),
             Self::Certificate(refused) => write!(f, "the peer's certificate was refused: {refused}"),
             Self::AlertReceived(alert) => write!(f, "the peer sent the alert {alert}"),
+            Self::Pct1Received(received) => Display::fmt(received, f),
             Self::ClosedInHandshake => {
                 f.write_str("the peer closed the connection in the middle of the handshake")
             }
@@ -324,6 +335,7 @@ impl Display for Misbehaved {
             Self::BadFinished => f.write_str("the peer's Finished message is not right"),
             Self::BadPremaster => f.write_str("the encrypted premaster secret is not as long as the key"),
             Self::BadAlert => f.write_str("the peer sent an alert that is not one"),
+            Self::Pct1(how) => Display::fmt(how, f),
         }
     }
 }
@@ -353,6 +365,7 @@ impl Display for Incompatible {
                 write!(f, "no application protocol in common; the peer offers {peer}")
             }
             Self::NoExtendedMasterSecret => f.write_str("the peer does not have the extended master secret"),
+            Self::Pct1(mismatch) => write!(f, "nothing in common with the peer in PCT 1.0: {mismatch}"),
         }
     }
 }

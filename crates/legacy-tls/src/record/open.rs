@@ -3,6 +3,8 @@
 use core::fmt::{self, Debug, Formatter};
 use core::ops::Range;
 
+use crate::pct1::records as pct1;
+
 use super::aead::Gcm;
 use super::cbc::CbcOpener;
 use super::seal::mac;
@@ -28,6 +30,7 @@ enum Protection {
     Stream(Box<Stream>),
     Cbc(Box<CbcOpener>),
     Gcm(Box<Gcm>),
+    Pct1(Box<pct1::Opener>),
 }
 
 /// Whether a whole record is there.
@@ -59,6 +62,19 @@ impl Opener {
             opened: 0,
             data_limit: u64::MAX,
             failed: None,
+        }
+    }
+
+    /// Records of PCT 1.0.
+    pub(crate) fn pct1(opener: pct1::Opener) -> Self {
+        Self { protection: Protection::Pct1(Box::new(opener)), ..Self::plaintext() }
+    }
+
+    /// The direction of a connection of PCT 1.0.
+    pub(crate) fn into_pct1(self) -> Option<pct1::Opener> {
+        match self.protection {
+            Protection::Pct1(opener) => Some(*opener),
+            _ => None,
         }
     }
 
@@ -94,6 +110,9 @@ impl Opener {
     /// Whether the peer has protected as much data with its key as it may, so that new keys are due.
     #[must_use]
     pub const fn is_used_up(&self) -> bool {
+        if let Protection::Pct1(opener) = &self.protection {
+            return opener.is_used_up();
+        }
         self.opened >= self.data_limit
     }
 
@@ -104,6 +123,9 @@ impl Opener {
     /// [`RecordError::NotARecord`], [`RecordError::UnknownContentType`], [`RecordError::WrongVersion`] or
     /// [`RecordError::Overflow`], as soon as the header is there.
     pub fn record_len(&self, input: &[u8]) -> Result<Need, RecordError> {
+        if matches!(self.protection, Protection::Pct1(_)) {
+            return Ok(pct1::record_len(input));
+        }
         let Some((header, fragment)) = input.split_first_chunk::<HEADER_LEN>() else {
             return Ok(Need::More(HEADER_LEN - input.len()));
         };
@@ -152,6 +174,9 @@ impl Opener {
 
     fn open_next(&mut self, record: &mut [u8]) -> Result<Opened, RecordError> {
         const NOT_ONE: RecordError = RecordError::Internal("not exactly one record was given to be opened");
+        if let Protection::Pct1(opener) = &mut self.protection {
+            return opener.open(record);
+        }
         if self.record_len(record)? != Need::Whole(record.len()) {
             return Err(NOT_ONE);
         }
@@ -164,7 +189,7 @@ impl Opener {
         };
         let next = self.sequence.checked_add(1).ok_or(RecordError::SequenceOverflow)?;
         let content = match &mut self.protection {
-            Protection::Clear => 0..fragment.len(),
+            Protection::Clear | Protection::Pct1(_) => 0..fragment.len(),
             Protection::Stream(stream) => stream.open(pseudo_header, fragment)?,
             Protection::Cbc(cbc) => cbc.open(pseudo_header, fragment)?,
             Protection::Gcm(gcm) => gcm.open(pseudo_header, fragment)?,

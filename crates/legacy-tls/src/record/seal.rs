@@ -7,6 +7,8 @@ use std::sync::Arc;
 use crypto::aead::TAG_LEN;
 use crypto::random::Random;
 
+use crate::pct1::records as pct1;
+
 use super::aead::{EXPLICIT_NONCE_LEN, Gcm, RECORD_LIMIT};
 use super::cbc::CbcSealer;
 use super::stream::Stream;
@@ -31,6 +33,7 @@ enum Protection {
     Stream(Box<Stream>),
     Cbc(Box<CbcSealer>),
     Gcm(Box<Gcm>),
+    Pct1(Box<pct1::Sealer>),
 }
 
 impl Sealer {
@@ -46,6 +49,37 @@ impl Sealer {
             data_limit: u64::MAX,
             split: false,
         }
+    }
+
+    /// Records of PCT 1.0.
+    pub(crate) fn pct1(sealer: pct1::Sealer) -> Self {
+        Self { protection: Protection::Pct1(Box::new(sealer)), ..Self::plaintext(0) }
+    }
+
+    /// The direction of a connection of PCT 1.0.
+    pub(crate) fn into_pct1(self) -> Option<pct1::Sealer> {
+        match self.protection {
+            Protection::Pct1(sealer) => Some(*sealer),
+            _ => None,
+        }
+    }
+
+    /// Appends `data` to `out` as what the peer receives out of band: an escape, and a record. Only PCT 1.0 has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sealer::seal`]; [`RecordError::Internal`] for another protocol.
+    ///
+    /// Spec: PCT1 section 4.3.1.
+    pub fn seal_out_of_band(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), RecordError> {
+        let Protection::Pct1(sealer) = &mut self.protection else {
+            return Err(RecordError::Internal("no data out of band in this protocol"));
+        };
+        if sealer.is_used_up() {
+            return Err(RecordError::KeyUsedUp);
+        }
+        sealer.append(&[pct1::OOB_DATA], true, out)?;
+        sealer.append(data, false, out)
     }
 
     /// Protects with `keys`; `random` yields explicit initialization vectors.
@@ -86,19 +120,25 @@ impl Sealer {
     /// What room application data needs around it. It is the same for all records of a direction.
     #[must_use]
     pub fn layout(&self) -> Layout {
+        if let Protection::Pct1(sealer) = &self.protection {
+            return sealer.layout();
+        }
         let (prefix, trailer) = (self.prefix(), self.trailer());
         let header = if self.split { self.first_record_len() + HEADER_LEN - 1 } else { HEADER_LEN + prefix };
         let block = match &self.protection {
             Protection::Cbc(cbc) => cbc.block_len(),
             _ => 1,
         };
-        Layout { header, trailer, block }
+        Layout { header, trailer, block, max_data: MAX_PLAINTEXT }
     }
 
     /// Whether the key has protected as much data as it may. Application data is refused then; the alerts and the
     /// handshake that follow are not.
     #[must_use]
     pub const fn is_used_up(&self) -> bool {
+        if let Protection::Pct1(sealer) = &self.protection {
+            return sealer.is_used_up();
+        }
         self.sealed >= self.data_limit || self.sequence >= self.record_limit
     }
 
@@ -119,6 +159,13 @@ impl Sealer {
         memory: &mut [u8],
         data: Range<usize>,
     ) -> Result<Range<usize>, RecordError> {
+        if let Protection::Pct1(sealer) = &mut self.protection {
+            return if content_type == ContentType::APPLICATION_DATA {
+                sealer.seal(memory, data)
+            } else {
+                Err(NOT_DATA)
+            };
+        }
         if data.len() > MAX_PLAINTEXT {
             return Err(TOO_LONG);
         }
@@ -140,6 +187,9 @@ impl Sealer {
         content: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), RecordError> {
+        if matches!(self.protection, Protection::Pct1(_)) {
+            return Err(NOT_DATA);
+        }
         let (first, rest) = content.split_at(content.len().min(MAX_PLAINTEXT));
         self.append_record(content_type, first, out)?;
         rest.chunks(MAX_PLAINTEXT).try_for_each(|chunk| self.append_record(content_type, chunk, out))
@@ -208,7 +258,7 @@ impl Sealer {
         let pseudo_header =
             PseudoHeader { sequence: self.sequence, content_type, wire_version: self.wire_version };
         match &mut self.protection {
-            Protection::Clear => {}
+            Protection::Clear | Protection::Pct1(_) => {}
             Protection::Stream(stream) => stream.seal(pseudo_header, fragment)?,
             Protection::Cbc(cbc) => cbc.seal(pseudo_header, fragment, data_len)?,
             Protection::Gcm(gcm) => gcm.seal(pseudo_header, fragment)?,
@@ -245,7 +295,7 @@ impl Sealer {
     /// Bytes between header and data.
     fn prefix(&self) -> usize {
         match &self.protection {
-            Protection::Clear | Protection::Stream(_) => 0,
+            Protection::Clear | Protection::Stream(_) | Protection::Pct1(_) => 0,
             Protection::Cbc(cbc) => cbc.iv_len(),
             Protection::Gcm(_) => EXPLICIT_NONCE_LEN,
         }
@@ -254,7 +304,7 @@ impl Sealer {
     /// Bytes behind `data_len` bytes of data.
     fn suffix(&self, data_len: usize) -> usize {
         match &self.protection {
-            Protection::Clear => 0,
+            Protection::Clear | Protection::Pct1(_) => 0,
             Protection::Stream(stream) => stream.mac_len(),
             Protection::Cbc(cbc) => cbc.suffix(data_len),
             Protection::Gcm(_) => TAG_LEN,
@@ -292,6 +342,7 @@ impl Debug for Sealer {
 }
 
 const TOO_LONG: RecordError = RecordError::Internal("more data than one record holds");
+const NOT_DATA: RecordError = RecordError::Internal("PCT has records for data only");
 const NO_ROOM: RecordError = RecordError::Internal("no room around the data for their record");
 
 /// The MAC that every cipher but an AEAD needs.

@@ -22,13 +22,14 @@ impl CipherSuite {
     /// The row of this suite, if the engine has it.
     #[must_use]
     pub fn row(self) -> Option<&'static SuiteRow> {
-        SUITES.iter().find(|row| row.suite == self)
+        SUITES.iter().chain(crate::pct1::suites()).find(|row| row.suite == self)
     }
 
     /// The suite of a registered name, in any case.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        SUITES.iter().find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.suite)
+        let mut rows = SUITES.iter().chain(crate::pct1::suites());
+        rows.find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.suite)
     }
 }
 

@@ -243,6 +243,7 @@ impl Offer {
         let key = wanted.session_key.as_ref().filter(|_| policy.resume && wanted.previous.is_none())?;
         let session = config.sessions.get(key, config.clock.now())?;
         let fits = session.version <= version
+            && session.version.rules().is_some()
             && policy.versions.contains(&session.version)
             && policy.suites.contains(&session.suite)
             && session.server_name == wanted.server_name
@@ -915,6 +916,7 @@ impl Keyed {
                     peer_chain: self.peer_chain.clone(),
                     server_name: offer.server_name.clone(),
                     created: config.clock.now(),
+                    pct1: None,
                 };
                 config.sessions.put(key, Arc::new(session));
             }
@@ -934,7 +936,8 @@ impl Keyed {
             session_key: offer.session_key,
             extended_master_secret: agreed.extended_master_secret,
             finished,
-            rules: agreed.rules,
+            rules: Some(agreed.rules),
+            pct1: None,
             master_secret: self.master_secret,
             randoms: agreed.randoms,
         }

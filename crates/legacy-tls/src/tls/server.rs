@@ -847,6 +847,7 @@ impl Keyed {
                 peer_chain: self.peer_chain.clone(),
                 server_name: common.server_name.clone(),
                 created: config.clock.now(),
+                pct1: None,
             };
             config.sessions.put(&common.session_id, Arc::new(session));
         }
@@ -866,7 +867,8 @@ impl Keyed {
             session_key,
             extended_master_secret: common.extended_master_secret,
             finished,
-            rules: common.rules,
+            rules: Some(common.rules),
+            pct1: None,
             master_secret: self.master_secret,
             randoms: common.randoms,
         }
