@@ -92,6 +92,11 @@ impl Policy {
         self.versions.iter().copied().filter(|version| version.rules().is_some()).max()
     }
 
+    /// The lowest version of the TLS family that is enabled.
+    pub(crate) fn lowest_here(&self) -> Option<ProtocolVersion> {
+        self.versions.iter().copied().filter(|version| version.rules().is_some()).min()
+    }
+
     /// The highest version that is enabled and not above `offered`.
     pub(crate) fn highest_up_to(&self, offered: ProtocolVersion) -> Option<ProtocolVersion> {
         self.versions.iter().copied().filter(|version| version.rules().is_some() && *version <= offered).max()

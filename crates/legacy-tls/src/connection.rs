@@ -697,7 +697,7 @@ impl ServerConnection {
             return Self::pct1(config, &parameters);
         }
         // Until a version is known an alert goes out as the oldest that is enabled.
-        let lowest = config.policy.versions.iter().copied().min().unwrap_or(ProtocolVersion::TLS10);
+        let lowest = config.policy.lowest_here().unwrap_or(ProtocolVersion::TLS10);
         let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), lowest.rules());
         let alpn = parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone());
         let start = server::Start { alpn, client_auth: parameters.client_auth, previous: None };

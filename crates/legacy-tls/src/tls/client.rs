@@ -167,7 +167,7 @@ impl Offer {
         let session = Self::session(&wanted, config, version);
         let mut random = [0; 32];
         config.random.fill(&mut random)?;
-        let lowest = policy.versions.iter().copied().min().unwrap_or(version);
+        let lowest = policy.lowest_here().unwrap_or(version);
         let usable =
             |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
         let mut suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
