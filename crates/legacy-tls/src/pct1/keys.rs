@@ -80,16 +80,14 @@ fn join(hash: HashKind, bits: usize, output: impl Fn(u8) -> Output) -> Secret {
 /// Spec: PCT1 section 5.3.2.
 pub(crate) fn cipher_key(spec: &Spec, write_key: &[u8], clear_key: &[u8]) -> Secret {
     let (hash, parts) = (spec.hash_kind(), spec.clear_parts());
-    let standard = if parts == 0 {
-        Zeroizing::new(write_key.to_vec())
-    } else {
-        let len = clear_key.len() / parts;
-        join(hash, spec.standard_bits(), |i| {
+    let standard = match clear_key.len().checked_div(parts) {
+        None => Zeroizing::new(write_key.to_vec()),
+        Some(len) => join(hash, spec.standard_bits(), |i| {
             let at = (usize::from(i) - 1) * len;
             let clear = clear_key.get(at..at + len).unwrap_or_default();
             let t = b"sl".repeat(usize::from(i));
             hash.digest(&[&[i], &t, write_key, &t, clear])
-        })
+        }),
     };
     match spec.cipher {
         cipher::DES | cipher::DES_168 => des_keys(&standard),

@@ -170,7 +170,8 @@ impl ServerHello {
             codes("SH_CLIENT_SIG_SPECS_LENGTH", reader.take("SH_CLIENT_SIG_SPECS_DATA", sigs_len)?)?;
         let response = reader.take("SH_RESPONSE_DATA", response_len)?.to_vec();
         reader.finish("SERVER_HELLO")?;
-        if !wants_certificate && !(client_certificates.is_empty() && client_signatures.is_empty()) {
+        let lists_nothing = client_certificates.is_empty() && client_signatures.is_empty();
+        if !wants_certificate && !lists_nothing {
             return Err(DecodeError::illegal("SH_CLIENT_AUTH_REQ"));
         }
         Ok(Self {

@@ -394,8 +394,8 @@ impl Chosen {
         if none && !(message.certificate.is_empty() && message.response.is_empty()) {
             return Err(Broken::NotEmpty("certificate").into());
         }
-        let known = certificate::ALL.contains(&kind) && signature::ALL.contains(&signature);
-        if !none && !(self.asks && known) {
+        let may = self.asks && certificate::ALL.contains(&kind) && signature::ALL.contains(&signature);
+        if !none && !may {
             return Err(Broken::NotOffered("certificate or signature type").into());
         }
         Ok(())
