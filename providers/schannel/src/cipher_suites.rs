@@ -64,7 +64,8 @@ impl Suite {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let legacy = legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row());
         let beside = legacy.map(Self::of_row).filter(|suite| suite.rustls.is_none());
-        SUITES.iter().map(Self::of_rustls).chain(beside)
+        let pct1 = legacy_tls::pct1::suites().map(Self::of_row);
+        SUITES.iter().map(Self::of_rustls).chain(beside).chain(pct1)
     }
 
     /// The suite of a row of the rustls backend.
@@ -136,7 +137,7 @@ impl Suite {
             Bulk::Cbc(BlockCipher::Rc2) => of("RC2", bits, 8, AlgId::RC2),
             Bulk::Cbc(BlockCipher::Aes128) => of("AES", bits, 16, AlgId::AES_128),
             Bulk::Cbc(BlockCipher::Aes256) => of("AES", bits, 16, AlgId::AES_256),
-            Bulk::Cbc(_) => of("", bits, 8, AlgId::THIRDPARTY_CIPHER),
+            Bulk::Cbc(BlockCipher::Idea) => of("IDEA", bits, 8, AlgId::THIRDPARTY_CIPHER),
             Bulk::Aead(algorithm) => aead(algorithm),
         }
     }

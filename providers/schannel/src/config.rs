@@ -28,11 +28,15 @@ pub enum Protocol {
     /// `ssl3`: RFC 6101.
     #[serde(rename = "ssl3")]
     Ssl30,
+    /// `pct1`: draft-benaloh-pct-00. It has no secrets from anybody who tries. It is spoken where it is all that is enabled or
+    /// asked for.
+    #[serde(rename = "pct1")]
+    Pct1,
 }
 
 impl Protocol {
-    /// All of them, the newest first.
-    pub const ALL: [Self; 5] = [Self::Tls13, Self::Tls12, Self::Tls11, Self::Tls10, Self::Ssl30];
+    /// All of them, the preferred one first.
+    pub const ALL: [Self; 6] = [Self::Tls13, Self::Tls12, Self::Tls11, Self::Tls10, Self::Ssl30, Self::Pct1];
 
     /// Those of the default, in its order of preference.
     pub const MODERN: [Self; 2] = [Self::Tls13, Self::Tls12];
@@ -46,6 +50,7 @@ impl Protocol {
             Self::Tls11 => "tls1.1",
             Self::Tls10 => "tls1.0",
             Self::Ssl30 => "ssl3",
+            Self::Pct1 => "pct1",
         }
     }
 
@@ -58,6 +63,7 @@ impl Protocol {
             Self::Tls11 => SpProt::TLS1_1,
             Self::Tls10 => SpProt::TLS1_0,
             Self::Ssl30 => SpProt::SSL3,
+            Self::Pct1 => SpProt::PCT1,
         }
     }
 
@@ -70,13 +76,14 @@ impl Protocol {
             Self::Tls11 => 0x0302,
             Self::Tls10 => 0x0301,
             Self::Ssl30 => 0x0300,
+            Self::Pct1 => 0x8001,
         }
     }
 
     /// Whether nobody should speak it any more who has the choice: it is older than TLS 1.2.
     #[must_use]
     pub const fn is_old(self) -> bool {
-        self.version() < 0x0303
+        !matches!(self, Self::Tls13 | Self::Tls12)
     }
 }
 

@@ -9,6 +9,7 @@
 //!
 //! - `protocols` takes the place of the profile's. Old ones that a profile without them is given bring the suites of
 //!   `legacy` along: to name the protocol is to name what it cannot do without.
+//! - `pct1` brings its own suites, the shortened ones too: it has no others.
 //! - `suites` takes the place of the profile's, and then of what `allow` would add. What is named is enabled.
 //! - `allow` takes the place of the profile's; weak suites that it names stand behind the others.
 
@@ -165,6 +166,10 @@ impl Policy {
                 suites.push(suite);
             }
         }
+        if protocols.contains(&Protocol::Pct1) {
+            let rows = legacy_tls::pct1::BY_PREFERENCE.iter().filter_map(|suite| suite.row());
+            suites.extend(rows.map(Suite::of_row));
+        }
         suites.retain(|suite| protocols.iter().any(|protocol| suite.is_legal_in(*protocol)));
         suites
     }
@@ -212,6 +217,11 @@ impl Policy {
             SecStatus::SEC_E_INVALID_PARAMETER,
             format!("groups of Diffie-Hellman have 512 to {LARGEST_GROUP} bits here, not {bits}"),
         ))
+    }
+
+    /// The protocols of `among` that are enabled.
+    pub(crate) fn protocols_among(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
+        self.protocols.iter().copied().filter(move |protocol| is_among(*protocol, among))
     }
 
     /// The protocols of `among` for which the rustls backend has a suite.
@@ -267,7 +277,10 @@ impl Policy {
             matches!(exchange, Some(legacy_tls::KeyExchange::RsaExport { .. }))
         };
         self.suites.iter().any(export)
-            && self.protocols.iter().any(|protocol| protocol.version() > Protocol::Tls10.version())
+            && self
+                .protocols
+                .iter()
+                .any(|protocol| matches!(protocol, Protocol::Tls13 | Protocol::Tls12 | Protocol::Tls11))
     }
 }
 

@@ -507,7 +507,8 @@ fn protocols_of_a_request_choose_the_backend() {
     let world = World::default();
     let client = world.outbound(client_of_all(&world));
     let server = world.inbound(server_of_all(&world));
-    for protocol in Protocol::ALL {
+    // PCT is spoken where it is alone.
+    for protocol in Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::Pct1) {
         let request =
             sspi_core::InitializeRequest { protocols: Some(protocol.bits()), ..initialize_request() };
         let both = pair::run(

@@ -1,5 +1,6 @@
 //! What the engine reports, in our own families.
 
+use legacy_tls::pct1::Broken;
 use legacy_tls::record::RecordError;
 use legacy_tls::{CipherSuite, Error as Engine, Incompatible, Misbehaved, Refused};
 
@@ -39,6 +40,7 @@ pub(super) fn translate(error: &Engine, is_client: bool, settings: &Settings) ->
             None => Error::Internal("a certificate was refused without a reason"),
         },
         Engine::AlertReceived(alert) => Error::AlertReceived(alert.0),
+        Engine::Pct1Received(received) => Error::Pct1Received(*received),
         Engine::ClosedInHandshake => Error::ClosedInHandshake,
         Engine::Misused(what) | Engine::Internal(what) => Error::Internal(what),
     }
@@ -116,6 +118,13 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::BadFinished => Error::HandshakeSignature { what: "Finished".to_owned() },
         M::BadPremaster => decode("the encrypted premaster secret is not as long as the key".to_owned()),
         M::BadAlert => decode("an alert that is none".to_owned()),
+        M::Pct1(Broken::UnexpectedMessage { .. } | Broken::NotAHandshakeRecord | Broken::NoEscape) => {
+            unexpected(how.to_string())
+        }
+        M::Pct1(Broken::Prelude | Broken::ServerResponse | Broken::ClientResponse) => {
+            Error::HandshakeSignature { what: how.to_string() }
+        }
+        M::Pct1(_) => illegal(how.to_string()),
         other => Error::HandshakeFailure { what: other.to_string() },
     }
 }
@@ -126,6 +135,11 @@ fn incompatible(what: &Incompatible, is_client: bool, settings: &Settings) -> Er
         Incompatible::NoVersion { peer, .. } => Error::NoProtocolInCommon {
             peer: if is_client { peer.to_string() } else { format!("{peer} and older") },
             ours: ours(&settings.policy.protocols),
+        },
+        Incompatible::Pct1(mismatch) => Error::NothingInCommon {
+            what: "PCT 1.0 specification",
+            peer: format!("no {mismatch} of ours"),
+            setting: if is_client { "certificates" } else { "suites" },
         },
         Incompatible::NoSuite { peer } => Error::NothingInCommon {
             what: "cipher suite",

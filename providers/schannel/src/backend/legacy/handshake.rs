@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use legacy_tls::{ClientConnection, ServerConnection};
+use legacy_tls::{ClientConnection, Policy, ProtocolVersion, ServerConnection};
 use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
 
 use super::configs::{ClientConfigs, ServerConfigs};
@@ -43,6 +43,8 @@ struct Running {
     /// Nothing of the peer's has been taken.
     is_first: bool,
     extended_errors: bool,
+    /// PCT 1.0 alone is spoken.
+    is_pct1: bool,
 }
 
 enum Connection {
@@ -68,6 +70,10 @@ fn client_parameters(
     })
 }
 
+fn is_pct1(policy: &Policy) -> bool {
+    policy.versions == [ProtocolVersion::PCT1]
+}
+
 impl Handshake {
     /// A client's handshake, with a hello of the engine's own.
     pub(crate) fn client(
@@ -76,10 +82,11 @@ impl Handshake {
     ) -> Result<Self, sspi_core::Error> {
         let config = configs.config(parameters.protocols, parameters.manual)?;
         let wanted = client_parameters(parameters)?;
+        let is_pct1 = is_pct1(&config.policy);
         let connection = ClientConnection::new(config, wanted)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, is_pct1))
     }
 
     /// A client's handshake that goes on behind a ClientHello (message and header) that another engine has sent.
@@ -93,7 +100,7 @@ impl Handshake {
         let connection = ClientConnection::take_over(config, wanted, client_hello)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, false))
     }
 
     /// A server's handshake.
@@ -105,13 +112,14 @@ impl Handshake {
         let alpn = parameters.alpn.clone();
         alpn.iter().flatten().try_for_each(|name| check_alpn(name))?;
         let wanted = legacy_tls::ServerParameters { alpn, client_auth: config.client_auth };
+        let is_pct1 = is_pct1(&config.policy);
         let connection = Connection::Server(Box::new(ServerConnection::new(config, wanted)));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, is_pct1))
     }
 
-    fn new(connection: Connection, settings: &Arc<Settings>, extended_errors: bool) -> Self {
+    fn new(connection: Connection, settings: &Arc<Settings>, extended_errors: bool, is_pct1: bool) -> Self {
         let settings = Arc::clone(settings);
-        let running = Running { connection, settings, asked: None, is_first: true, extended_errors };
+        let running = Running { connection, settings, asked: None, is_first: true, extended_errors, is_pct1 };
         Self { state: State::Running(Box::new(running)) }
     }
 
@@ -184,7 +192,18 @@ impl Running {
     /// What does not even begin as a record is called by its name.
     fn check_first_flight(&self, input: &[u8]) -> Result<(), Stop> {
         let header = input.get(..RECORD_HEADER).filter(|_| self.is_first);
-        match header.and_then(FirstFlight::classify) {
+        let first = header.and_then(FirstFlight::classify);
+        if self.is_pct1 {
+            return match first {
+                Some(FirstFlight::TlsRecord | FirstFlight::PlainText | FirstFlight::Ssh) => {
+                    let peer = "TLS, SSL 3.0 or plain text".to_owned();
+                    let error = Error::NoProtocolInCommon { peer, ours: "pct1".to_owned() };
+                    Err(Stop::Failed { error: error.into(), token: Vec::new() })
+                }
+                _ => Ok(()),
+            };
+        }
+        match first {
             None | Some(FirstFlight::TlsRecord) => Ok(()),
             Some(other) => {
                 let error = Error::NotTls { what: other.describe() };
@@ -220,7 +239,9 @@ impl Running {
 
     fn establish(&self, established: legacy_tls::Established) -> Established {
         let legacy_tls::Established { sealer, opener, mut negotiated } = established;
-        self.settings.log_key("CLIENT_RANDOM", negotiated.client_random(), negotiated.master_secret());
+        if negotiated.version != ProtocolVersion::PCT1 {
+            self.settings.log_key("CLIENT_RANDOM", negotiated.client_random(), negotiated.master_secret());
+        }
         let peer_chain = core::mem::take(&mut negotiated.peer_chain);
         let (version, limit) = (negotiated.version, self.settings.policy.small_block_limit);
         let session = Session {
