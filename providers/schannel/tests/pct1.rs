@@ -1,5 +1,7 @@
 //! PCT 1.0 through the interface: what it negotiates, what is said of it, and that nobody gets it who did not name it.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod support;
 
 use opensspi_schannel::{ClientAuth, Protocol, SchannelConfig};
