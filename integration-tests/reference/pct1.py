@@ -97,8 +97,7 @@ class DesBlock:
                 out = out << 4 | int(BOXES[box][16 * row + column], 16)
             left, right = right, left ^ permute(out, 32, self.P)
         bits = right << 32 | left
-        inverse = [self.IP.index(position) + 1 for position in range(1, 65)]
-        return permute(bits, 64, inverse).to_bytes(8, "big")
+        return permute(bits, 64, INVERSE).to_bytes(8, "big")
 
     def encrypt(self, block):
         return self.run(block, self.keys)
@@ -106,6 +105,8 @@ class DesBlock:
     def decrypt(self, block):
         return self.run(block, self.keys[::-1])
 
+
+INVERSE = [DesBlock.IP.index(position) + 1 for position in range(1, 65)]
 
 # Each of 64 values of 4 bits, in rows of 16.
 BOXES = [
@@ -676,7 +677,7 @@ def server_handshake(wire, options, sessions):
 
 # ---- programs ----
 
-PIECES = [b"x", b"", b"hello, world", bytes(range(256)) * 20, b"12345678"]
+PIECES = [b"x", b"", b"hello, world", bytes(range(256)) * 4, b"12345678"]
 
 
 def talk(wire):
