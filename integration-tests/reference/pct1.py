@@ -677,7 +677,7 @@ def server_handshake(wire, options, sessions):
 
 # ---- programs ----
 
-PIECES = [b"x", b"", b"hello, world", bytes(range(256)) * 4, b"12345678"]
+PIECES = [b"x", b"", b"hello, world", bytes(range(256)) + bytes(range(4)), b"12345678"]
 
 
 def talk(wire):
