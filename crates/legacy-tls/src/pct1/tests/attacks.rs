@@ -223,7 +223,7 @@ fn another_clear_key_gives_other_keys_and_no_connection() {
             seen += usize::from(!output.is_empty());
         }
     });
-    // The prelude does not cover the clear key, so the handshake ends; the first record does not open... its MAC does.
+    // The prelude does not cover the clear key, so the handshake ends. The first record shows it.
     let mut pair = exchange.run().unwrap();
     let record = seal(&mut pair.client.sealer, b"secret");
     assert_eq!(open(&mut pair.server.opener, &record).unwrap_err(), record::RecordError::BadMac);

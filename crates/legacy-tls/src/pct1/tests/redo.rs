@@ -140,21 +140,17 @@ fn escapes_that_cross_need_no_answer() {
 }
 
 #[test]
-fn out_of_band_data_may_come_behind_the_handshake_that_follows_their_escape() {
+fn out_of_band_data_may_come_behind_a_handshake_that_follows_their_escape() {
     let mut again = Again::new(pct_with(RC4_MD5));
-    let mut wire = Vec::new();
-    again.server.as_mut().unwrap().sealer.seal_out_of_band(b"", &mut wire).unwrap();
-    let client = again.client.as_mut().unwrap();
-    let Need::Whole(len) = client.opener.record_len(&wire).unwrap() else { panic!() };
-    open(&mut client.opener, &wire[..len]).unwrap();
-    // The data record itself is sent under the new keys, so this one is dropped and its number with it.
-    open(&mut client.opener, &wire[len..]).unwrap();
-    let mut wire = Vec::new();
-    again.server.as_mut().unwrap().sealer.seal_out_of_band(b"x", &mut wire).unwrap();
-    let client = again.client.as_mut().unwrap();
-    let Need::Whole(len) = client.opener.record_len(&wire).unwrap() else { panic!() };
-    open(&mut client.opener, &wire[..len]).unwrap();
-    assert!(again.client.unwrap().opener.into_pct1().unwrap().expects_out_of_band());
+    let Established { sealer, opener, negotiated } = *again.server.take().unwrap();
+    let (mut sealer, mut escape) = (sealer.into_pct1().unwrap(), Vec::new());
+    sealer.append(&[super::super::records::OOB_DATA], true, &mut escape).unwrap();
+    again.server = Some(Box::new(Established { sealer: Sealer::pct1(sealer), opener, negotiated }));
+    open(&mut again.client.as_mut().unwrap().opener, &escape).unwrap();
+    let mut pair = again.by_client().unwrap();
+    let [urgent, calm] = [b"urgent", b"calm  "].map(|data| seal(&mut pair.server.sealer, data));
+    assert_eq!(open(&mut pair.client.opener, &urgent).unwrap().0, ContentType::OUT_OF_BAND);
+    assert_eq!(open(&mut pair.client.opener, &calm).unwrap().0, ContentType::APPLICATION_DATA);
 }
 
 #[test]
