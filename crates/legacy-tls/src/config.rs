@@ -90,19 +90,19 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The highest version of the engine that is enabled.
+    /// Whether a version is enabled.
+    pub(crate) fn has(&self, version: ProtocolVersion) -> bool {
+        self.versions.contains(&version)
+    }
+
+    /// The highest version of the TLS family that is enabled.
     pub(crate) fn highest_here(&self) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().max()
+        self.versions.iter().copied().filter(|version| version.rules().is_some()).max()
     }
 
-    /// The lowest version of SSL 3.0 and TLS that is enabled.
-    pub(crate) fn lowest_tls(&self) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().filter(|version| *version >= ProtocolVersion::SSL30).min()
-    }
-
-    /// Whether SSL 2.0 is enabled.
-    pub(crate) fn has_ssl2(&self) -> bool {
-        self.versions.contains(&ProtocolVersion::SSL20)
+    /// The lowest version of the TLS family that is enabled.
+    pub(crate) fn lowest_here(&self) -> Option<ProtocolVersion> {
+        self.versions.iter().copied().filter(|version| version.rules().is_some()).min()
     }
 
     /// The highest version that is enabled and listed.
@@ -112,7 +112,7 @@ impl Policy {
 
     /// The highest version that is enabled and not above `offered`.
     pub(crate) fn highest_up_to(&self, offered: ProtocolVersion) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().filter(|version| *version <= offered).max()
+        self.versions.iter().copied().filter(|version| version.rules().is_some() && *version <= offered).max()
     }
 }
 

@@ -9,6 +9,10 @@ use wire::Codec;
 use crate::certificate::Identity;
 use crate::config::{ClientAuth, ClientConfig, Policy, ServerConfig};
 use crate::error::{Error, Incompatible, Misbehaved};
+use crate::pct1::channel::{Channel as Pct1Channel, Redo};
+use crate::pct1::client::{Client as Pct1Client, Offer as Pct1Offer, Wanted as Pct1Wanted};
+use crate::pct1::handshake::{Handshake as Pct1Handshake, Pct1Negotiated};
+use crate::pct1::server::{Server as Pct1Server, Start as Pct1Start};
 use crate::record::{Need, Opener, Sealer};
 use crate::session::{MasterSecret, SessionStore};
 use crate::ssl2;
@@ -140,6 +144,7 @@ pub struct Negotiated {
     pub(crate) rules: Option<&'static Rules>,
     pub(crate) master_secret: MasterSecret,
     pub(crate) randoms: Randoms,
+    pub(crate) pct1: Option<Box<Pct1Negotiated>>,
 }
 
 impl Negotiated {
@@ -155,6 +160,15 @@ impl Negotiated {
     #[must_use]
     pub fn kept_session(&self) -> KeptSession {
         KeptSession { sessions: Arc::clone(&self.sessions), key: self.session_key.clone() }
+    }
+
+    /// What the peer sent before it announced that this handshake of PCT replaces another: data, and data out of band. They
+    /// come before all that the new keys open.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    #[must_use]
+    pub fn in_flight(&self) -> (&[u8], &[u8]) {
+        self.pct1.as_ref().map_or((&[], &[]), |pct1| (&pct1.in_flight, &pct1.out_of_band))
     }
 
     /// Whether both sides have the renegotiation indication.
@@ -189,7 +203,7 @@ impl Negotiated {
         context: Option<&[u8]>,
         out: &mut [u8],
     ) -> Result<(), Error> {
-        let none = Error::Misused("SSL 3.0 and older export no keying material");
+        let none = Error::Misused("this version exports no keying material");
         let exporter = self.rules.and_then(|rules| rules.exporter).ok_or(none)?;
         let Randoms { client, server } = &self.randoms;
         match context {
@@ -515,6 +529,7 @@ pub struct ClientConnection {
 enum ClientHandshake {
     Tls(Handshake<client::State>),
     Ssl2(Box<ssl2::handshake::Handshake<ssl2::client::State>>),
+    Pct1(Pct1Handshake<Pct1Client>),
     /// A hello is out that either can answer; it goes on as SSL 2.0 if the answer has a record of that.
     Either(Box<(Handshake<client::State>, ssl2::handshake::Handshake<ssl2::client::State>)>),
 }
@@ -524,6 +539,7 @@ impl ClientHandshake {
         match self {
             Self::Tls(handshake) => handshake.advance(input),
             Self::Ssl2(handshake) => handshake.advance(input),
+            Self::Pct1(handshake) => handshake.advance(input),
             Self::Either(both) => {
                 let Some(first) = input.first() else { return both.0.advance(input) };
                 // Every record type of SSL 3.0 and TLS is below. Spec: TLS10 appendix E.
@@ -544,9 +560,12 @@ impl ClientConnection {
     ///
     /// No version is enabled, or there is no randomness.
     pub fn new(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
-        let wanted = wanted(&config, parameters);
         let policy = &config.policy;
-        if policy.has_ssl2() && policy.lowest_tls().is_none() {
+        if policy.lowest_here().is_none() && policy.has(ProtocolVersion::PCT1) {
+            return Self::pct1(config, parameters, None);
+        }
+        let wanted = wanted(&config, parameters);
+        if policy.lowest_here().is_none() {
             let mut channel = ssl2::channel::Channel::new();
             let offer = ssl2::client::Offer::send(wanted, &config, &mut channel)?;
             let state = ssl2::client::State::ServerHello(Box::new(offer));
@@ -572,9 +591,8 @@ impl ClientConnection {
         let mut random = [0; 32];
         config.random.fill(&mut random)?;
         let mut ssl2_channel = ssl2::channel::Channel::sharing_a_hello();
-        let ssl2_offer = config
-            .policy
-            .has_ssl2()
+        let has_ssl2 = config.policy.has(ProtocolVersion::SSL20);
+        let ssl2_offer = has_ssl2
             .then(|| ssl2::client::Offer::beside(wanted.clone(), &random, &config, &mut ssl2_channel));
         let offer = client::Offer::send_v2(wanted, random, ssl2_offer.as_ref(), &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
@@ -588,6 +606,64 @@ impl ClientConnection {
             }
         };
         Ok(Self { handshake })
+    }
+
+    fn pct1(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        established: Option<Established>,
+    ) -> Result<Self, Error> {
+        let wanted = pct1_wanted(&config, parameters);
+        let (mut channel, previous) = match established {
+            None => (Pct1Channel::new(), None),
+            Some(established) => {
+                let (redo, parameters) = redo(established, false)?;
+                (Pct1Channel::again(redo), Some(parameters))
+            }
+        };
+        let offer = Pct1Offer::send(wanted, previous, &config, &mut channel)?;
+        let role = Pct1Client::ServerHello(Box::new(offer));
+        Ok(Self { handshake: ClientHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
+    }
+
+    /// Negotiates a connection of PCT 1.0 again; `server_asked` says that the server's [`ContentType::REDO`] was opened. What
+    /// the server still sends under the old keys is in [`Negotiated::in_flight`] at the end.
+    ///
+    /// [`ContentType::REDO`]: crate::record::ContentType::REDO
+    ///
+    /// # Errors
+    ///
+    /// The connection is of another protocol, or there is no randomness.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    pub fn redo(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        established: Established,
+        server_asked: bool,
+    ) -> Result<Self, Error> {
+        let mut connection = Self::pct1(config, parameters, Some(established))?;
+        if let ClientHandshake::Pct1(Pct1Handshake::Running(running)) = &mut connection.handshake {
+            running.channel.peer_escaped(server_asked);
+        }
+        Ok(connection)
+    }
+
+    /// Goes on after an SSL 2.0 hello that offers PCT 1.0 (the whole message, without the header of its record) and that
+    /// somebody else has sent: see [`UnifiedHello`](crate::pct1::UnifiedHello).
+    ///
+    /// # Errors
+    ///
+    /// The message is no such hello.
+    pub fn behind_unified_hello(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        hello: &[u8],
+    ) -> Result<Self, Error> {
+        let mut channel = Pct1Channel::new();
+        let offer = Pct1Offer::behind_unified(pct1_wanted(&config, parameters), hello, &mut channel)?;
+        let role = Pct1Client::ServerHello(Box::new(offer));
+        Ok(Self { handshake: ClientHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }
 
     /// Goes on after the ClientHello (the whole message with its header, without that of the record) that another engine has
@@ -624,22 +700,25 @@ impl ClientConnection {
     ///
     /// Nothing was asked.
     pub fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
-        let misused =
-            || Failure { error: Error::Misused("no certificate was asked for"), output: Vec::new() };
-        let handshake = match &mut self.handshake {
-            ClientHandshake::Tls(handshake) => handshake,
+        match &mut self.handshake {
+            ClientHandshake::Tls(handshake) => handshake.answer(identity),
             ClientHandshake::Ssl2(handshake) => {
-                return handshake.answer(|state, config, channel| state.reply(identity, config, channel));
+                handshake.answer(|state, config, channel| state.reply(identity, config, channel))
             }
-            ClientHandshake::Either(_) => return Err(misused()),
-        };
-        let Handshake::Running(running) = &*handshake else { return Err(misused()) };
+            ClientHandshake::Pct1(handshake) => handshake.answer(identity),
+            ClientHandshake::Either(_) => Err(Failure { error: NOT_ASKED, output: Vec::new() }),
+        }
+    }
+}
+
+impl Handshake<client::State> {
+    fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
+        let misused = || Failure { error: NOT_ASKED, output: Vec::new() };
+        let Self::Running(running) = &*self else { return Err(misused()) };
         if running.state.question().is_none() {
             return Err(misused());
         }
-        let Handshake::Running(running) = std::mem::replace(handshake, Handshake::Complete) else {
-            return Err(misused());
-        };
+        let Self::Running(running) = std::mem::replace(self, Self::Complete) else { return Err(misused()) };
         let Running { config, mut channel, state, skipped, taken } = *running;
         let client::State::Identity(mut asked) = state else { return Err(misused()) };
         // What was chosen for one handshake must not stand in for the choice of another.
@@ -647,23 +726,47 @@ impl ClientConnection {
         match asked.reply(identity, &config, &mut channel) {
             Ok(state) => {
                 let running = Running { config, channel, state, skipped, taken };
-                *handshake = Handshake::Running(Box::new(running));
+                *self = Self::Running(Box::new(running));
                 Ok(())
             }
             Err(error) => {
                 let output = channel.fail(&error);
-                *handshake = Handshake::Failed(error.clone());
+                *self = Self::Failed(error.clone());
                 Err(Failure { error, output })
             }
         }
     }
 }
 
-fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
-    let normal = |name: String| match name.parse::<IpAddr>() {
+const NOT_ASKED: Error = Error::Misused("no certificate was asked for");
+
+/// A host name as it is compared.
+fn normal(name: String) -> String {
+    match name.parse::<IpAddr>() {
         Ok(_) => name,
         Err(_) => name.trim_end_matches('.').to_ascii_lowercase(),
-    };
+    }
+}
+
+fn pct1_wanted(config: &ClientConfig, parameters: ClientParameters) -> Pct1Wanted {
+    let session_key = parameters.session_key.filter(|_| config.policy.resume);
+    Pct1Wanted { server_name: parameters.server_name.map(normal), session_key }
+}
+
+/// A connection of PCT before it is negotiated again, and what was negotiated.
+fn redo(
+    established: Established,
+    peer_escaped: bool,
+) -> Result<(Redo, crate::pct1::handshake::Parameters), Error> {
+    const OTHER: Error = Error::Misused("a connection of another protocol is not negotiated again like this");
+    let Established { sealer, opener, negotiated } = established;
+    let (sealer, opener) = sealer.into_pct1().zip(opener.into_pct1()).ok_or(OTHER)?;
+    let parameters = negotiated.pct1.ok_or(OTHER)?.parameters;
+    let (in_flight, out_of_band) = (Vec::new(), Vec::new());
+    Ok((Redo { sealer, opener, peer_escaped, in_flight, out_of_band }, parameters))
+}
+
+fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
     client::Wanted {
         server_name: parameters.server_name.map(normal),
         alpn: parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone()),
@@ -675,7 +778,7 @@ fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted
 
 /// Before a version is agreed on, alerts are those of a version only where no other is enabled.
 fn only_rules(policy: &Policy) -> Option<&'static Rules> {
-    let lowest = policy.lowest_tls().filter(|lowest| policy.highest_here() == Some(*lowest));
+    let lowest = policy.lowest_here().filter(|lowest| policy.highest_here() == Some(*lowest));
     lowest.and_then(ProtocolVersion::rules)
 }
 
@@ -697,6 +800,7 @@ enum ServerHandshake {
     Undecided(Box<Undecided>),
     Tls(Handshake<server::State>),
     Ssl2(Box<ssl2::handshake::Handshake<ssl2::server::State>>),
+    Pct1(Pct1Handshake<Pct1Server>),
 }
 
 struct Undecided {
@@ -732,7 +836,7 @@ impl Undecided {
             handshake.take_v2_hello(&hello, message, record.len());
             return Ok(ServerHandshake::Tls(handshake));
         }
-        if !policy.has_ssl2() {
+        if !policy.has(ProtocolVersion::SSL20) {
             let peer = ProtocolVersion(hello.version);
             return Err(Incompatible::NoVersion { peer, enabled: policy.versions.clone() }.into());
         }
@@ -745,7 +849,7 @@ impl Undecided {
 
     fn start(&self) -> (Channel, server::State) {
         // Until a version is known an alert goes out as the oldest that is enabled.
-        let lowest = self.config.policy.lowest_tls().unwrap_or(ProtocolVersion::TLS10);
+        let lowest = self.config.policy.lowest_here().unwrap_or(ProtocolVersion::TLS10);
         let rules = only_rules(&self.config.policy);
         let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), rules);
         let Self { config, parameters } = self;
@@ -783,14 +887,53 @@ impl ServerConnection {
     /// Waits for a ClientHello.
     #[must_use]
     pub fn new(config: Arc<ServerConfig>, parameters: ServerParameters) -> Self {
-        let looks = config.policy.has_ssl2() || config.policy.v2_hello;
+        let policy = &config.policy;
+        let is_tls = policy.lowest_here().is_some() && !policy.v2_hello;
+        let has_more = policy.has(ProtocolVersion::SSL20);
+        if policy.lowest_here().is_none() && !has_more && policy.has(ProtocolVersion::PCT1) {
+            return Self::pct1(config, &parameters);
+        }
         let undecided = Undecided { config, parameters };
-        let handshake = if looks {
-            ServerHandshake::Undecided(Box::new(undecided))
-        } else {
+        let handshake = if is_tls && !has_more {
             ServerHandshake::Tls(undecided.tls())
+        } else {
+            ServerHandshake::Undecided(Box::new(undecided))
         };
         Self { handshake }
+    }
+
+    /// Waits for a hello of PCT 1.0, whatever else is enabled.
+    #[must_use]
+    pub fn pct1(config: Arc<ServerConfig>, parameters: &ServerParameters) -> Self {
+        let start = Pct1Start { client_auth: parameters.client_auth, previous: None, escaped: false };
+        let role = Pct1Server::ClientHello(Box::new(start));
+        Self { handshake: ServerHandshake::Pct1(Pct1Handshake::new(config, Pct1Channel::new(), role)) }
+    }
+
+    /// Negotiates a connection of PCT 1.0 again; `client_asked` says that the client's [`ContentType::REDO`] was opened, so that
+    /// its hello is next. What the client still sends under the old keys is in [`Negotiated::in_flight`] at the end.
+    ///
+    /// [`ContentType::REDO`]: crate::record::ContentType::REDO
+    ///
+    /// # Errors
+    ///
+    /// The connection is of another protocol.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    pub fn redo(
+        config: Arc<ServerConfig>,
+        parameters: &ServerParameters,
+        established: Established,
+        client_asked: bool,
+    ) -> Result<Self, Error> {
+        let (redo, previous) = redo(established, false)?;
+        let mut channel = Pct1Channel::again(redo);
+        channel.send_escape()?;
+        channel.peer_escaped(client_asked);
+        let client_auth = parameters.client_auth;
+        let start = Pct1Start { client_auth, previous: Some(previous), escaped: true };
+        let role = Pct1Server::ClientHello(Box::new(start));
+        Ok(Self { handshake: ServerHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }
 
     /// Takes what it can of `input` and says why it stopped.
@@ -801,6 +944,7 @@ impl ServerConnection {
     pub fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
         match &mut self.handshake {
             ServerHandshake::Tls(handshake) => handshake.advance(input),
+            ServerHandshake::Pct1(handshake) => handshake.advance(input),
             ServerHandshake::Ssl2(handshake) => handshake.advance(input),
             ServerHandshake::Undecided(undecided) => match undecided.decide(input) {
                 Ok(Err(missing)) => Ok(Progress::Incomplete { missing }),

@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use wire::{DecodeError, EncodeError};
 
 use crate::certificate::CertificateRefused;
+use crate::pct1;
 use crate::record::RecordError;
 use crate::ssl2::cipher_kinds::CipherKind;
 use crate::ssl2::messages::{Ssl2ErrorCode, Ssl2MessageType};
@@ -33,6 +34,8 @@ pub enum Error {
     AlertReceived(AlertDescription),
     /// The peer sent an ERROR message of SSL 2.0.
     Ssl2ErrorReceived(Ssl2ErrorCode),
+    /// The peer sent an ERROR message of PCT.
+    Pct1Received(pct1::Received),
     /// The peer closed the connection in the middle of the handshake.
     ClosedInHandshake,
     /// The caller did what it may not.
@@ -137,6 +140,8 @@ pub enum Misbehaved {
     BadPremaster,
     /// An alert that is not two bytes, or of no level that there is.
     BadAlert,
+    /// PCT was broken.
+    Pct1(pct1::Broken),
 }
 
 /// What a peer and we do not have in common.
@@ -172,6 +177,8 @@ pub enum Incompatible {
     },
     /// The peer does not bind its master secrets, and that is required.
     NoExtendedMasterSecret,
+    /// Some specification of PCT.
+    Pct1(pct1::Mismatch),
 }
 
 /// What policy does not allow.
@@ -231,6 +238,7 @@ impl Error {
             Self::Certificate(refused) => refused.alert,
             Self::AlertReceived(_)
             | Self::Ssl2ErrorReceived(_)
+            | Self::Pct1Received(_)
             | Self::ClosedInHandshake
             | Self::Misused(_) => return None,
             Self::Internal(_) => A::INTERNAL_ERROR,
@@ -258,7 +266,8 @@ impl Misbehaved {
             | Self::Downgraded
             | Self::IllegalParameter(_)
             | Self::BadKeyShare
-            | Self::SignatureNotOffered(_) => A::ILLEGAL_PARAMETER,
+            | Self::SignatureNotOffered(_)
+            | Self::Pct1(_) => A::ILLEGAL_PARAMETER,
             // Spec: TLS10 section 7.2.2.
             Self::ExportKeyTooLong { .. } => A::EXPORT_RESTRICTION,
             Self::UnsolicitedExtension(_) => A::UNSUPPORTED_EXTENSION,
@@ -284,6 +293,7 @@ impl Display for Error {
             Self::Certificate(refused) => write!(f, "the peer's certificate was refused: {refused}"),
             Self::AlertReceived(alert) => write!(f, "the peer sent the alert {alert}"),
             Self::Ssl2ErrorReceived(code) => write!(f, "the peer sent the {code}"),
+            Self::Pct1Received(received) => Display::fmt(received, f),
             Self::ClosedInHandshake => {
                 f.write_str("the peer closed the connection in the middle of the handshake")
             }
@@ -362,6 +372,7 @@ impl Display for Misbehaved {
             Self::BadFinished => f.write_str("the peer's Finished message is not right"),
             Self::BadPremaster => f.write_str("the encrypted premaster secret is not as long as the key"),
             Self::BadAlert => f.write_str("the peer sent an alert that is not one"),
+            Self::Pct1(how) => Display::fmt(how, f),
         }
     }
 }
@@ -394,6 +405,7 @@ impl Display for Incompatible {
                 write!(f, "no application protocol in common; the peer offers {peer}")
             }
             Self::NoExtendedMasterSecret => f.write_str("the peer does not have the extended master secret"),
+            Self::Pct1(mismatch) => write!(f, "nothing in common with the peer in PCT 1.0: {mismatch}"),
         }
     }
 }

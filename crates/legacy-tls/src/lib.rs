@@ -8,6 +8,7 @@
 //! | SSL 3.0, TLS 1.0, TLS 1.1, TLS 1.2 | `tls/`: one handshake, a row of rules per version | RFC 6101, 2246, 4346, 5246 |
 //! | their records | `record/` | the same |
 //! | SSL 2.0, and hellos in its format | `ssl2/` | draft-hickman-netscape-ssl-00 |
+//! | PCT 1.0, and the SSL 2.0 hello in which it hides | `pct1/` | draft-benaloh-pct-00 |
 //!
 //! What is refused, and why: compression (nothing but `null` is offered or chosen: CRIME), static and anonymous
 //! Diffie-Hellman, Fortezza, Kerberos and pre-shared keys (nobody asks for them), 0-RTT (it is not in these versions).
@@ -29,6 +30,7 @@ mod certificate;
 mod config;
 mod connection;
 mod error;
+pub mod pct1;
 pub mod record;
 mod session;
 mod ssl2;

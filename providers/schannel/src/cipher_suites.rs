@@ -62,8 +62,9 @@ impl Exchange {
 impl Suite {
     /// Every suite: those of rustls in their order, then what the engine has beside them, the better ones first.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let legacy = legacy_tls::BY_PREFERENCE.iter().chain(legacy_tls::KINDS_BY_PREFERENCE);
-        let legacy = legacy.filter_map(|suite| suite.row());
+        let legacy = legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row());
+        let kinds = legacy_tls::KINDS_BY_PREFERENCE.iter().filter_map(|suite| suite.row());
+        let legacy = legacy.chain(legacy_tls::pct1::suites()).chain(kinds);
         let beside = legacy.map(Self::of_row).filter(|suite| suite.rustls.is_none());
         SUITES.iter().map(Self::of_rustls).chain(beside)
     }

@@ -28,14 +28,19 @@ pub enum Protocol {
     /// `ssl3`: RFC 6101.
     #[serde(rename = "ssl3")]
     Ssl30,
+    /// `pct1`: draft-benaloh-pct-00. It has no secrets from anybody who tries. It is spoken where it is all that is enabled or
+    /// asked for.
+    #[serde(rename = "pct1")]
+    Pct1,
     /// `ssl2`: draft-hickman-netscape-ssl-00. It keeps no secrets, and is in no profile.
     #[serde(rename = "ssl2")]
     Ssl20,
 }
 
 impl Protocol {
-    /// All of them, the newest first.
-    pub const ALL: [Self; 6] = [Self::Tls13, Self::Tls12, Self::Tls11, Self::Tls10, Self::Ssl30, Self::Ssl20];
+    /// All of them, the preferred one first.
+    pub const ALL: [Self; 7] =
+        [Self::Tls13, Self::Tls12, Self::Tls11, Self::Tls10, Self::Ssl30, Self::Pct1, Self::Ssl20];
 
     /// Those of the default, in its order of preference.
     pub const MODERN: [Self; 2] = [Self::Tls13, Self::Tls12];
@@ -49,6 +54,7 @@ impl Protocol {
             Self::Tls11 => "tls1.1",
             Self::Tls10 => "tls1.0",
             Self::Ssl30 => "ssl3",
+            Self::Pct1 => "pct1",
             Self::Ssl20 => "ssl2",
         }
     }
@@ -62,6 +68,7 @@ impl Protocol {
             Self::Tls11 => SpProt::TLS1_1,
             Self::Tls10 => SpProt::TLS1_0,
             Self::Ssl30 => SpProt::SSL3,
+            Self::Pct1 => SpProt::PCT1,
             Self::Ssl20 => SpProt::SSL2,
         }
     }
@@ -75,6 +82,7 @@ impl Protocol {
             Self::Tls11 => 0x0302,
             Self::Tls10 => 0x0301,
             Self::Ssl30 => 0x0300,
+            Self::Pct1 => 0x8001,
             Self::Ssl20 => 0x0002,
         }
     }
@@ -82,7 +90,7 @@ impl Protocol {
     /// Whether nobody should speak it any more who has the choice: it is older than TLS 1.2.
     #[must_use]
     pub const fn is_old(self) -> bool {
-        self.version() < 0x0303
+        !matches!(self, Self::Tls13 | Self::Tls12)
     }
 }
 
@@ -413,7 +421,6 @@ mod tests {
         assert!(error.contains("there is no weakness \"md4\" to allow; known: "), "{error}");
         let error = read("protocols = []").unwrap_err().to_string();
         assert!(error.contains("no protocol is enabled; known: tls1.3, "), "{error}");
-        assert!(read("protocols = [\"pct1\"]").is_err());
         assert!(read("profile = \"museum\"").is_err());
     }
 }

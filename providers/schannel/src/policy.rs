@@ -77,8 +77,9 @@ impl Profile {
             }),
             Self::Legacy => ours(|row| weakness(row).is_none()),
             Self::Windows2003 => {
-                let all = WINDOWS_2003.iter().chain(&WINDOWS_2003_KINDS);
-                all.filter_map(|code| Suite::by_code(*code)).collect()
+                let pct1 = legacy_tls::pct1::BY_PREFERENCE.iter().map(|suite| suite.0);
+                let all = WINDOWS_2003.into_iter().chain(pct1).chain(WINDOWS_2003_KINDS);
+                all.filter_map(Suite::by_code).collect()
             }
         }
     }
@@ -107,9 +108,10 @@ const fn is_dss(row: &legacy_tls::SuiteRow) -> bool {
     matches!(row.key_exchange, legacy_tls::KeyExchange::DheDss | legacy_tls::KeyExchange::DheDssExport { .. })
 }
 
-/// The suites of the engine and the cipher kinds of SSL 2.0, the better ones first.
-fn by_preference() -> impl Iterator<Item = &'static legacy_tls::SuiteRow> {
-    let all = legacy_tls::BY_PREFERENCE.iter().chain(legacy_tls::KINDS_BY_PREFERENCE);
+/// The suites of the engine, what PCT has and the cipher kinds of SSL 2.0, the better ones first.
+pub(crate) fn by_preference() -> impl Iterator<Item = &'static legacy_tls::SuiteRow> {
+    let tls = legacy_tls::BY_PREFERENCE.iter();
+    let all = tls.chain(legacy_tls::pct1::BY_PREFERENCE).chain(legacy_tls::KINDS_BY_PREFERENCE);
     all.filter_map(|suite| suite.row())
 }
 
@@ -231,6 +233,11 @@ impl Policy {
         ))
     }
 
+    /// The protocols of `among` that are enabled.
+    pub(crate) fn protocols_among(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
+        self.protocols.iter().copied().filter(move |protocol| is_among(*protocol, among))
+    }
+
     /// The protocols of `among` for which the rustls backend has a suite.
     pub(crate) fn rustls_protocols(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
         self.protocols.iter().copied().filter(move |protocol| {
@@ -285,10 +292,13 @@ impl Policy {
             let exchange = suite.legacy().map(|row| row.key_exchange);
             matches!(exchange, Some(legacy_tls::KeyExchange::RsaExport { .. }))
         };
-        let has_ssl2 = self.protocols.contains(&Protocol::Ssl20);
-        (has_ssl2 && self.protocols.iter().any(|protocol| *protocol != Protocol::Ssl20))
+        let has = |old| self.protocols.contains(&old) && self.protocols.iter().any(|other| *other != old);
+        has(Protocol::Ssl20)
             || self.suites.iter().any(export)
-                && self.protocols.iter().any(|protocol| protocol.version() > Protocol::Tls10.version())
+                && self
+                    .protocols
+                    .iter()
+                    .any(|protocol| matches!(protocol, Protocol::Tls13 | Protocol::Tls12 | Protocol::Tls11))
     }
 }
 

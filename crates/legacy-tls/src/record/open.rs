@@ -3,6 +3,8 @@
 use core::fmt::{self, Debug, Formatter};
 use core::ops::Range;
 
+use crate::pct1::records as pct1;
+
 use super::aead::Gcm;
 use super::cbc::CbcOpener;
 use super::seal::mac;
@@ -31,6 +33,7 @@ enum Protection {
     Gcm(Box<Gcm>),
     /// Records of another shape altogether.
     Ssl2(Box<ssl2::record::Opening>),
+    Pct1(Box<pct1::Opener>),
 }
 
 /// Whether a whole record is there.
@@ -62,6 +65,19 @@ impl Opener {
             opened: 0,
             data_limit: u64::MAX,
             failed: None,
+        }
+    }
+
+    /// Records of PCT 1.0.
+    pub(crate) fn pct1(opener: pct1::Opener) -> Self {
+        Self { protection: Protection::Pct1(Box::new(opener)), ..Self::plaintext() }
+    }
+
+    /// The direction of a connection of PCT 1.0.
+    pub(crate) fn into_pct1(self) -> Option<pct1::Opener> {
+        match self.protection {
+            Protection::Pct1(opener) => Some(*opener),
+            _ => None,
         }
     }
 
@@ -102,10 +118,11 @@ impl Opener {
     /// Whether the peer has protected as much data with its key as it may, so that new keys are due.
     #[must_use]
     pub const fn is_used_up(&self) -> bool {
-        if let Protection::Ssl2(opening) = &self.protection {
-            return opening.is_used_up();
+        match &self.protection {
+            Protection::Ssl2(opening) => opening.is_used_up(),
+            Protection::Pct1(opener) => opener.is_used_up(),
+            _ => self.opened >= self.data_limit,
         }
-        self.opened >= self.data_limit
     }
 
     /// How long the record is that begins `input`, header and all.
@@ -115,8 +132,10 @@ impl Opener {
     /// [`RecordError::NotARecord`], [`RecordError::UnknownContentType`], [`RecordError::WrongVersion`] or
     /// [`RecordError::Overflow`], as soon as the header is there.
     pub fn record_len(&self, input: &[u8]) -> Result<Need, RecordError> {
-        if matches!(self.protection, Protection::Ssl2(_)) {
-            return ssl2::record::Header::record_len(input);
+        match self.protection {
+            Protection::Ssl2(_) => return ssl2::record::Header::record_len(input),
+            Protection::Pct1(_) => return Ok(pct1::record_len(input)),
+            _ => {}
         }
         let Some((header, fragment)) = input.split_first_chunk::<HEADER_LEN>() else {
             return Ok(Need::More(HEADER_LEN - input.len()));
@@ -169,8 +188,10 @@ impl Opener {
         if self.record_len(record)? != Need::Whole(record.len()) {
             return Err(NOT_ONE);
         }
-        if let Protection::Ssl2(opening) = &mut self.protection {
-            return opening.open(record);
+        match &mut self.protection {
+            Protection::Ssl2(opening) => return opening.open(record),
+            Protection::Pct1(opener) => return opener.open(record),
+            _ => {}
         }
         let (header, fragment) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(NOT_ONE)?;
         let [content_type, major, minor, ..] = *header;
@@ -185,7 +206,7 @@ impl Opener {
             Protection::Stream(stream) => stream.open(pseudo_header, fragment)?,
             Protection::Cbc(cbc) => cbc.open(pseudo_header, fragment)?,
             Protection::Gcm(gcm) => gcm.open(pseudo_header, fragment)?,
-            Protection::Ssl2(_) => return Err(NOT_ONE),
+            Protection::Ssl2(_) | Protection::Pct1(_) => return Err(NOT_ONE),
         };
         self.sequence = next;
         self.opened = self.opened.saturating_add(u64::try_from(content.len()).unwrap_or(u64::MAX));

@@ -378,6 +378,7 @@ impl Keyed {
                 ticket: Vec::new(),
                 server_name: wanted.server_name.clone(),
                 created: config.clock.now(),
+                pct1: None,
             };
             config.sessions.put(key, Arc::new(session));
         }

@@ -191,6 +191,7 @@ pub(crate) fn negotiated(
         sessions: Arc::clone(sessions),
         finished: Previous { client: nothing, server: nothing, secure: false },
         rules: None,
+        pct1: None,
         master_secret,
         randoms: hellos.randoms(),
     }

@@ -74,10 +74,10 @@ pub(crate) fn is_for_tls(hello: &ClientHello<'_>, policy: &Policy) -> bool {
         return false;
     }
     // Where SSL 2.0 is no choice, the later protocol's own words say best what is missing.
-    if !policy.has_ssl2() {
+    if !policy.has(ProtocolVersion::SSL20) {
         return true;
     }
-    let version = policy.highest_up_to(peer).filter(|version| *version >= ProtocolVersion::SSL30);
+    let version = policy.highest_up_to(peer);
     let fits = |suite: CipherSuite| {
         let is_legal = |version| suite.row().is_some_and(|row| row.is_legal_in(version));
         policy.suites.contains(&suite) && version.is_some_and(is_legal)

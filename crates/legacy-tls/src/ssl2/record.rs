@@ -172,9 +172,13 @@ impl Sealing {
     /// Room for the longest header, for the MAC and for padding.
     pub(crate) const fn layout(&self) -> Layout {
         match self.cipher {
-            Encrypting::Clear => Layout { header: SHORT_HEADER, trailer: 0, block: 1 },
-            Encrypting::Rc4(_) => Layout { header: SHORT_HEADER + MAC_LEN, trailer: 0, block: 1 },
-            Encrypting::Cbc(_) => Layout { header: LONG_HEADER + MAC_LEN, trailer: BLOCK - 1, block: BLOCK },
+            Encrypting::Clear => Layout { header: SHORT_HEADER, trailer: 0, block: 1, max_data: MAX_DATA },
+            Encrypting::Rc4(_) => {
+                Layout { header: SHORT_HEADER + MAC_LEN, trailer: 0, block: 1, max_data: MAX_DATA }
+            }
+            Encrypting::Cbc(_) => {
+                Layout { header: LONG_HEADER + MAC_LEN, trailer: BLOCK - 1, block: BLOCK, max_data: MAX_DATA }
+            }
         }
     }
 

@@ -137,7 +137,7 @@ impl Start {
     ) -> Result<State, Error> {
         let hello = ClientHello::from_bytes(message.body(), "CLIENT-HELLO")?;
         let (peer, policy) = (ProtocolVersion(hello.version), &config.policy);
-        if peer < ProtocolVersion::SSL20 || !policy.has_ssl2() {
+        if peer < ProtocolVersion::SSL20 || !policy.has(ProtocolVersion::SSL20) {
             return Err(Incompatible::NoVersion { peer, enabled: policy.versions.clone() }.into());
         }
         let is_common = |row: &&KindRow| hello.kinds.contains(&row.kind);
@@ -335,6 +335,7 @@ impl Keyed {
                 ticket: Vec::new(),
                 server_name: None,
                 created: config.clock.now(),
+                pct1: None,
             };
             config.sessions.put(&session_id, Arc::new(session));
         }

@@ -33,9 +33,9 @@ impl CipherSuite {
     }
 }
 
-/// The suites, and the cipher kinds of SSL 2.0.
+/// The suites, the cipher kinds of SSL 2.0, and what PCT has of ciphers and hashes together.
 fn all_rows() -> impl Iterator<Item = &'static SuiteRow> {
-    SUITES.iter().chain(KINDS.iter().map(|kind| &kind.suite))
+    SUITES.iter().chain(KINDS.iter().map(|kind| &kind.suite)).chain(crate::pct1::suites())
 }
 
 impl Debug for CipherSuite {

@@ -254,7 +254,7 @@ impl Offer {
 
     /// The suites that may be used in some version from the lowest that is enabled to `version`.
     fn suites(policy: &Policy, version: ProtocolVersion) -> Result<Vec<CipherSuite>, Error> {
-        let lowest = policy.lowest_tls().unwrap_or(version);
+        let lowest = policy.lowest_here().unwrap_or(version);
         let usable =
             |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
         let suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
@@ -312,7 +312,7 @@ impl Offer {
         let policy = &config.policy;
         let key = wanted.session_key.as_ref().filter(|_| policy.resume && wanted.previous.is_none())?;
         let session = config.sessions.get(key, config.clock.now())?;
-        let fits = session.version >= ProtocolVersion::SSL30
+        let fits = session.version.rules().is_some()
             && session.version <= version
             && policy.versions.contains(&session.version)
             && policy.suites.contains(&session.suite)
@@ -1006,6 +1006,7 @@ impl Keyed {
                     peer_chain: self.peer_chain.clone(),
                     server_name: offer.server_name.clone(),
                     created: config.clock.now(),
+                    pct1: None,
                 };
                 config.sessions.put(key, Arc::new(session));
             }
@@ -1027,6 +1028,7 @@ impl Keyed {
             sessions: Arc::clone(&config.sessions),
             finished,
             rules: Some(agreed.rules),
+            pct1: None,
             master_secret: self.master_secret,
             randoms: agreed.randoms,
         }

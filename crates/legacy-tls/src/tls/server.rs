@@ -952,6 +952,7 @@ impl Keyed {
                 peer_chain: self.peer_chain.clone(),
                 server_name: common.server_name.clone(),
                 created: config.clock.now(),
+                pct1: None,
             };
             config.sessions.put(&common.session_id, Arc::new(session));
         }
@@ -973,6 +974,7 @@ impl Keyed {
             sessions: Arc::clone(&config.sessions),
             finished,
             rules: Some(common.rules),
+            pct1: None,
             master_secret: self.master_secret,
             randoms: common.randoms,
         }

@@ -109,6 +109,7 @@ fn an_old_protocol_that_is_named_brings_the_suites_that_it_needs() {
     for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.is_old()) {
         let policy = read(&SchannelConfig { protocols: vec![protocol], ..Default::default() });
         let strong = match protocol {
+            Protocol::Pct1 => "PCT1_DES_168_WITH_SHA",
             Protocol::Ssl20 => "SSL_CK_DES_192_EDE3_CBC_WITH_MD5",
             _ => "TLS_RSA_WITH_AES_256_CBC_SHA",
         };

@@ -62,7 +62,7 @@ fn data_is_sealed_where_it_lies() {
         let (sealing, opening) = directions(row);
         let (mut sealer, mut opener) = (Sealer::ssl2(sealing), Opener::ssl2(opening));
         let layout = sealer.layout();
-        for len in [0, 1, 8, 100, sealer.max_data()] {
+        for len in [0, 1, 8, 100, sealer.layout().max_data] {
             let mut memory = vec![0xaa; 5 + layout.header];
             memory.extend(data(len));
             memory.resize(memory.len() + layout.trailer + 5, 0xaa);
@@ -86,7 +86,7 @@ fn there_is_nothing_but_application_data() {
         assert!(sealer.seal_message(content_type, b"x", &mut out).is_err());
         assert!(out.is_empty());
     }
-    let too_long = sealer.max_data() + 1;
+    let too_long = sealer.layout().max_data + 1;
     let mut memory = vec![0; 100 + too_long];
     assert!(sealer.seal(ContentType::APPLICATION_DATA, &mut memory, 50..50 + too_long).is_err());
     assert!(sealer.seal(ContentType::APPLICATION_DATA, &mut memory, 2..10).is_err(), "no room in front");

@@ -1,7 +1,10 @@
 //! What the engine reports, in our own families.
 
+use legacy_tls::pct1::Broken;
 use legacy_tls::record::RecordError;
-use legacy_tls::{CipherSuite, Error as Engine, Incompatible, Misbehaved, Refused, Ssl2ErrorCode};
+use legacy_tls::{
+    CipherSuite, Error as Engine, Incompatible, Misbehaved, ProtocolVersion, Refused, Ssl2ErrorCode,
+};
 
 use crate::backend::Settings;
 use crate::cipher_suites::Suite;
@@ -42,6 +45,7 @@ pub(super) fn translate(error: &Engine, is_client: bool, settings: &Settings) ->
         },
         Engine::AlertReceived(alert) => Error::AlertReceived(alert.0),
         Engine::Ssl2ErrorReceived(code) => ssl2_error(*code),
+        Engine::Pct1Received(received) => Error::Pct1Received(*received),
         Engine::ClosedInHandshake => Error::ClosedInHandshake,
         Engine::Misused(what) | Engine::Internal(what) => Error::Internal(what),
     }
@@ -137,6 +141,13 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::BadFinished => Error::HandshakeSignature { what: "Finished".to_owned() },
         M::BadPremaster => decode("the encrypted premaster secret is not as long as the key".to_owned()),
         M::BadAlert => decode("an alert that is none".to_owned()),
+        M::Pct1(Broken::UnexpectedMessage { .. } | Broken::NotAHandshakeRecord | Broken::NoEscape) => {
+            unexpected(how.to_string())
+        }
+        M::Pct1(Broken::Prelude | Broken::ServerResponse | Broken::ClientResponse) => {
+            Error::HandshakeSignature { what: how.to_string() }
+        }
+        M::Pct1(_) => illegal(how.to_string()),
         other => Error::HandshakeFailure { what: other.to_string() },
     }
 }
@@ -147,7 +158,8 @@ fn incompatible(what: &Incompatible, is_client: bool, settings: &Settings) -> Er
         Incompatible::NoVersion { peer, .. } => {
             let on = &settings.policy.protocols;
             let offered = |protocol: Protocol| {
-                if is_client { protocol.version() == peer.0 } else { protocol.version() <= peer.0 }
+                let version = ProtocolVersion(protocol.version());
+                if is_client { version == *peer } else { (ProtocolVersion::SSL30..=*peer).contains(&version) }
             };
             Error::NoProtocolInCommon {
                 peer: if is_client { peer.to_string() } else { format!("{peer} and older") },
@@ -165,6 +177,11 @@ fn incompatible(what: &Incompatible, is_client: bool, settings: &Settings) -> Er
             let peer = list(peer.iter());
             Error::NothingInCommon { what: "cipher kind", peer, setting: "suites" }
         }
+        Incompatible::Pct1(mismatch) => Error::NothingInCommon {
+            what: "PCT 1.0 specification",
+            peer: format!("no {mismatch} of ours"),
+            setting: if is_client { "certificates" } else { "suites" },
+        },
         Incompatible::NoSignatureScheme { peer } => Error::NothingInCommon {
             what: "signature scheme",
             peer: list(peer.iter().map(|scheme| format!("{scheme:04x}"))),
