@@ -4,12 +4,19 @@ use core::net::IpAddr;
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
+use wire::Codec;
+
 use crate::certificate::Identity;
 use crate::config::{ClientAuth, ClientConfig, Policy, ServerConfig};
-use crate::error::{Error, Misbehaved};
+use crate::error::{Error, Incompatible, Misbehaved};
+use crate::pct1::channel::{Channel as Pct1Channel, Redo};
+use crate::pct1::client::{Client as Pct1Client, Offer as Pct1Offer, Wanted as Pct1Wanted};
+use crate::pct1::handshake::{Handshake as Pct1Handshake, Pct1Negotiated};
+use crate::pct1::server::{Server as Pct1Server, Start as Pct1Start};
 use crate::record::{Need, Opener, Sealer};
 use crate::renegotiation::Previous;
 use crate::session::{MasterSecret, SessionStore};
+use crate::ssl2;
 use crate::tls::channel::{Channel, Incoming};
 use crate::tls::cipher_suites::SuiteRow;
 use crate::tls::key_exchange::KeyExchangeStrength;
@@ -18,7 +25,7 @@ use crate::tls::versions::{ProtocolVersion, Rules};
 use crate::tls::{client, server};
 
 /// The most that a peer may send before its handshake is complete, in bytes.
-const MOST: usize = 512 << 10;
+pub(crate) const MOST: usize = 512 << 10;
 
 /// Why a call stopped.
 pub enum Progress {
@@ -133,9 +140,11 @@ pub struct Negotiated {
     /// What the ClientHello said.
     pub(crate) hello_version: ProtocolVersion,
     pub(crate) finished: Previous,
-    pub(crate) rules: &'static Rules,
+    /// `None` in a protocol that has none.
+    pub(crate) rules: Option<&'static Rules>,
     pub(crate) master_secret: MasterSecret,
     pub(crate) randoms: Randoms,
+    pub(crate) pct1: Option<Box<Pct1Negotiated>>,
 }
 
 impl Negotiated {
@@ -153,6 +162,15 @@ impl Negotiated {
         KeptSession { sessions: Arc::clone(&self.sessions), key: self.session_key.clone() }
     }
 
+    /// What the peer sent before it announced that this handshake of PCT replaces another: data, and data out of band. They
+    /// come before all that the new keys open.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    #[must_use]
+    pub fn in_flight(&self) -> (&[u8], &[u8]) {
+        self.pct1.as_ref().map_or((&[], &[]), |pct1| (&pct1.in_flight, &pct1.out_of_band))
+    }
+
     /// Whether both sides have the renegotiation indication.
     #[must_use]
     pub const fn secure_renegotiation(&self) -> bool {
@@ -165,7 +183,8 @@ impl Negotiated {
         &self.randoms.client
     }
 
-    /// The master secret, for a key log: whoever has it reads the connection.
+    /// The master secret, for a key log: whoever has it reads the connection. SSL 2.0's master key is shorter, and zeros follow
+    /// it.
     #[must_use]
     pub const fn master_secret(&self) -> &[u8; 48] {
         &self.master_secret.0
@@ -177,15 +196,15 @@ impl Negotiated {
     ///
     /// # Errors
     ///
-    /// SSL 3.0 has none; a context is longer than 65,535 bytes.
+    /// SSL 3.0 and older have none; a context is longer than 65,535 bytes.
     pub fn export_keying_material(
         &self,
         label: &[u8],
         context: Option<&[u8]>,
         out: &mut [u8],
     ) -> Result<(), Error> {
-        let none = Error::Misused("SSL 3.0 exports no keying material");
-        let exporter = self.rules.exporter.ok_or(none)?;
+        let none = Error::Misused("this version exports no keying material");
+        let exporter = self.rules.and_then(|rules| rules.exporter).ok_or(none)?;
         let Randoms { client, server } = &self.randoms;
         match context {
             None => exporter(self.suite, &self.master_secret, label, &[client, server], out),
@@ -201,7 +220,7 @@ impl Negotiated {
     /// How an alert is numbered in this version.
     #[must_use]
     pub fn alert(&self, description: crate::AlertDescription) -> crate::AlertDescription {
-        (self.rules.alert)(description)
+        self.rules.map_or(description, |rules| (rules.alert)(description))
     }
 }
 
@@ -349,6 +368,8 @@ impl State for server::State {
 pub(crate) enum Handshake<S: State> {
     Running(Box<Running<S>>),
     Complete,
+    /// It has failed, and nobody has been told yet.
+    Refusing(Failure),
     Failed(Error),
 }
 
@@ -379,6 +400,10 @@ impl<S: State> Handshake<S> {
             Self::Complete => {
                 let error = Error::Misused("the handshake is complete already");
                 return Err(Failure { error, output: Vec::new() });
+            }
+            Self::Refusing(failure) => {
+                *self = Self::Failed(failure.error.clone());
+                return Err(failure);
             }
             Self::Failed(error) => {
                 *self = Self::Failed(error.clone());
@@ -507,7 +532,35 @@ impl<C> Pump<'_, C> {
 /// The driver's contract: the first call has an empty input. Send every output at once; after `Incomplete` and `Ask` present
 /// the same input again; after a failure send its output and give up.
 pub struct ClientConnection {
-    pub(crate) handshake: Handshake<client::State>,
+    pub(crate) handshake: ClientHandshake,
+}
+
+/// A client's handshake in one of the protocols.
+pub(crate) enum ClientHandshake {
+    Tls(Handshake<client::State>),
+    Ssl2(Box<ssl2::handshake::Handshake<ssl2::client::State>>),
+    Pct1(Pct1Handshake<Pct1Client>),
+    /// A hello is out that either can answer; it goes on as SSL 2.0 if the answer has a record of that.
+    Either(Box<(Handshake<client::State>, ssl2::handshake::Handshake<ssl2::client::State>)>),
+}
+
+impl ClientHandshake {
+    fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
+        match self {
+            Self::Tls(handshake) => handshake.advance(input),
+            Self::Ssl2(handshake) => handshake.advance(input),
+            Self::Pct1(handshake) => handshake.advance(input),
+            Self::Either(both) => {
+                let Some(first) = input.first() else { return both.0.advance(input) };
+                // Every record type of SSL 3.0 and TLS is below. Spec: TLS10 appendix E.
+                let is_ssl2 = first & 0x80 != 0;
+                let ended = (Handshake::Complete, ssl2::handshake::Handshake::Complete);
+                let (tls, ssl2) = std::mem::replace(&mut **both, ended);
+                *self = if is_ssl2 { Self::Ssl2(Box::new(ssl2)) } else { Self::Tls(tls) };
+                self.advance(input)
+            }
+        }
+    }
 }
 
 impl ClientConnection {
@@ -517,12 +570,110 @@ impl ClientConnection {
     ///
     /// No version is enabled, or there is no randomness.
     pub fn new(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
-        let (version, rules) = (first_record_version(&config), only_rules(&config.policy));
-        let mut channel = Channel::new(Opener::plaintext(), Sealer::plaintext(version), rules);
+        let policy = &config.policy;
+        if policy.lowest_here().is_none() && policy.has(ProtocolVersion::PCT1) {
+            return Self::pct1(config, parameters, None);
+        }
         let wanted = wanted(&config, parameters);
+        if policy.lowest_here().is_none() {
+            let mut channel = ssl2::channel::Channel::new();
+            let offer = ssl2::client::Offer::send(wanted, &config, &mut channel)?;
+            let state = ssl2::client::State::ServerHello(Box::new(offer));
+            let handshake = ssl2::handshake::Handshake::new(config, channel, state);
+            return Ok(Self { handshake: ClientHandshake::Ssl2(Box::new(handshake)) });
+        }
+        let (version, rules) = (first_record_version(&config), only_rules(policy));
+        let mut channel = Channel::new(Opener::plaintext(), Sealer::plaintext(version), rules);
+        if policy.v2_hello && !client::Offer::has_session(&wanted, &config) {
+            return Self::with_v2_hello(config, wanted, channel);
+        }
         let offer = client::Offer::send(wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
-        Ok(Self { handshake: Handshake::new(config, channel, state) })
+        Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
+    }
+
+    /// Starts with a hello in the format of SSL 2.0, which is the offer of that protocol too where it is enabled.
+    fn with_v2_hello(
+        config: Arc<ClientConfig>,
+        wanted: client::Wanted,
+        mut channel: Channel,
+    ) -> Result<Self, Error> {
+        let mut random = [0; 32];
+        config.random.fill(&mut random)?;
+        let mut ssl2_channel = ssl2::channel::Channel::sharing_a_hello();
+        let has_ssl2 = config.policy.has(ProtocolVersion::SSL20);
+        let ssl2_offer = has_ssl2
+            .then(|| ssl2::client::Offer::beside(wanted.clone(), &random, &config, &mut ssl2_channel));
+        let offer = client::Offer::send_v2(wanted, random, ssl2_offer.as_ref(), &config, &mut channel)?;
+        let state = client::State::ServerHello(Box::new(offer));
+        let tls = Handshake::new(Arc::clone(&config), channel, state);
+        let handshake = match ssl2_offer {
+            None => ClientHandshake::Tls(tls),
+            Some(offer) => {
+                let state = ssl2::client::State::ServerHello(Box::new(offer));
+                let ssl2 = ssl2::handshake::Handshake::new(config, ssl2_channel, state);
+                ClientHandshake::Either(Box::new((tls, ssl2)))
+            }
+        };
+        Ok(Self { handshake })
+    }
+
+    fn pct1(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        established: Option<Established>,
+    ) -> Result<Self, Error> {
+        let wanted = pct1_wanted(&config, parameters);
+        let (mut channel, previous) = match established {
+            None => (Pct1Channel::new(), None),
+            Some(established) => {
+                let (redo, parameters) = redo(established, false)?;
+                (Pct1Channel::again(redo), Some(parameters))
+            }
+        };
+        let offer = Pct1Offer::send(wanted, previous, &config, &mut channel)?;
+        let role = Pct1Client::ServerHello(Box::new(offer));
+        Ok(Self { handshake: ClientHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
+    }
+
+    /// Negotiates a connection of PCT 1.0 again; `server_asked` says that the server's [`ContentType::REDO`] was opened. What
+    /// the server still sends under the old keys is in [`Negotiated::in_flight`] at the end.
+    ///
+    /// [`ContentType::REDO`]: crate::record::ContentType::REDO
+    ///
+    /// # Errors
+    ///
+    /// The connection is of another protocol, or there is no randomness.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    pub fn redo(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        established: Established,
+        server_asked: bool,
+    ) -> Result<Self, Error> {
+        let mut connection = Self::pct1(config, parameters, Some(established))?;
+        if let ClientHandshake::Pct1(Pct1Handshake::Running(running)) = &mut connection.handshake {
+            running.channel.peer_escaped(server_asked);
+        }
+        Ok(connection)
+    }
+
+    /// Goes on after an SSL 2.0 hello that offers PCT 1.0 (the whole message, without the header of its record) and that
+    /// somebody else has sent: see [`UnifiedHello`](crate::pct1::UnifiedHello).
+    ///
+    /// # Errors
+    ///
+    /// The message is no such hello.
+    pub fn behind_unified_hello(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        hello: &[u8],
+    ) -> Result<Self, Error> {
+        let mut channel = Pct1Channel::new();
+        let offer = Pct1Offer::behind_unified(pct1_wanted(&config, parameters), hello, &mut channel)?;
+        let role = Pct1Client::ServerHello(Box::new(offer));
+        Ok(Self { handshake: ClientHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }
 
     /// Goes on after the ClientHello (the whole message with its header, without that of the record) that another engine has
@@ -541,7 +692,7 @@ impl ClientConnection {
         let wanted = wanted(&config, parameters);
         let offer = client::Offer::taken_over(client_hello, wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
-        Ok(Self { handshake: Handshake::new(config, channel, state) })
+        Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
     }
 
     /// Takes what it can of `input` and says why it stopped.
@@ -559,15 +710,25 @@ impl ClientConnection {
     ///
     /// Nothing was asked.
     pub fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
-        let misused =
-            || Failure { error: Error::Misused("no certificate was asked for"), output: Vec::new() };
-        let Handshake::Running(running) = &self.handshake else { return Err(misused()) };
+        match &mut self.handshake {
+            ClientHandshake::Tls(handshake) => handshake.answer(identity),
+            ClientHandshake::Ssl2(handshake) => {
+                handshake.answer(|state, config, channel| state.reply(identity, config, channel))
+            }
+            ClientHandshake::Pct1(handshake) => handshake.answer(identity),
+            ClientHandshake::Either(_) => Err(Failure { error: NOT_ASKED, output: Vec::new() }),
+        }
+    }
+}
+
+impl Handshake<client::State> {
+    fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
+        let misused = || Failure { error: NOT_ASKED, output: Vec::new() };
+        let Self::Running(running) = &*self else { return Err(misused()) };
         if running.state.question().is_none() {
             return Err(misused());
         }
-        let Handshake::Running(running) = std::mem::replace(&mut self.handshake, Handshake::Complete) else {
-            return Err(misused());
-        };
+        let Self::Running(running) = std::mem::replace(self, Self::Complete) else { return Err(misused()) };
         let Running { config, mut channel, state, skipped, taken } = *running;
         let client::State::Identity(mut asked) = state else { return Err(misused()) };
         // What was chosen for one handshake must not stand in for the choice of another.
@@ -575,23 +736,47 @@ impl ClientConnection {
         match asked.reply(identity, &config, &mut channel) {
             Ok(state) => {
                 let running = Running { config, channel, state, skipped, taken };
-                self.handshake = Handshake::Running(Box::new(running));
+                *self = Self::Running(Box::new(running));
                 Ok(())
             }
             Err(error) => {
                 let output = channel.fail(&error);
-                self.handshake = Handshake::Failed(error.clone());
+                *self = Self::Failed(error.clone());
                 Err(Failure { error, output })
             }
         }
     }
 }
 
-pub(crate) fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
-    let normal = |name: String| match name.parse::<IpAddr>() {
+const NOT_ASKED: Error = Error::Misused("no certificate was asked for");
+
+/// A host name as it is compared.
+fn normal(name: String) -> String {
+    match name.parse::<IpAddr>() {
         Ok(_) => name,
         Err(_) => name.trim_end_matches('.').to_ascii_lowercase(),
-    };
+    }
+}
+
+fn pct1_wanted(config: &ClientConfig, parameters: ClientParameters) -> Pct1Wanted {
+    let session_key = parameters.session_key.filter(|_| config.policy.resume);
+    Pct1Wanted { server_name: parameters.server_name.map(normal), session_key }
+}
+
+/// A connection of PCT before it is negotiated again, and what was negotiated.
+fn redo(
+    established: Established,
+    peer_escaped: bool,
+) -> Result<(Redo, crate::pct1::handshake::Parameters), Error> {
+    const OTHER: Error = Error::Misused("a connection of another protocol is not negotiated again like this");
+    let Established { sealer, opener, negotiated } = established;
+    let (sealer, opener) = sealer.into_pct1().zip(opener.into_pct1()).ok_or(OTHER)?;
+    let parameters = negotiated.pct1.ok_or(OTHER)?.parameters;
+    let (in_flight, out_of_band) = (Vec::new(), Vec::new());
+    Ok((Redo { sealer, opener, peer_escaped, in_flight, out_of_band }, parameters))
+}
+
+pub(crate) fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
     client::Wanted {
         server_name: parameters.server_name.map(normal),
         alpn: parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone()),
@@ -603,8 +788,8 @@ pub(crate) fn wanted(config: &ClientConfig, parameters: ClientParameters) -> cli
 
 /// Before a version is agreed on, alerts are those of a version only where no other is enabled.
 fn only_rules(policy: &Policy) -> Option<&'static Rules> {
-    let [first, rest @ ..] = policy.versions.as_slice() else { return None };
-    first.rules().filter(|_| rest.iter().all(|version| version == first))
+    let lowest = policy.lowest_here().filter(|lowest| policy.highest_here() == Some(*lowest));
+    lowest.and_then(ProtocolVersion::rules)
 }
 
 /// What the first record says: servers that know no newer version want to see an old one. Spec: TLS12 appendix E.1.
@@ -616,21 +801,149 @@ fn first_record_version(config: &ClientConfig) -> u16 {
 ///
 /// The driver's contract is that of [`ClientConnection`], but that a server hears first.
 pub struct ServerConnection {
-    pub(crate) handshake: Handshake<server::State>,
+    pub(crate) handshake: ServerHandshake,
+}
+
+/// A server's handshake in one of the protocols.
+pub(crate) enum ServerHandshake {
+    /// The client has yet to show which.
+    Undecided(Box<Undecided>),
+    Tls(Handshake<server::State>),
+    Ssl2(Box<ssl2::handshake::Handshake<ssl2::server::State>>),
+    Pct1(Pct1Handshake<Pct1Server>),
+}
+
+pub(crate) struct Undecided {
+    config: Arc<ServerConfig>,
+    parameters: ServerParameters,
+}
+
+impl Undecided {
+    /// The handshake that the first bytes belong to; how many are missing, as long as that cannot be said.
+    fn decide(&self, input: &[u8]) -> Result<Result<ServerHandshake, usize>, Failure> {
+        let failed = |error: Error| {
+            let output = ssl2::channel::refusal(&error);
+            Failure { error, output }
+        };
+        Ok(match ssl2::hello::First::of(input).map_err(failed)? {
+            ssl2::hello::First::More(missing) => Err(missing),
+            ssl2::hello::First::Other => Ok(ServerHandshake::Tls(self.tls())),
+            ssl2::hello::First::Hello(len) => {
+                let record = input.get(..len).unwrap_or_default();
+                Ok(self.v2_hello(record).map_err(failed)?)
+            }
+        })
+    }
+
+    /// The handshake of a client whose hello has the format of SSL 2.0.
+    fn v2_hello(&self, record: &[u8]) -> Result<ServerHandshake, Error> {
+        let message = ssl2::hello::message(record)?;
+        let hello = ssl2::messages::ClientHello::from_bytes(ssl2::hello::body(message), "CLIENT-HELLO")?;
+        let policy = &self.config.policy;
+        if ssl2::hello::is_for_tls(&hello, policy) {
+            let (channel, start) = self.start();
+            let mut handshake = Handshake::new(Arc::clone(&self.config), channel, start);
+            handshake.take_v2_hello(&hello, message, record.len());
+            return Ok(ServerHandshake::Tls(handshake));
+        }
+        if !policy.has(ProtocolVersion::SSL20) {
+            let peer = ProtocolVersion(hello.version);
+            return Err(Incompatible::NoVersion { peer, enabled: policy.versions.clone() }.into());
+        }
+        let start = ssl2::server::Start { client_auth: self.parameters.client_auth };
+        let state = ssl2::server::State::ClientHello(Box::new(start));
+        let (config, channel) = (Arc::clone(&self.config), ssl2::channel::Channel::new());
+        let handshake = ssl2::handshake::Handshake::new(config, channel, state);
+        Ok(ServerHandshake::Ssl2(Box::new(handshake)))
+    }
+
+    fn start(&self) -> (Channel, server::State) {
+        // Until a version is known an alert goes out as the oldest that is enabled.
+        let lowest = self.config.policy.lowest_here().unwrap_or(ProtocolVersion::TLS10);
+        let rules = only_rules(&self.config.policy);
+        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), rules);
+        let Self { config, parameters } = self;
+        let alpn = parameters.alpn.clone().unwrap_or_else(|| config.policy.alpn.clone());
+        let start = server::Start { alpn, client_auth: parameters.client_auth, before: None };
+        (channel, server::State::ClientHello(Box::new(start)))
+    }
+
+    fn tls(&self) -> Handshake<server::State> {
+        let (channel, state) = self.start();
+        Handshake::new(Arc::clone(&self.config), channel, state)
+    }
+}
+
+impl Handshake<server::State> {
+    /// Takes a hello in the format of SSL 2.0, whose record is the first of the input. What comes of it shows when the
+    /// handshake goes on.
+    fn take_v2_hello(&mut self, hello: &ssl2::messages::ClientHello<'_>, message: &[u8], len: usize) {
+        let Self::Running(running) = std::mem::replace(self, Self::Complete) else { return };
+        let Running { config, mut channel, state, .. } = *running;
+        match state.v2_hello(&ssl2::hello::as_tls(hello), message, &config, &mut channel) {
+            Ok(state) => {
+                let running = Running { config, channel, state, skipped: len, taken: len };
+                *self = Self::Running(Box::new(running));
+            }
+            Err(error) => {
+                let output = channel.fail(&error);
+                *self = Self::Refusing(Failure { error, output });
+            }
+        }
+    }
 }
 
 impl ServerConnection {
     /// Waits for a ClientHello.
     #[must_use]
     pub fn new(config: Arc<ServerConfig>, parameters: ServerParameters) -> Self {
-        // Until a version is known an alert goes out as the oldest that is enabled.
-        let lowest = config.policy.versions.iter().copied().min().unwrap_or(ProtocolVersion::TLS10);
-        let rules = only_rules(&config.policy);
-        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), rules);
-        let alpn = parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone());
-        let start = server::Start { alpn, client_auth: parameters.client_auth, before: None };
-        let state = server::State::ClientHello(Box::new(start));
-        Self { handshake: Handshake::new(config, channel, state) }
+        let policy = &config.policy;
+        let is_tls = policy.lowest_here().is_some() && !policy.v2_hello;
+        let has_more = policy.has(ProtocolVersion::SSL20);
+        if policy.lowest_here().is_none() && !has_more && policy.has(ProtocolVersion::PCT1) {
+            return Self::pct1(config, &parameters);
+        }
+        let undecided = Undecided { config, parameters };
+        let handshake = if is_tls && !has_more {
+            ServerHandshake::Tls(undecided.tls())
+        } else {
+            ServerHandshake::Undecided(Box::new(undecided))
+        };
+        Self { handshake }
+    }
+
+    /// Waits for a hello of PCT 1.0, whatever else is enabled.
+    #[must_use]
+    pub fn pct1(config: Arc<ServerConfig>, parameters: &ServerParameters) -> Self {
+        let start = Pct1Start { client_auth: parameters.client_auth, previous: None, escaped: false };
+        let role = Pct1Server::ClientHello(Box::new(start));
+        Self { handshake: ServerHandshake::Pct1(Pct1Handshake::new(config, Pct1Channel::new(), role)) }
+    }
+
+    /// Negotiates a connection of PCT 1.0 again; `client_asked` says that the client's [`ContentType::REDO`] was opened, so that
+    /// its hello is next. What the client still sends under the old keys is in [`Negotiated::in_flight`] at the end.
+    ///
+    /// [`ContentType::REDO`]: crate::record::ContentType::REDO
+    ///
+    /// # Errors
+    ///
+    /// The connection is of another protocol.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    pub fn redo(
+        config: Arc<ServerConfig>,
+        parameters: &ServerParameters,
+        established: Established,
+        client_asked: bool,
+    ) -> Result<Self, Error> {
+        let (redo, previous) = redo(established, false)?;
+        let mut channel = Pct1Channel::again(redo);
+        channel.send_escape()?;
+        channel.peer_escaped(client_asked);
+        let client_auth = parameters.client_auth;
+        let start = Pct1Start { client_auth, previous: Some(previous), escaped: true };
+        let role = Pct1Server::ClientHello(Box::new(start));
+        Ok(Self { handshake: ServerHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }
 
     /// Takes what it can of `input` and says why it stopped.
@@ -639,7 +952,22 @@ impl ServerConnection {
     ///
     /// The handshake failed; send what the failure holds.
     pub fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
-        self.handshake.advance(input)
+        match &mut self.handshake {
+            ServerHandshake::Tls(handshake) => handshake.advance(input),
+            ServerHandshake::Pct1(handshake) => handshake.advance(input),
+            ServerHandshake::Ssl2(handshake) => handshake.advance(input),
+            ServerHandshake::Undecided(undecided) => match undecided.decide(input) {
+                Ok(Err(missing)) => Ok(Progress::Incomplete { missing }),
+                Ok(Ok(handshake)) => {
+                    self.handshake = handshake;
+                    self.advance(input)
+                }
+                Err(failure) => {
+                    self.handshake = ServerHandshake::Tls(Handshake::Failed(failure.error.clone()));
+                    Err(failure)
+                }
+            },
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The engine: SSL 3.0, TLS 1.0, TLS 1.1, and what TLS 1.2 has beyond ECDHE with an AEAD. Bytes in, bytes out.
+//! The engine: SSL 2.0, SSL 3.0, TLS 1.0, TLS 1.1, and what TLS 1.2 has beyond ECDHE with an AEAD. Bytes in, bytes out.
 //!
 //! It reads no socket, no clock and no randomness of the system: they are passed in. It knows nothing of the interface
 //! that stands above it.
@@ -7,6 +7,8 @@
 //! |---|---|---|
 //! | SSL 3.0, TLS 1.0, TLS 1.1, TLS 1.2 | `tls/`: one handshake, a row of rules per version | RFC 6101, 2246, 4346, 5246 |
 //! | their records | `record/` | the same |
+//! | SSL 2.0, and hellos in its format | `ssl2/` | draft-hickman-netscape-ssl-00 |
+//! | PCT 1.0, and the SSL 2.0 hello in which it hides | `pct1/` | draft-benaloh-pct-00 |
 //!
 //! What is refused, and why: compression (nothing but `null` is offered or chosen: CRIME), static and anonymous
 //! Diffie-Hellman, Fortezza, Kerberos and pre-shared keys (nobody asks for them), 0-RTT (it is not in these versions).
@@ -29,9 +31,11 @@ mod certificate;
 mod config;
 mod connection;
 mod error;
+pub mod pct1;
 pub mod record;
 mod renegotiation;
 mod session;
+mod ssl2;
 mod tls;
 
 pub use certificate::{CertificateRefused, CertificateVerifier, Identity, PeerCertificate};
@@ -43,6 +47,8 @@ pub use connection::{
 pub use error::{Error, Incompatible, Misbehaved, Refused};
 pub use renegotiation::{Before, Directions};
 pub use session::{MemorySessions, Session, SessionStore};
+pub use ssl2::cipher_kinds::{CipherKind, KINDS, KINDS_BY_PREFERENCE, KindRow};
+pub use ssl2::messages::{Ssl2ErrorCode, Ssl2MessageType};
 pub use tls::alert::{AlertDescription, AlertLevel};
 pub use tls::cipher_suites::{BY_PREFERENCE, CipherSuite, KeyExchange, SUITES, Strength, SuiteRow};
 pub use tls::key_exchange::KeyExchangeStrength;

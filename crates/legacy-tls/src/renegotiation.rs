@@ -6,11 +6,13 @@
 //!
 //! Spec: RENEG; TLS12 section 7.4.1.1.
 
+use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
 use crate::config::{ClientConfig, Policy, ServerConfig};
 use crate::connection::{
-    ClientConnection, ClientParameters, Handshake, Negotiated, ServerConnection, ServerParameters, wanted,
+    ClientConnection, ClientHandshake, ClientParameters, Handshake, Negotiated, ServerConnection,
+    ServerHandshake, ServerParameters, wanted,
 };
 use crate::error::{Error, Refused};
 use crate::record::{Opener, Sealer};
@@ -30,10 +32,10 @@ pub(crate) struct Previous {
 }
 
 /// What a connection has of its last handshake.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Before {
     pub(crate) finished: Previous,
-    pub(crate) version: ProtocolVersion,
+    pub(crate) rules: &'static Rules,
     /// What the client's hello said.
     pub(crate) offered: ProtocolVersion,
     pub(crate) alpn: Option<Vec<u8>>,
@@ -51,17 +53,20 @@ impl Before {
         }
         Err(Refused::Renegotiation.into())
     }
-
-    fn rules(&self) -> Result<&'static Rules, Error> {
-        self.version.rules().ok_or(Error::Internal("a connection of an unknown version"))
-    }
 }
 
 impl Negotiated {
-    /// What a handshake after this one needs; `alpn` is the application protocol of the connection.
+    /// What a handshake after this one needs; `alpn` is the application protocol of the connection. `None` where the protocol
+    /// has no second handshake like this.
     #[must_use]
-    pub fn before(&self, alpn: Option<Vec<u8>>) -> Before {
-        Before { finished: self.finished, version: self.version, offered: self.hello_version, alpn }
+    pub fn before(&self, alpn: Option<Vec<u8>>) -> Option<Before> {
+        Some(Before { finished: self.finished, rules: self.rules?, offered: self.hello_version, alpn })
+    }
+}
+
+impl Debug for Before {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Before").field("version", &self.rules.version).finish_non_exhaustive()
     }
 }
 
@@ -88,11 +93,11 @@ impl ClientConnection {
     ) -> Result<Self, Error> {
         before.check(&config.policy)?;
         let Directions { sealer, opener } = directions;
-        let mut channel = Channel::renegotiating(opener, sealer, before.rules()?, &[]);
+        let mut channel = Channel::renegotiating(opener, sealer, before.rules, &[]);
         let wanted = client::Wanted { before: Some(before), ..wanted(&config, parameters) };
         let offer = client::Offer::send(wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
-        Ok(Self { handshake: Handshake::new(config, channel, state) })
+        Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
     }
 }
 
@@ -113,13 +118,13 @@ impl ServerConnection {
     ) -> Result<Self, Error> {
         before.check(&config.policy)?;
         let Directions { sealer, opener } = directions;
-        let mut channel = Channel::renegotiating(opener, sealer, before.rules()?, hello);
+        let mut channel = Channel::renegotiating(opener, sealer, before.rules, hello);
         if hello.is_empty() {
             channel.request_hello()?;
         }
         let start =
             server::Start { alpn: Vec::new(), client_auth: parameters.client_auth, before: Some(before) };
         let state = server::State::ClientHello(Box::new(start));
-        Ok(Self { handshake: Handshake::new(config, channel, state) })
+        Ok(Self { handshake: ServerHandshake::Tls(Handshake::new(config, channel, state)) })
     }
 }

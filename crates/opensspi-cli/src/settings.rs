@@ -27,7 +27,7 @@ pub(crate) struct Settings {
     /// that time; it keeps nothing secret) [default: modern].
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The protocols that may be spoken: tls1.3, tls1.2, tls1.1, tls1.0, ssl3; those of the profile if nothing is said.
+    /// The protocols that may be spoken: tls1.3, tls1.2, tls1.1, tls1.0, ssl3, pct1, ssl2; those of the profile if nothing is said.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) protocols: Vec<String>,
     /// The cipher suites that may be used, by their registered names, in order of preference.

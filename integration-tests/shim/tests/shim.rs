@@ -458,7 +458,7 @@ fn what_was_negotiated_is_compared_with_what_is_expected() {
             Protocol::Tls13 => "4866",
             Protocol::Tls12 => "49196",
             Protocol::Tls11 | Protocol::Tls10 => "49162",
-            Protocol::Ssl30 => "57",
+            Protocol::Ssl30 | Protocol::Pct1 | Protocol::Ssl20 => "57",
         };
         let is_ssl = protocol == Protocol::Ssl30;
         for (flag, right, wrong) in [("-expect-curve-id", "29", "23"), ("-expect-cipher-aes", suite, "47")] {

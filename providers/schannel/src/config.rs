@@ -28,11 +28,19 @@ pub enum Protocol {
     /// `ssl3`: RFC 6101.
     #[serde(rename = "ssl3")]
     Ssl30,
+    /// `pct1`: draft-benaloh-pct-00. It has no secrets from anybody who tries. It is spoken where it is all that is enabled or
+    /// asked for.
+    #[serde(rename = "pct1")]
+    Pct1,
+    /// `ssl2`: draft-hickman-netscape-ssl-00. It keeps no secrets, and is in no profile.
+    #[serde(rename = "ssl2")]
+    Ssl20,
 }
 
 impl Protocol {
-    /// All of them, the newest first.
-    pub const ALL: [Self; 5] = [Self::Tls13, Self::Tls12, Self::Tls11, Self::Tls10, Self::Ssl30];
+    /// All of them, the preferred one first.
+    pub const ALL: [Self; 7] =
+        [Self::Tls13, Self::Tls12, Self::Tls11, Self::Tls10, Self::Ssl30, Self::Pct1, Self::Ssl20];
 
     /// Those of the default, in its order of preference.
     pub const MODERN: [Self; 2] = [Self::Tls13, Self::Tls12];
@@ -46,6 +54,8 @@ impl Protocol {
             Self::Tls11 => "tls1.1",
             Self::Tls10 => "tls1.0",
             Self::Ssl30 => "ssl3",
+            Self::Pct1 => "pct1",
+            Self::Ssl20 => "ssl2",
         }
     }
 
@@ -58,6 +68,8 @@ impl Protocol {
             Self::Tls11 => SpProt::TLS1_1,
             Self::Tls10 => SpProt::TLS1_0,
             Self::Ssl30 => SpProt::SSL3,
+            Self::Pct1 => SpProt::PCT1,
+            Self::Ssl20 => SpProt::SSL2,
         }
     }
 
@@ -70,13 +82,15 @@ impl Protocol {
             Self::Tls11 => 0x0302,
             Self::Tls10 => 0x0301,
             Self::Ssl30 => 0x0300,
+            Self::Pct1 => 0x8001,
+            Self::Ssl20 => 0x0002,
         }
     }
 
     /// Whether nobody should speak it any more who has the choice: it is older than TLS 1.2.
     #[must_use]
     pub const fn is_old(self) -> bool {
-        self.version() < 0x0303
+        !matches!(self, Self::Tls13 | Self::Tls12)
     }
 }
 
@@ -293,7 +307,12 @@ pub struct SchannelConfig {
     /// Whether a client whose hello was refused may come back with the older protocols alone. What refuses the hello is not
     /// authenticated; a server that knows better recognises the second attempt (RFC 7507) and ends it.
     pub fallback: bool,
-    /// One RSA key may serve export suites and protocols newer than TLS 1.0: whoever breaks the one can break the other.
+    /// Whether hellos of SSL 3.0 and TLS may have the format of SSL 2.0: a server reads them beside those of its own, a
+    /// client whose protocols are all of TLS 1.1 and older writes them (and offers SSL 2.0 in the same hello, where that is
+    /// enabled). Such a hello has no extensions: no server name, no application protocol.
+    pub v2_hello: bool,
+    /// One RSA key may serve SSL 2.0 and anything newer, or export suites and protocols newer than TLS 1.0: whoever breaks
+    /// the one can break the other.
     pub i_accept_drown: bool,
     /// Our certificates: a server's (chosen by the name that the client asks for), or a client's.
     pub certificates: Vec<CertificateConfig>,
@@ -341,6 +360,7 @@ impl Default for SchannelConfig {
             record_splitting: true,
             small_block_limit: 32 << 30,
             fallback: false,
+            v2_hello: false,
             i_accept_drown: false,
             certificates: Vec::new(),
             client_certificate: ClientCertificate::Configured,
@@ -401,7 +421,6 @@ mod tests {
         assert!(error.contains("there is no weakness \"md4\" to allow; known: "), "{error}");
         let error = read("protocols = []").unwrap_err().to_string();
         assert!(error.contains("no protocol is enabled; known: tls1.3, "), "{error}");
-        assert!(read("protocols = [\"ssl2\"]").is_err());
         assert!(read("profile = \"museum\"").is_err());
     }
 }

@@ -73,8 +73,8 @@ impl SchannelCredentials {
                 return Err(configuration(
                     "i-accept-drown",
                     SecStatus::SEC_E_ALGORITHM_MISMATCH,
-                    "one RSA key would serve export suites and protocols newer than TLS 1.0: whoever breaks the \
-                     short key of the one can speak for the other",
+                    "one RSA key would serve SSL 2.0 and something newer, or export suites and protocols newer than \
+                     TLS 1.0: whoever breaks the one can speak for the other",
                 ));
             }
             Role::Inbound(Arc::new(ServerConfigs::new(&settings)?))

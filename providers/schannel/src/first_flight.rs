@@ -12,6 +12,8 @@ pub enum FirstFlight {
     TlsRecord,
     /// An SSL 2.0 CLIENT-HELLO, whatever it carries.
     Ssl2Hello,
+    /// A CLIENT-HELLO of PCT.
+    Pct1Hello,
     /// A request of HTTP or another protocol in clear text.
     PlainText,
     /// An SSH identification.
@@ -30,8 +32,11 @@ impl FirstFlight {
         Some(match *first {
             [20..=23, 3, ..] => Self::TlsRecord,
             // A two-byte header with its high bit set, then CLIENT-HELLO; or a three-byte header. Spec: SSL2 section 1.1.
-            [high, _, 1, 0 | 2 | 3 | 0x80, _] if high & 0x80 != 0 => Self::Ssl2Hello,
-            [high, _, 0, 1, 0 | 2 | 3 | 0x80] if high & 0xC0 == 0 => Self::Ssl2Hello,
+            [high, _, 1, 0 | 2 | 3, _] if high & 0x80 != 0 => Self::Ssl2Hello,
+            [high, _, 0, 1, 0 | 2 | 3] if high & 0xC0 == 0 => Self::Ssl2Hello,
+            // The same records, and a version with its high bit set. Spec: PCT1 section 5.2.1.
+            [high, _, 1, 0x80, _] if high & 0x80 != 0 => Self::Pct1Hello,
+            [high, _, 0, 1, 0x80] if high & 0xC0 == 0 => Self::Pct1Hello,
             [b'N', b'T', b'L', b'M', b'S'] | [0x60, ..] => Self::AuthenticationToken,
             [b'S', b'S', b'H', b'-', _] => Self::Ssh,
             _ if first.iter().all(|b| b.is_ascii_graphic() || b" \r\n\t".contains(b)) => Self::PlainText,
@@ -44,7 +49,12 @@ impl FirstFlight {
     pub const fn describe(self) -> &'static str {
         match self {
             Self::TlsRecord => "a TLS record",
-            Self::Ssl2Hello => "an SSL 2.0 hello, which is not enabled here",
+            Self::Ssl2Hello => {
+                "an SSL 2.0 hello, which is not enabled here (settings protocols and v2-hello)"
+            }
+            Self::Pct1Hello => {
+                "a PCT 1.0 hello, which is not enabled here (`pct1` in the setting `protocols`)"
+            }
             Self::PlainText => "plain text, such as an HTTP request without TLS",
             Self::Ssh => "an SSH identification",
             Self::AuthenticationToken => "an authentication token without TLS",
@@ -311,6 +321,7 @@ pub(crate) fn version_name(version: u16) -> Option<&'static str> {
         0x0302 => "TLS 1.1",
         0x0301 => "TLS 1.0",
         0x0300 => "SSL 3.0",
+        0x8001 => "PCT 1.0",
         0x0002 => "SSL 2.0",
         _ => return None,
     })
@@ -324,6 +335,8 @@ pub(crate) fn version_bits(version: u16) -> SpProt {
         0x0302 => SpProt::TLS1_1,
         0x0301 => SpProt::TLS1_0,
         0x0300 => SpProt::SSL3,
+        0x0002 => SpProt::SSL2,
+        0x8001 => SpProt::PCT1,
         _ => SpProt::NONE,
     }
 }
@@ -339,6 +352,8 @@ mod tests {
             (&[0x80, 0x2e, 1, 0, 2], FirstFlight::Ssl2Hello),
             (&[0x80, 0x2e, 1, 3, 1], FirstFlight::Ssl2Hello),
             (&[0x00, 0x2e, 0, 1, 0], FirstFlight::Ssl2Hello),
+            (&[0x80, 0x60, 1, 0x80, 1], FirstFlight::Pct1Hello),
+            (&[0x00, 0x60, 0, 1, 0x80], FirstFlight::Pct1Hello),
             (b"GET / HTTP/1.1\r\n", FirstFlight::PlainText),
             (b"SSH-2.0-x", FirstFlight::Ssh),
             (b"NTLMSSP\0", FirstFlight::AuthenticationToken),

@@ -32,6 +32,8 @@ pub(crate) struct Policy {
     pub(crate) record_splitting: bool,
     pub(crate) small_block_limit: u64,
     pub(crate) fallback: bool,
+    /// Whether hellos in the format of SSL 2.0 are read and written.
+    pub(crate) v2_hello: bool,
 }
 
 /// The document's list, in its order.
@@ -39,6 +41,9 @@ pub(crate) struct Policy {
 /// Spec: WS2003 (How TLS/SSL Works: TLS/SSL Cipher Suites).
 const WINDOWS_2003: [u16; 13] =
     [0x0004, 0x0005, 0x000a, 0x0013, 0x0009, 0x0012, 0x0064, 0x0062, 0x0063, 0x0003, 0x0006, 0x0001, 0x0002];
+
+/// SSL 2.0's in the document's order, by the numbers that the engine has for them.
+const WINDOWS_2003_KINDS: [u16; 6] = [0xff01, 0xff07, 0xff03, 0xff06, 0xff02, 0xff04];
 
 /// The largest group that a server of ours has, in bits.
 const LARGEST_GROUP: u32 = 4096;
@@ -58,7 +63,7 @@ impl Profile {
 
     pub(crate) fn suites(self) -> Vec<Suite> {
         let ours = |more: fn(&legacy_tls::SuiteRow) -> bool| {
-            let legacy = legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row());
+            let legacy = by_preference();
             let beside = legacy.map(Suite::of_row).filter(move |suite| suite.legacy().is_some_and(more));
             let rustls = SUITES.iter().map(Suite::of_rustls).collect::<Vec<_>>();
             let beside = beside.filter(|suite| !rustls.contains(suite)).collect::<Vec<_>>();
@@ -71,7 +76,11 @@ impl Profile {
                 row.is_legal_in(first) && is_aes(row) && !is_dss(row)
             }),
             Self::Legacy => ours(|row| weakness(row).is_none()),
-            Self::Windows2003 => WINDOWS_2003.iter().filter_map(|code| Suite::by_code(*code)).collect(),
+            Self::Windows2003 => {
+                let pct1 = legacy_tls::pct1::BY_PREFERENCE.iter().map(|suite| suite.0);
+                let all = WINDOWS_2003.into_iter().chain(pct1).chain(WINDOWS_2003_KINDS);
+                all.filter_map(Suite::by_code).collect()
+            }
         }
     }
 
@@ -99,11 +108,21 @@ const fn is_dss(row: &legacy_tls::SuiteRow) -> bool {
     matches!(row.key_exchange, legacy_tls::KeyExchange::DheDss | legacy_tls::KeyExchange::DheDssExport { .. })
 }
 
+/// The suites of the engine, what PCT has and the cipher kinds of SSL 2.0, the better ones first.
+pub(crate) fn by_preference() -> impl Iterator<Item = &'static legacy_tls::SuiteRow> {
+    let tls = legacy_tls::BY_PREFERENCE.iter();
+    let all = tls.chain(legacy_tls::pct1::BY_PREFERENCE).chain(legacy_tls::KINDS_BY_PREFERENCE);
+    all.filter_map(|suite| suite.row())
+}
+
+/// What the law let out of the country.
+const SHORT: legacy_tls::Strength = legacy_tls::Strength(40);
+
 /// The class that a suite of the engine belongs to; AES and 3DES are in none.
 pub(crate) fn weakness(row: &legacy_tls::SuiteRow) -> Option<WeakSuites> {
     use legacy_tls::record::Bulk;
     match row.bulk {
-        _ if row.key_exchange.is_export() => Some(WeakSuites::Export),
+        _ if row.key_exchange.is_export() || row.strength == SHORT => Some(WeakSuites::Export),
         Bulk::Null => Some(WeakSuites::Null),
         Bulk::Rc4 => Some(WeakSuites::Rc4),
         _ if row.strength.0 < 112 => Some(WeakSuites::Des),
@@ -146,6 +165,7 @@ impl Policy {
             record_splitting: config.record_splitting,
             small_block_limit: config.small_block_limit,
             fallback: config.fallback,
+            v2_hello: config.v2_hello,
         })
     }
 
@@ -158,7 +178,7 @@ impl Policy {
         };
         let mut suites = profile.suites();
         let allow: Vec<Allow> = allow(config).collect();
-        for row in legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row()) {
+        for row in by_preference() {
             let suite = Suite::of_row(row);
             let allowed = weakness(row).is_some_and(|weak| allow.contains(&Allow::Suites(weak)));
             if allowed && !suites.contains(&suite) {
@@ -213,6 +233,11 @@ impl Policy {
         ))
     }
 
+    /// The protocols of `among` that are enabled.
+    pub(crate) fn protocols_among(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
+        self.protocols.iter().copied().filter(move |protocol| is_among(*protocol, among))
+    }
+
     /// The protocols of `among` for which the rustls backend has a suite.
     pub(crate) fn rustls_protocols(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
         self.protocols.iter().copied().filter(move |protocol| {
@@ -260,14 +285,20 @@ impl Policy {
         things
     }
 
-    /// Whether an export suite of RSA is enabled together with protocols that never had any.
+    /// Whether SSL 2.0 is enabled together with anything newer, or an export suite of RSA together with protocols that never
+    /// had any.
     pub(crate) fn mixes_export_with_newer(&self) -> bool {
         let export = |suite: &Suite| {
             let exchange = suite.legacy().map(|row| row.key_exchange);
             matches!(exchange, Some(legacy_tls::KeyExchange::RsaExport { .. }))
         };
-        self.suites.iter().any(export)
-            && self.protocols.iter().any(|protocol| protocol.version() > Protocol::Tls10.version())
+        let has = |old| self.protocols.contains(&old) && self.protocols.iter().any(|other| *other != old);
+        has(Protocol::Ssl20)
+            || self.suites.iter().any(export)
+                && self
+                    .protocols
+                    .iter()
+                    .any(|protocol| matches!(protocol, Protocol::Tls13 | Protocol::Tls12 | Protocol::Tls11))
     }
 }
 

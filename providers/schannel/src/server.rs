@@ -8,6 +8,7 @@ use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Error, Failure, Pa
 use crate::attributes::{Attributes, Requested};
 use crate::backend::{Progress, Replay, ServerParameters, Settings, Verification, legacy, rustls};
 use crate::context;
+use crate::first_flight::FirstFlight;
 
 /// A server's configurations, for either backend.
 pub(crate) struct ServerConfigs {
@@ -56,6 +57,15 @@ struct Judging {
     replay: Replay,
 }
 
+impl Judging {
+    /// Whether the client's first bytes are of a format that rustls does not have and the engine does.
+    fn is_for_the_engine(&self, input: &[u8]) -> bool {
+        self.replay.is_empty()
+            && FirstFlight::classify(input) == Some(FirstFlight::Ssl2Hello)
+            && self.configs.settings.reads_v2_hellos(self.parameters.protocols)
+    }
+}
+
 impl Handshake {
     fn new(configs: &Arc<ServerConfigs>, parameters: ServerParameters) -> Result<Self, Error> {
         let settings = &configs.settings;
@@ -83,6 +93,11 @@ impl Handshake {
             }
             Self::Judging(judging) => judging,
         };
+        if judging.is_for_the_engine(input) {
+            let engine = legacy::Handshake::server(&judging.configs.legacy, &judging.parameters)?;
+            *self = Self::Legacy(Box::new((Replay::default(), engine)));
+            return self.advance(input);
+        }
         match judging.rustls.advance(input) {
             Ok(Progress::Continue { token, used }) if token.is_empty() => {
                 judging.replay.take(input.get(..used).unwrap_or_default());

@@ -31,11 +31,11 @@ fn certificates(world: &World) -> Vec<CertificateConfig> {
 
 /// A server that speaks everything.
 fn server_of_all(world: &World) -> SchannelConfig {
-    SchannelConfig { certificates: certificates(world), ..world.server(&Protocol::ALL) }
+    SchannelConfig { certificates: certificates(world), ..world.server(&support::TLS) }
 }
 
 fn client_of_all(world: &World) -> SchannelConfig {
-    world.client(&Protocol::ALL)
+    world.client(&support::TLS)
 }
 
 fn protocol(side: &Established) -> SpProt {
@@ -446,7 +446,7 @@ fn the_default_configuration_reaches_nothing_of_the_past() {
     assert!(reached(&world, default_client(), default_server()).is_some(), "the test itself works");
     // Every older protocol, whatever else is allowed.
     let every_weakness: Vec<Allow> = Allow::all().collect();
-    for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.is_old()) {
+    for protocol in support::TLS.into_iter().filter(|protocol| protocol.is_old()) {
         let old = |config| SchannelConfig {
             protocols: vec![protocol],
             allow: Some(every_weakness.clone()),
@@ -558,7 +558,7 @@ fn protocols_of_a_request_choose_the_backend() {
     let world = World::default();
     let client = world.outbound(client_of_all(&world));
     let server = world.inbound(server_of_all(&world));
-    for protocol in Protocol::ALL {
+    for protocol in support::TLS {
         let request =
             sspi_core::InitializeRequest { protocols: Some(protocol.bits()), ..initialize_request() };
         let both = pair::run(

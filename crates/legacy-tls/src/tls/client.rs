@@ -33,6 +33,7 @@ use crate::error::{Error, Incompatible, Misbehaved};
 use crate::record::{Opener, Sealer};
 use crate::renegotiation::{Before, Previous};
 use crate::session::{MasterSecret, Session};
+use crate::ssl2;
 use crate::tls::alert::AlertDescription;
 use crate::tls::channel::{Channel, Incoming, Message};
 use crate::tls::cipher_suites::{CipherSuite, KeyExchange, SuiteRow};
@@ -160,7 +161,7 @@ pub(crate) struct Offer {
 }
 
 /// What one client's handshake is asked to do.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Wanted {
     pub(crate) server_name: Option<String>,
     pub(crate) alpn: Vec<Vec<u8>>,
@@ -176,18 +177,13 @@ impl Offer {
     pub(crate) fn send(wanted: Wanted, config: &ClientConfig, channel: &mut Channel) -> Result<Self, Error> {
         let policy = &config.policy;
         let (lowest, version) = match &wanted.before {
-            Some(before) => (before.version, before.version),
+            Some(before) => (before.rules.version, before.rules.version),
             None => policy.range().ok_or(Error::Misused("no protocol version is enabled"))?,
         };
         let session = Self::session(&wanted, config, version);
         let mut random = [0; 32];
         config.random.fill(&mut random)?;
-        let usable =
-            |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
-        let mut suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
-        if suites.is_empty() {
-            return Err(Error::Misused("no cipher suite of the enabled versions is enabled"));
-        }
+        let mut suites = Self::suites(policy, lowest, version)?;
         let has_extensions = version.rules().is_some_and(|rules| rules.has_extensions);
         let mut extensions = if has_extensions {
             Self::extensions(&wanted, policy, version, &suites)?
@@ -237,6 +233,63 @@ impl Offer {
         Ok(Self { session, ..offer })
     }
 
+    /// Sends a ClientHello in the format of SSL 2.0, which has no extensions. `beside` is what it offers of that protocol.
+    ///
+    /// Spec: TLS10 appendix E; RENEG section 3.3.
+    pub(crate) fn send_v2(
+        wanted: Wanted,
+        random: [u8; 32],
+        beside: Option<&ssl2::client::Offer>,
+        config: &ClientConfig,
+        channel: &mut Channel,
+    ) -> Result<Self, Error> {
+        let policy = &config.policy;
+        let version = policy.highest_here().ok_or(Error::Misused("no protocol version is enabled"))?;
+        let lowest = policy.lowest_here().unwrap_or(version);
+        let mut suites = Self::suites(policy, lowest, version)?;
+        // Without extensions the client could not say which curves it has.
+        suites.retain(|suite| suite.row().is_some_and(|row| !row.key_exchange.is_elliptic()));
+        suites.push(CipherSuite::EMPTY_RENEGOTIATION_INFO);
+        if wanted.fallback {
+            suites.push(CipherSuite::FALLBACK);
+        }
+        let hello = ClientHello {
+            version,
+            random,
+            session_id: [].as_slice().into(),
+            suites,
+            compression_methods: [0].as_slice().into(),
+            extensions: Extensions::default(),
+        };
+        let kinds = beside.map(ssl2::client::Offer::cipher_kinds).unwrap_or_default();
+        let session_id = beside.map_or(&[][..], ssl2::client::Offer::session_id);
+        let (message, record) = ssl2::hello::write(&hello, &kinds, session_id)?;
+        channel.transcript.add(&message);
+        channel.send_raw(&record);
+        Ok(Self::of(&hello, wanted, policy))
+    }
+
+    /// The suites that may be used in some version from `lowest` to `version`.
+    fn suites(
+        policy: &Policy,
+        lowest: ProtocolVersion,
+        version: ProtocolVersion,
+    ) -> Result<Vec<CipherSuite>, Error> {
+        let usable =
+            |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
+        let suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
+        if suites.is_empty() {
+            return Err(Error::Misused("no cipher suite of the enabled versions is enabled"));
+        }
+        Ok(suites)
+    }
+
+    /// Whether there is a session to take up again, which needs a hello of this protocol's own.
+    pub(crate) fn has_session(wanted: &Wanted, config: &ClientConfig) -> bool {
+        let version = config.policy.highest_here();
+        version.is_some_and(|version| Self::session(wanted, config, version).is_some())
+    }
+
     /// Goes on from the ClientHello that another engine has sent.
     pub(crate) fn taken_over(
         hello: &[u8],
@@ -279,7 +332,8 @@ impl Offer {
         let policy = &config.policy;
         let key = wanted.session_key.as_ref().filter(|_| policy.resume && wanted.before.is_none())?;
         let session = config.sessions.get(key, config.clock.now())?;
-        let fits = session.version <= version
+        let fits = session.version.rules().is_some()
+            && session.version <= version
             && policy.versions.contains(&session.version)
             && policy.suites.contains(&session.suite)
             && session.server_name == wanted.server_name
@@ -394,7 +448,7 @@ impl Offer {
         if version > self.version {
             return Err(Misbehaved::VersionNotOffered(version.0).into());
         }
-        if self.before.as_ref().is_some_and(|before| before.version != version) {
+        if self.before.as_ref().is_some_and(|before| before.rules.version != version) {
             return Err(Misbehaved::VersionChanged(version.0).into());
         }
         let rules = version.rules().filter(|_| policy.versions.contains(&version));
@@ -975,6 +1029,7 @@ impl Keyed {
                     peer_chain: self.peer_chain.clone(),
                     server_name: offer.server_name.clone(),
                     created: config.clock.now(),
+                    pct1: None,
                 };
                 config.sessions.put(key, Arc::new(session));
             }
@@ -996,7 +1051,8 @@ impl Keyed {
             extended_master_secret: agreed.extended_master_secret,
             sessions: Arc::clone(&config.sessions),
             finished,
-            rules: agreed.rules,
+            rules: Some(agreed.rules),
+            pct1: None,
             master_secret: self.master_secret,
             randoms: agreed.randoms,
         }

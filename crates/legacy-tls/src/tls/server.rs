@@ -112,6 +112,20 @@ impl State {
         }
     }
 
+    /// The first message, in the format of SSL 2.0: `message` is how it was sent, from its type on.
+    pub(crate) fn v2_hello(
+        self,
+        hello: &ClientHello<'_>,
+        message: &[u8],
+        config: &ServerConfig,
+        channel: &mut Channel,
+    ) -> Result<Self, Error> {
+        match self {
+            Self::ClientHello(state) => state.v2_hello(hello, message, config, channel),
+            _ => Err(Error::Internal("a hello of SSL 2.0 behind the first message")),
+        }
+    }
+
     /// What is awaited, for a sentence.
     pub(crate) const fn expected(&self) -> &'static str {
         match self {
@@ -213,41 +227,49 @@ impl Start {
         channel: &mut Channel,
     ) -> Result<State, Error> {
         channel.expect_end_of_flight()?;
-        let policy = &config.policy;
-        // What is wrong with the hello is said in the version that would have answered it. Spec: SCSV section 3.
         let version = ProtocolVersion(Reader::new(message.body()).u16("ClientHello.client_version")?);
-        let enabled = self.versions(policy);
-        let highest = |fits: &dyn Fn(ProtocolVersion) -> bool| {
-            enabled.iter().copied().filter(|version| fits(*version)).max().and_then(ProtocolVersion::rules)
-        };
-        let rules = highest(&|own| own <= version);
-        match rules {
-            Some(rules) => channel.fix_version(rules),
-            None => channel.refuse_in(version),
-        }
+        let rules = speak_up_to(version, self.versions(&config.policy), channel);
         let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
         let (version, rules) = match listed_versions(&hello)? {
             // A list is all that counts, where there is one. What is unknown in it says nothing. Spec: TLS13 section 4.2.1.
             Some(listed) => {
                 let known = listed.iter().copied().filter(|v| (0x0300..=0x0304).contains(v)).max();
-                let rules = highest(&|own| listed.contains(&own.0));
+                let rules = highest(self.versions(&config.policy), |own| listed.contains(&own.0));
                 rules.into_iter().for_each(|rules| channel.fix_version(rules));
                 (known.map_or(version, ProtocolVersion), rules)
             }
             None => (version, rules),
         };
+        self.answer(&Heard { hello: &hello, message: message.bytes(), version, rules }, config, channel)
+    }
+
+    /// Spec: TLS10 appendix E.
+    fn v2_hello(
+        self,
+        hello: &ClientHello<'_>,
+        message: &[u8],
+        config: &ServerConfig,
+        channel: &mut Channel,
+    ) -> Result<State, Error> {
+        let rules = speak_up_to(hello.version, self.versions(&config.policy), channel);
+        self.answer(&Heard { hello, message, version: hello.version, rules }, config, channel)
+    }
+
+    fn answer(self, heard: &Heard<'_>, config: &ServerConfig, channel: &mut Channel) -> Result<State, Error> {
+        let Heard { hello, message, version, rules } = *heard;
+        let policy = &config.policy;
         if hello.suites.contains(&CipherSuite::FALLBACK) && version < policy.highest {
             return Err(Refused::InappropriateFallback { offered: version, highest: policy.highest }.into());
         }
-        let rules =
-            rules.ok_or_else(|| Incompatible::NoVersion { peer: version, enabled: enabled.to_vec() })?;
+        let rules = rules
+            .ok_or_else(|| Incompatible::NoVersion { peer: version, enabled: policy.versions.clone() })?;
         if !hello.offers_no_compression() {
             return Err(Misbehaved::Compression.into());
         }
         if let Some(number) = hello.extensions.duplicate() {
             return Err(Misbehaved::DuplicateExtension(number).into());
         }
-        let offered = Offered::read(&hello, rules, self.before.as_ref())?;
+        let offered = Offered::read(hello, rules, self.before.as_ref())?;
         let extended = rules.extended_master_secret.is_some()
             && offered.extended_master_secret
             && policy.extended_master_secret != ExtendedMasterSecret::Off;
@@ -255,8 +277,8 @@ impl Start {
             return Err(Incompatible::NoExtendedMasterSecret.into());
         }
         let alpn = self.choose_protocol(&offered)?;
-        channel.transcript.add(message.bytes());
-        let choice = Choice { start: self, rules, hello: &hello, offered, extended, alpn, config };
+        channel.transcript.add(message);
+        let choice = Choice { start: self, rules, hello, offered, extended, alpn, config };
         match choice.session()? {
             Some(session) => choice.resume(&session, channel),
             None => choice.full(channel),
@@ -265,7 +287,7 @@ impl Start {
 
     /// What may be chosen from: a connection keeps its version.
     fn versions<'a>(&'a self, policy: &'a Policy) -> &'a [ProtocolVersion] {
-        self.before.as_ref().map_or(&policy.versions, |before| std::slice::from_ref(&before.version))
+        self.before.as_ref().map_or(&policy.versions, |before| std::slice::from_ref(&before.rules.version))
     }
 
     /// Spec: ALPN section 3.2.
@@ -278,6 +300,34 @@ impl Start {
             .map(|name| Some(name.clone()))
             .ok_or_else(|| Incompatible::NoApplicationProtocol { peer: offered.alpn.clone() }.into())
     }
+}
+
+/// A ClientHello: what it says, how it was sent, the version that it asks for, and the rules of the one that answers.
+struct Heard<'a> {
+    hello: &'a ClientHello<'a>,
+    message: &'a [u8],
+    version: ProtocolVersion,
+    rules: Option<&'static Rules>,
+}
+
+/// The rules of the highest version of the TLS family among those enabled that fits.
+fn highest(enabled: &[ProtocolVersion], fits: impl Fn(ProtocolVersion) -> bool) -> Option<&'static Rules> {
+    let rules = enabled.iter().filter_map(|version| version.rules());
+    rules.filter(|rules| fits(rules.version)).max_by_key(|rules| rules.version)
+}
+
+/// What is wrong with a hello is said in the version that would have answered it. Spec: SCSV section 3.
+fn speak_up_to(
+    version: ProtocolVersion,
+    enabled: &[ProtocolVersion],
+    channel: &mut Channel,
+) -> Option<&'static Rules> {
+    let rules = highest(enabled, |own| own <= version);
+    match rules {
+        Some(rules) => channel.fix_version(rules),
+        None => channel.refuse_in(version),
+    }
+    rules
 }
 
 /// The versions of the extension for them.
@@ -920,6 +970,7 @@ impl Keyed {
                 peer_chain: self.peer_chain.clone(),
                 server_name: common.server_name.clone(),
                 created: config.clock.now(),
+                pct1: None,
             };
             config.sessions.put(&common.session_id, Arc::new(session));
         }
@@ -941,7 +992,8 @@ impl Keyed {
             extended_master_secret: common.extended_master_secret,
             sessions: Arc::clone(&config.sessions),
             finished,
-            rules: common.rules,
+            rules: Some(common.rules),
+            pct1: None,
             master_secret: self.master_secret,
             randoms: common.randoms,
         }

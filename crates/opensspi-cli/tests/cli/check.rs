@@ -83,7 +83,9 @@ fn packages_say_what_is_on_and_what_turns_the_rest_on() {
     let objects = run(&["packages", "--json", "--allow", "rc4"]).expect(0).objects();
     let protocols = objects[0]["packages"][0]["protocols"].as_array().unwrap();
     let names: Vec<&str> = protocols.iter().map(|protocol| protocol["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["tls1.3", "tls1.2", "tls1.1", "tls1.0", "ssl3"]);
+    assert_eq!(names, ["tls1.3", "tls1.2", "tls1.1", "tls1.0", "ssl3", "pct1", "ssl2"]);
+    assert_eq!(protocols[5]["turned_on_by"], "protocols = [\"pct1\"]");
+    assert_eq!(protocols[6]["turned_on_by"], "protocols = [\"ssl2\"]");
     assert_eq!(protocols[1]["on"], true);
     assert_eq!(protocols[4]["on"], false);
     assert_eq!(protocols[4]["turned_on_by"], "protocols = [\"ssl3\"] or profile = \"windows-2003\"");

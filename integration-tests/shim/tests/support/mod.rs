@@ -45,6 +45,7 @@ pub fn only(protocol: Protocol) -> &'static str {
         Protocol::Tls11 => "only 770",
         Protocol::Tls10 => "only 769",
         Protocol::Ssl30 => "only 768",
+        Protocol::Pct1 | Protocol::Ssl20 => panic!("the shim has no flag for {protocol:?}"),
     }
 }
 

@@ -38,12 +38,15 @@ impl Settings {
         self.policy.rustls_protocols(among).collect()
     }
 
-    /// The protocols of `among` that the engine is there for.
+    /// The protocols of `among` that the engine is there for. PCT 1.0 does not share a hello with others, so it is there only
+    /// where it is alone.
     pub(crate) fn legacy_protocols(&self, among: SpProt) -> Vec<Protocol> {
         if self.is_server && self.identities.iter().all(|identity| identity.legacy().is_none()) {
             return Vec::new();
         }
-        self.policy.legacy_protocols(among).collect()
+        let protocols: Vec<Protocol> = self.policy.legacy_protocols(among).collect();
+        let is_alone = self.policy.protocols_among(among).all(|protocol| protocol == Protocol::Pct1);
+        protocols.into_iter().filter(|protocol| is_alone || *protocol != Protocol::Pct1).collect()
     }
 
     /// The suites that a client offers in rustls's hello for the engine to run; none where it is not there.
@@ -52,20 +55,30 @@ impl Settings {
             return Vec::new();
         }
         let suites = self.policy.suites.iter().filter(|suite| suite.rustls().is_none());
+        let suites =
+            suites.filter(|suite| !suite.is_legal_in(Protocol::Pct1) && !suite.is_legal_in(Protocol::Ssl20));
         suites.map(|suite| suite.code()).collect()
+    }
+
+    /// Whether a server reads hellos in the format of SSL 2.0, with these protocols.
+    pub(crate) fn reads_v2_hellos(&self, among: SpProt) -> bool {
+        let legacy = self.legacy_protocols(among);
+        legacy.contains(&Protocol::Ssl20) || (self.policy.v2_hello && !legacy.is_empty())
     }
 
     /// The protocols that can be spoken, as bits, both roles.
     pub(crate) fn protocol_bits(&self) -> SpProt {
         let all = SpProt(u32::MAX);
-        let both = [self.rustls_protocols(all), self.legacy_protocols(all)].concat();
+        let alone = self.legacy_protocols(Protocol::Pct1.bits());
+        let both = [self.rustls_protocols(all), self.legacy_protocols(all), alone].concat();
         both.into_iter().fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()))
     }
 
     /// The highest version of `among` that either engine has.
     pub(crate) fn highest(&self, among: SpProt) -> u16 {
         let both = [self.rustls_protocols(among), self.legacy_protocols(among)].concat();
-        both.into_iter().map(Protocol::version).max().unwrap_or_default()
+        let versions = both.into_iter().filter(|protocol| *protocol != Protocol::Pct1).map(Protocol::version);
+        versions.max().unwrap_or_default()
     }
 
     /// Whether sessions are kept.
@@ -171,11 +184,14 @@ impl Settings {
 
 /// One configuration per set of protocols and way of verification, made when it is first needed. Each has sessions of its
 /// own: one that the application judged is never taken up where this package judges.
-pub(crate) struct Variants<C>([OnceLock<Arc<C>>; 128]);
+pub(crate) struct Variants<C>([OnceLock<Arc<C>>; VARIANTS]);
+
+/// One for each set of protocols, and each way to judge certificates.
+const VARIANTS: usize = 4 << Protocol::ALL.len();
 
 impl<C> Variants<C> {
     pub(crate) const fn new() -> Self {
-        Self([const { OnceLock::new() }; 128])
+        Self([const { OnceLock::new() }; VARIANTS])
     }
 
     pub(crate) fn get(
@@ -188,7 +204,8 @@ impl<C> Variants<C> {
         let has = |protocol: Protocol| !protocol.bits().intersection(protocols).is_empty();
         let of_protocols =
             Protocol::ALL.iter().enumerate().fold(0, |index, (n, protocol)| index | bit(has(*protocol), n));
-        let index = of_protocols | bit(verification.manual, 5) | bit(verification.mutual, 6);
+        let behind = Protocol::ALL.len();
+        let index = of_protocols | bit(verification.manual, behind) | bit(verification.mutual, behind + 1);
         let Some(slot) = self.0.get(index) else { return make().map(Arc::new) };
         if let Some(made) = slot.get() {
             return Ok(Arc::clone(made));

@@ -1,7 +1,6 @@
 //! A second handshake on a connection.
 
 use super::*;
-use crate::error::{Misbehaved, Refused};
 
 const VERSIONS: [ProtocolVersion; 4] =
     [ProtocolVersion::SSL30, ProtocolVersion::TLS10, ProtocolVersion::TLS11, ProtocolVersion::TLS12];
@@ -14,7 +13,7 @@ struct Ended {
 
 fn take_apart(established: Established) -> Ended {
     let Established { sealer, opener, negotiated } = established;
-    let before = negotiated.before(negotiated.alpn.clone());
+    let before = negotiated.before(negotiated.alpn.clone()).unwrap();
     Ended { directions: Directions { sealer, opener }, before }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use legacy_tls::{ClientConnection, ServerConnection};
-use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
+use legacy_tls::{ClientConnection, Policy, ProtocolVersion, ServerConnection};
+use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question, SpProt};
 
 use super::configs::{ClientConfigs, ServerConfigs};
 use super::error::translate;
@@ -43,6 +43,10 @@ struct Running {
     /// Nothing of the peer's has been taken.
     is_first: bool,
     extended_errors: bool,
+    /// Whether the peer's first bytes may be of SSL 2.0.
+    reads_v2: bool,
+    /// PCT 1.0 alone is spoken.
+    is_pct1: bool,
 }
 
 enum Connection {
@@ -68,6 +72,10 @@ fn client_parameters(
     })
 }
 
+fn is_pct1(policy: &Policy) -> bool {
+    policy.versions == [ProtocolVersion::PCT1]
+}
+
 impl Handshake {
     /// A client's handshake, with a hello of the engine's own.
     pub(crate) fn client(
@@ -80,10 +88,12 @@ impl Handshake {
         // Spec: SCSV section 4.
         let highest = config.policy.highest;
         wanted.fallback &= !config.policy.versions.contains(&highest);
+        let is_pct1 = is_pct1(&config.policy);
         let connection = ClientConnection::new(config, wanted)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+        let (protocols, errors) = (parameters.protocols, parameters.extended_errors);
+        Ok(Self::new(connection, &configs.settings, protocols, errors, is_pct1))
     }
 
     /// A client's handshake that goes on behind a ClientHello (message and header) that another engine has sent.
@@ -97,7 +107,8 @@ impl Handshake {
         let connection = ClientConnection::take_over(config, wanted, client_hello)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+        let (protocols, errors) = (parameters.protocols, parameters.extended_errors);
+        Ok(Self::new(connection, &configs.settings, protocols, errors, false))
     }
 
     /// A server's handshake.
@@ -109,13 +120,23 @@ impl Handshake {
         let alpn = parameters.alpn.clone();
         alpn.iter().flatten().try_for_each(|name| check_alpn(name))?;
         let wanted = legacy_tls::ServerParameters { alpn, client_auth: config.client_auth };
+        let is_pct1 = is_pct1(&config.policy);
         let connection = Connection::Server(Box::new(ServerConnection::new(config, wanted)));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+        let (protocols, errors) = (parameters.protocols, parameters.extended_errors);
+        Ok(Self::new(connection, &configs.settings, protocols, errors, is_pct1))
     }
 
-    fn new(connection: Connection, settings: &Arc<Settings>, extended_errors: bool) -> Self {
+    fn new(
+        connection: Connection,
+        settings: &Arc<Settings>,
+        protocols: SpProt,
+        extended_errors: bool,
+        is_pct1: bool,
+    ) -> Self {
         let settings = Arc::clone(settings);
-        let running = Running { connection, settings, asked: None, is_first: true, extended_errors };
+        let reads_v2 = settings.reads_v2_hellos(protocols);
+        let running =
+            Running { connection, settings, asked: None, is_first: true, extended_errors, reads_v2, is_pct1 };
         Self { state: State::Running(Box::new(running)) }
     }
 
@@ -188,8 +209,22 @@ impl Running {
     /// What does not even begin as a record is called by its name.
     fn check_first_flight(&self, input: &[u8]) -> Result<(), Stop> {
         let header = input.get(..RECORD_HEADER).filter(|_| self.is_first);
-        match header.and_then(FirstFlight::classify) {
+        let first = header.and_then(FirstFlight::classify);
+        if self.is_pct1 {
+            return match first {
+                Some(FirstFlight::TlsRecord | FirstFlight::PlainText | FirstFlight::Ssh) => {
+                    let peer = "TLS, SSL 3.0 or plain text".to_owned();
+                    let error = Error::NoProtocolInCommon { peer, ours: "pct1".to_owned() };
+                    Err(Stop::Failed { error: error.into(), token: Vec::new() })
+                }
+                _ => Ok(()),
+            };
+        }
+        match first {
             None | Some(FirstFlight::TlsRecord) => Ok(()),
+            Some(FirstFlight::Ssl2Hello) if self.reads_v2 => Ok(()),
+            // A server's hello of SSL 2.0 has no shape that could be told from afar.
+            Some(FirstFlight::Unknown) if self.reads_v2 && self.is_client() => Ok(()),
             Some(other) => {
                 let error = Error::NotTls { what: other.describe() };
                 let alert = error.alert().map(|alert| vec![ALERT, 3, 0, 0, 2, 2, alert]);
@@ -216,15 +251,22 @@ impl Running {
         }
     }
 
+    const fn is_client(&self) -> bool {
+        matches!(self.connection, Connection::Client(_))
+    }
+
     fn fail(&self, failure: legacy_tls::Failure) -> Stop {
-        let is_client = matches!(self.connection, Connection::Client(_));
-        let error = translate(&failure.error, is_client, &self.settings);
+        let error = translate(&failure.error, self.is_client(), &self.settings);
         Stop::Failed { error: error.into(), token: failure.output }
     }
 
     fn establish(&self, established: legacy_tls::Established) -> Established {
         let legacy_tls::Established { sealer, opener, mut negotiated } = established;
-        self.settings.log_key("CLIENT_RANDOM", negotiated.client_random(), negotiated.master_secret());
+        // Analysers want what the TLS family has.
+        if !matches!(negotiated.version, ProtocolVersion::PCT1 | ProtocolVersion::SSL20) {
+            let (random, secret) = (negotiated.client_random(), negotiated.master_secret());
+            self.settings.log_key("CLIENT_RANDOM", random, secret);
+        }
         let peer_chain = core::mem::take(&mut negotiated.peer_chain);
         let (version, limit) = (negotiated.version, self.settings.policy.small_block_limit);
         let kept = negotiated.kept_session();

@@ -7,7 +7,7 @@ use legacy_tls::{AlertDescription, KeptSession, ProtocolVersion};
 use sspi_core::{AlertLevel, StreamSizes};
 
 use super::error;
-use crate::backend::records::{APPLICATION_DATA, MAX_PLAINTEXT, Opened, Opening, Sealing};
+use crate::backend::records::{APPLICATION_DATA, Opened, Opening, Sealing};
 use crate::status::Error;
 
 /// Blocks of so many bytes are small: after 2^32 of them two are the same, and tell of each other.
@@ -39,7 +39,7 @@ impl Sealing for Sending {
         StreamSizes {
             header: layout.header,
             trailer: layout.trailer,
-            maximum_message: MAX_PLAINTEXT,
+            maximum_message: layout.max_data,
             buffers: 4,
             block_size: layout.block,
         }
@@ -55,8 +55,12 @@ impl Sealing for Sending {
         })
     }
 
-    /// SSL 3.0 has a dozen alerts. A fatal one that it has not is said with one that it has; a warning is not said.
+    /// SSL 3.0 has a dozen alerts. A fatal one that it has not is said with one that it has; a warning is not said. PCT and
+    /// SSL 2.0 have none once their handshake is over, not even one for the end.
     fn seal_alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error> {
+        if matches!(self.version, ProtocolVersion::PCT1 | ProtocolVersion::SSL20) {
+            return Ok(Vec::new());
+        }
         let said = self.version.alert(AlertDescription(number));
         let mut record = Vec::new();
         if level == AlertLevel::Warning && said.0 != number {
@@ -108,7 +112,12 @@ impl Opening for Receiving {
         if is_used_up && opened.content_type == ContentType::APPLICATION_DATA {
             return Err(Error::SmallBlockLimit { limit: self.small_block_limit, is_ours: false });
         }
-        Ok(Opened { content_type: opened.content_type.0, content: opened.content })
+        let unexpected = match opened.content_type {
+            ContentType::OUT_OF_BAND => "data out of band, for which this interface has no place",
+            ContentType::REDO => "a request to negotiate PCT again, which is not done here",
+            _ => return Ok(Opened { content_type: opened.content_type.0, content: opened.content }),
+        };
+        Err(Error::UnexpectedMessage { what: unexpected.to_owned() })
     }
 
     fn failed(&mut self) {

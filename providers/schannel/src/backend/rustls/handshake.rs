@@ -33,6 +33,7 @@ use crate::backend::{
 };
 use crate::certificate::validity;
 use crate::cipher_suites::{Suite, SuiteRow};
+use crate::config::Protocol;
 use crate::first_flight::{FirstFlight, version_name};
 use crate::status::{CertificateKind, CertificateProblem, Error};
 
@@ -155,7 +156,9 @@ impl Handshake {
         });
         // What the other engine speaks is offered too; rustls makes its hello, and the binders over it, here and now.
         let older = settings.legacy_protocols(parameters.protocols);
-        let older_versions = older.iter().map(|protocol| protocol.version()).collect();
+        // SSL 2.0 has a hello of its own.
+        let older = older.iter().filter(|protocol| **protocol != Protocol::Ssl20);
+        let older_versions = older.map(|protocol| protocol.version()).collect();
         let mut observed = Some(Box::new(Observed { older_versions, ..Observed::default() }));
         let connection = observed::during(&mut observed, || UnbufferedClientConnection::new(config, name))
             .map_err(|error| Error::InternalReport(error.to_string()))?;
