@@ -225,11 +225,6 @@ impl Channel {
         Ok(())
     }
 
-    /// Sends a record of another format.
-    pub(crate) fn send_raw(&mut self, record: &[u8]) {
-        self.output.extend_from_slice(record);
-    }
-
     /// Sends ChangeCipherSpec; our records are under these keys from now on.
     pub(crate) fn change_sealer(&mut self, sealer: Sealer) -> Result<(), Error> {
         self.flush()?;

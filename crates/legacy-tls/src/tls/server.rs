@@ -31,6 +31,7 @@ use wire::{Codec, Reader, Writer};
 use crate::certificate::{Identity, PeerCertificate, public_key};
 use crate::config::{ClientAuth, ExtendedMasterSecret, Policy, ServerConfig};
 use crate::connection::{Negotiated, Previous};
+use crate::detect::Offer;
 use crate::error::{Error, Incompatible, Misbehaved, Refused};
 use crate::record::{Opener, Sealer};
 use crate::session::{MasterSecret, Session};
@@ -231,7 +232,10 @@ impl Start {
             // A list is all that counts, where there is one. What is unknown in it says nothing. Spec: TLS13 section 4.2.1.
             Some(listed) => {
                 let known = listed.iter().copied().filter(|v| (0x0300..=0x0304).contains(v)).max();
-                let rules = config.policy.highest_among(&listed).and_then(ProtocolVersion::rules);
+                let listed =
+                    listed.into_iter().map(ProtocolVersion).filter(|version| version.rules().is_some());
+                let offer = Offer::of(listed);
+                let rules = offer.best(&config.policy.versions).and_then(ProtocolVersion::rules);
                 rules.into_iter().for_each(|rules| channel.fix_version(rules));
                 (known.map_or(version, ProtocolVersion), rules)
             }
@@ -304,7 +308,7 @@ struct Heard<'a> {
 
 /// What is wrong with a hello is said in the version that would have answered it. Spec: SCSV section 3.
 fn speak_up_to(version: ProtocolVersion, policy: &Policy, channel: &mut Channel) -> Option<&'static Rules> {
-    let rules = policy.highest_up_to(version).and_then(ProtocolVersion::rules);
+    let rules = Offer::up_to(version).best(&policy.versions).and_then(ProtocolVersion::rules);
     match rules {
         Some(rules) => channel.fix_version(rules),
         None => channel.refuse_in(version),
