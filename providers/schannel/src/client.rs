@@ -9,8 +9,10 @@ use sspi_core::{
 
 use crate::attributes::{Attributes, Requested};
 use crate::backend::{ClientParameters, Progress, Replay, Settings, legacy, no_protocol, rustls};
+use crate::config::Protocol;
 use crate::context;
 use crate::first_flight::ServerFlight;
+use crate::protocol_order;
 
 /// A client's configurations, for either backend.
 pub(crate) struct ClientConfigs {
@@ -64,7 +66,11 @@ impl Handshake {
         }
         // rustls's hello has no place for a session of the engine's.
         let rustls = settings.rustls_protocols(parameters.protocols);
-        if rustls.is_empty() || parameters.is_fallback || configs.legacy.knows(&parameters, &legacy) {
+        // And none for PCT and SSL 2.0. Who prefers these begins with a hello of theirs, in which others fit.
+        let order: Vec<Protocol> = settings.policy.protocols_among(parameters.protocols).collect();
+        let begins_old = protocol_order::best(&order, None).is_some_and(Protocol::is_older_than_ssl3);
+        let is_known = configs.legacy.knows(&parameters, &legacy);
+        if rustls.is_empty() || parameters.is_fallback || begins_old || is_known {
             return Ok(Self::Legacy(legacy::Handshake::client(&configs.legacy, &parameters)?));
         }
         Ok(Self::Spanning(Box::new(Spanning {

@@ -28,8 +28,7 @@ pub enum Protocol {
     /// `ssl3`: RFC 6101.
     #[serde(rename = "ssl3")]
     Ssl30,
-    /// `pct1`: draft-benaloh-pct-00. It has no secrets from anybody who tries. It is spoken where it is all that is enabled or
-    /// asked for.
+    /// `pct1`: draft-benaloh-pct-00. It has no secrets from anybody who tries.
     #[serde(rename = "pct1")]
     Pct1,
     /// `ssl2`: draft-hickman-netscape-ssl-00. It keeps no secrets, and is in no profile.
@@ -85,6 +84,11 @@ impl Protocol {
             Self::Pct1 => 0x8001,
             Self::Ssl20 => 0x0002,
         }
+    }
+
+    /// Whether it is PCT or SSL 2.0, which share nothing with the protocols after them but certificates.
+    pub(crate) const fn is_older_than_ssl3(self) -> bool {
+        matches!(self, Self::Pct1 | Self::Ssl20)
     }
 
     /// Whether nobody should speak it any more who has the choice: it is older than TLS 1.2.
@@ -284,7 +288,8 @@ pub struct CertificateConfig {
 pub struct SchannelConfig {
     /// Where the configuration starts from.
     pub profile: Profile,
-    /// The protocols that may be spoken, the preferred one first; empty: those of the profile.
+    /// The protocols that may be spoken, the preferred one first; empty: those of the profile. A server speaks the first
+    /// that the client offers.
     #[serde(deserialize_with = "protocols")]
     pub protocols: Vec<Protocol>,
     /// The cipher suites that may be used, by their registered names, in order of preference; empty: those of the profile
@@ -309,7 +314,8 @@ pub struct SchannelConfig {
     pub fallback: bool,
     /// Whether hellos of SSL 3.0 and TLS may have the format of SSL 2.0: a server reads them beside those of its own, a
     /// client whose protocols are all of TLS 1.1 and older writes them (and offers SSL 2.0 in the same hello, where that is
-    /// enabled). Such a hello has no extensions: no server name, no application protocol.
+    /// enabled). Such a hello has no extensions: no server name, no application protocol. Where PCT or SSL 2.0 is enabled it
+    /// is so without being said.
     pub v2_hello: bool,
     /// One RSA key may serve SSL 2.0 and anything newer, or export suites and protocols newer than TLS 1.0: whoever breaks
     /// the one can break the other.

@@ -27,6 +27,7 @@ mod environment;
 mod first_flight;
 mod package;
 mod policy;
+mod protocol_order;
 mod server;
 mod status;
 mod suite_info;
@@ -40,7 +41,7 @@ pub use config::{
 };
 pub use effective::Effective;
 pub use environment::{Environment, Materials, Random};
-pub use first_flight::FirstFlight;
+pub use legacy_tls::FirstFlight;
 pub use package::Schannel;
 pub use status::{AlertMeaning, alert_meaning};
 pub use suite_info::SuiteInfo;

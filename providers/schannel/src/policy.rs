@@ -156,6 +156,7 @@ impl Policy {
             }
             None => {}
         }
+        let v2_hello = config.v2_hello || protocols.iter().any(|protocol| protocol.is_older_than_ssl3());
         Ok(Self {
             protocols,
             suites,
@@ -165,7 +166,7 @@ impl Policy {
             record_splitting: config.record_splitting,
             small_block_limit: config.small_block_limit,
             fallback: config.fallback,
-            v2_hello: config.v2_hello,
+            v2_hello,
         })
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use legacy_tls::{ClientConnection, Policy, ProtocolVersion, ServerConnection};
-use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question, SpProt};
+use legacy_tls::{ClientConnection, FirstFlight, ProtocolVersion, ServerConnection};
+use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
 
 use super::configs::{ClientConfigs, ServerConfigs};
 use super::error::translate;
@@ -14,7 +14,7 @@ use crate::backend::{
     Settings, check_alpn,
 };
 use crate::cipher_suites::Suite;
-use crate::first_flight::FirstFlight;
+use crate::first_flight::describe;
 use crate::status::Error;
 
 /// What a handshake yields: what was negotiated, and the keys.
@@ -43,10 +43,8 @@ struct Running {
     /// Nothing of the peer's has been taken.
     is_first: bool,
     extended_errors: bool,
-    /// Whether the peer's first bytes may be of SSL 2.0.
-    reads_v2: bool,
-    /// PCT 1.0 alone is spoken.
-    is_pct1: bool,
+    /// Whether the answer to a client may be of SSL 2.0 or PCT, and whether it may be of anything newer.
+    answers: (bool, bool),
 }
 
 enum Connection {
@@ -72,8 +70,10 @@ fn client_parameters(
     })
 }
 
-fn is_pct1(policy: &Policy) -> bool {
-    policy.versions == [ProtocolVersion::PCT1]
+/// Whether SSL 2.0 or PCT is among the protocols, and whether anything newer is.
+fn families(config: &legacy_tls::Policy) -> (bool, bool) {
+    let is_old = |version: &ProtocolVersion| *version < ProtocolVersion::SSL30;
+    (config.versions.iter().any(is_old), !config.versions.iter().all(is_old))
 }
 
 impl Handshake {
@@ -88,12 +88,11 @@ impl Handshake {
         // Spec: SCSV section 4.
         let highest = config.policy.highest;
         wanted.fallback &= !config.policy.versions.contains(&highest);
-        let is_pct1 = is_pct1(&config.policy);
+        let answers = families(&config.policy);
         let connection = ClientConnection::new(config, wanted)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        let (protocols, errors) = (parameters.protocols, parameters.extended_errors);
-        Ok(Self::new(connection, &configs.settings, protocols, errors, is_pct1))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, answers))
     }
 
     /// A client's handshake that goes on behind a ClientHello (message and header) that another engine has sent.
@@ -107,8 +106,7 @@ impl Handshake {
         let connection = ClientConnection::take_over(config, wanted, client_hello)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        let (protocols, errors) = (parameters.protocols, parameters.extended_errors);
-        Ok(Self::new(connection, &configs.settings, protocols, errors, false))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)))
     }
 
     /// A server's handshake.
@@ -120,23 +118,18 @@ impl Handshake {
         let alpn = parameters.alpn.clone();
         alpn.iter().flatten().try_for_each(|name| check_alpn(name))?;
         let wanted = legacy_tls::ServerParameters { alpn, client_auth: config.client_auth };
-        let is_pct1 = is_pct1(&config.policy);
         let connection = Connection::Server(Box::new(ServerConnection::new(config, wanted)));
-        let (protocols, errors) = (parameters.protocols, parameters.extended_errors);
-        Ok(Self::new(connection, &configs.settings, protocols, errors, is_pct1))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (true, true)))
     }
 
     fn new(
         connection: Connection,
         settings: &Arc<Settings>,
-        protocols: SpProt,
         extended_errors: bool,
-        is_pct1: bool,
+        answers: (bool, bool),
     ) -> Self {
         let settings = Arc::clone(settings);
-        let reads_v2 = settings.reads_v2_hellos(protocols);
-        let running =
-            Running { connection, settings, asked: None, is_first: true, extended_errors, reads_v2, is_pct1 };
+        let running = Running { connection, settings, asked: None, is_first: true, extended_errors, answers };
         Self { state: State::Running(Box::new(running)) }
     }
 
@@ -206,31 +199,27 @@ impl Running {
         }
     }
 
-    /// What does not even begin as a record is called by its name.
+    /// An answer that does not even begin as a record is called by its name. What a client says first, the server has seen.
     fn check_first_flight(&self, input: &[u8]) -> Result<(), Stop> {
-        let header = input.get(..RECORD_HEADER).filter(|_| self.is_first);
-        let first = header.and_then(FirstFlight::classify);
-        if self.is_pct1 {
-            return match first {
-                Some(FirstFlight::TlsRecord | FirstFlight::PlainText | FirstFlight::Ssh) => {
-                    let peer = "TLS, SSL 3.0 or plain text".to_owned();
-                    let error = Error::NoProtocolInCommon { peer, ours: "pct1".to_owned() };
-                    Err(Stop::Failed { error: error.into(), token: Vec::new() })
-                }
-                _ => Ok(()),
-            };
+        if !self.is_first || !self.is_client() || input.len() < RECORD_HEADER {
+            return Ok(());
         }
-        match first {
-            None | Some(FirstFlight::TlsRecord) => Ok(()),
-            Some(FirstFlight::Ssl2Hello) if self.reads_v2 => Ok(()),
-            // A server's hello of SSL 2.0 has no shape that could be told from afar.
-            Some(FirstFlight::Unknown) if self.reads_v2 && self.is_client() => Ok(()),
-            Some(other) => {
-                let error = Error::NotTls { what: other.describe() };
-                let alert = error.alert().map(|alert| vec![ALERT, 3, 0, 0, 2, 2, alert]);
-                Err(Stop::Failed { error: error.into(), token: alert.unwrap_or_default() })
+        let error = match (FirstFlight::of(input), self.answers) {
+            (Ok(FirstFlight::TlsRecord), (_, true)) => return Ok(()),
+            (Ok(FirstFlight::TlsRecord), _) => {
+                let ours = self.settings.policy.protocols.iter().map(|protocol| protocol.name());
+                let ours = ours.collect::<Vec<_>>().join(", ");
+                Error::NoProtocolInCommon { peer: "SSL 3.0 or TLS".to_owned(), ours }
             }
-        }
+            // An answer of SSL 2.0 or PCT has no shape that could be told from afar.
+            (Ok(FirstFlight::PlainText | FirstFlight::Ssh), _) | (Ok(_), (false, _)) => {
+                let what = FirstFlight::of(input).map_or("bytes of no protocol", describe);
+                Error::NotTls { what }
+            }
+            (Ok(_), (true, _)) | (Err(_), _) => return Ok(()),
+        };
+        let alert = error.alert().map(|alert| vec![ALERT, 3, 0, 0, 2, 2, alert]);
+        Err(Stop::Failed { error: error.into(), token: alert.unwrap_or_default() })
     }
 
     /// Takes the application's answer, if it was asked.
