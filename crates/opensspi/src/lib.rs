@@ -19,7 +19,7 @@ mod resolved;
 mod sspi;
 
 pub use builder::Builder;
-pub use check::{Finding, Inspection, check_file, inspect_file, locate};
+pub use check::{Finding, Inspection, check_file, check_together, inspect_file, locate};
 pub use clock::SystemClock;
 pub use config::{
     Config, ConfigProblem, ConfigProblems, LogConfig, LogFormat, LogLevel, nearest, parse_deadline,

@@ -13,6 +13,8 @@ pub use schannel::{
     Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,
     ExtendedMasterSecret, Materials, Profile, Protocol, Revocation, SchannelConfig, SuiteInfo, Weakness,
 };
+#[cfg(feature = "schannel")]
+pub(crate) use schannel::{Listener, check_listeners};
 
 /// What the packages get from outside.
 #[derive(Clone)]

@@ -19,6 +19,7 @@ use crate::backend::{Session, SessionSecrets};
 use crate::certificate::summary::CertificateSummary;
 use crate::certificate::{EndPointHash, end_point_hash, rsa_bits};
 use crate::cipher_suites::{Exchange, GROUPS};
+use crate::config::Protocol;
 use crate::first_flight::version_bits;
 use crate::weaknesses;
 
@@ -246,6 +247,11 @@ impl QueryContextAttributes for Attributes {
 
     fn weaknesses(&self) -> Vec<ConnectionWeakness> {
         weaknesses::of(&self.session, self.start)
+    }
+
+    /// Spec: SSL2 section 5.1; PCT1 section 4.
+    fn marks_its_end(&self) -> bool {
+        self.session.version != Protocol::Ssl20.version() && self.session.version != Protocol::Pct1.version()
     }
 
     /// Spec: BINDING (RFC 9266 section 2): an empty context, which in TLS 1.2 is not the same as none.

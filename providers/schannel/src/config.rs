@@ -109,15 +109,25 @@ pub enum Profile {
     Compatible,
     /// `legacy`: from TLS 1.3 down to TLS 1.0, with AES and 3DES.
     Legacy,
-    /// `windows-2003`: TLS 1.0 and SSL 3.0 with the suites of Windows Server 2003 in its order, and the certificates of
-    /// that time. It has no secrets from anybody who tries: it is for museums and laboratories.
+    /// `windows-2003`: TLS 1.0, SSL 3.0 and SSL 2.0 with the suites of Windows Server 2003 in its order, and the certificates
+    /// of that time. Its place between SSL 3.0 and SSL 2.0 has PCT 1.0, which is off until `protocols` names it, as it was
+    /// then. It has no secrets from anybody who tries: it is for museums and laboratories.
     #[serde(rename = "windows-2003")]
     Windows2003,
+    /// `museum`: everything, from TLS 1.3 to SSL 2.0, the better before the worse.
+    Museum,
 }
 
 impl Profile {
     /// All of them, the safest first.
-    pub const ALL: [Self; 4] = [Self::Modern, Self::Compatible, Self::Legacy, Self::Windows2003];
+    pub const ALL: [Self; 5] =
+        [Self::Modern, Self::Compatible, Self::Legacy, Self::Windows2003, Self::Museum];
+
+    /// Whether it is for the museum and the laboratory, and nothing is safe with it.
+    #[must_use]
+    pub const fn is_of_the_past(self) -> bool {
+        matches!(self, Self::Windows2003 | Self::Museum)
+    }
 
     /// The name in a configuration.
     #[must_use]
@@ -127,6 +137,7 @@ impl Profile {
             Self::Compatible => "compatible",
             Self::Legacy => "legacy",
             Self::Windows2003 => "windows-2003",
+            Self::Museum => "museum",
         }
     }
 }
@@ -317,8 +328,8 @@ pub struct SchannelConfig {
     /// enabled). Such a hello has no extensions: no server name, no application protocol. Where PCT or SSL 2.0 is enabled it
     /// is so without being said.
     pub v2_hello: bool,
-    /// One RSA key may serve SSL 2.0 and anything newer, or export suites and protocols newer than TLS 1.0: whoever breaks
-    /// the one can break the other.
+    /// One RSA key may serve SSL 2.0 or PCT and anything newer, or export suites and protocols newer than TLS 1.0: whoever
+    /// breaks the one can break the other. No profile says so.
     pub i_accept_drown: bool,
     /// Our certificates: a server's (chosen by the name that the client asks for), or a client's.
     pub certificates: Vec<CertificateConfig>,
@@ -427,6 +438,6 @@ mod tests {
         assert!(error.contains("there is no weakness \"md4\" to allow; known: "), "{error}");
         let error = read("protocols = []").unwrap_err().to_string();
         assert!(error.contains("no protocol is enabled; known: tls1.3, "), "{error}");
-        assert!(read("profile = \"museum\"").is_err());
+        assert!(read("profile = \"library\"").is_err());
     }
 }

@@ -22,6 +22,7 @@ mod client;
 mod config;
 mod context;
 mod credentials;
+mod drown;
 mod effective;
 mod environment;
 mod first_flight;
@@ -39,6 +40,7 @@ pub use config::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
     Revocation, SchannelConfig, UnknownAllow, WeakSuites,
 };
+pub use drown::{Listener, check_listeners};
 pub use effective::Effective;
 pub use environment::{Environment, Materials, Random};
 pub use legacy_tls::FirstFlight;
