@@ -395,7 +395,7 @@ fn the_profile_of_windows_2003_speaks_its_suites_in_its_order_and_tls_before_ssl
         ..config
     };
     let unwritten = of_profile(SchannelConfig { certificates: vec![rsa], ..world.server(&[]) });
-    let error = world.acquire(unwritten.clone(), sspi_core::CredentialUse::Inbound).err().unwrap();
+    let error = world.acquire(unwritten.clone(), CredentialUse::Inbound).err().unwrap();
     assert_eq!(error.setting(), Some("i-accept-drown"), "no profile says so: {error}");
     let server = SchannelConfig { i_accept_drown: true, ..unwritten };
     let client = of_profile(world.client(&[]));
