@@ -146,7 +146,10 @@ impl First {
     }
 
     fn refuse(&self, error: status::Error, words: Option<Vec<u8>>) -> Failure {
-        let alert = || error.alert().map(|alert| vec![ALERT, 3, 1, 0, 2, 2, alert]).unwrap_or_default();
+        // As far as records go a client of TLS 1.2 and 1.3 takes 3.3, and an older one 3.0.
+        let is_modern = !self.configs.settings.rustls_protocols(self.parameters.protocols).is_empty();
+        let minor = if is_modern { 3 } else { 0 };
+        let alert = || error.alert().map(|alert| vec![ALERT, 3, minor, 0, 2, 2, alert]).unwrap_or_default();
         let token = if self.parameters.extended_errors { words.unwrap_or_else(alert) } else { Vec::new() };
         Failure { error: error.into(), token }
     }
