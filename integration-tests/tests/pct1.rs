@@ -229,7 +229,7 @@ impl Link {
                     return *established;
                 }
                 Progress::Incomplete { .. } => {}
-                Progress::Ask(_) => panic!("{what}: asked"),
+                Progress::Ask(_) | Progress::Data { .. } => panic!("{what}: asked, or data"),
             }
             assert!(self.read() > 0, "{what}: the peer has closed in the handshake");
         }

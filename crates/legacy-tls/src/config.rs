@@ -39,7 +39,7 @@ pub enum ExtendedMasterSecret {
 /// What is allowed and preferred, in both roles.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// The versions that may be spoken, in any order.
+    /// The protocols that may be spoken, the preferred one first.
     pub versions: Vec<ProtocolVersion>,
     /// The highest version that any engine of ours speaks with this peer: what a fallback and the sentinels against
     /// downgrades are measured by.
@@ -107,11 +107,6 @@ impl Policy {
     /// The lowest version of the TLS family that is enabled.
     pub(crate) fn lowest_here(&self) -> Option<ProtocolVersion> {
         self.versions.iter().copied().filter(|version| version.rules().is_some()).min()
-    }
-
-    /// The highest version of the TLS family that is enabled and not above `offered`.
-    pub(crate) fn highest_up_to(&self, offered: ProtocolVersion) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().filter(|version| version.rules().is_some() && *version <= offered).max()
     }
 
     /// The lowest and the highest version of the TLS family that are enabled.

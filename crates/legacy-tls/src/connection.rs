@@ -4,11 +4,10 @@ use core::net::IpAddr;
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
-use wire::Codec;
-
 use crate::certificate::Identity;
 use crate::config::{ClientAuth, ClientConfig, Policy, ServerConfig};
-use crate::error::{Error, Incompatible, Misbehaved};
+use crate::detect::{FirstFlight, OldHello, V2Hello, refusal_in};
+use crate::error::{Error, Misbehaved};
 use crate::pct1::channel::{Channel as Pct1Channel, Redo};
 use crate::pct1::client::{Client as Pct1Client, Offer as Pct1Offer, Wanted as Pct1Wanted};
 use crate::pct1::handshake::{Handshake as Pct1Handshake, Pct1Negotiated};
@@ -23,6 +22,10 @@ use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::Randoms;
 use crate::tls::versions::{ProtocolVersion, Rules};
 use crate::tls::{client, server};
+
+mod shared;
+
+use self::shared::Shared;
 
 /// The most that a peer may send before its handshake is complete, in bytes.
 pub(crate) const MOST: usize = 512 << 10;
@@ -540,8 +543,8 @@ pub(crate) enum ClientHandshake {
     Tls(Handshake<client::State>),
     Ssl2(Box<ssl2::handshake::Handshake<ssl2::client::State>>),
     Pct1(Pct1Handshake<Pct1Client>),
-    /// A hello is out that either can answer; it goes on as SSL 2.0 if the answer has a record of that.
-    Either(Box<(Handshake<client::State>, ssl2::handshake::Handshake<ssl2::client::State>)>),
+    /// A hello is out that several can answer.
+    Shared(Box<Shared>),
 }
 
 impl ClientHandshake {
@@ -550,15 +553,17 @@ impl ClientHandshake {
             Self::Tls(handshake) => handshake.advance(input),
             Self::Ssl2(handshake) => handshake.advance(input),
             Self::Pct1(handshake) => handshake.advance(input),
-            Self::Either(both) => {
-                let Some(first) = input.first() else { return both.0.advance(input) };
-                // Every record type of SSL 3.0 and TLS is below. Spec: TLS10 appendix E.
-                let is_ssl2 = first & 0x80 != 0;
-                let ended = (Handshake::Complete, ssl2::handshake::Handshake::Complete);
-                let (tls, ssl2) = std::mem::replace(&mut **both, ended);
-                *self = if is_ssl2 { Self::Ssl2(Box::new(ssl2)) } else { Self::Tls(tls) };
-                self.advance(input)
-            }
+            Self::Shared(shared) => match shared.advance(input) {
+                Ok(Ok(chosen)) => {
+                    *self = chosen;
+                    self.advance(input)
+                }
+                Ok(Err(progress)) => Ok(progress),
+                Err(failure) => {
+                    *self = Self::Tls(Handshake::Failed(failure.error.clone()));
+                    Err(failure)
+                }
+            },
         }
     }
 }
@@ -571,51 +576,35 @@ impl ClientConnection {
     /// No version is enabled, or there is no randomness.
     pub fn new(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
         let policy = &config.policy;
-        if policy.lowest_here().is_none() && policy.has(ProtocolVersion::PCT1) {
-            return Self::pct1(config, parameters, None);
+        let (has_pct1, has_ssl2) = (policy.has(ProtocolVersion::PCT1), policy.has(ProtocolVersion::SSL20));
+        match (policy.lowest_here(), has_pct1, has_ssl2) {
+            (None, true, false) => return Self::pct1(config, parameters, None),
+            (None, false, true) => return Self::ssl2(config, parameters),
+            (None, true, true) => return Self::shared(config, parameters),
+            (_, _, _) => {}
         }
-        let wanted = wanted(&config, parameters);
-        if policy.lowest_here().is_none() {
-            let mut channel = ssl2::channel::Channel::new();
-            let offer = ssl2::client::Offer::send(wanted, &config, &mut channel)?;
-            let state = ssl2::client::State::ServerHello(Box::new(offer));
-            let handshake = ssl2::handshake::Handshake::new(config, channel, state);
-            return Ok(Self { handshake: ClientHandshake::Ssl2(Box::new(handshake)) });
-        }
-        let (version, rules) = (first_record_version(&config), only_rules(policy));
-        let mut channel = Channel::new(Opener::plaintext(), Sealer::plaintext(version), rules);
+        let wanted = wanted(&config, parameters.clone());
+        // A session needs a hello of its own.
         if policy.v2_hello && !client::Offer::has_session(&wanted, &config) {
-            return Self::with_v2_hello(config, wanted, channel);
+            return Self::shared(config, parameters);
         }
+        let sealer = Sealer::plaintext(first_record_version(&config));
+        let mut channel = Channel::new(Opener::plaintext(), sealer, only_rules(policy));
         let offer = client::Offer::send(wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
         Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
     }
 
-    /// Starts with a hello in the format of SSL 2.0, which is the offer of that protocol too where it is enabled.
-    fn with_v2_hello(
-        config: Arc<ClientConfig>,
-        wanted: client::Wanted,
-        mut channel: Channel,
-    ) -> Result<Self, Error> {
-        let mut random = [0; 32];
-        config.random.fill(&mut random)?;
-        let mut ssl2_channel = ssl2::channel::Channel::sharing_a_hello();
-        let has_ssl2 = config.policy.has(ProtocolVersion::SSL20);
-        let ssl2_offer = has_ssl2
-            .then(|| ssl2::client::Offer::beside(wanted.clone(), &random, &config, &mut ssl2_channel));
-        let offer = client::Offer::send_v2(wanted, random, ssl2_offer.as_ref(), &config, &mut channel)?;
-        let state = client::State::ServerHello(Box::new(offer));
-        let tls = Handshake::new(Arc::clone(&config), channel, state);
-        let handshake = match ssl2_offer {
-            None => ClientHandshake::Tls(tls),
-            Some(offer) => {
-                let state = ssl2::client::State::ServerHello(Box::new(offer));
-                let ssl2 = ssl2::handshake::Handshake::new(config, ssl2_channel, state);
-                ClientHandshake::Either(Box::new((tls, ssl2)))
-            }
-        };
-        Ok(Self { handshake })
+    fn shared(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
+        Ok(Self { handshake: ClientHandshake::Shared(Box::new(Shared::new(config, parameters)?)) })
+    }
+
+    fn ssl2(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
+        let mut channel = ssl2::channel::Channel::new();
+        let offer = ssl2::client::Offer::send(wanted(&config, parameters), &config, &mut channel)?;
+        let state = ssl2::client::State::ServerHello(Box::new(offer));
+        let handshake = ssl2::handshake::Handshake::new(config, channel, state);
+        Ok(Self { handshake: ClientHandshake::Ssl2(Box::new(handshake)) })
     }
 
     fn pct1(
@@ -659,19 +648,16 @@ impl ClientConnection {
         Ok(connection)
     }
 
-    /// Goes on after an SSL 2.0 hello that offers PCT 1.0 (the whole message, without the header of its record) and that
-    /// somebody else has sent: see [`UnifiedHello`](crate::pct1::UnifiedHello).
-    ///
-    /// # Errors
-    ///
-    /// The message is no such hello.
-    pub fn behind_unified_hello(
+    /// Goes on behind an SSL 2.0 hello that somebody else has sent.
+    #[cfg(test)]
+    pub(crate) fn behind_unified_hello(
         config: Arc<ClientConfig>,
         parameters: ClientParameters,
         hello: &[u8],
+        challenge: &[u8],
     ) -> Result<Self, Error> {
-        let mut channel = Pct1Channel::new();
-        let offer = Pct1Offer::behind_unified(pct1_wanted(&config, parameters), hello, &mut channel)?;
+        let (mut channel, wanted) = (Pct1Channel::new(), pct1_wanted(&config, parameters));
+        let offer = Pct1Offer::behind_unified(wanted, hello, challenge, &mut channel)?;
         let role = Pct1Client::ServerHello(Box::new(offer));
         Ok(Self { handshake: ClientHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }
@@ -716,7 +702,7 @@ impl ClientConnection {
                 handshake.answer(|state, config, channel| state.reply(identity, config, channel))
             }
             ClientHandshake::Pct1(handshake) => handshake.answer(identity),
-            ClientHandshake::Either(_) => Err(Failure { error: NOT_ASKED, output: Vec::new() }),
+            ClientHandshake::Shared(_) => Err(Failure { error: NOT_ASKED, output: Vec::new() }),
         }
     }
 }
@@ -821,40 +807,67 @@ pub(crate) struct Undecided {
 impl Undecided {
     /// The handshake that the first bytes belong to; how many are missing, as long as that cannot be said.
     fn decide(&self, input: &[u8]) -> Result<Result<ServerHandshake, usize>, Failure> {
-        let failed = |error: Error| {
-            let output = ssl2::channel::refusal(&error);
-            Failure { error, output }
+        let flight = match FirstFlight::of(input) {
+            Ok(flight) => flight,
+            Err(missing) => return Ok(Err(missing)),
         };
-        Ok(match ssl2::hello::First::of(input).map_err(failed)? {
-            ssl2::hello::First::More(missing) => Err(missing),
-            ssl2::hello::First::Other => Ok(ServerHandshake::Tls(self.tls())),
-            ssl2::hello::First::Hello(len) => {
-                let record = input.get(..len).unwrap_or_default();
-                Ok(self.v2_hello(record).map_err(failed)?)
+        if !matches!(flight, FirstFlight::Ssl2Hello | FirstFlight::V2Hello | FirstFlight::Pct1Hello) {
+            return Ok(Ok(self.no_old_hello(flight)));
+        }
+        match OldHello::read(input) {
+            Ok(Ok(hello)) => match self.old_hello(&hello) {
+                Ok(handshake) => Ok(Ok(handshake)),
+                Err(error) => Err(Failure { output: hello.refusal(&error), error }),
+            },
+            Ok(Err(missing)) => Ok(Err(missing)),
+            Err(_) if self.config.policy.lowest_here().is_none() => Ok(Ok(self.no_old_hello(flight))),
+            Err(error) => {
+                let output = refusal_in(ProtocolVersion::TLS10, &error);
+                Err(Failure { error, output })
             }
+        }
+    }
+
+    /// A record of TLS, or what is no beginning of anything: an enabled protocol says so in its words.
+    fn no_old_hello(&self, flight: FirstFlight) -> ServerHandshake {
+        let policy = &self.config.policy;
+        if flight == FirstFlight::TlsRecord || policy.lowest_here().is_some() {
+            ServerHandshake::Tls(self.tls())
+        } else if policy.has(ProtocolVersion::PCT1) {
+            ServerHandshake::Pct1(self.pct1())
+        } else {
+            ServerHandshake::Ssl2(Box::new(self.ssl2()))
+        }
+    }
+
+    /// The handshake of a client whose hello is none of TLS's own.
+    fn old_hello(&self, hello: &OldHello<'_>) -> Result<ServerHandshake, Error> {
+        let policy = &self.config.policy;
+        let best = hello.best(policy).ok_or_else(|| hello.refused(&policy.versions))?;
+        Ok(match (best, hello.v2()) {
+            (ProtocolVersion::PCT1, _) => ServerHandshake::Pct1(self.pct1()),
+            (ProtocolVersion::SSL20, _) => ServerHandshake::Ssl2(Box::new(self.ssl2())),
+            (_, Some(v2)) => {
+                let (channel, start) = self.start();
+                let mut handshake = Handshake::new(Arc::clone(&self.config), channel, start);
+                handshake.take_v2_hello(v2, hello.record_len());
+                ServerHandshake::Tls(handshake)
+            }
+            (_, None) => return Err(Error::Internal("a hello offers what it has no words for")),
         })
     }
 
-    /// The handshake of a client whose hello has the format of SSL 2.0.
-    fn v2_hello(&self, record: &[u8]) -> Result<ServerHandshake, Error> {
-        let message = ssl2::hello::message(record)?;
-        let hello = ssl2::messages::ClientHello::from_bytes(ssl2::hello::body(message), "CLIENT-HELLO")?;
-        let policy = &self.config.policy;
-        if ssl2::hello::is_for_tls(&hello, policy) {
-            let (channel, start) = self.start();
-            let mut handshake = Handshake::new(Arc::clone(&self.config), channel, start);
-            handshake.take_v2_hello(&hello, message, record.len());
-            return Ok(ServerHandshake::Tls(handshake));
-        }
-        if !policy.has(ProtocolVersion::SSL20) {
-            let peer = ProtocolVersion(hello.version);
-            return Err(Incompatible::NoVersion { peer, enabled: policy.versions.clone() }.into());
-        }
+    fn ssl2(&self) -> ssl2::handshake::Handshake<ssl2::server::State> {
         let start = ssl2::server::Start { client_auth: self.parameters.client_auth };
         let state = ssl2::server::State::ClientHello(Box::new(start));
-        let (config, channel) = (Arc::clone(&self.config), ssl2::channel::Channel::new());
-        let handshake = ssl2::handshake::Handshake::new(config, channel, state);
-        Ok(ServerHandshake::Ssl2(Box::new(handshake)))
+        ssl2::handshake::Handshake::new(Arc::clone(&self.config), ssl2::channel::Channel::new(), state)
+    }
+
+    fn pct1(&self) -> Pct1Handshake<Pct1Server> {
+        let client_auth = self.parameters.client_auth;
+        let start = Pct1Start { client_auth, previous: None, escaped: false };
+        let role = Pct1Server::ClientHello(Box::new(start));
+        Pct1Handshake::new(Arc::clone(&self.config), Pct1Channel::new(), role)
     }
 
     fn start(&self) -> (Channel, server::State) {
@@ -877,10 +890,10 @@ impl Undecided {
 impl Handshake<server::State> {
     /// Takes a hello in the format of SSL 2.0, whose record is the first of the input. What comes of it shows when the
     /// handshake goes on.
-    fn take_v2_hello(&mut self, hello: &ssl2::messages::ClientHello<'_>, message: &[u8], len: usize) {
+    fn take_v2_hello(&mut self, v2: &V2Hello<'_>, len: usize) {
         let Self::Running(running) = std::mem::replace(self, Self::Complete) else { return };
         let Running { config, mut channel, state, .. } = *running;
-        match state.v2_hello(&ssl2::hello::as_tls(hello), message, &config, &mut channel) {
+        match state.v2_hello(&ssl2::hello::as_tls(&v2.hello), v2.message, &config, &mut channel) {
             Ok(state) => {
                 let running = Running { config, channel, state, skipped: len, taken: len };
                 *self = Self::Running(Box::new(running));
@@ -894,30 +907,12 @@ impl Handshake<server::State> {
 }
 
 impl ServerConnection {
-    /// Waits for a ClientHello.
+    /// Waits for a hello of any of the enabled protocols. Where it offers several, the first of [`Policy::versions`] that
+    /// both have is spoken.
     #[must_use]
     pub fn new(config: Arc<ServerConfig>, parameters: ServerParameters) -> Self {
-        let policy = &config.policy;
-        let is_tls = policy.lowest_here().is_some() && !policy.v2_hello;
-        let has_more = policy.has(ProtocolVersion::SSL20);
-        if policy.lowest_here().is_none() && !has_more && policy.has(ProtocolVersion::PCT1) {
-            return Self::pct1(config, &parameters);
-        }
         let undecided = Undecided { config, parameters };
-        let handshake = if is_tls && !has_more {
-            ServerHandshake::Tls(undecided.tls())
-        } else {
-            ServerHandshake::Undecided(Box::new(undecided))
-        };
-        Self { handshake }
-    }
-
-    /// Waits for a hello of PCT 1.0, whatever else is enabled.
-    #[must_use]
-    pub fn pct1(config: Arc<ServerConfig>, parameters: &ServerParameters) -> Self {
-        let start = Pct1Start { client_auth: parameters.client_auth, previous: None, escaped: false };
-        let role = Pct1Server::ClientHello(Box::new(start));
-        Self { handshake: ServerHandshake::Pct1(Pct1Handshake::new(config, Pct1Channel::new(), role)) }
+        Self { handshake: ServerHandshake::Undecided(Box::new(undecided)) }
     }
 
     /// Negotiates a connection of PCT 1.0 again; `client_asked` says that the client's [`ContentType::REDO`] was opened, so that

@@ -8,6 +8,7 @@
 //! | SSL 3.0, TLS 1.0, TLS 1.1, TLS 1.2 | `tls/`: one handshake, a row of rules per version | RFC 6101, 2246, 4346, 5246 |
 //! | their records | `record/` | the same |
 //! | SSL 2.0, and hellos in its format | `ssl2/` | draft-hickman-netscape-ssl-00 |
+//! | what a client's first bytes are, on a port that all share | `detect.rs` | the same |
 //! | PCT 1.0, and the SSL 2.0 hello in which it hides | `pct1/` | draft-benaloh-pct-00 |
 //!
 //! What is refused, and why: compression (nothing but `null` is offered or chosen: CRIME), static and anonymous
@@ -30,6 +31,7 @@
 mod certificate;
 mod config;
 mod connection;
+mod detect;
 mod error;
 pub mod pct1;
 pub mod record;
@@ -44,6 +46,7 @@ pub use connection::{
     CertificateRequested, ClientConnection, ClientParameters, Established, Failure, KeptSession, Negotiated,
     Progress, ServerConnection, ServerParameters,
 };
+pub use detect::{FirstFlight, Offer, OldHello};
 pub use error::{Error, Incompatible, Misbehaved, Refused};
 pub use renegotiation::{Before, Directions};
 pub use session::{MemorySessions, Session, SessionStore};

@@ -42,6 +42,12 @@ pub struct Before {
 }
 
 impl Before {
+    /// Whether both sides have the renegotiation indication.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.finished.secure
+    }
+
     /// Whether a policy lets the connection be negotiated again.
     ///
     /// # Errors
@@ -76,6 +82,8 @@ pub struct Directions {
     pub sealer: Sealer,
     /// Opens what the peer sends.
     pub opener: Opener,
+    /// Handshake messages of the peer that were opened and are for the handshake: a ClientHello, where a server heard one.
+    pub messages: Vec<u8>,
 }
 
 impl ClientConnection {
@@ -92,8 +100,8 @@ impl ClientConnection {
         directions: Directions,
     ) -> Result<Self, Error> {
         before.check(&config.policy)?;
-        let Directions { sealer, opener } = directions;
-        let mut channel = Channel::renegotiating(opener, sealer, before.rules, &[]);
+        let Directions { sealer, opener, messages } = directions;
+        let mut channel = Channel::renegotiating(opener, sealer, before.rules, messages);
         let wanted = client::Wanted { before: Some(before), ..wanted(&config, parameters) };
         let offer = client::Offer::send(wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
@@ -102,8 +110,7 @@ impl ClientConnection {
 }
 
 impl ServerConnection {
-    /// Starts a handshake on a connection: with the ClientHello (handshake messages, without headers of records) that came
-    /// on it, or, where `hello` is empty, by asking for one. The first [`advance`](Self::advance), with whatever is unread,
+    /// Starts a handshake on a connection: with the ClientHello that came on it, or, where none did, by asking for one. The first [`advance`](Self::advance), with whatever is unread,
     /// yields what must be sent.
     ///
     /// # Errors
@@ -114,12 +121,12 @@ impl ServerConnection {
         parameters: ServerParameters,
         before: Before,
         directions: Directions,
-        hello: &[u8],
     ) -> Result<Self, Error> {
         before.check(&config.policy)?;
-        let Directions { sealer, opener } = directions;
-        let mut channel = Channel::renegotiating(opener, sealer, before.rules, hello);
-        if hello.is_empty() {
+        let Directions { sealer, opener, messages } = directions;
+        let is_first = messages.is_empty();
+        let mut channel = Channel::renegotiating(opener, sealer, before.rules, messages);
+        if is_first {
             channel.request_hello()?;
         }
         let start =

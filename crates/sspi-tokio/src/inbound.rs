@@ -71,6 +71,8 @@ pub(crate) struct Inbound {
     places: Places,
     /// How many unread bytes there must be before they can be a record.
     wanted: usize,
+    /// Whether the peer says when it closes.
+    marks_its_end: bool,
     end: Option<Box<End>>,
 }
 
@@ -91,7 +93,16 @@ impl Inbound {
             Framing::Nns => (DATA_HEADER + nns::MAXIMUM_PAYLOAD, sizes.message),
         };
         let places = Places { plain: 0..0, unread: 0..unread.len() };
-        Self { framing, record, message: message.max(1), rest: unread, places, wanted: 1, end: None }
+        Self {
+            framing,
+            record,
+            message: message.max(1),
+            rest: unread,
+            places,
+            wanted: 1,
+            marks_its_end: sizes.marks_its_end,
+            end: None,
+        }
     }
 
     /// Whether the rest is worth [`work`](Self::work): plaintext, or perhaps a record.
@@ -179,7 +190,7 @@ impl Inbound {
     /// The transport has ended.
     pub(crate) fn transport_ended(&mut self) {
         if self.end.is_none() {
-            let clean = self.framing == Framing::Nns && self.unread() == 0;
+            let clean = !self.marks_its_end && self.unread() == 0;
             self.end = Some(Box::new(if clean { End::Closed } else { End::CutOff }));
         }
     }
@@ -304,7 +315,7 @@ impl Inbound {
                 return Ok(Progress::Hungry);
             }
             match self.open_record(memory, places, receiver) {
-                Ok(Decrypted::Message) => self.wanted = 1,
+                Ok(Decrypted::Message | Decrypted::NoRenegotiation) => self.wanted = 1,
                 Ok(Decrypted::Incomplete { missing }) => {
                     let wanted = places.unread.len().saturating_add(missing.unwrap_or(1).max(1));
                     if wanted <= LONGEST_RECORD {
@@ -401,7 +412,7 @@ fn open_frame(
         Decrypted::Expired => Ok((Decrypted::Expired, 0..0, next)),
         Decrypted::Incomplete { .. } => Err(nns::misbehaved("a frame holds part of a message only")),
         // MS-NNS has no handshake after the first.
-        Decrypted::Renegotiate => Err(Error::new(
+        Decrypted::Renegotiate | Decrypted::NoRenegotiation => Err(Error::new(
             SecStatus::SEC_E_UNSUPPORTED_FUNCTION,
             Fault::PeerMisbehaved,
             "the peer wants to negotiate again, and NegotiateStream has no frames for that",
@@ -456,8 +467,20 @@ mod tests {
     }
 
     fn inbound(unread: &[u8]) -> Inbound {
-        let sizes = RecordSizes { header: 1, trailer: 0, message: 255 };
+        let sizes = RecordSizes { header: 1, trailer: 0, message: 255, marks_its_end: true };
         Inbound::new(Framing::Stream, &sizes, unread.to_vec())
+    }
+
+    #[test]
+    fn an_end_of_the_transport_is_clean_where_the_protocol_has_no_word_for_it_and_no_record_is_cut() {
+        for (unread, marks_its_end, clean) in
+            [(&b""[..], true, false), (b"", false, true), (b"\x05ab", false, false)]
+        {
+            let sizes = RecordSizes { header: 1, trailer: 0, message: 255, marks_its_end };
+            let mut inbound = Inbound::new(Framing::Stream, &sizes, unread.to_vec());
+            inbound.transport_ended();
+            assert_eq!(inbound.end().unwrap().is_ok(), clean, "{unread:?} {marks_its_end}");
+        }
     }
 
     /// What the transport gives, into a caller's buffer of so many bytes.
@@ -514,7 +537,7 @@ mod tests {
 
     #[test]
     fn no_more_is_read_than_the_caller_has_room_for() {
-        let sizes = RecordSizes { header: 5, trailer: 17, message: 16_384 };
+        let sizes = RecordSizes { header: 5, trailer: 17, message: 16_384, marks_its_end: true };
         let inbound = Inbound::new(Framing::Stream, &sizes, Vec::new());
         assert_eq!(inbound.read_size(1), 16_406);
         assert_eq!(inbound.read_size(16_384), 16_406);

@@ -24,7 +24,7 @@ use crate::{HandshakeError, HandshakeOptions, SecureReadHalf, SecureWriteHalf, e
 ///
 /// **Reading.** The end of the stream is clean where the peer said that it is closing; where the transport ends without that,
 /// reading ends with [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), since somebody may have cut the data off (with
-/// NegotiateStream's frames, which know no goodbye, an end between two frames is clean). A message that cannot be opened ends
+/// NegotiateStream's frames, and protocols that know no goodbye, an end between two of their records is clean). A message that cannot be opened ends
 /// the context: the peer gets the alert, and every later call the same error. Such an error has the package's
 /// [`Error`] inside (`error.get_ref()`, `downcast_ref`).
 ///

@@ -60,6 +60,15 @@ impl Exchange {
 }
 
 impl Suite {
+    /// The suite as the engine has it, which negotiates again; TLS 1.3 has no need to. What TLS 1.2 has in rustls alone is
+    /// not left.
+    pub(crate) fn that_renegotiates(self) -> Option<Self> {
+        match self.rustls {
+            Some(row) if !row.is_tls13 => self.legacy.map(|row| Self { rustls: None, legacy: Some(row) }),
+            _ => Some(self),
+        }
+    }
+
     /// Every suite: those of rustls in their order, then what the engine has beside them, the better ones first.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let legacy = legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row());

@@ -5,7 +5,8 @@
 //! | `modern` | TLS 1.3, 1.2 | those of the rustls backend | strong | 2048 bits |
 //! | `compatible` | TLS 1.3, 1.2 | and AES with RSA, DHE_RSA or ECDHE, CBC or GCM | strong | 2048 bits |
 //! | `legacy` | TLS 1.3, 1.2, 1.1, 1.0 | and DHE_DSS, and 3DES | strong | 1024 bits |
-//! | `windows-2003` | TLS 1.0, SSL 3.0 | the thirteen of Windows Server 2003, in its order | any | 1024 bits |
+//! | `windows-2003` | TLS 1.0, SSL 3.0, SSL 2.0 | those of Windows Server 2003, in its order | any | 1024 bits |
+//! | `museum` | all | all | any | 512 bits |
 //!
 //! - `protocols` takes the place of the profile's. Old ones that a profile without them is given bring the suites of
 //!   `legacy` along: to name the protocol is to name what it cannot do without.
@@ -16,7 +17,10 @@ use sspi_core::{Error, Fault, SecStatus, SpProt};
 
 use crate::certificate::verifier::Weakness;
 use crate::cipher_suites::{SUITES, Suite};
-use crate::config::{Allow, ExtendedMasterSecret, Profile, Protocol, SchannelConfig, WeakSuites};
+use crate::config::{
+    Allow, ExtendedMasterSecret, Profile, Protocol, Renegotiation, SchannelConfig, WeakSuites,
+};
+use crate::drown::KeyUse;
 
 /// What a credential may do, whichever backend does it.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct Policy {
     pub(crate) record_splitting: bool,
     pub(crate) small_block_limit: u64,
     pub(crate) fallback: bool,
+    pub(crate) renegotiation: Renegotiation,
+    pub(crate) insecure_renegotiation: bool,
     /// Whether hellos in the format of SSL 2.0 are read and written.
     pub(crate) v2_hello: bool,
 }
@@ -57,7 +63,9 @@ impl Profile {
         match self {
             Self::Modern | Self::Compatible => &Protocol::MODERN,
             Self::Legacy => &[Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10],
-            Self::Windows2003 => &[Protocol::Tls10, Protocol::Ssl30],
+            // PCT stands between the last two, and was off until an administrator enabled it.
+            Self::Windows2003 => &[Protocol::Tls10, Protocol::Ssl30, Protocol::Ssl20],
+            Self::Museum => &Protocol::ALL,
         }
     }
 
@@ -76,6 +84,7 @@ impl Profile {
                 row.is_legal_in(first) && is_aes(row) && !is_dss(row)
             }),
             Self::Legacy => ours(|row| weakness(row).is_none()),
+            Self::Museum => ours(|_| true),
             Self::Windows2003 => {
                 let pct1 = legacy_tls::pct1::BY_PREFERENCE.iter().map(|suite| suite.0);
                 let all = WINDOWS_2003.into_iter().chain(pct1).chain(WINDOWS_2003_KINDS);
@@ -88,7 +97,16 @@ impl Profile {
     fn allow(self) -> Vec<Allow> {
         match self {
             Self::Modern | Self::Compatible | Self::Legacy => Vec::new(),
-            Self::Windows2003 => Weakness::ALL.iter().copied().map(Allow::Certificate).collect(),
+            Self::Windows2003 | Self::Museum => {
+                Weakness::ALL.iter().copied().map(Allow::Certificate).collect()
+            }
+        }
+    }
+
+    const fn renegotiation(self) -> Renegotiation {
+        match self {
+            Self::Modern | Self::Compatible | Self::Legacy => Renegotiation::Off,
+            Self::Windows2003 | Self::Museum => Renegotiation::Both,
         }
     }
 
@@ -96,6 +114,7 @@ impl Profile {
         match self {
             Self::Modern | Self::Compatible => 2048,
             Self::Legacy | Self::Windows2003 => 1024,
+            Self::Museum => 512,
         }
     }
 }
@@ -138,11 +157,15 @@ impl Policy {
         let named_protocols = !config.protocols.is_empty();
         let mut protocols =
             if named_protocols { config.protocols.clone() } else { config.profile.protocols().to_vec() };
-        let suites = if config.suites.is_empty() {
+        let mut suites = if config.suites.is_empty() {
             Self::default_suites(config, &protocols)
         } else {
             Self::named_suites(config, &protocols)?
         };
+        // rustls has no second handshake.
+        if config.renegotiation.is_some_and(|named| named != Renegotiation::Off) {
+            suites = suites.into_iter().filter_map(Suite::that_renegotiates).collect();
+        }
         let has_suite = |protocol: &Protocol| suites.iter().any(|suite| suite.is_legal_in(*protocol));
         match protocols.iter().find(|protocol| !has_suite(protocol)) {
             // What a profile enables goes with its suites.
@@ -156,6 +179,7 @@ impl Policy {
             }
             None => {}
         }
+        let v2_hello = config.v2_hello || protocols.iter().any(|protocol| protocol.is_older_than_ssl3());
         Ok(Self {
             protocols,
             suites,
@@ -165,7 +189,9 @@ impl Policy {
             record_splitting: config.record_splitting,
             small_block_limit: config.small_block_limit,
             fallback: config.fallback,
-            v2_hello: config.v2_hello,
+            renegotiation: config.renegotiation.unwrap_or(config.profile.renegotiation()),
+            insecure_renegotiation: config.insecure_renegotiation,
+            v2_hello,
         })
     }
 
@@ -285,20 +311,13 @@ impl Policy {
         things
     }
 
-    /// Whether SSL 2.0 is enabled together with anything newer, or an export suite of RSA together with protocols that never
-    /// had any.
-    pub(crate) fn mixes_export_with_newer(&self) -> bool {
+    /// What an RSA key is used for, as far as one use is a danger to another.
+    pub(crate) fn key_use(&self) -> KeyUse {
         let export = |suite: &Suite| {
             let exchange = suite.legacy().map(|row| row.key_exchange);
             matches!(exchange, Some(legacy_tls::KeyExchange::RsaExport { .. }))
         };
-        let has = |old| self.protocols.contains(&old) && self.protocols.iter().any(|other| *other != old);
-        has(Protocol::Ssl20)
-            || self.suites.iter().any(export)
-                && self
-                    .protocols
-                    .iter()
-                    .any(|protocol| matches!(protocol, Protocol::Tls13 | Protocol::Tls12 | Protocol::Tls11))
+        KeyUse { protocols: self.protocols.clone(), export: self.suites.iter().any(export) }
     }
 }
 

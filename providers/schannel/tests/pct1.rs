@@ -70,8 +70,9 @@ fn pct_is_off_until_it_is_named_and_the_refusal_names_the_setting() {
     let modern = SchannelConfig { certificates: server(&world).certificates, ..Default::default() };
     let (_, s) = handshake(&*world.outbound(world.client(PCT)), &*world.inbound(modern), usize::MAX);
     let error = s.err().unwrap();
-    assert_eq!(error.status(), SecStatus::SEC_E_INVALID_TOKEN);
-    assert!(error.to_string().contains("`pct1` in the setting `protocols`"), "{error}");
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_UNSUPPORTED_FUNCTION, Some("protocols")));
+    assert!(error.to_string().contains("a hello of PCT 1.0"), "{error}");
+    assert!(error.to_string().contains("protocols = [\"pct1\"]"), "{error}");
 
     let other = world.client(&[Protocol::Tls12, Protocol::Tls10]);
     let (_, s) = handshake(&*world.outbound(other), &*world.inbound(server(&world)), usize::MAX);

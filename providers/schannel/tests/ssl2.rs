@@ -175,8 +175,9 @@ fn the_protocol_is_off_unless_it_is_named_and_the_refusal_says_how() {
         let server = world.inbound(world.server(&protocols));
         let error =
             server.accept(&accept_request()).unwrap().accept_security_context(&hello).unwrap_err().error;
-        assert!(error.message().contains("SSL 2.0 hello"), "{error}");
-        assert!(error.message().contains("protocols"), "{error}");
+        assert!(error.message().contains("a hello of SSL 2.0"), "{error}");
+        assert!(error.message().contains("protocols = [\"ssl2\"]"), "{error}");
+        assert_eq!(error.setting(), Some("protocols"));
     }
     for config in [SchannelConfig::default(), world.server(&[])] {
         let enabled = config.enabled().unwrap();

@@ -24,6 +24,11 @@ pub(crate) struct Redo {
     pub(crate) out_of_band: Vec<u8>,
 }
 
+/// The ERROR that answers a first message.
+pub(crate) fn refusal(error: &Error) -> Vec<u8> {
+    Channel::new().fail(error)
+}
+
 /// What a record was.
 pub(crate) enum Taken {
     Message(Vec<u8>),
@@ -98,7 +103,7 @@ impl Channel {
         }
     }
 
-    /// A hello went out that somebody else wrote.
+    /// A hello went out that others share.
     pub(crate) fn unified_hello_sent(&mut self) -> Result<(), Error> {
         Self::count(&mut self.sent)
     }

@@ -17,10 +17,9 @@ use super::keys::{self, ConnectionKeys, MasterKey, Material};
 use super::messages::{self, ClientHello, ClientMasterKey, NO_SESSION, ServerHello, ServerVerify};
 use super::readings::{
     CERTIFICATE_OF_A_RESTART, clear_key_len, clear_key_of_restart, decode_chain, encode_chain,
-    signature_algorithm,
+    extend_challenge, signature_algorithm,
 };
 use super::specs::{CipherSpec, RSA_PKCS1, Spec, certificate, signature};
-use super::unified::UnifiedHello;
 use crate::certificate::{Identity, PeerCertificate, public_key};
 use crate::config::{ClientConfig, Policy};
 use crate::connection::{CertificateRequested, Established, Failure, Negotiated};
@@ -116,14 +115,19 @@ impl Offer {
         Ok(Self { wanted, hello, challenge, session, key_arg, previous })
     }
 
-    /// Goes on behind an SSL 2.0 hello that somebody else sent: the whole message, without the header of its record.
-    pub(crate) fn behind_unified(wanted: Wanted, hello: &[u8], channel: &mut Channel) -> Result<Self, Error> {
-        let read = UnifiedHello::decode(hello)?;
+    /// Goes on behind an SSL 2.0 hello that others share: `hello` is the whole message, without the header of its record,
+    /// and `challenge` what is in it.
+    pub(crate) fn behind_unified(
+        wanted: Wanted,
+        hello: &[u8],
+        challenge: &[u8],
+        channel: &mut Channel,
+    ) -> Result<Self, Error> {
         channel.unified_hello_sent()?;
         Ok(Self {
             wanted,
             hello: hello.to_vec(),
-            challenge: read.pct_challenge(),
+            challenge: extend_challenge(challenge),
             session: None,
             key_arg: Vec::new(),
             previous: None,

@@ -33,6 +33,7 @@ pub(crate) mod specs;
 mod tests;
 pub(crate) mod unified;
 
+pub(crate) use self::channel::refusal;
 pub use self::error::{Broken, ErrorCode, Mismatch, Received};
 pub use self::specs::{BY_PREFERENCE, suites};
-pub use self::unified::{UnifiedHello, is_offered_in};
+pub(crate) use self::unified::{is_offered_in, suites_offered_in};

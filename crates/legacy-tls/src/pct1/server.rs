@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crypto::constant_time::ct_eq;
 use crypto::private_key::PrivateKey;
 use crypto::rsa;
+use wire::Codec;
 use zeroize::Zeroizing;
 
 use super::channel::Channel;
@@ -22,12 +23,13 @@ use super::readings::{
     clear_key_of_restart, decode_chain, encode_chain, signature_algorithm, takes_key_arg_without_cipher,
 };
 use super::specs::{CipherSpec, RSA_PKCS1, Spec, certificate, signature};
-use super::unified::UnifiedHello;
+use super::unified::as_pct;
 use crate::certificate::{Identity, PeerCertificate, public_key};
 use crate::config::{ClientAuth, ServerConfig};
 use crate::connection::{CertificateRequested, Established};
 use crate::error::{Error, Misbehaved, Refused};
 use crate::session::{Session, SessionStore};
+use crate::ssl2;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::Randoms;
 use crate::tls::versions::ProtocolVersion;
@@ -60,8 +62,12 @@ impl Start {
     ) -> Result<Server, Error> {
         let version = message.get(1..3).and_then(|bytes| bytes.first_chunk()).map(|v| u16::from_be_bytes(*v));
         let is_native = version.is_none_or(|version| version & VERSION_BIT != 0) || self.previous.is_some();
-        let hello =
-            if is_native { ClientHello::decode(message)? } else { UnifiedHello::decode(message)?.to_hello() };
+        let hello = if is_native {
+            ClientHello::decode(message)?
+        } else {
+            let body = message.get(1..).unwrap_or_default();
+            as_pct(&ssl2::messages::ClientHello::from_bytes(body, "CLIENT-HELLO")?)
+        };
         let choice = Choice { start: &self, hello: &hello, config };
         if let Some(session) = choice.session() {
             return choice.restart(&session, message, channel);

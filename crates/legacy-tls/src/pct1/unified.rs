@@ -10,13 +10,14 @@
 //!
 //! Spec: SSL2 section 1.4.1 (the message); PCT1 section 5.5.2 (the codes).
 
-use wire::{DecodeError, EncodeError, Reader, Writer};
-
 use super::client::offered;
-use super::messages::{CLIENT_HELLO, ClientHello, NO_SESSION, VERSION};
+use super::messages::{ClientHello, NO_SESSION, VERSION};
 use super::readings::extend_challenge;
-use super::specs::{CipherSpec, RSA_PKCS1, certificate};
+use super::specs::{CipherSpec, RSA_PKCS1, SPECS, certificate};
 use crate::config::Policy;
+use crate::ssl2::cipher_kinds::CipherKind;
+use crate::ssl2::messages;
+use crate::tls::cipher_suites::CipherSuite;
 
 const OFFER: u8 = 0x8f;
 const CERTIFICATE: u8 = 0x80;
@@ -25,134 +26,88 @@ const EXCHANGE: u8 = 0x82;
 const CIPHER: u8 = 0x83;
 const LENGTHS: u8 = 0x84;
 
-/// An SSL 2.0 hello, as far as PCT is concerned.
-///
-/// Spec: SSL2 section 1.4.1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnifiedHello {
-    /// The version in the message: 0x0002, or the highest of the others that are offered.
-    pub version: u16,
-    /// Specifications of 3 bytes each: those of PCT, and all others.
-    pub specs: Vec<[u8; 3]>,
-    /// SSL 2.0's session, 16 bytes or none. PCT has none here.
-    pub session_id: Vec<u8>,
-    /// 16 to 32 bytes.
-    pub challenge: Vec<u8>,
-}
-
 /// Whether these specifications of an SSL 2.0 hello offer PCT.
-#[must_use]
-pub fn is_offered_in(specs: &[[u8; 3]]) -> bool {
-    specs.iter().any(|[kind, high, _]| *kind == OFFER && high & 0x80 != 0)
+pub(crate) fn is_offered_in(specs: &[CipherKind]) -> bool {
+    specs.iter().any(|CipherKind([kind, high, _])| *kind == OFFER && high & 0x80 != 0)
 }
 
-impl UnifiedHello {
-    /// The specifications by which PCT is offered, as `policy` allows it; they go beside those of other protocols.
-    #[must_use]
-    pub fn specs_of(policy: &Policy) -> Vec<[u8; 3]> {
-        let two = |kind: u8, code: u16| {
-            let [high, low] = code.to_be_bytes();
-            [kind, high, low]
-        };
-        let (ciphers, hashes) = offered(policy);
-        let mut specs = vec![two(OFFER, VERSION)];
-        specs.extend(certificate::ALL.map(|code| two(CERTIFICATE, code)));
-        specs.extend(hashes.into_iter().map(|code| two(HASH, code)));
-        specs.push(two(EXCHANGE, RSA_PKCS1));
-        for spec in ciphers {
-            // Before each of its lengths, so that a reader that forgets it has it too.
-            specs.push(two(CIPHER, spec.cipher));
-            specs.push([LENGTHS, spec.bits, spec.mac_bits_less_64]);
-        }
-        specs
-    }
+/// The ciphers and hashes that they offer together, by our numbers.
+pub(crate) fn suites_offered_in(specs: &[CipherKind]) -> Vec<CipherSuite> {
+    let (mut ciphers, mut hashes) = (Vec::new(), Vec::new());
+    read(specs, &mut |spec| match spec {
+        Spec::Cipher(spec) => ciphers.push(spec),
+        Spec::Hash(code) => hashes.push(code),
+        Spec::Certificate(_) | Spec::Exchange(_) => {}
+    });
+    let is_offered = |own: &&super::specs::Spec| {
+        hashes.contains(&own.hash) && ciphers.iter().any(|theirs| own.is(*theirs))
+    };
+    SPECS.iter().filter(is_offered).map(|own| own.row.suite).collect()
+}
 
-    /// Reads a message, from its type to its end.
-    ///
-    /// # Errors
-    ///
-    /// It is none, or its lengths do not fit.
-    pub fn decode(message: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(message);
-        if reader.u8("CLIENT-HELLO.type")? != CLIENT_HELLO {
-            return Err(DecodeError::illegal("CLIENT-HELLO.type"));
-        }
-        let version = reader.u16("CLIENT-HELLO.version")?;
-        let specs_len = usize::from(reader.u16("CLIENT-HELLO.cipher_specs_length")?);
-        let session_id_len = usize::from(reader.u16("CLIENT-HELLO.session_id_length")?);
-        let challenge_len = usize::from(reader.u16("CLIENT-HELLO.challenge_length")?);
-        if !(16..=32).contains(&challenge_len) {
-            return Err(DecodeError::illegal("CLIENT-HELLO.challenge_length"));
-        }
-        if session_id_len != 0 && session_id_len != 16 {
-            return Err(DecodeError::illegal("CLIENT-HELLO.session_id_length"));
-        }
-        let (specs, rest) = reader.take("CLIENT-HELLO.cipher_specs", specs_len)?.as_chunks::<3>();
-        if !rest.is_empty() {
-            return Err(DecodeError::illegal("CLIENT-HELLO.cipher_specs_length"));
-        }
-        let session_id = reader.take("CLIENT-HELLO.session_id", session_id_len)?.to_vec();
-        let challenge = reader.take("CLIENT-HELLO.challenge", challenge_len)?.to_vec();
-        reader.finish("CLIENT-HELLO")?;
-        Ok(Self { version, specs: specs.to_vec(), session_id, challenge })
+/// The specifications by which PCT is offered, as `policy` allows it; they go beside those of other protocols.
+pub(crate) fn specs_of(policy: &Policy) -> Vec<CipherKind> {
+    let two = |kind: u8, code: u16| {
+        let [high, low] = code.to_be_bytes();
+        CipherKind([kind, high, low])
+    };
+    let (ciphers, hashes) = offered(policy);
+    let mut specs = vec![two(OFFER, VERSION)];
+    specs.extend(certificate::ALL.map(|code| two(CERTIFICATE, code)));
+    specs.extend(hashes.into_iter().map(|code| two(HASH, code)));
+    specs.push(two(EXCHANGE, RSA_PKCS1));
+    for spec in ciphers {
+        // Before each of its lengths, so that a reader that forgets it has it too.
+        specs.push(two(CIPHER, spec.cipher));
+        specs.push(CipherKind([LENGTHS, spec.bits, spec.mac_bits_less_64]));
     }
+    specs
+}
 
-    /// Writes a message, from its type to its end.
-    ///
-    /// # Errors
-    ///
-    /// A field is too long.
-    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
-        let length = |field, length: usize| {
-            u16::try_from(length).map_err(|_| EncodeError { field, length, max: usize::from(u16::MAX) })
-        };
-        let mut writer = Writer::new();
-        writer.u8(CLIENT_HELLO);
-        writer.u16(self.version);
-        writer.u16(length("CLIENT-HELLO.cipher_specs", 3 * self.specs.len())?);
-        writer.u16(length("CLIENT-HELLO.session_id", self.session_id.len())?);
-        writer.u16(length("CLIENT-HELLO.challenge", self.challenge.len())?);
-        self.specs.iter().for_each(|spec| writer.bytes(spec));
-        writer.bytes(&self.session_id);
-        writer.bytes(&self.challenge);
-        Ok(writer.into_vec())
-    }
+enum Spec {
+    Certificate(u16),
+    Hash(u16),
+    Exchange(u16),
+    Cipher(CipherSpec),
+}
 
-    /// PCT's challenge.
-    pub(crate) fn pct_challenge(&self) -> [u8; 32] {
-        extend_challenge(&self.challenge)
-    }
-
-    /// The hello that PCT itself would have sent.
-    pub(crate) fn to_hello(&self) -> ClientHello {
-        let mut hello = ClientHello {
-            version: VERSION,
-            session_id: NO_SESSION,
-            challenge: self.pct_challenge(),
-            ciphers: Vec::new(),
-            hashes: Vec::new(),
-            certificates: Vec::new(),
-            exchanges: Vec::new(),
-            key_arg: Vec::new(),
-        };
-        let mut cipher = None;
-        for [kind, high, low] in self.specs.iter().copied().filter(|_| is_offered_in(&self.specs)) {
-            let code = u16::from_be_bytes([high, low]);
-            match kind {
-                CERTIFICATE => hello.certificates.push(code),
-                HASH => hello.hashes.push(code),
-                EXCHANGE => hello.exchanges.push(code),
-                CIPHER => cipher = Some(code),
-                LENGTHS => {
-                    hello.ciphers.extend(cipher.map(|cipher| CipherSpec {
-                        cipher,
-                        bits: high,
-                        mac_bits_less_64: low,
-                    }));
-                }
-                _ => {}
+/// What the specifications of a hello that offers PCT say of it.
+fn read(specs: &[CipherKind], each: &mut dyn FnMut(Spec)) {
+    let mut cipher = None;
+    for CipherKind([kind, high, low]) in specs.iter().copied() {
+        let code = u16::from_be_bytes([high, low]);
+        match (kind, cipher) {
+            (CERTIFICATE, _) => each(Spec::Certificate(code)),
+            (HASH, _) => each(Spec::Hash(code)),
+            (EXCHANGE, _) => each(Spec::Exchange(code)),
+            (CIPHER, _) => cipher = Some(code),
+            (LENGTHS, Some(cipher)) => {
+                each(Spec::Cipher(CipherSpec { cipher, bits: high, mac_bits_less_64: low }));
             }
+            _ => {}
         }
-        hello
     }
+}
+
+/// The hello that PCT itself would have sent.
+pub(crate) fn as_pct(unified: &messages::ClientHello<'_>) -> ClientHello {
+    let mut hello = ClientHello {
+        version: VERSION,
+        session_id: NO_SESSION,
+        challenge: extend_challenge(&unified.challenge),
+        ciphers: Vec::new(),
+        hashes: Vec::new(),
+        certificates: Vec::new(),
+        exchanges: Vec::new(),
+        key_arg: Vec::new(),
+    };
+    if is_offered_in(&unified.kinds) {
+        read(&unified.kinds, &mut |spec| match spec {
+            Spec::Certificate(code) => hello.certificates.push(code),
+            Spec::Hash(code) => hello.hashes.push(code),
+            Spec::Exchange(code) => hello.exchanges.push(code),
+            Spec::Cipher(spec) => hello.ciphers.push(spec),
+        });
+    }
+    hello
 }

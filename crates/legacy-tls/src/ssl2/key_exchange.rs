@@ -25,9 +25,9 @@ use crate::tls::versions::ProtocolVersion;
 /// Spec: TLS10 appendix E.2.
 const ROLLBACK_MARK: [u8; 8] = [3; 8];
 
-/// Whether a newer protocol is spoken beside this one.
+/// Whether SSL 3.0 or TLS is spoken beside this one. PCT is no such protocol: who has it alone puts no mark.
 fn has_newer(policy: &Policy) -> bool {
-    policy.highest > ProtocolVersion::SSL20
+    policy.highest >= ProtocolVersion::SSL30
 }
 
 /// Makes a master key, and the message that takes it to the server.

@@ -20,7 +20,7 @@
 //! | records | `record.rs` |
 //! | what lies between records and messages, and what drives a role | `channel.rs`, `handshake.rs` |
 //! | the roles | `client.rs`, `server.rs` |
-//! | a ClientHello of SSL 3.0 and TLS in the format of SSL 2.0; what a server's first bytes are | `hello.rs` |
+//! | a ClientHello of SSL 3.0 and TLS in the format of SSL 2.0 | `hello.rs` |
 //!
 //! Spec: SSL2.
 

@@ -95,9 +95,9 @@ impl Channel {
         opener: Opener,
         sealer: Sealer,
         rules: &'static Rules,
-        joined: &[u8],
+        joined: Vec<u8>,
     ) -> Self {
-        Self { carries_data: true, joined: joined.to_vec(), ..Self::new(opener, sealer, Some(rules)) }
+        Self { carries_data: true, joined, ..Self::new(opener, sealer, Some(rules)) }
     }
 
     /// From here on the version is known: records have it, and alerts are those that it has.
@@ -247,11 +247,6 @@ impl Channel {
         self.flight.extend_from_slice(&body);
         self.transcript.add(self.flight.get(start..).unwrap_or_default());
         Ok(())
-    }
-
-    /// Sends a record of another format.
-    pub(crate) fn send_raw(&mut self, record: &[u8]) {
-        self.output.extend_from_slice(record);
     }
 
     /// Sends ChangeCipherSpec; our records are under these keys from now on.

@@ -33,7 +33,6 @@ use crate::error::{Error, Incompatible, Misbehaved};
 use crate::record::{Opener, Sealer};
 use crate::renegotiation::{Before, Previous};
 use crate::session::{MasterSecret, Session};
-use crate::ssl2;
 use crate::tls::alert::AlertDescription;
 use crate::tls::channel::{Channel, Incoming, Message};
 use crate::tls::cipher_suites::{CipherSuite, KeyExchange, SuiteRow};
@@ -233,17 +232,13 @@ impl Offer {
         Ok(Self { session, ..offer })
     }
 
-    /// Sends a ClientHello in the format of SSL 2.0, which has no extensions. `beside` is what it offers of that protocol.
+    /// What it offers in a ClientHello in the format of SSL 2.0, which has no extensions: its highest version, and suites.
     ///
     /// Spec: TLS10 appendix E; RENEG section 3.3.
-    pub(crate) fn send_v2(
-        wanted: Wanted,
-        random: [u8; 32],
-        beside: Option<&ssl2::client::Offer>,
-        config: &ClientConfig,
-        channel: &mut Channel,
-    ) -> Result<Self, Error> {
-        let policy = &config.policy;
+    pub(crate) fn in_v2(
+        wanted: &Wanted,
+        policy: &Policy,
+    ) -> Result<(ProtocolVersion, Vec<CipherSuite>), Error> {
         let version = policy.highest_here().ok_or(Error::Misused("no protocol version is enabled"))?;
         let lowest = policy.lowest_here().unwrap_or(version);
         let mut suites = Self::suites(policy, lowest, version)?;
@@ -253,20 +248,19 @@ impl Offer {
         if wanted.fallback {
             suites.push(CipherSuite::FALLBACK);
         }
-        let hello = ClientHello {
-            version,
-            random,
-            session_id: [].as_slice().into(),
-            suites,
-            compression_methods: [0].as_slice().into(),
-            extensions: Extensions::default(),
-        };
-        let kinds = beside.map(ssl2::client::Offer::cipher_kinds).unwrap_or_default();
-        let session_id = beside.map_or(&[][..], ssl2::client::Offer::session_id);
-        let (message, record) = ssl2::hello::write(&hello, &kinds, session_id)?;
-        channel.transcript.add(&message);
-        channel.send_raw(&record);
-        Ok(Self::of(&hello, wanted, policy))
+        Ok((version, suites))
+    }
+
+    /// Goes on behind a ClientHello in the format of SSL 2.0 that others share, `message`, with what [`Self::in_v2`] offers.
+    pub(crate) fn behind_v2(
+        wanted: Wanted,
+        hello: &ClientHello<'_>,
+        message: &[u8],
+        policy: &Policy,
+        channel: &mut Channel,
+    ) -> Self {
+        channel.transcript.add(message);
+        Self::of(hello, wanted, policy)
     }
 
     /// The suites that may be used in some version from `lowest` to `version`.

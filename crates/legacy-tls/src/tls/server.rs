@@ -31,6 +31,7 @@ use wire::{Codec, Reader, Writer};
 use crate::certificate::{Identity, PeerCertificate, public_key};
 use crate::config::{ClientAuth, ExtendedMasterSecret, Policy, ServerConfig};
 use crate::connection::Negotiated;
+use crate::detect::Offer;
 use crate::error::{Error, Incompatible, Misbehaved, Refused};
 use crate::record::{Opener, Sealer};
 use crate::renegotiation::{Before, Previous};
@@ -234,7 +235,10 @@ impl Start {
             // A list is all that counts, where there is one. What is unknown in it says nothing. Spec: TLS13 section 4.2.1.
             Some(listed) => {
                 let known = listed.iter().copied().filter(|v| (0x0300..=0x0304).contains(v)).max();
-                let rules = highest(self.versions(&config.policy), |own| listed.contains(&own.0));
+                let listed =
+                    listed.into_iter().map(ProtocolVersion).filter(|version| version.rules().is_some());
+                let best = Offer::of(listed).best(self.versions(&config.policy));
+                let rules = best.and_then(ProtocolVersion::rules);
                 rules.into_iter().for_each(|rules| channel.fix_version(rules));
                 (known.map_or(version, ProtocolVersion), rules)
             }
@@ -310,19 +314,13 @@ struct Heard<'a> {
     rules: Option<&'static Rules>,
 }
 
-/// The rules of the highest version of the TLS family among those enabled that fits.
-fn highest(enabled: &[ProtocolVersion], fits: impl Fn(ProtocolVersion) -> bool) -> Option<&'static Rules> {
-    let rules = enabled.iter().filter_map(|version| version.rules());
-    rules.filter(|rules| fits(rules.version)).max_by_key(|rules| rules.version)
-}
-
 /// What is wrong with a hello is said in the version that would have answered it. Spec: SCSV section 3.
 fn speak_up_to(
     version: ProtocolVersion,
     enabled: &[ProtocolVersion],
     channel: &mut Channel,
 ) -> Option<&'static Rules> {
-    let rules = highest(enabled, |own| own <= version);
+    let rules = Offer::up_to(version).best(enabled).and_then(ProtocolVersion::rules);
     match rules {
         Some(rules) => channel.fix_version(rules),
         None => channel.refuse_in(version),

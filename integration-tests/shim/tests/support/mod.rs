@@ -31,6 +31,9 @@ pub const BOTH: [Protocol; 2] = [Protocol::Tls13, Protocol::Tls12];
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHIM_ID: u64 = 0x0102_0304_0506_0708;
 
+/// Those that the runner knows.
+pub const PROTOCOLS: [Protocol; 5] =
+    [Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10, Protocol::Ssl30];
 /// Those whose hellos have extensions.
 pub const WITH_EXTENSIONS: [Protocol; 4] =
     [Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10];

@@ -9,11 +9,6 @@ use super::Progress;
 pub(crate) struct Replay(Vec<u8>);
 
 impl Replay {
-    /// Whether nothing was taken.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Takes bytes that end with a record.
     pub(crate) fn take(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);

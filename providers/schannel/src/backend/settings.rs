@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) identities: Vec<Identity>,
     pub(crate) ask_for_client_certificate: bool,
     pub(crate) client_auth: ClientAuth,
+    pub(crate) renegotiation_client_auth: ClientAuth,
     pub(crate) send_ca_list: bool,
     pub(crate) verify: VerifyPolicy,
     pub(crate) alpn: Vec<Vec<u8>>,
@@ -38,15 +39,19 @@ impl Settings {
         self.policy.rustls_protocols(among).collect()
     }
 
-    /// The protocols of `among` that the engine is there for. PCT 1.0 does not share a hello with others, so it is there only
-    /// where it is alone.
+    /// The protocols of `among` that the engine is there for.
     pub(crate) fn legacy_protocols(&self, among: SpProt) -> Vec<Protocol> {
         if self.is_server && self.identities.iter().all(|identity| identity.legacy().is_none()) {
             return Vec::new();
         }
-        let protocols: Vec<Protocol> = self.policy.legacy_protocols(among).collect();
-        let is_alone = self.policy.protocols_among(among).all(|protocol| protocol == Protocol::Pct1);
-        protocols.into_iter().filter(|protocol| is_alone || *protocol != Protocol::Pct1).collect()
+        self.policy.legacy_protocols(among).collect()
+    }
+
+    /// The protocols of `among` that a server answers a hello in, or a client writes one for, that has the format of SSL 2.0
+    /// or is one of PCT.
+    pub(crate) fn protocols_of_old_hellos(&self, among: SpProt) -> Vec<Protocol> {
+        let has = |protocol: &Protocol| protocol.is_older_than_ssl3() || self.policy.v2_hello;
+        self.legacy_protocols(among).into_iter().filter(has).collect()
     }
 
     /// The suites that a client offers in rustls's hello for the engine to run; none where it is not there.
@@ -55,30 +60,23 @@ impl Settings {
             return Vec::new();
         }
         let suites = self.policy.suites.iter().filter(|suite| suite.rustls().is_none());
-        let suites =
-            suites.filter(|suite| !suite.is_legal_in(Protocol::Pct1) && !suite.is_legal_in(Protocol::Ssl20));
+        let suites = suites.filter(|suite| {
+            !Protocol::ALL.iter().any(|old| old.is_older_than_ssl3() && suite.is_legal_in(*old))
+        });
         suites.map(|suite| suite.code()).collect()
-    }
-
-    /// Whether a server reads hellos in the format of SSL 2.0, with these protocols.
-    pub(crate) fn reads_v2_hellos(&self, among: SpProt) -> bool {
-        let legacy = self.legacy_protocols(among);
-        legacy.contains(&Protocol::Ssl20) || (self.policy.v2_hello && !legacy.is_empty())
     }
 
     /// The protocols that can be spoken, as bits, both roles.
     pub(crate) fn protocol_bits(&self) -> SpProt {
         let all = SpProt(u32::MAX);
-        let alone = self.legacy_protocols(Protocol::Pct1.bits());
-        let both = [self.rustls_protocols(all), self.legacy_protocols(all), alone].concat();
+        let both = [self.rustls_protocols(all), self.legacy_protocols(all)].concat();
         both.into_iter().fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()))
     }
 
     /// The highest version of `among` that either engine has.
     pub(crate) fn highest(&self, among: SpProt) -> u16 {
         let both = [self.rustls_protocols(among), self.legacy_protocols(among)].concat();
-        let versions = both.into_iter().filter(|protocol| *protocol != Protocol::Pct1).map(Protocol::version);
-        versions.max().unwrap_or_default()
+        both.into_iter().map(Protocol::engine).max().map_or(0, |version| version.0)
     }
 
     /// Whether sessions are kept.
@@ -119,6 +117,7 @@ pub(crate) struct Verification {
 pub(crate) type Target = ServerName<'static>;
 
 /// What one client's handshake is asked to do.
+#[derive(Clone)]
 pub(crate) struct ClientParameters {
     /// `None`: there is no name, and none is needed.
     pub(crate) target: Option<Target>,
@@ -132,6 +131,7 @@ pub(crate) struct ClientParameters {
 }
 
 /// What one server's handshake is asked to do.
+#[derive(Clone)]
 pub(crate) struct ServerParameters {
     pub(crate) protocols: SpProt,
     pub(crate) alpn: Option<Vec<Vec<u8>>>,

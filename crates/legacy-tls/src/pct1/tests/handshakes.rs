@@ -1,7 +1,7 @@
 //! Handshakes that succeed: every pair of cipher and hash, whole and in every piece, taken up again, with certificates.
 
 use super::super::readings::CERTIFICATE_OF_A_RESTART;
-use super::super::{UnifiedHello, specs};
+use super::super::{specs, unified};
 use super::*;
 use crate::tls::tests::dsa1024;
 
@@ -215,15 +215,22 @@ fn data_may_follow_the_master_key_before_the_server_has_answered() {
 fn pct_is_spoken_behind_a_hello_of_ssl_2() {
     for len in [16, 24, 32] {
         let fixture = pct();
-        let mut specs = UnifiedHello::specs_of(&fixture.client.policy);
-        specs.insert(0, [0, 0, 0x0a]);
-        specs.push([1, 0, 0x80]);
-        let hello = UnifiedHello { version: 0x0301, specs, session_id: Vec::new(), challenge: vec![7; len] };
-        let hello = hello.encode().unwrap();
+        let mut kinds = unified::specs_of(&fixture.client.policy);
+        kinds.insert(0, CipherKind([0, 0, 0x0a]));
+        kinds.push(CipherKind([1, 0, 0x80]));
+        let challenge = vec![7; len];
+        let hello = ssl2::messages::ClientHello {
+            version: 0x0301,
+            kinds,
+            session_id: [].as_slice().into(),
+            challenge: challenge.as_slice().into(),
+        };
+        let (hello, record) = ssl2::hello::write(&hello).unwrap();
         let (config, parameters) = (Arc::new(fixture.client.clone()), fixture.parameters.clone());
-        let mut client = ClientConnection::behind_unified_hello(config, parameters, &hello).unwrap();
+        let mut client =
+            ClientConnection::behind_unified_hello(config, parameters, &hello, &challenge).unwrap();
         let mut server = fixture.server();
-        let Progress::Continue { output, .. } = server.advance(&record_of(&hello)).unwrap() else { panic!() };
+        let Progress::Continue { output, .. } = server.advance(&record).unwrap() else { panic!() };
         let Progress::Continue { output, .. } = client.advance(&output).unwrap() else { panic!() };
         let Progress::Complete { output, established: server, .. } = server.advance(&output).unwrap() else {
             panic!()

@@ -1,10 +1,11 @@
 //! Messages: there and back, cut anywhere, with every length that is wrong.
 
+use super::super::Mismatch;
 use super::super::error::ErrorCode;
 use super::super::messages::*;
 use super::super::readings::{clear_key_len, decode_chain, encode_chain, extend_challenge};
 use super::super::specs::{CipherSpec, Spec, suites};
-use super::super::{Mismatch, UnifiedHello};
+use super::super::unified::{as_pct, specs_of};
 use super::*;
 
 fn client_hello() -> ClientHello {
@@ -70,9 +71,6 @@ fn messages_survive_the_wire_and_nothing_shorter_or_longer_is_one() {
     check(&master_key(), &master_key().encode().unwrap(), ClientMasterKey::decode);
     let verify = ServerVerify { session_id: [1; 32], response: vec![2; 20] };
     check(&verify, &verify.encode().unwrap(), ServerVerify::decode);
-    let hello =
-        UnifiedHello { version: 2, specs: vec![[0x8f, 0x80, 1]], session_id: vec![], challenge: vec![1; 16] };
-    check(&hello, &hello.encode().unwrap(), UnifiedHello::decode);
     let mismatch = Mismatch { hash: true, client_signature: true, ..Mismatch::default() };
     let error = encode_error(ErrorCode::SPECS_MISMATCH, Some(mismatch));
     check(&pct1::Received { code: ErrorCode::SPECS_MISMATCH, mismatch }, &error, decode_error);
@@ -119,38 +117,24 @@ fn a_server_that_asks_for_nothing_lists_nothing() {
 }
 
 #[test]
-fn a_unified_hello_bounds_challenge_and_session() {
-    let hello = |challenge: usize, session: usize| UnifiedHello {
-        version: 2,
-        specs: vec![[0x8f, 0x80, 1]],
-        session_id: vec![1; session],
-        challenge: vec![2; challenge],
-    };
-    for (challenge, session, good) in
-        [(15, 0, false), (16, 0, true), (32, 16, true), (33, 0, false), (16, 1, false), (16, 32, false)]
-    {
-        let bytes = hello(challenge, session).encode().unwrap();
-        assert_eq!(UnifiedHello::decode(&bytes).is_ok(), good, "{challenge} {session}");
-    }
-}
-
-#[test]
 fn a_cipher_of_a_unified_hello_needs_its_type_and_keeps_it_for_all_lengths() {
-    let hello = |specs: &[[u8; 3]]| UnifiedHello {
-        version: 2,
-        specs: specs.to_vec(),
-        session_id: vec![],
-        challenge: vec![0; 32],
+    let hello = |kinds: &[[u8; 3]]| {
+        as_pct(&ssl2::messages::ClientHello {
+            version: 2,
+            kinds: kinds.iter().copied().map(CipherKind).collect(),
+            session_id: [].as_slice().into(),
+            challenge: [0; 32].as_slice().into(),
+        })
     };
     let offer = [0x8f, 0x80, 1];
-    let both = hello(&[offer, [0x84, 1, 1], [0x83, 0, 4], [0x84, 0x80, 0x40], [0x84, 0x28, 0x40]]).to_hello();
+    let both = hello(&[offer, [0x84, 1, 1], [0x83, 0, 4], [0x84, 0x80, 0x40], [0x84, 0x28, 0x40]]);
     assert_eq!(
         both.ciphers.iter().map(|s| s.to_bytes()).collect::<Vec<_>>(),
         [[0, 4, 128, 64], [0, 4, 40, 64]]
     );
-    assert!(hello(&[[0x83, 0, 4], [0x84, 0x80, 0x40]]).to_hello().ciphers.is_empty(), "PCT is not offered");
+    assert!(hello(&[[0x83, 0, 4], [0x84, 0x80, 0x40]]).ciphers.is_empty(), "PCT is not offered");
     let policy = pct().client.policy;
-    let read = hello(&UnifiedHello::specs_of(&policy)).to_hello();
+    let read = hello(&specs_of(&policy).iter().map(|kind| kind.0).collect::<Vec<_>>());
     let (ciphers, hashes) = super::super::client::offered(&policy);
     assert_eq!((read.ciphers, read.hashes), (ciphers, hashes));
 }

@@ -1,6 +1,7 @@
 //! Known answers, to the last byte.
 
 use test_support::hex;
+use wire::Codec;
 
 use super::super::error::ErrorCode;
 use super::super::keys::{self, ConnectionKeys, Material};
@@ -9,7 +10,8 @@ use super::super::messages::{
 };
 use super::super::records::{self, Begin, REDO_CONN};
 use super::super::specs::{CipherSpec, Spec};
-use super::super::{Mismatch, UnifiedHello};
+use super::super::unified::as_pct;
+use super::super::{Mismatch, is_offered_in};
 use super::*;
 
 const VECTORS: &str = include_str!("../../../testdata/pct1.txt");
@@ -177,12 +179,12 @@ fn a_unified_hello_is_that_of_the_vectors() {
     let blocks = blocks();
     let row = &blocks.iter().find(|block| block.head[0] == "unified").unwrap().head;
     let (record, specs, challenge) = (bytes(row[1]), bytes(row[2]), bytes(row[3]));
-    let hello = UnifiedHello::decode(message_of(&record)).unwrap();
-    assert_eq!(hello.specs.concat(), specs);
-    assert_eq!(hello.challenge, challenge);
-    assert_eq!(record_of(&hello.encode().unwrap()), record);
-    assert!(pct1::is_offered_in(&hello.specs));
-    let read = hello.to_hello();
+    let hello = ssl2::messages::ClientHello::from_bytes(&message_of(&record)[1..], "").unwrap();
+    assert_eq!(hello.kinds.iter().flat_map(|kind| kind.0).collect::<Vec<_>>(), specs);
+    assert_eq!(*hello.challenge, challenge);
+    assert_eq!(ssl2::hello::write(&hello).unwrap().1, record);
+    assert!(is_offered_in(&hello.kinds));
+    let read = as_pct(&hello);
     assert_eq!(
         read.ciphers.iter().map(|spec| spec.to_bytes()).collect::<Vec<_>>(),
         [[0, 4, 0x80, 0x40], [0, 4, 0x28, 0x40]]

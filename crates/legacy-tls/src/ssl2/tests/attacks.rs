@@ -20,7 +20,7 @@ fn ssl2_only() -> Policy {
 }
 
 fn with_tls() -> Policy {
-    everything(&[SSL20, ProtocolVersion::TLS10])
+    everything(&[ProtocolVersion::TLS10, SSL20])
 }
 
 struct Server {

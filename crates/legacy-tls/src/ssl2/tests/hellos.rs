@@ -3,7 +3,6 @@
 use wire::Codec;
 
 use super::*;
-use crate::ssl2::hello::First;
 use crate::ssl2::messages::ClientHello;
 
 const TLS: [ProtocolVersion; 4] = ProtocolVersion::ALL;
@@ -81,12 +80,12 @@ fn without_the_setting_such_a_hello_is_refused() {
     fixture.server.policy.v2_hello = false;
     let (side, failure) = fixture.run().err().unwrap();
     assert_eq!(side, Side::Server);
-    assert!(matches!(failure.error, Error::Record(_)));
+    assert_eq!(failure.output, [0x15, 3, 1, 0, 2, 2, 70]);
     // With SSL 2.0 it is read, and is not what it is for.
     fixture.server.policy.versions.push(SSL20);
     fixture.server.policy.suites = vec![CipherSuite(0xff01), CipherSuite(0x2f)];
     let (_, failure) = fixture.run().err().unwrap();
-    assert_eq!(failure.output, [0x80, 3, 0, 0, 1]);
+    assert_eq!(failure.output, [0x15, 3, 1, 0, 2, 2, 70]);
 }
 
 #[test]
@@ -123,7 +122,7 @@ fn a_fallback_is_seen_in_this_format_too() {
 #[test]
 fn somebody_in_between_cannot_take_tls_away() {
     // The suites and the version of a hello for both are struck out on the way: SSL 2.0 is left, and the mark gives it away.
-    let fixture = both(&[SSL20, ProtocolVersion::TLS10], &[SSL20, ProtocolVersion::TLS10]);
+    let fixture = both(&[ProtocolVersion::TLS10, SSL20], &[ProtocolVersion::TLS10, SSL20]);
     let mut exchange = Exchange::new(fixture.client(), fixture.server());
     let mut is_first = true;
     exchange.tamper = Box::new(move |side, bytes| {
@@ -145,7 +144,7 @@ fn somebody_in_between_cannot_take_tls_away() {
 
 #[test]
 fn an_ssl2_session_is_taken_up_by_a_hello_for_both() {
-    let fixture = both(&[SSL20, ProtocolVersion::TLS10], &[SSL20]);
+    let fixture = both(&[ProtocolVersion::TLS10, SSL20], &[SSL20]);
     fixture.run().unwrap();
     let mut pair = fixture.run().unwrap();
     assert!(pair.client.negotiated.resumed && pair.server.negotiated.resumed);
@@ -172,32 +171,10 @@ fn a_hello_with_the_longer_header_is_read() {
 }
 
 #[test]
-fn first_bytes_are_told_apart() {
-    let is = |bytes: &[u8]| match First::of(bytes) {
-        Ok(First::More(missing)) => i64::try_from(missing).unwrap(),
-        Ok(First::Other) => 0,
-        Ok(First::Hello(len)) => -i64::try_from(len).unwrap(),
-        Err(_) => i64::MIN,
-    };
-    assert_eq!(is(&[]), 2);
-    assert_eq!(is(&[0x16]), 0);
-    assert_eq!(is(&[0x16, 3, 1]), 0);
-    assert_eq!(is(&[0x15]), 0);
-    assert_eq!(is(b"GET /"), 0);
-    assert_eq!(is(&[0x80]), 2);
-    assert_eq!(is(&[0x80, 2]), 1);
-    assert_eq!(is(&[0x80, 2, 1]), 1);
-    assert_eq!(is(&[0x80, 2, 1, 0]), -4);
-    assert_eq!(is(&[0x80, 2, 4, 0]), 0);
-    assert_eq!(is(&[0, 2, 0]), 1);
-    assert_eq!(is(&[0, 2, 0, 1]), 1);
-    assert_eq!(is(&[0, 2, 0, 1, 9]), -5);
-    assert_eq!(is(&[0, 2, 0, 2, 9]), 0);
-}
-
-#[test]
-fn a_server_of_tls_alone_answers_as_before() {
+fn a_server_of_tls_alone_refuses_in_the_words_of_the_client() {
     let fixture = Fixture::new(&[ProtocolVersion::TLS10]);
-    let mut server = fixture.server();
-    assert!(matches!(server.advance(&[0x80, 0x2e, 1, 0, 2]), Err(Failure { error: Error::Record(_), .. })));
+    let hello = hello_of(&mut both(&[SSL20], &[SSL20]).client());
+    let failure = fixture.server().advance(&hello).err().unwrap();
+    assert_eq!(failure.output, [0x80, 3, 0, 0, 1]);
+    assert!(matches!(failure.error, Error::Incompatible(Incompatible::NoVersion { peer: SSL20, .. })));
 }

@@ -35,7 +35,7 @@ fn a_server_survives_damaged_hellos() {
     let mut fixture = fixture();
     fixture.server.policy.v2_hello = true;
     fixture.server.policy.versions.push(ProtocolVersion::TLS10);
-    let mut both = Fixture::new(&[SSL20, ProtocolVersion::TLS10]);
+    let mut both = Fixture::new(&[ProtocolVersion::TLS10, SSL20]);
     both.client.policy.v2_hello = true;
     let hellos = [hello_of(&mut fixture.client()), hello_of(&mut both.client())];
     let config = Arc::new(fixture.server.clone());

@@ -14,7 +14,7 @@ struct Ended {
 fn take_apart(established: Established) -> Ended {
     let Established { sealer, opener, negotiated } = established;
     let before = negotiated.before(negotiated.alpn.clone()).unwrap();
-    Ended { directions: Directions { sealer, opener }, before }
+    Ended { directions: Directions { sealer, opener, messages: Vec::new() }, before }
 }
 
 fn handshake_record(sealer: &mut Sealer, content: &[u8]) -> Vec<u8> {
@@ -53,7 +53,8 @@ impl Fixture {
     fn asks_again(&self, server: Ended, hello: &[u8]) -> ServerConnection {
         let config = Arc::new(self.server.clone());
         let parameters = ServerParameters::default();
-        ServerConnection::renegotiate(config, parameters, server.before, server.directions, hello).unwrap()
+        let directions = Directions { messages: hello.to_vec(), ..server.directions };
+        ServerConnection::renegotiate(config, parameters, server.before, directions).unwrap()
     }
 }
 

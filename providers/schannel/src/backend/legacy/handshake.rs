@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use legacy_tls::{ClientConnection, Policy, ProtocolVersion, ServerConnection};
-use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question, SpProt};
+use legacy_tls::{ClientConnection, FirstFlight, KeptSession, ProtocolVersion, ServerConnection};
+use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
 
 use super::configs::{ClientConfigs, ServerConfigs};
 use super::error::translate;
@@ -14,7 +14,8 @@ use crate::backend::{
     Settings, check_alpn,
 };
 use crate::cipher_suites::Suite;
-use crate::first_flight::FirstFlight;
+use crate::config::ClientAuth;
+use crate::first_flight::describe;
 use crate::status::Error;
 
 /// What a handshake yields: what was negotiated, and the keys.
@@ -43,10 +44,9 @@ struct Running {
     /// Nothing of the peer's has been taken.
     is_first: bool,
     extended_errors: bool,
-    /// Whether the peer's first bytes may be of SSL 2.0.
-    reads_v2: bool,
-    /// PCT 1.0 alone is spoken.
-    is_pct1: bool,
+    session: Option<KeptSession>,
+    /// Whether the answer to a client may be of SSL 2.0 or PCT, and whether it may be of anything newer.
+    answers: (bool, bool),
 }
 
 enum Connection {
@@ -72,8 +72,10 @@ fn client_parameters(
     })
 }
 
-fn is_pct1(policy: &Policy) -> bool {
-    policy.versions == [ProtocolVersion::PCT1]
+/// Whether SSL 2.0 or PCT is among the protocols, and whether anything newer is.
+fn families(config: &legacy_tls::Policy) -> (bool, bool) {
+    let is_old = |version: &ProtocolVersion| *version < ProtocolVersion::SSL30;
+    (config.versions.iter().any(is_old), !config.versions.iter().all(is_old))
 }
 
 impl Handshake {
@@ -88,12 +90,11 @@ impl Handshake {
         // Spec: SCSV section 4.
         let highest = config.policy.highest;
         wanted.fallback &= !config.policy.versions.contains(&highest);
-        let is_pct1 = is_pct1(&config.policy);
+        let answers = families(&config.policy);
         let connection = ClientConnection::new(config, wanted)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        let (protocols, errors) = (parameters.protocols, parameters.extended_errors);
-        Ok(Self::new(connection, &configs.settings, protocols, errors, is_pct1))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, answers))
     }
 
     /// A client's handshake that goes on behind a ClientHello (message and header) that another engine has sent.
@@ -107,8 +108,7 @@ impl Handshake {
         let connection = ClientConnection::take_over(config, wanted, client_hello)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        let (protocols, errors) = (parameters.protocols, parameters.extended_errors);
-        Ok(Self::new(connection, &configs.settings, protocols, errors, false))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)))
     }
 
     /// A server's handshake.
@@ -120,23 +120,81 @@ impl Handshake {
         let alpn = parameters.alpn.clone();
         alpn.iter().flatten().try_for_each(|name| check_alpn(name))?;
         let wanted = legacy_tls::ServerParameters { alpn, client_auth: config.client_auth };
-        let is_pct1 = is_pct1(&config.policy);
         let connection = Connection::Server(Box::new(ServerConnection::new(config, wanted)));
-        let (protocols, errors) = (parameters.protocols, parameters.extended_errors);
-        Ok(Self::new(connection, &configs.settings, protocols, errors, is_pct1))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (true, true)))
+    }
+
+    /// A client's handshake on a connection.
+    pub(crate) fn client_again(
+        configs: &ClientConfigs,
+        parameters: &ClientParameters,
+        before: legacy_tls::Before,
+        directions: legacy_tls::Directions,
+    ) -> Result<Self, sspi_core::Error> {
+        let config = configs.config(parameters.protocols, parameters.manual)?;
+        let wanted = client_parameters(parameters)?;
+        let connection = ClientConnection::renegotiate(config, wanted, before, directions)
+            .map_err(|error| translate(&error, true, &configs.settings))?;
+        let connection = Connection::Client(Box::new(connection));
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)).begun())
+    }
+
+    /// A server's handshake on a connection.
+    pub(crate) fn server_again(
+        configs: &ServerConfigs,
+        parameters: &ServerParameters,
+        before: legacy_tls::Before,
+        directions: legacy_tls::Directions,
+    ) -> Result<Self, sspi_core::Error> {
+        let config = configs.config(parameters.protocols, parameters.verification)?;
+        let client_auth = match configs.settings.renegotiation_client_auth {
+            ClientAuth::Required => legacy_tls::ClientAuth::Required,
+            ClientAuth::Optional | ClientAuth::None => config.client_auth,
+        };
+        let wanted = legacy_tls::ServerParameters { alpn: None, client_auth };
+        let connection = ServerConnection::renegotiate(config, wanted, before, directions)
+            .map_err(|error| translate(&error, false, &configs.settings))?;
+        let connection = Connection::Server(Box::new(connection));
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)).begun())
+    }
+
+    /// A handshake that is over before it began.
+    pub(crate) const fn failed(error: sspi_core::Error) -> Self {
+        Self { state: State::Failed(error) }
+    }
+
+    /// The session of the handshake before does not outlive a failure of this one.
+    pub(crate) fn in_session(mut self, session: Option<KeptSession>) -> Self {
+        if let State::Running(running) = &mut self.state {
+            running.session = session;
+        }
+        self
+    }
+
+    /// What comes is under keys: there are no first bytes to be judged.
+    fn begun(mut self) -> Self {
+        if let State::Running(running) = &mut self.state {
+            running.is_first = false;
+        }
+        self
     }
 
     fn new(
         connection: Connection,
         settings: &Arc<Settings>,
-        protocols: SpProt,
         extended_errors: bool,
-        is_pct1: bool,
+        answers: (bool, bool),
     ) -> Self {
         let settings = Arc::clone(settings);
-        let reads_v2 = settings.reads_v2_hellos(protocols);
-        let running =
-            Running { connection, settings, asked: None, is_first: true, extended_errors, reads_v2, is_pct1 };
+        let running = Running {
+            connection,
+            settings,
+            asked: None,
+            is_first: true,
+            extended_errors,
+            answers,
+            session: None,
+        };
         Self { state: State::Running(Box::new(running)) }
     }
 
@@ -159,6 +217,9 @@ impl Handshake {
             Err(Stop::Unanswered(error)) => Err(error.into()),
             Err(Stop::Failed { error, token }) => {
                 let token = if running.extended_errors { token } else { Vec::new() };
+                if let Some(session) = running.session.take() {
+                    session.forget();
+                }
                 self.state = State::Failed(error.clone());
                 Err(Failure { error, token })
             }
@@ -198,6 +259,7 @@ impl Running {
                 self.asked = Some(answer);
                 Ok(Progress::Ask(Question::ClientCertificate(ask)))
             }
+            legacy_tls::Progress::Data { data, used } => Ok(Progress::Data { data, used }),
             legacy_tls::Progress::Complete { established, output, used } => {
                 let established = self.establish(*established);
                 let established = backend::Established::Legacy(Box::new(established));
@@ -206,31 +268,27 @@ impl Running {
         }
     }
 
-    /// What does not even begin as a record is called by its name.
+    /// An answer that does not even begin as a record is called by its name. What a client says first, the server has seen.
     fn check_first_flight(&self, input: &[u8]) -> Result<(), Stop> {
-        let header = input.get(..RECORD_HEADER).filter(|_| self.is_first);
-        let first = header.and_then(FirstFlight::classify);
-        if self.is_pct1 {
-            return match first {
-                Some(FirstFlight::TlsRecord | FirstFlight::PlainText | FirstFlight::Ssh) => {
-                    let peer = "TLS, SSL 3.0 or plain text".to_owned();
-                    let error = Error::NoProtocolInCommon { peer, ours: "pct1".to_owned() };
-                    Err(Stop::Failed { error: error.into(), token: Vec::new() })
-                }
-                _ => Ok(()),
-            };
+        if !self.is_first || !self.is_client() || input.len() < RECORD_HEADER {
+            return Ok(());
         }
-        match first {
-            None | Some(FirstFlight::TlsRecord) => Ok(()),
-            Some(FirstFlight::Ssl2Hello) if self.reads_v2 => Ok(()),
-            // A server's hello of SSL 2.0 has no shape that could be told from afar.
-            Some(FirstFlight::Unknown) if self.reads_v2 && self.is_client() => Ok(()),
-            Some(other) => {
-                let error = Error::NotTls { what: other.describe() };
-                let alert = error.alert().map(|alert| vec![ALERT, 3, 0, 0, 2, 2, alert]);
-                Err(Stop::Failed { error: error.into(), token: alert.unwrap_or_default() })
+        let error = match (FirstFlight::of(input), self.answers) {
+            (Ok(FirstFlight::TlsRecord), (_, true)) => return Ok(()),
+            (Ok(FirstFlight::TlsRecord), _) => {
+                let ours = self.settings.policy.protocols.iter().map(|protocol| protocol.name());
+                let ours = ours.collect::<Vec<_>>().join(", ");
+                Error::NoProtocolInCommon { peer: "SSL 3.0 or TLS".to_owned(), ours }
             }
-        }
+            // An answer of SSL 2.0 or PCT has no shape that could be told from afar.
+            (Ok(FirstFlight::PlainText | FirstFlight::Ssh), _) | (Ok(_), (false, _)) => {
+                let what = FirstFlight::of(input).map_or("bytes of no protocol", describe);
+                Error::NotTls { what }
+            }
+            (Ok(_), (true, _)) | (Err(_), _) => return Ok(()),
+        };
+        let alert = error.alert().map(|alert| vec![ALERT, 3, 0, 0, 2, 2, alert]);
+        Err(Stop::Failed { error: error.into(), token: alert.unwrap_or_default() })
     }
 
     /// Takes the application's answer, if it was asked.

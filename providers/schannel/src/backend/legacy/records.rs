@@ -30,9 +30,29 @@ impl Sending {
     pub(crate) fn in_session(self, session: KeptSession) -> Self {
         Self { session: Some(session), ..self }
     }
+
+    pub(crate) fn into_sealer(self) -> Sealer {
+        self.sealer
+    }
 }
 
 impl Sealing for Sending {
+    fn seal_hello_request(&mut self) -> Result<Vec<u8>, Error> {
+        let mut record = Vec::new();
+        let request = self.sealer.seal_message(ContentType::HANDSHAKE, &[0; 4], &mut record);
+        request.map_err(|e| error::record(&e))?;
+        Ok(record)
+    }
+
+    /// Spec: RENEG section 4.5.
+    fn as_said(&self, level: AlertLevel, number: u8) -> (AlertLevel, u8) {
+        let declines = number == AlertDescription::NO_RENEGOTIATION.0;
+        if declines && self.version == ProtocolVersion::SSL30 {
+            return (AlertLevel::Fatal, AlertDescription::HANDSHAKE_FAILURE.0);
+        }
+        (level, number)
+    }
+
     /// The header may be a whole first record with one byte of data: see [`Sealer::layout`].
     fn stream_sizes(&self) -> StreamSizes {
         let layout = self.sealer.layout();
@@ -93,6 +113,10 @@ impl Receiving {
     /// In a session that does not outlive a failure.
     pub(crate) fn in_session(self, session: KeptSession) -> Self {
         Self { session: Some(session), ..self }
+    }
+
+    pub(crate) fn into_parts(self) -> (Opener, Option<KeptSession>) {
+        (self.opener, self.session)
     }
 }
 
