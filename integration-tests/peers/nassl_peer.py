@@ -23,6 +23,9 @@ from nassl.ssl_client import (
 import pattern
 
 VERSIONS = {
+    "SSLv2": OpenSslVersionEnum.SSLV2,
+    # Whatever the server has, asked for in the format of SSL 2.0.
+    "v2hello": OpenSslVersionEnum.SSLV23,
     "SSLv3": OpenSslVersionEnum.SSLV3,
     "TLSv1": OpenSslVersionEnum.TLSV1,
     "TLSv1.1": OpenSslVersionEnum.TLSV1_1,
@@ -72,6 +75,14 @@ def send(tls, data):
         tls.write(data[start : start + 8192])
 
 
+def peer_sha256(tls, options):
+    """That of the server's certificate. SSL 2.0 has no chain, and nassl asks OpenSSL for nothing else."""
+    if options["version"] == "SSLv2":
+        return None
+    leaf = ssl.PEM_cert_to_DER_cert(tls._ssl.get_peer_cert_chain()[0].as_pem())
+    return hashlib.sha256(leaf).hexdigest()
+
+
 def master_key(session):
     """The line of a session's text that tells which it is."""
     return next((line for line in session.as_text().splitlines() if "Master-Key:" in line), "")
@@ -98,11 +109,10 @@ def connect(options, ciphers, session):
         if session is not None:
             tls._ssl.set_session(session)
         tls.do_handshake()
-        leaf = ssl.PEM_cert_to_DER_cert(tls._ssl.get_peer_cert_chain()[0].as_pem())
         new = tls._ssl.get_session()
         fields |= {
             "cipher": tls.get_current_cipher_name(),
-            "peer_sha256": hashlib.sha256(leaf).hexdigest(),
+            "peer_sha256": peer_sha256(tls, options),
             "resumed": session is not None and master_key(session) == master_key(new),
         }
         session = new

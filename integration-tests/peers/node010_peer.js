@@ -13,6 +13,9 @@ var NOT_TLS11 = 0x01000000 | 0x02000000 | 0x04000000 | 0x08000000;
 var NOT_TLS12 = 0x01000000 | 0x02000000 | 0x04000000 | 0x10000000;
 var DONT_INSERT_EMPTY_FRAGMENTS = 0x0800;
 var VERSIONS = {
+  'SSLv2': { method: 'SSLv2_method' },
+  // Whatever both have, by a hello of whatever format.
+  'any': { method: 'SSLv23_method' },
   'SSLv3': { method: 'SSLv3_method' },
   'TLSv1': { method: 'TLSv1_method' },
   'TLSv1.1': { method: 'SSLv23_method', options: NOT_TLS11 },

@@ -456,6 +456,12 @@ pub trait QueryContextAttributes: Send + Sync {
         Vec::new()
     }
 
+    /// Whether the protocol has a word for the end of a stream, so that nobody can cut it off unnoticed (Windows has no number
+    /// for it). Those from before 1996 have none.
+    fn marks_its_end(&self) -> bool {
+        true
+    }
+
     /// `tls-exporter` of RFC 9266, for protocols that have it (Windows has no number for it).
     ///
     /// # Errors

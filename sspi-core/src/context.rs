@@ -24,6 +24,8 @@ pub enum Decrypted {
     /// `SEC_I_RENEGOTIATE`: the peer wants to negotiate again; what it sent for that is in the extra buffer, for
     /// [`SecurityContext::renegotiate`].
     Renegotiate,
+    /// `SEC_I_NO_RENEGOTIATION`: the peer was asked to negotiate again, and will not. The context goes on.
+    NoRenegotiation,
 }
 
 /// The half of a context that sends.

@@ -27,6 +27,8 @@
 //!             }
 //!             Step::Incomplete { .. } => input.extend(exchange(&[])),
 //!             Step::Ask(question) => return Err(question.unanswered()),
+//!             // Only a handshake on an established context has data.
+//!             Step::Data { used, .. } => drop(input.drain(..used)),
 //!             Step::Complete { context, token, .. } => {
 //!                 exchange(&token);
 //!                 return Ok(context);

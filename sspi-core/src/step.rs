@@ -27,6 +27,16 @@ pub enum Step {
     },
     /// Something must be answered from outside; then present the same input again.
     Ask(Question),
+    /// Data of the application, in the middle of a handshake on an established context
+    /// ([`SecurityContext::renegotiate`]): the peer sent it under the keys that there are, before it heard of the handshake
+    /// or between two messages of it. Hand it to the application in its place in the stream, and come back with the rest of
+    /// the input. The first handshake of a connection has none.
+    Data {
+        /// What the peer sent, opened.
+        data: Vec<u8>,
+        /// Bytes of the input that were taken; never none.
+        used: usize,
+    },
     /// `SEC_E_OK`: the handshake is over. Send the token, if it is not empty.
     Complete {
         /// The established context.
@@ -46,6 +56,7 @@ impl fmt::Debug for Step {
             }
             Self::Incomplete { missing } => write!(f, "Incomplete {{ missing: {missing:?} }}"),
             Self::Ask(question) => f.debug_tuple("Ask").field(question).finish(),
+            Self::Data { data, used } => write!(f, "Data {{ data: {} bytes, used: {used} }}", data.len()),
             Self::Complete { token, used, .. } => {
                 write!(f, "Complete {{ token: {} bytes, used: {used} }}", token.len())
             }

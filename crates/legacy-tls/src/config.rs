@@ -1,12 +1,13 @@
 //! What is allowed, what is preferred, and what is passed in from outside.
 
 use std::fmt::{self, Debug, Formatter};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crypto::dh::Group;
 use crypto::ecdh::NamedGroup;
 use crypto::random::Random;
 use crypto::rsa;
+use zeroize::Zeroizing;
 
 use crate::certificate::{CertificateVerifier, Identity};
 use crate::error::Error;
@@ -38,7 +39,7 @@ pub enum ExtendedMasterSecret {
 /// What is allowed and preferred, in both roles.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// The versions that may be spoken, in any order.
+    /// The protocols that may be spoken, the preferred one first.
     pub versions: Vec<ProtocolVersion>,
     /// The highest version that any engine of ours speaks with this peer: what a fallback and the sentinels against
     /// downgrades are measured by.
@@ -61,6 +62,13 @@ pub struct Policy {
     pub split_records: bool,
     /// How many bytes a block cipher with blocks of 64 bits encrypts at most under one key (Sweet32).
     pub small_block_limit: u64,
+    /// Whether a connection is negotiated again with a peer that has no renegotiation indication (RFC 5746): somebody in
+    /// between may then have spoken for the client before.
+    pub insecure_renegotiation: bool,
+    /// Whether a ClientHello of SSL 3.0 and TLS may have the format of SSL 2.0: a client that has no session to take up
+    /// writes it so, a server reads it too. A client that has SSL 2.0 and something newer offers both in it; without it
+    /// the newer is offered alone.
+    pub v2_hello: bool,
 }
 
 impl Default for Policy {
@@ -79,24 +87,31 @@ impl Default for Policy {
             resume: true,
             split_records: true,
             small_block_limit: 32 << 30,
+            insecure_renegotiation: false,
+            v2_hello: false,
         }
     }
 }
 
 impl Policy {
-    /// The highest version of the engine that is enabled.
+    /// Whether a version is enabled.
+    pub(crate) fn has(&self, version: ProtocolVersion) -> bool {
+        self.versions.contains(&version)
+    }
+
+    /// The highest version of the TLS family that is enabled.
     pub(crate) fn highest_here(&self) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().max()
+        self.versions.iter().copied().filter(|version| version.rules().is_some()).max()
     }
 
-    /// The highest version that is enabled and listed.
-    pub(crate) fn highest_among(&self, listed: &[u16]) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().filter(|version| listed.contains(&version.0)).max()
+    /// The lowest version of the TLS family that is enabled.
+    pub(crate) fn lowest_here(&self) -> Option<ProtocolVersion> {
+        self.versions.iter().copied().filter(|version| version.rules().is_some()).min()
     }
 
-    /// The highest version that is enabled and not above `offered`.
-    pub(crate) fn highest_up_to(&self, offered: ProtocolVersion) -> Option<ProtocolVersion> {
-        self.versions.iter().copied().filter(|version| *version <= offered).max()
+    /// The lowest and the highest version of the TLS family that are enabled.
+    pub(crate) fn range(&self) -> Option<(ProtocolVersion, ProtocolVersion)> {
+        Some((self.lowest_here()?, self.highest_here()?))
     }
 }
 
@@ -157,14 +172,16 @@ pub struct ServerConfig {
     pub clock: Arc<dyn Clock>,
 }
 
-/// The RSA keys of 512 and 1024 bits that export suites need, made when they are first needed.
+/// The RSA keys of 512 and 1024 bits that export suites need, and the secret that wrong keys of SSL 2.0 are replaced with,
+/// made when they are first needed.
 ///
-/// Anybody can factor the shorter ones in hours. So none is used for more than a day or 500 handshakes, lest one that
+/// Anybody can factor the shorter keys in hours. So none is used for more than a day or 500 handshakes, lest one that
 /// was factored opens all that there will be (FREAK).
 ///
 /// Spec: TLS10 appendix D.1.
 #[derive(Default)]
 pub struct ExportKeys {
+    rejection: OnceLock<Zeroizing<[u8; 32]>>,
     small: Mutex<Option<ExportKey>>,
     large: Mutex<Option<ExportKey>>,
 }
@@ -204,6 +221,16 @@ impl ExportKeys {
             .map_err(|_| Error::Internal("no RSA key could be made for an export suite"))?;
         *slot() = Some(ExportKey { key: key.clone(), made: now, uses: 1 });
         Ok(key)
+    }
+
+    /// What the key is made of that stands in for one that cannot be decrypted; the same as long as this lives.
+    pub(crate) fn rejection(&self, random: &dyn Random) -> Result<&[u8; 32], Error> {
+        if let Some(secret) = self.rejection.get() {
+            return Ok(&**secret);
+        }
+        let mut secret = Zeroizing::new([0; 32]);
+        random.fill(&mut *secret)?;
+        Ok(&**self.rejection.get_or_init(|| secret))
     }
 }
 

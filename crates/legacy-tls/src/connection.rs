@@ -6,18 +6,29 @@ use std::sync::Arc;
 
 use crate::certificate::Identity;
 use crate::config::{ClientAuth, ClientConfig, Policy, ServerConfig};
+use crate::detect::{FirstFlight, OldHello, V2Hello, refusal_in};
 use crate::error::{Error, Misbehaved};
+use crate::pct1::channel::{Channel as Pct1Channel, Redo};
+use crate::pct1::client::{Client as Pct1Client, Offer as Pct1Offer, Wanted as Pct1Wanted};
+use crate::pct1::handshake::{Handshake as Pct1Handshake, Pct1Negotiated};
+use crate::pct1::server::{Server as Pct1Server, Start as Pct1Start};
 use crate::record::{Need, Opener, Sealer};
+use crate::renegotiation::Previous;
 use crate::session::{MasterSecret, SessionStore};
+use crate::ssl2;
 use crate::tls::channel::{Channel, Incoming};
 use crate::tls::cipher_suites::SuiteRow;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::Randoms;
-use crate::tls::versions::{ProtocolVersion, Rules, VerifyData};
+use crate::tls::versions::{ProtocolVersion, Rules};
 use crate::tls::{client, server};
 
+mod shared;
+
+use self::shared::Shared;
+
 /// The most that a peer may send before its handshake is complete, in bytes.
-const MOST: usize = 512 << 10;
+pub(crate) const MOST: usize = 512 << 10;
 
 /// Why a call stopped.
 pub enum Progress {
@@ -35,6 +46,13 @@ pub enum Progress {
     },
     /// A server wants a certificate; say which with [`ClientConnection::answer`], then present the same input again.
     Ask(CertificateRequested),
+    /// Data of the application, in the middle of a second handshake; come back with the rest of the input.
+    Data {
+        /// What the peer sent.
+        data: Vec<u8>,
+        /// Bytes of the input that were taken.
+        used: usize,
+    },
     /// The handshake is over.
     Complete {
         /// The keys, and what was negotiated.
@@ -54,6 +72,7 @@ impl Debug for Progress {
             }
             Self::Incomplete { missing } => write!(f, "Incomplete {{ missing: {missing} }}"),
             Self::Ask(request) => f.debug_tuple("Ask").field(request).finish(),
+            Self::Data { data, used } => write!(f, "Data {{ data: {} bytes, used: {used} }}", data.len()),
             Self::Complete { output, used, .. } => {
                 write!(f, "Complete {{ output: {} bytes, used: {used} }}", output.len())
             }
@@ -79,17 +98,6 @@ pub struct CertificateRequested {
     pub certificate_types: Vec<u8>,
     /// Signature algorithms by their numbers; none before TLS 1.2.
     pub signature_schemes: Vec<u16>,
-}
-
-/// The verify data of the handshake before, to which a renegotiation is bound.
-///
-/// Spec: RENEG section 3.1.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Previous {
-    pub(crate) client: VerifyData,
-    pub(crate) server: VerifyData,
-    /// Both sides have the indication.
-    pub(crate) secure: bool,
 }
 
 /// What a handshake yields: both directions of the connection, and what was negotiated.
@@ -132,10 +140,14 @@ pub struct Negotiated {
     /// Whether the master secret is bound to the handshake; without that no channel binding is safe.
     pub extended_master_secret: bool,
     pub(crate) sessions: Arc<dyn SessionStore>,
+    /// What the ClientHello said.
+    pub(crate) hello_version: ProtocolVersion,
     pub(crate) finished: Previous,
-    pub(crate) rules: &'static Rules,
+    /// `None` in a protocol that has none.
+    pub(crate) rules: Option<&'static Rules>,
     pub(crate) master_secret: MasterSecret,
     pub(crate) randoms: Randoms,
+    pub(crate) pct1: Option<Box<Pct1Negotiated>>,
 }
 
 impl Negotiated {
@@ -153,6 +165,15 @@ impl Negotiated {
         KeptSession { sessions: Arc::clone(&self.sessions), key: self.session_key.clone() }
     }
 
+    /// What the peer sent before it announced that this handshake of PCT replaces another: data, and data out of band. They
+    /// come before all that the new keys open.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    #[must_use]
+    pub fn in_flight(&self) -> (&[u8], &[u8]) {
+        self.pct1.as_ref().map_or((&[], &[]), |pct1| (&pct1.in_flight, &pct1.out_of_band))
+    }
+
     /// Whether both sides have the renegotiation indication.
     #[must_use]
     pub const fn secure_renegotiation(&self) -> bool {
@@ -165,7 +186,8 @@ impl Negotiated {
         &self.randoms.client
     }
 
-    /// The master secret, for a key log: whoever has it reads the connection.
+    /// The master secret, for a key log: whoever has it reads the connection. SSL 2.0's master key is shorter, and zeros follow
+    /// it.
     #[must_use]
     pub const fn master_secret(&self) -> &[u8; 48] {
         &self.master_secret.0
@@ -177,15 +199,15 @@ impl Negotiated {
     ///
     /// # Errors
     ///
-    /// SSL 3.0 has none; a context is longer than 65,535 bytes.
+    /// SSL 3.0 and older have none; a context is longer than 65,535 bytes.
     pub fn export_keying_material(
         &self,
         label: &[u8],
         context: Option<&[u8]>,
         out: &mut [u8],
     ) -> Result<(), Error> {
-        let none = Error::Misused("SSL 3.0 exports no keying material");
-        let exporter = self.rules.exporter.ok_or(none)?;
+        let none = Error::Misused("this version exports no keying material");
+        let exporter = self.rules.and_then(|rules| rules.exporter).ok_or(none)?;
         let Randoms { client, server } = &self.randoms;
         match context {
             None => exporter(self.suite, &self.master_secret, label, &[client, server], out),
@@ -201,7 +223,7 @@ impl Negotiated {
     /// How an alert is numbered in this version.
     #[must_use]
     pub fn alert(&self, description: crate::AlertDescription) -> crate::AlertDescription {
-        (self.rules.alert)(description)
+        self.rules.map_or(description, |rules| (rules.alert)(description))
     }
 }
 
@@ -268,7 +290,7 @@ pub struct ServerParameters {
 }
 
 /// A role's state.
-trait State: Sized {
+pub(crate) trait State: Sized {
     type Config;
 
     fn handle(self, incoming: Incoming, config: &Self::Config, channel: &mut Channel) -> Result<Self, Error>;
@@ -346,13 +368,15 @@ impl State for server::State {
 }
 
 /// A handshake in either role.
-enum Handshake<S: State> {
+pub(crate) enum Handshake<S: State> {
     Running(Box<Running<S>>),
     Complete,
+    /// It has failed, and nobody has been told yet.
+    Refusing(Failure),
     Failed(Error),
 }
 
-struct Running<S: State> {
+pub(crate) struct Running<S: State> {
     config: Arc<S::Config>,
     channel: Channel,
     state: S,
@@ -369,7 +393,7 @@ enum Ran {
 }
 
 impl<S: State> Handshake<S> {
-    fn new(config: Arc<S::Config>, channel: Channel, state: S) -> Self {
+    pub(crate) fn new(config: Arc<S::Config>, channel: Channel, state: S) -> Self {
         Self::Running(Box::new(Running { config, channel, state, skipped: 0, taken: 0 }))
     }
 
@@ -379,6 +403,10 @@ impl<S: State> Handshake<S> {
             Self::Complete => {
                 let error = Error::Misused("the handshake is complete already");
                 return Err(Failure { error, output: Vec::new() });
+            }
+            Self::Refusing(failure) => {
+                *self = Self::Failed(failure.error.clone());
+                return Err(failure);
             }
             Self::Failed(error) => {
                 *self = Self::Failed(error.clone());
@@ -424,6 +452,7 @@ impl<S: State> Running<S> {
                         running.skipped = used;
                         Ran::Progress(Progress::Ask(request))
                     }
+                    Stop::Data(data) => Ran::Progress(Progress::Data { data, used }),
                     Stop::More(missing) => {
                         let output = running.channel.take_output();
                         Ran::Progress(if used > 0 || !output.is_empty() {
@@ -449,6 +478,7 @@ impl<S: State> Running<S> {
 
 enum Stop {
     More(usize),
+    Data(Vec<u8>),
     Ask(CertificateRequested),
     Complete,
 }
@@ -474,6 +504,10 @@ impl<C> Pump<'_, C> {
                 state = state.handle(Incoming::Message(message), self.config, self.channel)?;
                 continue;
             }
+            // Data may fill the input again and again; what we have to say does not wait for its end.
+            if self.channel.has_output_on_connection() {
+                return Ok((state, Stop::More(0)));
+            }
             let rest = input.get(self.used..).unwrap_or_default();
             let len = match self.channel.record_len(rest)? {
                 Need::Whole(len) => len,
@@ -481,11 +515,15 @@ impl<C> Pump<'_, C> {
             };
             let record = rest.get(..len).unwrap_or_default();
             self.used += len;
+            let incoming = self.channel.take_record(record, state.expected())?;
+            if let Some(Incoming::Data(data)) = incoming {
+                return Ok((state, Stop::Data(data)));
+            }
             self.taken += len;
             if self.taken > MOST {
                 return Err(Misbehaved::Flood { what: "bytes of handshake", limit: MOST }.into());
             }
-            if let Some(incoming) = self.channel.take_record(record, state.expected())? {
+            if let Some(incoming) = incoming {
                 state = state.handle(incoming, self.config, self.channel)?;
             }
         }
@@ -497,7 +535,37 @@ impl<C> Pump<'_, C> {
 /// The driver's contract: the first call has an empty input. Send every output at once; after `Incomplete` and `Ask` present
 /// the same input again; after a failure send its output and give up.
 pub struct ClientConnection {
-    handshake: Handshake<client::State>,
+    pub(crate) handshake: ClientHandshake,
+}
+
+/// A client's handshake in one of the protocols.
+pub(crate) enum ClientHandshake {
+    Tls(Handshake<client::State>),
+    Ssl2(Box<ssl2::handshake::Handshake<ssl2::client::State>>),
+    Pct1(Pct1Handshake<Pct1Client>),
+    /// A hello is out that several can answer.
+    Shared(Box<Shared>),
+}
+
+impl ClientHandshake {
+    fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
+        match self {
+            Self::Tls(handshake) => handshake.advance(input),
+            Self::Ssl2(handshake) => handshake.advance(input),
+            Self::Pct1(handshake) => handshake.advance(input),
+            Self::Shared(shared) => match shared.advance(input) {
+                Ok(Ok(chosen)) => {
+                    *self = chosen;
+                    self.advance(input)
+                }
+                Ok(Err(progress)) => Ok(progress),
+                Err(failure) => {
+                    *self = Self::Tls(Handshake::Failed(failure.error.clone()));
+                    Err(failure)
+                }
+            },
+        }
+    }
 }
 
 impl ClientConnection {
@@ -507,12 +575,91 @@ impl ClientConnection {
     ///
     /// No version is enabled, or there is no randomness.
     pub fn new(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
-        let (version, rules) = (first_record_version(&config), only_rules(&config.policy));
-        let mut channel = Channel::new(Opener::plaintext(), Sealer::plaintext(version), rules);
-        let wanted = wanted(&config, parameters);
+        let policy = &config.policy;
+        let (has_pct1, has_ssl2) = (policy.has(ProtocolVersion::PCT1), policy.has(ProtocolVersion::SSL20));
+        match (policy.lowest_here(), has_pct1, has_ssl2) {
+            (None, true, false) => return Self::pct1(config, parameters, None),
+            (None, false, true) => return Self::ssl2(config, parameters),
+            (None, true, true) => return Self::shared(config, parameters),
+            (_, _, _) => {}
+        }
+        let wanted = wanted(&config, parameters.clone());
+        // A session needs a hello of its own.
+        if policy.v2_hello && !client::Offer::has_session(&wanted, &config) {
+            return Self::shared(config, parameters);
+        }
+        let sealer = Sealer::plaintext(first_record_version(&config));
+        let mut channel = Channel::new(Opener::plaintext(), sealer, only_rules(policy));
         let offer = client::Offer::send(wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
-        Ok(Self { handshake: Handshake::new(config, channel, state) })
+        Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
+    }
+
+    fn shared(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
+        Ok(Self { handshake: ClientHandshake::Shared(Box::new(Shared::new(config, parameters)?)) })
+    }
+
+    fn ssl2(config: Arc<ClientConfig>, parameters: ClientParameters) -> Result<Self, Error> {
+        let mut channel = ssl2::channel::Channel::new();
+        let offer = ssl2::client::Offer::send(wanted(&config, parameters), &config, &mut channel)?;
+        let state = ssl2::client::State::ServerHello(Box::new(offer));
+        let handshake = ssl2::handshake::Handshake::new(config, channel, state);
+        Ok(Self { handshake: ClientHandshake::Ssl2(Box::new(handshake)) })
+    }
+
+    fn pct1(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        established: Option<Established>,
+    ) -> Result<Self, Error> {
+        let wanted = pct1_wanted(&config, parameters);
+        let (mut channel, previous) = match established {
+            None => (Pct1Channel::new(), None),
+            Some(established) => {
+                let (redo, parameters) = redo(established, false)?;
+                (Pct1Channel::again(redo), Some(parameters))
+            }
+        };
+        let offer = Pct1Offer::send(wanted, previous, &config, &mut channel)?;
+        let role = Pct1Client::ServerHello(Box::new(offer));
+        Ok(Self { handshake: ClientHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
+    }
+
+    /// Negotiates a connection of PCT 1.0 again; `server_asked` says that the server's [`ContentType::REDO`] was opened. What
+    /// the server still sends under the old keys is in [`Negotiated::in_flight`] at the end.
+    ///
+    /// [`ContentType::REDO`]: crate::record::ContentType::REDO
+    ///
+    /// # Errors
+    ///
+    /// The connection is of another protocol, or there is no randomness.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    pub fn redo(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        established: Established,
+        server_asked: bool,
+    ) -> Result<Self, Error> {
+        let mut connection = Self::pct1(config, parameters, Some(established))?;
+        if let ClientHandshake::Pct1(Pct1Handshake::Running(running)) = &mut connection.handshake {
+            running.channel.peer_escaped(server_asked);
+        }
+        Ok(connection)
+    }
+
+    /// Goes on behind an SSL 2.0 hello that somebody else has sent.
+    #[cfg(test)]
+    pub(crate) fn behind_unified_hello(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        hello: &[u8],
+        challenge: &[u8],
+    ) -> Result<Self, Error> {
+        let (mut channel, wanted) = (Pct1Channel::new(), pct1_wanted(&config, parameters));
+        let offer = Pct1Offer::behind_unified(wanted, hello, challenge, &mut channel)?;
+        let role = Pct1Client::ServerHello(Box::new(offer));
+        Ok(Self { handshake: ClientHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }
 
     /// Goes on after the ClientHello (the whole message with its header, without that of the record) that another engine has
@@ -531,7 +678,7 @@ impl ClientConnection {
         let wanted = wanted(&config, parameters);
         let offer = client::Offer::taken_over(client_hello, wanted, &config, &mut channel)?;
         let state = client::State::ServerHello(Box::new(offer));
-        Ok(Self { handshake: Handshake::new(config, channel, state) })
+        Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
     }
 
     /// Takes what it can of `input` and says why it stopped.
@@ -549,15 +696,25 @@ impl ClientConnection {
     ///
     /// Nothing was asked.
     pub fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
-        let misused =
-            || Failure { error: Error::Misused("no certificate was asked for"), output: Vec::new() };
-        let Handshake::Running(running) = &self.handshake else { return Err(misused()) };
+        match &mut self.handshake {
+            ClientHandshake::Tls(handshake) => handshake.answer(identity),
+            ClientHandshake::Ssl2(handshake) => {
+                handshake.answer(|state, config, channel| state.reply(identity, config, channel))
+            }
+            ClientHandshake::Pct1(handshake) => handshake.answer(identity),
+            ClientHandshake::Shared(_) => Err(Failure { error: NOT_ASKED, output: Vec::new() }),
+        }
+    }
+}
+
+impl Handshake<client::State> {
+    fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
+        let misused = || Failure { error: NOT_ASKED, output: Vec::new() };
+        let Self::Running(running) = &*self else { return Err(misused()) };
         if running.state.question().is_none() {
             return Err(misused());
         }
-        let Handshake::Running(running) = std::mem::replace(&mut self.handshake, Handshake::Complete) else {
-            return Err(misused());
-        };
+        let Self::Running(running) = std::mem::replace(self, Self::Complete) else { return Err(misused()) };
         let Running { config, mut channel, state, skipped, taken } = *running;
         let client::State::Identity(mut asked) = state else { return Err(misused()) };
         // What was chosen for one handshake must not stand in for the choice of another.
@@ -565,36 +722,60 @@ impl ClientConnection {
         match asked.reply(identity, &config, &mut channel) {
             Ok(state) => {
                 let running = Running { config, channel, state, skipped, taken };
-                self.handshake = Handshake::Running(Box::new(running));
+                *self = Self::Running(Box::new(running));
                 Ok(())
             }
             Err(error) => {
                 let output = channel.fail(&error);
-                self.handshake = Handshake::Failed(error.clone());
+                *self = Self::Failed(error.clone());
                 Err(Failure { error, output })
             }
         }
     }
 }
 
-fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
-    let normal = |name: String| match name.parse::<IpAddr>() {
+const NOT_ASKED: Error = Error::Misused("no certificate was asked for");
+
+/// A host name as it is compared.
+fn normal(name: String) -> String {
+    match name.parse::<IpAddr>() {
         Ok(_) => name,
         Err(_) => name.trim_end_matches('.').to_ascii_lowercase(),
-    };
+    }
+}
+
+fn pct1_wanted(config: &ClientConfig, parameters: ClientParameters) -> Pct1Wanted {
+    let session_key = parameters.session_key.filter(|_| config.policy.resume);
+    Pct1Wanted { server_name: parameters.server_name.map(normal), session_key }
+}
+
+/// A connection of PCT before it is negotiated again, and what was negotiated.
+fn redo(
+    established: Established,
+    peer_escaped: bool,
+) -> Result<(Redo, crate::pct1::handshake::Parameters), Error> {
+    const OTHER: Error = Error::Misused("a connection of another protocol is not negotiated again like this");
+    let Established { sealer, opener, negotiated } = established;
+    let (sealer, opener) = sealer.into_pct1().zip(opener.into_pct1()).ok_or(OTHER)?;
+    let parameters = negotiated.pct1.ok_or(OTHER)?.parameters;
+    let (in_flight, out_of_band) = (Vec::new(), Vec::new());
+    Ok((Redo { sealer, opener, peer_escaped, in_flight, out_of_band }, parameters))
+}
+
+pub(crate) fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
     client::Wanted {
         server_name: parameters.server_name.map(normal),
         alpn: parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone()),
         session_key: parameters.session_key,
         fallback: parameters.fallback,
-        previous: None,
+        before: None,
     }
 }
 
 /// Before a version is agreed on, alerts are those of a version only where no other is enabled.
 fn only_rules(policy: &Policy) -> Option<&'static Rules> {
-    let [first, rest @ ..] = policy.versions.as_slice() else { return None };
-    first.rules().filter(|_| rest.iter().all(|version| version == first))
+    let lowest = policy.lowest_here().filter(|lowest| policy.highest_here() == Some(*lowest));
+    lowest.and_then(ProtocolVersion::rules)
 }
 
 /// What the first record says: servers that know no newer version want to see an old one. Spec: TLS12 appendix E.1.
@@ -606,21 +787,158 @@ fn first_record_version(config: &ClientConfig) -> u16 {
 ///
 /// The driver's contract is that of [`ClientConnection`], but that a server hears first.
 pub struct ServerConnection {
-    handshake: Handshake<server::State>,
+    pub(crate) handshake: ServerHandshake,
+}
+
+/// A server's handshake in one of the protocols.
+pub(crate) enum ServerHandshake {
+    /// The client has yet to show which.
+    Undecided(Box<Undecided>),
+    Tls(Handshake<server::State>),
+    Ssl2(Box<ssl2::handshake::Handshake<ssl2::server::State>>),
+    Pct1(Pct1Handshake<Pct1Server>),
+}
+
+pub(crate) struct Undecided {
+    config: Arc<ServerConfig>,
+    parameters: ServerParameters,
+}
+
+impl Undecided {
+    /// The handshake that the first bytes belong to; how many are missing, as long as that cannot be said.
+    fn decide(&self, input: &[u8]) -> Result<Result<ServerHandshake, usize>, Failure> {
+        let flight = match FirstFlight::of(input) {
+            Ok(flight) => flight,
+            Err(missing) => return Ok(Err(missing)),
+        };
+        if !matches!(flight, FirstFlight::Ssl2Hello | FirstFlight::V2Hello | FirstFlight::Pct1Hello) {
+            return Ok(Ok(self.no_old_hello(flight)));
+        }
+        match OldHello::read(input) {
+            Ok(Ok(hello)) => match self.old_hello(&hello) {
+                Ok(handshake) => Ok(Ok(handshake)),
+                Err(error) => Err(Failure { output: hello.refusal(&error), error }),
+            },
+            Ok(Err(missing)) => Ok(Err(missing)),
+            Err(_) if self.config.policy.lowest_here().is_none() => Ok(Ok(self.no_old_hello(flight))),
+            Err(error) => {
+                let output = refusal_in(ProtocolVersion::TLS10, &error);
+                Err(Failure { error, output })
+            }
+        }
+    }
+
+    /// A record of TLS, or what is no beginning of anything: an enabled protocol says so in its words.
+    fn no_old_hello(&self, flight: FirstFlight) -> ServerHandshake {
+        let policy = &self.config.policy;
+        if flight == FirstFlight::TlsRecord || policy.lowest_here().is_some() {
+            ServerHandshake::Tls(self.tls())
+        } else if policy.has(ProtocolVersion::PCT1) {
+            ServerHandshake::Pct1(self.pct1())
+        } else {
+            ServerHandshake::Ssl2(Box::new(self.ssl2()))
+        }
+    }
+
+    /// The handshake of a client whose hello is none of TLS's own.
+    fn old_hello(&self, hello: &OldHello<'_>) -> Result<ServerHandshake, Error> {
+        let policy = &self.config.policy;
+        let best = hello.best(policy).ok_or_else(|| hello.refused(&policy.versions))?;
+        Ok(match (best, hello.v2()) {
+            (ProtocolVersion::PCT1, _) => ServerHandshake::Pct1(self.pct1()),
+            (ProtocolVersion::SSL20, _) => ServerHandshake::Ssl2(Box::new(self.ssl2())),
+            (_, Some(v2)) => {
+                let (channel, start) = self.start();
+                let mut handshake = Handshake::new(Arc::clone(&self.config), channel, start);
+                handshake.take_v2_hello(v2, hello.record_len());
+                ServerHandshake::Tls(handshake)
+            }
+            (_, None) => return Err(Error::Internal("a hello offers what it has no words for")),
+        })
+    }
+
+    fn ssl2(&self) -> ssl2::handshake::Handshake<ssl2::server::State> {
+        let start = ssl2::server::Start { client_auth: self.parameters.client_auth };
+        let state = ssl2::server::State::ClientHello(Box::new(start));
+        ssl2::handshake::Handshake::new(Arc::clone(&self.config), ssl2::channel::Channel::new(), state)
+    }
+
+    fn pct1(&self) -> Pct1Handshake<Pct1Server> {
+        let client_auth = self.parameters.client_auth;
+        let start = Pct1Start { client_auth, previous: None, escaped: false };
+        let role = Pct1Server::ClientHello(Box::new(start));
+        Pct1Handshake::new(Arc::clone(&self.config), Pct1Channel::new(), role)
+    }
+
+    fn start(&self) -> (Channel, server::State) {
+        // Until a version is known an alert goes out as the oldest that is enabled.
+        let lowest = self.config.policy.lowest_here().unwrap_or(ProtocolVersion::TLS10);
+        let rules = only_rules(&self.config.policy);
+        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), rules);
+        let Self { config, parameters } = self;
+        let alpn = parameters.alpn.clone().unwrap_or_else(|| config.policy.alpn.clone());
+        let start = server::Start { alpn, client_auth: parameters.client_auth, before: None };
+        (channel, server::State::ClientHello(Box::new(start)))
+    }
+
+    fn tls(&self) -> Handshake<server::State> {
+        let (channel, state) = self.start();
+        Handshake::new(Arc::clone(&self.config), channel, state)
+    }
+}
+
+impl Handshake<server::State> {
+    /// Takes a hello in the format of SSL 2.0, whose record is the first of the input. What comes of it shows when the
+    /// handshake goes on.
+    fn take_v2_hello(&mut self, v2: &V2Hello<'_>, len: usize) {
+        let Self::Running(running) = std::mem::replace(self, Self::Complete) else { return };
+        let Running { config, mut channel, state, .. } = *running;
+        match state.v2_hello(&ssl2::hello::as_tls(&v2.hello), v2.message, &config, &mut channel) {
+            Ok(state) => {
+                let running = Running { config, channel, state, skipped: len, taken: len };
+                *self = Self::Running(Box::new(running));
+            }
+            Err(error) => {
+                let output = channel.fail(&error);
+                *self = Self::Refusing(Failure { error, output });
+            }
+        }
+    }
 }
 
 impl ServerConnection {
-    /// Waits for a ClientHello.
+    /// Waits for a hello of any of the enabled protocols. Where it offers several, the first of [`Policy::versions`] that
+    /// both have is spoken.
     #[must_use]
     pub fn new(config: Arc<ServerConfig>, parameters: ServerParameters) -> Self {
-        // Until a version is known an alert goes out as the oldest that is enabled.
-        let lowest = config.policy.versions.iter().copied().min().unwrap_or(ProtocolVersion::TLS10);
-        let rules = only_rules(&config.policy);
-        let channel = Channel::new(Opener::plaintext(), Sealer::plaintext(lowest.0), rules);
-        let alpn = parameters.alpn.unwrap_or_else(|| config.policy.alpn.clone());
-        let start = server::Start { alpn, client_auth: parameters.client_auth, previous: None };
-        let state = server::State::ClientHello(Box::new(start));
-        Self { handshake: Handshake::new(config, channel, state) }
+        let undecided = Undecided { config, parameters };
+        Self { handshake: ServerHandshake::Undecided(Box::new(undecided)) }
+    }
+
+    /// Negotiates a connection of PCT 1.0 again; `client_asked` says that the client's [`ContentType::REDO`] was opened, so that
+    /// its hello is next. What the client still sends under the old keys is in [`Negotiated::in_flight`] at the end.
+    ///
+    /// [`ContentType::REDO`]: crate::record::ContentType::REDO
+    ///
+    /// # Errors
+    ///
+    /// The connection is of another protocol.
+    ///
+    /// Spec: PCT1 section 4.3.2.
+    pub fn redo(
+        config: Arc<ServerConfig>,
+        parameters: &ServerParameters,
+        established: Established,
+        client_asked: bool,
+    ) -> Result<Self, Error> {
+        let (redo, previous) = redo(established, false)?;
+        let mut channel = Pct1Channel::again(redo);
+        channel.send_escape()?;
+        channel.peer_escaped(client_asked);
+        let client_auth = parameters.client_auth;
+        let start = Pct1Start { client_auth, previous: Some(previous), escaped: true };
+        let role = Pct1Server::ClientHello(Box::new(start));
+        Ok(Self { handshake: ServerHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }
 
     /// Takes what it can of `input` and says why it stopped.
@@ -629,7 +947,22 @@ impl ServerConnection {
     ///
     /// The handshake failed; send what the failure holds.
     pub fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
-        self.handshake.advance(input)
+        match &mut self.handshake {
+            ServerHandshake::Tls(handshake) => handshake.advance(input),
+            ServerHandshake::Pct1(handshake) => handshake.advance(input),
+            ServerHandshake::Ssl2(handshake) => handshake.advance(input),
+            ServerHandshake::Undecided(undecided) => match undecided.decide(input) {
+                Ok(Err(missing)) => Ok(Progress::Incomplete { missing }),
+                Ok(Ok(handshake)) => {
+                    self.handshake = handshake;
+                    self.advance(input)
+                }
+                Err(failure) => {
+                    self.handshake = ServerHandshake::Tls(Handshake::Failed(failure.error.clone()));
+                    Err(failure)
+                }
+            },
+        }
     }
 }
 

@@ -6,7 +6,10 @@ use std::fmt::{self, Display, Formatter};
 use wire::{DecodeError, EncodeError};
 
 use crate::certificate::CertificateRefused;
+use crate::pct1;
 use crate::record::RecordError;
+use crate::ssl2::cipher_kinds::CipherKind;
+use crate::ssl2::messages::{Ssl2ErrorCode, Ssl2MessageType};
 use crate::tls::alert::{AlertDescription, AlertLevel};
 use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::messages::HandshakeType;
@@ -29,6 +32,10 @@ pub enum Error {
     Certificate(CertificateRefused),
     /// The peer sent a fatal alert.
     AlertReceived(AlertDescription),
+    /// The peer sent an ERROR message of SSL 2.0.
+    Ssl2ErrorReceived(Ssl2ErrorCode),
+    /// The peer sent an ERROR message of PCT.
+    Pct1Received(pct1::Received),
     /// The peer closed the connection in the middle of the handshake.
     ClosedInHandshake,
     /// The caller did what it may not.
@@ -45,6 +52,13 @@ pub enum Misbehaved {
     UnexpectedMessage {
         /// What came.
         received: HandshakeType,
+        /// What was awaited.
+        expected: &'static str,
+    },
+    /// A message of SSL 2.0 that may not come now.
+    UnexpectedSsl2Message {
+        /// What came.
+        received: Ssl2MessageType,
         /// What was awaited.
         expected: &'static str,
     },
@@ -77,6 +91,8 @@ pub enum Misbehaved {
     },
     /// A server chose a version that was not offered.
     VersionNotOffered(u16),
+    /// A second handshake with another version than the connection has.
+    VersionChanged(u16),
     /// A server chose a suite that was not offered, or that is not legal in its version.
     SuiteNotOffered(CipherSuite),
     /// A compression method that was not offered, or a hello without `null`.
@@ -126,6 +142,8 @@ pub enum Misbehaved {
     BadPremaster,
     /// An alert that is not two bytes, or of no level that there is.
     BadAlert,
+    /// PCT was broken.
+    Pct1(pct1::Broken),
 }
 
 /// What a peer and we do not have in common.
@@ -144,6 +162,11 @@ pub enum Incompatible {
         /// Those of the peer.
         peer: Vec<CipherSuite>,
     },
+    /// No cipher kind of SSL 2.0.
+    NoCipherKind {
+        /// Those of the peer.
+        peer: Vec<CipherKind>,
+    },
     /// No signature algorithm.
     NoSignatureScheme {
         /// Those of the peer.
@@ -156,6 +179,8 @@ pub enum Incompatible {
     },
     /// The peer does not bind its master secrets, and that is required.
     NoExtendedMasterSecret,
+    /// Some specification of PCT.
+    Pct1(pct1::Mismatch),
 }
 
 /// What policy does not allow.
@@ -213,7 +238,11 @@ impl Error {
                 Refused::NoClientCertificate | Refused::Renegotiation => A::HANDSHAKE_FAILURE,
             },
             Self::Certificate(refused) => refused.alert,
-            Self::AlertReceived(_) | Self::ClosedInHandshake | Self::Misused(_) => return None,
+            Self::AlertReceived(_)
+            | Self::Ssl2ErrorReceived(_)
+            | Self::Pct1Received(_)
+            | Self::ClosedInHandshake
+            | Self::Misused(_) => return None,
             Self::Internal(_) => A::INTERNAL_ERROR,
         })
     }
@@ -224,12 +253,13 @@ impl Misbehaved {
         use AlertDescription as A;
         match self {
             Self::UnexpectedMessage { .. }
+            | Self::UnexpectedSsl2Message { .. }
             | Self::UnexpectedRecord { .. }
             | Self::ExcessHandshakeData
             | Self::Flood { .. }
             | Self::UnexpectedServerKeyExchange
             | Self::MissingServerKeyExchange => A::UNEXPECTED_MESSAGE,
-            Self::VersionNotOffered(_) => A::PROTOCOL_VERSION,
+            Self::VersionNotOffered(_) | Self::VersionChanged(_) => A::PROTOCOL_VERSION,
             Self::MessageTooLong { .. }
             | Self::BadChangeCipherSpec
             | Self::SuiteNotOffered(_)
@@ -238,7 +268,8 @@ impl Misbehaved {
             | Self::Downgraded
             | Self::IllegalParameter(_)
             | Self::BadKeyShare
-            | Self::SignatureNotOffered(_) => A::ILLEGAL_PARAMETER,
+            | Self::SignatureNotOffered(_)
+            | Self::Pct1(_) => A::ILLEGAL_PARAMETER,
             // Spec: TLS10 section 7.2.2.
             Self::ExportKeyTooLong { .. } => A::EXPORT_RESTRICTION,
             Self::UnsolicitedExtension(_) => A::UNSUPPORTED_EXTENSION,
@@ -263,6 +294,8 @@ impl Display for Error {
             Self::Refused(what) => Display::fmt(what, f),
             Self::Certificate(refused) => write!(f, "the peer's certificate was refused: {refused}"),
             Self::AlertReceived(alert) => write!(f, "the peer sent the alert {alert}"),
+            Self::Ssl2ErrorReceived(code) => write!(f, "the peer sent the {code}"),
+            Self::Pct1Received(received) => Display::fmt(received, f),
             Self::ClosedInHandshake => {
                 f.write_str("the peer closed the connection in the middle of the handshake")
             }
@@ -276,6 +309,9 @@ impl Display for Misbehaved {
         match self {
             Self::UnexpectedMessage { received, expected } => {
                 write!(f, "the peer sent {received:?} where {expected} was expected")
+            }
+            Self::UnexpectedSsl2Message { received, expected } => {
+                write!(f, "the peer sent {received} where {expected} was expected")
             }
             Self::UnexpectedRecord { content_type, expected } => {
                 write!(f, "the peer sent a record of type {content_type} where {expected} was expected")
@@ -291,6 +327,9 @@ impl Display for Misbehaved {
                 )
             }
             Self::Flood { what, limit } => write!(f, "the peer sent more than {limit} {what} in a row"),
+            Self::VersionChanged(version) => {
+                write!(f, "the server chose version {version:#06x} for a connection that has another")
+            }
             Self::VersionNotOffered(version) => {
                 write!(f, "the server chose the version {version:04x}, which was not offered")
             }
@@ -338,6 +377,7 @@ impl Display for Misbehaved {
             Self::BadFinished => f.write_str("the peer's Finished message is not right"),
             Self::BadPremaster => f.write_str("the encrypted premaster secret is not as long as the key"),
             Self::BadAlert => f.write_str("the peer sent an alert that is not one"),
+            Self::Pct1(how) => Display::fmt(how, f),
         }
     }
 }
@@ -358,6 +398,9 @@ impl Display for Incompatible {
             Self::NoSuite { peer } => {
                 write!(f, "no cipher suite in common; the peer offers {}", list(peer.iter()))
             }
+            Self::NoCipherKind { peer } => {
+                write!(f, "no cipher kind in common; the peer offers {}", list(peer.iter()))
+            }
             Self::NoSignatureScheme { peer } => {
                 let peer = list(peer.iter().map(|scheme| format!("{scheme:04x}")));
                 write!(f, "no signature algorithm in common; the peer offers {peer}")
@@ -367,6 +410,7 @@ impl Display for Incompatible {
                 write!(f, "no application protocol in common; the peer offers {peer}")
             }
             Self::NoExtendedMasterSecret => f.write_str("the peer does not have the extended master secret"),
+            Self::Pct1(mismatch) => write!(f, "nothing in common with the peer in PCT 1.0: {mismatch}"),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::pct1::handshake::Parameters;
 use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::versions::ProtocolVersion;
 
@@ -25,6 +26,8 @@ pub struct Session {
     pub(crate) peer_chain: Vec<Vec<u8>>,
     pub(crate) server_name: Option<String>,
     pub(crate) created: u64,
+    /// What PCT keeps beside.
+    pub(crate) pct1: Option<Box<Parameters>>,
 }
 
 impl Session {
@@ -162,6 +165,7 @@ mod tests {
             peer_chain,
             server_name: None,
             created,
+            pct1: None,
         })
     }
 

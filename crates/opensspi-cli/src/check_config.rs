@@ -1,11 +1,11 @@
 //! `check-config`: every mistake in a configuration file and in what it names, and what the file comes to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use opensspi::{
     CertificateSummary, Config, ExitClass, ExtendedMasterSecret, Finding, Inspection, OwnCertificate,
-    Resolved, Revocation, SuiteInfo, Warning, harmless_message, inspect_file,
+    Resolved, Revocation, SuiteInfo, Warning, check_together, harmless_message, inspect_file,
 };
 use serde_json::{Value, json};
 
@@ -23,45 +23,72 @@ about twice. Warnings change no exit code.
 Examples:
   opensspi check-config opensspi.toml
   opensspi check-config opensspi.toml --json
+  opensspi check-config web.toml old.toml               and whether they share a key that they must not
 
 Exit codes:
   0  nothing is wrong
   1  the configuration is right, and what it names would be refused, such as an expired certificate
   2  the configuration has mistakes, or names what cannot be read")]
 pub(crate) struct CheckConfig {
-    /// The configuration file.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The configuration file; several, where several listeners run at the same time and may share a key.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
 }
 
 impl CheckConfig {
     pub(crate) fn run(&self, printer: &Printer) -> Result<(), Failure> {
-        let Inspection { findings, config, resolved, .. } = inspect_file(&self.file);
-        printer.object(&json!({
-            "file": self.file.display().to_string(),
-            "ok": findings.is_empty(),
-            "problems": findings.iter().map(problem).collect::<Vec<_>>(),
-            "resolved": resolved.as_ref().map(|resolved| object(&config, resolved)),
-        }));
-        if let Some(resolved) = &resolved {
-            describe(printer, &config, resolved);
+        let mut all = Vec::new();
+        let mut configs = Vec::new();
+        for file in &self.files {
+            let (findings, config) = check(printer, file);
+            all.extend(findings);
+            configs.push((file.as_path(), config));
         }
-        for Warning { setting, message } in resolved.iter().flat_map(|resolved| &resolved.warnings) {
-            let mark = printer.styled(Channel::Out, Style::Yellow, "!");
-            printer.line(Channel::Out, format_args!("{mark} {message} (setting: {setting})"));
+        let files: Vec<_> = configs.iter().map(|(file, config)| (*file, config)).collect();
+        let together = check_together(&files);
+        if !together.is_empty() {
+            let problems: Vec<_> = together.iter().map(problem).collect();
+            printer.object(&json!({ "file": null, "ok": false, "problems": problems }));
+            mark(printer, &together);
         }
-        for finding in &findings {
-            let mark = printer.styled(Channel::Out, Style::Red, "✗");
-            printer.line(Channel::Out, format_args!("{mark} {}", finding.message));
-        }
-        if findings.is_empty() {
-            let mark = printer.styled(Channel::Out, Style::Green, "✓");
-            printer.line(Channel::Out, format_args!("{mark} {}: nothing is wrong", self.file.display()));
+        all.extend(together);
+        if all.is_empty() {
             return Ok(());
         }
-        let is_only_policy = findings.iter().all(|finding| finding.class == ExitClass::Policy);
+        let is_only_policy = all.iter().all(|finding| finding.class == ExitClass::Policy);
         let class = if is_only_policy { ExitClass::Policy } else { ExitClass::Usage };
-        Err(Failure::new(class, format!("{} problems", findings.len())).told())
+        Err(Failure::new(class, format!("{} problems", all.len())).told())
+    }
+}
+
+/// Says what there is to be said of one file.
+fn check(printer: &Printer, file: &Path) -> (Vec<Finding>, Config) {
+    let Inspection { findings, config, resolved, .. } = inspect_file(file);
+    printer.object(&json!({
+        "file": file.display().to_string(),
+        "ok": findings.is_empty(),
+        "problems": findings.iter().map(problem).collect::<Vec<_>>(),
+        "resolved": resolved.as_ref().map(|resolved| object(&config, resolved)),
+    }));
+    if let Some(resolved) = &resolved {
+        describe(printer, &config, resolved);
+    }
+    for Warning { setting, message } in resolved.iter().flat_map(|resolved| &resolved.warnings) {
+        let mark = printer.styled(Channel::Out, Style::Yellow, "!");
+        printer.line(Channel::Out, format_args!("{mark} {message} (setting: {setting})"));
+    }
+    mark(printer, &findings);
+    if findings.is_empty() {
+        let mark = printer.styled(Channel::Out, Style::Green, "✓");
+        printer.line(Channel::Out, format_args!("{mark} {}: nothing is wrong", file.display()));
+    }
+    (findings, config)
+}
+
+fn mark(printer: &Printer, findings: &[Finding]) {
+    for finding in findings {
+        let mark = printer.styled(Channel::Out, Style::Red, "✗");
+        printer.line(Channel::Out, format_args!("{mark} {}", finding.message));
     }
 }
 
@@ -110,6 +137,8 @@ fn object(config: &Config, resolved: &Resolved) -> Value {
         "record_splitting": effective.record_splitting,
         "small_block_limit": effective.small_block_limit,
         "fallback": effective.fallback,
+        "renegotiation": effective.renegotiation.name(),
+        "insecure_renegotiation": schannel.insecure_renegotiation,
         "i_accept_drown": schannel.i_accept_drown,
         "resume": schannel.resume,
         "alpn": schannel.alpn,
@@ -123,6 +152,14 @@ fn object(config: &Config, resolved: &Resolved) -> Value {
         "certificates": resolved.certificates.iter().map(certificate).collect::<Vec<_>>(),
         "warnings": resolved.warnings.iter().map(warning).collect::<Vec<_>>(),
     })
+}
+
+const fn renegotiation(setting: opensspi::Renegotiation) -> &'static str {
+    match setting {
+        opensspi::Renegotiation::Off => "off",
+        opensspi::Renegotiation::Ours => "when this side begins",
+        opensspi::Renegotiation::Both => "when either side begins",
+    }
 }
 
 const fn client_auth(config: &Config) -> &'static str {
@@ -181,6 +218,7 @@ fn describe(printer: &Printer, config: &Config, resolved: &Resolved) {
     let secret = extended_master_secret(effective.extended_master_secret);
     field("ext. master", secret.to_owned());
     field("fallback", on_off(effective.fallback).to_owned());
+    field("renegotiation", renegotiation(effective.renegotiation).to_owned());
     field("resumption", on_off(schannel.resume).to_owned());
     field("ALPN", list(&schannel.alpn, "none"));
     let lists = if schannel.crls.is_empty() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use opensspi::sspi_core::ConnectionWeakness;
-use opensspi::{Error, ExitClass, LogConfig, SecureStream, Sspi};
+use opensspi::{Error, ExitClass, LogConfig, Renegotiation, SecureStream, Sspi};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -52,6 +52,10 @@ pub(crate) struct Connect {
     /// Connect so many times more, and say whether the session was resumed.
     #[arg(long, value_name = "N", default_value_t = 0)]
     reconnect: u32,
+    /// Negotiate the connection again before anything is sent, and say what came of it (SSL 3.0 to TLS 1.2). Implies
+    /// --renegotiation both, unless another is given.
+    #[arg(long)]
+    renegotiate: bool,
     /// Print nothing but what the server sends.
     #[arg(long, short)]
     quiet: bool,
@@ -102,6 +106,9 @@ impl Connect {
     fn sspi(&self, printer: &Printer) -> Result<Sspi, Failure> {
         let mut configuration = self.settings.configuration()?;
         let schannel = &mut configuration.config.schannel;
+        if self.renegotiate && schannel.renegotiation.is_none() {
+            schannel.renegotiation = Some(Renegotiation::Both);
+        }
         if !self.ca.is_empty() {
             schannel.roots = self.ca.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
             schannel.pins.clear();
@@ -138,8 +145,19 @@ impl Connect {
             self.say(printer, sspi, target, &stream, number);
             close(&mut stream).await?;
         }
-        let stream = self.connect(sspi, target).await?;
+        let mut stream = self.connect(sspi, target).await?;
         self.say(printer, sspi, target, &stream, self.reconnect);
+        if self.renegotiate {
+            let negotiating = async {
+                stream.renegotiate().await?;
+                stream.flush().await
+            };
+            negotiating.await.map_err(|error| Failure::stream(&error))?;
+            if !self.quiet {
+                printer.line(Channel::Err, "negotiated again");
+            }
+            self.say(printer, sspi, target, &stream, self.reconnect);
+        }
         relay::relay(printer, stream, source, self.quiet).await
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;
 
 use self::plan::{Plan, Show};
-use self::run::{Case, Kind, Outcome, Run};
+use self::run::{Case, Kind, Outcome, Port, Run};
 use crate::exit::Failure;
 use crate::legs;
 use crate::logging;
@@ -50,6 +50,7 @@ Examples:
   opensspi demo
   opensspi demo --bytes 268435456
   opensspi demo --profile windows-2003                  every suite of Windows Server 2003
+  opensspi demo --profile museum                        all seven protocols over one port
   opensspi demo --protocols tls1.3 --suites TLS_CHACHA20_POLY1305_SHA256
   opensspi demo --cert server.pem --key server.key --ca company-ca.pem --client-auth required
   opensspi demo --config opensspi.toml --json
@@ -109,14 +110,23 @@ impl Demo {
                 shows.push(Show { protocol: *protocol, suite: None });
             }
         }
-        Ok((Plan::new(configuration, &enabled)?, shows))
+        let one_port = schannel.profile == Profile::Museum && !each_suite;
+        let mut plan = Plan::new(configuration, &enabled)?;
+        if one_port {
+            plan.share_a_port();
+        }
+        Ok((plan, shows))
     }
 
     async fn all(&self, printer: &Printer, plan: &Plan, shows: &[Show]) -> Result<Vec<Run>, Failure> {
         let mut runs = Vec::new();
+        let port = if plan.one_port { Some(Port::open(plan.server_of_all()?).await?) } else { None };
+        if let Some(port) = &port {
+            printer.line(Channel::Out, format_args!("one server, one port: {}\n", port.address));
+        }
         for show in shows {
             let bytes = self.bytes.unwrap_or(if show.suite.is_some() { 1 << 20 } else { 64 << 20 });
-            let case = Case::new(plan, *show, bytes)?;
+            let case = Case::new(plan, *show, bytes, port.clone()).await?;
             for run in case.run().await {
                 describe(printer, &run);
                 runs.push(run);
@@ -230,6 +240,7 @@ fn object(run: &Run) -> Value {
         "protocol": protocol_name(run.protocol),
         "session": if run.kind == Kind::Resumed { "resumed" } else { "full" },
         "client_certificate": run.shows_certificate,
+        "port": run.port,
         "legs": legs,
         "ok": run.result.is_ok(),
     });

@@ -135,7 +135,7 @@ mod tests {
         let message = failure(error);
         assert!(
             message.contains(
-                "on are tls1.3,tls1.2; --protocols takes tls1.1,tls1.0,ssl3, too; or --profile legacy"
+                "on are tls1.3,tls1.2; --protocols takes tls1.1,tls1.0,ssl3,pct1,ssl2, too; or --profile legacy"
             ),
             "{message}"
         );

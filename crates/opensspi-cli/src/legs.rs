@@ -1,4 +1,4 @@
-//! What the legs of a TLS handshake hold, as far as it can be read in clear.
+//! What the legs of a handshake hold, as far as it can be read in clear.
 
 use crate::recording::{Direction, Leg};
 
@@ -29,6 +29,8 @@ fn counted(names: &[String]) -> String {
 struct Reader {
     sent: Half,
     received: Half,
+    /// Whether messages without a record of TLS are PCT's.
+    is_pct: bool,
 }
 
 /// One direction: what is not whole yet, and whether it is encrypted.
@@ -37,6 +39,8 @@ struct Half {
     record: Vec<u8>,
     message: Vec<u8>,
     is_encrypted: bool,
+    /// Records are of SSL 2.0 or PCT, whose encrypted ones may begin with anything.
+    is_old: bool,
 }
 
 /// Content types of records. Spec: TLS13 section 5.1.
@@ -47,19 +51,67 @@ const APPLICATION_DATA: u8 = 23;
 
 impl Reader {
     fn leg(&mut self, leg: &Leg) -> Vec<String> {
-        let half = match leg.direction {
-            Direction::Sent => &mut self.sent,
-            Direction::Received => &mut self.received,
-        };
-        half.record.extend_from_slice(&leg.bytes);
+        self.half(leg.direction).record.extend_from_slice(&leg.bytes);
         let mut names = Vec::new();
-        while let Some((kind, content)) = take_record(&mut half.record) {
-            half.name(kind, &content, &mut names);
+        loop {
+            let half = self.half(leg.direction);
+            // Spec: TLS10 appendix E.
+            if matches!(half.record.first(), Some(CHANGE_CIPHER_SPEC..=APPLICATION_DATA)) && !half.is_old {
+                let Some((kind, content)) = take_record(&mut half.record) else { break };
+                half.name(kind, &content, &mut names);
+            } else {
+                half.is_old = !half.record.is_empty();
+                let Some(message) = take_old_record(&mut half.record) else { break };
+                names.push(self.old_message(leg.direction, &message));
+            }
         }
-        if !half.record.is_empty() {
-            names.push(format!("{} bytes of the next", half.record.len()));
+        let left = self.half(leg.direction).record.len();
+        if left > 0 {
+            names.push(format!("{left} bytes of the next"));
         }
         names
+    }
+
+    const fn half(&mut self, direction: Direction) -> &mut Half {
+        match direction {
+            Direction::Sent => &mut self.sent,
+            Direction::Received => &mut self.received,
+        }
+    }
+
+    /// The name of a message of SSL 2.0 or PCT, and what becomes encrypted behind it. Spec: SSL2 section 5.5; PCT1 section 5.2.
+    fn old_message(&mut self, direction: Direction, message: &[u8]) -> String {
+        const CLIENT_HELLO: u8 = 1;
+        let first = message.first().copied().unwrap_or_default();
+        let is_sent = direction == Direction::Sent;
+        if self.half(direction).is_encrypted {
+            return "encrypted handshake".to_owned();
+        }
+        match (first, is_sent) {
+            // The highest bit of the version; and the answer to a hello in which PCT hides.
+            (CLIENT_HELLO, true) => {
+                self.is_pct = message.get(1).is_some_and(|version| version & 0x80 != 0);
+                // The answer may be a record of TLS, and what follows it.
+                self.sent.is_old = false;
+            }
+            (2, false) => self.is_pct = true,
+            _ => {}
+        }
+        let name = match (self.is_pct, first) {
+            (_, CLIENT_HELLO) => "CLIENT-HELLO",
+            (true, 2) | (false, 4) => "SERVER-HELLO",
+            (true, 3) | (false, 2) => "CLIENT-MASTER-KEY",
+            (true, 4) => "SERVER-VERIFY",
+            (true, 5) | (false, 0) => "ERROR",
+            _ => return format!("handshake message {first}"),
+        };
+        if !self.is_pct && name == "SERVER-HELLO" {
+            self.received.is_encrypted = true;
+            // A session that is taken up again has its key already.
+            self.sent.is_encrypted = message.get(1).is_some_and(|hit| *hit != 0);
+        }
+        self.sent.is_encrypted |= !self.is_pct && name == "CLIENT-MASTER-KEY";
+        name.to_owned()
     }
 }
 
@@ -96,6 +148,16 @@ fn take_record(bytes: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
     let content = bytes.get(5..end)?.to_vec();
     bytes.drain(..end);
     Some((kind, content))
+}
+
+/// Content of the record of SSL 2.0 or PCT at the front, once it is whole.
+fn take_old_record(bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let [first, low] = *bytes.first_chunk::<2>()?;
+    let (header, high) = if first & 0x80 != 0 { (2, first & 0x7f) } else { (3, first & 0x3f) };
+    let end = header + usize::from(u16::from_be_bytes([high, low]));
+    let content = bytes.get(header..end)?.to_vec();
+    bytes.drain(..end);
+    Some(content)
 }
 
 /// The handshake message at the front, once it is whole.
@@ -142,6 +204,32 @@ mod tests {
 
     fn received(bytes: &[u8]) -> Leg {
         Leg { direction: Direction::Received, bytes: bytes.to_vec() }
+    }
+
+    #[test]
+    fn messages_of_ssl_2_and_pct_are_named_until_they_are_encrypted() {
+        let legs = [
+            sent(&[0x80, 3, 1, 0, 2]),
+            received(&[0x80, 2, 4, 0, 0x80, 2, 0xaa, 0xbb]),
+            sent(&[0x80, 2, 2, 0, 0, 2, 1, 0x16, 3]),
+        ];
+        let expected =
+            ["CLIENT-HELLO", "SERVER-HELLO, encrypted handshake", "CLIENT-MASTER-KEY, encrypted handshake"];
+        assert_eq!(names(&legs), expected);
+        let resumed = [sent(&[0x80, 3, 1, 0, 2]), received(&[0x80, 2, 4, 1]), sent(&[0x80, 1, 3])];
+        assert_eq!(names(&resumed), ["CLIENT-HELLO", "SERVER-HELLO", "encrypted handshake"]);
+        for version in [0x80, 0] {
+            let legs = [
+                sent(&[0x80, 3, 1, version, 1]),
+                received(&[0x80, 1, 2]),
+                sent(&[0x80, 1, 3]),
+                received(&[0x80, 1, 4]),
+            ];
+            assert_eq!(names(&legs), ["CLIENT-HELLO", "SERVER-HELLO", "CLIENT-MASTER-KEY", "SERVER-VERIFY"]);
+        }
+        let answered_by_tls =
+            [sent(&[0x80, 3, 1, 3, 1]), received(&[22, 3, 1, 0, 4, 2, 0, 0, 0]), sent(&[20, 3, 1, 0, 1, 1])];
+        assert_eq!(names(&answered_by_tls), ["CLIENT-HELLO", "ServerHello", "ChangeCipherSpec"]);
     }
 
     #[test]

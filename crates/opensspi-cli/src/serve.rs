@@ -63,7 +63,8 @@ Examples:
   opensspi serve                                        an echo on 127.0.0.1:4433
   opensspi serve --http --port 0                        a page, on a free port
   opensspi serve --cert server.pem --key env:SERVER_KEY --bind 0.0.0.0
-  opensspi serve --http --profile windows-2003          a museum: TLS 1.0 and SSL 3.0
+  opensspi serve --http --profile windows-2003          TLS 1.0, SSL 3.0 and SSL 2.0
+  opensspi serve --http --profile museum                all seven protocols on one port
   opensspi serve --http --protocols ssl3 --allow export --record-splitting off
   opensspi serve --client-auth required --client-ca clients.pem
   opensspi serve --forward 127.0.0.1:5432               TLS in front of a service that has none

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use opensspi::{
-    Allow, Builder, CertificateConfig, ClientAuth, Config, Profile, Protocol, Revocation, Sspi,
-    SystemMaterials,
+    Allow, Builder, CertificateConfig, ClientAuth, Config, Profile, Protocol, Renegotiation, Revocation,
+    Sspi, SystemMaterials,
 };
 
 use crate::exit::Failure;
@@ -23,11 +23,12 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "NAME")]
     pub(crate) package: Option<String>,
     /// Where the settings start from: modern (TLS 1.3, and TLS 1.2 with forward secrecy and an AEAD), compatible (and the
-    /// rest of TLS 1.2 with AES), legacy (down to TLS 1.0, with 3DES), windows-2003 (TLS 1.0 and SSL 3.0 with the suites of
-    /// that time; it keeps nothing secret) [default: modern].
+    /// rest of TLS 1.2 with AES), legacy (down to TLS 1.0, with 3DES), windows-2003 (TLS 1.0, SSL 3.0 and SSL 2.0 with the
+    /// suites of that time), museum (everything; both keep nothing secret) [default: modern].
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The protocols that may be spoken: tls1.3, tls1.2, tls1.1, tls1.0, ssl3; those of the profile if nothing is said.
+    /// The protocols that may be spoken, the preferred one first: tls1.3, tls1.2, tls1.1, tls1.0, ssl3, pct1, ssl2; those of
+    /// the profile if nothing is said.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) protocols: Vec<String>,
     /// The cipher suites that may be used, by their registered names, in order of preference.
@@ -43,10 +44,15 @@ pub(crate) struct Settings {
     /// or off [default: on].
     #[arg(long, value_name = "ON|OFF")]
     pub(crate) record_splitting: Option<String>,
+    /// Whether connections are negotiated again, from SSL 3.0 to TLS 1.2: off, ours (when this side begins) or both; both if
+    /// only the option is given [default: that of the profile, off but for windows-2003 and museum].
+    #[arg(long, value_name = "WHO", num_args = 0..=1, default_missing_value = "both")]
+    pub(crate) renegotiation: Option<String>,
     /// The smallest Diffie-Hellman group that is accepted, in bits [default: that of the profile, 2048 or 1024].
     #[arg(long, value_name = "BITS")]
     pub(crate) dh_minimum_bits: Option<u32>,
-    /// One RSA key may serve export suites and protocols newer than TLS 1.0: whoever breaks the one can break the other.
+    /// One RSA key may serve SSL 2.0 or PCT and anything newer, or export suites and protocols newer than TLS 1.0: whoever
+    /// breaks the one can break the other.
     #[arg(long)]
     pub(crate) i_accept_drown: bool,
     /// Connect a second time, with the older protocols alone, to a server that refuses what it was offered. Whoever is in
@@ -123,9 +129,9 @@ impl Settings {
         let schannel = &mut config.schannel;
         if let Some(name) = &self.profile {
             schannel.profile = profile(name)?;
-            if schannel.profile == Profile::Windows2003 {
+            if schannel.profile.is_of_the_past() {
                 schannel.i_accept_drown = true;
-                notes.push(MUSEUM);
+                notes.push(OF_THE_PAST);
             }
         }
         if !self.allow.is_empty() {
@@ -145,6 +151,11 @@ impl Settings {
             Some("on") => schannel.record_splitting = true,
             Some("off") => schannel.record_splitting = false,
             Some(other) => return Err(unknown("record-splitting mode", other, &["on", "off"])),
+        }
+        if let Some(name) = &self.renegotiation {
+            let known = Renegotiation::ALL.into_iter().find(|who| who.name() == name);
+            let names = Renegotiation::ALL.map(Renegotiation::name);
+            schannel.renegotiation = Some(known.ok_or_else(|| unknown("renegotiation mode", name, &names))?);
         }
         if !self.protocols.is_empty() {
             schannel.protocols =
@@ -190,8 +201,8 @@ pub(crate) struct Configuration {
     pub(crate) notes: Vec<&'static str>,
 }
 
-/// What `--profile windows-2003` means.
-const MUSEUM: &str = "the profile windows-2003 keeps nothing secret from anybody who tries, and lets one key serve export suites and others (i-accept-drown): it is for the museum and the laboratory";
+/// What `--profile windows-2003` and `--profile museum` mean.
+const OF_THE_PAST: &str = "this profile keeps nothing secret from anybody who tries, and lets one RSA key serve SSL 2.0, PCT and export suites, and protocols that are newer (i-accept-drown): it is for the museum and the laboratory";
 
 impl Configuration {
     pub(crate) fn builder(self) -> Builder {
@@ -292,6 +303,9 @@ mod tests {
         let configuration = settings.configuration().unwrap();
         assert!(configuration.config.schannel.i_accept_drown);
         assert!(configuration.notes[0].contains("nothing secret"));
+        let museum = Settings { profile: Some("museum".to_owned()), ..Settings::default() };
+        let museum = museum.configuration().unwrap();
+        assert!(museum.config.schannel.i_accept_drown && museum.notes[0].contains("i-accept-drown"));
         let modern = Settings { profile: Some("modern".to_owned()), ..Settings::default() };
         assert!(modern.configuration().unwrap().notes.is_empty());
         let wrong = Settings { profile: Some("windows-2000".to_owned()), ..Settings::default() };

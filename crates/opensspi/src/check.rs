@@ -8,6 +8,10 @@ use sspi_core::{CredentialUse, Fault, SecStatus};
 use crate::config::{Config, Place, place_of};
 use crate::error::{Error, ExitClass};
 #[cfg(feature = "schannel")]
+use crate::materials::SystemMaterials;
+#[cfg(feature = "schannel")]
+use crate::providers::{Listener, check_listeners};
+#[cfg(feature = "schannel")]
 use crate::resolved::Resolved;
 use crate::sspi::Sspi;
 
@@ -39,6 +43,30 @@ pub struct Inspection {
 #[must_use]
 pub fn check_file(path: &Path) -> Vec<Finding> {
     inspect_file(path).findings
+}
+
+/// Checks configuration files of listeners that run at the same time, each right by itself, for what none of them shows alone:
+/// an RSA key that serves SSL 2.0, PCT or export suites on one, and something newer on another.
+#[must_use]
+pub fn check_together(files: &[(&Path, &Config)]) -> Vec<Finding> {
+    #[cfg(feature = "schannel")]
+    {
+        let named: Vec<_> = files
+            .iter()
+            .map(|(path, config)| {
+                let base = path.parent().unwrap_or_else(|| Path::new(""));
+                (path.display().to_string(), &config.schannel, SystemMaterials::new(base))
+            })
+            .collect();
+        let listeners: Vec<_> =
+            named.iter().map(|(name, config, materials)| Listener { name, config, materials }).collect();
+        check_listeners(&listeners).err().iter().map(finding).collect()
+    }
+    #[cfg(not(feature = "schannel"))]
+    {
+        let _no_package_has_keys = files;
+        Vec::new()
+    }
 }
 
 /// Checks a configuration file, and says what it comes to.

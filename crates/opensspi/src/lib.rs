@@ -19,7 +19,7 @@ mod resolved;
 mod sspi;
 
 pub use builder::Builder;
-pub use check::{Finding, Inspection, check_file, inspect_file, locate};
+pub use check::{Finding, Inspection, check_file, check_together, inspect_file, locate};
 pub use clock::SystemClock;
 pub use config::{
     Config, ConfigProblem, ConfigProblems, LogConfig, LogFormat, LogLevel, nearest, parse_deadline,
@@ -34,7 +34,8 @@ pub use materials::SystemMaterials;
 #[cfg(feature = "schannel")]
 pub use providers::{
     Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,
-    ExtendedMasterSecret, Materials, Profile, Protocol, Revocation, SchannelConfig, SuiteInfo, Weakness,
+    ExtendedMasterSecret, Materials, Profile, Protocol, Renegotiation, Revocation, SchannelConfig, SuiteInfo,
+    Weakness,
 };
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};

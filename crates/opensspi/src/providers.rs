@@ -11,8 +11,11 @@ pub(crate) use schannel::certificate::read_certificates;
 #[cfg(feature = "schannel")]
 pub use schannel::{
     Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,
-    ExtendedMasterSecret, Materials, Profile, Protocol, Revocation, SchannelConfig, SuiteInfo, Weakness,
+    ExtendedMasterSecret, Materials, Profile, Protocol, Renegotiation, Revocation, SchannelConfig, SuiteInfo,
+    Weakness,
 };
+#[cfg(feature = "schannel")]
+pub(crate) use schannel::{Listener, check_listeners};
 
 /// What the packages get from outside.
 #[derive(Clone)]

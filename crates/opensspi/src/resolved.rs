@@ -158,7 +158,7 @@ fn of_policy(config: &SchannelConfig, effective: &Effective) -> Vec<Warning> {
     if effective.mixes_export && config.i_accept_drown {
         out.push(warning(
             "i-accept-drown",
-            "an RSA key that serves export suites serves newer protocols, too",
+            "an RSA key that serves SSL 2.0, PCT or export suites serves newer protocols, too",
         ));
     }
     if config.key_log.is_some() {

@@ -9,14 +9,16 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use sspi_core::{
-    Account, CertificateIdentity, ClientCertificateRequest, ControlToken, Error, PackageInfo, PeerIdentity,
-    QueryContextAttributes, Question, SecurityContext, SendingHalf,
+    Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, Error, Fault,
+    PackageInfo, PeerIdentity, QueryContextAttributes, Question, SecStatus, SecurityContext, SendingHalf,
 };
 
-use crate::driver::{Driver, Established, Event};
+use crate::driver::{Driver, Established, Event, internal};
+use crate::handshake::Reached;
 use crate::inbound::{Inbound, Progress, Sink};
 use crate::outbound::{Outbound, RecordSizes, Source};
-use crate::stream::unfinished;
+use crate::stream::{MOST_HELD, unfinished};
+use crate::wakers::Side;
 use crate::{Framing, HandshakeError, Handshaking, answers, error, options, scratch};
 
 /// Answers what a handshake asks, and may block while it looks. What is not overridden is refused.
@@ -99,8 +101,13 @@ pub fn handshake<S: Read + Write>(
     handshaking: impl Into<Handshaking>,
     options: &HandshakeOptions,
 ) -> Result<SecureStream<S>, HandshakeError> {
-    let driver = Driver::new(handshaking.into(), options.framing, options.maximum_token);
-    let established = drive(&mut stream, driver, &*options.answers)?;
+    let mut driver = Driver::new(handshaking.into(), options.framing, options.maximum_token);
+    let established = match drive(&mut stream, &mut driver, &*options.answers)? {
+        Reached::Established(established) => established,
+        Reached::Data(_) => {
+            return Err(HandshakeError::Security(internal("there is no data before there is a context")));
+        }
+    };
     SecureStream::established(stream, established, options.clone()).map_err(HandshakeError::Security)
 }
 
@@ -109,9 +116,9 @@ const READ: usize = 16 * 1024;
 
 fn drive<S: Read + Write>(
     io: &mut S,
-    mut driver: Driver,
+    driver: &mut Driver,
     answers: &dyn Answers,
-) -> Result<Established, HandshakeError> {
+) -> Result<Reached, HandshakeError> {
     loop {
         let event = driver.next();
         let sent = send(io, &driver.take_outgoing());
@@ -120,7 +127,7 @@ fn drive<S: Read + Write>(
         sent.map_err(HandshakeError::Io)?;
         match event {
             Event::Progress => {}
-            Event::Read => receive(io, &mut driver)?,
+            Event::Read => receive(io, driver)?,
             Event::Ask(question) => {
                 if let Err(error) = answer(answers, question) {
                     driver.refuse(&error);
@@ -128,7 +135,8 @@ fn drive<S: Read + Write>(
                     return Err(HandshakeError::Security(error));
                 }
             }
-            Event::Complete(established) => return Ok(established),
+            Event::Data(data) => return Ok(Reached::Data(data)),
+            Event::Complete(established) => return Ok(Reached::Established(established)),
         }
     }
 }
@@ -187,8 +195,9 @@ fn read(io: &mut impl Read, memory: &mut [u8]) -> io::Result<usize> {
 /// reported as written is sent by a later call, and the stream goes on. Only a renegotiation does not survive it.
 pub struct SecureStream<S> {
     io: S,
-    /// `None` behind a renegotiation that failed.
+    /// `None` in a renegotiation, and behind one that failed.
     context: Option<Box<dyn SecurityContext>>,
+    renegotiating: Option<Box<Driver>>,
     attributes: Arc<dyn QueryContextAttributes>,
     account: Result<Arc<Account>, Error>,
     inbound: Inbound,
@@ -210,6 +219,7 @@ impl<S> SecureStream<S> {
             inbound: Inbound::new(options.framing, &sizes, unread),
             outbound: Outbound::new(options.framing, sizes),
             context: Some(context),
+            renegotiating: None,
             renegotiation_due: false,
             options,
         })
@@ -286,7 +296,7 @@ impl<S: Read + Write> SecureStream<S> {
         if source.is_empty() {
             return Ok(0);
         }
-        self.renegotiate_if_due()?;
+        self.negotiate(Side::Write)?;
         self.outbound.check()?;
         self.drain()?;
         let context = self.context.as_deref_mut().ok_or_else(|| error::security(unfinished()))?;
@@ -332,52 +342,109 @@ impl<S: Read + Write> SecureStream<S> {
         self.outbound.fail(error.clone());
     }
 
-    /// Negotiates again, to the end, if the peer wants that.
-    fn renegotiate_if_due(&mut self) -> io::Result<()> {
-        if !self.renegotiation_due {
-            return Ok(());
+    /// Negotiates again, as [`sspi_tokio::SecureStream::renegotiate`](crate::SecureStream::renegotiate) does: reading and
+    /// writing drive it.
+    ///
+    /// # Errors
+    /// `SEC_E_UNSUPPORTED_FUNCTION` where there is no second handshake, with the setting that forbids it; those of the
+    /// transport.
+    pub fn renegotiate(&mut self) -> io::Result<()> {
+        self.outbound.check()?;
+        self.negotiate(Side::Write)?;
+        if matches!(self.attributes.flags(), ContextFlags::Acceptor(_)) {
+            return self.apply_control_token(&ControlToken::Renegotiate);
         }
-        self.drain()?;
-        self.renegotiation_due = false;
-        let Some(context) = self.context.take() else { return Err(error::security(unfinished())) };
+        self.begin().map_err(error::security)
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        let Some(context) = self.context.take() else { return Err(unfinished()) };
         let extra = self.inbound.take_unread();
-        let renegotiation = match context.renegotiate(&extra) {
-            Ok(renegotiation) => renegotiation,
+        match context.renegotiate(&extra) {
+            Ok(renegotiation) => {
+                let driver = Driver::renegotiating(renegotiation.into(), extra, self.options.maximum_token);
+                self.renegotiating = Some(Box::new(driver));
+                Ok(())
+            }
             Err(refused) => {
-                let mut context = refused.context;
-                let declined = self.outbound.decline_renegotiation(&mut *context);
-                self.context = Some(context);
-                if declined.is_err() {
-                    self.fail(&refused.error);
+                self.context = Some(refused.context);
+                self.inbound.give_back(extra);
+                Err(refused.error)
+            }
+        }
+    }
+
+    /// Negotiates again if the peer wants that, or if it was begun: to the end, or for a reader until there is data.
+    fn negotiate(&mut self, side: Side) -> io::Result<()> {
+        if core::mem::take(&mut self.renegotiation_due) {
+            self.drain()?;
+            if let Err(error) = self.begin() {
+                let Some(context) = self.context.as_deref_mut() else {
+                    return Err(error::security(error));
+                };
+                if self.outbound.decline_renegotiation(context).is_err() {
+                    self.fail(&error);
                     return Ok(());
                 }
-                self.inbound.give_back(extra);
-                return self.drain();
+                self.drain()?;
             }
-        };
-        let driver = Driver::renegotiating(renegotiation.into(), extra, self.options.maximum_token);
-        let resumed = drive(&mut self.io, driver, &*self.options.answers).and_then(|established| {
-            let attributes = established.context.attributes();
-            let sizes = RecordSizes::of(self.options.framing, &*attributes)?;
-            self.account = established.context.security_context_token().map(Arc::new);
-            self.attributes = attributes;
-            self.inbound.resume(&sizes, established.unread);
-            self.outbound.resume(sizes);
-            self.context = Some(established.context);
-            Ok(())
-        });
-        resumed.map_err(|e| {
-            self.fail(&e.security().cloned().unwrap_or_else(unfinished));
-            io::Error::from(e)
-        })
+        }
+        while let Some(mut driver) = self.renegotiating.take() {
+            if side == Side::Read && self.inbound.held() > 0 {
+                self.renegotiating = Some(driver);
+                return Ok(());
+            }
+            let reached = self.drain().map_err(HandshakeError::Io);
+            let reached = reached.and_then(|()| drive(&mut self.io, &mut driver, &*self.options.answers));
+            let resumed = reached.and_then(|reached| match reached {
+                Reached::Data(data) if self.inbound.held() + data.len() <= MOST_HELD => {
+                    self.inbound.hold(&data);
+                    self.renegotiating = Some(driver);
+                    Ok(())
+                }
+                Reached::Data(_) => Err(HandshakeError::Security(unread())),
+                Reached::Established(established) => self.resume(established),
+            });
+            resumed.map_err(|e| {
+                self.fail(&e.security().cloned().unwrap_or_else(unfinished));
+                io::Error::from(e)
+            })?;
+        }
+        Ok(())
     }
+
+    fn resume(&mut self, established: Established) -> Result<(), HandshakeError> {
+        let attributes = established.context.attributes();
+        let sizes = RecordSizes::of(self.options.framing, &*attributes)?;
+        self.account = established.context.security_context_token().map(Arc::new);
+        self.attributes = attributes;
+        self.inbound.resume(&sizes, established.unread);
+        self.outbound.resume(sizes);
+        self.context = Some(established.context);
+        Ok(())
+    }
+}
+
+/// The peer goes on sending in the middle of a renegotiation, and only writing drives it.
+fn unread() -> Error {
+    Error::new(
+        SecStatus::SEC_E_ILLEGAL_MESSAGE,
+        Fault::PeerMisbehaved,
+        format!(
+            "the peer sent more than {MOST_HELD} bytes in the middle of a renegotiation, and nobody read them"
+        ),
+    )
 }
 
 impl<S: Read + Write> Read for SecureStream<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut sink = Filling { buffer, filled: 0 };
         while sink.filled == 0 && sink.room() > 0 {
-            self.renegotiate_if_due()?;
+            self.negotiate(Side::Read)?;
+            if self.context.is_none() && self.inbound.held() > 0 {
+                self.inbound.deliver(&mut sink);
+                continue;
+            }
             if let Some(end) = self.inbound.end() {
                 return end.map(|()| 0);
             }
@@ -406,6 +473,9 @@ impl<S: Read + Write> Write for SecureStream<S> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.renegotiating.is_some() {
+            self.negotiate(Side::Write)?;
+        }
         self.drain()?;
         self.io.flush()
     }

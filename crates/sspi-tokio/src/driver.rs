@@ -16,6 +16,8 @@ pub(crate) enum Event {
     Read,
     /// Answer, then come back.
     Ask(Question),
+    /// Data of the application, in its place; then come back.
+    Data(Vec<u8>),
     /// The handshake is over.
     Complete(Established),
 }
@@ -30,6 +32,8 @@ pub(crate) struct Established {
 pub(crate) struct Driver {
     handshaking: Handshaking,
     framing: Framing,
+    /// The handshake is one on an established context.
+    has_context: bool,
     /// The most bytes of `input`.
     maximum: usize,
     /// What the peer sent and the package has not taken.
@@ -61,6 +65,7 @@ impl Driver {
         Self {
             handshaking,
             framing,
+            has_context: false,
             maximum,
             input: Vec::new(),
             wanted: usize::from(hears_first),
@@ -71,7 +76,12 @@ impl Driver {
 
     /// A handshake on an established context: whichever the role, its first call takes `extra`.
     pub(crate) fn renegotiating(handshaking: Handshaking, extra: Vec<u8>, maximum: usize) -> Self {
-        Self { input: extra, wanted: 0, ..Self::new(handshaking, Framing::Stream, maximum) }
+        Self {
+            input: extra,
+            wanted: 0,
+            has_context: true,
+            ..Self::new(handshaking, Framing::Stream, maximum)
+        }
     }
 
     /// How many bytes may be received now.
@@ -137,14 +147,19 @@ impl Driver {
         match self.handshaking.advance(input) {
             Ok(step) => {
                 trace(size, &step);
-                let (Step::Continue { used, .. } | Step::Complete { used, .. }) = &step else {
+                let (Step::Continue { used, .. } | Step::Data { used, .. } | Step::Complete { used, .. }) =
+                    &step
+                else {
                     return Ok(step);
                 };
-                let stuck =
-                    matches!(&step, Step::Continue { token, used: 0 } if token.is_empty() && size > 0);
+                let stuck = match &step {
+                    Step::Continue { token, used: 0 } => token.is_empty() && size > 0,
+                    Step::Data { used, .. } => *used == 0 || !self.has_context,
+                    _ => false,
+                };
                 if *used > size || stuck {
                     return Err(internal(
-                        "the package took more than it was given, or went on without a step",
+                        "the package took more than it was given, went on without a step, or has data before a context",
                     ));
                 }
                 Ok(step)
@@ -186,6 +201,11 @@ impl Driver {
                 self.read(self.input.len().saturating_add(missing.unwrap_or(1).max(1)))
             }
             Step::Ask(question) => Ok(Event::Ask(question)),
+            Step::Data { data, used } => {
+                self.input.drain(..used);
+                self.wanted = 1;
+                Ok(Event::Data(data))
+            }
             Step::Complete { context, token, used } => {
                 self.input.drain(..used);
                 self.outgoing = token;
@@ -229,6 +249,7 @@ impl Driver {
             }
             Step::Incomplete { .. } => Err(nns::misbehaved("a frame holds part of a token only")),
             Step::Ask(question) => Ok(Event::Ask(question)),
+            Step::Data { .. } => Err(internal("NegotiateStream has no handshake after the first")),
             Step::Complete { context, token, used } => {
                 self.take(used);
                 if self.nns.payload.is_some() {
@@ -291,6 +312,7 @@ fn trace(input: usize, step: &Step) {
         Step::Continue { token, used } => debug!(input, used, token = token.len(), "handshake: continue"),
         Step::Incomplete { missing } => debug!(input, missing, "handshake: incomplete"),
         Step::Ask(question) => debug!(input, question = question.name(), "handshake: ask"),
+        Step::Data { data, used } => debug!(input, used, data = data.len(), "handshake: data"),
         Step::Complete { token, used, .. } => {
             debug!(input, used, token = token.len(), "handshake: package complete");
         }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::answers::{Answering, answer};
-use crate::driver::{Driver, Established, Event};
+use crate::driver::{Driver, Established, Event, internal};
 use crate::{Answers, HandshakeError, HandshakeOptions, Handshaking, SecureStream, error, scratch};
 
 /// Runs a handshake over `stream`, in the role that `handshaking` has.
@@ -33,7 +33,10 @@ where
     let driver = Driver::new(handshaking.into(), options.framing, options.maximum_token);
     let mut machine = Machine::new(driver, options);
     let established = match poll_fn(|cx| machine.poll(cx, &mut stream)).await {
-        Ok(established) => established,
+        Ok(Reached::Established(established)) => established,
+        Ok(Reached::Data(_)) => {
+            return Err(HandshakeError::Security(internal("there is no data before there is a context")));
+        }
         Err(error) => {
             let (has_told, deadline) =
                 (machine.has_told, machine.deadline.as_ref().map(|(_, s)| s.deadline()));
@@ -84,6 +87,14 @@ async fn linger<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, deadline: Instant
 /// How many bytes a handshake reads at once.
 const READ: usize = 16 * 1024;
 
+/// How far a handshake has come.
+pub(crate) enum Reached {
+    /// Data of the application, in its place; then come back.
+    Data(Vec<u8>),
+    /// The end.
+    Established(Established),
+}
+
 /// A handshake between two polls.
 pub(crate) struct Machine {
     driver: Driver,
@@ -119,7 +130,7 @@ impl Machine {
         &mut self,
         cx: &mut Context<'_>,
         io: &mut S,
-    ) -> Poll<Result<Established, HandshakeError>> {
+    ) -> Poll<Result<Reached, HandshakeError>> {
         if let Some((limit, sleep)) = &mut self.deadline
             && sleep.as_mut().poll(cx).is_ready()
         {
@@ -132,7 +143,7 @@ impl Machine {
                 Err(e) => return Poll::Ready(Err(self.cut_short(HandshakeError::Io(e)))),
             }
             if let Some(end) = self.end.take() {
-                return Poll::Ready(end.map_err(HandshakeError::Security));
+                return Poll::Ready(end.map(Reached::Established).map_err(HandshakeError::Security));
             }
             if let Some(answering) = &mut self.answering {
                 let answered = ready!(answering.as_mut().poll(cx));
@@ -152,6 +163,7 @@ impl Machine {
                 Ok(Event::Ask(question)) => {
                     self.answering = Some(answer(Arc::clone(&self.answers), question));
                 }
+                Ok(Event::Data(data)) => return Poll::Ready(Ok(Reached::Data(data))),
                 Ok(Event::Complete(established)) => self.finish(Ok(established)),
                 Err(error) => self.finish(Err(error)),
             }

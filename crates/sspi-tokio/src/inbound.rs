@@ -71,6 +71,8 @@ pub(crate) struct Inbound {
     places: Places,
     /// How many unread bytes there must be before they can be a record.
     wanted: usize,
+    /// Whether the peer says when it closes.
+    marks_its_end: bool,
     end: Option<Box<End>>,
 }
 
@@ -91,7 +93,16 @@ impl Inbound {
             Framing::Nns => (DATA_HEADER + nns::MAXIMUM_PAYLOAD, sizes.message),
         };
         let places = Places { plain: 0..0, unread: 0..unread.len() };
-        Self { framing, record, message: message.max(1), rest: unread, places, wanted: 1, end: None }
+        Self {
+            framing,
+            record,
+            message: message.max(1),
+            rest: unread,
+            places,
+            wanted: 1,
+            marks_its_end: sizes.marks_its_end,
+            end: None,
+        }
     }
 
     /// Whether the rest is worth [`work`](Self::work): plaintext, or perhaps a record.
@@ -113,9 +124,52 @@ impl Inbound {
         })
     }
 
-    /// Goes on with another context.
+    /// Goes on with another context. Plaintext that was not delivered stays in front.
     pub(crate) fn resume(&mut self, sizes: &RecordSizes, unread: Vec<u8>) {
-        *self = Self::new(self.framing, sizes, unread);
+        let plain = self.take_plain();
+        *self = Self::new(self.framing, sizes, Vec::new());
+        self.put_back(plain, unread);
+    }
+
+    /// How much plaintext waits to be delivered, in bytes.
+    pub(crate) fn held(&self) -> usize {
+        self.places.plain.len()
+    }
+
+    /// Takes plaintext that came in the middle of a handshake, to be delivered behind what waits already. Nothing is unread.
+    pub(crate) fn hold(&mut self, data: &[u8]) {
+        let mut plain = self.take_plain();
+        plain.extend_from_slice(data);
+        self.put_back(plain, Vec::new());
+    }
+
+    /// Delivers plaintext that waits.
+    pub(crate) fn deliver(&mut self, sink: &mut impl Sink) {
+        let plain = self.rest.get(self.places.plain.clone()).unwrap_or_default();
+        self.places.plain.start += sink.put(plain);
+        if self.places.plain.is_empty() && self.places.unread.is_empty() {
+            self.rest = Vec::new();
+            self.places = Places::default();
+        }
+    }
+
+    fn take_plain(&mut self) -> Vec<u8> {
+        let mut plain = core::mem::take(&mut self.rest);
+        let places = core::mem::take(&mut self.places);
+        plain.truncate(places.plain.end);
+        plain.drain(..places.plain.start.min(plain.len()));
+        plain
+    }
+
+    fn put_back(&mut self, mut plain: Vec<u8>, unread: Vec<u8>) {
+        let end = plain.len();
+        self.places = Places { plain: 0..end, unread: end..end + unread.len() };
+        self.rest = if plain.is_empty() {
+            unread
+        } else {
+            plain.extend_from_slice(&unread);
+            plain
+        };
     }
 
     /// The error that ended the context.
@@ -136,7 +190,7 @@ impl Inbound {
     /// The transport has ended.
     pub(crate) fn transport_ended(&mut self) {
         if self.end.is_none() {
-            let clean = self.framing == Framing::Nns && self.unread() == 0;
+            let clean = !self.marks_its_end && self.unread() == 0;
             self.end = Some(Box::new(if clean { End::Closed } else { End::CutOff }));
         }
     }
@@ -154,20 +208,19 @@ impl Inbound {
         target.saturating_sub(self.unread()).max(1)
     }
 
-    /// Takes the unread bytes away, for a handshake.
+    /// Takes the unread bytes away, for a handshake. Plaintext that was not delivered stays.
     pub(crate) fn take_unread(&mut self) -> Vec<u8> {
-        let mut unread = core::mem::take(&mut self.rest);
-        unread.truncate(self.places.unread.end);
-        unread.drain(..self.places.unread.start.min(unread.len()));
-        self.places = Places::default();
+        let unread = self.rest.get(self.places.unread.clone()).unwrap_or_default().to_vec();
+        let plain = self.take_plain();
+        self.put_back(plain, Vec::new());
         self.wanted = 1;
         unread
     }
 
     /// Gives the unread bytes back: the handshake did not come about.
     pub(crate) fn give_back(&mut self, unread: Vec<u8>) {
-        self.places = Places { plain: 0..0, unread: 0..unread.len() };
-        self.rest = unread;
+        let plain = self.take_plain();
+        self.put_back(plain, unread);
     }
 
     /// Opens what is left of earlier reads.
@@ -262,7 +315,7 @@ impl Inbound {
                 return Ok(Progress::Hungry);
             }
             match self.open_record(memory, places, receiver) {
-                Ok(Decrypted::Message) => self.wanted = 1,
+                Ok(Decrypted::Message | Decrypted::NoRenegotiation) => self.wanted = 1,
                 Ok(Decrypted::Incomplete { missing }) => {
                     let wanted = places.unread.len().saturating_add(missing.unwrap_or(1).max(1));
                     if wanted <= LONGEST_RECORD {
@@ -359,7 +412,7 @@ fn open_frame(
         Decrypted::Expired => Ok((Decrypted::Expired, 0..0, next)),
         Decrypted::Incomplete { .. } => Err(nns::misbehaved("a frame holds part of a message only")),
         // MS-NNS has no handshake after the first.
-        Decrypted::Renegotiate => Err(Error::new(
+        Decrypted::Renegotiate | Decrypted::NoRenegotiation => Err(Error::new(
             SecStatus::SEC_E_UNSUPPORTED_FUNCTION,
             Fault::PeerMisbehaved,
             "the peer wants to negotiate again, and NegotiateStream has no frames for that",
@@ -414,8 +467,20 @@ mod tests {
     }
 
     fn inbound(unread: &[u8]) -> Inbound {
-        let sizes = RecordSizes { header: 1, trailer: 0, message: 255 };
+        let sizes = RecordSizes { header: 1, trailer: 0, message: 255, marks_its_end: true };
         Inbound::new(Framing::Stream, &sizes, unread.to_vec())
+    }
+
+    #[test]
+    fn an_end_of_the_transport_is_clean_where_the_protocol_has_no_word_for_it_and_no_record_is_cut() {
+        for (unread, marks_its_end, clean) in
+            [(&b""[..], true, false), (b"", false, true), (b"\x05ab", false, false)]
+        {
+            let sizes = RecordSizes { header: 1, trailer: 0, message: 255, marks_its_end };
+            let mut inbound = Inbound::new(Framing::Stream, &sizes, unread.to_vec());
+            inbound.transport_ended();
+            assert_eq!(inbound.end().unwrap().is_ok(), clean, "{unread:?} {marks_its_end}");
+        }
     }
 
     /// What the transport gives, into a caller's buffer of so many bytes.
@@ -472,7 +537,7 @@ mod tests {
 
     #[test]
     fn no_more_is_read_than_the_caller_has_room_for() {
-        let sizes = RecordSizes { header: 5, trailer: 17, message: 16_384 };
+        let sizes = RecordSizes { header: 5, trailer: 17, message: 16_384, marks_its_end: true };
         let inbound = Inbound::new(Framing::Stream, &sizes, Vec::new());
         assert_eq!(inbound.read_size(1), 16_406);
         assert_eq!(inbound.read_size(16_384), 16_406);

@@ -21,6 +21,8 @@ pub(crate) struct RecordSizes {
     pub(crate) trailer: usize,
     /// The most data in one.
     pub(crate) message: usize,
+    /// Whether the peer says when it closes, so that an end without that is none.
+    pub(crate) marks_its_end: bool,
 }
 
 impl RecordSizes {
@@ -29,7 +31,12 @@ impl RecordSizes {
         let sizes = match framing {
             Framing::Stream => {
                 let sizes = attributes.stream_sizes()?;
-                Self { header: sizes.header, trailer: sizes.trailer, message: sizes.maximum_message }
+                Self {
+                    header: sizes.header,
+                    trailer: sizes.trailer,
+                    message: sizes.maximum_message,
+                    marks_its_end: attributes.marks_its_end(),
+                }
             }
             Framing::Nns => {
                 let sizes = attributes.sizes()?;
@@ -37,7 +44,7 @@ impl RecordSizes {
                 let room =
                     nns::MAXIMUM_PAYLOAD.saturating_sub(sizes.security_trailer.saturating_add(trailer));
                 let message = room.min(nns::MAXIMUM_DATA);
-                Self { header: DATA_HEADER + sizes.security_trailer, trailer, message }
+                Self { header: DATA_HEADER + sizes.security_trailer, trailer, message, marks_its_end: false }
             }
         };
         if sizes.message == 0 || sizes.record() > LONGEST_RECORD {
@@ -400,7 +407,10 @@ mod tests {
 
     #[test]
     fn a_write_takes_whole_records() {
-        let outbound = Outbound::new(Framing::Stream, RecordSizes { header: 5, trailer: 17, message: 16384 });
+        let outbound = Outbound::new(
+            Framing::Stream,
+            RecordSizes { header: 5, trailer: 17, message: 16384, marks_its_end: true },
+        );
         assert_eq!(outbound.portion(100_000), 65536);
         assert_eq!(outbound.portion(100), 100);
         let slices = [IoSlice::new(&[0; 40000])];
@@ -430,7 +440,7 @@ mod tests {
 
     #[test]
     fn records_lie_one_behind_the_other_however_long_their_headers_come_out() {
-        let sizes = RecordSizes { header: 6, trailer: 3, message: 4 };
+        let sizes = RecordSizes { header: 6, trailer: 3, message: 4, marks_its_end: true };
         for lengths in [vec![1], vec![6], vec![1, 6], vec![6, 1], vec![1, 1, 6, 6, 3], vec![0, 6, 2]] {
             let text = b"abcdefghijklmnopqrstuvwxyz";
             let mut expected = Vec::new();

@@ -8,13 +8,13 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use sspi_core::{
-    Account, ControlToken, Error, Fault, QueryContextAttributes, ReceivingHalf, SecStatus, SecurityContext,
-    SendingHalf,
+    Account, ContextFlags, ControlToken, Error, Fault, QueryContextAttributes, ReceivingHalf, SecStatus,
+    SecurityContext, SendingHalf,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::driver::{Driver, Established};
-use crate::handshake::Machine;
+use crate::handshake::{Machine, Reached};
 use crate::inbound::{Inbound, Progress};
 use crate::outbound::{Outbound, RecordSizes, Source};
 use crate::wakers::{Side, Wakers};
@@ -24,7 +24,7 @@ use crate::{HandshakeError, HandshakeOptions, SecureReadHalf, SecureWriteHalf, e
 ///
 /// **Reading.** The end of the stream is clean where the peer said that it is closing; where the transport ends without that,
 /// reading ends with [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), since somebody may have cut the data off (with
-/// NegotiateStream's frames, which know no goodbye, an end between two frames is clean). A message that cannot be opened ends
+/// NegotiateStream's frames, and protocols that know no goodbye, an end between two of their records is clean). A message that cannot be opened ends
 /// the context: the peer gets the alert, and every later call the same error. Such an error has the package's
 /// [`Error`] inside (`error.get_ref()`, `downcast_ref`).
 ///
@@ -33,8 +33,9 @@ use crate::{HandshakeError, HandshakeOptions, SecureReadHalf, SecureWriteHalf, e
 /// [`shutdown`](AsyncWrite::poll_shutdown) tells the peer that nothing more comes and then closes the transport's write side.
 ///
 /// **Renegotiation.** A peer that wants to negotiate again gets it where the package agrees, within the deadline of the
-/// handshake and with the same [`Answers`](crate::Answers): reads and writes wait until it is over. Halves of a split stream
-/// and NegotiateStream's frames do not have it.
+/// handshake and with the same [`Answers`](crate::Answers); [`renegotiate`](Self::renegotiate) begins it from this side.
+/// Writes wait until it is over, and so do reads, but for data that the peer sent before it heard of it. Halves of a split
+/// stream and NegotiateStream's frames do not have it.
 pub struct SecureStream<S> {
     io: S,
     session: Session,
@@ -46,6 +47,9 @@ pub struct SecureStream<S> {
     writer: Option<Waker>,
     options: HandshakeOptions,
 }
+
+/// How much data that came in the middle of a renegotiation is kept for a reader, in bytes, before a writer waits for it.
+pub(crate) const MOST_HELD: usize = 256 * 1024;
 
 /// What the stream has of the package.
 enum Session {
@@ -133,10 +137,10 @@ impl<S> SecureStream<S> {
         self.outbound.fail(error.clone());
     }
 
-    /// Turns the context back into a handshake, which takes what is unread; or tells the peer that there is none.
-    fn begin_renegotiation(&mut self) -> Begun {
+    /// Turns the context back into a handshake, which takes what is unread.
+    fn begin(&mut self) -> Result<(), Error> {
         let Session::Open(context) = core::mem::replace(&mut self.session, Session::Closed) else {
-            return Begun::Failed;
+            return Err(unfinished());
         };
         let extra = self.inbound.take_unread();
         match context.renegotiate(&extra) {
@@ -146,20 +150,25 @@ impl<S> SecureStream<S> {
                 let machine = Machine::new(driver, &self.options);
                 let renegotiating = Renegotiating { machine, wakers: Arc::default() };
                 self.session = Session::Renegotiating(Box::new(renegotiating));
-                Begun::Started
+                Ok(())
             }
             Err(refused) => {
-                let mut context = refused.context;
-                let declined = self.outbound.decline_renegotiation(&mut *context);
-                self.session = Session::Open(context);
-                if declined.is_err() {
-                    self.fail(&refused.error);
-                    return Begun::Failed;
-                }
+                self.session = Session::Open(refused.context);
                 self.inbound.give_back(extra);
-                Begun::Declined
+                Err(refused.error)
             }
         }
+    }
+
+    /// Begins the handshake that the peer wants, or tells it that there is none.
+    fn begin_renegotiation(&mut self) -> Begun {
+        let Err(error) = self.begin() else { return Begun::Started };
+        let Session::Open(context) = &mut self.session else { return Begun::Failed };
+        if self.outbound.decline_renegotiation(&mut **context).is_err() {
+            self.fail(&error);
+            return Begun::Failed;
+        }
+        Begun::Declined
     }
 
     fn end_renegotiation(&mut self, end: Result<Established, HandshakeError>) -> io::Result<()> {
@@ -194,18 +203,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
         poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await
     }
 
-    /// Drives a renegotiation, if there is one, for whoever polls.
+    /// Negotiates again, if the package can and its policy lets it: a client begins at once, a server asks the client to. It
+    /// goes on while the stream is read and written; [`flush`](AsyncWrite::poll_flush) waits until a client's is over. Data
+    /// that the peer sends meanwhile is read in its place, under the deadline of the handshake.
+    ///
+    /// # Errors
+    /// `SEC_E_UNSUPPORTED_FUNCTION` where there is no second handshake, with the setting that forbids it; those of the
+    /// transport.
+    pub async fn renegotiate(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_session(cx, Side::Write)).await?;
+        self.outbound.check()?;
+        if matches!(self.attributes.flags(), ContextFlags::Acceptor(_)) {
+            return self.apply_control_token(&ControlToken::Renegotiate).await;
+        }
+        self.begin().map_err(error::security)
+    }
+
+    /// Drives a renegotiation, if there is one, for whoever polls; for a reader until there is data.
     fn poll_session(&mut self, cx: &Context<'_>, side: Side) -> Poll<io::Result<()>> {
-        let Session::Renegotiating(renegotiating) = &mut self.session else { return Poll::Ready(Ok(())) };
-        renegotiating.wakers.register(side, cx.waker());
-        let both = Waker::from(Arc::clone(&renegotiating.wakers));
-        let mut cx = Context::from_waker(&both);
-        let end = match ready!(poll_drain(&mut self.outbound, &mut self.io, &mut cx)) {
-            Ok(()) => ready!(renegotiating.machine.poll(&mut cx, &mut self.io)),
-            Err(e) => Err(HandshakeError::Io(e)),
-        };
-        both.wake();
-        Poll::Ready(self.end_renegotiation(end))
+        while let Session::Renegotiating(renegotiating) = &mut self.session {
+            renegotiating.wakers.register(side, cx.waker());
+            let both = Waker::from(Arc::clone(&renegotiating.wakers));
+            let mut cx = Context::from_waker(&both);
+            match side {
+                Side::Read if self.inbound.held() > 0 => return Poll::Ready(Ok(())),
+                // Whoever reads makes room, and wakes us.
+                Side::Write if self.inbound.held() >= MOST_HELD => return Poll::Pending,
+                _ => {}
+            }
+            let end = match ready!(poll_drain(&mut self.outbound, &mut self.io, &mut cx)) {
+                Ok(()) => ready!(renegotiating.machine.poll(&mut cx, &mut self.io)),
+                Err(e) => Err(HandshakeError::Io(e)),
+            };
+            both.wake();
+            let end = match end {
+                Ok(Reached::Data(data)) => {
+                    self.inbound.hold(&data);
+                    continue;
+                }
+                Ok(Reached::Established(established)) => Ok(established),
+                Err(e) => Err(e),
+            };
+            return Poll::Ready(self.end_renegotiation(end));
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// One step of reading: opens what is left of earlier reads, or else reads.
@@ -218,6 +259,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
             return Poll::Ready(Err(error::security(unfinished())));
         };
         poll_receive(&mut self.inbound, &mut **context, &mut self.io, cx, buffer)
+    }
+
+    /// Delivers what came in the middle of a renegotiation, where no context delivers it.
+    fn deliver_held(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        match &self.session {
+            Session::Open(_) => return false,
+            // A writer may wait for the room.
+            Session::Renegotiating(renegotiating) => Waker::from(Arc::clone(&renegotiating.wakers)).wake(),
+            Session::Closed => {}
+        }
+        self.inbound.deliver(buffer);
+        true
     }
 
     /// Tells the peer why the context ends, as far as the transport takes it now.
@@ -270,6 +323,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureStream<S> {
         let room = buffer.remaining();
         while room > 0 && buffer.remaining() == room {
             ready!(this.poll_session(cx, Side::Read))?;
+            if this.inbound.held() > 0 && this.deliver_held(buffer) {
+                continue;
+            }
             if let Some(end) = this.inbound.end() {
                 return Poll::Ready(end);
             }

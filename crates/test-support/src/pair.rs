@@ -87,6 +87,7 @@ impl Half {
                 answer(question);
                 (Side::Running(end), Vec::new())
             }
+            Ok(Step::Data { .. }) => panic!("a first handshake has no data"),
             Ok(Step::Complete { context, token, used }) => {
                 self.pending.drain(..used);
                 (Side::Established(context), token)

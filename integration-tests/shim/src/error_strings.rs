@@ -63,7 +63,7 @@ const fn alert(number: u8, says: &'static str, string: &'static str) -> Row {
 const ROWS: &[Row] = &[
     // Bytes that are no TLS.
     alert(70, "plain text", "HTTP_REQUEST"),
-    alert(70, "SSL 2.0 hello", "UNSUPPORTED_PROTOCOL"),
+    alert(70, "hello of SSL 2.0", "UNSUPPORTED_PROTOCOL"),
     alert(70, "does not speak TLS", "WRONG_VERSION_NUMBER"),
     alert(10, "no TLS record", "WRONG_VERSION_NUMBER"),
     // Versions.

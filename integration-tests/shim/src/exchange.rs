@@ -171,7 +171,7 @@ impl<'a> Channel<'a> {
                     }
                 }
                 Ok(Decrypted::Expired) => return Ok(Received::Closed),
-                Ok(Decrypted::Renegotiate) => {
+                Ok(Decrypted::Renegotiate | Decrypted::NoRenegotiation) => {
                     self.send_alert(NO_RENEGOTIATION);
                     return Err(Stop::failed(":NO_RENEGOTIATION: the peer wants to negotiate again"));
                 }

@@ -71,6 +71,10 @@ pub(crate) struct Options {
     pub(crate) tls_unique: bool,
 }
 
+/// What the runner knows: the protocols from SSL 3.0 on.
+pub(crate) const PROTOCOLS: [Protocol; 5] =
+    [Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10, Protocol::Ssl30];
+
 impl Options {
     /// The protocols that the flags leave.
     ///
@@ -78,7 +82,7 @@ impl Options {
     /// None.
     pub(crate) fn protocols(&self) -> Result<Vec<Protocol>, Stop> {
         let range = self.min_version.unwrap_or(0)..=self.max_version.unwrap_or(u16::MAX);
-        let left: Vec<Protocol> = Protocol::ALL
+        let left: Vec<Protocol> = PROTOCOLS
             .into_iter()
             .filter(|protocol| range.contains(&protocol.version()) && !self.excluded.contains(protocol))
             .collect();
@@ -358,9 +362,9 @@ mod tests {
         ])
         .unwrap();
         assert_eq!((command.initial.port, command.resume.port, command.retry.port), (443, 443, 443));
-        assert_eq!(command.initial.protocols().unwrap(), Protocol::ALL[1..]);
-        assert_eq!(command.resume.protocols().unwrap(), Protocol::ALL[1..]);
-        assert_eq!(command.retry.protocols().unwrap(), Protocol::ALL);
+        assert_eq!(command.initial.protocols().unwrap(), PROTOCOLS[1..]);
+        assert_eq!(command.resume.protocols().unwrap(), PROTOCOLS[1..]);
+        assert_eq!(command.retry.protocols().unwrap(), PROTOCOLS);
         assert!(!command.resume.expect_session_miss && command.retry.expect_session_miss);
     }
 

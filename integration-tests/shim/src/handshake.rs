@@ -70,6 +70,7 @@ pub(crate) fn run(
                 authorities = Some(answer(question, &handshaking)?);
                 needs_more = false;
             }
+            Ok(Step::Data { .. }) => return Err(Stop::failed("there is data before there is a context")),
             Ok(Step::Complete { context, token, used }) => {
                 done(&token, &mut input, used)?;
                 return Ok(Established { context, unread: input, server_flight, authorities });

@@ -17,15 +17,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use schannel::{
-    Allow, CertificateConfig, ClientAuth, ClientCertificate, Environment, Materials, Profile, Protocol,
-    Schannel, SchannelConfig,
+    Allow, CertificateConfig, ClientAuth, ClientCertificate, Environment, Materials, Profile, Schannel,
+    SchannelConfig,
 };
 use sspi_core::{
     AcceptRequest, AscReq, CertificateIdentity, Clock, CredentialUse, CredentialsHandle, CredentialsRequest,
     InitializeRequest, IscReq, Secret, SecurityPackage as _,
 };
 
-use crate::flags::Options;
+use crate::flags::{Options, PROTOCOLS};
 use crate::handshake::Handshaking;
 use crate::pem;
 use crate::stop::Stop;
@@ -111,7 +111,7 @@ impl Package {
 fn both(options: &Options) -> Result<SchannelConfig, Stop> {
     let everything = SchannelConfig {
         profile: Profile::Legacy,
-        protocols: Protocol::ALL.to_vec(),
+        protocols: PROTOCOLS.to_vec(),
         allow: Some(Allow::all().collect()),
         ..SchannelConfig::default()
     };

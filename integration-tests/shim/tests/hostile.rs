@@ -16,7 +16,7 @@ use std::io::Write as _;
 use schannel::Protocol;
 use sspi_core::AlertLevel;
 use sspi_core::Step;
-use support::{BOTH, Peer, Runner, only, receive, receive_all};
+use support::{BOTH, PROTOCOLS, Peer, Runner, only, receive, receive_all};
 use test_support::pair::End;
 
 /// A fatal alert in clear.
@@ -63,7 +63,8 @@ fn a_server_refuses_what_is_no_client_hello() {
         let shim = runner.start_server(&[]);
         let mut stream = runner.accept();
         stream.write_all(&bytes).unwrap();
-        assert_eq!(receive_all(&mut stream), in_clear(alert), "{string} {bytes:02x?}");
+        let words = if bytes[0] == 0x80 { vec![0x80, 3, 0, 0, 1] } else { in_clear(alert) };
+        assert_eq!(receive_all(&mut stream), words, "{string} {bytes:02x?}");
         drop(stream);
         shim.fails(string);
     }
@@ -106,8 +107,8 @@ fn a_server_hello_with_a_suite_that_was_not_offered_is_refused() {
 #[test]
 fn a_version_that_is_not_enabled_is_refused() {
     let runner = Runner::new();
-    for ours in Protocol::ALL {
-        for theirs in Protocol::ALL.into_iter().filter(|theirs| *theirs != ours) {
+    for ours in PROTOCOLS {
+        for theirs in PROTOCOLS.into_iter().filter(|theirs| *theirs != ours) {
             let shim = runner.start_server(&[only(ours)]);
             let credentials = runner.outbound(runner.client(&[theirs]));
             let refused = Peer::handshake(runner.accept(), credentials.begin()).err().unwrap();

@@ -39,9 +39,17 @@ impl Setup {
     /// # Errors
     ///
     /// Schannel does not know a name.
-    pub fn legacy(mut self, legacy: &Legacy) -> Result<Self, Failure> {
-        let settings = legacy.settings();
-        let config: SchannelConfig = toml::from_str(&settings)
+    pub fn legacy(self, legacy: &Legacy) -> Result<Self, Failure> {
+        self.settings(&legacy.settings())
+    }
+
+    /// The same, with these settings of a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// Schannel does not know a name.
+    pub fn settings(mut self, settings: &str) -> Result<Self, Failure> {
+        let config: SchannelConfig = toml::from_str(settings)
             .map_err(|error| Failure::Request(format!("{}\n{settings}", error.message())))?;
         self.speak(config);
         Ok(self)

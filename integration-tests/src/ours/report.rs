@@ -17,7 +17,8 @@ pub const EXPORTER_LABEL: &str = "EXPORTER-OpenSSPI-interop";
 /// How many bytes of it.
 pub const EXPORTER_LENGTH: usize = 32;
 
-const VERSIONS: [(SpProt, Version); 5] = [
+const VERSIONS: [(SpProt, Version); 6] = [
+    (SpProt::SSL2, Version::Ssl20),
     (SpProt::SSL3, Version::Ssl30),
     (SpProt::TLS1_0, Version::Tls10),
     (SpProt::TLS1_1, Version::Tls11),

@@ -20,6 +20,13 @@ pub struct Nassl;
 #[derive(Debug)]
 pub struct Node;
 
+/// SSL 2.0 in plain Python from the document, in `reference/ssl2.py`.
+#[derive(Debug)]
+pub struct Ssl2Reference;
+
+/// An echo server on the reference of SSL 2.0. It serves one connection after the other.
+pub type Ssl2ReferenceServer = program::Server<Ssl2Reference>;
+
 /// An echo server on tlslite-ng.
 pub type TlsliteServer = program::Server<Tlslite>;
 
@@ -41,6 +48,12 @@ fn python(program: &str) -> Result<Launch, PeerError> {
 impl Program for Tlslite {
     fn launch(_: &[String], _: bool) -> Result<Launch, PeerError> {
         python("tlslite_peer.py")
+    }
+}
+
+impl Program for Ssl2Reference {
+    fn launch(_: &[String], _: bool) -> Result<Launch, PeerError> {
+        python("../reference/ssl2.py")
     }
 }
 

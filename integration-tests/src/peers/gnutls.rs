@@ -192,7 +192,7 @@ fn priority(version: Option<Version>, ciphers: Option<&str>) -> String {
     }
     let versions = match version {
         None => "+VERS-TLS1.2:+VERS-TLS1.3",
-        Some(Version::Ssl30) => "+VERS-SSL3.0",
+        Some(Version::Ssl20 | Version::Ssl30) => "+VERS-SSL3.0",
         Some(Version::Tls10) => "+VERS-TLS1.0",
         Some(Version::Tls11) => "+VERS-TLS1.1",
         Some(Version::Tls12) => "+VERS-TLS1.2",

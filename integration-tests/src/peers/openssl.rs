@@ -304,6 +304,7 @@ fn certificate_arguments(certificate: &Identity, files: &Files) -> Result<Vec<St
 
 fn version_arguments(version: Option<Version>) -> Option<&'static str> {
     version.map(|version| match version {
+        Version::Ssl20 => "-ssl2",
         Version::Ssl30 => "-ssl3",
         Version::Tls10 => "-tls1",
         Version::Tls11 => "-tls1_1",

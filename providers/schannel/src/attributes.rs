@@ -19,6 +19,7 @@ use crate::backend::{Session, SessionSecrets};
 use crate::certificate::summary::CertificateSummary;
 use crate::certificate::{EndPointHash, end_point_hash, rsa_bits};
 use crate::cipher_suites::{Exchange, GROUPS};
+use crate::config::Protocol;
 use crate::first_flight::version_bits;
 use crate::weaknesses;
 
@@ -58,6 +59,23 @@ impl Attributes {
 
     pub(crate) const fn is_client(&self) -> bool {
         self.session.is_client
+    }
+
+    pub(crate) const fn is_tls13(&self) -> bool {
+        self.session.version == 0x0304
+    }
+
+    /// Whether the protocol has a second handshake: from SSL 3.0 to TLS 1.2.
+    pub(crate) const fn has_second_handshake(&self) -> bool {
+        matches!(self.session.version, 0x0300..=0x0303)
+    }
+
+    /// What a second handshake of the engine needs of the first.
+    pub(crate) fn before(&self) -> Option<legacy_tls::Before> {
+        match &self.session.secrets {
+            SessionSecrets::Legacy(negotiated) => negotiated.before(self.session.alpn.clone()),
+            SessionSecrets::Tls13 { .. } | SessionSecrets::Tls12 { .. } => None,
+        }
     }
 
     fn role_bits(&self) -> SpProt {
@@ -246,6 +264,11 @@ impl QueryContextAttributes for Attributes {
 
     fn weaknesses(&self) -> Vec<ConnectionWeakness> {
         weaknesses::of(&self.session, self.start)
+    }
+
+    /// Spec: SSL2 section 5.1; PCT1 section 4.
+    fn marks_its_end(&self) -> bool {
+        self.session.version != Protocol::Ssl20.version() && self.session.version != Protocol::Pct1.version()
     }
 
     /// Spec: BINDING (RFC 9266 section 2): an empty context, which in TLS 1.2 is not the same as none.

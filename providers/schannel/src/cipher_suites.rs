@@ -60,9 +60,20 @@ impl Exchange {
 }
 
 impl Suite {
+    /// The suite as the engine has it, which negotiates again; TLS 1.3 has no need to. What TLS 1.2 has in rustls alone is
+    /// not left.
+    pub(crate) fn that_renegotiates(self) -> Option<Self> {
+        match self.rustls {
+            Some(row) if !row.is_tls13 => self.legacy.map(|row| Self { rustls: None, legacy: Some(row) }),
+            _ => Some(self),
+        }
+    }
+
     /// Every suite: those of rustls in their order, then what the engine has beside them, the better ones first.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let legacy = legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row());
+        let kinds = legacy_tls::KINDS_BY_PREFERENCE.iter().filter_map(|suite| suite.row());
+        let legacy = legacy.chain(legacy_tls::pct1::suites()).chain(kinds);
         let beside = legacy.map(Self::of_row).filter(|suite| suite.rustls.is_none());
         SUITES.iter().map(Self::of_rustls).chain(beside)
     }
@@ -108,7 +119,7 @@ impl Suite {
         }
     }
 
-    /// The code point.
+    /// The code point; SSL 2.0's kinds, which have three bytes, have one of the range for private use.
     pub(crate) fn code(&self) -> u16 {
         let legacy = self.legacy.map(|row| row.suite.0);
         self.rustls.map(|row| row.code).or(legacy).unwrap_or_default()
@@ -133,10 +144,10 @@ impl Suite {
             Bulk::Rc4 => of("RC4", bits, 0, AlgId::RC4),
             Bulk::Cbc(BlockCipher::Des) => of("DES", bits, 8, AlgId::DES),
             Bulk::Cbc(BlockCipher::TripleDes) => of("3DES", bits, 8, AlgId::TRIPLE_DES),
+            Bulk::Cbc(BlockCipher::Idea) => of("IDEA", bits, 8, AlgId::THIRDPARTY_CIPHER),
             Bulk::Cbc(BlockCipher::Rc2) => of("RC2", bits, 8, AlgId::RC2),
             Bulk::Cbc(BlockCipher::Aes128) => of("AES", bits, 16, AlgId::AES_128),
             Bulk::Cbc(BlockCipher::Aes256) => of("AES", bits, 16, AlgId::AES_256),
-            Bulk::Cbc(_) => of("", bits, 8, AlgId::THIRDPARTY_CIPHER),
             Bulk::Aead(algorithm) => aead(algorithm),
         }
     }

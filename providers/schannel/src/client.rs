@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use legacy_tls::{Before, Directions};
 use sspi_core::{
     Error, Failure, InitializeRequest, InitializeSecurityContext, IscReq, PackageInfo, SpProt, Step,
 };
 
-use crate::attributes::{Attributes, Requested};
+use crate::attributes::Requested;
 use crate::backend::{ClientParameters, Progress, Replay, Settings, legacy, no_protocol, rustls};
-use crate::context;
+use crate::config::Protocol;
 use crate::first_flight::ServerFlight;
+use crate::protocol_order;
+use crate::renegotiation::{Again, AgainAs, already_complete};
 
 /// A client's configurations, for either backend.
 pub(crate) struct ClientConfigs {
@@ -34,15 +37,24 @@ impl ClientConfigs {
         }
         Ok(Self { settings: Arc::clone(settings), rustls, legacy })
     }
+
+    /// A handshake on a connection of the engine's.
+    pub(crate) fn again(
+        &self,
+        parameters: &ClientParameters,
+        before: Before,
+        directions: Directions,
+    ) -> Result<legacy::Handshake, Error> {
+        legacy::Handshake::client_again(&self.legacy, parameters, before, directions)
+    }
 }
 
 /// A handshake as client.
 pub(crate) struct Client {
-    info: Arc<PackageInfo>,
     handshake: Handshake,
-    requested: Requested,
-    target: Option<String>,
     start: SystemTime,
+    /// `None` once it is complete.
+    again: Option<Again>,
 }
 
 enum Handshake {
@@ -64,7 +76,11 @@ impl Handshake {
         }
         // rustls's hello has no place for a session of the engine's.
         let rustls = settings.rustls_protocols(parameters.protocols);
-        if rustls.is_empty() || parameters.is_fallback || configs.legacy.knows(&parameters, &legacy) {
+        // And none for PCT and SSL 2.0. Who prefers these begins with a hello of theirs, in which others fit.
+        let order: Vec<Protocol> = settings.policy.protocols_among(parameters.protocols).collect();
+        let begins_old = protocol_order::best(&order, None).is_some_and(Protocol::is_older_than_ssl3);
+        let is_known = configs.legacy.knows(&parameters, &legacy);
+        if rustls.is_empty() || parameters.is_fallback || begins_old || is_known {
             return Ok(Self::Legacy(legacy::Handshake::client(&configs.legacy, &parameters)?));
         }
         Ok(Self::Spanning(Box::new(Spanning {
@@ -173,13 +189,22 @@ impl Client {
             is_fallback: request.fallback,
             extended_errors: request.flags.contains(IscReq::EXTENDED_ERROR),
         };
-        Ok(Self {
+        let handshake = Handshake::new(configs, parameters.clone())?;
+        let (configs, target) = (Arc::clone(configs), request.target_name.clone());
+        let start = configs.settings.environment.clock.now();
+        let again = Again {
+            role: AgainAs::Client { configs, parameters, target },
             info: Arc::clone(info),
-            handshake: Handshake::new(configs, parameters)?,
             requested: Requested::Initiator(request.flags),
-            target: request.target_name.clone(),
-            start: configs.settings.environment.clock.now(),
-        })
+            by_peer: 0,
+        };
+        Ok(Self { handshake, start, again: Some(again) })
+    }
+
+    /// A handshake on a context that there is already.
+    pub(crate) fn again(again: Again, handshake: legacy::Handshake) -> Self {
+        let start = again.now();
+        Self { handshake: Handshake::Legacy(handshake), start, again: Some(again) }
     }
 }
 
@@ -189,13 +214,10 @@ impl InitializeSecurityContext for Client {
             Progress::Continue { token, used } => Step::Continue { token, used },
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),
+            Progress::Data { data, used } => Step::Data { data, used },
             Progress::Complete { established, token, used } => {
-                let (info, requested) = (Arc::clone(&self.info), self.requested);
-                let (target, start) = (self.target.take(), self.start);
-                let context = context::established(established, |session, sizes| {
-                    Attributes::new(info, session, sizes, requested, target, start)
-                });
-                Step::Complete { context, token, used }
+                let again = self.again.take().ok_or_else(already_complete)?;
+                Step::Complete { context: again.established(established, self.start), token, used }
             }
         })
     }

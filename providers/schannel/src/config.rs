@@ -28,11 +28,18 @@ pub enum Protocol {
     /// `ssl3`: RFC 6101.
     #[serde(rename = "ssl3")]
     Ssl30,
+    /// `pct1`: draft-benaloh-pct-00. It has no secrets from anybody who tries.
+    #[serde(rename = "pct1")]
+    Pct1,
+    /// `ssl2`: draft-hickman-netscape-ssl-00. It keeps no secrets, and is in no profile.
+    #[serde(rename = "ssl2")]
+    Ssl20,
 }
 
 impl Protocol {
-    /// All of them, the newest first.
-    pub const ALL: [Self; 5] = [Self::Tls13, Self::Tls12, Self::Tls11, Self::Tls10, Self::Ssl30];
+    /// All of them, the preferred one first.
+    pub const ALL: [Self; 7] =
+        [Self::Tls13, Self::Tls12, Self::Tls11, Self::Tls10, Self::Ssl30, Self::Pct1, Self::Ssl20];
 
     /// Those of the default, in its order of preference.
     pub const MODERN: [Self; 2] = [Self::Tls13, Self::Tls12];
@@ -46,6 +53,8 @@ impl Protocol {
             Self::Tls11 => "tls1.1",
             Self::Tls10 => "tls1.0",
             Self::Ssl30 => "ssl3",
+            Self::Pct1 => "pct1",
+            Self::Ssl20 => "ssl2",
         }
     }
 
@@ -58,6 +67,8 @@ impl Protocol {
             Self::Tls11 => SpProt::TLS1_1,
             Self::Tls10 => SpProt::TLS1_0,
             Self::Ssl30 => SpProt::SSL3,
+            Self::Pct1 => SpProt::PCT1,
+            Self::Ssl20 => SpProt::SSL2,
         }
     }
 
@@ -70,13 +81,20 @@ impl Protocol {
             Self::Tls11 => 0x0302,
             Self::Tls10 => 0x0301,
             Self::Ssl30 => 0x0300,
+            Self::Pct1 => 0x8001,
+            Self::Ssl20 => 0x0002,
         }
+    }
+
+    /// Whether it is PCT or SSL 2.0, which share nothing with the protocols after them but certificates.
+    pub(crate) const fn is_older_than_ssl3(self) -> bool {
+        matches!(self, Self::Pct1 | Self::Ssl20)
     }
 
     /// Whether nobody should speak it any more who has the choice: it is older than TLS 1.2.
     #[must_use]
     pub const fn is_old(self) -> bool {
-        self.version() < 0x0303
+        !matches!(self, Self::Tls13 | Self::Tls12)
     }
 }
 
@@ -91,15 +109,25 @@ pub enum Profile {
     Compatible,
     /// `legacy`: from TLS 1.3 down to TLS 1.0, with AES and 3DES.
     Legacy,
-    /// `windows-2003`: TLS 1.0 and SSL 3.0 with the suites of Windows Server 2003 in its order, and the certificates of
-    /// that time. It has no secrets from anybody who tries: it is for museums and laboratories.
+    /// `windows-2003`: TLS 1.0, SSL 3.0 and SSL 2.0 with the suites of Windows Server 2003 in its order, and the certificates
+    /// of that time. Its place between SSL 3.0 and SSL 2.0 has PCT 1.0, which is off until `protocols` names it, as it was
+    /// then. It has no secrets from anybody who tries: it is for museums and laboratories.
     #[serde(rename = "windows-2003")]
     Windows2003,
+    /// `museum`: everything, from TLS 1.3 to SSL 2.0, the better before the worse.
+    Museum,
 }
 
 impl Profile {
     /// All of them, the safest first.
-    pub const ALL: [Self; 4] = [Self::Modern, Self::Compatible, Self::Legacy, Self::Windows2003];
+    pub const ALL: [Self; 5] =
+        [Self::Modern, Self::Compatible, Self::Legacy, Self::Windows2003, Self::Museum];
+
+    /// Whether it is for the museum and the laboratory, and nothing is safe with it.
+    #[must_use]
+    pub const fn is_of_the_past(self) -> bool {
+        matches!(self, Self::Windows2003 | Self::Museum)
+    }
 
     /// The name in a configuration.
     #[must_use]
@@ -109,6 +137,7 @@ impl Profile {
             Self::Compatible => "compatible",
             Self::Legacy => "legacy",
             Self::Windows2003 => "windows-2003",
+            Self::Museum => "museum",
         }
     }
 }
@@ -214,6 +243,34 @@ pub enum ExtendedMasterSecret {
     Required,
 }
 
+/// Whether connections are negotiated again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Renegotiation {
+    /// They are not; a peer that asks is told so.
+    #[default]
+    Off,
+    /// They are when the application wants it.
+    Ours,
+    /// They are when either side wants it.
+    Both,
+}
+
+impl Renegotiation {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Ours, Self::Both];
+
+    /// The name in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Ours => "ours",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// Whether revocation is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -270,7 +327,8 @@ pub struct CertificateConfig {
 pub struct SchannelConfig {
     /// Where the configuration starts from.
     pub profile: Profile,
-    /// The protocols that may be spoken, the preferred one first; empty: those of the profile.
+    /// The protocols that may be spoken, the preferred one first; empty: those of the profile. A server speaks the first
+    /// that the client offers.
     #[serde(deserialize_with = "protocols")]
     pub protocols: Vec<Protocol>,
     /// The cipher suites that may be used, by their registered names, in order of preference; empty: those of the profile
@@ -293,7 +351,22 @@ pub struct SchannelConfig {
     /// Whether a client whose hello was refused may come back with the older protocols alone. What refuses the hello is not
     /// authenticated; a server that knows better recognises the second attempt (RFC 7507) and ends it.
     pub fallback: bool,
-    /// One RSA key may serve export suites and protocols newer than TLS 1.0: whoever breaks the one can break the other.
+    /// Whether hellos of SSL 3.0 and TLS may have the format of SSL 2.0: a server reads them beside those of its own, a
+    /// client whose protocols are all of TLS 1.1 and older writes them (and offers SSL 2.0 in the same hello, where that is
+    /// enabled). Such a hello has no extensions: no server name, no application protocol. Where PCT or SSL 2.0 is enabled it
+    /// is so without being said.
+    pub v2_hello: bool,
+    /// Whether connections are negotiated again, from SSL 3.0 to TLS 1.2. Not given: what the profile says, and rustls, which
+    /// has no second handshake, keeps its share of TLS 1.2. Where it is given and not `off` the other backend runs all of it.
+    pub renegotiation: Option<Renegotiation>,
+    /// Whether that is so with a peer that has no renegotiation indication (RFC 5746) too. Somebody in between may then have
+    /// spoken in the client's name before the client did.
+    pub insecure_renegotiation: bool,
+    /// Whether a server asks for a certificate in a second handshake, beyond what `client-auth` says of all: a resource that
+    /// needs one, on a connection that did not.
+    pub renegotiation_client_auth: ClientAuth,
+    /// One RSA key may serve SSL 2.0 or PCT and anything newer, or export suites and protocols newer than TLS 1.0: whoever
+    /// breaks the one can break the other. No profile says so.
     pub i_accept_drown: bool,
     /// Our certificates: a server's (chosen by the name that the client asks for), or a client's.
     pub certificates: Vec<CertificateConfig>,
@@ -341,6 +414,10 @@ impl Default for SchannelConfig {
             record_splitting: true,
             small_block_limit: 32 << 30,
             fallback: false,
+            v2_hello: false,
+            renegotiation: None,
+            insecure_renegotiation: false,
+            renegotiation_client_auth: ClientAuth::None,
             i_accept_drown: false,
             certificates: Vec::new(),
             client_certificate: ClientCertificate::Configured,
@@ -401,7 +478,6 @@ mod tests {
         assert!(error.contains("there is no weakness \"md4\" to allow; known: "), "{error}");
         let error = read("protocols = []").unwrap_err().to_string();
         assert!(error.contains("no protocol is enabled; known: tls1.3, "), "{error}");
-        assert!(read("protocols = [\"ssl2\"]").is_err());
-        assert!(read("profile = \"museum\"").is_err());
+        assert!(read("profile = \"library\"").is_err());
     }
 }

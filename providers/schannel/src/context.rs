@@ -9,18 +9,20 @@ use std::sync::{Arc, OnceLock};
 
 use sspi_core::{
     Account, AlertLevel, ControlToken, Decrypted, Error, Fault, PairedContext, QualityOfProtection,
-    QueryContextAttributes, ReceivingHalf, SecBuffer, SecBufferType, SecStatus, SecurityContext, SendingHalf,
-    SharedPart, StreamSizes,
+    QueryContextAttributes, ReceivingHalf, Renegotiation, RenegotiationRefused, SecBuffer, SecBufferType,
+    SecStatus, SecurityContext, SendingHalf, SharedPart, StreamSizes,
 };
 
 use crate::attributes::Attributes;
 use crate::backend::records::{ALERT, APPLICATION_DATA, HANDSHAKE, Opening, Sealing};
-use crate::backend::{Established, FLOOD_LIMIT, Session};
+use crate::backend::{Backend, Engine, Established, FLOOD_LIMIT, Rustls, Session};
 use crate::package::NAME;
+use crate::renegotiation::{Again, Asked, Renegotiable};
 use crate::status::{self, flood};
 
 const CLOSE_NOTIFY: u8 = 0;
 const USER_CANCELED: u8 = 90;
+pub(crate) const NO_RENEGOTIATION: u8 = 100;
 
 /// Handshake message types that ask for a second handshake.
 const HELLO_REQUEST: u8 = 0;
@@ -33,9 +35,11 @@ const MAX_POST_HANDSHAKE: usize = 64 << 10;
 
 /// What both halves know.
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     /// The first error, of either half. Every call repeats it.
     failed: OnceLock<Error>,
+    /// The server has asked its client to negotiate again.
+    pub(crate) asked: Asked,
 }
 
 impl Shared {
@@ -51,38 +55,51 @@ impl Shared {
 
 /// The half that sends.
 pub(crate) struct Sender<S> {
-    sealing: S,
+    pub(crate) sealing: S,
+    is_client: bool,
+    /// Whether the context may be negotiated again by our own wish.
+    renegotiable: Renegotiable,
     shared: Arc<Shared>,
     /// close_notify or a fatal alert has been sent.
-    closed: bool,
+    pub(crate) closed: bool,
 }
 
 /// The half that receives.
 pub(crate) struct Receiver<O> {
-    opening: O,
+    pub(crate) opening: O,
     is_client: bool,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// close_notify has been received.
-    expired: bool,
+    pub(crate) expired: bool,
     /// A handshake message that is not whole.
-    fragment: Vec<u8>,
+    pub(crate) fragment: Vec<u8>,
+    /// What the last record said of a second handshake.
+    pub(crate) again: Option<PeersWish>,
     empty_records: usize,
     warnings: usize,
     renegotiations: usize,
 }
 
-/// An established context on a backend.
-pub(crate) type Context<S, O> = PairedContext<Negotiated<S, O>>;
-
-/// What belongs to neither half: what was negotiated.
-pub(crate) struct Negotiated<S, O> {
-    attributes: Arc<Attributes>,
-    backend: PhantomData<(S, O)>,
+/// The peer wants to negotiate again.
+pub(crate) struct PeersWish {
+    /// Its ClientHello; empty for a HelloRequest.
+    pub(crate) hello: Vec<u8>,
 }
 
-impl<S: Sealing, O: Opening> SharedPart for Negotiated<S, O> {
-    type Sender = Sender<S>;
-    type Receiver = Receiver<O>;
+/// An established context on a backend.
+pub(crate) type Context<B> = PairedContext<Negotiated<B>>;
+
+/// What belongs to neither half: what was negotiated.
+pub(crate) struct Negotiated<B> {
+    pub(crate) attributes: Arc<Attributes>,
+    /// With what to negotiate again.
+    pub(crate) again: Option<Box<Again>>,
+    backend: PhantomData<B>,
+}
+
+impl<B: Negotiates> SharedPart for Negotiated<B> {
+    type Sender = Sender<B::Sealing>;
+    type Receiver = Receiver<B::Opening>;
 
     fn attributes(&self) -> Arc<dyn QueryContextAttributes> {
         Arc::clone(&self.attributes) as _
@@ -95,44 +112,69 @@ impl<S: Sealing, O: Opening> SharedPart for Negotiated<S, O> {
             "the peer's certificate is not mapped to an account",
         ))
     }
+
+    fn renegotiate(
+        mut context: Box<Context<B>>,
+        _extra: &[u8],
+    ) -> Result<Renegotiation, RenegotiationRefused> {
+        let wish = context.receiver.again.take();
+        B::negotiate_again(context, wish)
+    }
 }
 
-/// A context from what the handshake left; `attributes` makes its attributes.
+/// A backend that has a second handshake, or says why it has none.
+pub(crate) trait Negotiates: Backend {
+    fn negotiate_again(
+        context: Box<Context<Self>>,
+        wish: Option<PeersWish>,
+    ) -> Result<Renegotiation, RenegotiationRefused>;
+}
+
+/// A context from what the handshake left; `attributes` makes its attributes, `again` is with what to negotiate again.
 pub(crate) fn established(
     established: Established,
     attributes: impl FnOnce(Session, StreamSizes) -> Attributes,
+    again: Again,
 ) -> Box<dyn SecurityContext> {
     match established {
         Established::Rustls(established) => {
             let crate::backend::rustls::Established { session, sending, receiving } = *established;
             let attributes = attributes(session, sending.stream_sizes());
-            Box::new(new(sending, receiving, attributes))
+            Box::new(new::<Rustls>(sending, receiving, attributes, None))
         }
         Established::Legacy(established) => {
             let crate::backend::legacy::Established { session, sending, receiving } = *established;
             let attributes = attributes(session, sending.stream_sizes());
-            Box::new(new(sending, receiving, attributes))
+            let again = again.is_enabled().then(|| Box::new(again));
+            Box::new(new::<Engine>(sending, receiving, attributes, again))
         }
     }
 }
 
 /// A context of both directions.
-pub(crate) fn new<S: Sealing, O: Opening>(sealing: S, opening: O, attributes: Attributes) -> Context<S, O> {
+pub(crate) fn new<B: Negotiates>(
+    sealing: B::Sealing,
+    opening: B::Opening,
+    attributes: Attributes,
+    again: Option<Box<Again>>,
+) -> Context<B> {
     let is_client = attributes.is_client();
     let shared = Arc::new(Shared::default());
+    let renegotiable = Renegotiable::of(&attributes, again.as_deref());
     Context {
-        sender: Sender { sealing, shared: Arc::clone(&shared), closed: false },
+        sender: Sender { sealing, is_client, renegotiable, shared: Arc::clone(&shared), closed: false },
         receiver: Receiver {
             opening,
             is_client,
             shared,
             expired: false,
             fragment: Vec::new(),
+            again: None,
             empty_records: 0,
             warnings: 0,
             renegotiations: 0,
         },
-        shared: Negotiated { attributes: Arc::new(attributes), backend: PhantomData },
+        shared: Negotiated { attributes: Arc::new(attributes), again, backend: PhantomData },
     }
 }
 
@@ -233,10 +275,7 @@ impl<S: Sealing> SendingHalf for Sender<S> {
         match *token {
             ControlToken::Shutdown => self.alert(AlertLevel::Warning, CLOSE_NOTIFY),
             ControlToken::Alert { level, number } => self.alert(level, number),
-            ControlToken::Renegotiate => Err(Error::unsupported(
-                NAME,
-                "renegotiation with this protocol: TLS 1.3 has none, and for TLS 1.2 it is not enabled",
-            )),
+            ControlToken::Renegotiate => self.request(),
             ControlToken::Session { .. } => Err(Error::unsupported(
                 NAME,
                 "a change of resumption for one session (use the setting resume)",
@@ -247,11 +286,27 @@ impl<S: Sealing> SendingHalf for Sender<S> {
 }
 
 impl<S: Sealing> Sender<S> {
+    /// A HelloRequest.
+    fn request(&mut self) -> Result<Vec<u8>, Error> {
+        self.shared.check()?;
+        let asked = self.renegotiable.check()?;
+        if self.is_client {
+            return Err(Error::unsupported(
+                NAME,
+                "a request for renegotiation by a client: it begins one (SecurityContext::renegotiate)",
+            ));
+        }
+        let record = self.sealing.seal_hello_request().map_err(Error::from)?;
+        self.shared.asked.begin(asked);
+        Ok(record)
+    }
+
     /// An alert record. After close_notify or a fatal alert there is nothing more to say: no bytes.
     fn alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error> {
         if self.closed {
             return Ok(Vec::new());
         }
+        let (level, number) = self.sealing.as_said(level, number);
         let record = self.sealing.seal_alert(level, number).map_err(Error::from)?;
         self.closed = number == CLOSE_NOTIFY || level == AlertLevel::Fatal;
         if level == AlertLevel::Fatal {
@@ -337,6 +392,10 @@ impl<O: Opening> Receiver<O> {
 
     /// Opens one record and sees what it is. The range is that of the application's data in the record.
     fn record(&mut self, record: &mut [u8]) -> Result<(Decrypted, core::ops::Range<usize>), status::Error> {
+        self.again = None;
+        if self.shared.asked.is_waiting() {
+            self.shared.asked.one_more_record()?;
+        }
         let opened = self.opening.open(record)?;
         let content = record.get(opened.content.clone()).unwrap_or_default();
         // Handshake messages may not be interleaved with anything else. Spec: TLS13 section 5.1.
@@ -381,6 +440,9 @@ impl<O: Opening> Receiver<O> {
         if !is_warning {
             return Err(status::Error::AlertReceived(number));
         }
+        if number == NO_RENEGOTIATION && self.shared.asked.declined()? {
+            return Ok(Decrypted::NoRenegotiation);
+        }
         flood(&mut self.warnings, WARNING_LIMIT, "warning alerts")?;
         Ok(Decrypted::Message)
     }
@@ -407,6 +469,8 @@ impl<O: Opening> Receiver<O> {
                 Some(post_handshake) => post_handshake.message(kind, body, self.fragment.is_empty())?,
                 None => {
                     flood(&mut self.renegotiations, WARNING_LIMIT, "requests to renegotiate")?;
+                    let hello = if kind == CLIENT_HELLO { message } else { Vec::new() };
+                    self.again = Some(PeersWish { hello });
                     decrypted = Decrypted::Renegotiate;
                 }
             }

@@ -69,12 +69,14 @@ impl SchannelCredentials {
                     "a server needs a certificate, and none is configured",
                 ));
             }
-            if settings.policy.mixes_export_with_newer() && !config.i_accept_drown && has_rsa_key(&settings) {
+            let danger = settings.policy.key_use().endangers_itself();
+            if let Some(danger) = danger.filter(|_| !config.i_accept_drown && has_rsa_key(&settings)) {
                 return Err(configuration(
                     "i-accept-drown",
                     SecStatus::SEC_E_ALGORITHM_MISMATCH,
-                    "one RSA key would serve export suites and protocols newer than TLS 1.0: whoever breaks the \
-                     short key of the one can speak for the other",
+                    format!(
+                        "one RSA key would serve {danger}: whoever breaks the one can speak for the other"
+                    ),
                 ));
             }
             Role::Inbound(Arc::new(ServerConfigs::new(&settings)?))
@@ -176,6 +178,7 @@ fn read(
             && application.is_none()
             && config.client_certificate == ClientCertificate::Ask,
         client_auth: config.client_auth,
+        renegotiation_client_auth: config.renegotiation_client_auth,
         send_ca_list: config.send_ca_list,
         verify: VerifyPolicy {
             roots: roots.into_iter().map(Into::into).collect(),

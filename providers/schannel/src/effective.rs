@@ -3,7 +3,7 @@
 use sspi_core::Error;
 
 use crate::certificate::verifier::Weakness;
-use crate::config::{ExtendedMasterSecret, Profile, Protocol, SchannelConfig};
+use crate::config::{ExtendedMasterSecret, Profile, Protocol, Renegotiation, SchannelConfig};
 use crate::policy::Policy;
 use crate::suite_info::SuiteInfo;
 
@@ -27,7 +27,9 @@ pub struct Effective {
     pub small_block_limit: u64,
     /// Whether a client comes back with the older protocols alone.
     pub fallback: bool,
-    /// An RSA key would serve export suites and newer protocols at the same time.
+    /// Whether connections are negotiated again.
+    pub renegotiation: Renegotiation,
+    /// An RSA key would serve SSL 2.0, PCT or export suites and newer protocols at the same time.
     pub mixes_export: bool,
 }
 
@@ -54,7 +56,7 @@ impl SchannelConfig {
     pub fn effective(&self) -> Result<Effective, Error> {
         let policy = Policy::read(self)?;
         Ok(Effective {
-            mixes_export: policy.mixes_export_with_newer(),
+            mixes_export: policy.key_use().endangers_itself().is_some(),
             suites: policy.suites.iter().copied().map(SuiteInfo::of).collect(),
             protocols: policy.protocols,
             allowed: policy.allowed_weaknesses,
@@ -63,6 +65,7 @@ impl SchannelConfig {
             record_splitting: policy.record_splitting,
             small_block_limit: policy.small_block_limit,
             fallback: policy.fallback,
+            renegotiation: policy.renegotiation,
         })
     }
 }

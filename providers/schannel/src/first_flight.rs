@@ -1,55 +1,24 @@
 //! The first bytes of a peer: what protocol they are, and what a ClientHello offers.
 
+use legacy_tls::{FirstFlight, Offer, ProtocolVersion};
 use sspi_core::SpProt;
 use wire::{DecodeError, Reader};
 
 use crate::backend::records::{ALERT, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER};
 
-/// What the first bytes of a connection are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstFlight {
-    /// A record of SSL 3.0 or any TLS.
-    TlsRecord,
-    /// An SSL 2.0 CLIENT-HELLO, whatever it carries.
-    Ssl2Hello,
-    /// A request of HTTP or another protocol in clear text.
-    PlainText,
-    /// An SSH identification.
-    Ssh,
-    /// A raw NTLM, SPNEGO or Kerberos token.
-    AuthenticationToken,
-    /// Something else.
-    Unknown,
-}
-
-impl FirstFlight {
-    /// Classifies what a connection begins with; five bytes are enough, fewer say `None`.
-    #[must_use]
-    pub fn classify(input: &[u8]) -> Option<Self> {
-        let first = input.first_chunk::<5>()?;
-        Some(match *first {
-            [20..=23, 3, ..] => Self::TlsRecord,
-            // A two-byte header with its high bit set, then CLIENT-HELLO; or a three-byte header. Spec: SSL2 section 1.1.
-            [high, _, 1, 0 | 2 | 3 | 0x80, _] if high & 0x80 != 0 => Self::Ssl2Hello,
-            [high, _, 0, 1, 0 | 2 | 3 | 0x80] if high & 0xC0 == 0 => Self::Ssl2Hello,
-            [b'N', b'T', b'L', b'M', b'S'] | [0x60, ..] => Self::AuthenticationToken,
-            [b'S', b'S', b'H', b'-', _] => Self::Ssh,
-            _ if first.iter().all(|b| b.is_ascii_graphic() || b" \r\n\t".contains(b)) => Self::PlainText,
-            _ => Self::Unknown,
-        })
-    }
-
-    /// What it is, for a sentence that ends in "it sent …".
-    #[must_use]
-    pub const fn describe(self) -> &'static str {
-        match self {
-            Self::TlsRecord => "a TLS record",
-            Self::Ssl2Hello => "an SSL 2.0 hello, which is not enabled here",
-            Self::PlainText => "plain text, such as an HTTP request without TLS",
-            Self::Ssh => "an SSH identification",
-            Self::AuthenticationToken => "an authentication token without TLS",
-            Self::Unknown => "bytes of no protocol that is known here",
-        }
+/// What a first flight is, for a sentence that ends in "it sent …".
+pub(crate) const fn describe(flight: FirstFlight) -> &'static str {
+    match flight {
+        FirstFlight::TlsRecord => "a TLS record",
+        FirstFlight::Ssl2Hello => "a hello of SSL 2.0",
+        FirstFlight::V2Hello => "a hello in the format of SSL 2.0",
+        FirstFlight::Pct1Hello => "a hello of PCT 1.0",
+        FirstFlight::PlainText => "plain text, such as an HTTP request without TLS",
+        FirstFlight::Ssh => "an SSH identification",
+        FirstFlight::NegotiateStream => "a frame of NegotiateStream (MS-NNS)",
+        FirstFlight::Ntlm => "a message of NTLM without TLS",
+        FirstFlight::GssToken => "a token of SPNEGO or Kerberos without TLS",
+        _ => "bytes of no protocol that is known here",
     }
 }
 
@@ -204,6 +173,8 @@ pub(crate) fn handshake_messages(mut records: &[u8]) -> Vec<u8> {
 pub(crate) struct HelloSummary {
     /// Versions, as on the wire, in the client's order.
     pub(crate) versions: Vec<u16>,
+    /// Whether they stand in `supported_versions`, and older ones are not meant.
+    pub(crate) lists_versions: bool,
     /// Suites, in the client's order.
     pub(crate) suites: Vec<u16>,
     /// Groups, in the client's order.
@@ -257,6 +228,7 @@ impl HelloSummary {
                 }
             }
             SUPPORTED_VERSIONS => {
+                self.lists_versions = true;
                 let mut versions = data.vec_u8("supported_versions")?;
                 while !versions.is_empty() {
                     self.versions.push(versions.u16("supported_versions")?);
@@ -265,6 +237,14 @@ impl HelloSummary {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The protocols that are offered. Without `supported_versions` a hello names its highest only.
+    pub(crate) fn offer(&self) -> Offer {
+        match *self.versions.as_slice() {
+            [highest] if !self.lists_versions => Offer::up_to(ProtocolVersion(highest)),
+            _ => Offer::of(self.versions.iter().copied().map(ProtocolVersion)),
+        }
     }
 
     /// The protocols that are offered, by name. Without `supported_versions` a hello names its highest only.
@@ -311,6 +291,7 @@ pub(crate) fn version_name(version: u16) -> Option<&'static str> {
         0x0302 => "TLS 1.1",
         0x0301 => "TLS 1.0",
         0x0300 => "SSL 3.0",
+        0x8001 => "PCT 1.0",
         0x0002 => "SSL 2.0",
         _ => return None,
     })
@@ -324,6 +305,8 @@ pub(crate) fn version_bits(version: u16) -> SpProt {
         0x0302 => SpProt::TLS1_1,
         0x0301 => SpProt::TLS1_0,
         0x0300 => SpProt::SSL3,
+        0x0002 => SpProt::SSL2,
+        0x8001 => SpProt::PCT1,
         _ => SpProt::NONE,
     }
 }
@@ -331,26 +314,6 @@ pub(crate) fn version_bits(version: u16) -> SpProt {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn first_bytes_are_told_apart() {
-        for (bytes, flight) in [
-            (&[0x16, 3, 1, 0, 5][..], FirstFlight::TlsRecord),
-            (&[0x80, 0x2e, 1, 0, 2], FirstFlight::Ssl2Hello),
-            (&[0x80, 0x2e, 1, 3, 1], FirstFlight::Ssl2Hello),
-            (&[0x00, 0x2e, 0, 1, 0], FirstFlight::Ssl2Hello),
-            (b"GET / HTTP/1.1\r\n", FirstFlight::PlainText),
-            (b"SSH-2.0-x", FirstFlight::Ssh),
-            (b"NTLMSSP\0", FirstFlight::AuthenticationToken),
-            (&[0x16, 1, 0, 0, 1], FirstFlight::Unknown),
-            (&[0xfa; 5], FirstFlight::Unknown),
-        ] {
-            assert_eq!(FirstFlight::classify(bytes), Some(flight), "{bytes:02x?}");
-        }
-        for cut in 0..5 {
-            assert_eq!(FirstFlight::classify(&b"GET /"[..cut]), None);
-        }
-    }
 
     #[test]
     fn a_hello_is_summarised_and_every_cut_of_it_refused() {

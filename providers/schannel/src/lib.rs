@@ -22,11 +22,14 @@ mod client;
 mod config;
 mod context;
 mod credentials;
+mod drown;
 mod effective;
 mod environment;
 mod first_flight;
 mod package;
 mod policy;
+mod protocol_order;
+mod renegotiation;
 mod server;
 mod status;
 mod suite_info;
@@ -36,11 +39,12 @@ pub use certificate::summary::CertificateSummary;
 pub use certificate::verifier::{UnknownWeakness, Weakness};
 pub use config::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
-    Revocation, SchannelConfig, UnknownAllow, WeakSuites,
+    Renegotiation, Revocation, SchannelConfig, UnknownAllow, WeakSuites,
 };
+pub use drown::{Listener, check_listeners};
 pub use effective::Effective;
 pub use environment::{Environment, Materials, Random};
-pub use first_flight::FirstFlight;
+pub use legacy_tls::FirstFlight;
 pub use package::Schannel;
 pub use status::{AlertMeaning, alert_meaning};
 pub use suite_info::SuiteInfo;

@@ -5,7 +5,8 @@
 //! | `modern` | TLS 1.3, 1.2 | those of the rustls backend | strong | 2048 bits |
 //! | `compatible` | TLS 1.3, 1.2 | and AES with RSA, DHE_RSA or ECDHE, CBC or GCM | strong | 2048 bits |
 //! | `legacy` | TLS 1.3, 1.2, 1.1, 1.0 | and DHE_DSS, and 3DES | strong | 1024 bits |
-//! | `windows-2003` | TLS 1.0, SSL 3.0 | the thirteen of Windows Server 2003, in its order | any | 1024 bits |
+//! | `windows-2003` | TLS 1.0, SSL 3.0, SSL 2.0 | those of Windows Server 2003, in its order | any | 1024 bits |
+//! | `museum` | all | all | any | 512 bits |
 //!
 //! - `protocols` takes the place of the profile's. Old ones that a profile without them is given bring the suites of
 //!   `legacy` along: to name the protocol is to name what it cannot do without.
@@ -16,7 +17,10 @@ use sspi_core::{Error, Fault, SecStatus, SpProt};
 
 use crate::certificate::verifier::Weakness;
 use crate::cipher_suites::{SUITES, Suite};
-use crate::config::{Allow, ExtendedMasterSecret, Profile, Protocol, SchannelConfig, WeakSuites};
+use crate::config::{
+    Allow, ExtendedMasterSecret, Profile, Protocol, Renegotiation, SchannelConfig, WeakSuites,
+};
+use crate::drown::KeyUse;
 
 /// What a credential may do, whichever backend does it.
 #[derive(Debug)]
@@ -32,6 +36,10 @@ pub(crate) struct Policy {
     pub(crate) record_splitting: bool,
     pub(crate) small_block_limit: u64,
     pub(crate) fallback: bool,
+    pub(crate) renegotiation: Renegotiation,
+    pub(crate) insecure_renegotiation: bool,
+    /// Whether hellos in the format of SSL 2.0 are read and written.
+    pub(crate) v2_hello: bool,
 }
 
 /// The document's list, in its order.
@@ -39,6 +47,9 @@ pub(crate) struct Policy {
 /// Spec: WS2003 (How TLS/SSL Works: TLS/SSL Cipher Suites).
 const WINDOWS_2003: [u16; 13] =
     [0x0004, 0x0005, 0x000a, 0x0013, 0x0009, 0x0012, 0x0064, 0x0062, 0x0063, 0x0003, 0x0006, 0x0001, 0x0002];
+
+/// SSL 2.0's in the document's order, by the numbers that the engine has for them.
+const WINDOWS_2003_KINDS: [u16; 6] = [0xff01, 0xff07, 0xff03, 0xff06, 0xff02, 0xff04];
 
 /// The largest group that a server of ours has, in bits.
 const LARGEST_GROUP: u32 = 4096;
@@ -52,13 +63,15 @@ impl Profile {
         match self {
             Self::Modern | Self::Compatible => &Protocol::MODERN,
             Self::Legacy => &[Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10],
-            Self::Windows2003 => &[Protocol::Tls10, Protocol::Ssl30],
+            // PCT stands between the last two, and was off until an administrator enabled it.
+            Self::Windows2003 => &[Protocol::Tls10, Protocol::Ssl30, Protocol::Ssl20],
+            Self::Museum => &Protocol::ALL,
         }
     }
 
     pub(crate) fn suites(self) -> Vec<Suite> {
         let ours = |more: fn(&legacy_tls::SuiteRow) -> bool| {
-            let legacy = legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row());
+            let legacy = by_preference();
             let beside = legacy.map(Suite::of_row).filter(move |suite| suite.legacy().is_some_and(more));
             let rustls = SUITES.iter().map(Suite::of_rustls).collect::<Vec<_>>();
             let beside = beside.filter(|suite| !rustls.contains(suite)).collect::<Vec<_>>();
@@ -71,7 +84,12 @@ impl Profile {
                 row.is_legal_in(first) && is_aes(row) && !is_dss(row)
             }),
             Self::Legacy => ours(|row| weakness(row).is_none()),
-            Self::Windows2003 => WINDOWS_2003.iter().filter_map(|code| Suite::by_code(*code)).collect(),
+            Self::Museum => ours(|_| true),
+            Self::Windows2003 => {
+                let pct1 = legacy_tls::pct1::BY_PREFERENCE.iter().map(|suite| suite.0);
+                let all = WINDOWS_2003.into_iter().chain(pct1).chain(WINDOWS_2003_KINDS);
+                all.filter_map(Suite::by_code).collect()
+            }
         }
     }
 
@@ -79,7 +97,16 @@ impl Profile {
     fn allow(self) -> Vec<Allow> {
         match self {
             Self::Modern | Self::Compatible | Self::Legacy => Vec::new(),
-            Self::Windows2003 => Weakness::ALL.iter().copied().map(Allow::Certificate).collect(),
+            Self::Windows2003 | Self::Museum => {
+                Weakness::ALL.iter().copied().map(Allow::Certificate).collect()
+            }
+        }
+    }
+
+    const fn renegotiation(self) -> Renegotiation {
+        match self {
+            Self::Modern | Self::Compatible | Self::Legacy => Renegotiation::Off,
+            Self::Windows2003 | Self::Museum => Renegotiation::Both,
         }
     }
 
@@ -87,6 +114,7 @@ impl Profile {
         match self {
             Self::Modern | Self::Compatible => 2048,
             Self::Legacy | Self::Windows2003 => 1024,
+            Self::Museum => 512,
         }
     }
 }
@@ -99,11 +127,21 @@ const fn is_dss(row: &legacy_tls::SuiteRow) -> bool {
     matches!(row.key_exchange, legacy_tls::KeyExchange::DheDss | legacy_tls::KeyExchange::DheDssExport { .. })
 }
 
+/// The suites of the engine, what PCT has and the cipher kinds of SSL 2.0, the better ones first.
+pub(crate) fn by_preference() -> impl Iterator<Item = &'static legacy_tls::SuiteRow> {
+    let tls = legacy_tls::BY_PREFERENCE.iter();
+    let all = tls.chain(legacy_tls::pct1::BY_PREFERENCE).chain(legacy_tls::KINDS_BY_PREFERENCE);
+    all.filter_map(|suite| suite.row())
+}
+
+/// What the law let out of the country.
+const SHORT: legacy_tls::Strength = legacy_tls::Strength(40);
+
 /// The class that a suite of the engine belongs to; AES and 3DES are in none.
 pub(crate) fn weakness(row: &legacy_tls::SuiteRow) -> Option<WeakSuites> {
     use legacy_tls::record::Bulk;
     match row.bulk {
-        _ if row.key_exchange.is_export() => Some(WeakSuites::Export),
+        _ if row.key_exchange.is_export() || row.strength == SHORT => Some(WeakSuites::Export),
         Bulk::Null => Some(WeakSuites::Null),
         Bulk::Rc4 => Some(WeakSuites::Rc4),
         _ if row.strength.0 < 112 => Some(WeakSuites::Des),
@@ -119,11 +157,15 @@ impl Policy {
         let named_protocols = !config.protocols.is_empty();
         let mut protocols =
             if named_protocols { config.protocols.clone() } else { config.profile.protocols().to_vec() };
-        let suites = if config.suites.is_empty() {
+        let mut suites = if config.suites.is_empty() {
             Self::default_suites(config, &protocols)
         } else {
             Self::named_suites(config, &protocols)?
         };
+        // rustls has no second handshake.
+        if config.renegotiation.is_some_and(|named| named != Renegotiation::Off) {
+            suites = suites.into_iter().filter_map(Suite::that_renegotiates).collect();
+        }
         let has_suite = |protocol: &Protocol| suites.iter().any(|suite| suite.is_legal_in(*protocol));
         match protocols.iter().find(|protocol| !has_suite(protocol)) {
             // What a profile enables goes with its suites.
@@ -137,6 +179,7 @@ impl Policy {
             }
             None => {}
         }
+        let v2_hello = config.v2_hello || protocols.iter().any(|protocol| protocol.is_older_than_ssl3());
         Ok(Self {
             protocols,
             suites,
@@ -146,6 +189,9 @@ impl Policy {
             record_splitting: config.record_splitting,
             small_block_limit: config.small_block_limit,
             fallback: config.fallback,
+            renegotiation: config.renegotiation.unwrap_or(config.profile.renegotiation()),
+            insecure_renegotiation: config.insecure_renegotiation,
+            v2_hello,
         })
     }
 
@@ -158,7 +204,7 @@ impl Policy {
         };
         let mut suites = profile.suites();
         let allow: Vec<Allow> = allow(config).collect();
-        for row in legacy_tls::BY_PREFERENCE.iter().filter_map(|suite| suite.row()) {
+        for row in by_preference() {
             let suite = Suite::of_row(row);
             let allowed = weakness(row).is_some_and(|weak| allow.contains(&Allow::Suites(weak)));
             if allowed && !suites.contains(&suite) {
@@ -213,6 +259,11 @@ impl Policy {
         ))
     }
 
+    /// The protocols of `among` that are enabled.
+    pub(crate) fn protocols_among(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
+        self.protocols.iter().copied().filter(move |protocol| is_among(*protocol, among))
+    }
+
     /// The protocols of `among` for which the rustls backend has a suite.
     pub(crate) fn rustls_protocols(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
         self.protocols.iter().copied().filter(move |protocol| {
@@ -260,14 +311,13 @@ impl Policy {
         things
     }
 
-    /// Whether an export suite of RSA is enabled together with protocols that never had any.
-    pub(crate) fn mixes_export_with_newer(&self) -> bool {
+    /// What an RSA key is used for, as far as one use is a danger to another.
+    pub(crate) fn key_use(&self) -> KeyUse {
         let export = |suite: &Suite| {
             let exchange = suite.legacy().map(|row| row.key_exchange);
             matches!(exchange, Some(legacy_tls::KeyExchange::RsaExport { .. }))
         };
-        self.suites.iter().any(export)
-            && self.protocols.iter().any(|protocol| protocol.version() > Protocol::Tls10.version())
+        KeyUse { protocols: self.protocols.clone(), export: self.suites.iter().any(export) }
     }
 }
 

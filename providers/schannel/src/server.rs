@@ -1,13 +1,21 @@
-//! A handshake as server: rustls judges the first ClientHello, and what it declines is the engine's.
+//! A handshake as server: the first bytes say what the client speaks. A hello of SSL 2.0 or PCT is the engine's; a ClientHello
+//! is judged by rustls first, and what it declines is the engine's.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use legacy_tls::{Before, Directions, FirstFlight, OldHello};
 use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Error, Failure, PackageInfo, SpProt, Step};
 
-use crate::attributes::{Attributes, Requested};
+use crate::attributes::Requested;
+use crate::backend::records::ALERT;
 use crate::backend::{Progress, Replay, ServerParameters, Settings, Verification, legacy, rustls};
-use crate::context;
+use crate::config::{ClientAuth, Protocol};
+use crate::first_flight::{HelloSummary, describe, handshake_messages};
+use crate::protocol_order;
+use crate::renegotiation::{Again, AgainAs, already_complete};
+use crate::status;
+use crate::suite_info::protocols_to_enable;
 
 /// A server's configurations, for either backend.
 pub(crate) struct ServerConfigs {
@@ -31,21 +39,136 @@ impl ServerConfigs {
         }
         Ok(Self { settings: Arc::clone(settings), rustls, legacy })
     }
+
+    /// A handshake on a connection of the engine's, which may ask for a certificate that the first did not ask for.
+    pub(crate) fn again(
+        &self,
+        parameters: &ServerParameters,
+        before: Before,
+        directions: Directions,
+    ) -> Result<legacy::Handshake, Error> {
+        let mut parameters = parameters.clone();
+        parameters.verification.mutual |= self.settings.renegotiation_client_auth != ClientAuth::None;
+        legacy::Handshake::server_again(&self.legacy, &parameters, before, directions)
+    }
 }
 
 /// A handshake as server.
 pub(crate) struct Server {
-    info: Arc<PackageInfo>,
     handshake: Handshake,
-    requested: Requested,
     start: SystemTime,
+    /// `None` once it is complete.
+    again: Option<Again>,
 }
 
 enum Handshake {
+    /// The client has yet to show what it speaks.
+    First(Box<First>),
     Rustls(rustls::Handshake),
     Legacy(Box<(Replay, legacy::Handshake)>),
     Judging(Box<Judging>),
+    Refused(Error),
 }
+
+/// Nothing has been heard.
+struct First {
+    configs: Arc<ServerConfigs>,
+    parameters: ServerParameters,
+    /// What goes on with a ClientHello, whatever that offers.
+    tls: Handshake,
+}
+
+/// What the first bytes come to.
+enum Heard {
+    /// So many are missing at least.
+    More(usize),
+    /// A record of SSL 3.0 or TLS; and if they are not all of them, the protocols with which it is answered.
+    Tls(Option<SpProt>),
+    /// A hello that only the engine knows, and that it answers.
+    OldHello,
+}
+
+impl First {
+    fn hear(&self, input: &[u8]) -> Result<Heard, Failure> {
+        match FirstFlight::of(input) {
+            Err(missing) => Ok(Heard::More(missing)),
+            Ok(FirstFlight::TlsRecord) => self.record(input),
+            Ok(FirstFlight::Ssl2Hello | FirstFlight::V2Hello | FirstFlight::Pct1Hello) => {
+                self.old_hello(input)
+            }
+            Ok(other) => Err(self.refuse(status::Error::NotTls { what: describe(other) }, None)),
+        }
+    }
+
+    /// Spec: WS2003 (How TLS/SSL Works).
+    fn old_hello(&self, input: &[u8]) -> Result<Heard, Failure> {
+        let settings = &self.configs.settings;
+        let order = settings.protocols_of_old_hellos(self.parameters.protocols);
+        let hello = match OldHello::read(input) {
+            Ok(Ok(hello)) => hello,
+            Ok(Err(missing)) => return Ok(Heard::More(missing)),
+            // An engine that would answer has the words for what is wrong.
+            Err(_) if !order.is_empty() => return Ok(Heard::OldHello),
+            Err(error) => return Err(self.refuse(status::Error::Decode { what: error.to_string() }, None)),
+        };
+        let offer = hello.offer();
+        if protocol_order::best(&order, Some(&offer)).is_some() {
+            return Ok(Heard::OldHello);
+        }
+        let on = &settings.policy.protocols;
+        let is_offered = |protocol: Protocol| offer.has(protocol.engine());
+        let enable = if on.iter().any(|protocol| is_offered(*protocol)) {
+            "; v2-hello = true would have its hello read".to_owned()
+        } else {
+            protocols_to_enable(is_offered, on)
+        };
+        let ours = on.iter().map(|protocol| protocol.name()).collect::<Vec<_>>().join(", ") + &enable;
+        let peer = format!("{offer}, in {}", describe(hello.is()));
+        let versions: Vec<_> = on.iter().map(|protocol| protocol.engine()).collect();
+        let words = hello.refusal(&hello.refused(&versions));
+        Err(self.refuse(status::Error::NoProtocolInCommon { peer, ours }, Some(words)))
+    }
+
+    /// A ClientHello is left to the engines, which speak the newest protocol that they have; but for a server that prefers
+    /// another, which looks into it.
+    fn record(&self, input: &[u8]) -> Result<Heard, Failure> {
+        let policy = &self.configs.settings.policy;
+        let order: Vec<Protocol> = policy.protocols_among(self.parameters.protocols).collect();
+        if order.iter().all(|protocol| protocol.is_older_than_ssl3()) {
+            let ours = order.iter().map(|protocol| protocol.name()).collect::<Vec<_>>().join(", ");
+            let peer = "SSL 3.0 or TLS".to_owned();
+            return Err(self.refuse(status::Error::NoProtocolInCommon { peer, ours }, None));
+        }
+        if protocol_order::is_natural(&order) {
+            return Ok(Heard::Tls(None));
+        }
+        let messages = handshake_messages(input);
+        let Some((&[_, a, b, c], body)) = messages.split_first_chunk::<4>() else {
+            return Ok(if input.len() > MOST_HELLO { Heard::Tls(None) } else { Heard::More(1) });
+        };
+        let len = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
+        let Some(body) = body.get(..len) else {
+            return Ok(if len.max(input.len()) > MOST_HELLO { Heard::Tls(None) } else { Heard::More(1) });
+        };
+        // What cannot be read is an engine's to refuse.
+        let Ok(hello) = HelloSummary::parse(body) else { return Ok(Heard::Tls(None)) };
+        let left = protocol_order::without_newer(&order, &hello.offer());
+        let bits = left.into_iter().fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()));
+        Ok(Heard::Tls(Some(bits.intersection(self.parameters.protocols))))
+    }
+
+    fn refuse(&self, error: status::Error, words: Option<Vec<u8>>) -> Failure {
+        // As far as records go a client of TLS 1.2 and 1.3 takes 3.3, and an older one 3.0.
+        let is_modern = !self.configs.settings.rustls_protocols(self.parameters.protocols).is_empty();
+        let minor = if is_modern { 3 } else { 0 };
+        let alert = || error.alert().map(|alert| vec![ALERT, 3, minor, 0, 2, 2, alert]).unwrap_or_default();
+        let token = if self.parameters.extended_errors { words.unwrap_or_else(alert) } else { Vec::new() };
+        Failure { error: error.into(), token }
+    }
+}
+
+/// The longest ClientHello that is looked into.
+const MOST_HELLO: usize = 32 << 10;
 
 /// rustls looks at the first ClientHello. It has said nothing yet.
 struct Judging {
@@ -57,6 +180,13 @@ struct Judging {
 }
 
 impl Handshake {
+    /// # Errors
+    /// What cannot be shows now, not with the first bytes.
+    fn first(configs: &Arc<ServerConfigs>, parameters: ServerParameters) -> Result<Self, Error> {
+        let tls = Self::new(configs, parameters.clone())?;
+        Ok(Self::First(Box::new(First { configs: Arc::clone(configs), parameters, tls })))
+    }
+
     fn new(configs: &Arc<ServerConfigs>, parameters: ServerParameters) -> Result<Self, Error> {
         let settings = &configs.settings;
         if settings.legacy_protocols(parameters.protocols).is_empty() {
@@ -74,8 +204,37 @@ impl Handshake {
         })))
     }
 
+    /// The handshake whose beginning was heard; nothing, as long as it cannot be said.
+    fn heard(first: &mut First, input: &[u8]) -> Result<Result<Self, usize>, Failure> {
+        let heard = first.hear(input)?;
+        let parameters = first.parameters.clone();
+        Ok(Ok(match heard {
+            Heard::More(missing) => return Ok(Err(missing)),
+            Heard::Tls(None) => core::mem::replace(&mut first.tls, Self::Rustls(rustls::Handshake::taken())),
+            Heard::Tls(Some(protocols)) => {
+                Self::new(&first.configs, ServerParameters { protocols, ..parameters })?
+            }
+            Heard::OldHello => {
+                let engine = legacy::Handshake::server(&first.configs.legacy, &parameters)?;
+                Self::Legacy(Box::new((Replay::default(), engine)))
+            }
+        }))
+    }
+
     fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
         let judging = match self {
+            Self::Refused(error) => return Err(error.clone().into()),
+            Self::First(first) => {
+                match Self::heard(first, input) {
+                    Ok(Ok(heard)) => *self = heard,
+                    Ok(Err(missing)) => return Ok(Progress::Incomplete { missing }),
+                    Err(failure) => {
+                        *self = Self::Refused(failure.error.clone());
+                        return Err(failure);
+                    }
+                }
+                return self.advance(input);
+            }
             Self::Rustls(handshake) => return handshake.advance(input),
             Self::Legacy(both) => {
                 let (replay, handshake) = &mut **both;
@@ -118,12 +277,23 @@ impl Server {
             },
             extended_errors: request.flags.contains(AscReq::EXTENDED_ERROR),
         };
-        Ok(Self {
+        let handshake = Handshake::first(configs, parameters.clone())?;
+        let configs = Arc::clone(configs);
+        let start = configs.settings.environment.clock.now();
+        let again = Again {
+            role: AgainAs::Server { configs, parameters },
             info: Arc::clone(info),
-            handshake: Handshake::new(configs, parameters)?,
             requested: Requested::Acceptor { flags: request.flags, manual: request.manual_cred_validation },
-            start: configs.settings.environment.clock.now(),
-        })
+            by_peer: 0,
+        };
+        Ok(Self { handshake, start, again: Some(again) })
+    }
+
+    /// A handshake on a context that there is already.
+    pub(crate) fn again(again: Again, handshake: legacy::Handshake) -> Self {
+        let start = again.now();
+        let handshake = Handshake::Legacy(Box::new((Replay::default(), handshake)));
+        Self { handshake, start, again: Some(again) }
     }
 }
 
@@ -133,12 +303,10 @@ impl AcceptSecurityContext for Server {
             Progress::Continue { token, used } => Step::Continue { token, used },
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),
+            Progress::Data { data, used } => Step::Data { data, used },
             Progress::Complete { established, token, used } => {
-                let (info, requested, start) = (Arc::clone(&self.info), self.requested, self.start);
-                let context = context::established(established, |session, sizes| {
-                    Attributes::new(info, session, sizes, requested, None, start)
-                });
-                Step::Complete { context, token, used }
+                let again = self.again.take().ok_or_else(already_complete)?;
+                Step::Complete { context: again.established(established, self.start), token, used }
             }
         })
     }

@@ -74,6 +74,8 @@ pub(crate) enum Error {
     // What the peer said.
     /// A fatal alert.
     AlertReceived(u8),
+    /// An ERROR message of PCT 1.0.
+    Pct1Received(legacy_tls::pct1::Received),
     /// close_notify in the middle of a handshake.
     ClosedInHandshake,
 
@@ -201,6 +203,19 @@ impl CertificateKind {
     }
 }
 
+/// What an error of PCT 1.0 means to the caller. Spec: PCT1 section 5.4.
+fn pct1_status(code: legacy_tls::pct1::ErrorCode) -> SecStatus {
+    use legacy_tls::pct1::ErrorCode as E;
+    match code {
+        E::BAD_CERTIFICATE => SecStatus::SEC_E_CERT_UNKNOWN,
+        E::CLIENT_AUTH_FAILED => SecStatus::SEC_E_LOGON_DENIED,
+        E::INTEGRITY_CHECK_FAILED => SecStatus::SEC_E_MESSAGE_ALTERED,
+        E::SERVER_AUTH_FAILED => SecStatus::SEC_E_DECRYPT_FAILURE,
+        E::SPECS_MISMATCH => SecStatus::SEC_E_ALGORITHM_MISMATCH,
+        _ => SecStatus::SEC_E_ILLEGAL_MESSAGE,
+    }
+}
+
 impl Error {
     /// THE table: what each error means to the caller (status, fault), to the peer (alert), and what would change it.
     fn row(&self) -> Row {
@@ -248,6 +263,7 @@ impl Error {
             Self::AlertReceived(number) => {
                 (alert_meaning(*number).map_or(S::SEC_E_ILLEGAL_MESSAGE, |m| m.status), PeerReported, 0, None)
             }
+            Self::Pct1Received(received) => (pct1_status(received.code), PeerReported, 0, None),
             Self::ClosedInHandshake => (S::SEC_E_UNFINISHED_CONTEXT_DELETED, PeerReported, 0, None),
             Self::KeyUsedUp => (S::SEC_E_ENCRYPT_FAILURE, ApiMisuse, 80, None),
             Self::SmallBlockLimit { is_ours: true, .. } => {
@@ -263,7 +279,7 @@ impl Error {
     /// The alert for the peer; none when it was the peer who spoke.
     pub(crate) fn alert(&self) -> Option<u8> {
         match self {
-            Self::AlertReceived(_) | Self::ClosedInHandshake => None,
+            Self::AlertReceived(_) | Self::Pct1Received(_) | Self::ClosedInHandshake => None,
             _ => Some(self.row().2),
         }
     }
@@ -355,6 +371,7 @@ impl Error {
                 }
                 None => format!("the peer sent the unknown alert {number}").into(),
             },
+            Self::Pct1Received(received) => received.to_string().into(),
             Self::ClosedInHandshake => "the peer closed the connection in the middle of the handshake".into(),
             Self::KeyUsedUp => {
                 "the key has protected as many records as is safe; open a new connection".into()

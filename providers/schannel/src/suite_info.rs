@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::cipher_suites::Suite;
 use crate::config::{Profile, Protocol, WeakSuites};
-use crate::policy::weakness;
+use crate::policy::{by_preference, weakness};
 
 /// A cipher suite.
 #[derive(Clone, Copy, PartialEq)]
@@ -71,7 +71,8 @@ impl SuiteInfo {
     #[must_use]
     pub fn enabled_by(&self) -> String {
         let has = |profile: &Profile| profile.suites().contains(&self.0);
-        if let Some(class) = self.class() {
+        let is_in_class = by_preference().any(|row| Suite::of_row(row) == self.0);
+        if let Some(class) = self.class().filter(|_| is_in_class) {
             return format!("allow = [{:?}]", class.name());
         }
         match Profile::ALL.iter().find(|profile| has(profile)) {
@@ -128,6 +129,7 @@ mod tests {
                 config.profile = Profile::ALL.into_iter().find(|profile| profile.name() == value).unwrap();
             }
             "allow" => config.allow = Some(vec![value.parse::<Allow>().unwrap()]),
+            "suites" => config.suites = vec![value.to_owned()],
             other => panic!("{other}"),
         }
         config

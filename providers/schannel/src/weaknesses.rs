@@ -33,6 +33,14 @@ fn weak(name: &'static str, description: impl Into<std::borrow::Cow<'static, str
 
 fn of_version(version: u16) -> Option<ConnectionWeakness> {
     let (name, description) = match version {
+        0x0002 => (
+            "ssl2",
+            "SSL 2.0: who is in between chooses the cipher and cuts the stream, unnoticed; MD5 is all that protects it; prohibited by RFC 6176",
+        ),
+        0x8001 => (
+            "pct1",
+            "PCT 1.0: its MACs rest on MD5 or SHA-1, and nothing marks the end of the stream; nobody has looked after it since 1997",
+        ),
         0x0300 => (
             "ssl3",
             "SSL 3.0: its padding is not checked (POODLE), and nothing protects its extensions; prohibited by RFC 7568",

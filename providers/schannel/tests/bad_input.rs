@@ -43,12 +43,12 @@ fn alert_in_clear(token: &[u8]) -> Option<(u8, u8)> {
 #[test]
 fn what_is_not_tls_is_named() {
     let world = World::default();
-    let ssl2 = [&[0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10, 1, 0, 0x80][..], &[0; 40]].concat();
     for (input, what) in [
         (&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], "HTTP request without TLS"),
-        (&ssl2[..], "SSL 2.0 hello"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
-        (b"NTLMSSP\0\x01\0\0\0", "authentication token"),
+        (b"NTLMSSP\0\x01\0\0\0", "a message of NTLM"),
+        (&[0x60, 0x48, 6, 6, 0x2b, 6, 1, 5, 5, 2], "a token of SPNEGO or Kerberos"),
+        (&[0x16, 1, 0, 0, 8, b'N', b'T', b'L', b'M', b'S', b'S', b'P', 0], "NegotiateStream"),
         (&[0xde, 0xad, 0xbe, 0xef, 0xde, 0xad], "no protocol that is known"),
     ] {
         let Failure { error, token } = server(&world).accept_security_context(input).unwrap_err();

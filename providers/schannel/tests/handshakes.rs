@@ -455,12 +455,12 @@ fn both_sides_agree_on_bindings_and_keying_material() {
 #[test]
 fn protocols_of_a_request_narrow_those_of_the_configuration() {
     let world = World::default();
-    let client = world.outbound(world.client(&Protocol::ALL));
+    let client = world.outbound(world.client(&support::TLS));
     let server = world.inbound(SchannelConfig {
         certificates: vec![world.certificate(&world.pki.server("localhost").rsa_2048().issue())],
-        ..world.server(&Protocol::ALL)
+        ..world.server(&support::TLS)
     });
-    for protocol in Protocol::ALL {
+    for protocol in support::TLS {
         let request = InitializeRequest { protocols: Some(protocol.bits()), ..initialize_request() };
         let (c, _) = pair::run(
             client.initialize(&request).unwrap(),

@@ -31,11 +31,11 @@ fn certificates(world: &World) -> Vec<CertificateConfig> {
 
 /// A server that speaks everything.
 fn server_of_all(world: &World) -> SchannelConfig {
-    SchannelConfig { certificates: certificates(world), ..world.server(&Protocol::ALL) }
+    SchannelConfig { certificates: certificates(world), ..world.server(&support::TLS) }
 }
 
 fn client_of_all(world: &World) -> SchannelConfig {
-    world.client(&Protocol::ALL)
+    world.client(&support::TLS)
 }
 
 fn protocol(side: &Established) -> SpProt {
@@ -394,7 +394,10 @@ fn the_profile_of_windows_2003_speaks_its_suites_in_its_order_and_tls_before_ssl
         protocols: Vec::new(),
         ..config
     };
-    let server = of_profile(SchannelConfig { certificates: vec![rsa], ..world.server(&[]) });
+    let unwritten = of_profile(SchannelConfig { certificates: vec![rsa], ..world.server(&[]) });
+    let error = world.acquire(unwritten.clone(), CredentialUse::Inbound).err().unwrap();
+    assert_eq!(error.setting(), Some("i-accept-drown"), "no profile says so: {error}");
+    let server = SchannelConfig { i_accept_drown: true, ..unwritten };
     let client = of_profile(world.client(&[]));
     let both = handshake(&*world.outbound(client.clone()), &*world.inbound(server.clone()), 10);
     let (c, _) = check(both, Protocol::Tls10, "windows-2003");
@@ -446,7 +449,7 @@ fn the_default_configuration_reaches_nothing_of_the_past() {
     assert!(reached(&world, default_client(), default_server()).is_some(), "the test itself works");
     // Every older protocol, whatever else is allowed.
     let every_weakness: Vec<Allow> = Allow::all().collect();
-    for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.is_old()) {
+    for protocol in support::TLS.into_iter().filter(|protocol| protocol.is_old()) {
         let old = |config| SchannelConfig {
             protocols: vec![protocol],
             allow: Some(every_weakness.clone()),
@@ -558,7 +561,7 @@ fn protocols_of_a_request_choose_the_backend() {
     let world = World::default();
     let client = world.outbound(client_of_all(&world));
     let server = world.inbound(server_of_all(&world));
-    for protocol in Protocol::ALL {
+    for protocol in support::TLS {
         let request =
             sspi_core::InitializeRequest { protocols: Some(protocol.bits()), ..initialize_request() };
         let both = pair::run(
@@ -586,14 +589,13 @@ fn protocols_of_a_request_choose_the_backend() {
 #[test]
 fn what_is_not_tls_is_named_by_a_server_of_old_protocols_too() {
     let world = World::default();
-    let ssl2 = [&[0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10, 1, 0, 0x80][..], &[0; 40]].concat();
     for config in [world.server_of(Kind::Tls10), server_of_all(&world)] {
         let server = world.inbound(config);
         for (input, what) in
-            [(&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], "HTTP"), (&ssl2, "SSL 2.0 hello")]
+            [(&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], "HTTP"), (b"SSH-2.0-x", "SSH")]
         {
             let mut server = server.accept(&accept_request()).unwrap();
-            assert!(matches!(server.accept_security_context(&input[..4]), Ok(Step::Incomplete { .. })));
+            assert!(matches!(server.accept_security_context(&input[..3]), Ok(Step::Incomplete { .. })));
             let Failure { error, token } = server.accept_security_context(input).unwrap_err();
             assert_eq!(error.status(), SecStatus::SEC_E_INVALID_TOKEN, "{error}");
             assert!(error.message().contains(what), "{error}");
@@ -922,7 +924,7 @@ fn a_client_comes_back_with_less_only_where_policy_lets_it_and_a_server_that_kno
     let c = c.err().unwrap();
     assert!(c.message().contains("inappropriate_fallback") && !c.suggests_fallback(), "{c}");
     // Less in suites is not less in protocols, and no fallback to the server.
-    for (protocols, signals) in [(&[Protocol::Tls12, Protocol::Tls11][..], false), (&Protocol::ALL, true)] {
+    for (protocols, signals) in [(&[Protocol::Tls12, Protocol::Tls11][..], false), (&support::TLS, true)] {
         let mut c = world.outbound(world.client(protocols)).initialize(&request).unwrap();
         let Step::Continue { token: hello, .. } = c.initialize_security_context(&[]).unwrap() else {
             panic!("a client speaks first")

@@ -10,4 +10,6 @@ pub struct Layout {
     pub trailer: usize,
     /// Bytes of a block of the cipher: 1 if it has none.
     pub block: usize,
+    /// The most data that is sealed at once.
+    pub max_data: usize,
 }

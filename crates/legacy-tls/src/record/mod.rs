@@ -63,7 +63,12 @@ impl ContentType {
     /// What the application sends.
     pub const APPLICATION_DATA: Self = Self(23);
 
-    /// Whether it is one of the four that there are.
+    /// PCT: data out of band. The number is ours and not on the wire. Spec: PCT1 section 4.3.1.
+    pub const OUT_OF_BAND: Self = Self(0xf1);
+    /// PCT: the peer wants to negotiate again, and messages follow. The number is ours. Spec: PCT1 section 4.3.2.
+    pub const REDO: Self = Self(0xf2);
+
+    /// Whether it is one of the four that there are on the wire.
     #[must_use]
     pub const fn is_known(self) -> bool {
         matches!(self, Self::CHANGE_CIPHER_SPEC | Self::ALERT | Self::HANDSHAKE | Self::APPLICATION_DATA)

@@ -3,11 +3,14 @@
 use core::fmt::{self, Debug, Formatter};
 use core::ops::Range;
 
+use crate::pct1::records as pct1;
+
 use super::aead::Gcm;
 use super::cbc::CbcOpener;
 use super::seal::mac;
 use super::stream::Stream;
 use super::{Bulk, ContentType, HEADER_LEN, Keys, MAX_CIPHERTEXT, MAX_PLAINTEXT, PseudoHeader, RecordError};
+use crate::ssl2;
 
 /// The receiving direction: it turns records into data.
 ///
@@ -28,6 +31,9 @@ enum Protection {
     Stream(Box<Stream>),
     Cbc(Box<CbcOpener>),
     Gcm(Box<Gcm>),
+    /// Records of another shape altogether.
+    Ssl2(Box<ssl2::record::Opening>),
+    Pct1(Box<pct1::Opener>),
 }
 
 /// Whether a whole record is there.
@@ -62,6 +68,19 @@ impl Opener {
         }
     }
 
+    /// Records of PCT 1.0.
+    pub(crate) fn pct1(opener: pct1::Opener) -> Self {
+        Self { protection: Protection::Pct1(Box::new(opener)), ..Self::plaintext() }
+    }
+
+    /// The direction of a connection of PCT 1.0.
+    pub(crate) fn into_pct1(self) -> Option<pct1::Opener> {
+        match self.protection {
+            Protection::Pct1(opener) => Some(*opener),
+            _ => None,
+        }
+    }
+
     /// Opens what was protected with `keys`.
     ///
     /// # Errors
@@ -86,6 +105,11 @@ impl Opener {
         })
     }
 
+    /// Records of SSL 2.0, whose handshake is over.
+    pub(crate) fn ssl2(opening: ssl2::record::Opening) -> Self {
+        Self { protection: Protection::Ssl2(Box::new(opening)), ..Self::plaintext() }
+    }
+
     /// From now on records must have this version, which was negotiated.
     pub const fn set_version(&mut self, version: u16) {
         self.version = Some(version);
@@ -94,7 +118,11 @@ impl Opener {
     /// Whether the peer has protected as much data with its key as it may, so that new keys are due.
     #[must_use]
     pub const fn is_used_up(&self) -> bool {
-        self.opened >= self.data_limit
+        match &self.protection {
+            Protection::Ssl2(opening) => opening.is_used_up(),
+            Protection::Pct1(opener) => opener.is_used_up(),
+            _ => self.opened >= self.data_limit,
+        }
     }
 
     /// How long the record is that begins `input`, header and all.
@@ -104,6 +132,11 @@ impl Opener {
     /// [`RecordError::NotARecord`], [`RecordError::UnknownContentType`], [`RecordError::WrongVersion`] or
     /// [`RecordError::Overflow`], as soon as the header is there.
     pub fn record_len(&self, input: &[u8]) -> Result<Need, RecordError> {
+        match self.protection {
+            Protection::Ssl2(_) => return ssl2::record::Header::record_len(input),
+            Protection::Pct1(_) => return Ok(pct1::record_len(input)),
+            _ => {}
+        }
         let Some((header, fragment)) = input.split_first_chunk::<HEADER_LEN>() else {
             return Ok(Need::More(HEADER_LEN - input.len()));
         };
@@ -155,6 +188,11 @@ impl Opener {
         if self.record_len(record)? != Need::Whole(record.len()) {
             return Err(NOT_ONE);
         }
+        match &mut self.protection {
+            Protection::Ssl2(opening) => return opening.open(record),
+            Protection::Pct1(opener) => return opener.open(record),
+            _ => {}
+        }
         let (header, fragment) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(NOT_ONE)?;
         let [content_type, major, minor, ..] = *header;
         let pseudo_header = PseudoHeader {
@@ -168,6 +206,7 @@ impl Opener {
             Protection::Stream(stream) => stream.open(pseudo_header, fragment)?,
             Protection::Cbc(cbc) => cbc.open(pseudo_header, fragment)?,
             Protection::Gcm(gcm) => gcm.open(pseudo_header, fragment)?,
+            Protection::Ssl2(_) | Protection::Pct1(_) => return Err(NOT_ONE),
         };
         self.sequence = next;
         self.opened = self.opened.saturating_add(u64::try_from(content.len()).unwrap_or(u64::MAX));

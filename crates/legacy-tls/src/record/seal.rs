@@ -7,12 +7,16 @@ use std::sync::Arc;
 use crypto::aead::TAG_LEN;
 use crypto::random::Random;
 
+use crate::pct1::records as pct1;
+
 use super::aead::{EXPLICIT_NONCE_LEN, Gcm, RECORD_LIMIT};
 use super::cbc::CbcSealer;
 use super::stream::Stream;
 use super::{
     Bulk, CbcIv, ContentType, HEADER_LEN, Keys, Layout, MAX_PLAINTEXT, MacKind, PseudoHeader, RecordError,
 };
+use crate::ssl2;
+use crate::tls::versions::ProtocolVersion;
 
 /// The sending direction: it turns data into records.
 pub struct Sealer {
@@ -31,6 +35,10 @@ enum Protection {
     Stream(Box<Stream>),
     Cbc(Box<CbcSealer>),
     Gcm(Box<Gcm>),
+    /// Records of another shape altogether.
+    Ssl2(Box<ssl2::record::Sealing>),
+    /// The same.
+    Pct1(Box<pct1::Sealer>),
 }
 
 impl Sealer {
@@ -46,6 +54,37 @@ impl Sealer {
             data_limit: u64::MAX,
             split: false,
         }
+    }
+
+    /// Records of PCT 1.0.
+    pub(crate) fn pct1(sealer: pct1::Sealer) -> Self {
+        Self { protection: Protection::Pct1(Box::new(sealer)), ..Self::plaintext(0) }
+    }
+
+    /// The direction of a connection of PCT 1.0.
+    pub(crate) fn into_pct1(self) -> Option<pct1::Sealer> {
+        match self.protection {
+            Protection::Pct1(sealer) => Some(*sealer),
+            _ => None,
+        }
+    }
+
+    /// Appends `data` to `out` as what the peer receives out of band: an escape, and a record. Only PCT 1.0 has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sealer::seal`]; [`RecordError::Internal`] for another protocol.
+    ///
+    /// Spec: PCT1 section 4.3.1.
+    pub fn seal_out_of_band(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), RecordError> {
+        let Protection::Pct1(sealer) = &mut self.protection else {
+            return Err(RecordError::Internal("no data out of band in this protocol"));
+        };
+        if sealer.is_used_up() {
+            return Err(RecordError::KeyUsedUp);
+        }
+        sealer.append(&[pct1::OOB_DATA], true, out)?;
+        sealer.append(data, false, out)
     }
 
     /// Protects with `keys`; `random` yields explicit initialization vectors.
@@ -75,6 +114,12 @@ impl Sealer {
         })
     }
 
+    /// Records of SSL 2.0, whose handshake is over.
+    pub(crate) fn ssl2(sealing: ssl2::record::Sealing) -> Self {
+        let protection = Protection::Ssl2(Box::new(sealing));
+        Self { protection, ..Self::plaintext(ProtocolVersion::SSL20.0) }
+    }
+
     /// Changes the version in the header, while records are in clear: a first hello goes out before one is negotiated.
     /// Under protection the version is part of the keys and stays.
     pub const fn set_wire_version(&mut self, wire_version: u16) {
@@ -86,20 +131,29 @@ impl Sealer {
     /// What room application data needs around it. It is the same for all records of a direction.
     #[must_use]
     pub fn layout(&self) -> Layout {
+        match &self.protection {
+            Protection::Ssl2(sealing) => return sealing.layout(),
+            Protection::Pct1(sealer) => return sealer.layout(),
+            _ => {}
+        }
         let (prefix, trailer) = (self.prefix(), self.trailer());
         let header = if self.split { self.first_record_len() + HEADER_LEN - 1 } else { HEADER_LEN + prefix };
         let block = match &self.protection {
             Protection::Cbc(cbc) => cbc.block_len(),
             _ => 1,
         };
-        Layout { header, trailer, block }
+        Layout { header, trailer, block, max_data: MAX_PLAINTEXT }
     }
 
     /// Whether the key has protected as much data as it may. Application data is refused then; the alerts and the
     /// handshake that follow are not.
     #[must_use]
     pub const fn is_used_up(&self) -> bool {
-        self.sealed >= self.data_limit || self.sequence >= self.record_limit
+        match &self.protection {
+            Protection::Ssl2(sealing) => sealing.is_used_up(),
+            Protection::Pct1(sealer) => sealer.is_used_up(),
+            _ => self.sealed >= self.data_limit || self.sequence >= self.record_limit,
+        }
     }
 
     /// Protects the data at `data` in `memory` where they lie, and returns where in `memory` the record is, or the two
@@ -111,14 +165,19 @@ impl Sealer {
     /// # Errors
     ///
     /// [`RecordError::KeyUsedUp`], [`RecordError::SequenceOverflow`] or [`RecordError::Random`];
-    /// [`RecordError::Internal`] for more than [`MAX_PLAINTEXT`](super::MAX_PLAINTEXT) bytes of data, or no room around
-    /// them. Nothing was sealed then.
+    /// [`RecordError::Internal`] for more than [`Layout::max_data`] bytes of data, no room around them, or something other
+    /// than application data where a protocol has only that. Nothing was sealed then.
     pub fn seal(
         &mut self,
         content_type: ContentType,
         memory: &mut [u8],
         data: Range<usize>,
     ) -> Result<Range<usize>, RecordError> {
+        match &mut self.protection {
+            Protection::Ssl2(sealing) => return sealing.seal_data(content_type, memory, data),
+            Protection::Pct1(sealer) => return sealer.seal_data(content_type, memory, data),
+            _ => {}
+        }
         if data.len() > MAX_PLAINTEXT {
             return Err(TOO_LONG);
         }
@@ -140,6 +199,11 @@ impl Sealer {
         content: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), RecordError> {
+        match &mut self.protection {
+            Protection::Ssl2(sealing) => return sealing.append_data(content_type, content, out),
+            Protection::Pct1(sealer) => return sealer.append_data(content_type, content, out),
+            _ => {}
+        }
         let (first, rest) = content.split_at(content.len().min(MAX_PLAINTEXT));
         self.append_record(content_type, first, out)?;
         rest.chunks(MAX_PLAINTEXT).try_for_each(|chunk| self.append_record(content_type, chunk, out))
@@ -212,6 +276,7 @@ impl Sealer {
             Protection::Stream(stream) => stream.seal(pseudo_header, fragment)?,
             Protection::Cbc(cbc) => cbc.seal(pseudo_header, fragment, data_len)?,
             Protection::Gcm(gcm) => gcm.seal(pseudo_header, fragment)?,
+            Protection::Ssl2(_) | Protection::Pct1(_) => return Err(OTHER_SHAPE),
         }
         let [major, minor] = self.wire_version.to_be_bytes();
         let [.., high, low] = fragment.len().to_be_bytes();
@@ -245,7 +310,7 @@ impl Sealer {
     /// Bytes between header and data.
     fn prefix(&self) -> usize {
         match &self.protection {
-            Protection::Clear | Protection::Stream(_) => 0,
+            Protection::Clear | Protection::Stream(_) | Protection::Ssl2(_) | Protection::Pct1(_) => 0,
             Protection::Cbc(cbc) => cbc.iv_len(),
             Protection::Gcm(_) => EXPLICIT_NONCE_LEN,
         }
@@ -254,7 +319,7 @@ impl Sealer {
     /// Bytes behind `data_len` bytes of data.
     fn suffix(&self, data_len: usize) -> usize {
         match &self.protection {
-            Protection::Clear => 0,
+            Protection::Clear | Protection::Ssl2(_) | Protection::Pct1(_) => 0,
             Protection::Stream(stream) => stream.mac_len(),
             Protection::Cbc(cbc) => cbc.suffix(data_len),
             Protection::Gcm(_) => TAG_LEN,
@@ -292,6 +357,7 @@ impl Debug for Sealer {
 }
 
 const TOO_LONG: RecordError = RecordError::Internal("more data than one record holds");
+const OTHER_SHAPE: RecordError = RecordError::Internal("a record of SSL 2.0 or PCT is not made here");
 const NO_ROOM: RecordError = RecordError::Internal("no room around the data for their record");
 
 /// The MAC that every cipher but an AEAD needs.

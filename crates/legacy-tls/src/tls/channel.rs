@@ -44,6 +44,8 @@ impl Message {
 pub(crate) enum Incoming {
     Message(Message),
     ChangeCipherSpec,
+    /// Data of the application under the keys of the handshake before. It is not the state machine's business.
+    Data(Vec<u8>),
     /// SSL 3.0's way for a client to say so.
     NoCertificate,
 }
@@ -59,6 +61,8 @@ pub(crate) struct Channel {
     output: Vec<u8>,
     pub(crate) transcript: Transcript,
     rules: Option<&'static Rules>,
+    /// There is a connection already, and the peer's records are still under its keys.
+    carries_data: bool,
     /// Where the session is kept that is offered or taken up again: a failure spoils it.
     pub(crate) session_in_use: Option<Vec<u8>>,
     empty_records: usize,
@@ -77,12 +81,23 @@ impl Channel {
             output: Vec::new(),
             transcript: Transcript::default(),
             rules,
+            carries_data: false,
             session_in_use: None,
             empty_records: 0,
             warnings: 0,
             hello_requests: 0,
             scratch: Vec::new(),
         }
+    }
+
+    /// For a handshake on a connection that there is already; `joined` are handshake bytes that came as records of it.
+    pub(crate) fn renegotiating(
+        opener: Opener,
+        sealer: Sealer,
+        rules: &'static Rules,
+        joined: Vec<u8>,
+    ) -> Self {
+        Self { carries_data: true, joined, ..Self::new(opener, sealer, Some(rules)) }
     }
 
     /// From here on the version is known: records have it, and alerts are those that it has.
@@ -94,7 +109,7 @@ impl Channel {
 
     /// There is no version in common; the alert that says so has the one that the peer can read.
     pub(crate) fn refuse_in(&mut self, version: ProtocolVersion) {
-        if version >= ProtocolVersion::SSL30 {
+        if version >= ProtocolVersion::SSL30 && !self.carries_data {
             self.sealer.set_wire_version(version.0);
         }
     }
@@ -143,6 +158,10 @@ impl Channel {
                 let &[level, description] = content else { return Err(Misbehaved::BadAlert.into()) };
                 self.alert(Alert { level: AlertLevel(level), description: AlertDescription(description) })
             }
+            // "Application data may be interleaved with handshake messages", not put into one. Spec: TLS12 section 7.4.1.1.
+            ContentType::APPLICATION_DATA if self.carries_data && self.joined.is_empty() => {
+                Ok((!content.is_empty()).then(|| Incoming::Data(content.to_vec())))
+            }
             ContentType(other) => Err(Misbehaved::UnexpectedRecord { content_type: other, expected }.into()),
         }
     }
@@ -152,6 +171,10 @@ impl Channel {
             (_, AlertDescription::CLOSE_NOTIFY) => Err(Error::ClosedInHandshake),
             (AlertLevel::FATAL, description) => Err(Error::AlertReceived(description)),
             (AlertLevel::WARNING, AlertDescription::NO_CERTIFICATE) => Ok(Some(Incoming::NoCertificate)),
+            // Without the handshake that was asked for there is nothing to go on with. Spec: TLS12 section 7.2.2.
+            (AlertLevel::WARNING, AlertDescription::NO_RENEGOTIATION) if self.carries_data => {
+                Err(Error::AlertReceived(AlertDescription::NO_RENEGOTIATION))
+            }
             (AlertLevel::WARNING, _) => {
                 self.warnings += 1;
                 if self.warnings > WARNING_LIMIT {
@@ -202,6 +225,7 @@ impl Channel {
     /// The peer's records are under these keys from now on.
     pub(crate) fn change_opener(&mut self, opener: Opener) {
         self.opener = opener;
+        self.carries_data = false;
     }
 
     // ---- out ----
@@ -240,6 +264,14 @@ impl Channel {
         Ok(self.sealer.seal_message(ContentType::ALERT, &alert, &mut self.output)?)
     }
 
+    /// Asks the client for a handshake. The transcript does not know of it.
+    ///
+    /// Spec: TLS12 section 7.4.1.1.
+    pub(crate) fn request_hello(&mut self) -> Result<(), Error> {
+        let request = [HandshakeType::HELLO_REQUEST.0, 0, 0, 0];
+        Ok(self.sealer.seal_message(ContentType::HANDSHAKE, &request, &mut self.output)?)
+    }
+
     /// Puts the messages of a flight into records: as few as there can be.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
         if !self.flight.is_empty() {
@@ -247,6 +279,11 @@ impl Channel {
             self.flight.clear();
         }
         Ok(())
+    }
+
+    /// Whether something must be sent on a connection that there is already.
+    pub(crate) const fn has_output_on_connection(&self) -> bool {
+        self.carries_data && !self.output.is_empty()
     }
 
     /// What must be sent.

@@ -7,6 +7,7 @@ use crypto::cipher::BlockCipher;
 use crypto::hash::Hash;
 
 use crate::record::Bulk;
+use crate::ssl2::cipher_kinds::KINDS;
 use crate::tls::versions::ProtocolVersion;
 
 /// A cipher suite as on the wire.
@@ -22,14 +23,19 @@ impl CipherSuite {
     /// The row of this suite, if the engine has it.
     #[must_use]
     pub fn row(self) -> Option<&'static SuiteRow> {
-        SUITES.iter().find(|row| row.suite == self)
+        all_rows().find(|row| row.suite == self)
     }
 
     /// The suite of a registered name, in any case.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        SUITES.iter().find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.suite)
+        all_rows().find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.suite)
     }
+}
+
+/// The suites, the cipher kinds of SSL 2.0, and what PCT has of ciphers and hashes together.
+fn all_rows() -> impl Iterator<Item = &'static SuiteRow> {
+    SUITES.iter().chain(KINDS.iter().map(|kind| &kind.suite)).chain(crate::pct1::suites())
 }
 
 impl Debug for CipherSuite {
@@ -151,7 +157,7 @@ mod legal {
 
 macro_rules! suites {
     ($($code:literal $name:ident $kx:expr, $bulk:expr, $mac:expr, $material:literal, $bits:literal, $prf:ident, $legal:ident;)*) => {
-        /// Every suite of the engine, by code point.
+        /// Every suite of SSL 3.0 and TLS, by code point.
         ///
         /// The legality of AES and of the 56-bit suites in SSL 3.0 follows practice: no document defines it, every
         /// implementation has it.

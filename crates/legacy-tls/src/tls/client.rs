@@ -28,9 +28,10 @@ use wire::{Codec, Reader};
 
 use crate::certificate::{Identity, PeerCertificate, issuer, public_key};
 use crate::config::{ClientConfig, ExtendedMasterSecret, Policy};
-use crate::connection::{CertificateRequested, Negotiated, Previous};
+use crate::connection::{CertificateRequested, Negotiated};
 use crate::error::{Error, Incompatible, Misbehaved};
 use crate::record::{Opener, Sealer};
+use crate::renegotiation::{Before, Previous};
 use crate::session::{MasterSecret, Session};
 use crate::tls::alert::AlertDescription;
 use crate::tls::channel::{Channel, Incoming, Message};
@@ -81,6 +82,9 @@ impl State {
             }
             (_, Incoming::NoCertificate) => {
                 return Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into());
+            }
+            (_, Incoming::Data(_)) => {
+                return Err(Misbehaved::UnexpectedRecord { content_type: 23, expected }.into());
             }
             (state, Incoming::Message(message)) => (state, message),
         };
@@ -151,18 +155,18 @@ pub(crate) struct Offer {
     server_name: Option<String>,
     alpn: Vec<Vec<u8>>,
     session_key: Option<Vec<u8>>,
-    previous: Option<Previous>,
+    before: Option<Before>,
     signals_renegotiation: bool,
 }
 
 /// What one client's handshake is asked to do.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Wanted {
     pub(crate) server_name: Option<String>,
     pub(crate) alpn: Vec<Vec<u8>>,
     pub(crate) session_key: Option<Vec<u8>>,
     pub(crate) fallback: bool,
-    pub(crate) previous: Option<Previous>,
+    pub(crate) before: Option<Before>,
 }
 
 impl Offer {
@@ -171,22 +175,26 @@ impl Offer {
     /// Spec: TLS12 section 7.4.1.2.
     pub(crate) fn send(wanted: Wanted, config: &ClientConfig, channel: &mut Channel) -> Result<Self, Error> {
         let policy = &config.policy;
-        let version = policy.highest_here().ok_or(Error::Misused("no protocol version is enabled"))?;
+        let (lowest, version) = match &wanted.before {
+            Some(before) => (before.rules.version, before.rules.version),
+            None => policy.range().ok_or(Error::Misused("no protocol version is enabled"))?,
+        };
         let session = Self::session(&wanted, config, version);
         let mut random = [0; 32];
         config.random.fill(&mut random)?;
-        let lowest = policy.versions.iter().copied().min().unwrap_or(version);
-        let usable =
-            |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
-        let mut suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
-        if suites.is_empty() {
-            return Err(Error::Misused("no cipher suite of the enabled versions is enabled"));
-        }
+        let mut suites = Self::suites(policy, lowest, version)?;
         let has_extensions = version.rules().is_some_and(|rules| rules.has_extensions);
         let mut extensions = if has_extensions {
             Self::extensions(&wanted, policy, version, &suites)?
         } else {
-            Extensions::default()
+            let mut extensions = Extensions::default();
+            // Spec: RENEG section 4.5.
+            if let Some(before) = wanted.before.as_ref().filter(|before| before.finished.secure) {
+                extensions.push(extension::RENEGOTIATION_INFO, |w| {
+                    extension::write_renegotiated_connection(w, &[before.finished.client.as_ref()])
+                })?;
+            }
+            extensions
         };
         let mut session_id = session.as_ref().map(|session| session.id().to_vec()).unwrap_or_default();
         if let Some(session) = session.as_ref().filter(|session| !session.ticket.is_empty()) {
@@ -199,15 +207,17 @@ impl Offer {
             config.random.fill(&mut session_id)?;
         }
         // In SSL 3.0 the signal stands among the suites, and so it may elsewhere, but not together with what a second
-        // handshake says. Spec: RENEG sections 3.4 and 3.5.
-        if !has_extensions && wanted.previous.is_none() {
+        // handshake says. Spec: RENEG sections 3.4, 3.5 and 4.2.
+        if !has_extensions && !extensions.has(extension::RENEGOTIATION_INFO) {
             suites.push(CipherSuite::EMPTY_RENEGOTIATION_INFO);
         }
         if wanted.fallback {
             suites.push(CipherSuite::FALLBACK);
         }
         let hello = ClientHello {
-            version,
+            // A second hello says the version of the first, whatever came of it: there are servers that look only there for
+            // what the premaster secret must begin with.
+            version: wanted.before.as_ref().map_or(version, |before| before.offered),
             random,
             session_id: session_id.as_slice().into(),
             suites,
@@ -220,6 +230,58 @@ impl Offer {
         let offer = Self::of(&hello, wanted, policy);
         drop(hello);
         Ok(Self { session, ..offer })
+    }
+
+    /// What it offers in a ClientHello in the format of SSL 2.0, which has no extensions: its highest version, and suites.
+    ///
+    /// Spec: TLS10 appendix E; RENEG section 3.3.
+    pub(crate) fn in_v2(
+        wanted: &Wanted,
+        policy: &Policy,
+    ) -> Result<(ProtocolVersion, Vec<CipherSuite>), Error> {
+        let version = policy.highest_here().ok_or(Error::Misused("no protocol version is enabled"))?;
+        let lowest = policy.lowest_here().unwrap_or(version);
+        let mut suites = Self::suites(policy, lowest, version)?;
+        // Without extensions the client could not say which curves it has.
+        suites.retain(|suite| suite.row().is_some_and(|row| !row.key_exchange.is_elliptic()));
+        suites.push(CipherSuite::EMPTY_RENEGOTIATION_INFO);
+        if wanted.fallback {
+            suites.push(CipherSuite::FALLBACK);
+        }
+        Ok((version, suites))
+    }
+
+    /// Goes on behind a ClientHello in the format of SSL 2.0 that others share, `message`, with what [`Self::in_v2`] offers.
+    pub(crate) fn behind_v2(
+        wanted: Wanted,
+        hello: &ClientHello<'_>,
+        message: &[u8],
+        policy: &Policy,
+        channel: &mut Channel,
+    ) -> Self {
+        channel.transcript.add(message);
+        Self::of(hello, wanted, policy)
+    }
+
+    /// The suites that may be used in some version from `lowest` to `version`.
+    fn suites(
+        policy: &Policy,
+        lowest: ProtocolVersion,
+        version: ProtocolVersion,
+    ) -> Result<Vec<CipherSuite>, Error> {
+        let usable =
+            |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
+        let suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
+        if suites.is_empty() {
+            return Err(Error::Misused("no cipher suite of the enabled versions is enabled"));
+        }
+        Ok(suites)
+    }
+
+    /// Whether there is a session to take up again, which needs a hello of this protocol's own.
+    pub(crate) fn has_session(wanted: &Wanted, config: &ClientConfig) -> bool {
+        let version = config.policy.highest_here();
+        version.is_some_and(|version| Self::session(wanted, config, version).is_some())
     }
 
     /// Goes on from the ClientHello that another engine has sent.
@@ -254,7 +316,7 @@ impl Offer {
             server_name: wanted.server_name,
             alpn: wanted.alpn,
             session_key: wanted.session_key,
-            previous: wanted.previous,
+            before: wanted.before,
             signals_renegotiation: signals,
         }
     }
@@ -262,9 +324,10 @@ impl Offer {
     /// A session to take up again, if policy still has what it was made with.
     fn session(wanted: &Wanted, config: &ClientConfig, version: ProtocolVersion) -> Option<Arc<Session>> {
         let policy = &config.policy;
-        let key = wanted.session_key.as_ref().filter(|_| policy.resume && wanted.previous.is_none())?;
+        let key = wanted.session_key.as_ref().filter(|_| policy.resume && wanted.before.is_none())?;
         let session = config.sessions.get(key, config.clock.now())?;
-        let fits = session.version <= version
+        let fits = session.version.rules().is_some()
+            && session.version <= version
             && policy.versions.contains(&session.version)
             && policy.suites.contains(&session.suite)
             && session.server_name == wanted.server_name
@@ -287,9 +350,9 @@ impl Offer {
         if let Some(name) = host {
             extensions.push(extension::SERVER_NAME, |w| extension::write_server_name(w, name))?;
         }
-        let previous: &[u8] = wanted.previous.as_ref().map_or(&[], |previous| previous.client.as_ref());
+        let before: &[u8] = wanted.before.as_ref().map_or(&[], |before| before.finished.client.as_ref());
         extensions.push(extension::RENEGOTIATION_INFO, |w| {
-            extension::write_renegotiated_connection(w, &[previous])
+            extension::write_renegotiated_connection(w, &[before])
         })?;
         if policy.extended_master_secret != ExtendedMasterSecret::Off {
             extensions.push(extension::EXTENDED_MASTER_SECRET, |_| Ok(()))?;
@@ -306,7 +369,7 @@ impl Offer {
                 extension::write_signature_algorithms(w, schemes)
             })?;
         }
-        if !wanted.alpn.is_empty() && wanted.previous.is_none() {
+        if !wanted.alpn.is_empty() && wanted.before.is_none() {
             extensions.push(extension::ALPN, |w| extension::write_application_protocols(w, &wanted.alpn))?;
         }
         extensions.push(extension::STATUS_REQUEST, extension::write_status_request)?;
@@ -378,6 +441,9 @@ impl Offer {
         let version = hello.version;
         if version > self.version {
             return Err(Misbehaved::VersionNotOffered(version.0).into());
+        }
+        if self.before.as_ref().is_some_and(|before| before.rules.version != version) {
+            return Err(Misbehaved::VersionChanged(version.0).into());
         }
         let rules = version.rules().filter(|_| policy.versions.contains(&version));
         let rules = rules
@@ -465,10 +531,10 @@ impl Answered {
     fn renegotiation(extensions: &Extensions<'_>, offer: &Offer) -> Result<bool, Error> {
         let info = extensions.find(extension::RENEGOTIATION_INFO);
         let info = info.map(extension::renegotiated_connection).transpose()?;
-        let expected = match &offer.previous {
+        let expected = match &offer.before {
             None => Vec::new(),
-            Some(previous) if previous.secure => {
-                [previous.client.as_ref(), previous.server.as_ref()].concat()
+            Some(Before { finished, .. }) if finished.secure => {
+                [finished.client.as_ref(), finished.server.as_ref()].concat()
             }
             // What was not bound in the first place cannot be bound now.
             Some(_) => {
@@ -477,7 +543,7 @@ impl Answered {
         };
         match info {
             Some(info) if crypto::constant_time::ct_eq(info, &expected) => Ok(true),
-            None if offer.previous.is_none() => Ok(false),
+            None if offer.before.is_none() => Ok(false),
             _ => Err(Misbehaved::RenegotiationInfo.into()),
         }
     }
@@ -957,6 +1023,7 @@ impl Keyed {
                     peer_chain: self.peer_chain.clone(),
                     server_name: offer.server_name.clone(),
                     created: config.clock.now(),
+                    pct1: None,
                 };
                 config.sessions.put(key, Arc::new(session));
             }
@@ -964,9 +1031,10 @@ impl Keyed {
         Negotiated {
             is_client: true,
             version: agreed.rules.version,
+            hello_version: offer.version,
             suite: agreed.suite,
             strength: self.strength,
-            alpn: agreed.alpn,
+            alpn: offer.before.map_or(agreed.alpn, |before| before.alpn),
             server_name: offer.server_name,
             peer_chain: self.peer_chain,
             ocsp_response: self.ocsp_response,
@@ -977,7 +1045,8 @@ impl Keyed {
             extended_master_secret: agreed.extended_master_secret,
             sessions: Arc::clone(&config.sessions),
             finished,
-            rules: agreed.rules,
+            rules: Some(agreed.rules),
+            pct1: None,
             master_secret: self.master_secret,
             randoms: agreed.randoms,
         }

@@ -14,4 +14,4 @@ pub(crate) mod transcript;
 pub(crate) mod versions;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -29,10 +29,12 @@ use crypto::public_key::PublicKey;
 use wire::{Codec, Reader, Writer};
 
 use crate::certificate::{Identity, PeerCertificate, public_key};
-use crate::config::{ClientAuth, ExtendedMasterSecret, ServerConfig};
-use crate::connection::{Negotiated, Previous};
+use crate::config::{ClientAuth, ExtendedMasterSecret, Policy, ServerConfig};
+use crate::connection::Negotiated;
+use crate::detect::Offer;
 use crate::error::{Error, Incompatible, Misbehaved, Refused};
 use crate::record::{Opener, Sealer};
+use crate::renegotiation::{Before, Previous};
 use crate::session::{MasterSecret, Session};
 use crate::tls::channel::{Channel, Incoming, Message};
 use crate::tls::cipher_suites::{CipherSuite, KeyExchange, SuiteRow};
@@ -107,6 +109,21 @@ impl State {
             (_, Incoming::NoCertificate) => {
                 Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into())
             }
+            (_, Incoming::Data(_)) => Err(Misbehaved::UnexpectedRecord { content_type: 23, expected }.into()),
+        }
+    }
+
+    /// The first message, in the format of SSL 2.0: `message` is how it was sent, from its type on.
+    pub(crate) fn v2_hello(
+        self,
+        hello: &ClientHello<'_>,
+        message: &[u8],
+        config: &ServerConfig,
+        channel: &mut Channel,
+    ) -> Result<Self, Error> {
+        match self {
+            Self::ClientHello(state) => state.v2_hello(hello, message, config, channel),
+            _ => Err(Error::Internal("a hello of SSL 2.0 behind the first message")),
         }
     }
 
@@ -131,7 +148,7 @@ pub(crate) struct Start {
     pub(crate) alpn: Vec<Vec<u8>>,
     /// Whether a certificate is asked for, whatever the configuration says.
     pub(crate) client_auth: ClientAuth,
-    pub(crate) previous: Option<Previous>,
+    pub(crate) before: Option<Before>,
 }
 
 /// What the extensions of a ClientHello say.
@@ -149,7 +166,8 @@ struct Offered {
 }
 
 impl Offered {
-    fn read(hello: &ClientHello<'_>, rules: &Rules, previous: Option<&Previous>) -> Result<Self, Error> {
+    fn read(hello: &ClientHello<'_>, rules: &Rules, before: Option<&Before>) -> Result<Self, Error> {
+        let previous = before.map(|before| &before.finished);
         let mut offered =
             Self { secure_renegotiation: Self::renegotiation(hello, previous)?, ..Self::default() };
         // A client that ends up in SSL 3.0 may have sent them for the newer versions.
@@ -210,25 +228,40 @@ impl Start {
         channel: &mut Channel,
     ) -> Result<State, Error> {
         channel.expect_end_of_flight()?;
-        let policy = &config.policy;
-        // What is wrong with the hello is said in the version that would have answered it. Spec: SCSV section 3.
         let version = ProtocolVersion(Reader::new(message.body()).u16("ClientHello.client_version")?);
-        let rules = policy.highest_up_to(version).and_then(ProtocolVersion::rules);
-        match rules {
-            Some(rules) => channel.fix_version(rules),
-            None => channel.refuse_in(version),
-        }
+        let rules = speak_up_to(version, self.versions(&config.policy), channel);
         let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
         let (version, rules) = match listed_versions(&hello)? {
             // A list is all that counts, where there is one. What is unknown in it says nothing. Spec: TLS13 section 4.2.1.
             Some(listed) => {
                 let known = listed.iter().copied().filter(|v| (0x0300..=0x0304).contains(v)).max();
-                let rules = policy.highest_among(&listed).and_then(ProtocolVersion::rules);
+                let listed =
+                    listed.into_iter().map(ProtocolVersion).filter(|version| version.rules().is_some());
+                let best = Offer::of(listed).best(self.versions(&config.policy));
+                let rules = best.and_then(ProtocolVersion::rules);
                 rules.into_iter().for_each(|rules| channel.fix_version(rules));
                 (known.map_or(version, ProtocolVersion), rules)
             }
             None => (version, rules),
         };
+        self.answer(&Heard { hello: &hello, message: message.bytes(), version, rules }, config, channel)
+    }
+
+    /// Spec: TLS10 appendix E.
+    fn v2_hello(
+        self,
+        hello: &ClientHello<'_>,
+        message: &[u8],
+        config: &ServerConfig,
+        channel: &mut Channel,
+    ) -> Result<State, Error> {
+        let rules = speak_up_to(hello.version, self.versions(&config.policy), channel);
+        self.answer(&Heard { hello, message, version: hello.version, rules }, config, channel)
+    }
+
+    fn answer(self, heard: &Heard<'_>, config: &ServerConfig, channel: &mut Channel) -> Result<State, Error> {
+        let Heard { hello, message, version, rules } = *heard;
+        let policy = &config.policy;
         if hello.suites.contains(&CipherSuite::FALLBACK) && version < policy.highest {
             return Err(Refused::InappropriateFallback { offered: version, highest: policy.highest }.into());
         }
@@ -240,7 +273,7 @@ impl Start {
         if let Some(number) = hello.extensions.duplicate() {
             return Err(Misbehaved::DuplicateExtension(number).into());
         }
-        let offered = Offered::read(&hello, rules, self.previous.as_ref())?;
+        let offered = Offered::read(hello, rules, self.before.as_ref())?;
         let extended = rules.extended_master_secret.is_some()
             && offered.extended_master_secret
             && policy.extended_master_secret != ExtendedMasterSecret::Off;
@@ -248,17 +281,22 @@ impl Start {
             return Err(Incompatible::NoExtendedMasterSecret.into());
         }
         let alpn = self.choose_protocol(&offered)?;
-        channel.transcript.add(message.bytes());
-        let choice = Choice { start: self, rules, hello: &hello, offered, extended, alpn, config };
+        channel.transcript.add(message);
+        let choice = Choice { start: self, rules, hello, offered, extended, alpn, config };
         match choice.session()? {
             Some(session) => choice.resume(&session, channel),
             None => choice.full(channel),
         }
     }
 
+    /// What may be chosen from: a connection keeps its version.
+    fn versions<'a>(&'a self, policy: &'a Policy) -> &'a [ProtocolVersion] {
+        self.before.as_ref().map_or(&policy.versions, |before| std::slice::from_ref(&before.rules.version))
+    }
+
     /// Spec: ALPN section 3.2.
     fn choose_protocol(&self, offered: &Offered) -> Result<Option<Vec<u8>>, Error> {
-        if self.alpn.is_empty() || offered.alpn.is_empty() || self.previous.is_some() {
+        if self.alpn.is_empty() || offered.alpn.is_empty() || self.before.is_some() {
             return Ok(None);
         }
         let common = self.alpn.iter().find(|own| offered.alpn.contains(own));
@@ -266,6 +304,28 @@ impl Start {
             .map(|name| Some(name.clone()))
             .ok_or_else(|| Incompatible::NoApplicationProtocol { peer: offered.alpn.clone() }.into())
     }
+}
+
+/// A ClientHello: what it says, how it was sent, the version that it asks for, and the rules of the one that answers.
+struct Heard<'a> {
+    hello: &'a ClientHello<'a>,
+    message: &'a [u8],
+    version: ProtocolVersion,
+    rules: Option<&'static Rules>,
+}
+
+/// What is wrong with a hello is said in the version that would have answered it. Spec: SCSV section 3.
+fn speak_up_to(
+    version: ProtocolVersion,
+    enabled: &[ProtocolVersion],
+    channel: &mut Channel,
+) -> Option<&'static Rules> {
+    let rules = Offer::up_to(version).best(enabled).and_then(ProtocolVersion::rules);
+    match rules {
+        Some(rules) => channel.fix_version(rules),
+        None => channel.refuse_in(version),
+    }
+    rules
 }
 
 /// The versions of the extension for them.
@@ -297,7 +357,7 @@ impl Choice<'_> {
     /// Spec: TLS12 section 7.4.1.2; EMS section 5.3; TLS-EXT section 3.
     fn session(&self) -> Result<Option<Arc<Session>>, Error> {
         let Self { config, hello, rules, .. } = self;
-        if hello.session_id.is_empty() || !config.policy.resume || self.start.previous.is_some() {
+        if hello.session_id.is_empty() || !config.policy.resume || self.start.before.is_some() {
             return Ok(None);
         }
         let Some(session) = config.sessions.get(&hello.session_id, config.clock.now()) else {
@@ -358,9 +418,9 @@ impl Choice<'_> {
     ) -> Result<Extensions<'static>, Error> {
         let mut extensions = Extensions::default();
         if self.offered.secure_renegotiation {
-            let previous = self.start.previous.as_ref();
+            let before = self.start.before.as_ref().map(|before| &before.finished);
             let data: [&[u8]; 2] =
-                previous.map_or([&[], &[]], |previous| [previous.client.as_ref(), previous.server.as_ref()]);
+                before.map_or([&[], &[]], |finished| [finished.client.as_ref(), finished.server.as_ref()]);
             extensions.push(extension::RENEGOTIATION_INFO, |w| {
                 extension::write_renegotiated_connection(w, &data)
             })?;
@@ -431,7 +491,7 @@ impl Choice<'_> {
                 session_id: session.id().to_vec(),
                 extended_master_secret: self.extended,
                 secure_renegotiation: self.offered.secure_renegotiation,
-                alpn: self.alpn,
+                alpn: self.start.before.map_or(self.alpn, |before| before.alpn),
                 server_name: self.offered.server_name,
                 identity,
             },
@@ -561,7 +621,7 @@ impl Choice<'_> {
                 session_id,
                 extended_master_secret: self.extended,
                 secure_renegotiation: self.offered.secure_renegotiation,
-                alpn: self.alpn,
+                alpn: self.start.before.map_or(self.alpn, |before| before.alpn),
                 server_name: self.offered.server_name,
                 identity: Some(identity),
             },
@@ -908,6 +968,7 @@ impl Keyed {
                 peer_chain: self.peer_chain.clone(),
                 server_name: common.server_name.clone(),
                 created: config.clock.now(),
+                pct1: None,
             };
             config.sessions.put(&common.session_id, Arc::new(session));
         }
@@ -915,6 +976,7 @@ impl Keyed {
         Negotiated {
             is_client: false,
             version: common.rules.version,
+            hello_version: common.hello_version,
             suite: common.suite,
             strength: self.strength,
             alpn: common.alpn,
@@ -928,7 +990,8 @@ impl Keyed {
             extended_master_secret: common.extended_master_secret,
             sessions: Arc::clone(&config.sessions),
             finished,
-            rules: common.rules,
+            rules: Some(common.rules),
+            pct1: None,
             master_secret: self.master_secret,
             randoms: common.randoms,
         }

@@ -58,6 +58,8 @@ pub(super) struct Plan {
     pub(super) name: String,
     server: Side,
     client: Side,
+    /// Whether one server on one port speaks all protocols, each with a client of its own.
+    pub(super) one_port: bool,
     /// The client's certificate, where the server asks for one.
     pub(super) client_certificate: Option<CertificateIdentity>,
 }
@@ -70,11 +72,11 @@ struct Side {
 }
 
 impl Side {
-    fn build(&self, show: Show, certificate: Option<&CertificateIdentity>) -> Result<Sspi, Failure> {
+    fn build(&self, show: Option<Show>, certificate: Option<&CertificateIdentity>) -> Result<Sspi, Failure> {
         let mut config = self.config.clone();
-        config.schannel.protocols = vec![show.protocol];
-        if let Some(suite) = show.suite {
-            config.schannel.suites = vec![suite.to_owned()];
+        if let Some(Show { protocol, suite }) = show {
+            config.schannel.protocols = vec![protocol];
+            config.schannel.suites.extend(suite.map(str::to_owned));
         }
         let builder = Sspi::builder().config(config).materials(Arc::clone(&self.materials));
         Ok(match certificate.or(self.certificate.as_ref()) {
@@ -100,6 +102,7 @@ impl Plan {
             name: NAME.to_owned(),
             server: Side::of(&config, &base, None),
             client: Side::of(&config, &base, None),
+            one_port: false,
             client_certificate: None,
         };
         // What the client shows is said below: a configured certificate is the server's.
@@ -122,12 +125,25 @@ impl Plan {
 
     /// The server's end of a protocol.
     pub(super) fn server(&self, show: Show) -> Result<Sspi, Failure> {
-        self.server.build(show, None)
+        self.server.build(Some(show), None)
+    }
+
+    /// One server for all of them.
+    pub(super) fn server_of_all(&self) -> Result<Sspi, Failure> {
+        self.server.build(None, None)
+    }
+
+    /// All protocols are shown over one port.
+    pub(super) fn share_a_port(&mut self) {
+        self.one_port = true;
+        self.note(
+            "one server speaks every protocol on one port, as the first bytes of each client ask for it",
+        );
     }
 
     /// The client's end of a protocol; with the certificate of the client, or without any.
     pub(super) fn client(&self, show: Show, shows_certificate: bool) -> Result<Sspi, Failure> {
-        self.client.build(show, self.client_certificate.as_ref().filter(|_| shows_certificate))
+        self.client.build(Some(show), self.client_certificate.as_ref().filter(|_| shows_certificate))
     }
 
     fn client_settings(&mut self) -> &mut SchannelConfig {

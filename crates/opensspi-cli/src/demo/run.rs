@@ -1,5 +1,7 @@
 //! One protocol of the demo: a server, a client that connects twice, and data.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opensspi::sspi_core::{CredentialUse, SecStatus};
@@ -17,10 +19,27 @@ const CHUNK: usize = 64 * 1024;
 /// A connection that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// A server, and where it listens.
+#[derive(Clone)]
+pub(super) struct Port {
+    listener: Arc<TcpListener>,
+    pub(super) address: SocketAddr,
+    server: Sspi,
+}
+
+impl Port {
+    pub(super) async fn open(server: Sspi) -> Result<Self, Failure> {
+        let network = |error: std::io::Error| Failure::network("the loopback connection failed", &error);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(network)?;
+        let address = listener.local_addr().map_err(network)?;
+        Ok(Self { listener: Arc::new(listener), address, server })
+    }
+}
+
 /// A protocol to show.
 pub(super) struct Case {
     protocol: Protocol,
-    server: Sspi,
+    port: Port,
     client: Sspi,
     /// The client that shows no certificate, where the server asks for one, and whether it is let in.
     anonymous: Option<(Sspi, bool)>,
@@ -55,6 +74,8 @@ pub(super) struct Run {
     pub(super) package: String,
     pub(super) protocol: Protocol,
     pub(super) kind: Kind,
+    /// The server's.
+    pub(super) port: u16,
     /// Whether the client showed a certificate, where the server asked.
     pub(super) shows_certificate: Option<bool>,
     pub(super) legs: Vec<Leg>,
@@ -87,9 +108,19 @@ impl Made {
 }
 
 impl Case {
-    pub(super) fn new(plan: &Plan, show: Show, bytes: u64) -> Result<Self, Failure> {
+    /// On a port that is open already, or on one of its own.
+    pub(super) async fn new(
+        plan: &Plan,
+        show: Show,
+        bytes: u64,
+        port: Option<Port>,
+    ) -> Result<Self, Failure> {
         let protocol = show.protocol;
-        let server = plan.server(show)?;
+        let port = match port {
+            Some(port) => port,
+            None => Port::open(plan.server(show)?).await?,
+        };
+        let server = &port.server;
         let settings = &server.config().schannel;
         let resumes = settings.resume;
         let anonymous = match settings.client_auth {
@@ -100,7 +131,7 @@ impl Case {
         // What is wrong with the configuration shows now, and not as a handshake that failed.
         server.acquire(CredentialUse::Inbound)?;
         client.acquire(CredentialUse::Outbound)?;
-        Ok(Self { protocol, server, client, anonymous, name: plan.name.clone(), resumes, bytes })
+        Ok(Self { protocol, port, client, anonymous, name: plan.name.clone(), resumes, bytes })
     }
 
     /// Connects once and, where sessions are resumed, a second time; then without a certificate, where one is asked for.
@@ -136,6 +167,7 @@ impl Case {
             package: client.package_info().name.to_string(),
             protocol: self.protocol,
             kind,
+            port: self.port.address.port(),
             shows_certificate: self.anonymous.as_ref().map(|_| kind != Kind::NoCertificate),
             legs: recording.take(),
             result,
@@ -149,9 +181,7 @@ impl Case {
         recording: &Recording,
     ) -> Result<(Result<Made, Failure>, Result<(), Failure>), Failure> {
         let network = |error: std::io::Error| Failure::network("the loopback connection failed", &error);
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(network)?;
-        let address = listener.local_addr().map_err(network)?;
-        let server = self.server.clone();
+        let Port { listener, address, server } = self.port.clone();
         let serving = tokio::spawn(async move {
             let (socket, peer) = listener.accept().await.map_err(network)?;
             let _latency_only = socket.set_nodelay(true);
@@ -208,28 +238,33 @@ fn refused(client: Result<Made, Failure>, server: Result<(), Failure>) -> Result
     }
 }
 
-/// Sends so many bytes, and reads how many arrived as they were sent.
+/// Says how many bytes come, sends them, and reads how many arrived as they were sent.
 async fn send<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, bytes: u64) -> std::io::Result<u64> {
     let chunk: Vec<u8> = pattern();
+    stream.write_all(&bytes.to_be_bytes()).await?;
     let mut left = bytes;
     while left > 0 {
         let count = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         stream.write_all(chunk.get(..count).unwrap_or_default()).await?;
         left -= u64::try_from(count).unwrap_or(left);
     }
+    stream.flush().await?;
+    let mut count = [0; 8];
+    stream.read_exact(&mut count).await?;
     stream.shutdown().await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    Ok(answer.first_chunk::<8>().map_or(0, |count| u64::from_be_bytes(*count)))
+    stream.read_to_end(&mut Vec::new()).await?;
+    Ok(u64::from_be_bytes(count))
 }
 
-/// Counts what comes as long as it is what was sent, and answers with the count.
+/// Counts what comes as long as it is what was announced and sent, and answers with the count.
 async fn answer<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> std::io::Result<()> {
     let expected = pattern();
     let mut buffer = vec![0; CHUNK];
+    let mut announced = [0; 8];
+    stream.read_exact(&mut announced).await?;
     let mut count: u64 = 0;
     let mut at = 0;
-    loop {
+    while count < u64::from_be_bytes(announced) {
         let read = stream.read(&mut buffer).await?;
         if read == 0 {
             break;

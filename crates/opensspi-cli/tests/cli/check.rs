@@ -83,7 +83,9 @@ fn packages_say_what_is_on_and_what_turns_the_rest_on() {
     let objects = run(&["packages", "--json", "--allow", "rc4"]).expect(0).objects();
     let protocols = objects[0]["packages"][0]["protocols"].as_array().unwrap();
     let names: Vec<&str> = protocols.iter().map(|protocol| protocol["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["tls1.3", "tls1.2", "tls1.1", "tls1.0", "ssl3"]);
+    assert_eq!(names, ["tls1.3", "tls1.2", "tls1.1", "tls1.0", "ssl3", "pct1", "ssl2"]);
+    assert_eq!(protocols[5]["turned_on_by"], "protocols = [\"pct1\"] or profile = \"museum\"");
+    assert_eq!(protocols[6]["turned_on_by"], "protocols = [\"ssl2\"] or profile = \"windows-2003\"");
     assert_eq!(protocols[1]["on"], true);
     assert_eq!(protocols[4]["on"], false);
     assert_eq!(protocols[4]["turned_on_by"], "protocols = [\"ssl3\"] or profile = \"windows-2003\"");
@@ -120,7 +122,7 @@ fn what_a_configuration_comes_to_is_printed_with_what_to_think_about() {
     fs::write(folder.path().join("server.pem"), issued.chain_pem() + &issued.key_pem()).unwrap();
     let objects = run(&["check-config", &file, "--json"]).expect(0).objects();
     let resolved = &objects[0]["resolved"];
-    assert_eq!(resolved["protocols"], serde_json::json!(["tls1.0", "ssl3"]));
+    assert_eq!(resolved["protocols"], serde_json::json!(["tls1.0", "ssl3", "ssl2"]));
     assert_eq!(resolved["suites"][0]["name"], "TLS_RSA_WITH_RC4_128_MD5");
     assert_eq!(resolved["suites"][0]["protocols"], serde_json::json!(["tls1.0", "ssl3"]));
     assert_eq!(resolved["suites"][0]["weakness"], "rc4");
@@ -194,4 +196,38 @@ fn the_help_of_every_verb_teaches_by_example() {
     assert!(ran.out.contains("Exit codes:"), "{}", ran.out);
     let ran = run(&["connect", "--help"]).expect(0);
     assert!(ran.out.contains("msft-gc-ssl   3269  direct"), "{}", ran.out);
+}
+
+#[test]
+fn listeners_that_share_a_key_are_refused_with_both_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let issued = Pki::new().server("localhost").rsa_2048().issue();
+    fs::write(folder.path().join("server.pem"), issued.chain_pem() + &issued.key_pem()).unwrap();
+    let file = |name: &str, lines: &str| {
+        let own = "[[schannel.certificates]]\nchain = \"server.pem\"\nkey = \"file:server.pem\"\n";
+        let path = folder.path().join(name);
+        fs::write(&path, format!("[schannel]\nroots = [\"server.pem\"]\n{lines}\n{own}")).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let web = file("web.toml", "protocols = [\"tls1.3\", \"tls1.2\"]");
+    let old = file("old.toml", "protocols = [\"ssl2\"]");
+    for one in [&web, &old] {
+        run(&["check-config", one]).expect(0);
+    }
+    let refused = run(&["check-config", &web, &old, "--json"]).expect(2).objects();
+    let message = refused[2]["problems"][0]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("serves ssl2 on {old} and tls1.3 on {web}")), "{message}");
+    assert_eq!(refused[2]["problems"][0]["setting"], "i-accept-drown");
+    let web = file("web.toml", "protocols = [\"tls1.3\", \"tls1.2\"]\ni-accept-drown = true");
+    run(&["check-config", &web, &old]).expect(2);
+    let old = file("old.toml", "protocols = [\"ssl2\"]\ni-accept-drown = true");
+    run(&["check-config", &web, &old]).expect(0);
+    // In one listener, and in a profile, it must be written too.
+    let museum = run(&["check-config", &file("museum.toml", "profile = \"museum\"")]).expect(2);
+    assert!(
+        museum.out.contains("i-accept-drown") && museum.out.contains("ssl2 and tls1.3"),
+        "{}",
+        museum.out
+    );
+    run(&["check-config", &file("museum.toml", "profile = \"museum\"\ni-accept-drown = true")]).expect(0);
 }

@@ -116,16 +116,34 @@ fn what_a_demo_without_certificates_cannot_use_is_said() {
 }
 
 #[test]
-fn every_suite_of_windows_server_2003_is_shown_in_both_its_protocols() {
+fn every_suite_of_windows_server_2003_is_shown_in_its_protocols() {
     let ran = run(&["demo", "--profile", "windows-2003", "--bytes", "1000", "--json"]).expect(0);
     let object = ran.objects().remove(0);
     assert!(notes(&object).contains("nothing secret"), "{object}");
     let connections = object["connections"].as_array().unwrap();
-    // Thirteen suites in TLS 1.0 and SSL 3.0, each once in full and once resumed.
-    assert_eq!(connections.len(), 13 * 2 * 2);
+    // Thirteen suites in TLS 1.0 and SSL 3.0, six kinds of SSL 2.0, each once in full and once resumed.
+    assert_eq!(connections.len(), (13 * 2 + 6) * 2);
     for connection in connections {
         assert_eq!(connection["ok"], true, "{connection}");
         assert_eq!(connection["negotiated"]["protocol"], connection["protocol"]);
     }
     assert_eq!(connections[0]["negotiated"]["cipher"], "TLS_RSA_WITH_RC4_128_MD5");
+}
+
+#[test]
+fn the_museum_shows_all_seven_protocols_over_one_port() {
+    let ran = run(&["demo", "--profile", "museum", "--bytes", "1000", "--json"]).expect(0);
+    let object = ran.objects().remove(0);
+    assert!(notes(&object).contains("i-accept-drown") && notes(&object).contains("one port"), "{object}");
+    let connections = object["connections"].as_array().unwrap();
+    let protocols: Vec<&str> = connections
+        .iter()
+        .filter(|connection| connection["session"] == "full")
+        .map(|connection| connection["negotiated"]["protocol"].as_str().unwrap())
+        .collect();
+    assert_eq!(protocols, ["TLS 1.3", "TLS 1.2", "TLS 1.1", "TLS 1.0", "SSL 3.0", "PCT 1.0", "SSL 2.0"]);
+    for connection in connections {
+        let is_alike = connection["ok"] == true && connection["port"] == connections[0]["port"];
+        assert!(is_alike, "{}: {}", connection["protocol"], connection["error"]);
+    }
 }

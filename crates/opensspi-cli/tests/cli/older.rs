@@ -188,3 +188,34 @@ fn a_server_listens_on_a_name() {
     let refused = run(&["serve", "--port", "0", "--bind", "no-such-host.invalid"]).expect(3);
     assert!(refused.err.contains("--bind no-such-host.invalid"), "{}", refused.err);
 }
+
+#[test]
+fn a_museum_serves_every_protocol_on_one_port_and_says_what_is_weak() {
+    let server = Server::start(&["--profile", "museum"]);
+    let pins: Vec<&str> = server.pins.iter().flat_map(|pin| ["--pin", pin]).collect();
+    for (name, shown) in [
+        ("tls1.3", "TLS 1.3"),
+        ("tls1.2", "TLS 1.2"),
+        ("tls1.1", "TLS 1.1"),
+        ("tls1.0", "TLS 1.0"),
+        ("ssl3", "SSL 3.0"),
+        ("pct1", "PCT 1.0"),
+        ("ssl2", "SSL 2.0"),
+    ] {
+        let address = server.address();
+        let common = ["connect", &address, "--profile", "museum", "--protocols", name, "--json", "-c", "x"];
+        let connected = run(&[&common[..], &pins].concat()).expect(0).objects().remove(0);
+        assert_eq!(connected["protocol"], shown, "{connected}");
+        assert_eq!(weak(&connected).contains(&name), !["tls1.3", "tls1.2"].contains(&name), "{connected}");
+    }
+}
+
+#[test]
+fn a_server_of_ssl_2_is_reached_by_naming_it_and_by_nothing_else() {
+    let server = Server::start(&["--protocols", "ssl2"]);
+    let connect = ["connect", &server.address(), "--pin", &server.pin, "-c", "x"];
+    let reached = run(&[&connect[..], &["--protocols", "ssl2"]].concat()).expect(0);
+    assert!(reached.err.contains("SSL 2.0") && reached.err.contains("[ssl2]"), "{}", reached.err);
+    let refused = run(&connect).expect(4);
+    assert!(refused.err.contains("--protocols takes") && refused.err.contains("ssl2"), "{}", refused.err);
+}

@@ -189,3 +189,151 @@ fn threads_negotiate_again_too() {
         assert_eq!(rest, b"after");
     });
 }
+
+#[tokio::test]
+async fn data_in_the_middle_of_a_renegotiation_is_read_in_its_place() {
+    const SIZE: usize = 600_000;
+    let data = Seeded(7).bytes(SIZE);
+    for pipe in [100, 4096, 1 << 20] {
+        let (mut client, mut server) = connect(Habits::default(), pipe, &Flavour::Stream.options()).await;
+        client.renegotiate().await.unwrap();
+        let (mut client_read, mut client_write) = split(client);
+        let serve = async {
+            // The server does not read before it has sent all this.
+            server.write_all(&data).await.unwrap();
+            server.flush().await.unwrap();
+            let mut got = [0; 5];
+            server.read_exact(&mut got).await.unwrap();
+            server.write_all(b"end").await.unwrap();
+            server.shutdown().await.unwrap();
+            got
+        };
+        let write = async {
+            client_write.write_all(b"after").await.unwrap();
+            client_write.flush().await.unwrap();
+        };
+        let mut got = Vec::new();
+        let (sent, (), read) = tokio::join!(serve, write, client_read.read_to_end(&mut got));
+        read.unwrap();
+        assert_eq!(&sent, b"after");
+        assert!(got[..SIZE] == data, "{pipe}");
+        assert_eq!(&got[SIZE..], b"end", "{pipe}");
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_a_renegotiation_that_fails_is_read_before_its_error() {
+    let (mut client, mut server) = connect(Habits::default(), 4096, &Flavour::Stream.options()).await;
+    server.write_all(b"before").await.unwrap();
+    server.flush().await.unwrap();
+    let mut first = [0; 1];
+    client.read_exact(&mut first).await.unwrap();
+    client.renegotiate().await.unwrap();
+    server.write_all(b" and in it").await.unwrap();
+    let alert = ControlToken::Alert { level: sspi_core::AlertLevel::Fatal, number: 40 };
+    server.apply_control_token(&alert).await.unwrap();
+    // The writer meets the failure, and leaves the data to the reader.
+    let error = client.flush().await.unwrap_err();
+    assert!(inside(&error).message().contains("40"), "{error}");
+    let mut got = vec![0; 15];
+    client.read_exact(&mut got).await.unwrap();
+    assert_eq!(got, b"efore and in it");
+    let error = client.read(&mut [0; 8]).await.unwrap_err();
+    assert!(inside(&error).message().contains("40"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_negotiate_again_asks_its_client() {
+    let options = Flavour::Stream.options().with_answers(OneCertificate);
+    let habits = Habits { wants_certificate: true, ..Habits::default() };
+    let (mut client, mut server) = connect(habits, 100, &options).await;
+    server.renegotiate().await.unwrap();
+    let serve = async {
+        let mut got = [0; 5];
+        server.read_exact(&mut got).await.unwrap();
+        server.shutdown().await.unwrap();
+        got
+    };
+    let connect = async {
+        let (mut read, mut write) = split(&mut client);
+        let send = async {
+            yields(50).await;
+            write.write_all(b"after").await.unwrap();
+            write.flush().await.unwrap();
+        };
+        let mut rest = Vec::new();
+        let (read, ()) = tokio::join!(read.read_to_end(&mut rest), send);
+        read.unwrap();
+    };
+    let (got, ()) = tokio::join!(serve, connect);
+    assert_eq!(&got, b"after");
+    assert_eq!(server.attributes().names().unwrap(), "a certificate");
+}
+
+#[tokio::test]
+async fn a_client_that_may_not_negotiate_again_hears_so_and_the_stream_goes_on() {
+    let habits = Habits { refuses_renegotiation: true, ..Habits::default() };
+    let (mut client, mut server) = connect(habits, 100, &Flavour::Stream.options()).await;
+    server.write_all(b"data").await.unwrap();
+    server.flush().await.unwrap();
+    let mut got = [0; 1];
+    client.read_exact(&mut got).await.unwrap();
+    let error = client.renegotiate().await.unwrap_err();
+    assert_eq!(inside(&error).status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+    let mut rest = [0; 3];
+    client.read_exact(&mut rest).await.unwrap();
+    assert_eq!(&rest, b"ata");
+}
+
+#[test]
+fn threads_read_data_in_the_middle_of_a_renegotiation() {
+    use std::io::{Read, Write};
+    const SIZE: usize = 600_000;
+    let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let options = Flavour::Stream.blocking_options();
+    let data = Seeded(8).bytes(SIZE);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let handshaking = stream_toy::server(Habits::default());
+            let mut server = blocking::handshake(server, handshaking, &options).unwrap();
+            server.write_all(&data).unwrap();
+            let mut got = [0; 5];
+            server.read_exact(&mut got).unwrap();
+            server.write_all(&got).unwrap();
+            server.shutdown().unwrap();
+        });
+        let handshaking = stream_toy::client(Habits::default());
+        let mut client = blocking::handshake(client, handshaking, &options).unwrap();
+        client.renegotiate().unwrap();
+        let mut got = vec![0; SIZE];
+        client.read_exact(&mut got).unwrap();
+        assert!(got == data);
+        client.write_all(b"after").unwrap();
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"after");
+    });
+}
+
+#[test]
+fn threads_that_only_write_do_not_heap_up_what_comes_in_the_middle_of_a_renegotiation() {
+    use std::io::{Read, Write};
+    let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let options = Flavour::Stream.blocking_options();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let handshaking = stream_toy::server(Habits::default());
+            let mut server = blocking::handshake(server, handshaking, &options).unwrap();
+            let mut rest = Vec::new();
+            // It sends as long as anybody takes it.
+            while server.write_all(&[7; 1000]).is_ok() {}
+            server.get_mut().read_to_end(&mut rest).unwrap_or_default();
+        });
+        let handshaking = stream_toy::client(Habits::default());
+        let mut client = blocking::handshake(client, handshaking, &options).unwrap();
+        client.renegotiate().unwrap();
+        let error = client.write(b"x").unwrap_err();
+        assert_eq!(inside(&error).status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);
+        drop(client);
+    });
+}

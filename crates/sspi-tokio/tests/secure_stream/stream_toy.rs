@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sspi_core::{
-    AcceptSecurityContext, Answer, Ask, CertificateIdentity, ClientCertificateRequest, ContextFlags,
+    AcceptSecurityContext, Answer, AscRet, Ask, CertificateIdentity, ClientCertificateRequest, ContextFlags,
     ControlToken, Decrypted, Error, Failure, Fault, InitializeSecurityContext, IscRet, PackageInfo,
     PairedContext, QualityOfProtection, QueryContextAttributes, Question, ReceivingHalf, Renegotiation,
     RenegotiationRefused, SecBuffer, SecBufferType, SecPkgFlags, SecStatus, SecurityContext, SendingHalf,
@@ -161,6 +161,7 @@ impl Handshake {
         let direction = Direction { key, sequence: 0 };
         let attributes = Attributes {
             info: package_info(),
+            client,
             certificate: String::from_utf8(certificate).unwrap(),
             maximum_message: if self.habits.maximum_message == 0 {
                 1000
@@ -189,7 +190,7 @@ impl Handshake {
         }
         let (welcome, used) = match self.read(input)? {
             Ok(read) => read,
-            Err(missing) => return Ok(Step::Incomplete { missing: Some(missing) }),
+            Err(step) => return Ok(step),
         };
         let certificate = match &self.state {
             State::Certificate(answer) => answer.given()?.as_ref().map_or(Vec::new(), |c| c.chain[0].clone()),
@@ -208,7 +209,7 @@ impl Handshake {
     fn server(&mut self, input: &[u8]) -> Result<Step, Error> {
         let (message, used) = match self.read(input)? {
             Ok(read) => read,
-            Err(missing) => return Ok(Step::Incomplete { missing: Some(missing) }),
+            Err(step) => return Ok(step),
         };
         match (&self.state, message.strip_prefix(b"DONE")) {
             (State::Begin, None) if message == b"HELLO" => {
@@ -229,7 +230,8 @@ impl Handshake {
         }
     }
 
-    fn read(&self, input: &[u8]) -> Result<Result<(Vec<u8>, usize), usize>, Error> {
+    /// The next message and where it ends, or another step.
+    fn read(&mut self, input: &[u8]) -> Result<Result<(Vec<u8>, usize), Step>, Error> {
         let mut input = input.to_vec();
         match self.receiver.peek(&mut input)? {
             Ok(record) if record.kind == HANDSHAKE => Ok(Ok((input[record.data].to_vec(), record.end))),
@@ -238,8 +240,12 @@ impl Handshake {
                 Fault::PeerReported,
                 format!("the peer sent the alert {}", input[record.data.start]),
             )),
+            Ok(record) if record.kind == DATA && self.count > 1 => {
+                self.receiver.sequence += 1;
+                Ok(Err(Step::Data { data: input[record.data].to_vec(), used: record.end }))
+            }
             Ok(_) => Err(error(SecStatus::SEC_E_ILLEGAL_MESSAGE, "this record does not belong here")),
-            Err(missing) => Ok(Err(missing)),
+            Err(missing) => Ok(Err(Step::Incomplete { missing: Some(missing) })),
         }
     }
 
@@ -286,6 +292,7 @@ impl AcceptSecurityContext for Handshake {
 
 struct Attributes {
     info: PackageInfo,
+    client: bool,
     certificate: String,
     maximum_message: usize,
 }
@@ -296,7 +303,11 @@ impl QueryContextAttributes for Attributes {
     }
 
     fn flags(&self) -> ContextFlags {
-        ContextFlags::Initiator(IscRet::STREAM)
+        if self.client {
+            ContextFlags::Initiator(IscRet::STREAM)
+        } else {
+            ContextFlags::Acceptor(AscRet::STREAM)
+        }
     }
 
     /// The certificate that the client chose.

@@ -31,6 +31,9 @@ pub const BOTH: [Protocol; 2] = [Protocol::Tls13, Protocol::Tls12];
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHIM_ID: u64 = 0x0102_0304_0506_0708;
 
+/// Those that the runner knows.
+pub const PROTOCOLS: [Protocol; 5] =
+    [Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10, Protocol::Ssl30];
 /// Those whose hellos have extensions.
 pub const WITH_EXTENSIONS: [Protocol; 4] =
     [Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10];
@@ -45,6 +48,7 @@ pub fn only(protocol: Protocol) -> &'static str {
         Protocol::Tls11 => "only 770",
         Protocol::Tls10 => "only 769",
         Protocol::Ssl30 => "only 768",
+        Protocol::Pct1 | Protocol::Ssl20 => panic!("the shim has no flag for {protocol:?}"),
     }
 }
 

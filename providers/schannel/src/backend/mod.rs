@@ -31,10 +31,46 @@ pub(crate) const FLOOD_LIMIT: usize = 32;
 
 /// What a handshake came to.
 pub(crate) enum Progress {
-    Continue { token: Vec<u8>, used: usize },
-    Incomplete { missing: usize },
+    Continue {
+        token: Vec<u8>,
+        used: usize,
+    },
+    Incomplete {
+        missing: usize,
+    },
     Ask(Question),
-    Complete { established: Established, token: Vec<u8>, used: usize },
+    /// Data of the application, in the middle of a second handshake.
+    Data {
+        data: Vec<u8>,
+        used: usize,
+    },
+    Complete {
+        established: Established,
+        token: Vec<u8>,
+        used: usize,
+    },
+}
+
+/// What protects the records of a context.
+pub(crate) trait Backend: Send + Sized + 'static {
+    type Sealing: records::Sealing;
+    type Opening: records::Opening;
+}
+
+/// rustls's records.
+pub(crate) struct Rustls;
+
+impl Backend for Rustls {
+    type Sealing = rustls::records::Sending;
+    type Opening = rustls::records::Receiving;
+}
+
+/// The engine's.
+pub(crate) struct Engine;
+
+impl Backend for Engine {
+    type Sealing = legacy::records::Sending;
+    type Opening = legacy::records::Receiving;
 }
 
 /// What a handshake yields: what was negotiated, and the keys.

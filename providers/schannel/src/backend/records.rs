@@ -36,6 +36,19 @@ pub(crate) trait Sealing: Send + 'static {
     /// The record cannot be made.
     fn seal_alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error>;
 
+    /// A HelloRequest as a record of its own.
+    ///
+    /// # Errors
+    /// There is none in the protocol, or the record cannot be made.
+    fn seal_hello_request(&mut self) -> Result<Vec<u8>, Error> {
+        Err(Error::Internal("a protocol without second handshake"))
+    }
+
+    /// How the protocol says what an alert would say.
+    fn as_said(&self, level: AlertLevel, number: u8) -> (AlertLevel, u8) {
+        (level, number)
+    }
+
     /// The connection ends with a fatal alert of ours.
     fn failed(&mut self) {}
 }

@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) identities: Vec<Identity>,
     pub(crate) ask_for_client_certificate: bool,
     pub(crate) client_auth: ClientAuth,
+    pub(crate) renegotiation_client_auth: ClientAuth,
     pub(crate) send_ca_list: bool,
     pub(crate) verify: VerifyPolicy,
     pub(crate) alpn: Vec<Vec<u8>>,
@@ -46,12 +47,22 @@ impl Settings {
         self.policy.legacy_protocols(among).collect()
     }
 
+    /// The protocols of `among` that a server answers a hello in, or a client writes one for, that has the format of SSL 2.0
+    /// or is one of PCT.
+    pub(crate) fn protocols_of_old_hellos(&self, among: SpProt) -> Vec<Protocol> {
+        let has = |protocol: &Protocol| protocol.is_older_than_ssl3() || self.policy.v2_hello;
+        self.legacy_protocols(among).into_iter().filter(has).collect()
+    }
+
     /// The suites that a client offers in rustls's hello for the engine to run; none where it is not there.
     pub(crate) fn legacy_suites(&self, among: SpProt) -> Vec<u16> {
         if self.legacy_protocols(among).is_empty() {
             return Vec::new();
         }
         let suites = self.policy.suites.iter().filter(|suite| suite.rustls().is_none());
+        let suites = suites.filter(|suite| {
+            !Protocol::ALL.iter().any(|old| old.is_older_than_ssl3() && suite.is_legal_in(*old))
+        });
         suites.map(|suite| suite.code()).collect()
     }
 
@@ -65,7 +76,7 @@ impl Settings {
     /// The highest version of `among` that either engine has.
     pub(crate) fn highest(&self, among: SpProt) -> u16 {
         let both = [self.rustls_protocols(among), self.legacy_protocols(among)].concat();
-        both.into_iter().map(Protocol::version).max().unwrap_or_default()
+        both.into_iter().map(Protocol::engine).max().map_or(0, |version| version.0)
     }
 
     /// Whether sessions are kept.
@@ -106,6 +117,7 @@ pub(crate) struct Verification {
 pub(crate) type Target = ServerName<'static>;
 
 /// What one client's handshake is asked to do.
+#[derive(Clone)]
 pub(crate) struct ClientParameters {
     /// `None`: there is no name, and none is needed.
     pub(crate) target: Option<Target>,
@@ -119,6 +131,7 @@ pub(crate) struct ClientParameters {
 }
 
 /// What one server's handshake is asked to do.
+#[derive(Clone)]
 pub(crate) struct ServerParameters {
     pub(crate) protocols: SpProt,
     pub(crate) alpn: Option<Vec<Vec<u8>>>,
@@ -171,11 +184,14 @@ impl Settings {
 
 /// One configuration per set of protocols and way of verification, made when it is first needed. Each has sessions of its
 /// own: one that the application judged is never taken up where this package judges.
-pub(crate) struct Variants<C>([OnceLock<Arc<C>>; 128]);
+pub(crate) struct Variants<C>([OnceLock<Arc<C>>; VARIANTS]);
+
+/// One for each set of protocols, and each way to judge certificates.
+const VARIANTS: usize = 4 << Protocol::ALL.len();
 
 impl<C> Variants<C> {
     pub(crate) const fn new() -> Self {
-        Self([const { OnceLock::new() }; 128])
+        Self([const { OnceLock::new() }; VARIANTS])
     }
 
     pub(crate) fn get(
@@ -188,7 +204,8 @@ impl<C> Variants<C> {
         let has = |protocol: Protocol| !protocol.bits().intersection(protocols).is_empty();
         let of_protocols =
             Protocol::ALL.iter().enumerate().fold(0, |index, (n, protocol)| index | bit(has(*protocol), n));
-        let index = of_protocols | bit(verification.manual, 5) | bit(verification.mutual, 6);
+        let behind = Protocol::ALL.len();
+        let index = of_protocols | bit(verification.manual, behind) | bit(verification.mutual, behind + 1);
         let Some(slot) = self.0.get(index) else { return make().map(Arc::new) };
         if let Some(made) = slot.get() {
             return Ok(Arc::clone(made));

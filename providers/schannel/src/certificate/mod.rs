@@ -109,3 +109,10 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     out.iter_mut().zip(Hash::Sha256.digest(bytes).as_ref()).for_each(|(to, from)| *to = *from);
     out
 }
+
+/// The SubjectPublicKeyInfo of a certificate with an RSA key.
+pub(crate) fn rsa_key_of(der: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der_or_loose(der).ok()?;
+    let is_rsa = algorithm::key_name(certificate.public_key).is_ok_and(|name| name.starts_with("RSA"));
+    is_rsa.then(|| certificate.public_key.to_vec())
+}

@@ -12,13 +12,13 @@ use test_support::pair::{open, receive_buffers, seal};
 use super::*;
 use crate::attributes::Requested;
 use crate::backend::SessionSecrets;
-use crate::backend::rustls::records::{self, KEY_UPDATE_RECORD, Protection, Receiving, RecordKey, Sending};
+use crate::backend::rustls::records::{self, KEY_UPDATE_RECORD, Protection, RecordKey};
 use crate::backend::rustls::secret::SmallSecret;
 use crate::cipher_suites::{SUITES, Suite, SuiteRow};
 
 /// A client's context, and what protects the server's two directions.
 struct Rig {
-    context: Context<Sending, Receiving>,
+    context: Context<Rustls>,
     to_client: Protection,
     from_client: Protection,
     suite: &'static SuiteRow,
@@ -65,7 +65,7 @@ fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
     let sizes = sending.stream_sizes();
     let attributes = Attributes::new(Arc::new(info), session, sizes, requested, None, std::time::UNIX_EPOCH);
     Rig {
-        context: new(sending, receiving, attributes),
+        context: new(sending, receiving, attributes, None),
         to_client: protection(2),
         from_client: protection(1),
         suite,

@@ -60,7 +60,7 @@ fn a_weakness_of_certificates_that_is_allowed_is_named_among_the_things_of_the_p
 #[test]
 fn windows_2003_is_the_document() {
     let policy = read(&of(Profile::Windows2003));
-    assert_eq!(policy.protocols, [Protocol::Tls10, Protocol::Ssl30]);
+    assert_eq!(policy.protocols, [Protocol::Tls10, Protocol::Ssl30, Protocol::Ssl20]);
     assert_eq!(
         names(&policy),
         [
@@ -77,11 +77,32 @@ fn windows_2003_is_the_document() {
             "TLS_RSA_EXPORT_WITH_RC2_CBC_40_MD5",
             "TLS_RSA_WITH_NULL_MD5",
             "TLS_RSA_WITH_NULL_SHA",
+            "SSL_CK_RC4_128_WITH_MD5",
+            "SSL_CK_DES_192_EDE3_CBC_WITH_MD5",
+            "SSL_CK_RC2_128_CBC_WITH_MD5",
+            "SSL_CK_DES_64_CBC_WITH_MD5",
+            "SSL_CK_RC4_128_EXPORT40_WITH_MD5",
+            "SSL_CK_RC2_128_CBC_EXPORT40_WITH_MD5",
         ]
     );
     assert_eq!(policy.rustls_protocols(EVERYTHING).count(), 0);
     assert_eq!(policy.allowed_weaknesses, Weakness::ALL);
-    assert!(!policy.mixes_export_with_newer(), "nothing newer is there");
+    // PCT is off until it is named, and then has the place that the document gives it.
+    let order = [Protocol::Tls10, Protocol::Ssl30, Protocol::Pct1, Protocol::Ssl20];
+    let policy = read(&SchannelConfig { protocols: order.to_vec(), ..of(Profile::Windows2003) });
+    assert_eq!(policy.protocols, order);
+    assert!(names(&policy).contains(&"PCT1_RC4_128_WITH_MD5"));
+}
+
+#[test]
+fn the_museum_has_everything() {
+    let policy = read(&of(Profile::Museum));
+    assert_eq!(policy.protocols, Protocol::ALL);
+    for row in by_preference() {
+        assert!(names(&policy).contains(&row.name), "{}", row.name);
+    }
+    assert_eq!(policy.allowed_weaknesses, Weakness::ALL);
+    assert!(policy.v2_hello);
 }
 
 #[test]
@@ -108,7 +129,12 @@ fn what_stands_beside_a_profile_wins() {
 fn an_old_protocol_that_is_named_brings_the_suites_that_it_needs() {
     for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.is_old()) {
         let policy = read(&SchannelConfig { protocols: vec![protocol], ..Default::default() });
-        assert!(names(&policy).contains(&"TLS_RSA_WITH_AES_256_CBC_SHA"), "{protocol:?}");
+        let strong = match protocol {
+            Protocol::Pct1 => "PCT1_DES_168_WITH_SHA",
+            Protocol::Ssl20 => "SSL_CK_DES_192_EDE3_CBC_WITH_MD5",
+            _ => "TLS_RSA_WITH_AES_256_CBC_SHA",
+        };
+        assert!(names(&policy).contains(&strong), "{protocol:?}");
         assert!(policy.suites.iter().all(|suite| suite.is_legal_in(protocol)));
         assert!(policy.suites.iter().all(|suite| suite.legacy().and_then(weakness).is_none()));
     }

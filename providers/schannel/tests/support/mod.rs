@@ -52,6 +52,10 @@ impl Materials for Memory {
     }
 }
 
+/// The protocols with records of TLS, the newest first.
+pub const TLS: [Protocol; 5] =
+    [Protocol::Tls13, Protocol::Tls12, Protocol::Tls11, Protocol::Tls10, Protocol::Ssl30];
+
 /// A protocol in the hands of one of the backends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -49,7 +49,10 @@ fn header_is_a_whole_record_and_a_header_that_ends_where_the_second_byte_is() {
     };
     let mut sealer = splitting(&sha1_aes);
     // 1 + 20 + 1 bytes are two blocks of 16.
-    assert_eq!(sealer.layout(), Layout { header: 5 + 32 + 4, trailer: 20 + 16, block: 16 });
+    assert_eq!(
+        sealer.layout(),
+        Layout { header: 5 + 32 + 4, trailer: 20 + 16, block: 16, max_data: MAX_PLAINTEXT }
+    );
     let mut memory = [0xee; 3 + 41 + 12 + 36 + 3];
     memory[44..56].copy_from_slice(b"hello, world");
     // 11 + 20 + 1 bytes are two blocks as well.

@@ -186,6 +186,7 @@ fn name(incoming: &Incoming) -> &'static str {
         Incoming::Message(message) => message.kind.name().unwrap(),
         Incoming::ChangeCipherSpec => "ChangeCipherSpec",
         Incoming::NoCertificate => "no_certificate",
+        Incoming::Data(_) => "data",
     }
 }
 

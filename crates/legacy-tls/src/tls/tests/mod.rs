@@ -6,6 +6,7 @@ mod flows;
 mod handshakes;
 mod messages;
 mod mutations;
+mod renegotiation;
 mod vectors;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,10 +19,10 @@ use crate::record::{ContentType, Need, Opener, Sealer};
 use crate::*;
 
 /// The same bytes on every run.
-pub(super) struct Seeded(Mutex<SeededRandom>);
+pub(crate) struct Seeded(Mutex<SeededRandom>);
 
 impl Seeded {
-    pub(super) fn new(seed: u64) -> Arc<Self> {
+    pub(crate) fn new(seed: u64) -> Arc<Self> {
         Arc::new(Self(Mutex::new(SeededRandom::new(seed))))
     }
 }
@@ -33,10 +34,10 @@ impl Random for Seeded {
     }
 }
 
-pub(super) struct TestClock(AtomicU64);
+pub(crate) struct TestClock(AtomicU64);
 
 impl TestClock {
-    pub(super) fn set(&self, now: u64) {
+    pub(crate) fn set(&self, now: u64) {
         self.0.store(now, Ordering::Relaxed);
     }
 }
@@ -48,7 +49,7 @@ impl Clock for TestClock {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Judge {
+pub(crate) enum Judge {
     Accepts,
     Refuses,
     RefusesResumed,
@@ -72,7 +73,7 @@ impl CertificateVerifier for Judge {
 
 macro_rules! identities {
     ($($name:ident)*) => {$(
-        pub(super) fn $name() -> Arc<Identity> {
+        pub(crate) fn $name() -> Arc<Identity> {
             let chain = vec![include_bytes!(concat!("../../../testdata/", stringify!($name), ".cert.der")).to_vec()];
             let key = include_bytes!(concat!("../../../testdata/", stringify!($name), ".key.der"));
             let key = crypto::private_key::PrivateKey::from_der(key).unwrap();
@@ -85,26 +86,26 @@ macro_rules! identities {
 identities!(rsa2048 rsa1024 rsa512 dsa1024 p256);
 
 /// Everything that there is.
-pub(super) fn everything(versions: &[ProtocolVersion]) -> Policy {
+pub(crate) fn everything(versions: &[ProtocolVersion]) -> Policy {
     Policy {
         versions: versions.to_vec(),
         highest: versions.iter().copied().max().unwrap(),
-        suites: BY_PREFERENCE.to_vec(),
+        suites: [BY_PREFERENCE, KINDS_BY_PREFERENCE].concat(),
         signature_schemes: [SignatureScheme::STRONG, SignatureScheme::DSA, SignatureScheme::SHA1].concat(),
         dh_minimum_bits: 1024,
         ..Policy::default()
     }
 }
 
-pub(super) struct Fixture {
-    pub(super) client: ClientConfig,
-    pub(super) server: ServerConfig,
-    pub(super) clock: Arc<TestClock>,
-    pub(super) parameters: ClientParameters,
+pub(crate) struct Fixture {
+    pub(crate) client: ClientConfig,
+    pub(crate) server: ServerConfig,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) parameters: ClientParameters,
 }
 
 impl Fixture {
-    pub(super) fn new(versions: &[ProtocolVersion]) -> Self {
+    pub(crate) fn new(versions: &[ProtocolVersion]) -> Self {
         let clock = Arc::new(TestClock(AtomicU64::new(1_000_000)));
         let policy = everything(versions);
         Self {
@@ -138,40 +139,40 @@ impl Fixture {
         }
     }
 
-    pub(super) fn suite(mut self, suite: CipherSuite) -> Self {
+    pub(crate) fn suite(mut self, suite: CipherSuite) -> Self {
         self.client.policy.suites = vec![suite];
         self
     }
 
-    pub(super) fn client(&self) -> ClientConnection {
+    pub(crate) fn client(&self) -> ClientConnection {
         ClientConnection::new(Arc::new(self.client.clone()), self.parameters.clone()).unwrap()
     }
 
-    pub(super) fn server(&self) -> ServerConnection {
+    pub(crate) fn server(&self) -> ServerConnection {
         ServerConnection::new(Arc::new(self.server.clone()), ServerParameters::default())
     }
 
     /// A handshake, everything delivered at once.
-    pub(super) fn run(&self) -> Result<Pair, (Side, Failure)> {
+    pub(crate) fn run(&self) -> Result<Pair, (Side, Failure)> {
         Exchange::new(self.client(), self.server()).run()
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Client,
     Server,
 }
 
 /// Both ends after the handshake.
-pub(super) struct Pair {
-    pub(super) client: Box<Established>,
-    pub(super) server: Box<Established>,
+pub(crate) struct Pair {
+    pub(crate) client: Box<Established>,
+    pub(crate) server: Box<Established>,
 }
 
 impl Pair {
     /// Sends data in both directions and sees that it comes.
-    pub(super) fn talk(&mut self) {
+    pub(crate) fn talk(&mut self) {
         let Self { client, server, .. } = self;
         for data in [&b""[..], b"x", b"hello, world", &[7; 1000]] {
             assert_eq!(send(&mut client.sealer, &mut server.opener, data), data);
@@ -180,7 +181,7 @@ impl Pair {
     }
 }
 
-pub(super) fn send(sealer: &mut Sealer, opener: &mut Opener, data: &[u8]) -> Vec<u8> {
+pub(crate) fn send(sealer: &mut Sealer, opener: &mut Opener, data: &[u8]) -> Vec<u8> {
     let layout = sealer.layout();
     let mut memory = vec![0; layout.header];
     memory.extend_from_slice(data);
@@ -210,31 +211,33 @@ struct Half {
     end: End,
     inbox: Vec<u8>,
     done: Option<Box<Established>>,
+    /// What came in the middle of a second handshake.
+    data: Vec<u8>,
 }
 
 impl Half {
     fn new(side: Side, end: End) -> Self {
-        Self { side, end, inbox: Vec::new(), done: None }
+        Self { side, end, inbox: Vec::new(), done: None, data: Vec::new() }
     }
 }
 
 /// Changes what a side sends.
-pub(super) type Tamper = Box<dyn FnMut(Side, &mut Vec<u8>)>;
+pub(crate) type Tamper = Box<dyn FnMut(Side, &mut Vec<u8>)>;
 
 /// A handshake whose deliveries a test decides on.
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     client: Half,
     server: Half,
     /// How many bytes more are shown at a time; 0: all.
-    pub(super) piece: usize,
-    pub(super) answer: Option<Arc<Identity>>,
-    pub(super) asked: Vec<CertificateRequested>,
+    pub(crate) piece: usize,
+    pub(crate) answer: Option<Arc<Identity>>,
+    pub(crate) asked: Vec<CertificateRequested>,
     /// Somebody in between: changes what a side sends.
-    pub(super) tamper: Tamper,
+    pub(crate) tamper: Tamper,
 }
 
 impl Exchange {
-    pub(super) fn new(client: ClientConnection, server: ServerConnection) -> Self {
+    pub(crate) fn new(client: ClientConnection, server: ServerConnection) -> Self {
         Self {
             client: Half::new(Side::Client, End::Client(client)),
             server: Half::new(Side::Server, End::Server(server)),
@@ -245,21 +248,37 @@ impl Exchange {
         }
     }
 
-    pub(super) fn run(mut self) -> Result<Pair, (Side, Failure)> {
+    pub(crate) fn run(&mut self) -> Result<Pair, (Side, Failure)> {
         assert!(self.step(Side::Client, 0)? > 0, "a client speaks first");
+        self.finish()
+    }
+
+    /// Puts bytes in front of what one side has not read.
+    pub(super) fn deliver(&mut self, side: Side, bytes: &[u8]) {
+        let half = if side == Side::Client { &mut self.client } else { &mut self.server };
+        half.inbox.extend_from_slice(bytes);
+    }
+
+    /// What reached the application of one side in the middle of the handshake.
+    pub(super) fn data(&self, side: Side) -> &[u8] {
+        if side == Side::Client { &self.client.data } else { &self.server.data }
+    }
+
+    /// Goes on until both ends are done.
+    pub(super) fn finish(&mut self) -> Result<Pair, (Side, Failure)> {
         loop {
             let moved = self.feed(Side::Server)? + self.feed(Side::Client)?;
-            if self.client.done.is_some() && self.server.done.is_some() {
+            if let (Some(_), Some(_)) = (&self.client.done, &self.server.done) {
                 let Self { client, server, .. } = self;
                 assert!(client.inbox.is_empty() && server.inbox.is_empty(), "something was left over");
-                return Ok(Pair { client: client.done.unwrap(), server: server.done.unwrap() });
+                return Ok(Pair { client: client.done.take().unwrap(), server: server.done.take().unwrap() });
             }
             assert!(moved > 0, "both ends wait for each other");
         }
     }
 
     /// Runs until somebody refuses, or both ends wait for each other.
-    pub(super) fn run_damaged(mut self) -> Option<Failure> {
+    pub(crate) fn run_damaged(mut self) -> Option<Failure> {
         let mut moved = match self.step(Side::Client, 0) {
             Ok(moved) => moved,
             Err((_, failure)) => return Some(failure),
@@ -320,6 +339,11 @@ impl Exchange {
             Progress::Complete { established, output, used } => {
                 half.done = Some(established);
                 (output, used)
+            }
+            Progress::Data { data, used } => {
+                assert!(used > 0);
+                half.data.extend_from_slice(&data);
+                (Vec::new(), used)
             }
         };
         half.inbox.drain(..used);

@@ -1,5 +1,6 @@
 //! Everything in which SSL 3.0, TLS 1.0, TLS 1.1 and TLS 1.2 differ: a row for each.
 
+use std::cmp::Ordering;
 use std::fmt::{self, Debug, Display, Formatter};
 
 use crate::record::{CbcIv, MacConstruction, Padding};
@@ -14,11 +15,16 @@ mod tls10;
 mod tls11;
 mod tls12;
 
-/// A protocol version as on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A protocol version as on the wire. Versions are ordered by what is preferred: PCT 1.0, whose number is the highest, comes
+/// below SSL 3.0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProtocolVersion(pub u16);
 
 impl ProtocolVersion {
+    /// SSL 2.0, draft-hickman-netscape-ssl-00: a protocol of its own.
+    pub const SSL20: Self = Self(0x0002);
+    /// PCT 1.0, draft-benaloh-pct-00.
+    pub const PCT1: Self = Self(0x8001);
     /// SSL 3.0, RFC 6101.
     pub const SSL30: Self = Self(0x0300);
     /// TLS 1.0, RFC 2246.
@@ -30,7 +36,7 @@ impl ProtocolVersion {
     /// TLS 1.3, RFC 8446: known, but not spoken by this engine.
     pub const TLS13: Self = Self(0x0304);
 
-    /// Those that the engine speaks, the newest first.
+    /// Those that share a handshake, the newest first.
     pub const ALL: [Self; 4] = [Self::TLS12, Self::TLS11, Self::TLS10, Self::SSL30];
 
     /// How an alert is numbered in this version.
@@ -39,7 +45,12 @@ impl ProtocolVersion {
         self.rules().map_or(description, |rules| (rules.alert)(description))
     }
 
-    /// The rules of a version that the engine speaks.
+    /// Where it stands among the others.
+    const fn rank(self) -> u16 {
+        if self.0 == Self::PCT1.0 { 0x0201 } else { self.0 }
+    }
+
+    /// The rules of a version of the TLS family that the engine speaks.
     pub(crate) const fn rules(self) -> Option<&'static Rules> {
         match self {
             Self::SSL30 => Some(&ssl30::RULES),
@@ -51,9 +62,23 @@ impl ProtocolVersion {
     }
 }
 
+impl PartialOrd for ProtocolVersion {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ProtocolVersion {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
 impl Display for ProtocolVersion {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match *self {
+            Self::SSL20 => "SSL 2.0",
+            Self::PCT1 => "PCT 1.0",
             Self::SSL30 => "SSL 3.0",
             Self::TLS10 => "TLS 1.0",
             Self::TLS11 => "TLS 1.1",

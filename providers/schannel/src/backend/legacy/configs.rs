@@ -77,6 +77,8 @@ fn policy(settings: &Settings, protocols: SpProt) -> Result<Policy, Error> {
         resume: settings.keeps_sessions(),
         split_records: own.record_splitting,
         small_block_limit: own.small_block_limit,
+        insecure_renegotiation: own.insecure_renegotiation,
+        v2_hello: own.v2_hello,
     })
 }
 

@@ -1,7 +1,10 @@
 //! What the engine reports, in our own families.
 
+use legacy_tls::pct1::Broken;
 use legacy_tls::record::RecordError;
-use legacy_tls::{CipherSuite, Error as Engine, Incompatible, Misbehaved, Refused};
+use legacy_tls::{
+    CipherSuite, Error as Engine, Incompatible, Misbehaved, ProtocolVersion, Refused, Ssl2ErrorCode,
+};
 
 use crate::backend::Settings;
 use crate::cipher_suites::Suite;
@@ -41,8 +44,21 @@ pub(super) fn translate(error: &Engine, is_client: bool, settings: &Settings) ->
             None => Error::Internal("a certificate was refused without a reason"),
         },
         Engine::AlertReceived(alert) => Error::AlertReceived(alert.0),
+        Engine::Ssl2ErrorReceived(code) => ssl2_error(*code),
+        Engine::Pct1Received(received) => Error::Pct1Received(*received),
         Engine::ClosedInHandshake => Error::ClosedInHandshake,
         Engine::Misused(what) | Engine::Internal(what) => Error::Internal(what),
+    }
+}
+
+/// What SSL 2.0 says, as the alert that later says the same.
+fn ssl2_error(code: Ssl2ErrorCode) -> Error {
+    match code {
+        Ssl2ErrorCode::NO_CIPHER => Error::AlertReceived(40),
+        Ssl2ErrorCode::NO_CERTIFICATE => Error::AlertReceived(41),
+        Ssl2ErrorCode::BAD_CERTIFICATE => Error::AlertReceived(42),
+        Ssl2ErrorCode::UNSUPPORTED_CERTIFICATE_TYPE => Error::AlertReceived(43),
+        other => Error::HandshakeFailure { what: format!("the peer sent {other}") },
     }
 }
 
@@ -74,6 +90,9 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::UnexpectedMessage { received, expected } => {
             unexpected(format!("{received:?} where {expected} was expected"))
         }
+        M::UnexpectedSsl2Message { received, expected } => {
+            unexpected(format!("{received} where {expected} was expected"))
+        }
         M::UnexpectedRecord { content_type, expected } => {
             unexpected(format!("a record of type {content_type} where {expected} was expected"))
         }
@@ -89,7 +108,9 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
             illegal(format!("{received:?} of {length} bytes, of which at most {maximum} are accepted"))
         }
         M::Flood { what, limit } => Error::Flood { what, limit: *limit },
-        M::VersionNotOffered(version) => Error::WrongVersion { version: *version },
+        M::VersionNotOffered(version) | M::VersionChanged(version) => {
+            Error::WrongVersion { version: *version }
+        }
         M::SuiteNotOffered(suite) => {
             illegal(format!("the suite {}, which was not offered or not for this protocol", name(*suite)))
         }
@@ -122,6 +143,13 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::BadFinished => Error::HandshakeSignature { what: "Finished".to_owned() },
         M::BadPremaster => decode("the encrypted premaster secret is not as long as the key".to_owned()),
         M::BadAlert => decode("an alert that is none".to_owned()),
+        M::Pct1(Broken::UnexpectedMessage { .. } | Broken::NotAHandshakeRecord | Broken::NoEscape) => {
+            unexpected(how.to_string())
+        }
+        M::Pct1(Broken::Prelude | Broken::ServerResponse | Broken::ClientResponse) => {
+            Error::HandshakeSignature { what: how.to_string() }
+        }
+        M::Pct1(_) => illegal(how.to_string()),
         other => Error::HandshakeFailure { what: other.to_string() },
     }
 }
@@ -132,7 +160,8 @@ fn incompatible(what: &Incompatible, is_client: bool, settings: &Settings) -> Er
         Incompatible::NoVersion { peer, .. } => {
             let on = &settings.policy.protocols;
             let offered = |protocol: Protocol| {
-                if is_client { protocol.version() == peer.0 } else { protocol.version() <= peer.0 }
+                let version = ProtocolVersion(protocol.version());
+                if is_client { version == *peer } else { (ProtocolVersion::SSL30..=*peer).contains(&version) }
             };
             Error::NoProtocolInCommon {
                 peer: if is_client { peer.to_string() } else { format!("{peer} and older") },
@@ -146,6 +175,15 @@ fn incompatible(what: &Incompatible, is_client: bool, settings: &Settings) -> Er
             let peer = list(peer.iter().map(|suite| name(*suite))) + &enable;
             Error::NothingInCommon { what: "cipher suite", peer, setting: "suites" }
         }
+        Incompatible::NoCipherKind { peer } => {
+            let peer = list(peer.iter());
+            Error::NothingInCommon { what: "cipher kind", peer, setting: "suites" }
+        }
+        Incompatible::Pct1(mismatch) => Error::NothingInCommon {
+            what: "PCT 1.0 specification",
+            peer: format!("no {mismatch} of ours"),
+            setting: if is_client { "certificates" } else { "suites" },
+        },
         Incompatible::NoSignatureScheme { peer } => Error::NothingInCommon {
             what: "signature scheme",
             peer: list(peer.iter().map(|scheme| format!("{scheme:04x}"))),
@@ -180,7 +218,7 @@ fn refused(what: &Refused) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use legacy_tls::{AlertDescription, HandshakeType, ProtocolVersion};
+    use legacy_tls::{AlertDescription, HandshakeType, ProtocolVersion, Ssl2MessageType};
 
     use super::*;
 
@@ -190,6 +228,7 @@ mod tests {
         let misbehaved = [
             Misbehaved::UnexpectedMessage { received: HandshakeType(1), expected: "Finished" },
             Misbehaved::UnexpectedRecord { content_type: 20, expected: "Finished" },
+            Misbehaved::UnexpectedSsl2Message { received: Ssl2MessageType(7), expected: "CLIENT-HELLO" },
             Misbehaved::BadChangeCipherSpec,
             Misbehaved::ExcessHandshakeData,
             Misbehaved::MessageTooLong { received: HandshakeType(1), length: 2, maximum: 1 },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use legacy_tls::{ClientConnection, ServerConnection};
+use legacy_tls::{ClientConnection, FirstFlight, KeptSession, ProtocolVersion, ServerConnection};
 use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
 
 use super::configs::{ClientConfigs, ServerConfigs};
@@ -14,7 +14,8 @@ use crate::backend::{
     Settings, check_alpn,
 };
 use crate::cipher_suites::Suite;
-use crate::first_flight::FirstFlight;
+use crate::config::ClientAuth;
+use crate::first_flight::describe;
 use crate::status::Error;
 
 /// What a handshake yields: what was negotiated, and the keys.
@@ -43,6 +44,9 @@ struct Running {
     /// Nothing of the peer's has been taken.
     is_first: bool,
     extended_errors: bool,
+    session: Option<KeptSession>,
+    /// Whether the answer to a client may be of SSL 2.0 or PCT, and whether it may be of anything newer.
+    answers: (bool, bool),
 }
 
 enum Connection {
@@ -68,6 +72,12 @@ fn client_parameters(
     })
 }
 
+/// Whether SSL 2.0 or PCT is among the protocols, and whether anything newer is.
+fn families(config: &legacy_tls::Policy) -> (bool, bool) {
+    let is_old = |version: &ProtocolVersion| *version < ProtocolVersion::SSL30;
+    (config.versions.iter().any(is_old), !config.versions.iter().all(is_old))
+}
+
 impl Handshake {
     /// A client's handshake, with a hello of the engine's own.
     pub(crate) fn client(
@@ -80,10 +90,11 @@ impl Handshake {
         // Spec: SCSV section 4.
         let highest = config.policy.highest;
         wanted.fallback &= !config.policy.versions.contains(&highest);
+        let answers = families(&config.policy);
         let connection = ClientConnection::new(config, wanted)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, answers))
     }
 
     /// A client's handshake that goes on behind a ClientHello (message and header) that another engine has sent.
@@ -97,7 +108,7 @@ impl Handshake {
         let connection = ClientConnection::take_over(config, wanted, client_hello)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)))
     }
 
     /// A server's handshake.
@@ -110,12 +121,80 @@ impl Handshake {
         alpn.iter().flatten().try_for_each(|name| check_alpn(name))?;
         let wanted = legacy_tls::ServerParameters { alpn, client_auth: config.client_auth };
         let connection = Connection::Server(Box::new(ServerConnection::new(config, wanted)));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors))
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (true, true)))
     }
 
-    fn new(connection: Connection, settings: &Arc<Settings>, extended_errors: bool) -> Self {
+    /// A client's handshake on a connection.
+    pub(crate) fn client_again(
+        configs: &ClientConfigs,
+        parameters: &ClientParameters,
+        before: legacy_tls::Before,
+        directions: legacy_tls::Directions,
+    ) -> Result<Self, sspi_core::Error> {
+        let config = configs.config(parameters.protocols, parameters.manual)?;
+        let wanted = client_parameters(parameters)?;
+        let connection = ClientConnection::renegotiate(config, wanted, before, directions)
+            .map_err(|error| translate(&error, true, &configs.settings))?;
+        let connection = Connection::Client(Box::new(connection));
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)).begun())
+    }
+
+    /// A server's handshake on a connection.
+    pub(crate) fn server_again(
+        configs: &ServerConfigs,
+        parameters: &ServerParameters,
+        before: legacy_tls::Before,
+        directions: legacy_tls::Directions,
+    ) -> Result<Self, sspi_core::Error> {
+        let config = configs.config(parameters.protocols, parameters.verification)?;
+        let client_auth = match configs.settings.renegotiation_client_auth {
+            ClientAuth::Required => legacy_tls::ClientAuth::Required,
+            ClientAuth::Optional | ClientAuth::None => config.client_auth,
+        };
+        let wanted = legacy_tls::ServerParameters { alpn: None, client_auth };
+        let connection = ServerConnection::renegotiate(config, wanted, before, directions)
+            .map_err(|error| translate(&error, false, &configs.settings))?;
+        let connection = Connection::Server(Box::new(connection));
+        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)).begun())
+    }
+
+    /// A handshake that is over before it began.
+    pub(crate) const fn failed(error: sspi_core::Error) -> Self {
+        Self { state: State::Failed(error) }
+    }
+
+    /// The session of the handshake before does not outlive a failure of this one.
+    pub(crate) fn in_session(mut self, session: Option<KeptSession>) -> Self {
+        if let State::Running(running) = &mut self.state {
+            running.session = session;
+        }
+        self
+    }
+
+    /// What comes is under keys: there are no first bytes to be judged.
+    fn begun(mut self) -> Self {
+        if let State::Running(running) = &mut self.state {
+            running.is_first = false;
+        }
+        self
+    }
+
+    fn new(
+        connection: Connection,
+        settings: &Arc<Settings>,
+        extended_errors: bool,
+        answers: (bool, bool),
+    ) -> Self {
         let settings = Arc::clone(settings);
-        let running = Running { connection, settings, asked: None, is_first: true, extended_errors };
+        let running = Running {
+            connection,
+            settings,
+            asked: None,
+            is_first: true,
+            extended_errors,
+            answers,
+            session: None,
+        };
         Self { state: State::Running(Box::new(running)) }
     }
 
@@ -138,6 +217,9 @@ impl Handshake {
             Err(Stop::Unanswered(error)) => Err(error.into()),
             Err(Stop::Failed { error, token }) => {
                 let token = if running.extended_errors { token } else { Vec::new() };
+                if let Some(session) = running.session.take() {
+                    session.forget();
+                }
                 self.state = State::Failed(error.clone());
                 Err(Failure { error, token })
             }
@@ -177,6 +259,7 @@ impl Running {
                 self.asked = Some(answer);
                 Ok(Progress::Ask(Question::ClientCertificate(ask)))
             }
+            legacy_tls::Progress::Data { data, used } => Ok(Progress::Data { data, used }),
             legacy_tls::Progress::Complete { established, output, used } => {
                 let established = self.establish(*established);
                 let established = backend::Established::Legacy(Box::new(established));
@@ -185,17 +268,27 @@ impl Running {
         }
     }
 
-    /// What does not even begin as a record is called by its name.
+    /// An answer that does not even begin as a record is called by its name. What a client says first, the server has seen.
     fn check_first_flight(&self, input: &[u8]) -> Result<(), Stop> {
-        let header = input.get(..RECORD_HEADER).filter(|_| self.is_first);
-        match header.and_then(FirstFlight::classify) {
-            None | Some(FirstFlight::TlsRecord) => Ok(()),
-            Some(other) => {
-                let error = Error::NotTls { what: other.describe() };
-                let alert = error.alert().map(|alert| vec![ALERT, 3, 0, 0, 2, 2, alert]);
-                Err(Stop::Failed { error: error.into(), token: alert.unwrap_or_default() })
-            }
+        if !self.is_first || !self.is_client() || input.len() < RECORD_HEADER {
+            return Ok(());
         }
+        let error = match (FirstFlight::of(input), self.answers) {
+            (Ok(FirstFlight::TlsRecord), (_, true)) => return Ok(()),
+            (Ok(FirstFlight::TlsRecord), _) => {
+                let ours = self.settings.policy.protocols.iter().map(|protocol| protocol.name());
+                let ours = ours.collect::<Vec<_>>().join(", ");
+                Error::NoProtocolInCommon { peer: "SSL 3.0 or TLS".to_owned(), ours }
+            }
+            // An answer of SSL 2.0 or PCT has no shape that could be told from afar.
+            (Ok(FirstFlight::PlainText | FirstFlight::Ssh), _) | (Ok(_), (false, _)) => {
+                let what = FirstFlight::of(input).map_or("bytes of no protocol", describe);
+                Error::NotTls { what }
+            }
+            (Ok(_), (true, _)) | (Err(_), _) => return Ok(()),
+        };
+        let alert = error.alert().map(|alert| vec![ALERT, 3, 0, 0, 2, 2, alert]);
+        Err(Stop::Failed { error: error.into(), token: alert.unwrap_or_default() })
     }
 
     /// Takes the application's answer, if it was asked.
@@ -216,15 +309,22 @@ impl Running {
         }
     }
 
+    const fn is_client(&self) -> bool {
+        matches!(self.connection, Connection::Client(_))
+    }
+
     fn fail(&self, failure: legacy_tls::Failure) -> Stop {
-        let is_client = matches!(self.connection, Connection::Client(_));
-        let error = translate(&failure.error, is_client, &self.settings);
+        let error = translate(&failure.error, self.is_client(), &self.settings);
         Stop::Failed { error: error.into(), token: failure.output }
     }
 
     fn establish(&self, established: legacy_tls::Established) -> Established {
         let legacy_tls::Established { sealer, opener, mut negotiated } = established;
-        self.settings.log_key("CLIENT_RANDOM", negotiated.client_random(), negotiated.master_secret());
+        // Analysers want what the TLS family has.
+        if !matches!(negotiated.version, ProtocolVersion::PCT1 | ProtocolVersion::SSL20) {
+            let (random, secret) = (negotiated.client_random(), negotiated.master_secret());
+            self.settings.log_key("CLIENT_RANDOM", random, secret);
+        }
         let peer_chain = core::mem::take(&mut negotiated.peer_chain);
         let (version, limit) = (negotiated.version, self.settings.policy.small_block_limit);
         let kept = negotiated.kept_session();

@@ -7,7 +7,7 @@ use legacy_tls::{AlertDescription, KeptSession, ProtocolVersion};
 use sspi_core::{AlertLevel, StreamSizes};
 
 use super::error;
-use crate::backend::records::{APPLICATION_DATA, MAX_PLAINTEXT, Opened, Opening, Sealing};
+use crate::backend::records::{APPLICATION_DATA, Opened, Opening, Sealing};
 use crate::status::Error;
 
 /// Blocks of so many bytes are small: after 2^32 of them two are the same, and tell of each other.
@@ -30,16 +30,36 @@ impl Sending {
     pub(crate) fn in_session(self, session: KeptSession) -> Self {
         Self { session: Some(session), ..self }
     }
+
+    pub(crate) fn into_sealer(self) -> Sealer {
+        self.sealer
+    }
 }
 
 impl Sealing for Sending {
+    fn seal_hello_request(&mut self) -> Result<Vec<u8>, Error> {
+        let mut record = Vec::new();
+        let request = self.sealer.seal_message(ContentType::HANDSHAKE, &[0; 4], &mut record);
+        request.map_err(|e| error::record(&e))?;
+        Ok(record)
+    }
+
+    /// Spec: RENEG section 4.5.
+    fn as_said(&self, level: AlertLevel, number: u8) -> (AlertLevel, u8) {
+        let declines = number == AlertDescription::NO_RENEGOTIATION.0;
+        if declines && self.version == ProtocolVersion::SSL30 {
+            return (AlertLevel::Fatal, AlertDescription::HANDSHAKE_FAILURE.0);
+        }
+        (level, number)
+    }
+
     /// The header may be a whole first record with one byte of data: see [`Sealer::layout`].
     fn stream_sizes(&self) -> StreamSizes {
         let layout = self.sealer.layout();
         StreamSizes {
             header: layout.header,
             trailer: layout.trailer,
-            maximum_message: MAX_PLAINTEXT,
+            maximum_message: layout.max_data,
             buffers: 4,
             block_size: layout.block,
         }
@@ -55,8 +75,12 @@ impl Sealing for Sending {
         })
     }
 
-    /// SSL 3.0 has a dozen alerts. A fatal one that it has not is said with one that it has; a warning is not said.
+    /// SSL 3.0 has a dozen alerts. A fatal one that it has not is said with one that it has; a warning is not said. PCT and
+    /// SSL 2.0 have none once their handshake is over, not even one for the end.
     fn seal_alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error> {
+        if matches!(self.version, ProtocolVersion::PCT1 | ProtocolVersion::SSL20) {
+            return Ok(Vec::new());
+        }
         let said = self.version.alert(AlertDescription(number));
         let mut record = Vec::new();
         if level == AlertLevel::Warning && said.0 != number {
@@ -90,6 +114,10 @@ impl Receiving {
     pub(crate) fn in_session(self, session: KeptSession) -> Self {
         Self { session: Some(session), ..self }
     }
+
+    pub(crate) fn into_parts(self) -> (Opener, Option<KeptSession>) {
+        (self.opener, self.session)
+    }
 }
 
 impl Opening for Receiving {
@@ -108,7 +136,12 @@ impl Opening for Receiving {
         if is_used_up && opened.content_type == ContentType::APPLICATION_DATA {
             return Err(Error::SmallBlockLimit { limit: self.small_block_limit, is_ours: false });
         }
-        Ok(Opened { content_type: opened.content_type.0, content: opened.content })
+        let unexpected = match opened.content_type {
+            ContentType::OUT_OF_BAND => "data out of band, for which this interface has no place",
+            ContentType::REDO => "a request to negotiate PCT again, which is not done here",
+            _ => return Ok(Opened { content_type: opened.content_type.0, content: opened.content }),
+        };
+        Err(Error::UnexpectedMessage { what: unexpected.to_owned() })
     }
 
     fn failed(&mut self) {

@@ -118,7 +118,7 @@ fn versions(settings: &Settings, wanted: SpProt) -> Result<Vec<&'static Supporte
     let version = |protocol: Protocol| match protocol {
         Protocol::Tls13 => Some(&rustls::version::TLS13),
         Protocol::Tls12 => Some(&rustls::version::TLS12),
-        Protocol::Tls11 | Protocol::Tls10 | Protocol::Ssl30 => None,
+        Protocol::Tls11 | Protocol::Tls10 | Protocol::Ssl30 | Protocol::Pct1 | Protocol::Ssl20 => None,
     };
     let versions: Vec<_> = settings.rustls_protocols(wanted).into_iter().filter_map(version).collect();
     if versions.is_empty() { Err(no_protocol()) } else { Ok(versions) }

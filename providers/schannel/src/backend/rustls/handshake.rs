@@ -7,6 +7,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use legacy_tls::FirstFlight;
 use legacy_tls::KeyExchangeStrength;
 use rustls::client::{ClientConnectionData, Resumption, UnbufferedClientConnection};
 use rustls::kernel::KernelConnection;
@@ -33,7 +34,8 @@ use crate::backend::{
 };
 use crate::certificate::validity;
 use crate::cipher_suites::{Suite, SuiteRow};
-use crate::first_flight::{FirstFlight, version_name};
+use crate::config::Protocol;
+use crate::first_flight::{describe, version_name};
 use crate::status::{CertificateKind, CertificateProblem, Error};
 
 /// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
@@ -155,7 +157,9 @@ impl Handshake {
         });
         // What the other engine speaks is offered too; rustls makes its hello, and the binders over it, here and now.
         let older = settings.legacy_protocols(parameters.protocols);
-        let older_versions = older.iter().map(|protocol| protocol.version()).collect();
+        // SSL 2.0 has a hello of its own.
+        let older = older.iter().filter(|protocol| **protocol != Protocol::Ssl20);
+        let older_versions = older.map(|protocol| protocol.version()).collect();
         let mut observed = Some(Box::new(Observed { older_versions, ..Observed::default() }));
         let connection = observed::during(&mut observed, || UnbufferedClientConnection::new(config, name))
             .map_err(|error| Error::InternalReport(error.to_string()))?;
@@ -402,9 +406,10 @@ impl Running {
         let Some((header, body)) = input.split_first_chunk::<RECORD_HEADER>() else {
             return Ok(Err(RECORD_HEADER - input.len()));
         };
-        if FirstFlight::classify(header) != Some(FirstFlight::TlsRecord) {
-            return Err(match FirstFlight::classify(header) {
-                Some(flight) if self.taken == 0 => Error::NotTls { what: flight.describe() },
+        let flight = FirstFlight::of(input);
+        if flight != Ok(FirstFlight::TlsRecord) {
+            return Err(match flight {
+                Ok(flight) if self.taken == 0 => Error::NotTls { what: describe(flight) },
                 _ => Error::NotARecord { first: *header },
             });
         }

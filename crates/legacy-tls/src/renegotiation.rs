@@ -1,0 +1,137 @@
+//! A second handshake on a connection that there is already.
+//!
+//! Its records are under the keys of the first until either side's ChangeCipherSpec, and data of the application may come
+//! between them. It takes up no session: what was agreed on is agreed on anew, but for version and application protocol,
+//! which a connection keeps.
+//!
+//! Spec: RENEG; TLS12 section 7.4.1.1.
+
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
+
+use crate::config::{ClientConfig, Policy, ServerConfig};
+use crate::connection::{
+    ClientConnection, ClientHandshake, ClientParameters, Handshake, Negotiated, ServerConnection,
+    ServerHandshake, ServerParameters, wanted,
+};
+use crate::error::{Error, Refused};
+use crate::record::{Opener, Sealer};
+use crate::tls::channel::Channel;
+use crate::tls::versions::{ProtocolVersion, Rules, VerifyData};
+use crate::tls::{client, server};
+
+/// The verify data of a handshake, to which the next one on its connection is bound.
+///
+/// Spec: RENEG section 3.1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Previous {
+    pub(crate) client: VerifyData,
+    pub(crate) server: VerifyData,
+    /// Both sides have the indication.
+    pub(crate) secure: bool,
+}
+
+/// What a connection has of its last handshake.
+#[derive(Clone)]
+pub struct Before {
+    pub(crate) finished: Previous,
+    pub(crate) rules: &'static Rules,
+    /// What the client's hello said.
+    pub(crate) offered: ProtocolVersion,
+    pub(crate) alpn: Option<Vec<u8>>,
+}
+
+impl Before {
+    /// Whether both sides have the renegotiation indication.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.finished.secure
+    }
+
+    /// Whether a policy lets the connection be negotiated again.
+    ///
+    /// # Errors
+    ///
+    /// The peer has no renegotiation indication, and the policy wants one.
+    pub fn check(&self, policy: &Policy) -> Result<(), Error> {
+        if self.finished.secure || policy.insecure_renegotiation {
+            return Ok(());
+        }
+        Err(Refused::Renegotiation.into())
+    }
+}
+
+impl Negotiated {
+    /// What a handshake after this one needs; `alpn` is the application protocol of the connection. `None` where the protocol
+    /// has no second handshake like this.
+    #[must_use]
+    pub fn before(&self, alpn: Option<Vec<u8>>) -> Option<Before> {
+        Some(Before { finished: self.finished, rules: self.rules?, offered: self.hello_version, alpn })
+    }
+}
+
+impl Debug for Before {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Before").field("version", &self.rules.version).finish_non_exhaustive()
+    }
+}
+
+/// Both directions of a connection.
+pub struct Directions {
+    /// Protects what we send.
+    pub sealer: Sealer,
+    /// Opens what the peer sends.
+    pub opener: Opener,
+    /// Handshake messages of the peer that were opened and are for the handshake: a ClientHello, where a server heard one.
+    pub messages: Vec<u8>,
+}
+
+impl ClientConnection {
+    /// Starts a handshake on a connection; the first [`advance`](Self::advance), with whatever is unread, yields its
+    /// ClientHello.
+    ///
+    /// # Errors
+    ///
+    /// Policy forbids it, or there is no randomness.
+    pub fn renegotiate(
+        config: Arc<ClientConfig>,
+        parameters: ClientParameters,
+        before: Before,
+        directions: Directions,
+    ) -> Result<Self, Error> {
+        before.check(&config.policy)?;
+        let Directions { sealer, opener, messages } = directions;
+        let mut channel = Channel::renegotiating(opener, sealer, before.rules, messages);
+        let wanted = client::Wanted { before: Some(before), ..wanted(&config, parameters) };
+        let offer = client::Offer::send(wanted, &config, &mut channel)?;
+        let state = client::State::ServerHello(Box::new(offer));
+        Ok(Self { handshake: ClientHandshake::Tls(Handshake::new(config, channel, state)) })
+    }
+}
+
+impl ServerConnection {
+    /// Starts a handshake on a connection: with the ClientHello that came on it, or, where none did, by asking for one. The first [`advance`](Self::advance), with whatever is unread,
+    /// yields what must be sent.
+    ///
+    /// # Errors
+    ///
+    /// Policy forbids it.
+    pub fn renegotiate(
+        config: Arc<ServerConfig>,
+        parameters: ServerParameters,
+        before: Before,
+        directions: Directions,
+    ) -> Result<Self, Error> {
+        before.check(&config.policy)?;
+        let Directions { sealer, opener, messages } = directions;
+        let is_first = messages.is_empty();
+        let mut channel = Channel::renegotiating(opener, sealer, before.rules, messages);
+        if is_first {
+            channel.request_hello()?;
+        }
+        let start =
+            server::Start { alpn: Vec::new(), client_auth: parameters.client_auth, before: Some(before) };
+        let state = server::State::ClientHello(Box::new(start));
+        Ok(Self { handshake: ServerHandshake::Tls(Handshake::new(config, channel, state)) })
+    }
+}

@@ -1,0 +1,277 @@
+//! A second handshake on a connection.
+
+use super::*;
+
+const VERSIONS: [ProtocolVersion; 4] =
+    [ProtocolVersion::SSL30, ProtocolVersion::TLS10, ProtocolVersion::TLS11, ProtocolVersion::TLS12];
+
+/// A connection's end, taken apart.
+struct Ended {
+    directions: Directions,
+    before: Before,
+}
+
+fn take_apart(established: Established) -> Ended {
+    let Established { sealer, opener, negotiated } = established;
+    let before = negotiated.before(negotiated.alpn.clone()).unwrap();
+    Ended { directions: Directions { sealer, opener, messages: Vec::new() }, before }
+}
+
+fn handshake_record(sealer: &mut Sealer, content: &[u8]) -> Vec<u8> {
+    let mut record = Vec::new();
+    sealer.seal_message(ContentType::HANDSHAKE, content, &mut record).unwrap();
+    record
+}
+
+fn data_record(sealer: &mut Sealer, content: &[u8]) -> Vec<u8> {
+    let mut record = Vec::new();
+    sealer.seal_message(ContentType::APPLICATION_DATA, content, &mut record).unwrap();
+    record
+}
+
+/// Opens records of handshake messages.
+fn open_handshake(opener: &mut Opener, mut wire: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    while !wire.is_empty() {
+        let Need::Whole(len) = opener.record_len(wire).unwrap() else { panic!("not a whole record") };
+        let mut record = wire[..len].to_vec();
+        let opened = opener.open(&mut record).unwrap();
+        assert_eq!(opened.content_type, ContentType::HANDSHAKE);
+        content.extend_from_slice(&record[opened.content]);
+        wire = &wire[len..];
+    }
+    content
+}
+
+impl Fixture {
+    fn again(&self, client: Ended) -> ClientConnection {
+        let config = Arc::new(self.client.clone());
+        ClientConnection::renegotiate(config, self.parameters.clone(), client.before, client.directions)
+            .unwrap()
+    }
+
+    fn asks_again(&self, server: Ended, hello: &[u8]) -> ServerConnection {
+        let config = Arc::new(self.server.clone());
+        let parameters = ServerParameters::default();
+        let directions = Directions { messages: hello.to_vec(), ..server.directions };
+        ServerConnection::renegotiate(config, parameters, server.before, directions).unwrap()
+    }
+}
+
+/// A client that begins: the server reads the ClientHello as a record of the connection.
+fn client_begins(fixture: &Fixture, pair: Pair, piece: usize) -> Result<Pair, (Side, Failure)> {
+    let mut client = fixture.again(take_apart(*pair.client));
+    let mut server = take_apart(*pair.server);
+    let Ok(Progress::Continue { output, used: 0 }) = client.advance(&[]) else { panic!("no hello") };
+    let hello = open_handshake(&mut server.directions.opener, &output);
+    let mut server = fixture.asks_again(server, &hello);
+    let Progress::Continue { output, used: 0 } = server.advance(&[]).map_err(|f| (Side::Server, f))? else {
+        panic!("no answer")
+    };
+    let mut exchange = Exchange::new(client, server);
+    exchange.piece = piece;
+    exchange.answer = Some(rsa2048());
+    exchange.deliver(Side::Client, &output);
+    exchange.finish()
+}
+
+#[test]
+fn a_client_negotiates_again_in_every_version_and_data_goes_on_under_new_keys() {
+    for version in VERSIONS {
+        for piece in [0, 1] {
+            let mut fixture = Fixture::new(&[version]);
+            fixture.client.policy.alpn = vec![b"one".to_vec()];
+            fixture.server.policy.alpn = vec![b"one".to_vec()];
+            let mut pair = fixture.run().unwrap();
+            pair.talk();
+            let (secret, alpn) =
+                (*pair.client.negotiated.master_secret(), pair.client.negotiated.alpn.clone());
+            let mut pair = client_begins(&fixture, pair, piece).unwrap();
+            pair.talk();
+            let (client, server) = (&pair.client.negotiated, &pair.server.negotiated);
+            assert_eq!(client.version, version);
+            assert_ne!(*client.master_secret(), secret, "{version}");
+            assert_eq!(client.first_finished(), server.first_finished());
+            assert!(client.secure_renegotiation() && server.secure_renegotiation() && !client.resumed);
+            assert_eq!((&client.alpn, &server.alpn), (&alpn, &alpn), "a connection keeps its protocol");
+            assert_eq!(alpn.is_some(), version != ProtocolVersion::SSL30);
+            // And once more.
+            client_begins(&fixture, pair, piece).unwrap().talk();
+        }
+    }
+}
+
+#[test]
+fn a_server_asks_and_gets_the_certificate_that_it_did_not_ask_for_before() {
+    for version in VERSIONS {
+        let mut fixture = Fixture::new(&[version]);
+        fixture.client.identities = vec![rsa2048()];
+        let pair = fixture.run().unwrap();
+        assert!(pair.server.negotiated.peer_chain.is_empty());
+        fixture.server.client_auth = ClientAuth::Required;
+        let mut server = fixture.asks_again(take_apart(*pair.server), &[]);
+        let Ok(Progress::Continue { output, used: 0 }) = server.advance(&[]) else { panic!("no request") };
+        let mut client = take_apart(*pair.client);
+        assert_eq!(open_handshake(&mut client.directions.opener, &output), [0; 4], "a HelloRequest");
+        let mut pair = Exchange::new(fixture.again(client), server).run().unwrap();
+        pair.talk();
+        assert_eq!(pair.server.negotiated.peer_chain, rsa2048().chain(), "{version}");
+    }
+}
+
+#[test]
+fn data_in_the_middle_stays_in_order_however_it_is_split() {
+    for version in VERSIONS {
+        for piece in [0, 1, 7] {
+            let fixture = Fixture::new(&[version]);
+            let pair = fixture.run().unwrap();
+            let mut client = take_apart(*pair.client);
+            let mut server = take_apart(*pair.server);
+            // Both have something under way when the server asks and the client begins at the same time.
+            let early = data_record(&mut client.directions.sealer, b"before the hello");
+            let late = data_record(&mut server.directions.sealer, b"before the request");
+            let mut exchange = Exchange::new(fixture.again(client), fixture.asks_again(server, &[]));
+            exchange.piece = piece;
+            exchange.deliver(Side::Server, &early);
+            exchange.deliver(Side::Client, &late);
+            let mut pair = exchange.run().unwrap();
+            assert_eq!(exchange.data(Side::Client), b"before the request", "{version}");
+            assert_eq!(exchange.data(Side::Server), b"before the hello", "{version}");
+            pair.talk();
+        }
+    }
+}
+
+#[test]
+fn a_hello_of_somebody_else_is_no_second_handshake() {
+    // The attack of RFC 5746 section 1: what a client begins on a connection of its own is passed on as the second handshake
+    // of the attacker's.
+    for version in VERSIONS {
+        let fixture = Fixture::new(&[version]);
+        let attackers = fixture.run().unwrap();
+        let mut victim = fixture.client();
+        let Ok(Progress::Continue { output, .. }) = victim.advance(&[]) else { panic!("no hello") };
+        let mut server = fixture.asks_again(take_apart(*attackers.server), &output[5..]);
+        let failure = server.advance(&[]).unwrap_err();
+        assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::RenegotiationInfo)), "{failure:?}");
+        assert_eq!(failure.error.alert(), Some(AlertDescription::HANDSHAKE_FAILURE));
+    }
+}
+
+#[test]
+fn a_peer_without_the_indication_is_refused_unless_policy_says_otherwise() {
+    let fixture = Fixture::new(&[ProtocolVersion::TLS12]);
+    let insecure = |established: Box<Established>| {
+        let mut ended = take_apart(*established);
+        ended.before.finished.secure = false;
+        ended
+    };
+    let pair = fixture.run().unwrap();
+    let (client, server) = (insecure(pair.client), insecure(pair.server));
+    let refused = Err(Error::Refused(Refused::Renegotiation).to_string());
+    let said = |checked: Result<(), Error>| checked.map_err(|error| error.to_string());
+    assert_eq!(said(client.before.check(&fixture.client.policy)), refused);
+    assert_eq!(said(server.before.check(&fixture.server.policy)), refused);
+
+    let mut fixture = fixture;
+    (fixture.client.policy.insecure_renegotiation, fixture.server.policy.insecure_renegotiation) =
+        (true, true);
+    let mut client = fixture.again(client);
+    let Ok(Progress::Continue { output, .. }) = client.advance(&[]) else { panic!("no hello") };
+    let mut server = server;
+    let hello = open_handshake(&mut server.directions.opener, &output);
+    // We are no old client: our hello says that we know the indication, and a server that has never heard of it from us must
+    // think of an attack. Spec: RENEG sections 4.2 and 4.4.
+    let failure = fixture.asks_again(server, &hello).advance(&[]).unwrap_err();
+    assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::RenegotiationInfo)), "{failure:?}");
+}
+
+#[test]
+fn a_connection_keeps_its_version() {
+    let fixture = Fixture::new(&VERSIONS);
+    let pair = fixture.run().unwrap();
+    let mut client = take_apart(*pair.client);
+    client.before.offered = ProtocolVersion::TLS11;
+    let mut client = fixture.again(client);
+    let mut server = take_apart(*pair.server);
+    let Ok(Progress::Continue { output, .. }) = client.advance(&[]) else { panic!("no hello") };
+    let hello = open_handshake(&mut server.directions.opener, &output);
+    let failure = fixture.asks_again(server, &hello).advance(&[]).unwrap_err();
+    assert!(matches!(failure.error, Error::Incompatible(Incompatible::NoVersion { .. })), "{failure:?}");
+    assert_eq!(failure.error.alert(), Some(AlertDescription::PROTOCOL_VERSION));
+}
+
+#[test]
+fn a_second_handshake_takes_up_no_session() {
+    let fixture = Fixture::new(&[ProtocolVersion::TLS10]);
+    fixture.run().unwrap();
+    let resumed = fixture.run().unwrap();
+    assert!(resumed.client.negotiated.resumed);
+    let pair = client_begins(&fixture, resumed, 0).unwrap();
+    assert!(!pair.client.negotiated.resumed && !pair.server.negotiated.resumed);
+    // What it agreed on can be taken up by a connection of its own.
+    let next = fixture.run().unwrap();
+    assert!(next.client.negotiated.resumed);
+    assert_eq!(next.client.negotiated.master_secret(), pair.client.negotiated.master_secret());
+}
+
+#[test]
+fn data_inside_a_handshake_message_is_refused() {
+    let fixture = Fixture::new(&[ProtocolVersion::TLS12]);
+    let pair = fixture.run().unwrap();
+    let mut server = take_apart(*pair.server);
+    let mut client = fixture.again(take_apart(*pair.client));
+    client.advance(&[]).unwrap();
+    let mut input = handshake_record(&mut server.directions.sealer, &[2, 0, 0]);
+    input.extend(data_record(&mut server.directions.sealer, b"data"));
+    let failure = client.advance(&input).unwrap_err();
+    assert_eq!(failure.error.alert(), Some(AlertDescription::UNEXPECTED_MESSAGE));
+}
+
+#[test]
+fn a_peer_that_declines_ends_what_was_begun() {
+    for side in [Side::Client, Side::Server] {
+        let fixture = Fixture::new(&[ProtocolVersion::TLS11]);
+        let pair = fixture.run().unwrap();
+        let (mut client, mut server) = (take_apart(*pair.client), take_apart(*pair.server));
+        let own = if side == Side::Client { &mut server } else { &mut client };
+        let mut alert = Vec::new();
+        own.directions.sealer.seal_message(ContentType::ALERT, &[1, 100], &mut alert).unwrap();
+        let failure = if side == Side::Client {
+            let mut client = fixture.again(client);
+            client.advance(&[]).unwrap();
+            client.advance(&alert).unwrap_err()
+        } else {
+            let mut server = fixture.asks_again(server, &[]);
+            server.advance(&[]).unwrap();
+            server.advance(&alert).unwrap_err()
+        };
+        let declined = AlertDescription::NO_RENEGOTIATION;
+        assert!(matches!(failure.error, Error::AlertReceived(alert) if alert == declined), "{side:?}");
+        assert!(failure.output.is_empty());
+    }
+}
+
+#[test]
+fn records_of_a_second_handshake_that_are_altered_are_refused() {
+    for version in VERSIONS {
+        let fixture = Fixture::new(&[version]);
+        for nth in 0..4 {
+            let pair = fixture.run().unwrap();
+            let client = fixture.again(take_apart(*pair.client));
+            let server = fixture.asks_again(take_apart(*pair.server), &[]);
+            let mut exchange = Exchange::new(client, server);
+            let mut sent = 0;
+            exchange.tamper = Box::new(move |_, output| {
+                if !output.is_empty() {
+                    if sent == nth {
+                        *output.last_mut().unwrap() ^= 1;
+                    }
+                    sent += 1;
+                }
+            });
+            let failure = exchange.run_damaged();
+            assert!(matches!(failure.unwrap().error, Error::Record(_)), "{version}, flight {nth}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! A second handshake on an established context: who may begin it, and what it needs.
+//!
+//! Only the engine has one. A client begins it, or a server asks it to (`ApplyControlToken`); what the peer sends for it is a
+//! record of the connection, and `DecryptMessage` answers `SEC_I_RENEGOTIATE`.
+//!
+//! Spec: RENEG; TLS12 section 7.4.1.1.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use legacy_tls::{Before, Directions};
+use sspi_core::{
+    Clock, Error, Fault, PackageInfo, PairedContext, Renegotiation, RenegotiationRefused, SecStatus,
+    SecurityContext,
+};
+
+use crate::attributes::{Attributes, Requested};
+use crate::backend::{ClientParameters, Engine, Established, Rustls, ServerParameters, Settings, legacy};
+use crate::client::{Client, ClientConfigs};
+use crate::config::{self, ClientAuth};
+use crate::context::{self, Context, NO_RENEGOTIATION, Negotiates, PeersWish};
+use crate::package::NAME;
+use crate::server::{Server, ServerConfigs};
+use crate::status;
+
+/// How often a peer may begin another handshake on one connection.
+const MOST_BY_PEER: u32 = 16;
+/// How many records a server that has asked for a handshake takes before the ClientHello must have come, and how long it
+/// waits.
+const MOST_RECORDS: u32 = 65_536;
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// With what a context is negotiated again, in its role.
+pub(crate) struct Again {
+    pub(crate) role: AgainAs,
+    pub(crate) info: Arc<PackageInfo>,
+    pub(crate) requested: Requested,
+    /// How often the peer has begun a handshake on this connection.
+    pub(crate) by_peer: u32,
+}
+
+pub(crate) enum AgainAs {
+    Client { configs: Arc<ClientConfigs>, parameters: ClientParameters, target: Option<String> },
+    Server { configs: Arc<ServerConfigs>, parameters: ServerParameters },
+}
+
+impl Again {
+    fn settings(&self) -> &Settings {
+        match &self.role {
+            AgainAs::Client { configs, .. } => &configs.settings,
+            AgainAs::Server { configs, .. } => &configs.settings,
+        }
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.settings().environment.clock.now()
+    }
+
+    /// A context from what the handshake left.
+    pub(crate) fn established(self, established: Established, start: SystemTime) -> Box<dyn SecurityContext> {
+        let (info, requested) = (Arc::clone(&self.info), self.requested);
+        let target = match &self.role {
+            AgainAs::Client { target, .. } => target.clone(),
+            AgainAs::Server { .. } => None,
+        };
+        let attributes = |session, sizes| Attributes::new(info, session, sizes, requested, target, start);
+        context::established(established, attributes, self)
+    }
+
+    /// Whether there is ever a second handshake.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.settings().policy.renegotiation != config::Renegotiation::Off
+    }
+
+    /// Whether the peer can be bound to the connection, as far as policy wants it.
+    fn check(&self, before: &Before) -> Result<(), Unsupported> {
+        let fits = before.is_secure() || self.settings().policy.insecure_renegotiation;
+        if fits { Ok(()) } else { Err(Unsupported::Insecure) }
+    }
+
+    /// Whether the peer may begin.
+    fn check_peer(&self) -> Result<(), Error> {
+        if self.settings().policy.renegotiation != config::Renegotiation::Both {
+            return Err(refused("only this side may begin:").with_setting("renegotiation"));
+        }
+        if self.by_peer >= MOST_BY_PEER {
+            return Err(refused("the peer has begun 16 on this connection:"));
+        }
+        Ok(())
+    }
+}
+
+/// What a handshake answers that has yielded its context.
+pub(crate) fn already_complete() -> Error {
+    Error::invalid_handle("the handshake is complete already")
+}
+
+/// `SEC_E_UNSUPPORTED_FUNCTION`.
+fn refused(why: &str) -> Error {
+    let message = format!("{why} the connection is not negotiated again");
+    Error::new(SecStatus::SEC_E_UNSUPPORTED_FUNCTION, Fault::Refused, message)
+}
+
+/// Why there is no second handshake.
+#[derive(Clone, Copy)]
+enum Unsupported {
+    Tls13,
+    Protocol,
+    Policy,
+    Insecure,
+}
+
+impl Unsupported {
+    const fn of(attributes: &Attributes) -> Self {
+        if attributes.is_tls13() {
+            Self::Tls13
+        } else if attributes.has_second_handshake() {
+            Self::Policy
+        } else {
+            Self::Protocol
+        }
+    }
+
+    fn error(self) -> Error {
+        match self {
+            Self::Tls13 => Error::unsupported(NAME, "a second handshake: TLS 1.3 has none"),
+            Self::Protocol => Error::unsupported(NAME, "a second handshake: the protocol has none"),
+            Self::Policy => Error::unsupported(NAME, "a second handshake: it is not enabled")
+                .with_setting("renegotiation"),
+            Self::Insecure => refused("the peer has no renegotiation indication (RFC 5746), and so")
+                .with_setting("insecure-renegotiation"),
+        }
+    }
+}
+
+/// Whether our side may begin, and what a server needs that has asked.
+pub(crate) struct Renegotiable(Result<Terms, Unsupported>);
+
+/// On what terms a server waits for the client that it asked.
+#[derive(Clone)]
+pub(crate) struct Terms {
+    clock: Arc<dyn Clock>,
+    /// Without the client's certificate there is nothing to go on with.
+    requires_certificate: bool,
+}
+
+impl Renegotiable {
+    pub(crate) fn of(attributes: &Attributes, again: Option<&Again>) -> Self {
+        let (Some(again), Some(before)) = (again, attributes.before()) else {
+            return Self(Err(Unsupported::of(attributes)));
+        };
+        let settings = again.settings();
+        Self(again.check(&before).map(|()| Terms {
+            clock: Arc::clone(&settings.environment.clock),
+            requires_certificate: settings.renegotiation_client_auth == ClientAuth::Required,
+        }))
+    }
+
+    pub(crate) fn check(&self) -> Result<Terms, Error> {
+        self.0.clone().map_err(Unsupported::error)
+    }
+}
+
+/// A server's wait for the handshake that it has asked for.
+#[derive(Default)]
+pub(crate) struct Asked {
+    /// Seen without a lock, for every record.
+    is_waiting: AtomicBool,
+    waiting: Mutex<Option<Box<Waiting>>>,
+}
+
+struct Waiting {
+    terms: Terms,
+    since: SystemTime,
+    records: u32,
+}
+
+impl Asked {
+    fn waiting(&self) -> MutexGuard<'_, Option<Box<Waiting>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn begin(&self, terms: Terms) {
+        let since = terms.clock.now();
+        // Whoever asks twice waits no longer for it.
+        self.waiting().get_or_insert_with(|| Box::new(Waiting { terms, since, records: 0 }));
+        self.is_waiting.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Acquire)
+    }
+
+    /// A record has come.
+    ///
+    /// # Errors
+    /// The client has had its time.
+    pub(crate) fn one_more_record(&self) -> Result<(), status::Error> {
+        let mut waiting = self.waiting();
+        let Some(waiting) = waiting.as_deref_mut() else { return Ok(()) };
+        waiting.records += 1;
+        let elapsed = waiting.terms.clock.now().duration_since(waiting.since).unwrap_or_default();
+        if waiting.records <= MOST_RECORDS && elapsed <= LONGEST {
+            return Ok(());
+        }
+        Err(status::Error::HandshakeFailure {
+            what: "the client was asked to negotiate again, and has not".to_owned(),
+        })
+    }
+
+    /// The client will not. Whether it was asked.
+    ///
+    /// # Errors
+    /// It had to.
+    pub(crate) fn declined(&self) -> Result<bool, status::Error> {
+        self.is_waiting.store(false, Ordering::Release);
+        let waiting = self.waiting().take();
+        match waiting {
+            Some(waiting) if waiting.terms.requires_certificate => {
+                Err(status::Error::AlertReceived(NO_RENEGOTIATION))
+            }
+            waiting => Ok(waiting.is_some()),
+        }
+    }
+}
+
+impl Negotiates for Rustls {
+    fn negotiate_again(
+        context: Box<Context<Self>>,
+        _wish: Option<PeersWish>,
+    ) -> Result<Renegotiation, RenegotiationRefused> {
+        let error = Unsupported::of(&context.shared.attributes).error();
+        Err(RenegotiationRefused { context, error })
+    }
+}
+
+impl Negotiates for Engine {
+    fn negotiate_again(
+        mut context: Box<Context<Self>>,
+        wish: Option<PeersWish>,
+    ) -> Result<Renegotiation, RenegotiationRefused> {
+        let by_peer = wish.is_some() && !context.receiver.shared.asked.is_waiting();
+        let attributes = &context.shared.attributes;
+        let allowed = match (&context.shared.again, attributes.before()) {
+            (Some(again), Some(before)) => again
+                .check(&before)
+                .map_err(Unsupported::error)
+                .and_then(|()| if by_peer { again.check_peer() } else { Ok(()) })
+                .map(|()| before),
+            _ => Err(Unsupported::of(attributes).error()),
+        };
+        let over = context.sender.closed || context.receiver.expired;
+        let allowed =
+            if over { Err(Error::invalid_handle("the connection is being closed")) } else { allowed };
+        let (again, before) = match (allowed, context.shared.again.take()) {
+            (Ok(before), Some(again)) => (again, before),
+            (allowed, again) => {
+                context.shared.again = again;
+                let error = allowed.err().unwrap_or_else(|| refused("no policy is left:"));
+                return Err(RenegotiationRefused { context, error });
+            }
+        };
+        let PairedContext { sender, receiver, .. } = *context;
+        let mut messages = wish.map(|wish| wish.hello).unwrap_or_default();
+        messages.extend_from_slice(&receiver.fragment);
+        let sealer = sender.sealing.into_sealer();
+        let (opener, session) = receiver.opening.into_parts();
+        Ok(begin(*again, by_peer, before, Directions { sealer, opener, messages }, |h| h.in_session(session)))
+    }
+}
+
+fn begin(
+    mut again: Again,
+    by_peer: bool,
+    before: Before,
+    directions: Directions,
+    in_session: impl FnOnce(legacy::Handshake) -> legacy::Handshake,
+) -> Renegotiation {
+    again.by_peer += u32::from(by_peer);
+    let handshake = match &again.role {
+        AgainAs::Client { configs, parameters, .. } => configs.again(parameters, before, directions),
+        AgainAs::Server { configs, parameters } => configs.again(parameters, before, directions),
+    };
+    let handshake = in_session(handshake.unwrap_or_else(legacy::Handshake::failed));
+    match &again.role {
+        AgainAs::Client { .. } => Renegotiation::Initialize(Box::new(Client::again(again, handshake))),
+        AgainAs::Server { .. } => Renegotiation::Accept(Box::new(Server::again(again, handshake))),
+    }
+}

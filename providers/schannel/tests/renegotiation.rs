@@ -1,0 +1,310 @@
+//! A second handshake on a context: SSL 3.0 to TLS 1.2, from either side.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test"
+)]
+
+mod support;
+
+use opensspi_schannel::{ClientAuth, Protocol, Renegotiation, SchannelConfig};
+use sspi_core::{
+    AlertLevel, ControlToken, CredentialsHandle, Decrypted, Error, Renegotiation as Handshake, SecStatus,
+    SecurityContext, Step,
+};
+use support::{Kind, World, established, no_questions, send};
+use test_support::pair::{self, End, Established, open, seal};
+
+const KINDS: [Kind; 5] = [Kind::Tls12, Kind::Tls12Cbc, Kind::Tls11, Kind::Tls10, Kind::Ssl30];
+
+fn both(config: SchannelConfig) -> SchannelConfig {
+    SchannelConfig { renegotiation: Some(Renegotiation::Both), ..config }
+}
+
+/// Two ends that may negotiate again.
+fn pair_of(world: &World, kind: Kind) -> (Established, Established) {
+    let (client, server) = (both(world.client_of(kind)), both(world.server_of(kind)));
+    established(&*world.outbound(client), &*world.inbound(server))
+}
+
+fn again(context: Box<dyn SecurityContext>) -> End {
+    match context.renegotiate(&[]).unwrap() {
+        Handshake::Initialize(client) => End::Client(client),
+        Handshake::Accept(server) => End::Server(server),
+    }
+}
+
+/// A client begins: its ClientHello arrives as a record of the connection.
+fn client_begins(client: Box<dyn SecurityContext>, server: &mut dyn SecurityContext) -> (End, Vec<u8>) {
+    let mut client = again(client);
+    let Step::Continue { token, used: 0 } = client.advance(&[]).unwrap() else { panic!("no hello") };
+    let mut records = token;
+    assert_eq!(open(server, &mut records).unwrap(), (Vec::new(), Decrypted::Renegotiate));
+    (client, records)
+}
+
+/// Goes on until both ends are complete.
+fn finish(client: End, server: End, for_client: &[u8], for_server: &[u8]) -> (Established, Established) {
+    let mut ends = [Some(client), Some(server)];
+    let mut pending = [for_client.to_vec(), for_server.to_vec()];
+    let mut done = [None, None];
+    for round in 0..100 {
+        // A server that has a hello speaks without more.
+        let at = (round + 1) % 2;
+        let Some(end) = &mut ends[at] else { continue };
+        let (token, used) =
+            match end.advance(&pending[at]).unwrap_or_else(|failure| panic!("{}", failure.error)) {
+                Step::Continue { token, used } => (token, used),
+                Step::Complete { context, token, used } => {
+                    ends[at] = None;
+                    done[at] = Some(context);
+                    (token, used)
+                }
+                Step::Incomplete { .. } => continue,
+                other => panic!("{other:?}"),
+            };
+        pending[at].drain(..used);
+        pending[1 - at].extend(token);
+    }
+    let [client, server] = done.map(|context| context.expect("both ends are complete"));
+    let [for_client, for_server] = pending;
+    let established = |context, extra| Established { context, extra, sent: Vec::new() };
+    (established(client, for_client), established(server, for_server))
+}
+
+fn talk(client: &mut Established, server: &mut Established) {
+    assert_eq!(send(client, server, b"hello"), b"hello");
+    assert_eq!(send(server, client, b"and back"), b"and back");
+}
+
+#[test]
+fn a_client_negotiates_again_and_again() {
+    let world = World::default();
+    for kind in KINDS {
+        let (mut client, mut server) = pair_of(&world, kind);
+        for _ in 0..2 {
+            talk(&mut client, &mut server);
+            let unique = client.context.attributes().unique_bindings().map(|b| format!("{b:?}")).ok();
+            let (again_client, rest) = client_begins(client.context, &mut *server.context);
+            assert!(rest.is_empty());
+            (client, server) = finish(again_client, again(server.context), &[], &[]);
+            let now = client.context.attributes().unique_bindings().map(|b| format!("{b:?}")).ok();
+            assert!(unique.is_none() || unique != now, "{kind:?}");
+            assert!(!client.context.attributes().session_info().unwrap().reconnect);
+        }
+        talk(&mut client, &mut server);
+    }
+}
+
+#[test]
+fn a_server_asks_for_the_certificate_that_a_resource_needs() {
+    let world = World::default();
+    for kind in KINDS {
+        let server = SchannelConfig {
+            renegotiation: Some(Renegotiation::Ours),
+            renegotiation_client_auth: ClientAuth::Required,
+            client_roots: vec!["root.pem".to_owned()],
+            ..world.server_of(kind)
+        };
+        let client = SchannelConfig {
+            certificates: vec![world.certificate(&world.pki.client("alice").rsa_2048().issue())],
+            ..both(world.client_of(kind))
+        };
+        let (client, mut server) = established(&*world.outbound(client), &*world.inbound(server));
+        assert!(server.context.attributes().remote_certificate().is_err(), "it was not asked for");
+        let mut request = server.context.apply_control_token(&ControlToken::Renegotiate).unwrap();
+        let mut client = client;
+        assert_eq!(open(&mut *client.context, &mut request).unwrap().1, Decrypted::Renegotiate);
+        // The server may still send.
+        assert_eq!(send(&mut server, &mut client, b"meanwhile"), b"meanwhile");
+        let (again_client, _) = client_begins(client.context, &mut *server.context);
+        let (mut client, mut server) = finish(again_client, again(server.context), &[], &[]);
+        talk(&mut client, &mut server);
+        let shown = server.context.attributes().remote_certificate().unwrap();
+        assert!(!shown.chain.is_empty(), "{kind:?}");
+    }
+}
+
+#[test]
+fn both_begin_at_once_and_every_split_is_taken() {
+    let world = World::default();
+    for kind in KINDS {
+        for chunk in [1, 3, 100, usize::MAX] {
+            let (client, server) = pair_of(&world, kind);
+            let (client, server) =
+                pair::run(again(client.context), again(server.context), chunk, &mut no_questions);
+            let (mut client, mut server) = (client.unwrap(), server.unwrap());
+            talk(&mut client, &mut server);
+        }
+    }
+}
+
+#[test]
+fn data_in_the_middle_comes_in_its_place() {
+    let world = World::default();
+    for kind in KINDS {
+        let (mut client, mut server) = pair_of(&world, kind);
+        let sizes = server.context.attributes().stream_sizes().unwrap();
+        let late = seal(&mut *server.context, &sizes, b"under way").unwrap();
+        let early = seal(&mut *client.context, &sizes, b"before").unwrap();
+        let mut client = again(client.context);
+        let Step::Continue { token, .. } = client.advance(&[]).unwrap() else { panic!("no hello") };
+        let mut data = Vec::new();
+        let mut rest = late;
+        while !rest.is_empty() {
+            let Step::Data { data: piece, used } = client.advance(&rest).unwrap() else { panic!("no data") };
+            data.extend(piece);
+            rest.drain(..used);
+        }
+        assert_eq!(data, b"under way", "{kind:?}");
+        let mut records = [early, token].concat();
+        let mut got = Vec::new();
+        loop {
+            let (piece, decrypted) = open(&mut *server.context, &mut records).unwrap();
+            got.extend(piece);
+            if decrypted == Decrypted::Renegotiate {
+                break;
+            }
+        }
+        assert_eq!(got, b"before");
+        let (mut client, mut server) = finish(client, again(server.context), &[], &records);
+        talk(&mut client, &mut server);
+    }
+}
+
+fn refusal(context: Box<dyn SecurityContext>) -> (Error, Box<dyn SecurityContext>) {
+    let refused = context.renegotiate(&[]).err().unwrap();
+    (refused.error, refused.context)
+}
+
+#[test]
+fn by_default_nothing_is_negotiated_again_and_the_setting_is_named() {
+    let world = World::default();
+    for kind in [Kind::Tls13].into_iter().chain(KINDS) {
+        let (client, server) =
+            established(&*world.outbound(world.client_of(kind)), &*world.inbound(world.server_of(kind)));
+        let setting = (kind != Kind::Tls13).then_some("renegotiation");
+        let (error, context) = refusal(client.context);
+        assert_eq!(
+            (error.status(), error.setting()),
+            (SecStatus::SEC_E_UNSUPPORTED_FUNCTION, setting),
+            "{kind:?}"
+        );
+        let mut client = Established { context, ..client };
+        let mut server = server;
+        let error = server.context.apply_control_token(&ControlToken::Renegotiate).unwrap_err();
+        assert_eq!(
+            (error.status(), error.setting()),
+            (SecStatus::SEC_E_UNSUPPORTED_FUNCTION, setting),
+            "{kind:?}"
+        );
+        talk(&mut client, &mut server);
+    }
+}
+
+#[test]
+fn a_server_whose_setting_is_ours_refuses_a_client_that_begins_and_goes_on() {
+    let world = World::default();
+    for kind in KINDS {
+        let server = SchannelConfig { renegotiation: Some(Renegotiation::Ours), ..world.server_of(kind) };
+        let client = both(world.client_of(kind));
+        let (client, mut server) = established(&*world.outbound(client), &*world.inbound(server));
+        let (mut client, _) = client_begins(client.context, &mut *server.context);
+        let (error, mut context) = refusal(server.context);
+        assert_eq!(error.setting(), Some("renegotiation"), "{kind:?}");
+        let no_renegotiation = ControlToken::Alert { level: AlertLevel::Warning, number: 100 };
+        let alert = context.apply_control_token(&no_renegotiation).unwrap();
+        let failure = client.advance(&alert).err().unwrap();
+        let is_ssl3 = kind == Kind::Ssl30;
+        let said = if is_ssl3 { "handshake_failure" } else { "no_renegotiation" };
+        assert!(failure.error.message().contains(said), "{}", failure.error);
+        // SSL 3.0 has no way to decline but to end.
+        let sizes = context.attributes().stream_sizes().unwrap();
+        assert_eq!(seal(&mut *context, &sizes, b"on").is_err(), is_ssl3);
+    }
+}
+
+#[test]
+fn a_client_that_declines_is_heard_and_ends_the_connection_where_its_certificate_is_needed() {
+    let world = World::default();
+    for required in [false, true] {
+        let server = SchannelConfig {
+            renegotiation: Some(Renegotiation::Ours),
+            renegotiation_client_auth: if required { ClientAuth::Required } else { ClientAuth::None },
+            client_roots: vec!["root.pem".to_owned()],
+            ..world.server(&[Protocol::Tls12])
+        };
+        let client = world.client(&[Protocol::Tls12]);
+        let (mut client, mut server) = established(&*world.outbound(client), &*world.inbound(server));
+        let no_renegotiation = ControlToken::Alert { level: AlertLevel::Warning, number: 100 };
+        let unasked = client.context.apply_control_token(&no_renegotiation).unwrap();
+        assert_eq!(
+            open(&mut *server.context, &mut unasked.clone()).unwrap().1,
+            Decrypted::Message,
+            "not asked"
+        );
+        let request = server.context.apply_control_token(&ControlToken::Renegotiate).unwrap();
+        assert_eq!(open(&mut *client.context, &mut request.clone()).unwrap().1, Decrypted::Renegotiate);
+        let (error, mut context) = refusal(client.context);
+        assert_eq!(error.setting(), Some("renegotiation"));
+        let mut alert = context.apply_control_token(&no_renegotiation).unwrap();
+        let heard = open(&mut *server.context, &mut alert).map(|(_, decrypted)| decrypted);
+        if required {
+            assert!(heard.unwrap_err().message().contains("renegotiat"));
+        } else {
+            assert_eq!(heard.unwrap(), Decrypted::NoRenegotiation);
+        }
+    }
+}
+
+#[test]
+fn a_client_that_was_asked_has_so_many_records() {
+    let world = World::default();
+    let (mut client, mut server) = pair_of(&world, Kind::Tls11);
+    server.context.apply_control_token(&ControlToken::Renegotiate).unwrap();
+    let sizes = client.context.attributes().stream_sizes().unwrap();
+    let mut records = 0;
+    let error = loop {
+        let mut record = seal(&mut *client.context, &sizes, b"x").unwrap();
+        match open(&mut *server.context, &mut record) {
+            Ok(_) => records += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(records, 65_536);
+    assert_eq!(error.alert(), Some(40), "{error}");
+}
+
+#[test]
+fn a_client_begins_sixteen_times_and_no_more() {
+    let world = World::default();
+    let (mut client, mut server) = pair_of(&world, Kind::Tls10);
+    for _ in 0..16 {
+        let (again_client, _) = client_begins(client.context, &mut *server.context);
+        (client, server) = finish(again_client, again(server.context), &[], &[]);
+        talk(&mut client, &mut server);
+    }
+    client_begins(client.context, &mut *server.context);
+    let (error, _) = refusal(server.context);
+    assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+}
+
+#[test]
+fn tls_1_3_stays_with_rustls_beside_a_tls_1_2_that_negotiates_again() {
+    let world = World::default();
+    let protocols = [Protocol::Tls13, Protocol::Tls12];
+    let server = world.inbound(both(world.server(&protocols)));
+    for protocols in [&protocols[..], &[Protocol::Tls12]] {
+        for client in [world.client(protocols), both(world.client(protocols))] {
+            let client: std::sync::Arc<dyn CredentialsHandle> = world.outbound(client);
+            let (mut client, mut server) = established(&*client, &*server);
+            talk(&mut client, &mut server);
+            let version = server.context.attributes().cipher_info().unwrap().protocol_version;
+            assert_eq!(version, if protocols.len() == 2 { 0x0304 } else { 0x0303 });
+            assert_eq!(server.context.renegotiate(&[]).is_ok(), protocols.len() == 1);
+        }
+    }
+}
