@@ -2,6 +2,8 @@
 //!
 //! All of it is Montgomery's multiplication, in the version that suits the machine best; [`machine`] chooses.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod digit;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
@@ -13,7 +15,6 @@ mod tests;
 
 use zeroize::Zeroizing;
 
-use self::digit::Digit;
 use self::machine::{Engine, Field};
 pub(crate) use self::number::Number;
 use crate::asn1::without_leading_zeros;
@@ -40,8 +41,8 @@ enum Job<'a> {
 pub(crate) struct Modulus {
     bytes: Zeroizing<Vec<u8>>,
     n: Number,
-    /// -1/n modulo 2^256.
-    n0: Digit,
+    /// -1/n modulo 2^256, or with more digits.
+    n0: Number,
     bits: u32,
     engine: Engine,
     /// R modulo n.
@@ -69,7 +70,7 @@ impl Modulus {
         let n = Number::from_bytes(bytes);
         let engine = engine(n.digits().len());
         let r = power_of_two(&n, bits, engine.radix_bits());
-        let n0 = digit::negative_inverse(n.digits().first()?);
+        let n0 = n.negative_inverse(engine.inverse_digits());
         let bytes = Zeroizing::new(bytes.to_vec());
         let mut modulus = Self { bytes, rr: r.clone(), r, n, n0, bits, engine };
         modulus.rr = modulus.radix_squared();

@@ -11,11 +11,11 @@ pub fn kernel() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {
         let has_ifma = is_x86_feature_detected!("avx512ifma") && is_x86_feature_detected!("avx512vl");
-        if has_ifma && !cfg!(opensspi_modular = "mulx") {
+        if has_ifma && !cfg!(opensspi_modular = "avx2") {
             return "IFMA";
         }
-        if is_x86_feature_detected!("bmi2") {
-            return "mulx";
+        if is_x86_feature_detected!("avx2") {
+            return "AVX2";
         }
     }
     "portable"

@@ -372,7 +372,7 @@ impl<const Z: usize, const Y: usize> Modulus<Z, Y> {
 
     #[target_feature(enable = "avx512f,avx512vl")]
     fn load(field: &Field<'_>) -> Self {
-        let [n0, ..] = *field.n0;
+        let n0 = field.n0.limbs().first().copied().unwrap_or_default();
         Self { n: Limbs::load(field.n), rr: Limbs::load(field.rr), n0 }
     }
 }

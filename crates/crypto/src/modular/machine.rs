@@ -1,18 +1,18 @@
 //! Which version of the arithmetic a machine gets.
 
 use super::Job;
-use super::digit::{self, Digit};
-#[cfg(target_arch = "x86_64")]
-use super::ifma;
+use super::digit;
 use super::number::Number;
 use super::scalar;
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, ifma};
 
 /// An odd modulus with what Montgomery's multiplication needs.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
     pub(super) n: &'a Number,
-    /// -1/n modulo 2^256.
-    pub(super) n0: &'a Digit,
+    /// -1/n modulo 2^256, and modulo R with more digits if the engine has use for them.
+    pub(super) n0: &'a Number,
     /// R^2 modulo n, with the R of the engine.
     pub(super) rr: &'a Number,
 }
@@ -22,18 +22,18 @@ pub(super) struct Field<'a> {
 pub(super) enum Engine {
     /// What every machine has, for so many digits.
     Portable(usize),
-    /// The same code with the multiplication of BMI2, which leaves the flags alone.
+    /// AVX2, for so many digits.
     #[cfg(target_arch = "x86_64")]
-    Mulx(usize, HasMulx),
+    Avx2(usize, HasAvx2),
     /// AVX-512 IFMA.
     #[cfg(target_arch = "x86_64")]
     Ifma(ifma::Shape, HasIfma),
 }
 
-/// The processor has said that it has what [`scalar::execute_with_mulx`] is compiled for.
+/// The processor has said that it has what [`avx2::execute`] is compiled for.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HasMulx(());
+pub(super) struct HasAvx2(());
 
 /// The processor has said that it has what [`ifma::execute`] is compiled for.
 #[cfg(target_arch = "x86_64")]
@@ -41,9 +41,9 @@ pub(super) struct HasMulx(());
 pub(super) struct HasIfma(());
 
 #[cfg(target_arch = "x86_64")]
-impl HasMulx {
+impl HasAvx2 {
     fn detect() -> Option<Self> {
-        is_x86_feature_detected!("bmi2").then_some(Self(()))
+        is_x86_feature_detected!("avx2").then_some(Self(()))
     }
 }
 
@@ -61,14 +61,14 @@ impl HasIfma {
 impl Engine {
     /// The fastest on this machine for a modulus of so many digits.
     ///
-    /// `--cfg opensspi_modular="portable"` or `"mulx"` in `RUSTFLAGS` takes that one instead, to measure it.
+    /// `--cfg opensspi_modular="portable"` or `"avx2"` in `RUSTFLAGS` takes nothing faster than that, to measure it.
     pub(super) fn best(digits: usize) -> Self {
         let allowed = |engine: &Self| match engine {
             Self::Portable(_) => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Mulx(..) => !cfg!(opensspi_modular = "portable"),
+            Self::Avx2(..) => !cfg!(opensspi_modular = "portable"),
             #[cfg(target_arch = "x86_64")]
-            Self::Ifma(..) => !cfg!(any(opensspi_modular = "portable", opensspi_modular = "mulx")),
+            Self::Ifma(..) => !cfg!(any(opensspi_modular = "portable", opensspi_modular = "avx2")),
         };
         Self::available(digits).find(allowed).unwrap_or(Self::Portable(digits))
     }
@@ -78,7 +78,7 @@ impl Engine {
         #[cfg(target_arch = "x86_64")]
         let special = [
             ifma::Shape::for_digits(digits).zip(HasIfma::detect()).map(|(shape, has)| Self::Ifma(shape, has)),
-            HasMulx::detect().map(|has| Self::Mulx(digits, has)),
+            HasAvx2::detect().filter(|_| digits >= avx2::LEAST).map(|has| Self::Avx2(digits, has)),
         ];
         #[cfg(not(target_arch = "x86_64"))]
         let special = [None];
@@ -90,9 +90,20 @@ impl Engine {
         match self {
             Self::Portable(digits) => digit::bits(digits),
             #[cfg(target_arch = "x86_64")]
-            Self::Mulx(digits, _) => digit::bits(digits),
+            Self::Avx2(digits, _) => avx2::radix_bits(digits),
             #[cfg(target_arch = "x86_64")]
             Self::Ifma(shape, _) => shape.radix_bits(),
+        }
+    }
+
+    /// How many digits of -1/n it takes.
+    pub(super) const fn inverse_digits(self) -> usize {
+        match self {
+            Self::Portable(_) => 1,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(digits, _) => avx2::inverse_digits(digits),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(..) => 1,
         }
     }
 
@@ -110,13 +121,13 @@ impl Engine {
             results
         };
         // SAFETY: the functions with target features are safe on a processor that has these, and that it has them is
-        // what `HasMulx` and `HasIfma` stand for: nothing but their `detect` makes one.
+        // what `HasAvx2` and `HasIfma` stand for: nothing but their `detect` makes one.
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_unsafe, reason = "no other processor has any"))]
         unsafe {
             match self {
                 Self::Portable(_) => each(&scalar::execute),
                 #[cfg(target_arch = "x86_64")]
-                Self::Mulx(_, HasMulx(())) => each(&|field, job| scalar::execute_with_mulx(field, job)),
+                Self::Avx2(_, HasAvx2(())) => avx2::execute(fields, jobs),
                 #[cfg(target_arch = "x86_64")]
                 Self::Ifma(shape, HasIfma(())) => ifma::execute(shape, fields, jobs),
             }

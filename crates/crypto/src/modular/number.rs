@@ -63,7 +63,7 @@ impl Number {
         self.0.as_flattened_mut()
     }
 
-    /// In so many digits, which must be enough for it.
+    /// In so many digits; what is above them is left away.
     pub(super) fn resized(&self, digits: usize) -> Self {
         let mut resized = Self::zero(digits);
         resized.0.iter_mut().zip(&self.0).for_each(|(to, digit)| *to = *digit);
@@ -121,6 +121,18 @@ impl Number {
             }
         }
         product
+    }
+
+    /// -1 divided by this odd number, modulo 2 to the bits of so many digits.
+    pub(super) fn negative_inverse(&self, digits: usize) -> Self {
+        let mut inverse = Self(vec![self.0.first().map_or(ZERO, digit::negative_inverse)]);
+        while inverse.0.len() < digits {
+            // Each round of x * (2 + n * x) doubles how many digits are right.
+            let right = digits.min(2 * inverse.0.len());
+            let factor = self.product(&inverse).resized(right).plus(&Self(vec![[2, 0, 0, 0]]));
+            inverse = inverse.product(&factor).resized(right);
+        }
+        inverse
     }
 
     /// The sum, in the digits of this, which must be enough for it.

@@ -1,6 +1,4 @@
 //! Montgomery's multiplication with the multiplier that every 64-bit machine has, in digits of 256 bits.
-//!
-//! All of it is inlined into two functions, and so compiled twice: for every machine, and for those with BMI2.
 
 use std::hint::black_box;
 
@@ -13,18 +11,6 @@ use super::{ENTRIES, Job, WINDOW, significant_bits};
 
 /// Does a job.
 pub(super) fn execute(field: &Field<'_>, job: &Job<'_>) -> Number {
-    execute_inline(field, job)
-}
-
-/// Does a job, on a processor with BMI2.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "bmi2")]
-pub(super) fn execute_with_mulx(field: &Field<'_>, job: &Job<'_>) -> Number {
-    execute_inline(field, job)
-}
-
-#[inline(always)]
-fn execute_inline(field: &Field<'_>, job: &Job<'_>) -> Number {
     let digits = field.n.digits().len();
     let mut workspace = Zeroizing::new(vec![ZERO; 2 * digits]);
     let mut result = Number::zero(digits);
@@ -96,13 +82,14 @@ fn square(field: &Field<'_>, t: &mut [Digit], a: &[Digit], out: &mut [Digit]) {
 #[inline(always)]
 fn reduce(field: &Field<'_>, t: &mut [Digit], out: &mut [Digit]) {
     let n = field.n.digits();
+    let Some(n0) = field.n0.digits().first() else { return };
     let mut top = false;
     for index in 0..n.len() {
         let Some((row, [last, ..])) = t.get_mut(index..).and_then(|t| t.split_at_mut_checked(n.len())) else {
             return;
         };
         let Some(first) = row.first() else { return };
-        let multiple = digit::mul_low(first, field.n0);
+        let multiple = digit::mul_low(first, n0);
         let mut carry = ZERO;
         for (t, n) in row.iter_mut().zip(n) {
             (*t, carry) = digit::mul_add(*t, n, &multiple, carry);

@@ -110,6 +110,38 @@ fn sums_differences_and_products_are_those_of_another_library() {
 }
 
 #[test]
+fn no_carry_is_lost_where_all_bits_are_set() {
+    each_modulus(|random, n, modulus, engine| {
+        // As many bits as the digits have: what one factor may have, and n not.
+        let ones = vec![0xFF; modulus.digits() * 32];
+        let some = rows(random, ones.len());
+        let r = modulus.write(&modulus.r);
+        for a in below(random, n) {
+            for b in [&ones, &some] {
+                let job = Job::Multiply(&modulus.fit(&Number::from_bytes(&a)), &Number::from_bytes(b));
+                // a * b / R, times R.
+                let found = modulus.write(&modulus.run(&job));
+                assert_eq!(
+                    product(&found, &r, n),
+                    product(&a, b, n),
+                    "{engine:?} {a:02x?} {b:02x?} {n:02x?}"
+                );
+            }
+        }
+        for a in below(random, n) {
+            // a / R, which is squared as a.
+            let quotient = modulus.run(&Job::Multiply(&modulus.read(&a).unwrap(), &modulus.one()));
+            let square = modulus.write(&modulus.pow_public(&quotient, &[2]));
+            assert_eq!(
+                product(&product(&square, &r, n), &r, n),
+                product(&a, &a, n),
+                "{engine:?} {a:02x?} {n:02x?}"
+            );
+        }
+    });
+}
+
+#[test]
 fn numbers_without_modulus_are_multiplied_and_added() {
     let random = Seeded::new(45);
     let number = BoxedUint::from_be_slice_vartime;
@@ -175,19 +207,44 @@ fn two_powers_at_once_are_those_of_one_after_the_other() {
     let random = Seeded::new(43);
     for (p_bits, q_bits) in [(256, 256), (512, 512), (512, 500), (1024, 1024), (1024, 700), (2048, 300)] {
         for (p, q) in moduli(&random, p_bits).iter().zip(&moduli(&random, q_bits)) {
-            let (modulus_p, modulus_q) = (Modulus::new(p).unwrap(), Modulus::new(q).unwrap());
-            let one = |n: &[u8], modulus: &Modulus| {
-                let (base, exponent) = (below(&random, n).pop().unwrap(), below(&random, n).pop().unwrap());
-                let numbers = (modulus.read(&base).unwrap(), modulus.read(&exponent).unwrap());
-                let expected = modulus.pow(&numbers.0, &numbers.1, modulus.bits());
-                (numbers, modulus.write(&expected).to_vec())
-            };
-            let ((base_p, exponent_p), expected_p) = one(p, &modulus_p);
-            let ((base_q, exponent_q), expected_q) = one(q, &modulus_q);
-            let [of_p, of_q] =
-                pow_pair([&modulus_p, &modulus_q], [&base_p, &base_q], [&exponent_p, &exponent_q]);
-            assert_eq!(*modulus_p.write(&of_p), expected_p, "{p_bits} {q_bits}");
-            assert_eq!(*modulus_q.write(&of_q), expected_q, "{p_bits} {q_bits}");
+            for engine_p in Engine::available(p.len().div_ceil(32)) {
+                for engine_q in Engine::available(q.len().div_ceil(32)) {
+                    let modulus_p = Modulus::with_engine(p, |_| engine_p).unwrap();
+                    let modulus_q = Modulus::with_engine(q, |_| engine_q).unwrap();
+                    check_pair(&random, [p, q], [&modulus_p, &modulus_q]);
+                }
+            }
+        }
+    }
+}
+
+fn check_pair(random: &Seeded, [p, q]: [&[u8]; 2], [modulus_p, modulus_q]: [&Modulus; 2]) {
+    let one = |n: &[u8], modulus: &Modulus| {
+        let (base, exponent) = (below(random, n).pop().unwrap(), below(random, n).pop().unwrap());
+        let numbers = (modulus.read(&base).unwrap(), modulus.read(&exponent).unwrap());
+        let expected = modulus.pow(&numbers.0, &numbers.1, modulus.bits());
+        (numbers, modulus.write(&expected).to_vec())
+    };
+    let ((base_p, exponent_p), expected_p) = one(p, modulus_p);
+    let ((base_q, exponent_q), expected_q) = one(q, modulus_q);
+    let [of_p, of_q] = pow_pair([modulus_p, modulus_q], [&base_p, &base_q], [&exponent_p, &exponent_q]);
+    let engines = [modulus_p.engine, modulus_q.engine];
+    assert_eq!(*modulus_p.write(&of_p), expected_p, "{engines:?}");
+    assert_eq!(*modulus_q.write(&of_q), expected_q, "{engines:?}");
+}
+
+#[test]
+fn inverses_modulo_a_power_of_two_are_inverses() {
+    let random = Seeded::new(46);
+    for round in 0..100_usize {
+        let mut bytes = rows(&random, 1 + 11 * (round % 20));
+        *bytes.last_mut().unwrap() |= 1;
+        let number = Number::from_bytes(&bytes);
+        for digits in 1..9 {
+            let inverse = number.negative_inverse(digits);
+            assert_eq!(inverse.digits().len(), digits);
+            let sum = number.product(&inverse).resized(digits).plus(&Number::one(1));
+            assert!(sum.is_zero().reveal(), "{bytes:02x?} {digits}");
         }
     }
 }

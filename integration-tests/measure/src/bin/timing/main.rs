@@ -64,9 +64,9 @@ struct Arguments {
     /// Print one JSON document at the end, and what is going on on standard error.
     #[arg(long)]
     json: bool,
-    /// The same program, built for another arithmetic of RSA: its rows are added. `cargo xtask timing` gives it.
+    /// The same program, built for another arithmetic of RSA: its rows are added. `cargo xtask timing` gives them.
     #[arg(long, hide = true, value_name = "PROGRAM")]
-    also: Option<PathBuf>,
+    also: Vec<PathBuf>,
     /// It runs for another one, which prints the rows.
     #[arg(long, hide = true)]
     child: bool,
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let mut report = Report::new(arguments.json, arguments.child);
     plan::run(arguments, &mut report)?;
-    if let Some(program) = &arguments.also {
+    for program in &arguments.also {
         report.add(plan::elsewhere(program, arguments)?);
     }
     Ok(report.close())
