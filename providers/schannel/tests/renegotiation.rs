@@ -129,6 +129,23 @@ fn a_server_asks_for_the_certificate_that_a_resource_needs() {
 }
 
 #[test]
+fn i21_after_a_hello_request_the_live_context_yields_a_client_hello() {
+    let world = World::default();
+    for kind in KINDS {
+        let (mut client, mut server) = pair_of(&world, kind);
+        let mut request = server.context.apply_control_token(&ControlToken::Renegotiate).unwrap();
+        assert_eq!(open(&mut *client.context, &mut request).unwrap(), (Vec::new(), Decrypted::Renegotiate));
+        assert!(request.is_empty(), "there is no extra");
+        let mut again = again(client.context);
+        let step = again.advance(&[]).unwrap();
+        assert!(
+            matches!(step, Step::Continue { ref token, used: 0 } if !token.is_empty()),
+            "{kind:?}: {step:?}"
+        );
+    }
+}
+
+#[test]
 fn both_begin_at_once_and_every_split_is_taken() {
     let world = World::default();
     for kind in KINDS {
