@@ -1,12 +1,12 @@
 //! What follows the handshake: what the shim writes first, the echo, and the shutdown.
 
 use sspi_core::{
-    AlertLevel, ControlToken, Decrypted, Error, QualityOfProtection, SecBuffer, SecBufferType,
-    SecurityContext, StreamLayout, StreamSizes,
+    AlertLevel, CertificateIdentity, ControlToken, Decrypted, Error, QualityOfProtection, Renegotiation,
+    SecBuffer, SecBufferType, SecurityContext, StreamLayout, StreamSizes,
 };
 
 use crate::flags::Options;
-use crate::handshake::Established;
+use crate::handshake::{self, Established, Handshaking};
 use crate::stop::Stop;
 use crate::transport::Transport;
 
@@ -20,7 +20,14 @@ const NO_RENEGOTIATION: u8 = 100;
 
 /// An established context over the transport.
 pub(crate) struct Channel<'a> {
-    context: Box<dyn SecurityContext>,
+    /// `None` behind a renegotiation that failed.
+    context: Option<Box<dyn SecurityContext>>,
+    /// What a client shows when it is asked for a certificate.
+    identity: Option<CertificateIdentity>,
+    options: &'a Options,
+    /// Data that came in the middle of a renegotiation.
+    early: Vec<u8>,
+    renegotiations: u32,
     sizes: StreamSizes,
     /// What the peer sent and the context has not taken.
     unread: Vec<u8>,
@@ -38,9 +45,50 @@ enum Received {
 }
 
 impl<'a> Channel<'a> {
-    pub(crate) fn new(established: Established, transport: &'a mut Transport) -> Result<Self, Stop> {
+    pub(crate) fn new(
+        established: Established,
+        transport: &'a mut Transport,
+        options: &'a Options,
+        identity: Option<CertificateIdentity>,
+    ) -> Result<Self, Stop> {
         let sizes = established.context.attributes().stream_sizes()?;
-        Ok(Self { context: established.context, sizes, unread: established.unread, transport })
+        let (context, unread) = (Some(established.context), established.unread);
+        Ok(Self {
+            context,
+            identity,
+            options,
+            early: Vec::new(),
+            renegotiations: 0,
+            sizes,
+            unread,
+            transport,
+        })
+    }
+
+    fn context(&mut self) -> Result<&mut dyn SecurityContext, Stop> {
+        match &mut self.context {
+            Some(context) => Ok(&mut **context),
+            None => Err(Stop::failed("there is no context behind a renegotiation that failed")),
+        }
+    }
+
+    /// Negotiates again, as the peer wants it.
+    fn renegotiate(&mut self) -> Result<(), Stop> {
+        let Some(context) = self.context.take() else {
+            return Err(Stop::failed("there is no context behind a renegotiation that failed"));
+        };
+        let unread = core::mem::take(&mut self.unread);
+        let handshaking = match context.renegotiate(&unread) {
+            Ok(Renegotiation::Initialize(client)) => Handshaking::Client(client, self.identity.clone()),
+            Ok(Renegotiation::Accept(server)) => Handshaking::Server(server),
+            Err(refused) => return Err(refused.error.into()),
+        };
+        let established = handshake::run_again(handshaking, self.transport, self.options, unread)?;
+        self.sizes = established.context.attributes().stream_sizes()?;
+        (self.context, self.unread, self.early) =
+            (Some(established.context), established.unread, established.data);
+        self.renegotiations += 1;
+        Ok(())
     }
 
     /// Everything behind the handshake.
@@ -65,11 +113,15 @@ impl<'a> Channel<'a> {
                 end = Some(self.echo(unfinished)?);
             }
         }
+        if let Some(expected) = options.expect_total_renegotiations.filter(|n| *n != self.renegotiations) {
+            let count = self.renegotiations;
+            return Err(Stop::failed(format!("{expected} renegotiations were expected, and {count} came")));
+        }
         self.shut_down(end, options)
     }
 
     fn write_keying_material(&mut self, options: &Options) -> Result<(), Stop> {
-        let attributes = self.context.attributes();
+        let attributes = self.context()?.attributes();
         if options.export_keying_material > 0 {
             let context = options.use_export_context.then_some(options.export_context.as_slice());
             let material = attributes
@@ -103,7 +155,7 @@ impl<'a> Channel<'a> {
 
     /// Says that nothing more will be sent, and, where it is asked for, checks that the peer has said so too.
     fn shut_down(&mut self, end: Option<Received>, options: &Options) -> Result<(), Stop> {
-        let close_notify = self.context.apply_control_token(&ControlToken::Shutdown)?;
+        let close_notify = self.context()?.apply_control_token(&ControlToken::Shutdown)?;
         // A peer that is gone needs no farewell.
         let _gone = self.transport.send(&close_notify);
         if !options.check_close_notify {
@@ -146,19 +198,25 @@ impl<'a> Channel<'a> {
             *place = *byte;
         }
         let mut buffers = layout.buffers();
-        self.context.encrypt_message(QualityOfProtection::Default, &mut memory, &mut buffers)?;
+        self.context()?.encrypt_message(QualityOfProtection::Default, &mut memory, &mut buffers)?;
         Ok(memory.get(StreamLayout::message_range(&buffers)).unwrap_or_default().to_vec())
     }
 
     /// The next data that the peer sends, or the end of it. Records without data are passed over.
     fn read(&mut self) -> Result<Received, Stop> {
         loop {
+            if !self.early.is_empty() {
+                return Ok(Received::Data(core::mem::take(&mut self.early)));
+            }
             if self.unread.is_empty() && !self.transport.receive(&mut self.unread)? {
                 return Ok(Received::End);
             }
             let whole = SecBuffer::new(SecBufferType::DATA, 0..self.unread.len());
             let mut buffers = [whole, SecBuffer::EMPTY, SecBuffer::EMPTY, SecBuffer::EMPTY];
-            match self.context.decrypt_message(&mut self.unread, &mut buffers) {
+            let Some(context) = &mut self.context else {
+                return Err(Stop::failed("there is no context behind a renegotiation that failed"));
+            };
+            match context.decrypt_message(&mut self.unread, &mut buffers) {
                 Ok(Decrypted::Message) => {
                     let data = self.take(&buffers)?;
                     if !data.is_empty() {
@@ -171,6 +229,10 @@ impl<'a> Channel<'a> {
                     }
                 }
                 Ok(Decrypted::Expired) => return Ok(Received::Closed),
+                Ok(Decrypted::Renegotiate) if self.options.renegotiate_freely => {
+                    self.take(&buffers)?;
+                    self.renegotiate()?;
+                }
                 Ok(Decrypted::Renegotiate | Decrypted::NoRenegotiation) => {
                     self.send_alert(NO_RENEGOTIATION);
                     return Err(Stop::failed(":NO_RENEGOTIATION: the peer wants to negotiate again"));
@@ -200,7 +262,8 @@ impl<'a> Channel<'a> {
     /// A fatal alert. A peer that does not take it does not change what went wrong first.
     fn send_alert(&mut self, number: u8) {
         let alert = ControlToken::Alert { level: AlertLevel::Fatal, number };
-        if let Ok(record) = self.context.apply_control_token(&alert) {
+        let record = self.context().and_then(|context| Ok(context.apply_control_token(&alert)?));
+        if let Ok(record) = record {
             let _gone = self.transport.send(&record);
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct Established {
     pub(crate) server_flight: ServerFlight,
     /// Client: the authorities that the server named, if it asked for a certificate.
     pub(crate) authorities: Option<Vec<Vec<u8>>>,
+    /// What the peer sent in the middle of a second handshake.
+    pub(crate) data: Vec<u8>,
 }
 
 impl Handshaking {
@@ -42,15 +44,37 @@ impl Handshaking {
 /// # Errors
 /// The handshake failed, or the peer went away.
 pub(crate) fn run(
-    mut handshaking: Handshaking,
+    handshaking: Handshaking,
     transport: &mut Transport,
     options: &Options,
 ) -> Result<Established, Stop> {
-    let mut input = Vec::new();
+    // A server has nothing to say before it has heard something.
+    go_on(handshaking, transport, options, Vec::new(), options.server)
+}
+
+/// Runs a handshake on a connection; `unread` are bytes of the peer that the context has not taken.
+///
+/// # Errors
+/// The handshake failed, or the peer went away.
+pub(crate) fn run_again(
+    handshaking: Handshaking,
+    transport: &mut Transport,
+    options: &Options,
+    unread: Vec<u8>,
+) -> Result<Established, Stop> {
+    go_on(handshaking, transport, options, unread, false)
+}
+
+fn go_on(
+    mut handshaking: Handshaking,
+    transport: &mut Transport,
+    options: &Options,
+    mut input: Vec<u8>,
+    mut needs_more: bool,
+) -> Result<Established, Stop> {
+    let mut received = Vec::new();
     let mut server_flight = ServerFlight::default();
     let mut authorities = None;
-    // A server has nothing to say before it has heard something.
-    let mut needs_more = options.server;
     loop {
         if needs_more && !transport.receive(&mut input)? {
             return Err(Stop::failed("the peer closed the connection in the middle of the handshake"));
@@ -70,10 +94,15 @@ pub(crate) fn run(
                 authorities = Some(answer(question, &handshaking)?);
                 needs_more = false;
             }
-            Ok(Step::Data { .. }) => return Err(Stop::failed("there is data before there is a context")),
+            Ok(Step::Data { data, used }) => {
+                received.extend(data);
+                done(&[], &mut input, used)?;
+                needs_more = input.is_empty();
+            }
             Ok(Step::Complete { context, token, used }) => {
                 done(&token, &mut input, used)?;
-                return Ok(Established { context, unread: input, server_flight, authorities });
+                let (unread, data) = (input, received);
+                return Ok(Established { context, unread, server_flight, authorities, data });
             }
             Err(Failure { error, token }) => {
                 // The peer may be gone already; the first error is the one that counts.

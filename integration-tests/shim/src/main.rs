@@ -34,6 +34,7 @@ use std::process::ExitCode;
 use exchange::Channel;
 use expectations::Kept;
 use flags::CommandLine;
+use handshake::Handshaking;
 use package::Package;
 use stop::Stop;
 use transport::Transport;
@@ -66,11 +67,15 @@ fn run(command: &CommandLine) -> Result<(), Stop> {
         let is_resumption = number > 0;
         let options = if is_resumption { &command.resume } else { &command.initial };
         let handshaking = package.begin(options)?;
+        let identity = match &handshaking {
+            Handshaking::Client(_, identity) => identity.clone(),
+            Handshaking::Server(_) => None,
+        };
         let mut transport = Transport::connect(options)?;
         let connection = || {
             let established = handshake::run(handshaking, &mut transport, options)?;
             kept.check(&established, options, is_resumption)?;
-            Channel::new(established, &mut transport)?.exchange(options)
+            Channel::new(established, &mut transport, options, identity)?.exchange(options)
         };
         let outcome = connection();
         transport.close();

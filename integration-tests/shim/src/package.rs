@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use schannel::{
-    Allow, CertificateConfig, ClientAuth, ClientCertificate, Environment, Materials, Profile, Schannel,
-    SchannelConfig,
+    Allow, CertificateConfig, ClientAuth, ClientCertificate, Environment, Materials, Profile, Renegotiation,
+    Schannel, SchannelConfig,
 };
 use sspi_core::{
     AcceptRequest, AscReq, CertificateIdentity, Clock, CredentialUse, CredentialsHandle, CredentialsRequest,
@@ -123,6 +123,7 @@ fn both(options: &Options) -> Result<SchannelConfig, Stop> {
         suites: wanted.into_iter().map(str::to_owned).collect(),
         allow: Some(Allow::all().filter(|entry| matches!(entry, Allow::Certificate(_))).collect()),
         record_splitting: options.cbc_record_splitting,
+        renegotiation: options.renegotiate_freely.then_some(Renegotiation::Both),
         i_accept_drown: true,
         pins: vec![hex(&NO_CERTIFICATE)],
         ..SchannelConfig::default()

@@ -11,8 +11,8 @@
 
 mod support;
 
-use schannel::{ClientAuth, Protocol, SchannelConfig};
-use sspi_core::SecStatus;
+use schannel::{Allow, ClientAuth, Protocol, Renegotiation, SchannelConfig};
+use sspi_core::{ControlToken, SecStatus};
 use support::{BOTH, PROTOCOLS, Peer, Runner, Shim, SideEnd, WITH_EXTENSIONS, names_alert, only, xor};
 use test_support::{CertStatus, OcspResponse, Pki};
 
@@ -605,16 +605,55 @@ fn what_is_not_implemented_is_exit_89() {
     for flags in [
         &["-false-start"][..],
         &["-on-initial-false-start"],
-        &["-renegotiate-freely"],
         &["-renegotiate-ignore"],
         &["-dtls"],
         &["-renegotiate-once"],
         &["-server", "-cert-file", chain, "-key-file", key, "-cipher", "[AES128-SHA|AES256-SHA]"],
         &["-cipher", "CAMELLIA128-SHA"],
-        &["-expect-total-renegotiations", "1"],
     ] {
         let ended = Shim::start(&[&["-port", "1"], flags].concat()).end();
         assert_eq!(ended.code, Some(89), "{flags:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_client_negotiates_again_as_often_as_it_is_asked_where_a_flag_says_so() {
+    let runner = Runner::new();
+    for protocol in PROTOCOLS.into_iter().filter(|protocol| *protocol != Protocol::Tls13) {
+        for (times, expected, code) in [(1, "1", 0), (3, "3", 0), (2, "3", 1)] {
+            let flags = [only(protocol), "-renegotiate-freely", "-expect-total-renegotiations", expected];
+            let shim = runner.start_as(false, &flags);
+            let config = SchannelConfig {
+                renegotiation: Some(Renegotiation::Ours),
+                allow: Some(Allow::all().collect()),
+                ..runner.server(&[protocol])
+            };
+            let mut peer = runner.handshake(&runner.inbound(config));
+            peer.echoes(b"before");
+            for _ in 0..times {
+                peer = peer.renegotiate();
+                peer.echoes(b"after");
+            }
+            if code == 0 {
+                peer.finish();
+                shim.succeeds();
+            } else {
+                peer.leave();
+                shim.fails("renegotiations were expected");
+            }
+        }
+        let shim = runner.start_as(false, &[only(protocol)]);
+        let config = SchannelConfig {
+            renegotiation: Some(Renegotiation::Ours),
+            allow: Some(Allow::all().collect()),
+            ..runner.server(&[protocol])
+        };
+        let mut peer = runner.handshake(&runner.inbound(config));
+        let request = peer.context.apply_control_token(&ControlToken::Renegotiate).unwrap();
+        peer.send_raw(&request);
+        peer.expect_alert(if protocol == Protocol::Ssl30 { &[40] } else { &[100] });
+        drop(peer);
+        shim.fails(":NO_RENEGOTIATION:");
     }
 }
 

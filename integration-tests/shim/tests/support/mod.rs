@@ -18,8 +18,8 @@ use std::time::Duration;
 use schannel::{CertificateConfig, Environment, Materials, Protocol, Schannel, SchannelConfig};
 use sspi_core::{
     AcceptRequest, AlertLevel, AscReq, ControlToken, CredentialUse, CredentialsHandle, CredentialsRequest,
-    Decrypted, Error, Failure, InitializeRequest, IscReq, SecurityContext, SecurityPackage as _, Step,
-    StreamSizes,
+    Decrypted, Error, Failure, InitializeRequest, IscReq, Renegotiation, SecurityContext,
+    SecurityPackage as _, Step, StreamSizes,
 };
 use tempfile::TempDir;
 use test_support::pair::{self, End};
@@ -302,9 +302,30 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn handshake(mut stream: TcpStream, mut end: End) -> Result<Self, Error> {
-        let mut input = Vec::new();
-        let mut needs_more = matches!(end, End::Server(_));
+    pub fn handshake(stream: TcpStream, end: End) -> Result<Self, Error> {
+        let needs_more = matches!(end, End::Server(_));
+        Self::go_on(stream, end, Vec::new(), needs_more)
+    }
+
+    /// Asks the shim to negotiate again, which it does.
+    pub fn renegotiate(mut self) -> Self {
+        let request = self.context.apply_control_token(&ControlToken::Renegotiate).unwrap();
+        self.send_raw(&request);
+        while pair::open(&mut *self.context, &mut self.input).unwrap().1 != Decrypted::Renegotiate {
+            assert!(receive(&mut self.stream, &mut self.input), "the shim does not negotiate again");
+        }
+        let Ok(Renegotiation::Accept(server)) = self.context.renegotiate(&self.input) else {
+            panic!("a server negotiates again");
+        };
+        Self::go_on(self.stream, End::Server(server), self.input, false).unwrap()
+    }
+
+    fn go_on(
+        mut stream: TcpStream,
+        mut end: End,
+        mut input: Vec<u8>,
+        mut needs_more: bool,
+    ) -> Result<Self, Error> {
         loop {
             if needs_more && !receive(&mut stream, &mut input) {
                 return Err(Error::invalid_handle("the shim closed the connection in the handshake"));
