@@ -38,11 +38,12 @@ fn s_server(mut terms: Terms) -> Result<(), CaseError> {
             log.matches(">>> TLS 1.3, Handshake [length 0005], KeyUpdate").count() > round
         })?;
         // What the server types arrives under its new key, and what we send under ours.
-        let line = format!("server after {command}");
+        // A line of its own for each round: the log has those of the rounds before.
+        let line = format!("server after {round} {command}");
         server.send(line.as_bytes())?;
         let read = connection.read_exact(line.len())?;
         require(read == line.as_bytes(), || format!("{line:?} is {:?}", String::from_utf8_lossy(&read)))?;
-        let line = format!("client after {command}");
+        let line = format!("client after {round} {command}");
         connection.send(line.as_bytes())?;
         server.wait_for(line.trim_end())?;
     }

@@ -188,7 +188,9 @@ fn a_peer_without_the_indication_is_refused_unless_policy_says_otherwise() {
 
 #[test]
 fn a_connection_keeps_its_version() {
-    let fixture = Fixture::new(&VERSIONS);
+    let mut versions = VERSIONS;
+    versions.reverse();
+    let fixture = Fixture::new(&versions);
     let pair = fixture.run().unwrap();
     let mut client = take_apart(*pair.client);
     client.before.offered = ProtocolVersion::TLS11;
