@@ -113,6 +113,8 @@ pub enum Misbehaved {
     Downgraded,
     /// The renegotiation indication is not right.
     RenegotiationInfo,
+    /// A second handshake has the extended master secret and the first had not, or the reverse.
+    BindingChanged,
     /// A value that is out of range or does not fit the others.
     IllegalParameter(&'static str),
     /// A key exchange that the suite has not: an export key where none was agreed (FREAK).
@@ -276,7 +278,9 @@ impl Misbehaved {
             Self::DuplicateExtension(_) | Self::NoServerCertificate | Self::BadPremaster | Self::BadAlert => {
                 A::DECODE_ERROR
             }
-            Self::RenegotiationInfo | Self::ResumedBinding { .. } => A::HANDSHAKE_FAILURE,
+            Self::RenegotiationInfo | Self::BindingChanged | Self::ResumedBinding { .. } => {
+                A::HANDSHAKE_FAILURE
+            }
             Self::WrongCertificateType => A::UNSUPPORTED_CERTIFICATE,
             Self::UnreadableCertificate => A::BAD_CERTIFICATE,
             Self::BadSignature(_) | Self::BadFinished => A::DECRYPT_ERROR,
@@ -351,6 +355,9 @@ impl Display for Misbehaved {
             Self::Downgraded => {
                 f.write_str("the server can speak a newer version, and somebody in between hid that")
             }
+            Self::BindingChanged => f.write_str(
+                "the peer's extended master secret is there in one handshake of the connection and not in the other",
+            ),
             Self::RenegotiationInfo => {
                 f.write_str("the peer's renegotiation indication is not that of this connection")
             }

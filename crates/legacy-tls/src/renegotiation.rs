@@ -14,7 +14,7 @@ use crate::connection::{
     ClientConnection, ClientHandshake, ClientParameters, Handshake, Negotiated, ServerConnection,
     ServerHandshake, ServerParameters, wanted,
 };
-use crate::error::{Error, Refused};
+use crate::error::{Error, Misbehaved, Refused};
 use crate::record::{Opener, Sealer};
 use crate::tls::channel::Channel;
 use crate::tls::versions::{ProtocolVersion, Rules, VerifyData};
@@ -39,9 +39,21 @@ pub struct Before {
     /// What the client's hello said.
     pub(crate) offered: ProtocolVersion,
     pub(crate) alpn: Option<Vec<u8>>,
+    /// Whether the master secret was bound to the handshake.
+    pub(crate) extended_master_secret: bool,
 }
 
 impl Before {
+    /// A peer that has the extended master secret in one handshake has it in the next, or is another.
+    ///
+    /// Spec: EMS section 5.
+    pub(crate) fn check_binding(&self, extended_master_secret: bool) -> Result<(), Error> {
+        if self.extended_master_secret == extended_master_secret {
+            return Ok(());
+        }
+        Err(Misbehaved::BindingChanged.into())
+    }
+
     /// Whether both sides have the renegotiation indication.
     #[must_use]
     pub const fn is_secure(&self) -> bool {
@@ -66,7 +78,13 @@ impl Negotiated {
     /// has no second handshake like this.
     #[must_use]
     pub fn before(&self, alpn: Option<Vec<u8>>) -> Option<Before> {
-        Some(Before { finished: self.finished, rules: self.rules?, offered: self.hello_version, alpn })
+        Some(Before {
+            finished: self.finished,
+            rules: self.rules?,
+            offered: self.hello_version,
+            alpn,
+            extended_master_secret: self.extended_master_secret,
+        })
     }
 }
 

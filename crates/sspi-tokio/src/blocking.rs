@@ -260,6 +260,7 @@ impl<S: Read + Write> SecureStream<S> {
     /// # Errors
     /// Those of the package (`SEC_E_UNSUPPORTED_FUNCTION` for what it does not have) and of the transport.
     pub fn apply_control_token(&mut self, token: &ControlToken) -> io::Result<()> {
+        self.finish_renegotiation()?;
         self.outbound.check()?;
         let context = self.context.as_deref_mut().ok_or_else(|| error::security(unfinished()))?;
         self.outbound.apply_control_token(context, token).map_err(error::security)?;
@@ -271,6 +272,7 @@ impl<S: Read + Write> SecureStream<S> {
     /// # Errors
     /// Those of the package and of the transport.
     pub fn shutdown(&mut self) -> io::Result<()> {
+        self.finish_renegotiation()?;
         let sender: Option<&mut (dyn SendingHalf + 'static)> = match &mut self.context {
             Some(context) => Some(&mut **context),
             None => None,
@@ -413,6 +415,11 @@ impl<S: Read + Write> SecureStream<S> {
         Ok(())
     }
 
+    /// Goes on with one that was begun.
+    fn finish_renegotiation(&mut self) -> io::Result<()> {
+        if self.renegotiating.is_some() { self.negotiate(Side::Write) } else { Ok(()) }
+    }
+
     fn resume(&mut self, established: Established) -> Result<(), HandshakeError> {
         let attributes = established.context.attributes();
         let sizes = RecordSizes::of(self.options.framing, &*attributes)?;
@@ -473,9 +480,7 @@ impl<S: Read + Write> Write for SecureStream<S> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.renegotiating.is_some() {
-            self.negotiate(Side::Write)?;
-        }
+        self.finish_renegotiation()?;
         self.drain()?;
         self.io.flush()
     }

@@ -131,11 +131,8 @@ impl Machine {
         cx: &mut Context<'_>,
         io: &mut S,
     ) -> Poll<Result<Reached, HandshakeError>> {
-        if let Some((limit, sleep)) = &mut self.deadline
-            && sleep.as_mut().poll(cx).is_ready()
-        {
-            let limit = *limit;
-            return Poll::Ready(Err(self.cut_short(HandshakeError::Deadline(limit))));
+        if let Poll::Ready(late) = self.poll_deadline(cx) {
+            return Poll::Ready(Err(late));
         }
         loop {
             match ready!(self.poll_send(cx, io)) {
@@ -168,6 +165,14 @@ impl Machine {
                 Err(error) => self.finish(Err(error)),
             }
         }
+    }
+
+    /// Whether it is too late.
+    pub(crate) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<HandshakeError> {
+        let Some((limit, sleep)) = &mut self.deadline else { return Poll::Pending };
+        let limit = *limit;
+        ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(self.cut_short(HandshakeError::Deadline(limit)))
     }
 
     /// The error of the package, where there is one already; it says more than what befell its last token.

@@ -227,8 +227,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
             let mut cx = Context::from_waker(&both);
             match side {
                 Side::Read if self.inbound.held() > 0 => return Poll::Ready(Ok(())),
-                // Whoever reads makes room, and wakes us.
-                Side::Write if self.inbound.held() >= MOST_HELD => return Poll::Pending,
+                // Whoever reads makes room, and wakes us; but not for ever.
+                Side::Write if self.inbound.held() >= MOST_HELD => {
+                    let late = ready!(renegotiating.machine.poll_deadline(&mut cx));
+                    both.wake();
+                    return Poll::Ready(self.end_renegotiation(Err(late)));
+                }
                 _ => {}
             }
             let end = match ready!(poll_drain(&mut self.outbound, &mut self.io, &mut cx)) {

@@ -118,6 +118,9 @@ impl<B: Negotiates> SharedPart for Negotiated<B> {
         _extra: &[u8],
     ) -> Result<Renegotiation, RenegotiationRefused> {
         let wish = context.receiver.again.take();
+        if let Err(error) = context.receiver.shared.check() {
+            return Err(RenegotiationRefused { context, error });
+        }
         B::negotiate_again(context, wish)
     }
 }

@@ -146,6 +146,20 @@ fn i21_after_a_hello_request_the_live_context_yields_a_client_hello() {
 }
 
 #[test]
+fn a_context_that_has_failed_is_not_negotiated_again() {
+    let world = World::default();
+    for kind in KINDS {
+        let (mut client, mut server) = pair_of(&world, kind);
+        let sizes = server.context.attributes().stream_sizes().unwrap();
+        let mut record = seal(&mut *server.context, &sizes, b"altered").unwrap();
+        *record.last_mut().unwrap() ^= 1;
+        let error = open(&mut *client.context, &mut record).unwrap_err();
+        let (again, _) = refusal(client.context);
+        assert_eq!(again.status(), error.status(), "{kind:?}");
+    }
+}
+
+#[test]
 fn both_begin_at_once_and_every_split_is_taken() {
     let world = World::default();
     for kind in KINDS {

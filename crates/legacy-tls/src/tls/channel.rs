@@ -3,7 +3,7 @@
 use wire::{EncodeError, U24, Writer};
 
 use crate::error::{Alert, Error, Misbehaved};
-use crate::record::{ContentType, Need, Opener, Sealer};
+use crate::record::{ContentType, Need, Opener, RecordError, Sealer};
 use crate::tls::alert::{AlertDescription, AlertLevel};
 use crate::tls::messages::{HEADER, HandshakeType};
 use crate::tls::transcript::Transcript;
@@ -129,6 +129,7 @@ impl Channel {
     ) -> Result<Option<Incoming>, Error> {
         self.scratch.clear();
         self.scratch.extend_from_slice(record);
+        let is_used_up = self.opener.is_used_up();
         let opened = self.opener.open(&mut self.scratch)?;
         let content = self.scratch.get(opened.content).unwrap_or_default();
         if content.is_empty() {
@@ -160,6 +161,10 @@ impl Channel {
             }
             // "Application data may be interleaved with handshake messages", not put into one. Spec: TLS12 section 7.4.1.1.
             ContentType::APPLICATION_DATA if self.carries_data && self.joined.is_empty() => {
+                // A peer that does not care for the limit would give away what both of us say.
+                if is_used_up {
+                    return Err(RecordError::KeyUsedUp.into());
+                }
                 Ok((!content.is_empty()).then(|| Incoming::Data(content.to_vec())))
             }
             ContentType(other) => Err(Misbehaved::UnexpectedRecord { content_type: other, expected }.into()),

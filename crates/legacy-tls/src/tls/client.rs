@@ -403,6 +403,7 @@ impl Offer {
         if !extended && policy.extended_master_secret == ExtendedMasterSecret::Required {
             return Err(Incompatible::NoExtendedMasterSecret.into());
         }
+        self.before.as_ref().map_or(Ok(()), |before| before.check_binding(extended))?;
         channel.transcript.add(message.bytes());
         channel.transcript.choose((rules.transcript)(suite));
         if matches!(rules.signatures, Signatures::Md5AndSha1 { .. }) {

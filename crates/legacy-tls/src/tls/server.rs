@@ -280,6 +280,7 @@ impl Start {
         if !extended && policy.extended_master_secret == ExtendedMasterSecret::Required {
             return Err(Incompatible::NoExtendedMasterSecret.into());
         }
+        self.before.as_ref().map_or(Ok(()), |before| before.check_binding(extended))?;
         let alpn = self.choose_protocol(&offered)?;
         channel.transcript.add(message);
         let choice = Choice { start: self, rules, hello, offered, extended, alpn, config };

@@ -151,6 +151,35 @@ async fn a_renegotiation_has_the_deadline_of_the_handshake() {
     assert_eq!(inside(&error).status(), SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_writer_does_not_wait_for_ever_for_a_reader_that_does_not_come() {
+    let options = Flavour::Stream.options().with_deadline(Some(Duration::from_secs(3)));
+    let (mut client, mut server) = connect(Habits::default(), 1 << 20, &options).await;
+    client.renegotiate().await.unwrap();
+    server.write_all(&vec![7; 500_000]).await.unwrap();
+    server.flush().await.unwrap();
+    let error = client.flush().await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn a_shutdown_in_the_middle_of_a_renegotiation_is_said() {
+    use std::io::Read;
+    let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let options = Flavour::Stream.blocking_options();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let handshaking = stream_toy::server(Habits::default());
+            let mut server = blocking::handshake(server, handshaking, &options).unwrap();
+            assert_eq!(server.read(&mut [0; 8]).unwrap(), 0, "a clean end");
+        });
+        let handshaking = stream_toy::client(Habits::default());
+        let mut client = blocking::handshake(client, handshaking, &options).unwrap();
+        client.renegotiate().unwrap();
+        client.shutdown().unwrap();
+    });
+}
+
 #[tokio::test]
 async fn a_message_package_does_not_negotiate_again_in_frames() {
     let (mut client, mut server) = Flavour::Nns.connect(100).await;

@@ -187,6 +187,21 @@ fn a_peer_without_the_indication_is_refused_unless_policy_says_otherwise() {
 }
 
 #[test]
+fn a_binding_to_the_handshake_does_not_come_and_go() {
+    for side in [Side::Client, Side::Server] {
+        let mut fixture = Fixture::new(&[ProtocolVersion::TLS12]);
+        let pair = fixture.run().unwrap();
+        let policy =
+            if side == Side::Client { &mut fixture.client.policy } else { &mut fixture.server.policy };
+        policy.extended_master_secret = ExtendedMasterSecret::Off;
+        // A server that has changed its own mind sees it first.
+        let (refuses, failure) = client_begins(&fixture, pair, 0).err().unwrap();
+        assert_eq!(refuses, Side::Server);
+        assert_eq!(failure.error.alert(), Some(AlertDescription::HANDSHAKE_FAILURE));
+    }
+}
+
+#[test]
 fn a_connection_keeps_its_version() {
     let mut versions = VERSIONS;
     versions.reverse();

@@ -127,6 +127,11 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
             },
         },
         M::Downgraded => Error::Downgraded,
+        M::BindingChanged => Error::HandshakeFailure {
+            what:
+                "the extended master secret is there in one handshake of the connection and not in the other"
+                    .to_owned(),
+        },
         M::RenegotiationInfo => Error::HandshakeFailure {
             what: "the renegotiation indication is not that of this connection".to_owned(),
         },
