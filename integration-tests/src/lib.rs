@@ -19,6 +19,7 @@
 //! |---|---|
 //! | our end, as a server and as a client | [`ours`] |
 //! | any peer as an echo server or as its client | [`echo`] |
+//! | what `nmap`, `sslscan` and `tshark` see of us | [`peers::scanners`], and [`wiretap`] for the bytes |
 //! | what is tried: peer × role × version × feature | [`matrix`], and `skipped.toml` for what is left out |
 //! | servers with STARTTLS, a browser, Node.js, with the command `opensspi` | [`applications`] |
 //! | the old protocols: peer × role × version × suite | [`legacy`], and `suites.toml` for what peers lack |
@@ -33,5 +34,6 @@ pub mod matrix;
 pub mod ours;
 pub mod pattern;
 pub mod peers;
+pub mod wiretap;
 
 pub use pattern::{Content, Pattern};

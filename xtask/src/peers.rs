@@ -22,7 +22,7 @@ pub(crate) struct Peer {
 }
 
 /// All peers.
-pub(crate) const PEERS: [Peer; 6] = [
+pub(crate) const PEERS: [Peer; 9] = [
     Peer { package: "openssl", commands: &["openssl"], tests: "OpenSSL as client and as server" },
     Peer { package: "curl", commands: &["curl"], tests: "curl as client" },
     Peer {
@@ -41,6 +41,9 @@ pub(crate) const PEERS: [Peer; 6] = [
         commands: &["selfserv", "tstclnt", "certutil", "pk12util"],
         tests: "NSS as client and as server",
     },
+    Peer { package: "nmap", commands: &["nmap"], tests: "what nmap's scripts see of a server" },
+    Peer { package: "sslscan", commands: &["sslscan"], tests: "what sslscan sees of a server" },
+    Peer { package: "tshark", commands: &["tshark"], tests: "what tshark makes of SSL 2.0" },
 ];
 
 /// What `integration-tests/peers/install.sh` puts below the target folder in seconds.

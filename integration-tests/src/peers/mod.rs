@@ -17,6 +17,7 @@ pub mod process;
 pub mod program;
 pub mod python;
 pub mod report;
+pub mod scanners;
 mod version;
 
 use std::io::Write as _;
@@ -47,7 +48,10 @@ pub(crate) use report::listening_port;
 ///
 /// If one is missing and the environment says `OPENSSPI_PEERS=required`, as CI does.
 pub fn require(peers: &[Peer]) -> Result<(), String> {
-    let missing: Vec<String> = peers.iter().filter_map(|peer| peer.available().err()).collect();
+    judge(peers.iter().filter_map(|peer| peer.available().err()).collect())
+}
+
+fn judge(missing: Vec<String>) -> Result<(), String> {
     if missing.is_empty() {
         return Ok(());
     }
