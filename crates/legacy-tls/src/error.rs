@@ -113,7 +113,7 @@ pub enum Misbehaved {
     Downgraded,
     /// The renegotiation indication is not right.
     RenegotiationInfo,
-    /// A second handshake has the extended master secret and the first had not, or the reverse.
+    /// A second handshake has no extended master secret, and the first had it.
     BindingChanged,
     /// A value that is out of range or does not fit the others.
     IllegalParameter(&'static str),
@@ -356,7 +356,7 @@ impl Display for Misbehaved {
                 f.write_str("the server can speak a newer version, and somebody in between hid that")
             }
             Self::BindingChanged => f.write_str(
-                "the peer's extended master secret is there in one handshake of the connection and not in the other",
+                "the peer's extended master secret was there in the first handshake of the connection and is not in the second",
             ),
             Self::RenegotiationInfo => {
                 f.write_str("the peer's renegotiation indication is not that of this connection")

@@ -41,32 +41,38 @@ pub struct Before {
     pub(crate) alpn: Option<Vec<u8>>,
     /// Whether the master secret was bound to the handshake.
     pub(crate) extended_master_secret: bool,
+    pub(crate) resumed: bool,
 }
 
 impl Before {
-    /// A peer that has the extended master secret in one handshake has it in the next, or is another.
+    /// A peer that has the extended master secret in one handshake has it in the next, or is another. The reverse is no
+    /// sign of anything: a hello in the format of SSL 2.0 cannot offer it.
     ///
     /// Spec: EMS section 5.
     pub(crate) fn check_binding(&self, extended_master_secret: bool) -> Result<(), Error> {
-        if self.extended_master_secret == extended_master_secret {
+        if extended_master_secret || !self.extended_master_secret {
             return Ok(());
         }
         Err(Misbehaved::BindingChanged.into())
     }
 
-    /// Whether both sides have the renegotiation indication.
+    /// Whether the next handshake can be bound to this one: both sides have the renegotiation indication, and this one was
+    /// not a resumption without extended master secret, which somebody in between can make look the same on two connections
+    /// (triple handshake).
+    ///
+    /// Spec: EMS section 5.4.
     #[must_use]
     pub const fn is_secure(&self) -> bool {
-        self.finished.secure
+        self.finished.secure && (self.extended_master_secret || !self.resumed)
     }
 
     /// Whether a policy lets the connection be negotiated again.
     ///
     /// # Errors
     ///
-    /// The peer has no renegotiation indication, and the policy wants one.
+    /// The connection cannot be bound to what was before, and the policy wants that.
     pub fn check(&self, policy: &Policy) -> Result<(), Error> {
-        if self.finished.secure || policy.insecure_renegotiation {
+        if self.is_secure() || policy.insecure_renegotiation {
             return Ok(());
         }
         Err(Refused::Renegotiation.into())
@@ -84,6 +90,7 @@ impl Negotiated {
             offered: self.hello_version,
             alpn,
             extended_master_secret: self.extended_master_secret,
+            resumed: self.resumed,
         })
     }
 }

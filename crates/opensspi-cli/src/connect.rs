@@ -53,7 +53,7 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "N", default_value_t = 0)]
     reconnect: u32,
     /// Negotiate the connection again before anything is sent, and say what came of it (SSL 3.0 to TLS 1.2). Implies
-    /// --renegotiation both, unless another is given.
+    /// --renegotiation both, unless ours is given.
     #[arg(long)]
     renegotiate: bool,
     /// Print nothing but what the server sends.
@@ -106,8 +106,8 @@ impl Connect {
     fn sspi(&self, printer: &Printer) -> Result<Sspi, Failure> {
         let mut configuration = self.settings.configuration()?;
         let schannel = &mut configuration.config.schannel;
-        if self.renegotiate && schannel.renegotiation.is_none() {
-            schannel.renegotiation = Some(Renegotiation::Both);
+        if self.renegotiate && schannel.renegotiation == Renegotiation::Off {
+            schannel.renegotiation = Renegotiation::Both;
         }
         if !self.ca.is_empty() {
             schannel.roots = self.ca.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;

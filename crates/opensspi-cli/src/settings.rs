@@ -45,7 +45,7 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "ON|OFF")]
     pub(crate) record_splitting: Option<String>,
     /// Whether connections are negotiated again, from SSL 3.0 to TLS 1.2: off, ours (when this side begins) or both; both if
-    /// only the option is given [default: that of the profile, off but for windows-2003 and museum].
+    /// only the option is given [default: off].
     #[arg(long, value_name = "WHO", num_args = 0..=1, default_missing_value = "both")]
     pub(crate) renegotiation: Option<String>,
     /// The smallest Diffie-Hellman group that is accepted, in bits [default: that of the profile, 2048 or 1024].
@@ -155,7 +155,7 @@ impl Settings {
         if let Some(name) = &self.renegotiation {
             let known = Renegotiation::ALL.into_iter().find(|who| who.name() == name);
             let names = Renegotiation::ALL.map(Renegotiation::name);
-            schannel.renegotiation = Some(known.ok_or_else(|| unknown("renegotiation mode", name, &names))?);
+            schannel.renegotiation = known.ok_or_else(|| unknown("renegotiation mode", name, &names))?;
         }
         if !self.protocols.is_empty() {
             schannel.protocols =

@@ -378,8 +378,9 @@ impl<S: Read + Write> SecureStream<S> {
 
     /// Negotiates again if the peer wants that, or if it was begun: to the end, or for a reader until there is data.
     fn negotiate(&mut self, side: Side) -> io::Result<()> {
-        if core::mem::take(&mut self.renegotiation_due) {
+        if self.renegotiation_due {
             self.drain()?;
+            self.renegotiation_due = false;
             if let Err(error) = self.begin() {
                 let Some(context) = self.context.as_deref_mut() else {
                     return Err(error::security(error));

@@ -148,7 +148,12 @@ impl<S> SecureStream<S> {
                 let maximum = self.options.maximum_token;
                 let driver = Driver::renegotiating(renegotiation.into(), extra, maximum);
                 let machine = Machine::new(driver, &self.options);
-                let renegotiating = Renegotiating { machine, wakers: Arc::default() };
+                let wakers = Arc::<Wakers>::default();
+                // Whoever waits to write loses its place with the transport to the handshake.
+                if let Some(writer) = self.writer.take() {
+                    wakers.register(Side::Write, &writer);
+                }
+                let renegotiating = Renegotiating { machine, wakers };
                 self.session = Session::Renegotiating(Box::new(renegotiating));
                 Ok(())
             }
@@ -225,15 +230,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
             renegotiating.wakers.register(side, cx.waker());
             let both = Waker::from(Arc::clone(&renegotiating.wakers));
             let mut cx = Context::from_waker(&both);
-            match side {
-                Side::Read if self.inbound.held() > 0 => return Poll::Ready(Ok(())),
-                // Whoever reads makes room, and wakes us; but not for ever.
-                Side::Write if self.inbound.held() >= MOST_HELD => {
-                    let late = ready!(renegotiating.machine.poll_deadline(&mut cx));
-                    both.wake();
-                    return Poll::Ready(self.end_renegotiation(Err(late)));
-                }
-                _ => {}
+            if side == Side::Read && self.inbound.held() > 0 {
+                return Poll::Ready(Ok(()));
+            }
+            // Whatever else it waits for: a reader that makes room, or a peer that takes what was written before.
+            if let Poll::Ready(late) = renegotiating.machine.poll_deadline(&mut cx) {
+                both.wake();
+                return Poll::Ready(self.end_renegotiation(Err(late)));
+            }
+            if side == Side::Write && self.inbound.held() >= MOST_HELD {
+                return Poll::Pending;
             }
             let end = match ready!(poll_drain(&mut self.outbound, &mut self.io, &mut cx)) {
                 Ok(()) => ready!(renegotiating.machine.poll(&mut cx, &mut self.io)),

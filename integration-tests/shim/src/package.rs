@@ -123,7 +123,7 @@ fn both(options: &Options) -> Result<SchannelConfig, Stop> {
         suites: wanted.into_iter().map(str::to_owned).collect(),
         allow: Some(Allow::all().filter(|entry| matches!(entry, Allow::Certificate(_))).collect()),
         record_splitting: options.cbc_record_splitting,
-        renegotiation: options.renegotiate_freely.then_some(Renegotiation::Both),
+        renegotiation: if options.renegotiate_freely { Renegotiation::Both } else { Renegotiation::Off },
         i_accept_drown: true,
         pins: vec![hex(&NO_CERTIFICATE)],
         ..SchannelConfig::default()

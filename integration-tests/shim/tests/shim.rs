@@ -624,7 +624,7 @@ fn a_client_negotiates_again_as_often_as_it_is_asked_where_a_flag_says_so() {
             let flags = [only(protocol), "-renegotiate-freely", "-expect-total-renegotiations", expected];
             let shim = runner.start_as(false, &flags);
             let config = SchannelConfig {
-                renegotiation: Some(Renegotiation::Ours),
+                renegotiation: Renegotiation::Ours,
                 allow: Some(Allow::all().collect()),
                 ..runner.server(&[protocol])
             };
@@ -644,7 +644,7 @@ fn a_client_negotiates_again_as_often_as_it_is_asked_where_a_flag_says_so() {
         }
         let shim = runner.start_as(false, &[only(protocol)]);
         let config = SchannelConfig {
-            renegotiation: Some(Renegotiation::Ours),
+            renegotiation: Renegotiation::Ours,
             allow: Some(Allow::all().collect()),
             ..runner.server(&[protocol])
         };

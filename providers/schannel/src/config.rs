@@ -356,9 +356,9 @@ pub struct SchannelConfig {
     /// enabled). Such a hello has no extensions: no server name, no application protocol. Where PCT or SSL 2.0 is enabled it
     /// is so without being said.
     pub v2_hello: bool,
-    /// Whether connections are negotiated again, from SSL 3.0 to TLS 1.2. Not given: what the profile says, and rustls, which
-    /// has no second handshake, keeps its share of TLS 1.2. Where it is given and not `off` the other backend runs all of it.
-    pub renegotiation: Option<Renegotiation>,
+    /// Whether connections are negotiated again, from SSL 3.0 to TLS 1.2; `off` with every profile. Where it is not, rustls,
+    /// which has no second handshake, leaves all of TLS 1.2 to the other backend.
+    pub renegotiation: Renegotiation,
     /// Whether that is so with a peer that has no renegotiation indication (RFC 5746) too. Somebody in between may then have
     /// spoken in the client's name before the client did.
     pub insecure_renegotiation: bool,
@@ -415,7 +415,7 @@ impl Default for SchannelConfig {
             small_block_limit: 32 << 30,
             fallback: false,
             v2_hello: false,
-            renegotiation: None,
+            renegotiation: Renegotiation::Off,
             insecure_renegotiation: false,
             renegotiation_client_auth: ClientAuth::None,
             i_accept_drown: false,

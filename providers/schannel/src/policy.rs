@@ -103,13 +103,6 @@ impl Profile {
         }
     }
 
-    const fn renegotiation(self) -> Renegotiation {
-        match self {
-            Self::Modern | Self::Compatible | Self::Legacy => Renegotiation::Off,
-            Self::Windows2003 | Self::Museum => Renegotiation::Both,
-        }
-    }
-
     const fn dh_minimum_bits(self) -> u32 {
         match self {
             Self::Modern | Self::Compatible => 2048,
@@ -163,7 +156,7 @@ impl Policy {
             Self::named_suites(config, &protocols)?
         };
         // rustls has no second handshake.
-        if config.renegotiation.is_some_and(|named| named != Renegotiation::Off) {
+        if config.renegotiation != Renegotiation::Off {
             suites = suites.into_iter().filter_map(Suite::that_renegotiates).collect();
         }
         let has_suite = |protocol: &Protocol| suites.iter().any(|suite| suite.is_legal_in(*protocol));
@@ -189,7 +182,7 @@ impl Policy {
             record_splitting: config.record_splitting,
             small_block_limit: config.small_block_limit,
             fallback: config.fallback,
-            renegotiation: config.renegotiation.unwrap_or(config.profile.renegotiation()),
+            renegotiation: config.renegotiation,
             insecure_renegotiation: config.insecure_renegotiation,
             v2_hello,
         })

@@ -68,9 +68,12 @@ impl Again {
         context::established(established, attributes, self)
     }
 
-    /// Whether there is ever a second handshake.
+    /// Whether there is ever a second handshake. An application that judges clients itself would not hear of another
+    /// certificate.
     pub(crate) fn is_enabled(&self) -> bool {
-        self.settings().policy.renegotiation != config::Renegotiation::Off
+        let unheard =
+            matches!(&self.role, AgainAs::Server { parameters, .. } if parameters.verification.manual);
+        self.settings().policy.renegotiation != config::Renegotiation::Off && !unheard
     }
 
     /// Whether the peer can be bound to the connection, as far as policy wants it.
@@ -128,8 +131,10 @@ impl Unsupported {
             Self::Protocol => Error::unsupported(NAME, "a second handshake: the protocol has none"),
             Self::Policy => Error::unsupported(NAME, "a second handshake: it is not enabled")
                 .with_setting("renegotiation"),
-            Self::Insecure => refused("the peer has no renegotiation indication (RFC 5746), and so")
-                .with_setting("insecure-renegotiation"),
+            Self::Insecure => refused(
+                "the peer cannot be bound to what was before (RFC 5746, RFC 7627 section 5.4), and so",
+            )
+            .with_setting("insecure-renegotiation"),
         }
     }
 }

@@ -21,7 +21,7 @@ use test_support::pair::{self, End, Established, open, seal};
 const KINDS: [Kind; 5] = [Kind::Tls12, Kind::Tls12Cbc, Kind::Tls11, Kind::Tls10, Kind::Ssl30];
 
 fn both(config: SchannelConfig) -> SchannelConfig {
-    SchannelConfig { renegotiation: Some(Renegotiation::Both), ..config }
+    SchannelConfig { renegotiation: Renegotiation::Both, ..config }
 }
 
 /// Two ends that may negotiate again.
@@ -104,7 +104,7 @@ fn a_server_asks_for_the_certificate_that_a_resource_needs() {
     let world = World::default();
     for kind in KINDS {
         let server = SchannelConfig {
-            renegotiation: Some(Renegotiation::Ours),
+            renegotiation: Renegotiation::Ours,
             renegotiation_client_auth: ClientAuth::Required,
             client_roots: vec!["root.pem".to_owned()],
             ..world.server_of(kind)
@@ -240,7 +240,7 @@ fn by_default_nothing_is_negotiated_again_and_the_setting_is_named() {
 fn a_server_whose_setting_is_ours_refuses_a_client_that_begins_and_goes_on() {
     let world = World::default();
     for kind in KINDS {
-        let server = SchannelConfig { renegotiation: Some(Renegotiation::Ours), ..world.server_of(kind) };
+        let server = SchannelConfig { renegotiation: Renegotiation::Ours, ..world.server_of(kind) };
         let client = both(world.client_of(kind));
         let (client, mut server) = established(&*world.outbound(client), &*world.inbound(server));
         let (mut client, _) = client_begins(client.context, &mut *server.context);
@@ -263,7 +263,7 @@ fn a_client_that_declines_is_heard_and_ends_the_connection_where_its_certificate
     let world = World::default();
     for required in [false, true] {
         let server = SchannelConfig {
-            renegotiation: Some(Renegotiation::Ours),
+            renegotiation: Renegotiation::Ours,
             renegotiation_client_auth: if required { ClientAuth::Required } else { ClientAuth::None },
             client_roots: vec!["root.pem".to_owned()],
             ..world.server(&[Protocol::Tls12])

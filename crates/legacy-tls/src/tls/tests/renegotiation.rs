@@ -202,6 +202,37 @@ fn a_binding_to_the_handshake_does_not_come_and_go() {
 }
 
 #[test]
+fn a_resumed_connection_without_extended_master_secret_is_not_negotiated_again() {
+    for version in VERSIONS {
+        for bound in [false, true] {
+            let mut fixture = Fixture::new(&[version]);
+            if !bound {
+                fixture.client.policy.extended_master_secret = ExtendedMasterSecret::Off;
+            }
+            let first = take_apart(*fixture.run().unwrap().client);
+            assert!(first.before.check(&fixture.client.policy).is_ok(), "{version}");
+            let pair = fixture.run().unwrap();
+            assert!(pair.client.negotiated.resumed);
+            let is_bound = pair.client.negotiated.extended_master_secret;
+            for ended in [take_apart(*pair.client), take_apart(*pair.server)] {
+                let checked = ended.before.check(&fixture.client.policy);
+                assert_eq!(checked.is_ok(), is_bound, "{version} {bound}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_extended_master_secret_may_come_with_the_second_handshake() {
+    let mut fixture = Fixture::new(&[ProtocolVersion::TLS12]);
+    fixture.client.policy.extended_master_secret = ExtendedMasterSecret::Off;
+    let pair = fixture.run().unwrap();
+    fixture.client.policy.extended_master_secret = ExtendedMasterSecret::Offered;
+    let pair = client_begins(&fixture, pair, 0).unwrap();
+    assert!(pair.server.negotiated.extended_master_secret);
+}
+
+#[test]
 fn a_connection_keeps_its_version() {
     let mut versions = VERSIONS;
     versions.reverse();
@@ -272,7 +303,8 @@ fn a_peer_that_declines_ends_what_was_begun() {
 #[test]
 fn records_of_a_second_handshake_that_are_altered_are_refused() {
     for version in VERSIONS {
-        let fixture = Fixture::new(&[version]);
+        let mut fixture = Fixture::new(&[version]);
+        fixture.client.policy.resume = false;
         for nth in 0..4 {
             let pair = fixture.run().unwrap();
             let client = fixture.again(take_apart(*pair.client));

@@ -129,7 +129,7 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::Downgraded => Error::Downgraded,
         M::BindingChanged => Error::HandshakeFailure {
             what:
-                "the extended master secret is there in one handshake of the connection and not in the other"
+                "the extended master secret was there in the first handshake of the connection and is not in the second"
                     .to_owned(),
         },
         M::RenegotiationInfo => Error::HandshakeFailure {

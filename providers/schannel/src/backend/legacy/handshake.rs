@@ -132,7 +132,9 @@ impl Handshake {
         directions: legacy_tls::Directions,
     ) -> Result<Self, sspi_core::Error> {
         let config = configs.config(parameters.protocols, parameters.manual)?;
-        let wanted = client_parameters(parameters)?;
+        let mut wanted = client_parameters(parameters)?;
+        // The first hello has said so, if it was one.
+        wanted.fallback = false;
         let connection = ClientConnection::renegotiate(config, wanted, before, directions)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
