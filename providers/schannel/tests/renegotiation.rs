@@ -10,10 +10,12 @@
 
 mod support;
 
-use opensspi_schannel::{ClientAuth, Protocol, Renegotiation, SchannelConfig};
+use std::sync::Arc;
+
+use opensspi_schannel::{ClientAuth, ClientCertificate, Protocol, Renegotiation, SchannelConfig};
 use sspi_core::{
-    AlertLevel, ControlToken, CredentialsHandle, Decrypted, Error, Renegotiation as Handshake, SecStatus,
-    SecurityContext, Step,
+    AlertLevel, CertificateIdentity, ControlToken, CredentialsHandle, Decrypted, Error, Question,
+    Renegotiation as Handshake, SecStatus, Secret, SecurityContext, Step,
 };
 use support::{Kind, World, established, no_questions, send};
 use test_support::pair::{self, End, Established, open, seal};
@@ -157,6 +159,35 @@ fn a_context_that_has_failed_is_not_negotiated_again() {
         let (again, _) = refusal(client.context);
         assert_eq!(again.status(), error.status(), "{kind:?}");
     }
+}
+
+#[test]
+fn i22_a_second_handshake_with_an_unsuitable_certificate_is_an_algorithm_mismatch() {
+    let world = World::default();
+    let server = SchannelConfig {
+        renegotiation: Renegotiation::Ours,
+        renegotiation_client_auth: ClientAuth::Required,
+        client_roots: vec!["root.pem".to_owned()],
+        ..world.server(&[Protocol::Tls12])
+    };
+    let client = SchannelConfig {
+        client_certificate: ClientCertificate::Ask,
+        ..both(world.client(&[Protocol::Tls12]))
+    };
+    let (client, server) = established(&*world.outbound(client), &*world.inbound(server));
+    // The server takes no signature of such a key.
+    let certificate = include_bytes!("../../../crates/legacy-tls/testdata/dsa1024.cert.der");
+    let key = include_bytes!("../../../crates/legacy-tls/testdata/dsa1024.key.der");
+    let mut answer = |question: Question| {
+        let Question::ClientCertificate(ask) = question else { panic!("{question:?}") };
+        ask.answer(Some(CertificateIdentity {
+            chain: vec![certificate.to_vec()],
+            private_key: Arc::new(Secret::new(key.to_vec())),
+        }));
+    };
+    let (client, _) = pair::run(again(client.context), again(server.context), usize::MAX, &mut answer);
+    let error = client.err().unwrap();
+    assert_eq!(error.status(), SecStatus::SEC_E_ALGORITHM_MISMATCH, "{error}");
 }
 
 #[test]
@@ -330,7 +361,7 @@ fn tls_1_3_stays_with_rustls_beside_a_tls_1_2_that_negotiates_again() {
     let server = world.inbound(both(world.server(&protocols)));
     for protocols in [&protocols[..], &[Protocol::Tls12]] {
         for client in [world.client(protocols), both(world.client(protocols))] {
-            let client: std::sync::Arc<dyn CredentialsHandle> = world.outbound(client);
+            let client: Arc<dyn CredentialsHandle> = world.outbound(client);
             let (mut client, mut server) = established(&*client, &*server);
             talk(&mut client, &mut server);
             let version = server.context.attributes().cipher_info().unwrap().protocol_version;
