@@ -1,11 +1,14 @@
 //! Sessions that can be resumed, and where they are kept.
 
+mod stored;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub use self::stored::StoredSession;
 use crate::pct1::handshake::Parameters;
 use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::versions::ProtocolVersion;
