@@ -52,6 +52,18 @@ impl Session {
         self.suite
     }
 
+    /// What the peer showed when it was made, leaf first, each in DER.
+    #[must_use]
+    pub fn peer_chain(&self) -> &[Vec<u8>] {
+        &self.peer_chain
+    }
+
+    /// The name that the client wanted its server to have.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
+    }
+
     /// When it was made, in seconds since the Unix epoch.
     #[must_use]
     pub const fn created(&self) -> u64 {

@@ -11,6 +11,7 @@
 //! | message protection, control tokens, attributes afterwards | `context.rs`, `attributes.rs` |
 //! | what a configuration comes to, and what is weak about a connection | `effective.rs`, `suite_info.rs`, `weaknesses.rs` |
 //! | the first bytes of a peer | `first_flight.rs` |
+//! | sessions that can be taken up again | [`session_cache`] |
 //! | error → status, fault and alert | `status.rs` |
 //! | rustls, and nowhere else | `backend/rustls/` |
 
@@ -31,6 +32,7 @@ mod policy;
 mod protocol_order;
 mod renegotiation;
 mod server;
+pub mod session_cache;
 mod status;
 mod suite_info;
 mod weaknesses;

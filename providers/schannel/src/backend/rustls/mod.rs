@@ -13,6 +13,7 @@ mod older_versions;
 mod record_aead;
 pub(crate) mod records;
 pub(crate) mod secret;
+mod sessions;
 mod transcript;
 mod verify;
 
