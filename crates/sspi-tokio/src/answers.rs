@@ -5,7 +5,9 @@ use core::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sspi_core::{Account, Ask, CertificateIdentity, ClientCertificateRequest, Error, PeerIdentity, Question};
+use sspi_core::{
+    Account, Ask, CertificateIdentity, ClientCertificateRequest, Error, PeerIdentity, Question, SessionKey,
+};
 
 /// Answers what a handshake asks. What is not overridden is refused: the handshake ends with the error of
 /// [`Question::unanswered`].
@@ -28,6 +30,13 @@ pub trait Answers: Send + Sync {
     /// They end the handshake.
     async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
         Err(no_account(peer))
+    }
+
+    /// The session that a client wants to take up again, from where several machines share them: see
+    /// [`SharedSessions`](crate::SharedSessions). `None` where there is none, or nobody to ask: the handshake is a full one.
+    async fn session(&self, key: &SessionKey) -> Option<Vec<u8>> {
+        let _nobody_to_ask = key;
+        None
     }
 }
 
@@ -92,6 +101,10 @@ pub(crate) fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering
             Question::Account(ask) => {
                 let account = answers.account(ask.question()).await?;
                 ask.answer(account);
+            }
+            Question::Session(ask) => {
+                let session = answers.session(ask.question()).await;
+                ask.answer(session);
             }
             unknown => return Err(unknown.unanswered()),
         }

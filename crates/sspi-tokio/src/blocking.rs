@@ -11,6 +11,7 @@ use std::sync::Arc;
 use sspi_core::{
     Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, Error, Fault,
     PackageInfo, PeerIdentity, QueryContextAttributes, Question, SecStatus, SecurityContext, SendingHalf,
+    SessionKey,
 };
 
 use crate::driver::{Driver, Established, Event, internal};
@@ -40,6 +41,13 @@ pub trait Answers: Send + Sync {
     /// They end the handshake.
     fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
         Err(answers::no_account(peer))
+    }
+
+    /// The session that a client wants to take up again, from where several machines share them: see
+    /// [`SharedSessions`](crate::SharedSessions). `None` where there is none, or nobody to ask: the handshake is a full one.
+    fn session(&self, key: &SessionKey) -> Option<Vec<u8>> {
+        let _nobody_to_ask = key;
+        None
     }
 }
 
@@ -172,6 +180,10 @@ fn answer(answers: &dyn Answers, question: Question) -> Result<(), Error> {
         Question::Account(ask) => {
             let account = answers.account(ask.question())?;
             ask.answer(account);
+        }
+        Question::Session(ask) => {
+            let session = answers.session(ask.question());
+            ask.answer(session);
         }
         unknown => return Err(unknown.unanswered()),
     }

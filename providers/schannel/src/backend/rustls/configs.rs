@@ -196,7 +196,7 @@ pub(super) fn client_part(settings: &Settings, protocols: SpProt, manual: bool) 
 }
 
 /// Where the sessions of a server lie: those of each configuration for themselves.
-pub(super) fn server_part(settings: &Settings, protocols: SpProt, verification: Verification) -> Part {
+pub(crate) fn server_part(settings: &Settings, protocols: SpProt, verification: Verification) -> Part {
     Part::new(protocols.intersection(settings.protocol_bits()), verification)
 }
 

@@ -17,5 +17,5 @@ mod sessions;
 mod transcript;
 mod verify;
 
-pub(crate) use configs::{ClientConfigs, OwnKey, ServerConfigs};
+pub(crate) use configs::{ClientConfigs, OwnKey, ServerConfigs, server_part};
 pub(crate) use handshake::{Established, Handshake};
