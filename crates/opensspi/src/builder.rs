@@ -29,6 +29,8 @@ pub struct Builder {
     clock: Option<Arc<dyn Clock>>,
     #[cfg(feature = "schannel")]
     materials: Option<Arc<dyn providers::Materials>>,
+    #[cfg(all(feature = "tokio", feature = "schannel"))]
+    session_store: Option<Arc<dyn sspi_tokio::SessionStore>>,
     #[cfg(feature = "tokio")]
     answers: Option<Arc<dyn sspi_tokio::Answers>>,
     #[cfg(feature = "tokio")]
@@ -91,6 +93,15 @@ impl Builder {
         self
     }
 
+    /// Where servers share their sessions with other machines, in place of what the configuration says. It must seal what it
+    /// keeps where others can read it.
+    #[cfg(all(feature = "tokio", feature = "schannel"))]
+    #[must_use]
+    pub fn session_store(mut self, store: Arc<dyn sspi_tokio::SessionStore>) -> Self {
+        self.session_store = Some(store);
+        self
+    }
+
     /// Who answers what a handshake asks, such as which client certificate to present.
     #[cfg(feature = "tokio")]
     #[must_use]
@@ -145,21 +156,31 @@ impl Builder {
         #[cfg(feature = "schannel")]
         let materials =
             self.materials.unwrap_or_else(|| Arc::new(crate::materials::SystemMaterials::new(&self.base)));
+        #[cfg(all(feature = "tokio", feature = "schannel"))]
+        let sessions = crate::sessions::shared(&self.config, materials.as_ref(), self.session_store)?;
         let seams = Seams {
             clock: Arc::clone(&clock),
             #[cfg(feature = "schannel")]
             materials: Arc::clone(&materials),
+            #[cfg(all(feature = "tokio", feature = "schannel"))]
+            sessions: sessions.clone().map(|sessions| Arc::new(crate::sessions::HandOver(sessions)) as _),
         };
         let mut registry = Registry::new();
         for package in providers::packages(&self.config, &seams).into_iter().chain(self.packages) {
             registry.register(package)?;
         }
         let package = choose(&registry, &self.config.package)?;
+        #[cfg(feature = "tokio")]
+        let options = crate::connection::options(&package, self.config.handshake_deadline, self.answers);
+        #[cfg(feature = "tokio")]
+        let blocking_options = crate::connection::blocking_options(&package, self.blocking_answers);
+        #[cfg(all(feature = "tokio", feature = "schannel"))]
+        let (options, blocking_options) = with_sessions(sessions.as_ref(), options, blocking_options);
         Ok(Sspi::new(Shared {
             #[cfg(feature = "tokio")]
-            options: crate::connection::options(&package, self.config.handshake_deadline, self.answers),
+            options,
             #[cfg(feature = "tokio")]
-            blocking_options: crate::connection::blocking_options(&package, self.blocking_answers),
+            blocking_options,
             config: self.config,
             registry,
             package,
@@ -173,6 +194,20 @@ impl Builder {
             inbound: None.into(),
         }))
     }
+}
+
+/// The same options, with sessions of other machines where they are shared.
+#[cfg(all(feature = "tokio", feature = "schannel"))]
+fn with_sessions(
+    sessions: Option<&sspi_tokio::SharedSessions>,
+    mut options: sspi_tokio::HandshakeOptions,
+    mut blocking: sspi_tokio::blocking::HandshakeOptions,
+) -> (sspi_tokio::HandshakeOptions, sspi_tokio::blocking::HandshakeOptions) {
+    if let Some(sessions) = sessions {
+        options.answers = sessions.answering(options.answers);
+        blocking.answers = sessions.answering_blocking(blocking.answers);
+    }
+    (options, blocking)
 }
 
 /// The package of that name, or an error that says which was probably meant.

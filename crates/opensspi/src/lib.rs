@@ -16,6 +16,8 @@ mod materials;
 mod providers;
 #[cfg(feature = "schannel")]
 mod resolved;
+#[cfg(all(feature = "tokio", feature = "schannel"))]
+mod sessions;
 mod sspi;
 
 pub use builder::Builder;
@@ -41,6 +43,8 @@ pub use providers::{
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;
 pub use sspi_core;
+#[cfg(feature = "redis")]
+pub use sspi_redis;
 #[cfg(feature = "tokio")]
 pub use sspi_tokio;
 #[cfg(feature = "tokio")]
