@@ -12,7 +12,6 @@ use crate::providers::{Materials, SharesSessions};
 #[cfg(feature = "redis")]
 use crate::sspi::Sspi;
 
-
 fn wrong(setting: &'static str, what: impl Into<String>) -> Error {
     Error::new(SecStatus::SEC_E_INVALID_PARAMETER, Fault::Configuration, what.into()).with_setting(setting)
 }

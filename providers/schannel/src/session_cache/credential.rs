@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::farm::{Farm, Shared};
 use super::{Chain, Entry, SessionCache, Space, Value};
 use crate::backend::Verification;
+use crate::config::Protocol;
 
 /// Whose session it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,10 @@ impl Part {
     pub(crate) fn new(protocols: SpProt, verification: Verification) -> Self {
         let flag = |set, flag| if set { flag } else { 0 };
         let flags = flag(verification.manual, Self::MANUAL) | flag(verification.mutual, Self::MUTUAL);
-        Self(u64::from(protocols.0) | flags)
+        // Whichever role was asked for: what counts is what can be spoken.
+        let has = |protocol: &Protocol| !protocol.bits().intersection(protocols).is_empty();
+        let spoken = Protocol::ALL.iter().enumerate().map(|(bit, protocol)| flag(has(protocol), 1 << bit));
+        Self(spoken.fold(flags, |all, bit| all | bit))
     }
 
     /// Of a client, whose sessions with rustls are not those with the engine.
