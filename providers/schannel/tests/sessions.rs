@@ -1,7 +1,7 @@
 //! Sessions that are taken up again, and when they are not: their lifetime, what is judged again, what the application
 //! wants, and what several machines share.
 
-#![allow(clippy::panic, reason = "a failure here is a failed test")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod support;
 
@@ -437,13 +437,16 @@ fn machine(world: &World, farm: &Arc<Farm>, config: SchannelConfig) -> Arc<dyn C
     package.acquire_credentials_handle(&CredentialsRequest::configured(CredentialUse::Inbound)).unwrap()
 }
 
+/// What becomes of what the farm has on its way to a machine.
+type OnTheWay<'a> = &'a dyn Fn(Option<Vec<u8>>) -> Option<Vec<u8>>;
+
 /// A connection, with `found` between what the farm has and what the machine hears.
 fn connect_to(
     client: &dyn CredentialsHandle,
     server: &dyn CredentialsHandle,
     farm: &Farm,
     chunk: usize,
-    found: &dyn Fn(Option<Vec<u8>>) -> Option<Vec<u8>>,
+    found: OnTheWay<'_>,
 ) -> (Outcome, Outcome) {
     let (c, s) =
         (client.initialize(&initialize_request()).unwrap(), server.accept(&accept_request()).unwrap());
@@ -492,7 +495,7 @@ fn nobody_is_asked_where_no_session_is_wanted_or_shared() {
     for case in Case::all() {
         let farm = Arc::new(Farm::default());
         let server = machine(&world, &farm, case.server(&world));
-        connect_to(&*world.outbound(case.client(&world)), &*server, &farm, usize::MAX, &as_it_is);
+        assert!(!resumed_on(&*world.outbound(case.client(&world)), &*server, &farm));
         assert_eq!(*farm.asked.lock().unwrap(), 0, "{case:?}");
         let server = machine(&world, &farm, SchannelConfig { resume: false, ..case.server(&world) });
         connect(&*world.outbound(case.client(&world)), &*server);
@@ -505,7 +508,7 @@ fn what_the_farm_does_not_say_or_says_wrongly_makes_a_full_handshake() {
     for case in Case::all() {
         let farm = Arc::new(Farm::default());
         let server = machine(&world, &farm, case.server(&world));
-        let broken: [(&str, &dyn Fn(Option<Vec<u8>>) -> Option<Vec<u8>>); 4] = [
+        let broken: [(&str, OnTheWay<'_>); 4] = [
             ("nothing", &|_| None),
             ("garbage", &|_| Some(b"garbage".to_vec())),
             ("a piece", &|session| session.map(|s| s[..s.len() / 2].to_vec())),
