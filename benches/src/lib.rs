@@ -7,6 +7,7 @@
 mod handshakes;
 mod memory;
 mod records;
+mod sessions;
 mod streams;
 mod subjects;
 
@@ -17,6 +18,7 @@ use serde::Serialize;
 pub use handshakes::{FullHandshake, ResumedHandshake, handshakes};
 pub use memory::{Memory, MemoryChild, memory, memory_child};
 pub use records::{Bulk, records};
+pub use sessions::sessions;
 pub use streams::streams;
 pub use subjects::{Key, Ours, Theirs, Version};
 

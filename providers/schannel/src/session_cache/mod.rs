@@ -34,7 +34,7 @@ use self::chains::Chains;
 pub(crate) use self::credential::{CredentialSessions, Kept, Kind, Part};
 pub use self::farm::SharedSessions;
 pub(crate) use self::farm::{Farm, Wanted};
-use self::shard::{Held, Shard};
+use self::shard::{Held, Id, Shard};
 
 /// How many sessions are kept, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,15 +112,20 @@ impl fmt::Debug for Entry {
 /// The sessions of one package instance.
 pub struct SessionCache {
     limits: Limits,
-    shard: Mutex<Shard>,
+    shard: Alone<Mutex<Shard>>,
     /// More of them, where there is room for many sessions.
-    more: Box<[Mutex<Shard>]>,
+    more: Box<[Alone<Mutex<Shard>>]>,
     hasher: RandomState,
-    /// How many sessions there are, and room that is taken for one.
-    held: AtomicUsize,
+    /// How many sessions there are, and room that is taken for one. In a cache that is full it does not change.
+    held: Alone<AtomicUsize>,
     chains: Chains,
     credentials: AtomicU64,
 }
+
+/// What one thread writes is in no cache line that others read for the sake of something else.
+#[derive(Default)]
+#[repr(align(128))]
+struct Alone<T>(T);
 
 /// Pieces of a cache that has room for many.
 const MOST_SHARDS: usize = 64;
@@ -134,10 +139,10 @@ impl SessionCache {
         let shards = (limits.entries / FEWEST_IN_A_SHARD).clamp(1, MOST_SHARDS);
         Self {
             limits,
-            shard: Mutex::default(),
-            more: (1..shards).map(|_| Mutex::default()).collect(),
+            shard: Alone::default(),
+            more: (1..shards).map(|_| Alone::default()).collect(),
             hasher: RandomState::new(),
-            held: AtomicUsize::new(0),
+            held: Alone::default(),
             chains: Chains::default(),
             credentials: AtomicU64::new(0),
         }
@@ -178,11 +183,11 @@ impl SessionCache {
         let hash = self.hasher.hash_one((space, id));
         // A piece and a place in it go by different bits.
         let index = usize::try_from(hash >> 32).unwrap_or_default() % (self.more.len() + 1);
-        (self.more.get(index).unwrap_or(&self.shard), hash)
+        (&self.more.get(index).unwrap_or(&self.shard).0, hash)
     }
 
     fn shards(&self) -> impl Iterator<Item = &Mutex<Shard>> {
-        core::iter::once(&self.shard).chain(&self.more)
+        core::iter::once(&self.shard).chain(&self.more).map(|shard| &shard.0)
     }
 
     /// Keeps a session in place of what was there under the same identifier; the oldest makes room. `now` is when it is used
@@ -192,37 +197,42 @@ impl SessionCache {
             return;
         }
         let (shard, hash) = self.place(space, id);
-        let held = Held { space, id: id.into(), entry, used: now };
-        let mut dropped = Vec::new();
+        let held = Held { space, id: Id::new(id), entry, used: now };
         let mut guard = lock(shard);
-        if let Some(replaced) = guard.replace(hash, &held) {
-            drop(guard);
-            drop(replaced);
-            return;
-        }
+        let held = match guard.replace(hash, held) {
+            // Secrets are wiped, which others need not wait for.
+            Ok(replaced) => return drop((guard, replaced)),
+            Err(held) => held,
+        };
         // What is too old goes before anything that can be used.
-        let expired = guard.pop_old(|held| !self.limits.allow(held.entry.created, held.used, now));
-        self.held.fetch_sub(expired.len(), Ordering::Relaxed);
-        dropped.extend(expired);
-        if self.held.fetch_add(1, Ordering::Relaxed) >= self.limits.entries {
+        let mut gone = guard.pop_old(|held| !self.limits.allow(held.entry.created, held.used, now));
+        let reserved = gone.is_empty() && self.reserve();
+        if gone.is_empty() && !reserved {
             match guard.pop_oldest() {
-                Some(oldest) => dropped.push(oldest),
-                // The whole room is taken by other pieces.
+                Some(oldest) => gone.push(oldest),
+                // The whole room is taken by other pieces, or by those who are about to keep something.
                 None => {
                     drop(guard);
-                    dropped.extend(self.make_room());
+                    let Some(oldest) = self.make_room() else { return };
+                    gone.push(oldest);
                     guard = lock(shard);
                 }
             }
-            self.held.fetch_sub(1, Ordering::Relaxed);
         }
         // Somebody may have kept one under this identifier while the piece was let go of.
-        if let Some(other) = guard.insert(hash, held) {
-            self.held.fetch_sub(1, Ordering::Relaxed);
-            dropped.push(other);
-        }
-        // Secrets are wiped, which others need not wait for.
+        let replaced = guard.insert(hash, held);
         drop(guard);
+        // One of the places is taken now.
+        let free = gone.len() + usize::from(reserved) + usize::from(replaced.is_some()) - 1;
+        if free > 0 {
+            self.held.0.fetch_sub(free, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes room for one session, if there is any.
+    fn reserve(&self) -> bool {
+        let more = |held| (held < self.limits.entries).then_some(held + 1);
+        self.held.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     /// The oldest session of some piece.
@@ -242,7 +252,7 @@ impl SessionCache {
         }
         let gone = guard.remove(hash, space, id);
         drop(guard);
-        self.held.fetch_sub(usize::from(gone.is_some()), Ordering::Relaxed);
+        self.held.0.fetch_sub(usize::from(gone.is_some()), Ordering::Relaxed);
         None
     }
 
@@ -250,7 +260,7 @@ impl SessionCache {
     pub fn remove(&self, space: Space, id: &[u8]) -> Option<Arc<Entry>> {
         let (shard, hash) = self.place(space, id);
         let gone = lock(shard).remove(hash, space, id)?;
-        self.held.fetch_sub(1, Ordering::Relaxed);
+        self.held.0.fetch_sub(1, Ordering::Relaxed);
         Some(gone.entry)
     }
 
@@ -259,7 +269,7 @@ impl SessionCache {
     pub fn take(&self, space: Space, id: &[u8], now: u64) -> Option<Arc<Entry>> {
         let (shard, hash) = self.place(space, id);
         let gone = lock(shard).remove(hash, space, id)?;
-        self.held.fetch_sub(1, Ordering::Relaxed);
+        self.held.0.fetch_sub(1, Ordering::Relaxed);
         self.limits.allow(gone.entry.created, gone.used, now).then_some(gone.entry)
     }
 
@@ -276,7 +286,7 @@ impl SessionCache {
     fn forget(&self, is_meant: impl Fn(&Held) -> bool) {
         for shard in self.shards() {
             let gone = lock(shard).remove_all(&is_meant);
-            self.held.fetch_sub(gone.len(), Ordering::Relaxed);
+            self.held.0.fetch_sub(gone.len(), Ordering::Relaxed);
         }
     }
 }

@@ -9,10 +9,38 @@ use super::{Entry, Space};
 /// A session in its place.
 pub(super) struct Held {
     pub(super) space: Space,
-    pub(super) id: Box<[u8]>,
+    pub(super) id: Id,
     pub(super) entry: Arc<Entry>,
     /// When it was last looked up.
     pub(super) used: u64,
+}
+
+/// An identifier. Most are short, and need no memory of their own.
+pub(super) enum Id {
+    Short(u8, [u8; SHORT]),
+    Long(Box<[u8]>),
+}
+
+const SHORT: usize = 32;
+
+impl Id {
+    pub(super) fn new(id: &[u8]) -> Self {
+        let mut short = [0; SHORT];
+        match (u8::try_from(id.len()), short.get_mut(..id.len())) {
+            (Ok(length), Some(place)) => {
+                place.copy_from_slice(id);
+                Self::Short(length, short)
+            }
+            _ => Self::Long(id.into()),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
 }
 
 struct Slot {
@@ -47,16 +75,12 @@ impl Shard {
 
     pub(super) fn find(&mut self, hash: u64, space: Space, id: &[u8]) -> Option<&mut Held> {
         let slot = self.slots.get_mut(&hash)?;
-        (slot.held.space == space && *slot.held.id == *id).then_some(&mut slot.held)
+        (slot.held.space == space && slot.held.id.as_bytes() == id).then_some(&mut slot.held)
     }
 
-    /// Puts a session in the place of the one that has its identifier, if there is one, and yields that.
-    pub(super) fn replace(&mut self, hash: u64, held: &Held) -> Option<Held> {
-        if !self.slots.contains_key(&hash) {
-            return None;
-        }
-        let held = Held { id: held.id.clone(), entry: Arc::clone(&held.entry), ..*held };
-        self.insert(hash, held)
+    /// Puts a session in the place of the one that has its identifier, and yields that; or the session, if there is none.
+    pub(super) fn replace(&mut self, hash: u64, held: Held) -> Result<Option<Held>, Held> {
+        if self.slots.contains_key(&hash) { Ok(self.insert(hash, held)) } else { Err(held) }
     }
 
     /// Keeps a session, and yields the one that it takes the place of.
