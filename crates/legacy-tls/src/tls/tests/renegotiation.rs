@@ -283,12 +283,14 @@ fn warning(sealer: &mut Sealer, description: AlertDescription) -> Vec<u8> {
     record
 }
 
+type Advance = Box<dyn FnMut(&[u8]) -> Result<Progress, Failure>>;
+
 /// What comes of a second handshake that `side` begins, and that its peer declines between two records of data.
 fn declined(fixture: &Fixture, side: Side) -> (Result<Progress, Failure>, Ended, Vec<u8>) {
     let pair = fixture.run().unwrap();
     let (client, server) = (take_apart(*pair.client), take_apart(*pair.server));
     let (own, mut peer) = if side == Side::Client { (client, server) } else { (server, client) };
-    let mut advance: Box<dyn FnMut(&[u8]) -> Result<Progress, Failure>> = if side == Side::Client {
+    let mut advance: Advance = if side == Side::Client {
         let mut client = fixture.again(own);
         Box::new(move |input| client.advance(input))
     } else {
