@@ -54,6 +54,8 @@ enum Subject {
     Records,
     /// Full and resumed handshakes.
     Handshakes,
+    /// The engine's oldest protocol beside a newer one, and resumption beside full handshakes.
+    Engine,
     /// The session cache beside a naive one.
     Sessions,
     /// Streams over a loopback socket.
@@ -74,6 +76,7 @@ impl Bench {
         for (subject, name) in [
             (Subject::Records, "records"),
             (Subject::Handshakes, "handshakes"),
+            (Subject::Engine, "the engine"),
             (Subject::Sessions, "sessions"),
             (Subject::Streams, "streams"),
             (Subject::Memory, "memory"),
@@ -85,6 +88,7 @@ impl Bench {
             let measured = match subject {
                 Subject::Records => opensspi_bench::records(effort),
                 Subject::Handshakes => opensspi_bench::handshakes(effort),
+                Subject::Engine => opensspi_bench::engine(effort),
                 Subject::Sessions => opensspi_bench::sessions(effort),
                 Subject::Streams => opensspi_bench::streams(effort),
                 Subject::Memory => opensspi_bench::memory(measure_child)

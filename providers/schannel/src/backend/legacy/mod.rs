@@ -17,5 +17,5 @@ mod sessions;
 mod verify;
 
 pub(crate) use configs::{ClientConfigs, ServerConfigs};
-pub(crate) use handshake::{Established, Handshake};
+pub(crate) use handshake::{Established, Handshake, on_connection};
 pub(crate) use sessions::LONGEST_CHAIN;
