@@ -23,7 +23,6 @@ mod tests;
 
 use std::any::Any;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,7 +33,7 @@ use self::chains::Chains;
 pub(crate) use self::credential::{CredentialSessions, Kept, Kind, Part};
 pub use self::farm::SharedSessions;
 pub(crate) use self::farm::{Farm, Wanted};
-use self::shard::{Held, Id, Shard};
+use self::shard::{Held, Id, Places, Shard};
 
 /// How many sessions are kept, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +114,7 @@ pub struct SessionCache {
     shard: Alone<Mutex<Shard>>,
     /// More of them, where there is room for many sessions.
     more: Box<[Alone<Mutex<Shard>>]>,
-    hasher: RandomState,
+    places: Places,
     /// How many sessions there are, and room that is taken for one. In a cache that is full it does not change.
     held: Alone<AtomicUsize>,
     chains: Chains,
@@ -141,7 +140,7 @@ impl SessionCache {
             limits,
             shard: Alone::default(),
             more: (1..shards).map(|_| Alone::default()).collect(),
-            hasher: RandomState::new(),
+            places: Places::default(),
             held: Alone::default(),
             chains: Chains::default(),
             credentials: AtomicU64::new(0),
@@ -180,7 +179,7 @@ impl SessionCache {
     }
 
     fn place(&self, space: Space, id: &[u8]) -> (&Mutex<Shard>, u64) {
-        let hash = self.hasher.hash_one((space, id));
+        let hash = self.places.hash(space, id);
         // A piece and a place in it go by different bits.
         let index = usize::try_from(hash >> 32).unwrap_or_default() % (self.more.len() + 1);
         (&self.more.get(index).unwrap_or(&self.shard).0, hash)
@@ -197,36 +196,43 @@ impl SessionCache {
             return;
         }
         let (shard, hash) = self.place(space, id);
-        let held = Held { space, id: Id::new(id), entry, used: now };
+        let held = Held { hash, space, id: Id::new(id), entry, used: now };
         let mut guard = lock(shard);
-        let held = match guard.replace(hash, held) {
-            // Secrets are wiped, which others need not wait for.
-            Ok(replaced) => return drop((guard, replaced)),
-            Err(held) => held,
-        };
-        // What is too old goes before anything that can be used.
-        let mut gone = guard.pop_old(|held| !self.limits.allow(held.entry.created, held.used, now));
-        let reserved = gone.is_empty() && self.reserve();
-        if gone.is_empty() && !reserved {
-            match guard.pop_oldest() {
-                Some(oldest) => gone.push(oldest),
-                // The whole room is taken by other pieces, or by those who are about to keep something.
-                None => {
+        if guard.has(hash) {
+            let replaced = guard.insert(held);
+            drop(guard);
+            return drop(replaced);
+        }
+        // What is too old goes before anything that can be used: two for each that comes, so that it gets less.
+        let is_old = |held: &Held| !self.limits.allow(held.entry.created, held.used, now);
+        let old = [guard.pop_old(is_old), guard.pop_old(is_old)];
+        let mut free = old.iter().flatten().count();
+        let mut oldest = None;
+        if free == 0 {
+            if !self.reserve() {
+                oldest = guard.pop_oldest();
+                if oldest.is_none() {
+                    // The whole room is taken by other pieces, or by those who are about to keep something.
                     drop(guard);
-                    let Some(oldest) = self.make_room() else { return };
-                    gone.push(oldest);
+                    oldest = self.make_room();
+                    if oldest.is_none() {
+                        return;
+                    }
                     guard = lock(shard);
                 }
             }
+            free = 1;
         }
         // Somebody may have kept one under this identifier while the piece was let go of.
-        let replaced = guard.insert(hash, held);
+        let replaced = guard.insert(held);
         drop(guard);
         // One of the places is taken now.
-        let free = gone.len() + usize::from(reserved) + usize::from(replaced.is_some()) - 1;
-        if free > 0 {
-            self.held.0.fetch_sub(free, Ordering::Relaxed);
+        let left = free + usize::from(replaced.is_some()) - 1;
+        if left > 0 {
+            self.held.0.fetch_sub(left, Ordering::Relaxed);
         }
+        // Secrets are wiped, which others need not wait for.
+        drop((old, oldest, replaced));
     }
 
     /// Takes room for one session, if there is any.

@@ -73,7 +73,7 @@ fn a_million_sessions_from_sixteen_threads_keep_the_bound() {
     });
     assert!(cache.len() <= 10_000);
     assert_eq!(cache.held.0.load(Ordering::Relaxed), cache.len(), "what is counted is what is there");
-    let order = cache.shards().map(|shard| lock(shard).order_len()).sum::<usize>();
+    let order = cache.shards().map(|shard| lock(shard).places()).sum::<usize>();
     assert!(order <= 2 * 10_000 + 64 * 64, "the order does not grow: {order}");
 }
 
