@@ -344,6 +344,33 @@ async fn redis_answers_garbage_and_nobody_minds() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sessions_are_listed_and_cleared() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new();
+    let mut redis = Redis::start().unwrap();
+    redis.command(&[b"SET", b"of somebody else", b"value"]).unwrap();
+    let machine = farm.machine(TLS12, &redis, PATIENT);
+    let clients = [(); 3].map(|()| farm.client(TLS12));
+    for client in &clients {
+        connect(client, &machine).await;
+    }
+    redis.wait_for(4).unwrap();
+    let listed = machine.redis_sessions().unwrap().list().await.unwrap();
+    assert_eq!(listed.len(), 3);
+    assert!(listed.iter().all(|session| session.is_ours && session.left.is_some() && session.size > 100));
+    let stranger = farm.machine_with(TLS12, redis.port(), PATIENT, &["file:new.key"]);
+    let seen = stranger.redis_sessions().unwrap().list().await.unwrap();
+    assert!(seen.len() == 3 && seen.iter().all(|session| !session.is_ours));
+    assert_eq!(machine.redis_sessions().unwrap().clear().await.unwrap(), 3);
+    assert_eq!(redis.len().unwrap(), 1, "what is no session stays");
+    for client in &clients {
+        assert!(!connect(client, &machine).await);
+    }
+}
+
 /// Something that listens where Redis should, and speaks no Redis.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_redis_is_a_store_that_is_down() {

@@ -31,6 +31,9 @@ pub struct Redis {
     connection: Option<BufReader<TcpStream>>,
 }
 
+/// What there is in Redis: a key, and its value.
+pub type KeyAndValue = (Vec<u8>, Vec<u8>);
+
 /// What Redis answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -130,7 +133,7 @@ impl Redis {
     /// # Errors
     ///
     /// It does not answer.
-    pub fn all(&mut self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, PeerError> {
+    pub fn all(&mut self) -> Result<Vec<KeyAndValue>, PeerError> {
         let Reply::List(keys) = self.command(&[b"KEYS", b"*"])? else {
             return Err(PeerError::new("KEYS has no list"));
         };
