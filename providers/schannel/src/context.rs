@@ -21,6 +21,7 @@ use crate::renegotiation::{Again, Asked, Renegotiable};
 use crate::status::{self, flood};
 
 const CLOSE_NOTIFY: u8 = 0;
+const NO_CERTIFICATE: u8 = 41;
 const USER_CANCELED: u8 = 90;
 pub(crate) const NO_RENEGOTIATION: u8 = 100;
 
@@ -310,12 +311,15 @@ impl<S: Sealing> Sender<S> {
         Ok(record)
     }
 
-    /// An alert record. After close_notify or a fatal alert there is nothing more to say: no bytes.
+    /// An alert record, with the level that the alert has whatever was asked for. After close_notify or a fatal alert there is
+    /// nothing more to say: no bytes. A canceled handshake is closed, too.
+    ///
+    /// Spec: TLS12 section 7.2; TLS13 section 6.1.
     fn alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error> {
         if self.closed {
             return Ok(Vec::new());
         }
-        let (level, number) = self.sealing.as_said(level, number);
+        let (level, number) = self.sealing.as_said(fixed_level(number).unwrap_or(level), number);
         let record = self.sealing.seal_alert(level, number).map_err(Error::from)?;
         self.closed = number == CLOSE_NOTIFY || level == AlertLevel::Fatal;
         if level == AlertLevel::Fatal {
@@ -327,7 +331,25 @@ impl<S: Sealing> Sender<S> {
                 format!("the context ended when the application sent the fatal alert {number}"),
             ));
         }
+        if number == USER_CANCELED {
+            let mut both = record;
+            both.extend(self.alert(AlertLevel::Warning, CLOSE_NOTIFY)?);
+            return Ok(both);
+        }
         Ok(record)
+    }
+}
+
+/// The level of an alert that has only one. Those about certificates, and those that no document here names, have either.
+///
+/// Spec: TLS12 section 7.2; SSL30 section 5.4.
+const fn fixed_level(number: u8) -> Option<AlertLevel> {
+    match number {
+        CLOSE_NOTIFY | NO_CERTIFICATE | USER_CANCELED | NO_RENEGOTIATION => Some(AlertLevel::Warning),
+        10 | 20..=22 | 30 | 40 | 47..=51 | 60 | 70 | 71 | 80 | 86 | 110 | 115 | 120 => {
+            Some(AlertLevel::Fatal)
+        }
+        _ => None,
     }
 }
 
