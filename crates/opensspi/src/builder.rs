@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use sspi_core::{AuthData, CertificateIdentity, Clock, Fault, Registry, SecStatus, SecurityPackage};
 
+#[cfg(feature = "tokio")]
+use crate::accounts::FileAccounts;
+#[cfg(feature = "tokio")]
+use crate::answers::{WithBlockingDirectory, WithDirectory};
 use crate::clock::SystemClock;
 use crate::config::{Config, nearest};
 use crate::error::Error;
@@ -31,6 +35,8 @@ pub struct Builder {
     materials: Option<Arc<dyn providers::Materials>>,
     #[cfg(feature = "tokio")]
     answers: Option<Arc<dyn sspi_tokio::Answers>>,
+    #[cfg(feature = "tokio")]
+    accounts: Option<Arc<dyn sspi_tokio::AccountDirectory>>,
     #[cfg(feature = "tokio")]
     blocking_answers: Option<Arc<dyn sspi_tokio::blocking::Answers>>,
     auth_data: AuthData,
@@ -99,6 +105,15 @@ impl Builder {
         self
     }
 
+    /// Where the accounts of client certificates are looked up, in place of the file that the configuration names. Blocking
+    /// streams ask their own answers.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn accounts(mut self, directory: Arc<dyn sspi_tokio::AccountDirectory>) -> Self {
+        self.accounts = Some(directory);
+        self
+    }
+
     /// Who answers what the handshake of a blocking stream asks.
     #[cfg(feature = "tokio")]
     #[must_use]
@@ -138,9 +153,13 @@ impl Builder {
     /// The packages that there are, and the one that is chosen.
     ///
     /// # Errors
-    /// [`Error::Security`] where there is no package of that name, or where two have the same. What the configuration of
-    /// the package names is read later, with the first connection or with [`Sspi::acquire`].
-    pub fn build(self) -> Result<Sspi, Error> {
+    /// [`Error::Security`] where there is no package of that name, or where two have the same; [`Error::Config`] with what is
+    /// wrong with the file of accounts. What the configuration of the package names is read later, with the first connection
+    /// or with [`Sspi::acquire`].
+    #[cfg_attr(not(feature = "tokio"), expect(unused_mut, reason = "only answers are changed"))]
+    pub fn build(mut self) -> Result<Sspi, Error> {
+        #[cfg(feature = "tokio")]
+        self.open_accounts()?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         #[cfg(feature = "schannel")]
         let materials =
@@ -172,6 +191,28 @@ impl Builder {
             outbound: None.into(),
             inbound: None.into(),
         }))
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Builder {
+    /// Accounts are looked up where the application or the configuration says, and mapping is on where there are any.
+    fn open_accounts(&mut self) -> Result<(), Error> {
+        let directory = match (self.accounts.take(), &self.config.accounts) {
+            (Some(directory), _) => directory,
+            (None, None) => return Ok(()),
+            (None, Some(file)) => {
+                let path = self.base.join(file.strip_prefix("file:").unwrap_or(file));
+                let accounts = Arc::new(FileAccounts::open(path)?);
+                let others = self.blocking_answers.take();
+                self.blocking_answers = Some(WithBlockingDirectory::new(Arc::clone(&accounts) as _, others));
+                accounts
+            }
+        };
+        self.answers = Some(WithDirectory::new(directory, self.answers.take()));
+        #[cfg(feature = "schannel")]
+        self.config.schannel.mapping.get_or_insert(providers::Mapping::Optional);
+        Ok(())
     }
 }
 

@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "tokio")]
+mod accounts;
+#[cfg(feature = "tokio")]
+mod answers;
 pub mod audit;
 mod builder;
 mod check;
@@ -18,6 +22,8 @@ mod providers;
 mod resolved;
 mod sspi;
 
+#[cfg(feature = "tokio")]
+pub use accounts::FileAccounts;
 pub use builder::Builder;
 pub use check::{Finding, Inspection, check_file, check_together, inspect_file, locate};
 pub use clock::SystemClock;
@@ -34,8 +40,8 @@ pub use materials::SystemMaterials;
 #[cfg(feature = "schannel")]
 pub use providers::{
     Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,
-    ExtendedMasterSecret, Materials, Profile, Protocol, Renegotiation, Revocation, SchannelConfig, SuiteInfo,
-    Weakness,
+    ExtendedMasterSecret, Mapping, MappingRule, Materials, Profile, Protocol, Renegotiation, Revocation,
+    SchannelConfig, SuiteInfo, WeakMapping, Weakness,
 };
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};
