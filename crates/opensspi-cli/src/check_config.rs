@@ -149,6 +149,7 @@ fn object(config: &Config, resolved: &Resolved) -> Value {
         "client_auth": client_auth(config),
         "client_roots": schannel.client_roots,
         "accounts": config.accounts,
+        "directory": config.directory.as_ref().map(|directory| directory.url.to_string()),
         "mapping": mapping(config).map(opensspi::Mapping::name),
         "certificate_mapping": schannel.certificate_mapping.iter().map(|rule| rule.name()).collect::<Vec<_>>(),
         "nt_auth": schannel.nt_auth,
@@ -168,7 +169,8 @@ const fn renegotiation(setting: opensspi::Renegotiation) -> &'static str {
 
 /// What is so where it is not said.
 fn mapping(config: &Config) -> Option<opensspi::Mapping> {
-    config.schannel.mapping.or(config.accounts.as_ref().map(|_| opensspi::Mapping::Optional))
+    let has_accounts = config.accounts.is_some() || config.directory.is_some();
+    config.schannel.mapping.or(has_accounts.then_some(opensspi::Mapping::Optional))
 }
 
 const fn client_auth(config: &Config) -> &'static str {
@@ -260,7 +262,9 @@ fn describe_trust(printer: &Printer, config: &Config) {
     field("clients", clients);
     if let Some(mapping) = mapping(config).filter(|mapping| *mapping != opensspi::Mapping::Off) {
         let rules: Vec<&str> = schannel.certificate_mapping.iter().map(|rule| rule.name()).collect();
-        let from = config.accounts.as_deref().unwrap_or("what the application knows");
+        let directory = config.directory.as_ref().map(|directory| directory.url.to_string());
+        let from = config.accounts.clone().or(directory);
+        let from = from.unwrap_or_else(|| "what the application knows".to_owned());
         field("accounts", format!("{}, from {from}, by {}", mapping.name(), list(&rules, "no rule")));
     }
 }

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "tokio")]
 pub(crate) mod accounts;
+#[cfg(feature = "ldap")]
+mod directory;
 mod duration;
 mod nearest;
 mod place;
@@ -20,6 +22,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
+#[cfg(feature = "ldap")]
+pub use self::directory::DirectoryConfig;
 pub use self::duration::{parse_deadline, parse_duration};
 pub use self::nearest::nearest;
 pub(crate) use self::place::{Place, place_of};
@@ -56,6 +60,9 @@ pub struct Config {
     /// `accounts`: a file with the accounts that client certificates are mapped to. It is read again when it changes.
     #[cfg(feature = "tokio")]
     pub accounts: Option<String>,
+    /// `[directory]`: where the accounts of client certificates are looked up with LDAP.
+    #[cfg(feature = "ldap")]
+    pub directory: Option<DirectoryConfig>,
     /// `[schannel]`: what the package Schannel is told.
     #[cfg(feature = "schannel")]
     pub schannel: SchannelConfig,
@@ -70,6 +77,8 @@ impl Default for Config {
             handshake_deadline: Some(Duration::from_secs(30)),
             #[cfg(feature = "tokio")]
             accounts: None,
+            #[cfg(feature = "ldap")]
+            directory: None,
             #[cfg(feature = "schannel")]
             schannel: SchannelConfig::default(),
             log: LogConfig::default(),

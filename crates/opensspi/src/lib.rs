@@ -11,6 +11,8 @@ mod clock;
 mod config;
 #[cfg(feature = "tokio")]
 mod connection;
+#[cfg(feature = "ldap")]
+mod directory;
 mod error;
 mod harmless;
 #[cfg(feature = "schannel")]
@@ -27,6 +29,8 @@ pub use accounts::FileAccounts;
 pub use builder::Builder;
 pub use check::{Finding, Inspection, check_file, check_together, inspect_file, locate};
 pub use clock::SystemClock;
+#[cfg(feature = "ldap")]
+pub use config::DirectoryConfig;
 pub use config::{
     Config, ConfigProblem, ConfigProblems, LogConfig, LogFormat, LogLevel, nearest, parse_deadline,
     parse_duration,
@@ -47,6 +51,8 @@ pub use providers::{
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;
 pub use sspi_core;
+#[cfg(feature = "ldap")]
+pub use sspi_ldap;
 #[cfg(feature = "tokio")]
 pub use sspi_tokio;
 #[cfg(feature = "tokio")]

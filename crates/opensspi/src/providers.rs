@@ -59,6 +59,12 @@ pub(crate) fn references(config: &Config) -> Vec<(&'static str, &str)> {
     for (setting, list) in lists {
         out.extend(list.iter().filter(|r| *r != "system").map(|r| (setting, r.as_str())));
     }
+    #[cfg(feature = "ldap")]
+    if let Some(directory) = &config.directory {
+        let roots = directory.roots.iter().filter(|root| *root != "system");
+        out.extend(roots.map(|root| ("directory.roots", root.as_str())));
+        out.extend(directory.bind_password.iter().map(|r| ("directory.bind-password", r.as_str())));
+    }
     out.extend(schannel.ocsp_response.iter().map(|r| ("ocsp-response", r.as_str())));
     out
 }

@@ -228,10 +228,10 @@ fn threads_ask_through_a_runtime_of_their_own() {
         }
         server
     });
-    let directory = crate::Blocking::new(LdapDirectory::new(options(port), None).unwrap()).unwrap();
+    let directory = crate::Blocking::new(LdapDirectory::new(options(port), None).unwrap());
     assert_eq!(directory.accounts(&upn("alice")).unwrap().len(), 1);
     drop(serving.join().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let inside = runtime.block_on(async { directory.accounts(&upn("alice")) });
+    let inside = runtime.block_on(async move { directory.accounts(&upn("alice")) });
     assert_eq!(inside.unwrap_err().status(), SecStatus::SEC_E_INVALID_HANDLE);
 }
