@@ -18,6 +18,7 @@ pub mod program;
 pub mod python;
 pub mod report;
 pub mod scanners;
+pub mod slapd;
 mod version;
 
 use std::io::Write as _;
