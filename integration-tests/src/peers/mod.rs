@@ -17,6 +17,7 @@ pub mod process;
 pub mod program;
 pub mod python;
 pub mod report;
+pub mod samba;
 pub mod scanners;
 pub mod slapd;
 mod version;
