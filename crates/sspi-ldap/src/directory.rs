@@ -92,15 +92,6 @@ impl LdapDirectory {
             down: Lock::default(),
         })))
     }
-
-    /// Asks the directory whether it can be asked: for a check before it is needed.
-    ///
-    /// # Errors
-    /// `SEC_E_NO_AUTHENTICATING_AUTHORITY`, with why.
-    pub async fn check(&self) -> Result<(), Error> {
-        let nobody = PeerIdentity::Name("\u{1}".to_owned());
-        self.find(&nobody).await.map(|_| ())
-    }
 }
 
 fn lock<T>(lock: &Lock<T>) -> MutexGuard<'_, T> {
