@@ -13,8 +13,8 @@ use opensspi_schannel::{
     Allow, ClientAuth, Mapping, Profile, Protocol, Renegotiation, SchannelConfig, WeakMapping, WeakSuites,
 };
 use sspi_core::{
-    Account, ControlToken, CredentialsHandle, Decrypted, Error, Fault, FoundAccount, PeerIdentity, Question,
-    Renegotiation as Handshake, SecStatus, Step,
+    Account, ControlToken, CredentialsHandle, Decrypted, Error, Failure, Fault, FoundAccount, PeerIdentity,
+    Question, Renegotiation as Handshake, SecStatus, Step,
 };
 use support::{Kind, World, accept_request, initialize_request, judged_by_the_application, send};
 use test_support::TestCertificate;
@@ -274,9 +274,13 @@ fn a_resumed_session_is_mapped_again() {
     }
 }
 
-/// Runs a second handshake that the server has asked for, with a directory.
-fn negotiate_again(client: Established, server: Established, answer: &Answer) -> (Established, Established) {
-    let (mut client, mut server) = (client, server);
+/// Runs a second handshake that the server has asked for, with a directory. Where the server refuses, the client's end of it
+/// and the refusal.
+fn try_again(
+    mut client: Established,
+    mut server: Established,
+    answer: &Answer,
+) -> Result<(Established, Established), Box<(End, Failure)>> {
     let mut request = server.context.apply_control_token(&ControlToken::Renegotiate).unwrap();
     assert_eq!(open(&mut *client.context, &mut request).unwrap().1, Decrypted::Renegotiate);
     let Handshake::Initialize(again) = client.context.renegotiate(&[]).unwrap() else { panic!() };
@@ -290,28 +294,35 @@ fn negotiate_again(client: Established, server: Established, answer: &Answer) ->
     for round in 0..100 {
         let at = (round + 1) % 2;
         let Some(end) = &mut ends[at] else { continue };
-        let (token, used) =
-            match end.advance(&pending[at]).unwrap_or_else(|failure| panic!("{}", failure.error)) {
-                Step::Continue { token, used } => (token, used),
-                Step::Ask(Question::Account(ask)) => {
-                    ask.answer(answer.clone());
-                    continue;
-                }
-                Step::Complete { context, token, used } => {
-                    ends[at] = None;
-                    done[at] = Some(context);
-                    (token, used)
-                }
-                Step::Incomplete { .. } => continue,
-                other => panic!("{other:?}"),
-            };
+        let (token, used) = match end.advance(&pending[at]) {
+            Ok(Step::Continue { token, used }) => (token, used),
+            Ok(Step::Ask(Question::Account(ask))) => {
+                ask.answer(answer.clone());
+                continue;
+            }
+            Ok(Step::Complete { context, token, used }) => {
+                ends[at] = None;
+                done[at] = Some(context);
+                (token, used)
+            }
+            Ok(Step::Incomplete { .. }) => continue,
+            Ok(other) => panic!("{other:?}"),
+            Err(failure) => match ends[0].take() {
+                Some(client) if at == 1 => return Err(Box::new((client, failure))),
+                _ => panic!("{}", failure.error),
+            },
+        };
         pending[at].drain(..used);
         pending[1 - at].extend(token);
     }
     let [client, server] = done.map(|context| context.unwrap());
     let [for_client, for_server] = pending;
     let established = |context, extra| Established { context, extra, sent: Vec::new() };
-    (established(client, for_client), established(server, for_server))
+    Ok((established(client, for_client), established(server, for_server)))
+}
+
+fn negotiate_again(client: Established, server: Established, answer: &Answer) -> (Established, Established) {
+    try_again(client, server, answer).unwrap_or_else(|refused| panic!("{}", refused.1.error))
 }
 
 #[test]
@@ -341,6 +352,40 @@ fn the_account_follows_the_newest_certificate() {
         let (mut client, mut server) = negotiate_again(client, server, &nobody());
         assert!(server.context.security_context_token().is_err(), "{kind:?}");
         assert_eq!(send(&mut client, &mut server, b"hello"), b"hello", "{kind:?}");
+    }
+}
+
+#[test]
+fn a_second_handshake_without_an_account_is_refused_where_one_is_required() {
+    let world = World::default();
+    for kind in Kind::LEGACY {
+        let server = SchannelConfig { renegotiation: Renegotiation::Ours, ..required(world.server_of(kind)) };
+        let client = SchannelConfig {
+            renegotiation: Renegotiation::Both,
+            ..with_certificate(&world, world.client_of(kind))
+        };
+        let (client, server) = (world.outbound(client), world.inbound(server));
+        let (client, server, _) = run(&*client, &*server, usize::MAX, &alice());
+        let (client, server) = both(client, server);
+        let (client, server) = negotiate_again(client, server, &alice());
+        let Err(refusal) = try_again(client, server, &nobody()) else {
+            panic!("{kind:?}: there is no account any more")
+        };
+        let (mut client, mut refused) = *refusal;
+        assert_eq!(refused.error.status(), SecStatus::SEC_E_LOGON_DENIED, "{kind:?}");
+        // The client's handshake is over with what comes before the refusal, which is the first record under the new keys.
+        let heard = loop {
+            match client.advance(&refused.token) {
+                Ok(Step::Continue { used, .. }) => drop(refused.token.drain(..used)),
+                Ok(Step::Complete { mut context, used, .. }) => {
+                    refused.token.drain(..used);
+                    break open(&mut *context, &mut refused.token).map(|_| ()).unwrap_err();
+                }
+                Ok(other) => panic!("{kind:?}: {other:?}"),
+                Err(failure) => break failure.error,
+            }
+        };
+        assert_eq!(heard.fault(), Fault::PeerReported, "{kind:?}: {heard}");
     }
 }
 

@@ -45,6 +45,11 @@ fn who_connected_is_printed_with_the_rule_and_the_file_may_change() {
     arguments.extend(["--allow-weak-mappings", "upn-without-sid"].map(str::to_owned));
     let mut server = Server::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     connect(&server, folder.path()).expect(0);
+    let audit = next(&mut server, "verdict", "accepted");
+    assert_eq!(
+        (&audit["account"], &audit["account_rule"]),
+        (&"Alice@corp.example".into(), &"upn-without-sid".into())
+    );
     let event = next(&mut server, "event", "account");
     assert_eq!(
         (&event["account"], &event["rule"]),
@@ -54,6 +59,8 @@ fn who_connected_is_printed_with_the_rule_and_the_file_may_change() {
 
     std::fs::write(folder.path().join("accounts.toml"), "[[account]]\nname = \"bob\"\n").unwrap();
     connect(&server, folder.path()).expect(0);
+    let audit = next(&mut server, "verdict", "accepted");
+    assert!(audit["no_account"].as_str().unwrap().contains("is for no account"), "{audit}");
     let event = next(&mut server, "event", "account");
     assert!(
         event["account"].is_null() && event["why"].as_str().unwrap().contains("is for no account"),
@@ -88,4 +95,36 @@ fn a_file_with_mistakes_is_refused_with_their_places() {
     );
     let ran = run(&["serve", "--port", "0", "--mapping", "requred"]).expect(2);
     assert!(ran.err.contains("did you mean \"required\"?"), "{}", ran.err);
+}
+
+#[test]
+fn a_configuration_is_checked_with_its_accounts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("opensspi.toml");
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        run(&["check-config", file.to_str().unwrap()])
+    };
+    std::fs::write(folder.path().join("accounts.toml"), "[[account]]\nname = \"a\"\nsid = \"S\"\n").unwrap();
+    let ran = check("accounts = \"accounts.toml\"\n").expect(2);
+    assert!(
+        ran.out.contains("accounts.toml:3:7: account[0].sid: \"S\" is no security identifier"),
+        "{}",
+        ran.out
+    );
+    std::fs::write(folder.path().join("accounts.toml"), ALICE).unwrap();
+    let ran = check("accounts = \"accounts.toml\"\n").expect(0);
+    for expected in [
+        "optional, from accounts.toml, by s4u, upn, one-to-one, many-to-one",
+        "(setting: nt-auth)",
+        "(setting: client-auth)",
+    ] {
+        assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
+    }
+    let directory =
+        "[directory]\nurl = \"ldaps://dc1.corp.example\"\nbase = \"dc=corp\"\nbind-dn = \"cn=x\"\n";
+    let ran = check(directory).expect(2);
+    assert!(ran.out.contains("bind-dn has no bind-password"), "{}", ran.out);
+    let ran = check(&format!("accounts = \"accounts.toml\"\n{directory}")).expect(2);
+    assert!(ran.out.contains("in a file or in a directory, not in both"), "{}", ran.out);
 }
