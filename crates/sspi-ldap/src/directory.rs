@@ -111,19 +111,24 @@ impl AccountDirectory for LdapDirectory {
         let shared = Arc::clone(&self.0);
         let asking = tokio::spawn(async move { shared.ask(&filter).await });
         let found = asking.await.unwrap_or_else(|error| {
-            Err(failed(format!("the directory {} sent what cannot be read", self.0.options.server))
-                .with_source(error))
+            let what = format!("the directory {} sent what cannot be read", self.0.options.server);
+            Err(Failure::Connection(failed(what).with_source(error)))
         });
-        match &found {
+        match found {
             Ok(found) => {
                 self.0.is_up();
                 if found.is_empty() {
                     self.0.remember_absent(peer);
                 }
+                Ok(found)
             }
-            Err(error) => self.0.is_down(error),
+            // What somebody's certificate makes the server refuse is no reason to ask it nothing of others.
+            Err(Failure::Server(error)) => Err(error),
+            Err(Failure::Connection(error)) => {
+                self.0.is_down(&error);
+                Err(error)
+            }
         }
-        found
     }
 }
 
@@ -177,10 +182,10 @@ impl Shared {
     }
 
     /// The accounts, before the deadline.
-    async fn ask(&self, filter: &str) -> Result<Vec<FoundAccount>, Error> {
+    async fn ask(&self, filter: &str) -> Result<Vec<FoundAccount>, Failure> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let Some(place) = self.connections.get(turn % self.connections.len().max(1)) else {
-            return Err(failed("there is no connection to the directory"));
+            return Err(Failure::Connection(failed("there is no connection to the directory")));
         };
         let limit = self.options.deadline;
         match timeout(limit, self.ask_on(place, filter)).await {
@@ -191,7 +196,7 @@ impl Shared {
                     *connection = None;
                 }
                 let what = format!("the directory {} did not answer within {limit:?}", self.options.server);
-                Err(failed(what).with_setting("directory.deadline"))
+                Err(Failure::Connection(failed(what).with_setting("directory.deadline")))
             }
         }
     }
@@ -200,19 +205,18 @@ impl Shared {
         &self,
         place: &Mutex<Option<Connection>>,
         filter: &str,
-    ) -> Result<Vec<FoundAccount>, Error> {
+    ) -> Result<Vec<FoundAccount>, Failure> {
         loop {
-            let (mut ldap, number, is_new) = self.connection(place).await?;
+            let (mut ldap, number, is_new) = self.connection(place).await.map_err(Failure::Connection)?;
             match self.search(&mut ldap, filter).await {
-                Ok(found) => return Ok(found),
-                Err(Failure::Server(error)) => return Err(error),
                 Err(Failure::Connection(error)) => {
                     let mut connection = place.lock().await;
                     connection.take_if(|connection| connection.number == number);
                     if is_new {
-                        return Err(error);
+                        return Err(Failure::Connection(error));
                     }
                 }
+                answered => return answered,
             }
         }
     }

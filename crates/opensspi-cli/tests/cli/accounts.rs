@@ -69,6 +69,26 @@ fn who_connected_is_printed_with_the_rule_and_the_file_may_change() {
 }
 
 #[test]
+fn what_the_log_says_of_an_unknown_certificate_can_be_pasted_into_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = world(folder.path(), ALICE);
+    let mut server = Server::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    connect(&server, folder.path()).expect(0);
+    let why = next(&mut server, "event", "account")["why"].as_str().unwrap().to_owned();
+    let (_, identity) = why.split_once("could name it by ").unwrap();
+    let identity = identity.split_once(" (setting").map_or(identity, |(identity, _)| identity);
+    let account = format!("[[account]]\nname = \"alice\"\nalt-security-identities = [{identity:?}]\n");
+    std::fs::write(folder.path().join("accounts.toml"), account).unwrap();
+    connect(&server, folder.path()).expect(0);
+    let event = next(&mut server, "event", "account");
+    assert_eq!(
+        (&event["account"], &event["rule"]),
+        (&"alice".into(), &"issuer-and-serial".into()),
+        "{event}"
+    );
+}
+
+#[test]
 fn a_client_without_an_account_is_refused_where_one_is_required() {
     let folder = tempfile::tempdir().unwrap();
     let mut arguments = world(folder.path(), ALICE);

@@ -180,6 +180,22 @@ async fn results_that_are_failures_are_said_with_their_setting() {
 }
 
 #[tokio::test]
+async fn a_question_that_the_server_refuses_keeps_no_other_from_being_asked() {
+    let (listener, port) = listen().await;
+    let directory = LdapDirectory::new(options(port), None).unwrap();
+    let server = async {
+        let (mut server, _) = listener.accept().await.unwrap();
+        answer(&mut server, &[done(53)]).await;
+        answer(&mut server, &[entry("bob"), done(0)]).await;
+    };
+    let client = async {
+        assert!(find(&directory, "alice").await.is_err());
+        assert_eq!(find(&directory, "bob").await.unwrap().len(), 1);
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_an_error_and_no_panic_of_whoever_asked() {
     for nonsense in [
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],

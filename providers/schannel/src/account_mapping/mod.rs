@@ -204,7 +204,11 @@ impl Search {
                 MappingRule::S4u => None,
                 MappingRule::Upn => self.plan_upn(certificate, chain),
                 MappingRule::OneToOne => {
-                    self.plan_identities(*rule, keys::one_to_one(certificate), chain, now)
+                    let keys = keys::one_to_one(certificate);
+                    if let Some(strong) = keys.first().filter(|key| key.kind.weakness().is_none()) {
+                        self.unmapped.would_be_named_by(&strong.identity);
+                    }
+                    self.plan_identities(*rule, keys, chain, now)
                 }
                 MappingRule::ManyToOne => {
                     self.plan_identities(*rule, keys::many_to_one(certificate), chain, now)

@@ -17,6 +17,8 @@ pub(crate) struct Unmapped {
     setting: Option<&'static str>,
     /// The weak mappings that would have led to one.
     weak: Vec<WeakMapping>,
+    /// What would name the certificate in a directory, and no other. Harmless to print.
+    strong: Option<String>,
 }
 
 /// The kinds that have a status of their own.
@@ -50,6 +52,11 @@ impl Unmapped {
         self.notes = vec![what.to_owned()];
     }
 
+    /// What would name the certificate.
+    pub(super) fn would_be_named_by(&mut self, identity: &str) {
+        self.strong = Some(harmless(identity));
+    }
+
     /// An account that was found by a weak mapping, which is not accepted.
     pub(super) fn weak(&mut self, account: &Account, weakness: Option<WeakMapping>) {
         let Some(weakness) = weakness.filter(|weakness| !self.weak.contains(weakness)) else { return };
@@ -73,9 +80,10 @@ impl Unmapped {
     }
 
     pub(crate) fn sentence(&self) -> String {
-        let notes = self.notes.join("; ");
+        let strong = self.strong.as_ref().map(|identity| format!("a directory could name it by {identity}"));
+        let notes: Vec<&str> = self.notes.iter().chain(&strong).map(String::as_str).collect();
         let colon = if notes.is_empty() { "" } else { ": " };
-        format!("the client's certificate is for no account{colon}{notes}")
+        format!("the client's certificate is for no account{colon}{}", notes.join("; "))
     }
 
     pub(crate) const fn setting(&self) -> Option<&'static str> {
