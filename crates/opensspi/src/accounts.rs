@@ -61,8 +61,8 @@ impl FileAccounts {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ConfigProblems> {
         let path = path.as_ref().to_owned();
         let stamp = fs::metadata(&path).ok().map(|metadata| Stamp::of(&metadata));
-        let accounts = Accounts::from_file(&path)?;
-        let hash = fs::read(&path).map(|text| hash(&text)).unwrap_or_default();
+        let (accounts, text) = Accounts::from_file(&path)?;
+        let hash = hash(text.as_bytes());
         tracing::info!(path = %path.display(), accounts = accounts.len(), "accounts were read");
         Ok(Self { path, state: Mutex::new(State { accounts: Arc::new(accounts), stamp, hash }) })
     }

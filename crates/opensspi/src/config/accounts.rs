@@ -105,15 +105,15 @@ fn identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Spanned<String
 }
 
 impl Accounts {
-    /// The accounts in a file.
+    /// The accounts in a file, and its text.
     ///
     /// # Errors
     /// Why it cannot be read, or everything that is wrong with it.
-    pub(crate) fn from_file(path: &Path) -> Result<Self, ConfigProblems> {
+    pub(crate) fn from_file(path: &Path) -> Result<(Self, String), ConfigProblems> {
         let name = path.display().to_string();
         let text = fs::read_to_string(path)
             .map_err(|error| ConfigProblems::unreadable_as("file with accounts", &name, &error))?;
-        Self::from_toml(&text, &name)
+        Self::from_toml(&text, &name).map(|accounts| (accounts, text))
     }
 
     /// The accounts in a text; `name` stands for the file in errors.
