@@ -358,7 +358,10 @@ impl<S: Read + Write> SecureStream<S> {
         self.outbound.check()?;
         self.negotiate(Side::Write)?;
         if matches!(self.known.attributes.flags(), ContextFlags::Acceptor(_)) {
-            return self.apply_control_token(&ControlToken::Renegotiate);
+            match self.apply_control_token(&ControlToken::Renegotiate) {
+                Err(e) if error::is_unsupported(&e) => {}
+                asked => return asked,
+            }
         }
         self.begin().map_err(error::security)
     }

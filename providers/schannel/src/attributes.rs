@@ -21,6 +21,7 @@ use crate::certificate::{EndPointHash, end_point_hash, rsa_bits};
 use crate::cipher_suites::{Exchange, GROUPS};
 use crate::config::Protocol;
 use crate::first_flight::version_bits;
+use crate::renegotiation::Prior;
 use crate::weaknesses;
 
 /// What the handshake was asked to do, in its own role's flags.
@@ -65,18 +66,25 @@ impl Attributes {
         self.session.version == 0x0304
     }
 
-    /// Whether the protocol has a second handshake: from SSL 3.0 to TLS 1.2.
+    pub(crate) const fn is_pct(&self) -> bool {
+        self.session.version == legacy_tls::ProtocolVersion::PCT1.0
+    }
+
+    /// Whether the protocol has a second handshake: PCT, and from SSL 3.0 to TLS 1.2.
     pub(crate) const fn has_second_handshake(&self) -> bool {
-        matches!(self.session.version, 0x0300..=0x0303)
+        self.is_pct() || matches!(self.session.version, 0x0300..=0x0303)
     }
 
     /// What a second handshake of the engine needs of the first.
-    pub(crate) fn before(&self) -> Option<legacy_tls::Before> {
+    pub(crate) fn prior(&self) -> Option<Prior> {
         match &self.session.secrets {
             SessionSecrets::Legacy(negotiated) => {
                 let session = &self.session;
+                if let Some(previous) = negotiated.previous() {
+                    return Some(Prior::Pct1(previous));
+                }
                 let peer = session.peer_chain.as_ref().and_then(|chain| chain.first()).cloned();
-                negotiated.before(session.alpn.clone(), peer, session.server_name.clone())
+                negotiated.before(session.alpn.clone(), peer, session.server_name.clone()).map(Prior::Tls)
             }
             SessionSecrets::Tls13 { .. } | SessionSecrets::Tls12 { .. } => None,
         }

@@ -47,6 +47,11 @@ impl Shared {
         self.failed.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
+    /// Ends the context with an error that is the package's already.
+    pub(crate) fn end(&self, error: Error) {
+        let _the_first_stays = self.failed.set(error);
+    }
+
     /// Keeps the first error, and returns it.
     fn fail(&self, error: status::Error) -> Error {
         self.failed.get_or_init(|| error.into()).clone()
@@ -410,6 +415,11 @@ impl<O: Opening> Receiver<O> {
             }
             ALERT => Ok((self.alert(content)?, nothing)),
             HANDSHAKE => Ok((self.handshake(content)?, nothing)),
+            other if self.opening.is_announcement(other) => {
+                flood(&mut self.renegotiations, WARNING_LIMIT, "requests to renegotiate")?;
+                self.again = Some(PeersWish { hello: Vec::new() });
+                Ok((Decrypted::Renegotiate, nothing))
+            }
             other => Err(status::Error::UnexpectedRecord { content_type: other }),
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use legacy_tls::{Before, Directions, FirstFlight, OldHello};
+use legacy_tls::{FirstFlight, OldHello};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, AlertLevel, AscReq, ControlToken, Error, Failure, PackageInfo,
     SpProt, Step,
@@ -19,7 +19,7 @@ use crate::backend::{
 use crate::config::{ClientAuth, Protocol};
 use crate::first_flight::{HelloSummary, describe, handshake_messages};
 use crate::protocol_order;
-use crate::renegotiation::{Again, AgainAs, already_complete};
+use crate::renegotiation::{Again, AgainAs, Begin, already_complete};
 use crate::status;
 use crate::suite_info::protocols_to_enable;
 
@@ -50,12 +50,11 @@ impl ServerConfigs {
     pub(crate) fn again(
         &self,
         parameters: &ServerParameters,
-        before: Before,
-        directions: Directions,
+        with: Begin,
     ) -> Result<legacy::Handshake, Error> {
         let mut parameters = parameters.clone();
         parameters.verification.mutual |= self.settings.renegotiation_client_auth != ClientAuth::None;
-        legacy::Handshake::server_again(&self.legacy, &parameters, before, directions)
+        legacy::Handshake::server_again(&self.legacy, &parameters, with)
     }
 }
 
