@@ -8,7 +8,7 @@ use crypto::hkdf::{derive_secret, hkdf_expand_label};
 use crypto::tls_prf::prf_tls12;
 use legacy_tls::KeyExchangeStrength;
 use sspi_core::{
-    AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo,
+    Account, AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo,
     ConnectionWeakness, ContextFlags, Error, Fault, IscReq, IscRet, KeyInfo, KeyingMaterial, Lifespan,
     PackageInfo, QueryContextAttributes, RemoteCertificate, SecPkgAttr, SecStatus, Secret, SessionInfo,
     Sizes, SpProt, StreamSizes,
@@ -121,6 +121,15 @@ impl Attributes {
                 let (_, group, bits) = known.copied().unwrap_or((code, "", 0));
                 AgreedKeys { exchange: Exchange::Ecdh, bits, group, code }
             }
+        })
+    }
+
+    /// The client's account, at a server.
+    pub(crate) fn account(&self) -> Result<Account, Error> {
+        self.session.account.as_deref().cloned().unwrap_or_else(|| {
+            let message = "the peer's certificate is not mapped to an account";
+            Err(Error::new(SecStatus::SEC_E_NO_IMPERSONATION, Fault::Configuration, message)
+                .with_setting("mapping"))
         })
     }
 
@@ -308,7 +317,11 @@ impl QueryContextAttributes for Attributes {
         })
     }
 
+    /// A server's client by its account, if it has one: `DOMAIN\name`, or the name alone.
     fn names(&self) -> Result<String, Error> {
+        if let Some(Ok(Account { name, domain, .. })) = self.session.account.as_deref() {
+            return Ok(domain.as_ref().map_or_else(|| name.clone(), |domain| format!("{domain}\\{name}")));
+        }
         let (chain, whose) = if self.session.is_client {
             (self.local_chain(), "we")
         } else {

@@ -112,11 +112,7 @@ impl<B: Negotiates> SharedPart for Negotiated<B> {
     }
 
     fn security_context_token(&self) -> Result<Account, Error> {
-        Err(Error::new(
-            SecStatus::SEC_E_NO_IMPERSONATION,
-            Fault::Configuration,
-            "the peer's certificate is not mapped to an account",
-        ))
+        self.attributes.account()
     }
 
     fn renegotiate(

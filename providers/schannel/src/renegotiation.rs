@@ -15,6 +15,7 @@ use sspi_core::{
     SecurityContext,
 };
 
+use crate::account_mapping::Mapper;
 use crate::attributes::{Attributes, Requested};
 use crate::backend::{ClientParameters, Engine, Established, Rustls, ServerParameters, Settings, legacy};
 use crate::client::{Client, ClientConfigs};
@@ -53,6 +54,14 @@ impl Again {
             AgainAs::Client { configs, .. } => &configs.settings,
             AgainAs::Server { configs, .. } => &configs.settings,
         }
+    }
+
+    /// How the peer's certificate is mapped to an account: not where the application judges it, so that nobody has verified
+    /// it yet.
+    pub(crate) fn mapper(&self) -> Option<&Arc<Mapper>> {
+        let verifies =
+            matches!(&self.role, AgainAs::Server { parameters, .. } if !parameters.verification.manual);
+        self.settings().mapper.as_ref().filter(|_| verifies)
     }
 
     pub(crate) fn now(&self) -> SystemTime {

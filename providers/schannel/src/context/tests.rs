@@ -48,6 +48,7 @@ fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
         resumed: false,
         session_id: Vec::new(),
         server_name: None,
+        account: None,
         secrets: SessionSecrets::Tls13 { exporter: SmallSecret::new(&[0; 32]) },
     };
     let info = PackageInfo {

@@ -380,6 +380,7 @@ impl Running {
             resumed: negotiated.resumed,
             session_id: core::mem::take(&mut negotiated.session_id),
             server_name: negotiated.server_name.take(),
+            account: None,
             secrets: SessionSecrets::Legacy(Box::new(negotiated)),
         };
         Established {
