@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sspi_core::{Account, CertificateIdentity, ClientCertificateRequest, Error, PeerIdentity, SessionKey};
+use sspi_core::{
+    CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity, SessionKey,
+};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -166,8 +168,8 @@ impl Answers for With<dyn Answers> {
         self.answers.client_certificate(request).await
     }
 
-    async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
-        self.answers.account(peer).await
+    async fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
+        self.answers.accounts(peer).await
     }
 
     async fn session(&self, key: &SessionKey) -> Option<Vec<u8>> {
@@ -183,8 +185,8 @@ impl blocking::Answers for With<dyn blocking::Answers> {
         self.answers.client_certificate(request)
     }
 
-    fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
-        self.answers.account(peer)
+    fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
+        self.answers.accounts(peer)
     }
 
     fn session(&self, key: &SessionKey) -> Option<Vec<u8>> {

@@ -18,7 +18,9 @@ pub mod program;
 pub mod python;
 pub mod redis;
 pub mod report;
+pub mod samba;
 pub mod scanners;
+pub mod slapd;
 mod version;
 
 use std::io::Write as _;

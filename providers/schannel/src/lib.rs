@@ -10,11 +10,13 @@
 //! | a handshake as client, as server | `client.rs`, `server.rs` |
 //! | message protection, control tokens, attributes afterwards | `context.rs`, `attributes.rs` |
 //! | what a configuration comes to, and what is weak about a connection | `effective.rs`, `suite_info.rs`, `weaknesses.rs` |
+//! | from a client's certificate to its account | `account_mapping/` |
 //! | the first bytes of a peer | `first_flight.rs` |
 //! | sessions that can be taken up again | [`session_cache`] |
 //! | error → status, fault and alert | `status.rs` |
 //! | rustls, and nowhere else | `backend/rustls/` |
 
+mod account_mapping;
 mod attributes;
 mod backend;
 pub mod certificate;
@@ -37,6 +39,7 @@ mod status;
 mod suite_info;
 mod weaknesses;
 
+pub use account_mapping::{Mapping, MappingRule, WeakMapping};
 pub use certificate::summary::CertificateSummary;
 pub use certificate::verifier::{UnknownWeakness, Weakness};
 pub use config::{
