@@ -8,6 +8,7 @@ mod engine;
 mod handshakes;
 mod memory;
 mod records;
+mod sessions;
 mod streams;
 mod subjects;
 
@@ -19,6 +20,7 @@ pub use engine::engine;
 pub use handshakes::{FullHandshake, ResumedHandshake, handshakes};
 pub use memory::{Memory, MemoryChild, memory, memory_child};
 pub use records::{Bulk, records};
+pub use sessions::sessions;
 pub use streams::streams;
 pub use subjects::{Key, Ours, Theirs, Version};
 

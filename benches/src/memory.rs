@@ -15,14 +15,20 @@ use serde::{Deserialize, Serialize};
 use sspi_tokio::{Framing, HandshakeOptions, SecureStream, handshake};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::Row;
 use crate::subjects::{Certificate, Key, Ours, Theirs, Version, suite};
+use crate::{Row, sessions};
 
 /// How many connections are held beside those of tokio-rustls.
 const CONNECTIONS: usize = 10_000;
 
 /// How many are held of each suite of the engine.
 const CONNECTIONS_OF_A_SUITE: usize = 1000;
+
+/// How many sessions a cache holds.
+const SESSIONS: usize = 10_000;
+
+/// The heap that they may take all together, in bytes.
+const MOST_OF_SESSIONS: f64 = 12.0 * 1024.0 * 1024.0;
 
 /// The heap that an established connection of the engine may take, in bytes.
 const MOST_OF_THE_ENGINE: f64 = 24.0 * 1024.0;
@@ -43,6 +49,8 @@ pub enum MemoryChild {
     Tls10Aes,
     /// TLS 1.2 with AES-128-CBC and SHA-1.
     Tls12Aes,
+    /// No connections: the sessions of a server.
+    Sessions,
 }
 
 impl MemoryChild {
@@ -58,13 +66,15 @@ impl MemoryChild {
             Self::Tls10Rc4 => "tls1.0-rc4-sha",
             Self::Tls10Aes => "tls1.0-aes128-sha",
             Self::Tls12Aes => "tls1.2-aes128-sha",
+            Self::Sessions => "sessions",
         }
     }
 
     /// The subject of that name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        [Self::Ours, Self::Theirs].into_iter().chain(Self::OF_THE_ENGINE).find(|child| child.name() == name)
+        let all = [Self::Ours, Self::Theirs, Self::Sessions].into_iter().chain(Self::OF_THE_ENGINE);
+        all.into_iter().find(|child| child.name() == name)
     }
 
     /// Protocol, suite and number of connections.
@@ -76,6 +86,7 @@ impl MemoryChild {
             Self::Tls10Rc4 => (Protocol::Tls10, RC4, CONNECTIONS_OF_A_SUITE),
             Self::Tls10Aes => (Protocol::Tls10, AES, CONNECTIONS_OF_A_SUITE),
             Self::Tls12Aes => (Protocol::Tls12, AES, CONNECTIONS_OF_A_SUITE),
+            Self::Sessions => (Protocol::Tls12, "", SESSIONS),
         }
     }
 }
@@ -131,6 +142,16 @@ pub fn memory(child: impl Fn(MemoryChild) -> io::Result<Memory>) -> io::Result<V
             rows.push(of_the_engine(subject, end, heap.unwrap_or(f64::NAN), memory.resident));
         }
     }
+    let heap = child(MemoryChild::Sessions)?.server.unwrap_or(f64::NAN) * SESSIONS as f64;
+    rows.push(Row {
+        name: format!("heap of {SESSIONS} sessions in the cache, of 12 MiB"),
+        ours: heap,
+        theirs: MOST_OF_SESSIONS,
+        unit: "bytes",
+        ratio: MOST_OF_SESSIONS / heap,
+        aim: 1.0,
+        note: None,
+    });
     Ok(rows)
 }
 
@@ -156,6 +177,18 @@ pub fn memory_child(child: MemoryChild, heap: Option<&dyn Fn() -> usize>) -> io:
     let (version, key) = (Version::Tls13, Key::Ecdsa);
     let (protocol, name, count) = child.speaks();
     match child {
+        MemoryChild::Sessions => {
+            // What else a server has, and an empty cache.
+            let before = (sessions::server_with(1), heap.map(|heap| heap()));
+            let (ours, after) = (sessions::server_with(count), heap.map(|heap| heap()));
+            let (one, empty) = (sessions::server_with(1), heap.map(|heap| heap()));
+            drop((before.0, ours, one));
+            let used = before.1.zip(after).zip(empty).map(|((before, after), empty)| {
+                let (with, without) = (after.saturating_sub(before), empty.saturating_sub(after));
+                with.saturating_sub(without) as f64 / count as f64
+            });
+            Ok(Memory { client: Some(0.0).filter(|_| used.is_some()), server: used, resident: 0.0 })
+        }
         MemoryChild::Theirs => {
             let theirs = Theirs::with_resumption(version, &Certificate::new(key), suite(version, key), false);
             let connector = tokio_rustls::TlsConnector::from(Arc::clone(&theirs.client));

@@ -133,6 +133,12 @@ impl Ours {
         Self::speaking(protocol, certificate, suite, resume)
     }
 
+    /// A client whose sessions are not kept, of a server's whose are.
+    pub(crate) fn without_client_sessions(version: Version, certificate: &Certificate, suite: &str) -> Self {
+        let without = Self::with_resumption(version, certificate, suite, false);
+        Self { client: without.client, ..Self::new(version, certificate, suite) }
+    }
+
     /// What speaks this protocol with this suite and no other: whichever backend has them.
     pub(crate) fn speaking(protocol: Protocol, certificate: &Certificate, suite: &str, resume: bool) -> Self {
         let environment = Environment {

@@ -81,6 +81,19 @@ pub struct ClientCertificateRequest {
     pub certificate_types: Vec<u8>,
 }
 
+/// Under what a session is kept that several machines share. It is opaque, and may be as long as a few hundred bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionKey(
+    /// The bytes.
+    pub Vec<u8>,
+);
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionKey({} bytes)", self.0.len())
+    }
+}
+
 /// Everything that a handshake may ask. More kinds come with more packages; a driver refuses those that it does not know
 /// with [`Question::unanswered`].
 #[derive(Debug)]
@@ -91,6 +104,9 @@ pub enum Question {
     /// Which accounts stand behind an authenticated peer: one, normally; none; or several, which the package refuses. That
     /// the directory cannot say is an answer, too: what follows from it is for the package's policy.
     Account(Ask<PeerIdentity, Result<Vec<FoundAccount>, Error>>),
+    /// The session that a client wants to take up again, from where several machines share them. `None` where there is none,
+    /// where it cannot be said, or not in time: the handshake is a full one then.
+    Session(Ask<SessionKey, Option<Vec<u8>>>),
 }
 
 impl Question {
@@ -100,6 +116,7 @@ impl Question {
         match self {
             Self::ClientCertificate(_) => "which client certificate to present",
             Self::Account(_) => "which account the peer maps to",
+            Self::Session(_) => "which session other machines have",
         }
     }
 
@@ -109,6 +126,7 @@ impl Question {
         let (status, setting) = match self {
             Self::ClientCertificate(_) => (SecStatus::SEC_I_INCOMPLETE_CREDENTIALS, "client-certificate"),
             Self::Account(_) => (SecStatus::SEC_E_NO_IMPERSONATION, "accounts"),
+            Self::Session(_) => (SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "session-store"),
         };
         Error::new(status, Fault::Configuration, format!("nobody was there to answer {}", self.name()))
             .with_setting(setting)

@@ -63,7 +63,7 @@ mod step;
 
 pub use accept::{AcceptRequest, AcceptSecurityContext};
 pub use account::{Account, FoundAccount, PeerIdentity};
-pub use ask::{Answer, Ask, ClientCertificateRequest, Question};
+pub use ask::{Answer, Ask, ClientCertificateRequest, Question, SessionKey};
 pub use attributes::{
     AlgId, ApplicationProtocol, CipherInfo, CipherStrengths, ConnectionInfo, ConnectionWeakness,
     ContextFlags, KeyInfo, KeyingMaterial, Lifespan, NegotiationInfo, NegotiationState,

@@ -74,7 +74,11 @@ const ARROWS: &[Arrow] = &[
     arrow("opensspi-digest", Reach::Only(&[SSPI_CORE, CRYPTO]), ONE_PROVIDER),
     arrow(SSPI_TOKIO, Reach::Only(&[SSPI_CORE]), EDGE),
     arrow(SSPI_HTTP, Reach::Only(&[SSPI_CORE, SSPI_TOKIO]), EDGE),
-    arrow(SSPI_REDIS, Reach::Only(&[SSPI_CORE, SSPI_TOKIO]), EDGE),
+    arrow(
+        SSPI_REDIS,
+        Reach::Only(&[SSPI_CORE, SSPI_TOKIO, CRYPTO]),
+        "a store is at the async edge, and seals what it keeps with primitives of ours",
+    ),
     arrow(SSPI_LDAP, Reach::Only(&[SSPI_CORE, SSPI_TOKIO]), EDGE),
     arrow(
         OPENSSPI,

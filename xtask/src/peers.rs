@@ -22,7 +22,7 @@ pub(crate) struct Peer {
 }
 
 /// All peers.
-pub(crate) const PEERS: [Peer; 11] = [
+pub(crate) const PEERS: [Peer; 12] = [
     Peer { package: "openssl", commands: &["openssl"], tests: "OpenSSL as client and as server" },
     Peer { package: "curl", commands: &["curl"], tests: "curl as client" },
     Peer {
@@ -53,6 +53,11 @@ pub(crate) const PEERS: [Peer; 11] = [
     },
     Peer { package: "nmap", commands: &["nmap"], tests: "what nmap's scripts see of a server" },
     Peer { package: "sslscan", commands: &["sslscan"], tests: "what sslscan sees of a server" },
+    Peer {
+        package: "redis-server",
+        commands: &["redis-server"],
+        tests: "a server farm that shares its sessions",
+    },
     Peer { package: "tshark", commands: &["tshark"], tests: "what tshark makes of SSL 2.0" },
 ];
 

@@ -15,6 +15,7 @@
 //!
 //! Spec: SSL2 section 1.1; PCT1 section 5.2.1; TLS10 appendix E; MS-NNS section 2.2.1.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use wire::{Codec, DecodeError};
@@ -169,6 +170,7 @@ pub struct OldHello<'a> {
     /// Bytes of its record.
     len: usize,
     format: Format<'a>,
+    session_id: &'a [u8],
 }
 
 #[derive(Debug)]
@@ -199,12 +201,26 @@ impl<'a> OldHello<'a> {
         };
         let record = input.get(..len).unwrap_or_default();
         if FirstFlight::of(record) == Ok(FirstFlight::Pct1Hello) {
-            return Ok(Ok(Self { len, format: Format::Pct1 }));
+            // CH_MSG_CLIENT_HELLO, CH_CLIENT_VERSION and CH_PAD stand before it. Spec: PCT1 section 5.2.1.
+            const BEFORE: usize = 4;
+            const HEADER: usize = 2;
+            let session_id = record.get(HEADER + BEFORE..HEADER + BEFORE + 32).unwrap_or_default();
+            return Ok(Ok(Self { len, format: Format::Pct1, session_id }));
         }
         let header = Header::read(record)?.map_err(|_| PADDING)?;
         let message = record.get(header.len..).filter(|_| header.padding == 0).ok_or(PADDING)?;
         let hello = ClientHello::from_bytes(message.get(1..).unwrap_or_default(), "CLIENT-HELLO")?;
-        Ok(Ok(Self { len, format: Format::V2(V2Hello { hello, message }) }))
+        let session_id: &[u8] = match hello.session_id {
+            Cow::Borrowed(session_id) => session_id,
+            Cow::Owned(_) => &[],
+        };
+        Ok(Ok(Self { len, format: Format::V2(V2Hello { hello, message }), session_id }))
+    }
+
+    /// The identifier of the session that its sender wants to take up again; empty, or zeros, if it has none.
+    #[must_use]
+    pub const fn session_id(&self) -> &'a [u8] {
+        self.session_id
     }
 
     /// Bytes of its record.

@@ -49,7 +49,7 @@ pub use connection::{
 pub use detect::{FirstFlight, Offer, OldHello};
 pub use error::{Error, Incompatible, Misbehaved, Refused};
 pub use renegotiation::{Before, Directions};
-pub use session::{MemorySessions, Session, SessionStore};
+pub use session::{MemorySessions, Session, SessionStore, StoredSession};
 pub use ssl2::cipher_kinds::{CipherKind, KINDS, KINDS_BY_PREFERENCE, KindRow};
 pub use ssl2::messages::{Ssl2ErrorCode, Ssl2MessageType};
 pub use tls::alert::{AlertDescription, AlertLevel};

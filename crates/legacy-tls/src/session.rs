@@ -1,11 +1,14 @@
 //! Sessions that can be resumed, and where they are kept.
 
+mod stored;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub use self::stored::StoredSession;
 use crate::pct1::handshake::Parameters;
 use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::versions::ProtocolVersion;
@@ -47,6 +50,18 @@ impl Session {
     #[must_use]
     pub const fn suite(&self) -> CipherSuite {
         self.suite
+    }
+
+    /// What the peer showed when it was made, leaf first, each in DER.
+    #[must_use]
+    pub fn peer_chain(&self) -> &[Vec<u8>] {
+        &self.peer_chain
+    }
+
+    /// The name that the client wanted its server to have.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
     }
 
     /// When it was made, in seconds since the Unix epoch.

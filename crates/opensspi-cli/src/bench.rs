@@ -56,6 +56,8 @@ enum Subject {
     Handshakes,
     /// The engine's oldest protocol beside a newer one, and resumption beside full handshakes.
     Engine,
+    /// The session cache beside a naive one.
+    Sessions,
     /// Streams over a loopback socket.
     Streams,
     /// Memory of 10,000 idle connections.
@@ -75,6 +77,7 @@ impl Bench {
             (Subject::Records, "records"),
             (Subject::Handshakes, "handshakes"),
             (Subject::Engine, "the engine"),
+            (Subject::Sessions, "sessions"),
             (Subject::Streams, "streams"),
             (Subject::Memory, "memory"),
         ] {
@@ -86,6 +89,7 @@ impl Bench {
                 Subject::Records => opensspi_bench::records(effort),
                 Subject::Handshakes => opensspi_bench::handshakes(effort),
                 Subject::Engine => opensspi_bench::engine(effort),
+                Subject::Sessions => opensspi_bench::sessions(effort),
                 Subject::Streams => opensspi_bench::streams(effort),
                 Subject::Memory => opensspi_bench::memory(measure_child)
                     .map_err(|error| Failure::network("the memory could not be measured", &error))?,

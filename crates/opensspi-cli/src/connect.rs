@@ -140,13 +140,22 @@ impl Connect {
         target: &Target,
         source: Source,
     ) -> Result<(), Failure> {
+        let mut resumed = Vec::new();
         for number in 0..self.reconnect {
             let mut stream = self.connect(sspi, target).await?;
             self.say(printer, sspi, target, &stream, number);
+            resumed.push(is_resumed(&stream));
             close(&mut stream).await?;
         }
         let mut stream = self.connect(sspi, target).await?;
         self.say(printer, sspi, target, &stream, self.reconnect);
+        if self.reconnect > 0 && !self.quiet {
+            resumed.push(is_resumed(&stream));
+            let words = resumed.iter().map(|resumed| if *resumed { "resumed" } else { "full" });
+            let count = resumed.iter().filter(|resumed| **resumed).count();
+            let words = words.collect::<Vec<_>>().join(", ");
+            printer.line(Channel::Err, format_args!("{count} of {} resumed: {words}", resumed.len()));
+        }
         if self.renegotiate {
             let negotiating = async {
                 stream.renegotiate().await?;
@@ -240,6 +249,11 @@ impl Connect {
             "yes: the certificate is one of those that are pinned".to_owned()
         }
     }
+}
+
+/// Whether a connection took up the session of one before.
+fn is_resumed(stream: &SecureStream<TcpStream>) -> bool {
+    stream.attributes().session_info().is_ok_and(|info| info.reconnect)
 }
 
 /// Whether the server is known by the hash of its certificate, and by nothing else.

@@ -17,6 +17,7 @@ mod print;
 mod recording;
 mod self_signed;
 mod serve;
+mod session;
 mod settings;
 mod starttls;
 mod summary;
@@ -55,6 +56,8 @@ enum Verb {
     Packages(packages::Packages),
     /// Check a configuration file, and everything that it names.
     CheckConfig(check_config::CheckConfig),
+    /// List or forget the sessions that the machines of a server farm share.
+    Session(session::Session),
     /// Measure OpenSSPI beside rustls and tokio-rustls, in one run.
     #[cfg(feature = "bench")]
     Bench(bench::Bench),
@@ -68,6 +71,7 @@ impl Verb {
             Self::Serve(verb) => &verb.settings,
             Self::Connect(verb) => &verb.settings,
             Self::Packages(verb) => &verb.settings,
+            Self::Session(verb) => return Some(verb.config()),
             // Its findings have their places already.
             Self::CheckConfig(_) => return None,
             #[cfg(feature = "bench")]
@@ -110,6 +114,7 @@ fn main() -> ExitCode {
         Verb::Connect(verb) => verb.run(&printer, cli.log),
         Verb::Packages(verb) => verb.run(&printer),
         Verb::CheckConfig(verb) => verb.run(&printer),
+        Verb::Session(verb) => verb.run(&printer),
         #[cfg(feature = "bench")]
         Verb::Bench(verb) => verb.run(&printer),
     };

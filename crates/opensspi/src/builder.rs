@@ -35,6 +35,8 @@ pub struct Builder {
     clock: Option<Arc<dyn Clock>>,
     #[cfg(feature = "schannel")]
     materials: Option<Arc<dyn providers::Materials>>,
+    #[cfg(all(feature = "tokio", feature = "schannel"))]
+    session_store: Option<Arc<dyn sspi_tokio::SessionStore>>,
     #[cfg(feature = "tokio")]
     answers: Option<Arc<dyn sspi_tokio::Answers>>,
     #[cfg(feature = "tokio")]
@@ -96,6 +98,15 @@ impl Builder {
     #[must_use]
     pub fn materials(mut self, materials: Arc<dyn providers::Materials>) -> Self {
         self.materials = Some(materials);
+        self
+    }
+
+    /// Where servers share their sessions with other machines, in place of what the configuration says. It must seal what it
+    /// keeps where others can read it.
+    #[cfg(all(feature = "tokio", feature = "schannel"))]
+    #[must_use]
+    pub fn session_store(mut self, store: Arc<dyn sspi_tokio::SessionStore>) -> Self {
+        self.session_store = Some(store);
         self
     }
 
@@ -165,10 +176,14 @@ impl Builder {
             .materials
             .take()
             .unwrap_or_else(|| Arc::new(crate::materials::SystemMaterials::new(&self.base)));
+        #[cfg(all(feature = "tokio", feature = "schannel"))]
+        let sessions = crate::sessions::shared(&self.config, materials.as_ref(), self.session_store.take())?;
         let seams = Seams {
             clock: Arc::clone(&clock),
             #[cfg(feature = "schannel")]
             materials: Arc::clone(&materials),
+            #[cfg(all(feature = "tokio", feature = "schannel"))]
+            sessions: sessions.clone().map(|sessions| Arc::new(crate::sessions::HandOver(sessions)) as _),
         };
         #[cfg(feature = "tokio")]
         self.open_accounts(&seams)?;
@@ -177,11 +192,17 @@ impl Builder {
             registry.register(package)?;
         }
         let package = choose(&registry, &self.config.package)?;
+        #[cfg(feature = "tokio")]
+        let options = crate::connection::options(&package, self.config.handshake_deadline, self.answers);
+        #[cfg(feature = "tokio")]
+        let blocking_options = crate::connection::blocking_options(&package, self.blocking_answers);
+        #[cfg(all(feature = "tokio", feature = "schannel"))]
+        let (options, blocking_options) = with_sessions(sessions.as_ref(), options, blocking_options);
         Ok(Sspi::new(Shared {
             #[cfg(feature = "tokio")]
-            options: crate::connection::options(&package, self.config.handshake_deadline, self.answers),
+            options,
             #[cfg(feature = "tokio")]
-            blocking_options: crate::connection::blocking_options(&package, self.blocking_answers),
+            blocking_options,
             config: self.config,
             registry,
             package,
@@ -195,6 +216,20 @@ impl Builder {
             inbound: None.into(),
         }))
     }
+}
+
+/// The same options, with sessions of other machines where they are shared.
+#[cfg(all(feature = "tokio", feature = "schannel"))]
+fn with_sessions(
+    sessions: Option<&sspi_tokio::SharedSessions>,
+    mut options: sspi_tokio::HandshakeOptions,
+    mut blocking: sspi_tokio::blocking::HandshakeOptions,
+) -> (sspi_tokio::HandshakeOptions, sspi_tokio::blocking::HandshakeOptions) {
+    if let Some(sessions) = sessions {
+        options.answers = sessions.answering(options.answers);
+        blocking.answers = sessions.answering_blocking(blocking.answers);
+    }
+    (options, blocking)
 }
 
 #[cfg(feature = "tokio")]

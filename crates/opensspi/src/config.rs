@@ -57,6 +57,16 @@ pub struct Config {
     /// `handshake-deadline`: a handshake that is not over by then is given up. `"off"`: never.
     #[serde(deserialize_with = "duration::deadline")]
     pub handshake_deadline: Option<Duration>,
+    /// `session-store`: where the machines of a server farm share the sessions of their clients: the address of a Redis, or
+    /// a reference to it (`file:`, `env:`) where it has a password in it. Sessions are stateful then: no server gives out
+    /// stateless tickets.
+    pub session_store: Option<String>,
+    /// `session-store-keys`: what the sessions are sealed with, by reference; the first seals, and all open. The same on all
+    /// machines.
+    pub session_store_keys: Vec<String>,
+    /// `session-store-deadline`: a lookup that takes longer is given up, and the handshake is a full one.
+    #[serde(deserialize_with = "duration::required")]
+    pub session_store_deadline: Duration,
     /// `accounts`: a file with the accounts that client certificates are mapped to. It is read again when it changes.
     #[cfg(feature = "tokio")]
     pub accounts: Option<String>,
@@ -75,6 +85,9 @@ impl Default for Config {
         Self {
             package: "Schannel".to_owned(),
             handshake_deadline: Some(Duration::from_secs(30)),
+            session_store: None,
+            session_store_keys: Vec::new(),
+            session_store_deadline: Duration::from_millis(50),
             #[cfg(feature = "tokio")]
             accounts: None,
             #[cfg(feature = "ldap")]

@@ -22,6 +22,8 @@ mod materials;
 mod providers;
 #[cfg(feature = "schannel")]
 mod resolved;
+#[cfg(all(feature = "tokio", feature = "schannel"))]
+mod sessions;
 mod sspi;
 
 #[cfg(feature = "tokio")]
@@ -53,6 +55,8 @@ pub use sspi::Sspi;
 pub use sspi_core;
 #[cfg(feature = "ldap")]
 pub use sspi_ldap;
+#[cfg(feature = "redis")]
+pub use sspi_redis;
 #[cfg(feature = "tokio")]
 pub use sspi_tokio;
 #[cfg(feature = "tokio")]

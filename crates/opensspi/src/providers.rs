@@ -8,6 +8,8 @@ use crate::config::Config;
 
 #[cfg(feature = "schannel")]
 pub(crate) use schannel::certificate::read_certificates;
+#[cfg(all(feature = "tokio", feature = "schannel"))]
+pub(crate) use schannel::session_cache::SharedSessions as SharesSessions;
 #[cfg(feature = "schannel")]
 pub use schannel::{
     Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,
@@ -23,6 +25,8 @@ pub(crate) struct Seams {
     pub(crate) clock: Arc<dyn Clock>,
     #[cfg(feature = "schannel")]
     pub(crate) materials: Arc<dyn Materials>,
+    #[cfg(all(feature = "tokio", feature = "schannel"))]
+    pub(crate) sessions: Option<Arc<dyn SharesSessions>>,
 }
 
 /// Every package that was compiled in, configured.
@@ -30,15 +34,23 @@ pub(crate) fn packages(config: &Config, seams: &Seams) -> Vec<Arc<dyn SecurityPa
     let _unused_without_packages = (config, &seams.clock);
     vec![
         #[cfg(feature = "schannel")]
-        Arc::new(schannel::Schannel::new(
-            config.schannel.clone(),
-            Environment {
-                clock: Arc::clone(&seams.clock),
-                materials: Arc::clone(&seams.materials),
-                random: Arc::new(crypto::random::SystemRandom),
-            },
-        )),
+        Arc::new(schannel(config, seams)),
     ]
+}
+
+#[cfg(feature = "schannel")]
+fn schannel(config: &Config, seams: &Seams) -> schannel::Schannel {
+    let environment = Environment {
+        clock: Arc::clone(&seams.clock),
+        materials: Arc::clone(&seams.materials),
+        random: Arc::new(crypto::random::SystemRandom),
+    };
+    let package = schannel::Schannel::new(config.schannel.clone(), environment);
+    #[cfg(feature = "tokio")]
+    if let Some(sessions) = &seams.sessions {
+        return package.with_shared_sessions(Arc::clone(sessions));
+    }
+    package
 }
 
 /// Every reference of a configuration to something outside it, with the setting that holds it.

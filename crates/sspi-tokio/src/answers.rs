@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sspi_core::{
     Ask, CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity, Question,
+    SessionKey,
 };
 
 /// Answers what a handshake asks. What is not overridden is refused: the handshake ends with the error of
@@ -30,6 +31,13 @@ pub trait Answers: Send + Sync {
     /// They are the package's to judge, too: it may go on without an account.
     async fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         Err(no_account(peer))
+    }
+
+    /// The session that a client wants to take up again, from where several machines share them: see
+    /// [`SharedSessions`](crate::SharedSessions). `None` where there is none, or nobody to ask: the handshake is a full one.
+    async fn session(&self, key: &SessionKey) -> Option<Vec<u8>> {
+        let _nobody_to_ask = key;
+        None
     }
 }
 
@@ -95,6 +103,10 @@ pub(crate) fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering
             Question::Account(ask) => {
                 let found = answers.accounts(ask.question()).await;
                 ask.answer(found);
+            }
+            Question::Session(ask) => {
+                let session = answers.session(ask.question()).await;
+                ask.answer(session);
             }
             unknown => return Err(unknown.unanswered()),
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use sspi_core::{
     Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, Error, Fault,
     FoundAccount, PackageInfo, PeerIdentity, QueryContextAttributes, Question, SecStatus, SecurityContext,
-    SendingHalf,
+    SendingHalf, SessionKey,
 };
 
 use crate::driver::{Driver, Established, Event, internal};
@@ -42,6 +42,13 @@ pub trait Answers: Send + Sync {
     /// They are the package's to judge, too: it may go on without an account.
     fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         Err(answers::no_account(peer))
+    }
+
+    /// The session that a client wants to take up again, from where several machines share them: see
+    /// [`SharedSessions`](crate::SharedSessions). `None` where there is none, or nobody to ask: the handshake is a full one.
+    fn session(&self, key: &SessionKey) -> Option<Vec<u8>> {
+        let _nobody_to_ask = key;
+        None
     }
 }
 
@@ -174,6 +181,10 @@ fn answer(answers: &dyn Answers, question: Question) -> Result<(), Error> {
         Question::Account(ask) => {
             let found = answers.accounts(ask.question());
             ask.answer(found);
+        }
+        Question::Session(ask) => {
+            let session = answers.session(ask.question());
+            ask.answer(session);
         }
         unknown => return Err(unknown.unanswered()),
     }

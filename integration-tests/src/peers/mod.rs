@@ -16,6 +16,7 @@ pub mod ports;
 pub mod process;
 pub mod program;
 pub mod python;
+pub mod redis;
 pub mod report;
 pub mod samba;
 pub mod scanners;

@@ -2,8 +2,11 @@
 //!
 //! A profile is where a configuration starts from; what stands beside it wins. `policy.rs` makes one whole of the two.
 
+mod lifetime;
+
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use sspi_core::SpProt;
@@ -404,8 +407,14 @@ pub struct SchannelConfig {
     pub resume: bool,
     /// Whether a server gives out stateless tickets (`true`) or keeps sessions itself (`false`).
     pub session_tickets: bool,
-    /// How many sessions are kept at most.
+    /// How many sessions are kept at most, those of clients and of servers together; 0: none.
     pub session_cache_entries: usize,
+    /// How long after it was made a session is taken up again, such as `10h`.
+    #[serde(deserialize_with = "lifetime::required")]
+    pub session_lifetime: Duration,
+    /// How long a session may lie without being taken up, such as `30m`; `off`: as long as it lives.
+    #[serde(deserialize_with = "lifetime::or_off")]
+    pub session_idle_limit: Option<Duration>,
     /// Where the secrets of connections are written for a network analyser: `file:PATH`, or `env:SSLKEYLOGFILE` for the
     /// file that the variable names. For debugging only: whoever reads
     /// the file reads the connections.
@@ -447,6 +456,8 @@ impl Default for SchannelConfig {
             resume: true,
             session_tickets: true,
             session_cache_entries: 10_000,
+            session_lifetime: Duration::from_secs(36_000),
+            session_idle_limit: None,
             key_log: None,
         }
     }

@@ -18,6 +18,7 @@ use crate::backend::records::{ALERT, APPLICATION_DATA, HANDSHAKE, Opening, Seali
 use crate::backend::{Backend, Engine, Established, FLOOD_LIMIT, Rustls, Session};
 use crate::package::NAME;
 use crate::renegotiation::{Again, Asked, Renegotiable};
+use crate::session_cache::Kept;
 use crate::status::{self, flood};
 
 const CLOSE_NOTIFY: u8 = 0;
@@ -41,11 +42,20 @@ pub(crate) struct Shared {
     failed: OnceLock<Error>,
     /// The server has asked its client to negotiate again.
     pub(crate) asked: Asked,
+    /// The connection's sessions, where they are kept.
+    kept: OnceLock<Arc<Kept>>,
 }
 
 impl Shared {
     fn check(&self) -> Result<(), Error> {
         self.failed.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// Spec: TLS12 section 7.2.2.
+    fn forget_sessions(&self) {
+        if let Some(kept) = self.kept.get() {
+            kept.forget();
+        }
     }
 
     /// Ends the context with an error that is the package's already.
@@ -143,15 +153,15 @@ pub(crate) fn established(
 ) -> Box<dyn SecurityContext> {
     match established {
         Established::Rustls(established) => {
-            let crate::backend::rustls::Established { session, sending, receiving } = *established;
+            let crate::backend::rustls::Established { session, kept, sending, receiving } = *established;
             let attributes = attributes(session, sending.stream_sizes());
-            Box::new(new::<Rustls>(sending, receiving, attributes, None))
+            Box::new(new::<Rustls>(sending, receiving, attributes, None).with_sessions(kept))
         }
         Established::Legacy(established) => {
-            let crate::backend::legacy::Established { session, sending, receiving } = *established;
+            let crate::backend::legacy::Established { session, kept, sending, receiving } = *established;
             let attributes = attributes(session, sending.stream_sizes());
             let again = again.is_enabled().then(|| Box::new(again));
-            Box::new(new::<Engine>(sending, receiving, attributes, again))
+            Box::new(new::<Engine>(sending, receiving, attributes, again).with_sessions(kept))
         }
     }
 }
@@ -181,6 +191,18 @@ pub(crate) fn new<B: Negotiates>(
             renegotiations: 0,
         },
         shared: Negotiated { attributes, again, backend: PhantomData },
+    }
+}
+
+/// A context whose sessions are kept somewhere.
+trait WithSessions {
+    fn with_sessions(self, kept: Arc<Kept>) -> Self;
+}
+
+impl<B: Negotiates> WithSessions for Context<B> {
+    fn with_sessions(self, kept: Arc<Kept>) -> Self {
+        let _new_contexts_have_none = self.sender.shared.kept.set(kept);
+        self
     }
 }
 
@@ -282,10 +304,12 @@ impl<S: Sealing> SendingHalf for Sender<S> {
             ControlToken::Shutdown => self.alert(AlertLevel::Warning, CLOSE_NOTIFY),
             ControlToken::Alert { level, number } => self.alert(level, number),
             ControlToken::Renegotiate => self.request(),
-            ControlToken::Session { .. } => Err(Error::unsupported(
-                NAME,
-                "a change of resumption for one session (use the setting resume)",
-            )),
+            ControlToken::Session { enable_reconnects } => {
+                if let Some(kept) = self.shared.kept.get() {
+                    kept.allow_reconnects(enable_reconnects);
+                }
+                Ok(Vec::new())
+            }
             _ => Err(Error::unsupported(NAME, "this control token")),
         }
     }
@@ -320,6 +344,7 @@ impl<S: Sealing> Sender<S> {
         self.closed = number == CLOSE_NOTIFY || level == AlertLevel::Fatal;
         if level == AlertLevel::Fatal {
             self.sealing.failed();
+            self.shared.forget_sessions();
             // The first error stays the first; without one, this is the end that the application chose.
             let _first = self.shared.failed.set(Error::new(
                 SecStatus::SEC_E_CONTEXT_EXPIRED,
@@ -414,6 +439,7 @@ impl<O: Opening> Receiver<O> {
 
     fn fail(&mut self, error: status::Error) -> Error {
         self.opening.failed();
+        self.shared.forget_sessions();
         self.shared.fail(error)
     }
 

@@ -9,16 +9,17 @@ use sspi_core::{
 };
 
 use crate::account_mapping::{Mapper, MapperSettings};
-use crate::backend::{Identity, Settings, check_alpn};
+use crate::backend::{ComingBack, Identity, Settings, check_alpn};
 use crate::certificate::pem;
 use crate::certificate::verifier::VerifyPolicy;
 use crate::cipher_suites::{Exchange, Suite};
 use crate::client::{Client, ClientConfigs};
 use crate::config::{ClientCertificate, SchannelConfig};
 use crate::environment::Environment;
-use crate::package::NAME;
+use crate::package::{NAME, Sessions};
 use crate::policy::Policy;
 use crate::server::{Server, ServerConfigs};
+use crate::session_cache::{CredentialSessions, Farm};
 
 /// A Schannel credential, for one role.
 pub(crate) struct SchannelCredentials {
@@ -40,6 +41,7 @@ impl SchannelCredentials {
         info: &Arc<PackageInfo>,
         config: &SchannelConfig,
         environment: &Environment,
+        sessions: &Sessions,
         request: &CredentialsRequest,
     ) -> Result<Self, Error> {
         if request.credential_use == CredentialUse::Both {
@@ -61,7 +63,7 @@ impl SchannelCredentials {
             }
         };
         let inbound = request.credential_use == CredentialUse::Inbound;
-        let settings = Arc::new(read(config, environment, application, inbound)?);
+        let settings = Arc::new(read(config, environment, sessions, application, inbound)?);
         let role = if inbound {
             if settings.identities.is_empty() {
                 return Err(configuration(
@@ -101,10 +103,18 @@ impl SchannelCredentials {
     }
 }
 
+impl Drop for SchannelCredentials {
+    /// Sessions go with the credential that they were made with.
+    fn drop(&mut self) {
+        self.settings().sessions.close();
+    }
+}
+
 /// Reads everything that a configuration names.
 fn read(
     config: &SchannelConfig,
     environment: &Environment,
+    sessions: &Sessions,
     application: Option<&CertificateIdentity>,
     inbound: bool,
 ) -> Result<Settings, Error> {
@@ -177,6 +187,13 @@ fn read(
     let pins = config.pins.iter().map(|pin| parse_pin(pin)).collect::<Result<Vec<_>, _>>()?;
     let alpn = config.alpn.iter().map(|name| alpn_name(name)).collect::<Result<Vec<_>, _>>()?;
 
+    let farm = sessions.shared.as_ref().filter(|_| inbound && config.resume).map(|shared| {
+        // Machines share sessions that have the same certificates and ask for the same of their clients.
+        let client_auth = [config.client_auth as u8];
+        let parts = [b"opensspi sessions".as_slice(), &client_auth];
+        Farm::new(shared, parts.into_iter().chain(identities.iter().map(Identity::leaf)))
+    });
+
     let verify = VerifyPolicy {
         roots: roots.into_iter().map(Into::into).collect(),
         pins,
@@ -200,6 +217,9 @@ fn read(
         resume: config.resume,
         session_tickets: config.session_tickets,
         session_cache_entries: config.session_cache_entries,
+        session_lifetime: config.session_lifetime.as_secs(),
+        sessions: Arc::new(CredentialSessions::new(&sessions.cache, &environment.clock, farm)),
+        coming_back: ComingBack::default(),
         key_log: config.key_log.clone(),
         environment: environment.clone(),
         policy,

@@ -12,6 +12,7 @@
 //! | what a configuration comes to, and what is weak about a connection | `effective.rs`, `suite_info.rs`, `weaknesses.rs` |
 //! | from a client's certificate to its account | `account_mapping/` |
 //! | the first bytes of a peer | `first_flight.rs` |
+//! | sessions that can be taken up again | [`session_cache`] |
 //! | error → status, fault and alert | `status.rs` |
 //! | rustls, and nowhere else | `backend/rustls/` |
 
@@ -33,6 +34,7 @@ mod policy;
 mod protocol_order;
 mod renegotiation;
 mod server;
+pub mod session_cache;
 mod status;
 mod suite_info;
 mod weaknesses;

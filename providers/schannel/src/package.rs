@@ -7,6 +7,7 @@ use sspi_core::{CredentialsHandle, CredentialsRequest, Error, PackageInfo, SecPk
 use crate::config::SchannelConfig;
 use crate::credentials::SchannelCredentials;
 use crate::environment::Environment;
+use crate::session_cache::{Limits, SessionCache, SharedSessions};
 
 /// The package's name (`SCHANNEL_NAME`).
 pub(crate) const NAME: &str = "Schannel";
@@ -22,6 +23,13 @@ pub struct Schannel {
     info: Arc<PackageInfo>,
     config: SchannelConfig,
     environment: Environment,
+    sessions: Sessions,
+}
+
+/// Where the sessions of an instance are kept, and with whom they are shared.
+pub(crate) struct Sessions {
+    pub(crate) cache: Arc<SessionCache>,
+    pub(crate) shared: Option<Arc<dyn SharedSessions>>,
 }
 
 impl Schannel {
@@ -46,7 +54,27 @@ impl Schannel {
             max_token: MAX_TOKEN,
             oids: Vec::new(),
         };
-        Self { info: Arc::new(info), config, environment }
+        let limits = Limits {
+            entries: if config.resume { config.session_cache_entries } else { 0 },
+            lifetime: config.session_lifetime.as_secs(),
+            idle: config.session_idle_limit.map(|limit| limit.as_secs()),
+        };
+        let sessions = Sessions { cache: Arc::new(SessionCache::new(limits)), shared: None };
+        Self { info: Arc::new(info), config, environment, sessions }
+    }
+
+    /// The same with sessions of servers that are shared with other machines. They are all stateful then: no server gives
+    /// out stateless tickets, whose keys the others do not have.
+    #[must_use]
+    pub fn with_shared_sessions(mut self, shared: Arc<dyn SharedSessions>) -> Self {
+        self.sessions.shared = Some(shared);
+        self
+    }
+
+    /// The sessions of all clients and servers of this instance.
+    #[must_use]
+    pub const fn session_cache(&self) -> &Arc<SessionCache> {
+        &self.sessions.cache
     }
 }
 
@@ -59,7 +87,13 @@ impl SecurityPackage for Schannel {
         &self,
         request: &CredentialsRequest,
     ) -> Result<Arc<dyn CredentialsHandle>, Error> {
-        let credentials = SchannelCredentials::acquire(&self.info, &self.config, &self.environment, request)?;
+        let credentials = SchannelCredentials::acquire(
+            &self.info,
+            &self.config,
+            &self.environment,
+            &self.sessions,
+            request,
+        )?;
         Ok(Arc::new(credentials))
     }
 }

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use legacy_tls::{FirstFlight, OldHello};
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, AlertLevel, AscReq, ControlToken, Error, Failure, PackageInfo,
-    SpProt, Step,
+    AcceptRequest, AcceptSecurityContext, AlertLevel, Answer, AscReq, Ask, ControlToken, Error, Failure,
+    PackageInfo, Question, SessionKey, SpProt, Step,
 };
 
 use crate::account_mapping::{Search, Step as Mapped};
@@ -20,6 +20,7 @@ use crate::config::{ClientAuth, Protocol};
 use crate::first_flight::{HelloSummary, describe, handshake_messages};
 use crate::protocol_order;
 use crate::renegotiation::{Again, AgainAs, Begin, already_complete};
+use crate::session_cache::{Part, Wanted};
 use crate::status;
 use crate::suite_info::protocols_to_enable;
 
@@ -91,6 +92,14 @@ struct First {
     parameters: ServerParameters,
     /// What goes on with a ClientHello, whatever that offers.
     tls: Handshake,
+    farm: FarmLookup,
+}
+
+/// How far the server is with asking other machines for the session that the client wants.
+enum FarmLookup {
+    Due,
+    Asked(Part, Vec<u8>, Answer<Option<Vec<u8>>>),
+    Done,
 }
 
 /// What the first bytes come to.
@@ -104,6 +113,45 @@ enum Heard {
 }
 
 impl First {
+    /// Asks other machines for the session that the client wants, where they share theirs; nothing, once that is done.
+    ///
+    /// # Errors
+    /// The driver called again without an answer: nothing is lost.
+    fn look_up(&mut self, input: &[u8]) -> Result<Option<Progress>, Error> {
+        let settings = &self.configs.settings;
+        if let FarmLookup::Asked(part, id, answer) = &self.farm {
+            settings.sessions.found(*part, id, answer.given()?.as_deref());
+            self.farm = FarmLookup::Done;
+        }
+        if matches!(self.farm, FarmLookup::Done) || !settings.keeps_sessions() {
+            return Ok(None);
+        }
+        let protocols = match self.hear(input) {
+            Ok(Heard::More(missing)) => return Ok(Some(Progress::Incomplete { missing })),
+            Ok(Heard::Tls(Some(protocols))) => protocols,
+            Ok(Heard::Tls(None) | Heard::OldHello) => self.parameters.protocols,
+            // That is said by whoever hears it next.
+            Err(_) => return Ok(None),
+        };
+        let part = rustls::server_part(settings, protocols, self.parameters.verification);
+        let has_tls13 = settings.rustls_protocols(protocols).contains(&Protocol::Tls13);
+        let id = match Wanted::of(input, has_tls13) {
+            Wanted::Session(id) => id,
+            Wanted::More(missing) => return Ok(Some(Progress::Incomplete { missing })),
+            Wanted::Nothing => {
+                self.farm = FarmLookup::Done;
+                return Ok(None);
+            }
+        };
+        let Some(key) = settings.sessions.shared_key(part, &id) else {
+            self.farm = FarmLookup::Done;
+            return Ok(None);
+        };
+        let (ask, answer) = Ask::new(SessionKey(key));
+        self.farm = FarmLookup::Asked(part, id, answer);
+        Ok(Some(Progress::Ask(Question::Session(ask))))
+    }
+
     fn hear(&self, input: &[u8]) -> Result<Heard, Failure> {
         match FirstFlight::of(input) {
             Err(missing) => Ok(Heard::More(missing)),
@@ -199,7 +247,9 @@ impl Handshake {
     /// What cannot be shows now, not with the first bytes.
     fn first(configs: &Arc<ServerConfigs>, parameters: ServerParameters) -> Result<Self, Error> {
         let tls = Self::new(configs, parameters.clone())?;
-        Ok(Self::First(Box::new(First { configs: Arc::clone(configs), parameters, tls })))
+        let shared = configs.settings.sessions.are_shared();
+        let farm = if shared { FarmLookup::Due } else { FarmLookup::Done };
+        Ok(Self::First(Box::new(First { configs: Arc::clone(configs), parameters, tls, farm })))
     }
 
     fn new(configs: &Arc<ServerConfigs>, parameters: ServerParameters) -> Result<Self, Error> {
@@ -240,6 +290,9 @@ impl Handshake {
         let judging = match self {
             Self::Refused(error) => return Err(error.clone().into()),
             Self::First(first) => {
+                if let Some(progress) = first.look_up(input)? {
+                    return Ok(progress);
+                }
                 match Self::heard(first, input) {
                     Ok(Ok(heard)) => *self = heard,
                     Ok(Err(missing)) => return Ok(Progress::Incomplete { missing }),

@@ -95,9 +95,19 @@ impl Choice<'_> {
         let fits = session.version == ProtocolVersion::PCT1
             && self.config.policy.suites.contains(&session.suite)
             && takes_key_arg(spec, self.hello.key_arg.len())
-            && (self.start.client_auth != ClientAuth::Required || !session.peer_chain.is_empty())
+            && self.accepts(&session.peer_chain)
             && self.start.previous.as_ref().is_none_or(same);
         fits.then_some(session)
+    }
+
+    /// Whether the client of a session may come back with what it showed then.
+    fn accepts(&self, chain: &[Vec<u8>]) -> bool {
+        let client_auth = self.start.client_auth;
+        if chain.is_empty() {
+            return client_auth != ClientAuth::Required;
+        }
+        let shown = PeerCertificate { chain, server_name: None, ocsp_response: &[], resumed: true };
+        client_auth != ClientAuth::None && self.config.client_verifier.verify(&shown).is_ok()
     }
 
     fn restart(

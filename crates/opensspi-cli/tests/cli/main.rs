@@ -15,4 +15,5 @@ mod demo;
 mod exit_codes;
 mod older;
 mod process;
+mod session;
 mod starttls;

@@ -44,6 +44,14 @@ pub fn parse_deadline(text: &str) -> Result<Option<Duration>, String> {
     Ok(Some(duration))
 }
 
+pub(super) fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let duration = parse_duration(&String::deserialize(deserializer)?).map_err(de::Error::custom)?;
+    if duration.is_zero() {
+        return Err(de::Error::custom("a deadline of nothing cannot be met"));
+    }
+    Ok(duration)
+}
+
 pub(super) fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     parse_deadline(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }

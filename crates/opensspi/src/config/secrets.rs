@@ -5,7 +5,8 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{ConfigProblem, Locator, Segment, full_key};
 
 /// The settings that name a secret.
-const SECRET_KEYS: [&str; 6] = ["key", "password", "passphrase", "pin-code", "secret", "token"];
+const SECRET_KEYS: [&str; 7] =
+    ["key", "password", "passphrase", "pin-code", "secret", "session-store-keys", "token"];
 /// What a reference to a secret begins with.
 const REFERENCES: [&str; 2] = ["file:", "env:"];
 
@@ -26,6 +27,13 @@ fn refuse_in(
         refuse_value(name, offset, value.get_mut(), path, locator, problems);
         path.pop();
     }
+}
+
+/// Whether it is an address with a password: `SCHEME://USER:PASSWORD@HOST`.
+fn has_password(text: &str) -> bool {
+    let Some((_scheme, rest)) = text.split_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    authority.rsplit_once('@').is_some_and(|(user, _host)| user.contains(':'))
 }
 
 fn refuse_value(
@@ -53,6 +61,8 @@ fn refuse_value(
                 "holds PEM itself"
             } else if is_secret && !is_reference {
                 "names a secret"
+            } else if has_password(text) {
+                "holds a password"
             } else {
                 return;
             };

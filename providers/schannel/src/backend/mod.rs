@@ -5,10 +5,12 @@
 //! | TLS 1.3, and TLS 1.2 with the suites that rustls has | [`rustls`] |
 //! | everything older and weaker | [`legacy`] |
 //! | what both are told | `settings.rs`, `identity.rs` |
+//! | whether a peer may take up a session | `again.rs` |
 //! | what both yield | `session.rs`, [`Progress`], [`Established`] |
 //! | what both protect records with | `records.rs` |
 //! | bytes that were taken before it was known for whom | `replay.rs` |
 
+mod again;
 mod identity;
 pub(crate) mod legacy;
 pub(crate) mod records;
@@ -17,6 +19,7 @@ pub(crate) mod rustls;
 mod session;
 mod settings;
 
+pub(crate) use again::ComingBack;
 pub(crate) use identity::Identity;
 pub(crate) use replay::Replay;
 pub(crate) use session::{LocalCertificate, Session, SessionSecrets};

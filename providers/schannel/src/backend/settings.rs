@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 use rustls_pki_types::ServerName;
 use sspi_core::{Error, Fault, SecStatus, SpProt};
 
-use super::Identity;
+use super::{ComingBack, Identity};
 use crate::account_mapping::Mapper;
 use crate::certificate::harmless;
 use crate::certificate::verifier::VerifyPolicy;
 use crate::config::{ClientAuth, Protocol};
 use crate::environment::Environment;
 use crate::policy::Policy;
+use crate::session_cache::CredentialSessions;
 
 /// What a configuration says, read and checked.
 pub(crate) struct Settings {
@@ -29,6 +30,9 @@ pub(crate) struct Settings {
     pub(crate) resume: bool,
     pub(crate) session_tickets: bool,
     pub(crate) session_cache_entries: usize,
+    pub(crate) session_lifetime: u64,
+    pub(crate) sessions: Arc<CredentialSessions>,
+    pub(crate) coming_back: ComingBack,
     pub(crate) key_log: Option<String>,
     pub(crate) environment: Environment,
 }
@@ -84,7 +88,7 @@ impl Settings {
 
     /// Whether sessions are kept.
     pub(crate) const fn keeps_sessions(&self) -> bool {
-        self.resume && self.session_cache_entries > 0
+        self.resume && self.session_cache_entries > 0 && self.session_lifetime > 0
     }
 
     /// Writes a line to the key log where one is configured.

@@ -6,19 +6,18 @@ use std::time::UNIX_EPOCH;
 use crypto::dh::{FFDHE2048, FFDHE3072, FFDHE4096, Group, MODP_1024, MODP_1536};
 use crypto::ecdh::NamedGroup;
 use legacy_tls::{
-    ClientConfig, Clock, ExtendedMasterSecret, MemorySessions, Policy, ProtocolVersion, ServerConfig,
-    SessionStore, SignatureScheme,
+    ClientConfig, Clock, ExtendedMasterSecret, Policy, ProtocolVersion, ServerConfig, SessionStore as _,
+    SignatureScheme,
 };
 use sspi_core::{Error, SpProt};
 
 use super::handshake::session_key;
+use super::sessions::Sessions;
 use super::verify::Judge;
 use crate::backend::settings::no_protocol;
 use crate::backend::{ClientParameters, Settings, Variants, Verification};
 use crate::config::{self, ClientAuth};
-
-/// How long a session can be taken up again, in seconds: ten hours, as Windows keeps them.
-const SESSION_LIFETIME: u64 = 36_000;
+use crate::session_cache::Part;
 
 struct ClockAdapter(Arc<dyn sspi_core::Clock>);
 
@@ -32,22 +31,20 @@ fn clock(settings: &Settings) -> Arc<dyn Clock> {
     Arc::new(ClockAdapter(Arc::clone(&settings.environment.clock)))
 }
 
-/// Sessions of a credential. One that the application judged is never taken up where this package judges.
-struct Sessions {
-    judged: Arc<MemorySessions>,
-    manual: Arc<MemorySessions>,
+/// Where the sessions of a client lie: one that the application judged is never taken up where this package judges. What
+/// protocol it is of is looked at when it is taken up.
+pub(super) fn client_part(manual: bool) -> Part {
+    Part::new(SpProt::NONE, Verification { mutual: false, manual })
 }
 
-impl Sessions {
-    fn new(settings: &Settings) -> Self {
-        let entries = if settings.resume { settings.session_cache_entries } else { 0 };
-        let room = || Arc::new(MemorySessions::new(entries, SESSION_LIFETIME));
-        Self { judged: room(), manual: room() }
-    }
+/// Where the sessions of a server lie.
+pub(super) fn server_part(settings: &Settings, protocols: SpProt, verification: Verification) -> Part {
+    Part::new(protocols.intersection(settings.protocol_bits()), verification)
+}
 
-    fn of(&self, manual: bool) -> Arc<MemorySessions> {
-        Arc::clone(if manual { &self.manual } else { &self.judged })
-    }
+fn client_sessions(settings: &Arc<Settings>, manual: bool) -> Arc<Sessions> {
+    let part = client_part(manual);
+    Arc::new(Sessions { settings: Arc::clone(settings), part, judges_servers: !manual })
 }
 
 /// The engine's policy for a handshake in one of `protocols`.
@@ -85,20 +82,21 @@ fn policy(settings: &Settings, protocols: SpProt) -> Result<Policy, Error> {
 /// A client's configurations.
 pub(crate) struct ClientConfigs {
     pub(crate) settings: Arc<Settings>,
-    sessions: Sessions,
     variants: Variants<ClientConfig>,
 }
 
 impl ClientConfigs {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        let sessions = Sessions::new(&settings);
-        Self { settings, sessions, variants: Variants::new() }
+        Self { settings, variants: Variants::new() }
     }
 
     /// Whether there is a session with this peer to take up again, in one of these protocols.
     pub(crate) fn knows(&self, parameters: &ClientParameters, protocols: &[config::Protocol]) -> bool {
         let Some(key) = session_key(parameters) else { return false };
-        let sessions = self.sessions.of(parameters.manual);
+        if !self.settings.keeps_sessions() {
+            return false;
+        }
+        let sessions = client_sessions(&self.settings, parameters.manual);
         let session = sessions.get(&key, clock(&self.settings).now());
         session.is_some_and(|session| protocols.iter().any(|p| p.version() == session.version().0))
     }
@@ -114,7 +112,7 @@ impl ClientConfigs {
                 verifier: Arc::new(judge),
                 identities: settings.identities.iter().filter_map(|i| i.legacy().cloned()).collect(),
                 ask_for_certificate: settings.ask_for_client_certificate,
-                sessions: self.sessions.of(manual),
+                sessions: client_sessions(settings, manual),
                 random: Arc::clone(&settings.environment.random),
                 clock: clock(settings),
             })
@@ -125,15 +123,13 @@ impl ClientConfigs {
 /// A server's configurations.
 pub(crate) struct ServerConfigs {
     pub(crate) settings: Arc<Settings>,
-    sessions: Sessions,
     export_keys: Arc<legacy_tls::ExportKeys>,
     variants: Variants<ServerConfig>,
 }
 
 impl ServerConfigs {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        let sessions = Sessions::new(&settings);
-        Self { settings, sessions, export_keys: Arc::default(), variants: Variants::new() }
+        Self { settings, export_keys: Arc::default(), variants: Variants::new() }
     }
 
     /// The configuration for these protocols, with certificates asked for and judged like this.
@@ -159,7 +155,11 @@ impl ServerConfigs {
                 client_verifier: Arc::new(judge),
                 dh_group: group(settings.policy.dh_minimum_bits),
                 export_keys: Arc::clone(&self.export_keys),
-                sessions: self.sessions.of(verification.manual),
+                sessions: Arc::new(Sessions {
+                    settings: Arc::clone(settings),
+                    part: server_part(settings, protocols, verification),
+                    judges_servers: false,
+                }),
                 random: Arc::clone(&settings.environment.random),
                 clock: clock(settings),
             })

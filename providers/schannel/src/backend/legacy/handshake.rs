@@ -5,7 +5,7 @@ use std::sync::Arc;
 use legacy_tls::{ClientConnection, FirstFlight, KeptSession, ProtocolVersion, ServerConnection};
 use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
 
-use super::configs::{ClientConfigs, ServerConfigs};
+use super::configs::{ClientConfigs, ServerConfigs, client_part, server_part};
 use super::error::translate;
 use super::records::{OUT_OF_BAND, Receiving, Sending};
 use crate::attributes::Attributes;
@@ -18,11 +18,13 @@ use crate::cipher_suites::Suite;
 use crate::config::ClientAuth;
 use crate::first_flight::describe;
 use crate::renegotiation::{Begin, Prior};
+use crate::session_cache::{Kept, Part};
 use crate::status::Error;
 
 /// What a handshake yields: what was negotiated, and the keys.
 pub(crate) struct Established {
     pub(crate) session: Session,
+    pub(crate) kept: Arc<Kept>,
     pub(crate) sending: Sending,
     pub(crate) receiving: Receiving,
 }
@@ -47,6 +49,8 @@ struct Running {
     is_first: bool,
     extended_errors: bool,
     session: Option<KeptSession>,
+    /// Where its sessions are kept.
+    part: Part,
     /// Whether the answer to a client may be of SSL 2.0 or PCT, and whether it may be of anything newer.
     answers: (bool, bool),
 }
@@ -110,7 +114,8 @@ impl Handshake {
         let connection = ClientConnection::new(config, wanted)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, answers))
+        let part = client_part(parameters.manual);
+        Ok(Self::new(connection, &configs.settings, part, parameters.extended_errors, answers))
     }
 
     /// A client's handshake that goes on behind a ClientHello (message and header) that another engine has sent.
@@ -124,7 +129,8 @@ impl Handshake {
         let connection = ClientConnection::take_over(config, wanted, client_hello)
             .map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)))
+        let part = client_part(parameters.manual);
+        Ok(Self::new(connection, &configs.settings, part, parameters.extended_errors, (false, true)))
     }
 
     /// A server's handshake.
@@ -137,7 +143,8 @@ impl Handshake {
         alpn.iter().flatten().try_for_each(|name| check_alpn(name))?;
         let wanted = legacy_tls::ServerParameters { alpn, client_auth: config.client_auth };
         let connection = Connection::Server(Box::new(ServerConnection::new(config, wanted)));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (true, true)))
+        let part = server_part(&configs.settings, parameters.protocols, parameters.verification);
+        Ok(Self::new(connection, &configs.settings, part, parameters.extended_errors, (true, true)))
     }
 
     /// A client's handshake on a connection.
@@ -159,7 +166,8 @@ impl Handshake {
         };
         let connection = connection.map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)).begun())
+        let part = client_part(parameters.manual);
+        Ok(Self::new(connection, &configs.settings, part, parameters.extended_errors, (false, true)).begun())
     }
 
     /// A server's handshake on a connection.
@@ -185,7 +193,8 @@ impl Handshake {
         };
         let connection = connection.map_err(|error| translate(&error, false, &configs.settings))?;
         let connection = Connection::Server(Box::new(connection));
-        Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)).begun())
+        let part = server_part(&configs.settings, parameters.protocols, parameters.verification);
+        Ok(Self::new(connection, &configs.settings, part, parameters.extended_errors, (false, true)).begun())
     }
 
     /// A handshake that is over before it began.
@@ -214,6 +223,7 @@ impl Handshake {
     fn new(
         connection: Connection,
         settings: &Arc<Settings>,
+        part: Part,
         extended_errors: bool,
         answers: (bool, bool),
     ) -> Self {
@@ -226,6 +236,7 @@ impl Handshake {
             extended_errors,
             answers,
             session: None,
+            part,
         };
         Self { state: State::Running(Box::new(running)) }
     }
@@ -368,7 +379,9 @@ impl Running {
         }
         let peer_chain = core::mem::take(&mut negotiated.peer_chain);
         let (version, limit) = (negotiated.version, self.settings.policy.small_block_limit);
-        let kept = negotiated.kept_session();
+        let kept_session = negotiated.kept_session();
+        let ids = negotiated.session_key.iter().cloned().collect();
+        let kept = Arc::new(Kept::new(&self.settings.sessions, self.part, ids, Vec::new()));
         let session = Session {
             is_client: negotiated.is_client,
             version: version.0,
@@ -385,8 +398,9 @@ impl Running {
         };
         Established {
             session,
-            sending: Sending::new(sealer, version, limit).in_session(kept.clone()),
-            receiving: Receiving::new(opener, limit).in_session(kept),
+            kept,
+            sending: Sending::new(sealer, version, limit).in_session(kept_session.clone()),
+            receiving: Receiving::new(opener, limit).in_session(kept_session),
         }
     }
 }

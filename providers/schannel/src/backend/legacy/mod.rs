@@ -5,6 +5,7 @@
 //! | the engine's configurations, from ours | `configs.rs` |
 //! | a handshake as opaque tokens | `handshake.rs` |
 //! | its records | `records.rs` |
+//! | its sessions in the cache | `sessions.rs` |
 //! | who judges certificates | `verify.rs` |
 //! | its errors, in our own families | `error.rs` |
 
@@ -12,7 +13,9 @@ mod configs;
 mod error;
 mod handshake;
 pub(crate) mod records;
+mod sessions;
 mod verify;
 
 pub(crate) use configs::{ClientConfigs, ServerConfigs};
 pub(crate) use handshake::{Established, Handshake, on_connection};
+pub(crate) use sessions::LONGEST_CHAIN;

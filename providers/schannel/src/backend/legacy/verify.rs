@@ -1,15 +1,13 @@
 //! Who judges the certificates that the engine is shown.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use legacy_tls::{AlertDescription, CertificateRefused, CertificateVerifier, PeerCertificate};
-use sspi_core::{Clock, Error};
+use sspi_core::Error;
 
 use crate::backend::Settings;
-use crate::certificate::validity;
 use crate::certificate::verifier::{Peer, Verifier};
-use crate::status::{self, CertificateKind, CertificateProblem};
+use crate::status::{self, CertificateProblem};
 
 /// A judge of one role's peers.
 pub(super) struct Judge(Option<Judging>);
@@ -17,9 +15,7 @@ pub(super) struct Judge(Option<Judging>);
 struct Judging {
     verifier: Verifier,
     peer: Peer,
-    /// Certificates are known by their hashes: nothing else of them matters, times neither.
-    by_pins: bool,
-    clock: Arc<dyn Clock>,
+    settings: Arc<Settings>,
 }
 
 impl Judge {
@@ -29,21 +25,20 @@ impl Judge {
     }
 
     /// A client's judge of servers.
-    pub(super) fn of_servers(settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn of_servers(settings: &Arc<Settings>) -> Result<Self, Error> {
         Self::of(settings, Peer::Server)
     }
 
     /// A server's judge of clients.
-    pub(super) fn of_clients(settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn of_clients(settings: &Arc<Settings>) -> Result<Self, Error> {
         Self::of(settings, Peer::Client)
     }
 
-    fn of(settings: &Settings, peer: Peer) -> Result<Self, Error> {
+    fn of(settings: &Arc<Settings>, peer: Peer) -> Result<Self, Error> {
         Ok(Self(Some(Judging {
             verifier: Verifier::new(&settings.verify, peer)?,
             peer,
-            by_pins: !settings.verify.pins.is_empty(),
-            clock: Arc::clone(&settings.environment.clock),
+            settings: Arc::clone(settings),
         })))
     }
 
@@ -55,10 +50,10 @@ impl Judge {
 
 impl Judging {
     fn judge(&self, shown: &PeerCertificate<'_>) -> Result<(), CertificateProblem> {
-        let now = self.clock.now();
         if shown.resumed {
-            return self.judge_again(shown, now);
+            return self.settings.judge_again(shown.chain, shown.server_name.unwrap_or_default());
         }
+        let now = self.settings.environment.clock.now();
         let chain: Vec<&[u8]> = shown.chain.iter().map(Vec::as_slice).collect();
         match self.peer {
             Peer::Server => {
@@ -68,22 +63,6 @@ impl Judging {
             Peer::Client => self.verifier.verify_client(&chain, now),
         }
         .map(|_weaknesses| ())
-    }
-
-    /// A resumed session was judged when it was made, perhaps long ago: what may have changed since is looked at again.
-    fn judge_again(&self, shown: &PeerCertificate<'_>, now: SystemTime) -> Result<(), CertificateProblem> {
-        let problem = |kind| CertificateProblem {
-            kind,
-            whose: match self.peer {
-                Peer::Server => "the server's certificate",
-                Peer::Client => "the client's certificate",
-            },
-            detail: "it was valid when the session was made".to_owned(),
-            remedies: Vec::new(),
-        };
-        let Some(leaf) = shown.chain.first().filter(|_| !self.by_pins) else { return Ok(()) };
-        let (_, not_after) = validity(leaf).map_err(|_| problem(CertificateKind::BadEncoding))?;
-        if now > not_after { Err(problem(CertificateKind::Expired)) } else { Ok(()) }
     }
 }
 

@@ -2,27 +2,26 @@
 
 use std::sync::Arc;
 
-use rustls::client::{
-    ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue,
-    Tls12Resumption, Tls13ClientSessionValue,
-};
+use rustls::client::{ResolvesClientCert, Resumption, Tls12Resumption};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, KeyLog, NamedGroup, ServerConfig, SignatureScheme, SupportedProtocolVersion};
+use rustls::{ClientConfig, KeyLog, ServerConfig, SignatureScheme, SupportedProtocolVersion};
 use sspi_core::{Clock, Error, Fault, SecStatus, SpProt};
 
 use super::key_schedule;
 use super::observed;
 use super::older_versions::WireKey;
+use super::sessions::{ClientSessions, ServerSessions, Tickets};
 use super::verify::{self, Beyond};
 use crate::backend::settings::no_protocol;
 use crate::backend::{Identity, Settings, Variants, Verification};
 use crate::cipher_suites::SuiteRow;
 use crate::config::{ClientAuth, ExtendedMasterSecret, Protocol};
 use crate::policy::Policy;
+use crate::session_cache::Part;
 
 /// A chain and its key as rustls wants them.
 #[derive(Clone)]
@@ -177,8 +176,12 @@ impl ClientConfigs {
             config.key_log = Arc::new(Secrets(Arc::clone(settings)));
             config.require_ems = settings.policy.extended_master_secret == ExtendedMasterSecret::Required;
             config.resumption = if settings.keeps_sessions() {
-                let store = Arc::new(Sessions(ClientSessionMemoryCache::new(settings.session_cache_entries)));
-                Resumption::store(store).tls12_resumption(Tls12Resumption::SessionIdOrTickets)
+                let store = ClientSessions {
+                    settings: Arc::clone(settings),
+                    part: client_part(settings, protocols, manual),
+                    manual,
+                };
+                Resumption::store(Arc::new(store)).tls12_resumption(Tls12Resumption::SessionIdOrTickets)
             } else {
                 Resumption::disabled()
             };
@@ -187,41 +190,14 @@ impl ClientConfigs {
     }
 }
 
-/// A client's sessions, but for those in which the application chose the certificate: the choice of one handshake must not
-/// stand in for that of another. (TLS 1.3 tickets of such a session never get here: see `Running::establish`.)
-#[derive(Debug)]
-struct Sessions(ClientSessionMemoryCache);
+/// Where the sessions of a client lie: those of each configuration for themselves.
+pub(super) fn client_part(settings: &Settings, protocols: SpProt, manual: bool) -> Part {
+    server_part(settings, protocols, Verification { mutual: false, manual }).of_rustls()
+}
 
-impl ClientSessionStore for Sessions {
-    fn set_kx_hint(&self, server_name: ServerName<'static>, group: NamedGroup) {
-        self.0.set_kx_hint(server_name, group);
-    }
-
-    fn kx_hint(&self, server_name: &ServerName<'_>) -> Option<NamedGroup> {
-        self.0.kx_hint(server_name)
-    }
-
-    fn set_tls12_session(&self, server_name: ServerName<'static>, value: Tls12ClientSessionValue) {
-        if observed::with(|o| o.client_certificate.is_some()) != Some(true) {
-            self.0.set_tls12_session(server_name, value);
-        }
-    }
-
-    fn tls12_session(&self, server_name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        self.0.tls12_session(server_name)
-    }
-
-    fn remove_tls12_session(&self, server_name: &ServerName<'static>) {
-        self.0.remove_tls12_session(server_name);
-    }
-
-    fn insert_tls13_ticket(&self, server_name: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.0.insert_tls13_ticket(server_name, value);
-    }
-
-    fn take_tls13_ticket(&self, server_name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.0.take_tls13_ticket(server_name)
-    }
+/// Where the sessions of a server lie: those of each configuration for themselves.
+pub(crate) fn server_part(settings: &Settings, protocols: SpProt, verification: Verification) -> Part {
+    Part::new(protocols.intersection(settings.protocol_bits()), verification)
 }
 
 /// A server's configurations.
@@ -271,10 +247,15 @@ impl ServerConfigs {
             config.key_log = Arc::new(Secrets(Arc::clone(settings)));
             config.require_ems = settings.policy.extended_master_secret == ExtendedMasterSecret::Required;
             if settings.keeps_sessions() {
-                config.session_storage = ServerSessionMemoryCache::new(settings.session_cache_entries);
-                if settings.session_tickets {
-                    config.ticketer =
-                        rustls::crypto::ring::Ticketer::new().map_err(|error| unusable(&error))?;
+                let sessions = || ServerSessions {
+                    settings: Arc::clone(settings),
+                    part: server_part(settings, protocols, verification),
+                    manual: verification.manual,
+                };
+                config.session_storage = Arc::new(sessions());
+                if settings.session_tickets && !settings.sessions.are_shared() {
+                    let inner = rustls::crypto::ring::Ticketer::new().map_err(|error| unusable(&error))?;
+                    config.ticketer = Arc::new(Tickets { inner, sessions: sessions() });
                 }
             } else {
                 config.session_storage = Arc::new(NoServerSessionStorage {});

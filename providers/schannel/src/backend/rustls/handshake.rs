@@ -18,12 +18,13 @@ use rustls::{HandshakeKind, ProtocolVersion};
 use sspi_core::{AlertLevel, Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
 use zeroize::Zeroizing;
 
-use super::configs::{ClientConfigs, OwnKey, ServerConfigs};
+use super::configs::{ClientConfigs, OwnKey, ServerConfigs, client_part, server_part};
 use super::error::Situation;
 use super::observed::{self, Observed};
 use super::older_versions;
 use super::record_aead::Keys;
 use super::records::{self, Protection, Receiving, Sending};
+use super::sessions::id_of_server;
 use super::transcript::{EncryptedFlight, Flight, Transcript};
 use crate::backend::records::{
     ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER, Sealing as _,
@@ -36,6 +37,7 @@ use crate::certificate::validity;
 use crate::cipher_suites::{Suite, SuiteRow};
 use crate::config::Protocol;
 use crate::first_flight::{describe, version_name};
+use crate::session_cache::{Chain, Kept, Part};
 use crate::status::{CertificateKind, CertificateProblem, Error};
 
 /// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
@@ -50,18 +52,30 @@ const MAX_HANDSHAKE: usize = 512 << 10;
 /// What a handshake yields: what was negotiated, and the keys.
 pub(crate) struct Established {
     pub(crate) session: Session,
+    pub(crate) kept: Arc<Kept>,
     pub(crate) sending: Sending,
     pub(crate) receiving: Receiving,
 }
 
 /// Takes a client's late tickets to the session cache.
-pub(crate) struct Tickets(Box<KernelConnection<ClientConnectionData>>);
+pub(crate) struct Tickets {
+    kernel: Box<KernelConnection<ClientConnectionData>>,
+    kept: Arc<Kept>,
+    /// When the session was made that this one goes on with.
+    created: Option<u64>,
+    /// What the server showed.
+    chain: Option<Arc<Chain>>,
+}
 
 impl Tickets {
     /// Keeps the session of a NewSessionTicket message (its body).
     pub(crate) fn keep(&mut self, body: &[u8]) -> Result<(), Error> {
-        self.0
-            .handle_new_session_ticket(body)
+        if !self.kept.is_open() {
+            return Ok(());
+        }
+        let (session_created, peer_chain) = (self.created, self.chain.clone());
+        let mut observed = Some(Box::new(Observed { session_created, peer_chain, ..Observed::default() }));
+        observed::during(&mut observed, || self.kernel.handle_new_session_ticket(body))
             .map_err(|error| Error::Decode { what: format!("NewSessionTicket: {error}") })
     }
 }
@@ -124,6 +138,14 @@ struct Running {
     extended_errors: bool,
     /// Whether certificates are judged here; otherwise the application does it.
     judges_certificates: bool,
+    place: Place,
+}
+
+/// Where the sessions of a handshake are kept.
+struct Place {
+    part: Part,
+    /// Client: under what all that there is of the server is kept.
+    server: Option<Vec<u8>>,
 }
 
 /// How far a client is with asking for its certificate.
@@ -146,6 +168,10 @@ impl Handshake {
     ) -> Result<Self, sspi_core::Error> {
         let settings = &configs.settings;
         let mut config = configs.config(parameters.protocols, parameters.manual)?;
+        let place = Place {
+            part: client_part(settings, parameters.protocols, parameters.manual),
+            server: parameters.target.as_ref().map(id_of_server),
+        };
         if let Some(protocols) = &parameters.alpn {
             protocols.iter().try_for_each(|name| check_alpn(name))?;
             Arc::make_mut(&mut config).alpn_protocols = protocols.to_vec();
@@ -175,6 +201,7 @@ impl Handshake {
             0,
             parameters.extended_errors,
             !parameters.manual,
+            place,
         );
         if let State::Running(running) = &mut handshake.state {
             running.observed = observed;
@@ -202,6 +229,10 @@ impl Handshake {
             settings.highest(parameters.protocols),
             parameters.extended_errors,
             !parameters.verification.manual,
+            Place {
+                part: server_part(settings, parameters.protocols, parameters.verification),
+                server: None,
+            },
         ))
     }
 
@@ -212,6 +243,7 @@ impl Handshake {
         highest: u16,
         extended_errors: bool,
         judges_certificates: bool,
+        place: Place,
     ) -> Self {
         let running = Running {
             connection,
@@ -228,6 +260,7 @@ impl Handshake {
             certificate,
             extended_errors,
             judges_certificates,
+            place,
         };
         Self { state: State::Running(Box::new(running)) }
     }
@@ -250,6 +283,9 @@ impl Handshake {
                 Err(Stop::Unanswered(error)) => Err(error.into()),
                 Err(Stop::Failed { error, token }) => {
                     let declined = running.declined && running.given == 0 && is_alert(&token);
+                    if !declined {
+                        running.forget();
+                    }
                     let token = if running.extended_errors { named_alert(token, &error) } else { Vec::new() };
                     self.state = State::Failed { error: error.clone(), declined };
                     Err(Failure { error, token })
@@ -282,6 +318,7 @@ impl Handshake {
                     return Ok(Progress::Complete { established, token, used });
                 }
                 Err(error) => {
+                    established.kept.forget();
                     let alert = error.alert().unwrap_or_default();
                     let record = established.sending.seal_alert(AlertLevel::Fatal, alert).unwrap_or_default();
                     Failure { error: error.into(), token: [token, record].concat() }
@@ -554,10 +591,22 @@ impl Running {
         Stop::Failed { error: error.into(), token }
     }
 
+    /// The sessions of a handshake that failed, those that it went on with among them, are not taken up again.
+    ///
+    /// Spec: TLS12 section 7.2.2.
+    fn forget(&mut self) {
+        let Some(observed) = &mut self.observed else { return };
+        let (ids, tickets) = (core::mem::take(&mut observed.kept), core::mem::take(&mut observed.tickets));
+        Kept::new(&self.settings.sessions, self.place.part, ids, tickets).forget();
+    }
+
     /// Takes the keys out: from here on records are ours.
     fn establish(self) -> Result<Established, Error> {
-        let Self { connection, observed, transcript, .. } = self;
-        let observed = observed.unwrap_or_default();
+        let Self { connection, observed, transcript, settings, place, .. } = self;
+        let mut observed = observed.unwrap_or_default();
+        let (ids, tickets) = (core::mem::take(&mut observed.kept), core::mem::take(&mut observed.tickets));
+        let ids = place.server.map_or(ids, |server| vec![server]);
+        let kept = Arc::new(Kept::new(&settings.sessions, place.part, ids, tickets));
         let common = match &connection {
             Connection::Client(client) => &****client,
             Connection::Server(server) => &****server,
@@ -574,7 +623,8 @@ impl Running {
         let is_tls13 = version == ProtocolVersion::TLSv1_3;
         let is_client = matches!(connection, Connection::Client(_));
 
-        let mut observed = observed;
+        let created = observed.session_created;
+        let chain = observed.peer_chain.take().filter(|_| settings.keeps_sessions());
         let tickets = match connection {
             // A session in which the application chose the certificate is not taken up again by a handshake that would ask.
             Connection::Client(client) if is_tls13 && observed.client_certificate.is_none() => {
@@ -584,7 +634,12 @@ impl Running {
                 observed = laid.unwrap_or_default();
                 let (_keys_that_are_ours, kernel) =
                     left.map_err(|error| Error::InternalReport(error.to_string()))?;
-                Some(Tickets(Box::new(kernel)))
+                Some(Tickets {
+                    kernel: Box::new(kernel),
+                    kept: Arc::clone(&kept),
+                    created,
+                    chain: chain.map(|chain| settings.sessions.share(chain)),
+                })
             }
             _ => None,
         };
@@ -632,7 +687,7 @@ impl Running {
             account: None,
             secrets,
         };
-        Ok(Established { session, sending, receiving })
+        Ok(Established { session, kept, sending, receiving })
     }
 }
 

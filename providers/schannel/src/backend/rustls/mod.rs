@@ -13,8 +13,9 @@ mod older_versions;
 mod record_aead;
 pub(crate) mod records;
 pub(crate) mod secret;
+mod sessions;
 mod transcript;
 mod verify;
 
-pub(crate) use configs::{ClientConfigs, OwnKey, ServerConfigs};
+pub(crate) use configs::{ClientConfigs, OwnKey, ServerConfigs, server_part};
 pub(crate) use handshake::{Established, Handshake};

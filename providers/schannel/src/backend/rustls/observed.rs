@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 
 use super::record_aead::Keys;
 use super::secret::SmallSecret;
+use crate::session_cache::Chain;
 use crate::status::CertificateProblem;
 
 /// What one handshake was told.
@@ -45,6 +46,14 @@ pub(crate) struct Observed {
     pub(crate) local: Option<Arc<CertifiedKey>>,
     /// Why the peer's certificate was refused.
     pub(crate) refused: Option<CertificateProblem>,
+    /// When the session was made that this handshake goes on with, in seconds since the Unix epoch.
+    pub(crate) session_created: Option<u64>,
+    /// Under what the sessions are kept that this handshake went on with or made.
+    pub(crate) kept: Vec<Vec<u8>>,
+    /// The same of stateless tickets.
+    pub(crate) tickets: Vec<Vec<u8>>,
+    /// Client: what the server has shown, or showed when the session was made.
+    pub(crate) peer_chain: Option<Arc<Chain>>,
     /// Client: what stands in its hellos beside what rustls says: see `older_versions.rs`.
     pub(crate) older_versions: Vec<u16>,
     /// Client: the application's answer to a request for a certificate, once there is one.

@@ -1,0 +1,32 @@
+//! TLS sessions of a server farm in Redis, so that a session that one machine made is taken up by another.
+//!
+//! | what | where |
+//! |---|---|
+//! | the keys that all machines have, and how they are changed | [`KeyRing`] (`key_ring.rs`) |
+//! | a session as it lies in Redis | `sealed.rs` |
+//! | the store | [`RedisSessions`] (`store.rs`) |
+//!
+//! Whoever has the sessions of a server reads its connections, and Redis is none that should. So Redis sees neither sessions
+//! nor their identifiers: values are sealed with AES-256-GCM, and names are MACs, under keys of the farm that are not in
+//! Redis. A value that was altered, put under another name, or kept beyond its time is none. What Redis can do is forget,
+//! and bring back a session that was removed while it still had time.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use sspi_redis::{FarmKey, KeyRing, RedisSessions};
+//! use sspi_tokio::SharedSessions;
+//!
+//! let key = FarmKey::read(&std::fs::read("farm.key")?)?;
+//! let store = RedisSessions::new("redis://10.0.0.7/", KeyRing::new(vec![key])?)?;
+//! let sessions = SharedSessions::new(Arc::new(store), Duration::from_millis(50))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod key_ring;
+mod sealed;
+mod store;
+
+pub use key_ring::{BadKeys, FarmKey, KeyRing};
+pub use store::{BadUrl, Listed, RedisSessions};

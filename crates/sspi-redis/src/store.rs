@@ -1,0 +1,207 @@
+//! Redis as a [`SessionStore`].
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use crypto::random::SystemRandom;
+use redis::aio::MultiplexedConnection;
+use redis::{Client, Cmd, FromRedisValue, RedisError, cmd};
+use sspi_tokio::SessionStore;
+use tokio::sync::Mutex;
+
+use crate::key_ring::KeyRing;
+use crate::sealed;
+
+/// Sessions in one Redis. It is connected to when it is first needed, and again whenever it has gone.
+pub struct RedisSessions {
+    client: Client,
+    keys: KeyRing,
+    connection: Mutex<Option<MultiplexedConnection>>,
+}
+
+/// The store cannot be where it is said to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadUrl {
+    what: String,
+}
+
+impl fmt::Display for BadUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; write it as redis://HOST:PORT/DATABASE or unix:///PATH", self.what)
+    }
+}
+
+impl Error for BadUrl {}
+
+/// A session that is in Redis, as far as that can be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Bytes of its value.
+    pub size: usize,
+    /// How long it will still be kept; `None` where Redis does not say.
+    pub left: Option<Duration>,
+    /// Whether our keys open it.
+    pub is_ours: bool,
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Redis's error as that of a store. It names no values.
+fn failed(error: &RedisError) -> io::Error {
+    if error.code() == Some("OOM") {
+        return io::Error::new(io::ErrorKind::StorageFull, "Redis has no memory left for more (maxmemory)");
+    }
+    io::Error::other(error.to_string())
+}
+
+impl RedisSessions {
+    /// Sessions in the Redis at `url`, sealed with `keys`. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// The address cannot be read, or wants TLS, which is not there: values are sealed in any case.
+    pub fn new(url: &str, keys: KeyRing) -> Result<Self, BadUrl> {
+        let bad = |what: &str| BadUrl { what: what.to_owned() };
+        if url.starts_with("rediss:") {
+            return Err(bad("Redis over TLS is not supported"));
+        }
+        // What the parser says may quote the address, and that a password.
+        let client = Client::open(url).map_err(|_| bad("the address of Redis cannot be read"))?;
+        Ok(Self { client, keys, connection: Mutex::new(None) })
+    }
+
+    async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(connection) = &*connection {
+            return Ok(connection.clone());
+        }
+        let new = self.client.get_multiplexed_async_connection().await?;
+        *connection = Some(new.clone());
+        Ok(new)
+    }
+
+    async fn query<T: FromRedisValue>(&self, command: &Cmd) -> io::Result<T> {
+        let asked = async { command.query_async(&mut self.connection().await?).await };
+        let answer: Result<T, RedisError> = asked.await;
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                // What Redis itself says of a command is no fault of the connection.
+                if error.code().is_none() {
+                    *self.connection.lock().await = None;
+                }
+                Err(failed(&error))
+            }
+        }
+    }
+
+    fn names(&self, key: &[u8]) -> Vec<String> {
+        self.keys.keys().map(|farm_key| sealed::name(farm_key, key)).collect()
+    }
+
+    async fn names_in_redis(&self) -> io::Result<Vec<String>> {
+        let (mut names, mut cursor) = (Vec::new(), 0_u64);
+        loop {
+            let mut scan = cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(format!("{}*", sealed::PREFIX)).arg("COUNT").arg(1000);
+            let (next, some): (u64, Vec<String>) = self.query(&scan).await?;
+            names.extend(some);
+            cursor = next;
+            if cursor == 0 {
+                names.sort();
+                names.dedup();
+                return Ok(names);
+            }
+        }
+    }
+
+    /// All sessions that are there.
+    ///
+    /// # Errors
+    /// Redis cannot be asked.
+    pub async fn list(&self) -> io::Result<Vec<Listed>> {
+        let mut listed = Vec::new();
+        for name in self.names_in_redis().await? {
+            let Some(value): Option<Vec<u8>> = self.query(cmd("GET").arg(&name)).await? else { continue };
+            let left: i64 = self.query(cmd("TTL").arg(&name)).await?;
+            listed.push(Listed {
+                is_ours: sealed::open(&self.keys, &name, &value, now()).is_some(),
+                size: value.len(),
+                left: u64::try_from(left).ok().map(Duration::from_secs),
+                name,
+            });
+        }
+        Ok(listed)
+    }
+
+    /// Forgets all sessions, also those of other keys; how many they were.
+    ///
+    /// # Errors
+    /// Redis cannot be asked.
+    pub async fn clear(&self) -> io::Result<usize> {
+        let names = self.names_in_redis().await?;
+        let mut gone = 0;
+        for some in names.chunks(1000) {
+            let count: usize = self.query(cmd("DEL").arg(some)).await?;
+            gone += count;
+        }
+        Ok(gone)
+    }
+}
+
+#[async_trait]
+impl SessionStore for RedisSessions {
+    async fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let names = self.names(key);
+        // What is there under a name and is no string comes as nothing.
+        let values: Vec<Option<Vec<u8>>> = self.query(cmd("MGET").arg(&names)).await?;
+        let opened = |(name, value): (&String, Option<Vec<u8>>)| {
+            sealed::open(&self.keys, name, &value?, now()).map(|(_, session)| session)
+        };
+        Ok(names.iter().zip(values).find_map(opened))
+    }
+
+    async fn put(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
+        let seconds = lifetime.as_secs();
+        if seconds == 0 {
+            return Ok(());
+        }
+        let farm_key = &self.keys.first;
+        let name = sealed::name(farm_key, key);
+        let value = sealed::seal(farm_key, &name, now().saturating_add(seconds), session, &SystemRandom)
+            .ok_or_else(|| io::Error::other("a session could not be sealed"))?;
+        self.query(cmd("SET").arg(name).arg(value).arg("EX").arg(seconds)).await
+    }
+
+    async fn remove(&self, key: &[u8]) -> io::Result<()> {
+        self.query(cmd("DEL").arg(self.names(key))).await
+    }
+}
+
+impl fmt::Debug for RedisSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSessions").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FarmKey;
+
+    #[test]
+    fn an_address_that_cannot_be_read_is_refused_without_its_password() {
+        for url in ["http://user:hunter2@host/", "rediss://:hunter2@host/", "redis://:hunter2@host:port/", ""]
+        {
+            let ring = KeyRing::new(vec![FarmKey::read(&[1; 32]).unwrap()]).unwrap();
+            let error = RedisSessions::new(url, ring).unwrap_err().to_string();
+            assert!(!error.contains("hunter2") && error.contains("redis://HOST"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! A server farm that shares its sessions in Redis: what one machine made, the other takes up; and no connection fails,
+//! whatever becomes of Redis.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opensspi::{SecureStream, Sspi};
+use opensspi_integration_tests::peers::redis::{self, Redis, Reply};
+use tempfile::TempDir;
+use test_support::Pki;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// What a client and a server are told for each protocol.
+const PROTOCOLS: [&str; 7] = [
+    "protocols = [\"ssl2\"]\nallow = [\"rc4\"]",
+    "protocols = [\"pct1\"]\nallow = [\"rc4\"]",
+    "protocols = [\"ssl3\"]",
+    "protocols = [\"tls1.0\"]",
+    "protocols = [\"tls1.2\"]\nsuites = [\"TLS_RSA_WITH_AES_128_CBC_SHA\"]",
+    "protocols = [\"tls1.2\"]",
+    "protocols = [\"tls1.3\"]",
+];
+
+const TLS12: &str = PROTOCOLS[5];
+const TLS13: &str = PROTOCOLS[6];
+
+/// Longer than any lookup takes where the store is well.
+const PATIENT: &str = "60s";
+const USUAL: &str = "50ms";
+
+/// Files that all machines have.
+struct Farm(TempDir);
+
+impl Farm {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let pki = Pki::new();
+        let server = pki.server("localhost").rsa_2048().issue();
+        for (name, content) in [
+            ("root.pem", pki.root_pem()),
+            ("server.pem", server.chain_pem()),
+            ("server.key", server.key_pem()),
+            ("old.key", "0b".repeat(32)),
+            ("new.key", "0c".repeat(32)),
+        ] {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn client(&self, protocol: &str) -> Sspi {
+        Sspi::from_toml(&format!("[schannel]\n{protocol}\nroots = [\"root.pem\"]"), self.folder()).unwrap()
+    }
+
+    fn machine_with(&self, protocol: &str, port: u16, deadline: &str, keys: &[&str]) -> Sspi {
+        let text = format!(
+            "session-store = \"redis://127.0.0.1:{port}/\"\nsession-store-keys = {keys:?}\n\
+             session-store-deadline = \"{deadline}\"\n[schannel]\n{protocol}\n\
+             [[schannel.certificates]]\nchain = \"server.pem\"\nkey = \"file:server.key\"\n"
+        );
+        Sspi::from_toml(&text, self.folder()).unwrap()
+    }
+
+    fn machine(&self, protocol: &str, redis: &Redis, deadline: &str) -> Sspi {
+        self.machine_with(protocol, redis.port(), deadline, &["file:old.key"])
+    }
+}
+
+type Stream = SecureStream<TcpStream>;
+
+fn resumed(stream: &Stream) -> bool {
+    stream.attributes().session_info().unwrap().reconnect
+}
+
+/// A connection of a client to a machine, through which data went; whether it took up a session.
+async fn connect(client: &Sspi, machine: &Sspi) -> bool {
+    let (client, server) = ends(client, machine).await;
+    assert_eq!(resumed(&client), resumed(&server));
+    resumed(&client)
+}
+
+async fn ends(client: &Sspi, machine: &Sspi) -> (Stream, Stream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (client, server) = tokio::join!(
+        async { client.connect("localhost", TcpStream::connect(address).await.unwrap()).await },
+        async { machine.accept(listener.accept().await.unwrap().0).await }
+    );
+    let (mut client, mut server) = (client.unwrap(), server.unwrap());
+    // Tickets of TLS 1.3 come before it.
+    server.write_all(b"hello").await.unwrap();
+    server.flush().await.unwrap();
+    let mut hello = [0; 5];
+    client.read_exact(&mut hello).await.unwrap();
+    assert_eq!(&hello, b"hello");
+    (client, server)
+}
+
+/// How many sessions a connection makes.
+fn sessions_of(protocol: &str) -> usize {
+    if protocol == TLS13 { 2 } else { 1 }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_machine_made_the_other_takes_up_in_every_protocol() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new();
+    for protocol in PROTOCOLS {
+        let mut redis = Redis::start().unwrap();
+        let machines = [farm.machine(protocol, &redis, PATIENT), farm.machine(protocol, &redis, PATIENT)];
+        let client = farm.client(protocol);
+        assert!(!connect(&client, &machines[0]).await);
+        redis.wait_for(sessions_of(protocol)).unwrap();
+        assert!(connect(&client, &machines[1]).await, "{protocol}");
+        assert!(!connect(&farm.client(protocol), &machines[1]).await, "{protocol}: a client without one");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_learns_nothing_and_what_it_alters_or_moves_is_none() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new();
+    let mut redis = Redis::start().unwrap();
+    let (one, other) = (farm.machine(TLS12, &redis, PATIENT), farm.machine(TLS12, &redis, PATIENT));
+    let client = farm.client(TLS12);
+    let (ours, _) = ends(&client, &one).await;
+    redis.wait_for(1).unwrap();
+    let id = ours.attributes().session_info().unwrap().session_id;
+    assert_eq!(id.len(), 32);
+    let all = redis.all().unwrap();
+    let (name, value) = all[0].clone();
+    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    for secret in [id.as_slice(), hex.as_bytes(), b"localhost"] {
+        for kept in [&name, &value] {
+            assert!(!kept.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+    let Reply::Number(left) = redis.command(&[b"TTL", &name]).unwrap() else { panic!("no lifetime") };
+    assert!((35_000..=36_000).contains(&left), "{left}");
+
+    for at in [0, 1, 9, 25, value.len() - 1] {
+        redis.command(&[b"FLUSHALL"]).unwrap();
+        let client = farm.client(TLS12);
+        assert!(!connect(&client, &one).await);
+        redis.wait_for(1).unwrap();
+        let (name, mut value) = redis.all().unwrap()[0].clone();
+        value[at] ^= 1;
+        redis.command(&[b"SET", &name, &value]).unwrap();
+        assert!(!connect(&client, &other).await, "altered at {at}");
+    }
+
+    // Another's session under this name.
+    redis.command(&[b"FLUSHALL"]).unwrap();
+    let (first, second) = (farm.client(TLS12), farm.client(TLS12));
+    connect(&first, &one).await;
+    redis.wait_for(1).unwrap();
+    let of_first = redis.all().unwrap()[0].clone();
+    connect(&second, &one).await;
+    redis.wait_for(2).unwrap();
+    let of_second = redis.all().unwrap().into_iter().find(|(name, _)| *name != of_first.0).unwrap();
+    redis.command(&[b"SET", &of_second.0, &of_first.1]).unwrap();
+    assert!(!connect(&second, &other).await, "a value under another name");
+    assert!(connect(&first, &other).await, "and under its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_changed_without_losing_a_session_and_without_a_key_there_is_none() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new();
+    for protocol in [TLS12, TLS13, PROTOCOLS[3]] {
+        let mut redis = Redis::start().unwrap();
+        let machine = |keys: &[&str]| farm.machine_with(protocol, redis.port(), PATIENT, keys);
+        let old = machine(&["file:old.key"]);
+        let both = machine(&["file:new.key", "file:old.key"]);
+        let new = machine(&["file:new.key"]);
+        let client = farm.client(protocol);
+        assert!(!connect(&client, &old).await);
+        redis.wait_for(sessions_of(protocol)).unwrap();
+        assert!(connect(&client, &both).await, "{protocol}");
+        let client = farm.client(protocol);
+        redis.command(&[b"FLUSHALL"]).unwrap();
+        assert!(!connect(&client, &old).await);
+        redis.wait_for(sessions_of(protocol)).unwrap();
+        assert!(!connect(&client, &new).await, "{protocol}: sealed with a key that it has not");
+        let client = farm.client(protocol);
+        redis.command(&[b"FLUSHALL"]).unwrap();
+        assert!(!connect(&client, &both).await);
+        redis.wait_for(sessions_of(protocol)).unwrap();
+        assert!(connect(&client, &new).await, "{protocol}: the first key seals");
+    }
+}
+
+/// A way to Redis on which it is noticed that a machine looks something up; the port of its beginning.
+async fn listening_along(port: u16) -> (u16, Arc<Notify>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (beginning, asked) = (listener.local_addr().unwrap().port(), Arc::new(Notify::new()));
+    let noticed = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((machine, _)) = listener.accept().await {
+            let Ok(redis) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+            let ((mut from_machine, mut to_machine), (mut from_redis, mut to_redis)) =
+                (machine.into_split(), redis.into_split());
+            let noticed = Arc::clone(&noticed);
+            tokio::spawn(async move { tokio::io::copy(&mut from_redis, &mut to_machine).await });
+            tokio::spawn(async move {
+                let mut bytes = [0; 4096];
+                while let Ok(length @ 1..) = from_machine.read(&mut bytes).await {
+                    if to_redis.write_all(&bytes[..length]).await.is_err() {
+                        return;
+                    }
+                    if bytes[..length].windows(4).any(|word| word == b"MGET") {
+                        noticed.notify_one();
+                    }
+                }
+            });
+        }
+    });
+    (beginning, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_slow_or_killed_in_the_middle_of_a_handshake_and_comes_back() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new();
+    for protocol in PROTOCOLS {
+        let mut redis = Redis::start().unwrap();
+        let (one, other) = (farm.machine(protocol, &redis, PATIENT), farm.machine(protocol, &redis, USUAL));
+        let client = farm.client(protocol);
+        assert!(!connect(&client, &one).await);
+        redis.wait_for(sessions_of(protocol)).unwrap();
+        // It answers nobody for a minute: the machine gives the lookup up, and does not ask again.
+        redis.command(&[b"CLIENT", b"PAUSE", b"60000", b"ALL"]).unwrap();
+        assert!(!connect(&client, &other).await, "{protocol}");
+        for _ in 0..3 {
+            connect(&client, &other).await;
+        }
+        // A lookup that waits when Redis is killed.
+        let (port, asked) = listening_along(redis.port()).await;
+        let waiting = farm.machine_with(protocol, port, PATIENT, &["file:old.key"]);
+        let connection = tokio::spawn({
+            let (client, waiting) = (client.clone(), waiting.clone());
+            async move { connect(&client, &waiting).await }
+        });
+        asked.notified().await;
+        redis.kill();
+        assert!(!connection.await.unwrap(), "{protocol}");
+        for machine in [&one, &other, &waiting] {
+            connect(&client, machine).await;
+        }
+        redis.start_again().unwrap();
+        // The machine finds out by itself, by trying now and then.
+        let comes_back = async {
+            loop {
+                let client = farm.client(protocol);
+                connect(&client, &other).await;
+                if connect(&client, &other).await && !redis.is_empty().unwrap() {
+                    return;
+                }
+            }
+        };
+        let patience = Duration::from_secs(60);
+        tokio::time::timeout(patience, comes_back).await.unwrap_or_else(|_| panic!("{protocol}: still down"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_full_and_nobody_minds() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new();
+    for protocol in PROTOCOLS {
+        let mut redis = Redis::start().unwrap();
+        let (one, other) = (farm.machine(protocol, &redis, PATIENT), farm.machine(protocol, &redis, PATIENT));
+        let client = farm.client(protocol);
+        assert!(!connect(&client, &one).await);
+        redis.wait_for(sessions_of(protocol)).unwrap();
+        redis.command(&[b"CONFIG", b"SET", b"maxmemory", b"1"]).unwrap();
+        assert!(connect(&client, &other).await, "{protocol}: what is there is found");
+        let client = farm.client(protocol);
+        for _ in 0..3 {
+            assert!(!connect(&client, &one).await, "{protocol}: there is no room for more");
+        }
+        redis.command(&[b"CONFIG", b"SET", b"maxmemory", b"0"]).unwrap();
+        let before = redis.len().unwrap();
+        assert!(!connect(&client, &one).await);
+        redis.wait_for(before + sessions_of(protocol)).unwrap();
+        assert!(connect(&client, &other).await, "{protocol}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_answers_garbage_and_nobody_minds() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new();
+    for protocol in PROTOCOLS {
+        let mut redis = Redis::start().unwrap();
+        let (one, other) = (farm.machine(protocol, &redis, PATIENT), farm.machine(protocol, &redis, PATIENT));
+        for garbage in [&b""[..], b"garbage", &[0xff; 5000]] {
+            let client = farm.client(protocol);
+            redis.command(&[b"FLUSHALL"]).unwrap();
+            assert!(!connect(&client, &one).await);
+            redis.wait_for(sessions_of(protocol)).unwrap();
+            for (name, _) in redis.all().unwrap() {
+                redis.command(&[b"SET", &name, garbage]).unwrap();
+            }
+            assert!(!connect(&client, &other).await, "{protocol}");
+        }
+        // Not even a value.
+        let client = farm.client(protocol);
+        redis.command(&[b"FLUSHALL"]).unwrap();
+        assert!(!connect(&client, &one).await);
+        redis.wait_for(sessions_of(protocol)).unwrap();
+        for (name, _) in redis.all().unwrap() {
+            redis.command(&[b"DEL", &name]).unwrap();
+            redis.command(&[b"LPUSH", &name, b"a list"]).unwrap();
+        }
+        assert!(!connect(&client, &other).await, "{protocol}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sessions_are_listed_and_cleared() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new();
+    let mut redis = Redis::start().unwrap();
+    redis.command(&[b"SET", b"of somebody else", b"value"]).unwrap();
+    let machine = farm.machine(TLS12, &redis, PATIENT);
+    let clients = [(); 3].map(|()| farm.client(TLS12));
+    for client in &clients {
+        connect(client, &machine).await;
+    }
+    redis.wait_for(4).unwrap();
+    let listed = machine.redis_sessions().unwrap().list().await.unwrap();
+    assert_eq!(listed.len(), 3);
+    assert!(listed.iter().all(|session| session.is_ours && session.left.is_some() && session.size > 100));
+    let stranger = farm.machine_with(TLS12, redis.port(), PATIENT, &["file:new.key"]);
+    let seen = stranger.redis_sessions().unwrap().list().await.unwrap();
+    assert!(seen.len() == 3 && seen.iter().all(|session| !session.is_ours));
+    assert_eq!(machine.redis_sessions().unwrap().clear().await.unwrap(), 3);
+    assert_eq!(redis.len().unwrap(), 1, "what is no session stays");
+    for client in &clients {
+        assert!(!connect(client, &machine).await);
+    }
+}
+
+/// Something that listens where Redis should, and speaks no Redis.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_redis_is_a_store_that_is_down() {
+    let farm = Farm::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let noise = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _may_have_gone = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n\0\xff$-7\r\n").await;
+        }
+    });
+    for protocol in PROTOCOLS {
+        let machine = farm.machine_with(protocol, port, USUAL, &["file:old.key"]);
+        let client = farm.client(protocol);
+        for _ in 0..3 {
+            connect(&client, &machine).await;
+        }
+    }
+    noise.abort();
+}
+
+/// Nothing listens there at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_farm_begins_without_its_store() {
+    let farm = Farm::new();
+    let port = opensspi_integration_tests::peers::free_port();
+    for protocol in PROTOCOLS {
+        let machine = farm.machine_with(protocol, port, USUAL, &["file:old.key"]);
+        let client = farm.client(protocol);
+        for _ in 0..3 {
+            connect(&client, &machine).await;
+        }
+    }
+}

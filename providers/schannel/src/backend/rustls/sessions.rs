@@ -1,0 +1,440 @@
+//! rustls's sessions in the cache of the package, and its stateless tickets.
+//!
+//! A server's session is bytes of rustls's own format. The client's chain is taken out of them, so that it is kept once and
+//! can be judged again: a session whose certificate would not be accepted any more is not found, and the handshake is a full
+//! one. A client's sessions cannot be looked into. They count one for each server, are in memory only, and are shared with
+//! nobody.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crypto::hash::Hash;
+use rustls::NamedGroup;
+use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
+use rustls::pki_types::ServerName;
+use rustls::server::{ProducesTickets, StoresServerSessions};
+use wire::{DecodeError, Reader};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::observed;
+use crate::backend::Settings;
+use crate::session_cache::{Chain, Entry, Kind, Part, Value};
+
+/// As the engine's.
+use crate::backend::legacy::LONGEST_CHAIN;
+
+/// A server's sessions, of one configuration.
+pub(super) struct ServerSessions {
+    pub(super) settings: Arc<Settings>,
+    pub(super) part: Part,
+    /// Certificates are judged by the application.
+    pub(super) manual: bool,
+}
+
+impl fmt::Debug for ServerSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerSessions")
+    }
+}
+
+impl ServerSessions {
+    /// Whether the client of a session may come back.
+    fn accepts(&self, chain: &[Vec<u8>]) -> bool {
+        chain.is_empty() || self.manual || self.settings.judge_again(chain, "").is_ok()
+    }
+
+    /// The session in rustls's own format, if its client may come back.
+    fn session(&self, id: &[u8], entry: &Entry) -> Option<Vec<u8>> {
+        let Value::Bytes { body, certificates } = &entry.value else { return None };
+        if !self.accepts(certificates) {
+            self.settings.sessions.remove(self.part, id);
+            return None;
+        }
+        let _outside_a_handshake = observed::with(|o| o.session_created = Some(entry.created));
+        Parts::join(body, certificates)
+    }
+}
+
+impl StoresServerSessions for ServerSessions {
+    fn put(&self, key: Vec<u8>, mut value: Vec<u8>) -> bool {
+        let parts = Parts::split(&value).filter(|parts| parts.length <= LONGEST_CHAIN);
+        value.zeroize();
+        let Some(Parts { body, chain, .. }) = parts else { return false };
+        // One that goes on with a session is no younger than that.
+        let created = observed::with(|o| {
+            o.kept.push(key.clone());
+            o.session_created
+        });
+        let sessions = &self.settings.sessions;
+        let created = created.flatten().unwrap_or_else(|| sessions.now());
+        sessions.keep(self.part, &key, Kind::Rustls, created, &body, chain);
+        true
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let entry = self.settings.sessions.get(self.part, key, Kind::Rustls)?;
+        let session = self.session(key, &entry)?;
+        let _outside_a_handshake = observed::with(|o| o.kept.push(key.to_vec()));
+        Some(session)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let entry = self.settings.sessions.take(self.part, key, Kind::Rustls)?;
+        self.session(key, &entry)
+    }
+
+    fn can_cache(&self) -> bool {
+        true
+    }
+}
+
+/// A server's session without its client's chain, and the chain.
+///
+/// ```text
+/// body: 4 bytes, where the chain stood, or NO_CHAIN; the session without it
+/// ```
+struct Parts {
+    body: Zeroizing<Vec<u8>>,
+    chain: Vec<Vec<u8>>,
+    /// Bytes of the chain.
+    length: usize,
+}
+
+const NO_CHAIN: u32 = u32::MAX;
+
+impl Parts {
+    /// The parts of a session; `None` if rustls's format is not what it was.
+    fn split(session: &[u8]) -> Option<Self> {
+        let chain = Self::find(session).ok()?;
+        let (at, list) = match chain {
+            None => (NO_CHAIN, session.len()..session.len()),
+            Some(list) => (u32::try_from(list.start).ok()?, list),
+        };
+        let mut body = Zeroizing::new(Vec::with_capacity(4 + session.len() - list.len()));
+        body.extend_from_slice(&at.to_be_bytes());
+        body.extend_from_slice(session.get(..list.start)?);
+        body.extend_from_slice(session.get(list.end..)?);
+        let mut certificates = Reader::new(session.get(list.clone())?);
+        let mut chain = Vec::new();
+        if at != NO_CHAIN {
+            certificates.u24("Session.certificates").ok()?;
+        }
+        while !certificates.is_empty() {
+            chain.push(certificates.opaque_u24("Session.certificate").ok()?.to_vec());
+        }
+        Some(Self { body, chain, length: list.len() })
+    }
+
+    /// Where the client's chain stands in a session, the length of its list included.
+    fn find(session: &[u8]) -> Result<Option<core::ops::Range<usize>>, DecodeError> {
+        let mut reader = Reader::new(session);
+        if reader.u8("Session.has_server_name")? == 1 {
+            reader.opaque_u8("Session.server_name")?;
+        }
+        reader.take("Session.version_and_suite", 4)?;
+        reader.opaque_u8("Session.master_secret")?;
+        reader.u8("Session.extended_master_secret")?;
+        let mut chain = None;
+        if reader.u8("Session.has_certificates")? == 1 {
+            let start = session.len() - reader.remaining();
+            reader.opaque_u24("Session.certificates")?;
+            chain = Some(start..session.len() - reader.remaining());
+        }
+        if reader.u8("Session.has_alpn")? == 1 {
+            reader.opaque_u8("Session.alpn")?;
+        }
+        reader.opaque_u16("Session.application_data")?;
+        reader.u64("Session.created")?;
+        reader.u32("Session.age_obfuscation")?;
+        reader.finish("Session")?;
+        Ok(chain)
+    }
+
+    /// The session of these parts.
+    fn join(body: &[u8], chain: &[Vec<u8>]) -> Option<Vec<u8>> {
+        let (at, rest) = body.split_first_chunk::<4>()?;
+        let at = u32::from_be_bytes(*at);
+        if at == NO_CHAIN {
+            return chain.is_empty().then(|| rest.to_vec());
+        }
+        let (before, after) = rest.split_at_checked(usize::try_from(at).ok()?)?;
+        let length: usize = chain.iter().map(|certificate| certificate.len() + 3).sum();
+        let mut session = Vec::with_capacity(rest.len() + 3 + length);
+        let u24 = |length: usize| u32::try_from(length).ok()?.to_be_bytes().get(1..).map(<[u8]>::to_vec);
+        session.extend_from_slice(before);
+        session.extend(u24(length)?);
+        for certificate in chain {
+            session.extend(u24(certificate.len())?);
+            session.extend_from_slice(certificate);
+        }
+        session.extend_from_slice(after);
+        Some(session)
+    }
+}
+
+/// Stateless tickets: what rustls makes, with when the session was made and when this ticket was, and a look at both and at
+/// the client's certificate when they come back.
+///
+/// A ticket is in the client's hands: what is withdrawn is remembered by its hash.
+///
+/// Spec: TICKET section 4.
+#[derive(Debug)]
+pub(super) struct Tickets {
+    pub(super) inner: Arc<dyn ProducesTickets>,
+    pub(super) sessions: ServerSessions,
+}
+
+/// What is remembered of a ticket.
+pub(super) fn id_of_ticket(ticket: &[u8]) -> Vec<u8> {
+    Hash::Sha256.digest(ticket).as_ref().to_vec()
+}
+
+impl ProducesTickets for Tickets {
+    fn enabled(&self) -> bool {
+        self.inner.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        let lifetime = u32::try_from(self.sessions.settings.sessions.lifetime()).unwrap_or(u32::MAX);
+        self.inner.lifetime().min(lifetime)
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        let now = self.sessions.settings.sessions.now();
+        let created = observed::with(|o| o.session_created).flatten().unwrap_or(now);
+        let mut dated = Zeroizing::new(Vec::with_capacity(16 + plain.len()));
+        dated.extend_from_slice(&created.to_be_bytes());
+        dated.extend_from_slice(&now.to_be_bytes());
+        dated.extend_from_slice(plain);
+        let ticket = self.inner.encrypt(&dated)?;
+        let _outside_a_handshake = observed::with(|o| o.tickets.push(id_of_ticket(&ticket)));
+        Some(ticket)
+    }
+
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        let dated = Zeroizing::new(self.inner.decrypt(ticket)?);
+        let (created, rest) = dated.split_first_chunk::<8>()?;
+        let (used, plain) = rest.split_first_chunk::<8>()?;
+        let (created, used) = (u64::from_be_bytes(*created), u64::from_be_bytes(*used));
+        let sessions = &self.sessions.settings.sessions;
+        let id = id_of_ticket(ticket);
+        if !sessions.allow(created, used) || sessions.is_withdrawn(self.sessions.part, &id) {
+            return None;
+        }
+        let parts = Parts::split(plain)?;
+        if !self.sessions.accepts(&parts.chain) {
+            return None;
+        }
+        let _outside_a_handshake = observed::with(|o| {
+            o.session_created = Some(created);
+            o.tickets.push(id);
+        });
+        Some(plain.to_vec())
+    }
+}
+
+/// A client's sessions, but for those in which the application chose the certificate: the choice of one handshake must not
+/// stand in for that of another. (TLS 1.3 tickets of such a session never get here: see `Running::establish`.)
+pub(super) struct ClientSessions {
+    pub(super) settings: Arc<Settings>,
+    pub(super) part: Part,
+    /// Certificates are judged by the application.
+    pub(super) manual: bool,
+}
+
+impl fmt::Debug for ClientSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSessions")
+    }
+}
+
+/// All that a client has of one server.
+#[derive(Default)]
+struct OfServer {
+    group: Option<NamedGroup>,
+    /// Each with when it was made.
+    tls12: Option<(u64, Tls12ClientSessionValue)>,
+    tls13: VecDeque<(u64, Tls13ClientSessionValue)>,
+    /// What the server showed when its sessions were made.
+    chain: Option<Arc<Chain>>,
+}
+
+/// The most tickets of TLS 1.3 that are kept of one server.
+const MOST_TICKETS: usize = 8;
+
+/// Under what all that there is of a server is kept.
+pub(super) fn id_of_server(name: &ServerName<'_>) -> Vec<u8> {
+    name.to_str().as_bytes().to_vec()
+}
+
+impl ClientSessions {
+    fn of_server(&self, name: &ServerName<'_>) -> Option<Arc<Mutex<OfServer>>> {
+        let entry = self.settings.sessions.get(self.part, &id_of_server(name), Kind::RustlsClient)?;
+        let Value::Opaque(value) = &entry.value else { return None };
+        Arc::clone(value).downcast().ok()
+    }
+
+    fn look<T>(&self, name: &ServerName<'_>, look: impl FnOnce(&mut OfServer) -> Option<T>) -> Option<T> {
+        let of_server = self.of_server(name)?;
+        look(&mut of_server.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes what there is of a server, which counts as new then.
+    fn change(&self, name: &ServerName<'_>, change: impl FnOnce(&mut OfServer, u64)) {
+        let sessions = &self.settings.sessions;
+        let of_server = self.of_server(name).unwrap_or_default();
+        let seen = observed::with(|o| (o.session_created, o.peer_chain.clone()));
+        let (created, chain) = seen.unwrap_or_default();
+        {
+            let mut of_server = of_server.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(chain) = chain {
+                of_server.chain = Some(sessions.share(chain));
+            }
+            change(&mut of_server, created.unwrap_or_else(|| sessions.now()));
+        }
+        sessions.keep_opaque(self.part, &id_of_server(name), Kind::RustlsClient, of_server);
+    }
+
+    /// Whether a session that was made then may be offered to this server now.
+    fn may_offer(&self, of_server: &OfServer, name: &ServerName<'_>, created: u64) -> bool {
+        self.settings.sessions.allow(created, self.settings.sessions.now())
+            && (self.manual
+                || of_server
+                    .chain
+                    .as_ref()
+                    .is_some_and(|chain| self.settings.judge_again(chain, &name.to_str()).is_ok()))
+    }
+
+    /// A session is offered: what follows it is no younger.
+    fn offered(&self, of_server: &OfServer, name: &ServerName<'_>, created: u64) {
+        let chain = of_server.chain.clone();
+        let _outside_a_handshake = observed::with(|o| {
+            o.session_created = Some(created);
+            o.peer_chain = chain;
+            o.kept.push(id_of_server(name));
+        });
+    }
+}
+
+impl ClientSessionStore for ClientSessions {
+    fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
+        if self.look(&name, |of_server| of_server.group.replace(group)).is_none() {
+            self.change(&name, |of_server, _| of_server.group = Some(group));
+        }
+    }
+
+    fn kx_hint(&self, name: &ServerName<'_>) -> Option<NamedGroup> {
+        self.look(name, |of_server| of_server.group)
+    }
+
+    fn set_tls12_session(&self, name: ServerName<'static>, value: Tls12ClientSessionValue) {
+        if observed::with(|o| o.client_certificate.is_some()) != Some(true) {
+            self.change(&name, |of_server, created| of_server.tls12 = Some((created, value)));
+        }
+    }
+
+    fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.look(name, |of_server| {
+            let (created, value) = of_server.tls12.take()?;
+            if !self.may_offer(of_server, name, created) {
+                return None;
+            }
+            self.offered(of_server, name, created);
+            of_server.tls12 = Some((created, value.clone()));
+            Some(value)
+        })
+    }
+
+    fn remove_tls12_session(&self, name: &ServerName<'static>) {
+        self.look(name, |of_server| of_server.tls12.take());
+    }
+
+    fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.change(&name, |of_server, created| {
+            if of_server.tls13.len() == MOST_TICKETS {
+                of_server.tls13.pop_front();
+            }
+            of_server.tls13.push_back((created, value));
+        });
+    }
+
+    fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.look(name, |of_server| {
+            while let Some((created, value)) = of_server.tls13.pop_back() {
+                if self.may_offer(of_server, name, created) {
+                    self.offered(of_server, name, created);
+                    return Some(value);
+                }
+            }
+            None
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A session as rustls writes it.
+    fn session(name: bool, chain: &[&[u8]], alpn: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        if name {
+            out.extend([1, 4]);
+            out.extend(b"name");
+        } else {
+            out.push(0);
+        }
+        out.extend([3, 4, 0x13, 1, 3, 7, 7, 7, 1]);
+        if chain.is_empty() {
+            out.push(0);
+        } else {
+            let total: usize = chain.iter().map(|c| c.len() + 3).sum();
+            out.push(1);
+            out.extend([0, 0, u8::try_from(total).unwrap()]);
+            for certificate in chain {
+                out.extend([0, 0, u8::try_from(certificate.len()).unwrap()]);
+                out.extend(*certificate);
+            }
+        }
+        if alpn {
+            out.extend([1, 2, b'h', b'2']);
+        } else {
+            out.push(0);
+        }
+        out.extend([0, 0]);
+        out.extend([0; 12]);
+        out
+    }
+
+    #[test]
+    fn a_session_is_the_same_after_its_chain_was_taken_out() {
+        for name in [false, true] {
+            for alpn in [false, true] {
+                for chain in [&[][..], &[b"leaf".as_slice()], &[b"leaf".as_slice(), b"issuer"]] {
+                    let session = session(name, chain, alpn);
+                    let parts = Parts::split(&session).unwrap();
+                    assert_eq!(parts.chain, chain);
+                    assert_eq!(Parts::join(&parts.body, &parts.chain).unwrap(), session);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_session_has_no_parts() {
+        let session = session(true, &[b"leaf"], true);
+        for end in 0..session.len() {
+            assert!(Parts::split(&session[..end]).is_none(), "{end}");
+        }
+        assert!(Parts::split(&[session.as_slice(), &[0]].concat()).is_none());
+    }
+
+    #[test]
+    fn parts_that_do_not_belong_together_make_no_session() {
+        let Parts { body, .. } = Parts::split(&session(true, &[], true)).unwrap();
+        assert!(Parts::join(&body, &[vec![1]]).is_none());
+        assert!(Parts::join(&[0, 0, 1, 0], &[]).is_none());
+        assert!(Parts::join(&[0], &[]).is_none());
+    }
+}

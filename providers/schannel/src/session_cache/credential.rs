@@ -1,0 +1,294 @@
+//! The cache as a credential sees it: its own sessions, and those that other machines share with it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use sspi_core::{Clock, SpProt};
+use zeroize::Zeroizing;
+
+use super::farm::{Farm, Shared};
+use super::{Chain, Entry, SessionCache, Space, Value};
+use crate::backend::Verification;
+use crate::config::Protocol;
+
+/// Whose session it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The engine's.
+    Engine = 1,
+    /// rustls's, of a server.
+    Rustls = 2,
+    /// rustls's, of a client: all that it has of one server.
+    RustlsClient = 3,
+    /// A stateless ticket that is not taken any more.
+    WithdrawnTicket = 4,
+}
+
+impl Kind {
+    pub(super) const fn of(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Engine),
+            2 => Some(Self::Rustls),
+            _ => None,
+        }
+    }
+}
+
+/// What must not be mixed among the sessions of a credential: the protocols that were allowed, and who judged the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part(pub(super) u64);
+
+impl Part {
+    const MANUAL: u64 = 1 << 32;
+    const MUTUAL: u64 = 1 << 33;
+    const RUSTLS: u64 = 1 << 34;
+
+    pub(crate) fn new(protocols: SpProt, verification: Verification) -> Self {
+        let flag = |set, flag| if set { flag } else { 0 };
+        let flags = flag(verification.manual, Self::MANUAL) | flag(verification.mutual, Self::MUTUAL);
+        // Whichever role was asked for: what counts is what can be spoken.
+        let has = |protocol: &Protocol| !protocol.bits().intersection(protocols).is_empty();
+        let spoken = Protocol::ALL.iter().enumerate().map(|(bit, protocol)| flag(has(protocol), 1 << bit));
+        Self(spoken.fold(flags, |all, bit| all | bit))
+    }
+
+    /// Of a client, whose sessions with rustls are not those with the engine.
+    pub(crate) const fn of_rustls(self) -> Self {
+        Self(self.0 | Self::RUSTLS)
+    }
+}
+
+/// A credential's sessions.
+pub(crate) struct CredentialSessions {
+    cache: Arc<SessionCache>,
+    credential: u64,
+    clock: Arc<dyn Clock>,
+    farm: Option<Farm>,
+    /// The credential is gone.
+    closed: AtomicBool,
+}
+
+impl CredentialSessions {
+    pub(crate) fn new(cache: &Arc<SessionCache>, clock: &Arc<dyn Clock>, farm: Option<Farm>) -> Self {
+        Self {
+            credential: cache.new_credential(),
+            cache: Arc::clone(cache),
+            clock: Arc::clone(clock),
+            farm,
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// The time, in seconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
+    /// Whether a session that was made then, and last used then, can be taken up now.
+    pub(crate) fn allow(&self, created: u64, used: u64) -> bool {
+        self.cache.limits().allow(created, used, self.now())
+    }
+
+    /// How long a session lives, in seconds.
+    pub(crate) fn lifetime(&self) -> u64 {
+        self.cache.limits().lifetime
+    }
+
+    const fn space(&self, part: Part) -> Space {
+        Space { credential: self.credential, part: part.0 }
+    }
+
+    fn put(&self, part: Part, id: &[u8], entry: Arc<Entry>) {
+        if self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        self.cache.put(self.space(part), id, entry, self.now());
+        // The credential may have gone in between.
+        if self.closed.load(Ordering::Acquire) {
+            self.cache.forget_credential(self.credential);
+        }
+    }
+
+    /// Keeps a session, here and where it is shared.
+    pub(crate) fn keep(
+        &self,
+        part: Part,
+        id: &[u8],
+        kind: Kind,
+        created: u64,
+        body: &[u8],
+        certificates: Vec<Vec<u8>>,
+    ) {
+        let value =
+            Value::Bytes { body: Zeroizing::new(body.into()), certificates: self.cache.chain(certificates) };
+        let entry = Arc::new(Entry { created, kind: kind as u8, value });
+        if let Some(farm) = &self.farm {
+            farm.put(part, id, &entry, self.cache.limits(), self.now());
+        }
+        self.put(part, id, entry);
+    }
+
+    /// Keeps what cannot be looked into.
+    pub(crate) fn keep_opaque(
+        &self,
+        part: Part,
+        id: &[u8],
+        kind: Kind,
+        value: Arc<dyn std::any::Any + Send + Sync>,
+    ) {
+        let entry = Entry { created: self.now(), kind: kind as u8, value: Value::Opaque(value) };
+        self.put(part, id, Arc::new(entry));
+    }
+
+    /// The session of this identifier and kind, unless it is too old.
+    pub(crate) fn get(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
+        self.cache.get(self.space(part), id, self.now()).filter(|entry| entry.kind == kind as u8)
+    }
+
+    /// The same, and it is not kept any more, here or anywhere.
+    pub(crate) fn take(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
+        let entry = self.cache.take(self.space(part), id, self.now())?;
+        if let Some(farm) = &self.farm {
+            farm.remove(part, id);
+        }
+        Some(entry).filter(|entry| entry.kind == kind as u8)
+    }
+
+    /// Forgets a session, here and where it is shared; what it was here.
+    pub(crate) fn remove(&self, part: Part, id: &[u8]) -> Option<Arc<Entry>> {
+        if let Some(farm) = &self.farm {
+            farm.remove(part, id);
+        }
+        self.cache.remove(self.space(part), id)
+    }
+
+    /// Under what other machines share a session; `None` where they do not.
+    pub(crate) fn shared_key(&self, part: Part, id: &[u8]) -> Option<Vec<u8>> {
+        self.farm.as_ref().map(|farm| farm.key(part, id))
+    }
+
+    /// Whether sessions are shared.
+    pub(crate) const fn are_shared(&self) -> bool {
+        self.farm.is_some()
+    }
+
+    /// What the others have under an identifier takes the place of what is here. What they do not have is not taken up here
+    /// either: one of them may have seen it fail.
+    pub(crate) fn found(&self, part: Part, id: &[u8], value: Option<&[u8]>) {
+        let shared = value.and_then(|value| Shared::read(value).ok());
+        let Some(Shared { kind, created, used, body, certificates }) = shared else {
+            self.cache.remove(self.space(part), id);
+            return;
+        };
+        if !self.allow(created, used) {
+            self.cache.remove(self.space(part), id);
+            return;
+        }
+        let value =
+            Value::Bytes { body: Zeroizing::new(body.into()), certificates: self.cache.chain(certificates) };
+        self.put(part, id, Arc::new(Entry { created, kind: kind as u8, value }));
+    }
+
+    /// The one copy of these certificates that sessions share.
+    pub(crate) fn share(&self, certificates: Arc<Chain>) -> Arc<Chain> {
+        self.cache.chain(Arc::unwrap_or_clone(certificates))
+    }
+
+    /// Whether the stateless ticket with this identifier is not taken any more.
+    pub(crate) fn is_withdrawn(&self, part: Part, id: &[u8]) -> bool {
+        self.get(part, id, Kind::WithdrawnTicket).is_some()
+    }
+
+    /// Takes a stateless ticket no more.
+    fn withdraw(&self, part: Part, id: &[u8]) {
+        self.keep_opaque(part, id, Kind::WithdrawnTicket, Arc::new(()));
+    }
+
+    /// Forgets all of them: the credential is gone. Contexts that outlive it keep no more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.cache.forget_credential(self.credential);
+    }
+}
+
+/// The sessions of one connection, where they are kept.
+pub(crate) struct Kept {
+    sessions: Arc<CredentialSessions>,
+    part: Part,
+    state: Mutex<KeptState>,
+}
+
+#[derive(Default)]
+struct KeptState {
+    ids: Vec<Vec<u8>>,
+    /// Of stateless tickets.
+    tickets: Vec<Vec<u8>>,
+    /// The application wants no reconnects: what was kept until then.
+    withdrawn: Option<Vec<(Vec<u8>, Arc<Entry>)>>,
+    forgotten: bool,
+}
+
+impl Kept {
+    pub(crate) fn new(
+        sessions: &Arc<CredentialSessions>,
+        part: Part,
+        ids: Vec<Vec<u8>>,
+        tickets: Vec<Vec<u8>>,
+    ) -> Self {
+        let state = Mutex::new(KeptState { ids, tickets, ..KeptState::default() });
+        Self { sessions: Arc::clone(sessions), part, state }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, KeptState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets them: a connection that ended with a fatal alert, ours or the peer's, is not taken up again.
+    ///
+    /// Spec: TLS12 section 7.2.2.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state();
+        state.forgotten = true;
+        state.withdrawn = None;
+        for id in core::mem::take(&mut state.ids) {
+            self.sessions.remove(self.part, &id);
+        }
+        for id in core::mem::take(&mut state.tickets) {
+            self.sessions.withdraw(self.part, &id);
+        }
+    }
+
+    /// Whether more of them may be kept.
+    pub(crate) fn is_open(&self) -> bool {
+        let state = self.state();
+        !state.forgotten && state.withdrawn.is_none()
+    }
+
+    /// Allows or forbids that this connection's sessions are taken up again (`SCHANNEL_SESSION_TOKEN`).
+    pub(crate) fn allow_reconnects(&self, allowed: bool) {
+        let mut state = self.state();
+        if state.forgotten {
+            return;
+        }
+        match (allowed, state.withdrawn.take()) {
+            (false, None) => {
+                let remove = |id: &Vec<u8>| Some((id.clone(), self.sessions.remove(self.part, id)?));
+                state.withdrawn = Some(state.ids.iter().filter_map(remove).collect());
+                state.tickets.iter().for_each(|id| self.sessions.withdraw(self.part, id));
+            }
+            (false, withdrawn) => state.withdrawn = withdrawn,
+            (true, withdrawn) => {
+                for id in state.tickets.iter().filter(|_| withdrawn.is_some()) {
+                    self.sessions.remove(self.part, id);
+                }
+                for (id, entry) in withdrawn.into_iter().flatten() {
+                    if let Some(farm) = &self.sessions.farm {
+                        farm.put(self.part, &id, &entry, self.sessions.cache.limits(), self.sessions.now());
+                    }
+                    self.sessions.put(self.part, &id, entry);
+                }
+            }
+        }
+    }
+}
