@@ -127,8 +127,12 @@ impl Situation<'_> {
                 self.no_protocol(hello)
             }
             P::NoCipherSuitesInCommon => nothing("cipher suite", "suites", hello.map(|h| self.suites(&h))),
-            // rustls looks for a group before it looks at the suites. Without any the suites need none.
-            P::NoKxGroupsInCommon if hello.as_ref().is_some_and(|hello| hello.groups.is_empty()) => {
+            // rustls looks for a group before it looks at the suites. Without any the suites need none, but for TLS 1.3.
+            P::NoKxGroupsInCommon
+                if hello.as_ref().is_some_and(|hello| {
+                    hello.groups.is_empty() && hello.versions.iter().all(|version| *version < 0x0304)
+                }) =>
+            {
                 nothing("cipher suite", "suites", hello.map(|h| self.suites(&h)))
             }
             P::NoKxGroupsInCommon => nothing("key exchange group", "suites", hello.map(|h| h.groups())),

@@ -88,16 +88,24 @@ const fn is_alert(token: &[u8]) -> bool {
     matches!(token, [] | [ALERT, 3, _, 0, 2, _, _])
 }
 
-/// rustls looks for what is in every hello of TLS 1.2 before it looks at the version, and calls the lack of it another
-/// failure: who has no protocol in common with us is told so.
+/// The alert in clear that the protocol has for an error, where rustls has another.
 ///
-/// Spec: TLS12 appendix E.1.
+/// - rustls looks for what is in every hello of TLS 1.2 before it looks at the version, and calls the lack of it another
+///   failure: who has no protocol in common with us is told so.
+/// - A client without certificate is told so in TLS 1.3 only, where alerts are encrypted by then; before it was
+///   handshake_failure.
+///
+/// Spec: TLS12 section 7.4.6 and appendix E.1; TLS13 section 6.2.
 fn named_alert(mut token: Vec<u8>, error: &sspi_core::Error) -> Vec<u8> {
+    const HANDSHAKE_FAILURE: u8 = 40;
     const PROTOCOL_VERSION: u8 = 70;
-    if let [ALERT, 3, _, 0, 2, 2, number] = token.as_mut_slice()
-        && error.alert() == Some(PROTOCOL_VERSION)
-    {
-        *number = PROTOCOL_VERSION;
+    const CERTIFICATE_REQUIRED: u8 = 116;
+    if let [ALERT, 3, _, 0, 2, 2, number] = token.as_mut_slice() {
+        match error.alert() {
+            Some(PROTOCOL_VERSION) => *number = PROTOCOL_VERSION,
+            Some(CERTIFICATE_REQUIRED) => *number = HANDSHAKE_FAILURE,
+            _ => {}
+        }
     }
     token
 }
@@ -378,7 +386,11 @@ impl Running {
             if record.first() == Some(&APPLICATION_DATA) && len < SHORTEST_CIPHERTEXT {
                 // rustls tries records that may be early data again with every one that follows, and an empty one costs
                 // nothing of what limits that.
-                let error = Error::UnexpectedMessage { what: "got ApplicationData".to_owned() };
+                let error = if self.transcript.is_over() {
+                    Error::BadRecordMac
+                } else {
+                    Error::UnexpectedMessage { what: "got ApplicationData".to_owned() }
+                };
                 return Err(self.fail(error, token));
             }
             self.looked_at = false;
@@ -506,11 +518,23 @@ impl Running {
         pumped.map_err(|problem| match problem {
             Problem::Ours(error) => self.fail(error, core::mem::take(token)),
             Problem::Rustls(error) => {
-                self.declined = matches!(self.connection, Connection::Server(_)) && declines(&error);
+                self.declined = matches!(self.connection, Connection::Server(_))
+                    && declines(&error)
+                    && !self.agreed_on_tls13();
                 let error = self.situation().translate(&error);
                 self.fail_after_rustls(error, core::mem::take(token))
             }
         })
+    }
+
+    /// Whether a server and its client both have TLS 1.3, so that there is nothing but that to negotiate: what an older
+    /// protocol would yield looks to the client as if somebody in between had lowered it.
+    ///
+    /// Spec: TLS13 sections 4.1.1, 4.1.3 and 4.2.1.
+    fn agreed_on_tls13(&self) -> bool {
+        let tls13 = Protocol::Tls13.version();
+        let offered = || self.transcript.client_hello().is_some_and(|hello| hello.versions.contains(&tls13));
+        self.highest == tls13 && offered()
     }
 
     fn situation(&self) -> Situation<'_> {
