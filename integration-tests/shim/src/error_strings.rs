@@ -201,6 +201,7 @@ const ROWS: &[Row] = &[
     alert(116, "", "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
     row(Fault::Refused, "cannot be read", "CANNOT_PARSE_LEAF_CERT"),
     row(Fault::Refused, "UnsupportedSignatureAlgorithmForPublicKey", "WRONG_SIGNATURE_TYPE"),
+    row(Fault::Refused, "may not be used", "KEY_USAGE_BIT_INCORRECT"),
     row(Fault::Refused, "does not fit the cipher suite", "WRONG_CERTIFICATE_TYPE"),
     row(Fault::Refused, "is not negotiated again", "NO_RENEGOTIATION"),
     row(Fault::Refused, "", "CERTIFICATE_VERIFY_FAILED"),

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crypto::public_key::PublicKey;
 use wire::{Codec, Reader};
 
-use crate::certificate::{Identity, PeerCertificate, issuer, public_key};
+use crate::certificate::{Identity, PeerCertificate, forbids_signing, issuer, public_key};
 use crate::config::{ClientConfig, ExtendedMasterSecret, Policy};
 use crate::connection::{CertificateRequested, Negotiated};
 use crate::error::{Error, Incompatible, Misbehaved};
@@ -637,6 +637,11 @@ impl Agreed {
         };
         if !fits {
             return Err(Misbehaved::WrongCertificateType.into());
+        }
+        // An RSA key decrypts with one suite and signs with another, and servers have one certificate for both, whatever it
+        // says; the others do nothing but sign. Spec: TLS12 section 7.4.2; ECC section 5.3.
+        if !matches!(key, PublicKey::Rsa(_)) && forbids_signing(leaf) {
+            return Err(Misbehaved::KeyMayNotSign.into());
         }
         channel.transcript.add(message.bytes());
         let status = if self.status_follows { Status::MayCome } else { Status::Absent };
