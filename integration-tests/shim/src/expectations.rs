@@ -38,7 +38,9 @@ impl Kept {
         check_peer(&*attributes, options)?;
         check_flight(established, options)?;
         check_session(established, options, resumed)?;
-        check_signature(established, options)?;
+        if !resumed {
+            check_signature(established, options)?;
+        }
         self.check_stapled(established, options, resumed)
     }
 

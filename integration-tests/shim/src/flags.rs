@@ -25,6 +25,8 @@ pub(crate) struct Options {
     max_version: Option<u16>,
     excluded: Vec<Protocol>,
     cipher_list: Option<CipherList>,
+    /// The groups that are named, by their numbers; empty for all that there are.
+    curves: Vec<u16>,
     /// The first byte of a message gets a record of its own where CBC chains its vectors.
     pub(crate) cbc_record_splitting: bool,
     /// Client: this is a second attempt with less than it has.
@@ -135,6 +137,19 @@ impl Options {
             return Err(Stop::failed(":NO_SUPPORTED_VERSIONS_ENABLED: the flags leave no protocol"));
         }
         Ok(left)
+    }
+
+    /// Sees to it that the groups are those that are enabled in any case: they cannot be chosen.
+    ///
+    /// # Errors
+    /// They are others.
+    pub(crate) fn check_curves(&self) -> Result<(), Stop> {
+        let mut curves = self.curves.clone();
+        curves.sort_unstable();
+        if curves.is_empty() || curves == GROUPS {
+            return Ok(());
+        }
+        Err(Stop::unimplemented(format!("-curves {curves:?}")))
     }
 
     /// The suites that the flags leave, by their registered names; `-cipher` says nothing of those of TLS 1.3.
@@ -267,6 +282,10 @@ const FLAGS: &[Flag] = &[
     switch("-fallback-scsv", |o| o.fallback_scsv = true),
     // Every group that there is is enabled already.
     accepted("-enable-all-curves"),
+    value("-curves", |o, v| {
+        o.curves.push(number(v)?);
+        Ok(())
+    }),
     switch("-cbc-record-splitting", |o| o.cbc_record_splitting = true),
     // Certificates.
     some!("-key-file", key_file, text),
@@ -406,6 +425,9 @@ fn protocol_list(mut list: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
     Ok(names)
 }
 
+/// secp256r1, secp384r1 and x25519, which `AllCurves` in `bogo-config.json` has too.
+const GROUPS: [u16; 3] = [23, 24, 29];
+
 /// The TLS 1.3 suites, of which `-cipher` says nothing.
 const TLS13_SUITES: [&str; 3] =
     ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
@@ -488,6 +510,20 @@ mod tests {
             let Err(Stop::Failed(what)) = options.protocols() else { panic!("{arguments:?}") };
             assert!(what.contains(":NO_SUPPORTED_VERSIONS_ENABLED:"), "{what}");
         }
+    }
+
+    #[test]
+    fn the_groups_are_all_or_unimplemented() {
+        let check = |curves: &[&str]| {
+            let flags: Vec<&str> = curves.iter().flat_map(|curve| ["-curves", curve]).collect();
+            parse(&flags).unwrap().initial.check_curves()
+        };
+        assert!(check(&[]).is_ok() && check(&["29", "23", "24"]).is_ok());
+        for other in [&["24"][..], &["23", "24", "29", "25"], &["16696"]] {
+            assert!(matches!(check(other), Err(Stop::Unimplemented(_))), "{other:?}");
+        }
+        let config = include_str!("../bogo-config.json");
+        assert!(config.contains(&format!("\"AllCurves\": {GROUPS:?}")), "the runner must know them");
     }
 
     #[test]

@@ -61,6 +61,7 @@ impl Package {
     /// What the flags name cannot be used.
     pub(crate) fn begin(&mut self, options: &Options) -> Result<Handshaking, Stop> {
         let protocols = options.protocols()?;
+        options.check_curves()?;
         let bits = protocols.iter().map(|protocol| protocol.bits()).reduce(sspi_core::SpProt::union);
         let credentials = self.credentials(options)?;
         if options.server {
@@ -177,6 +178,7 @@ fn server(options: &Options) -> Result<SchannelConfig, Stop> {
         send_ca_list: false,
         ocsp_response: stapled.map(|answer| format!("{BASE64}{answer}")),
         session_tickets: !options.no_ticket,
+        v2_hello: true,
         ..both(options)?
     })
 }

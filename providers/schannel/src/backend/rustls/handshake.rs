@@ -29,14 +29,14 @@ use crate::backend::records::{
     ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER, Sealing as _,
 };
 use crate::backend::{
-    ClientParameters, Identity, LocalCertificate, Progress, ServerParameters, Session, SessionSecrets,
-    Settings, check_alpn,
+    ClientParameters, FLOOD_LIMIT, Identity, LocalCertificate, Progress, ServerParameters, Session,
+    SessionSecrets, Settings, check_alpn,
 };
 use crate::certificate::validity;
 use crate::cipher_suites::{Suite, SuiteRow};
 use crate::config::Protocol;
 use crate::first_flight::{describe, version_name};
-use crate::status::{CertificateKind, CertificateProblem, Error};
+use crate::status::{CertificateKind, CertificateProblem, Error, flood};
 
 /// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
 const MAX_HELD: usize = 128 << 10;
@@ -126,6 +126,8 @@ struct Running {
     started: bool,
     /// Whether the record at hand has been looked at already.
     looked_at: bool,
+    /// Records that are too short to be what they say.
+    short_records: usize,
     /// rustls has nothing in common with the peer, and has said nothing to it but that.
     declined: bool,
     certificate: CertificateAsk,
@@ -232,6 +234,7 @@ impl Handshake {
             given: 0,
             started: false,
             looked_at: false,
+            short_records: 0,
             declined: false,
             certificate,
             extended_errors,
@@ -386,12 +389,9 @@ impl Running {
             if record.first() == Some(&APPLICATION_DATA) && len < SHORTEST_CIPHERTEXT {
                 // rustls tries records that may be early data again with every one that follows, and an empty one costs
                 // nothing of what limits that.
-                let error = if self.transcript.is_over() {
-                    Error::BadRecordMac
-                } else {
-                    Error::UnexpectedMessage { what: "got ApplicationData".to_owned() }
-                };
-                return Err(self.fail(error, token));
+                if let Err(error) = flood(&mut self.short_records, FLOOD_LIMIT, "empty records") {
+                    return Err(self.fail(error, token));
+                }
             }
             self.looked_at = false;
             used += len;
@@ -425,7 +425,11 @@ impl Running {
                 _ => Error::NotARecord { first: *header },
             });
         }
-        let [_, _, _, high, low] = *header;
+        let [_, major, minor, high, low] = *header;
+        let version = u16::from_be_bytes([major, minor]);
+        if self.transcript.chose_tls12() && version != Protocol::Tls12.version() {
+            return Err(Error::WrongRecordVersion { version });
+        }
         let len = usize::from(u16::from_be_bytes([high, low]));
         if len > MAX_RECORD {
             return Err(Error::RecordOverflow { length: len, maximum: MAX_RECORD });
