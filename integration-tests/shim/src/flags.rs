@@ -287,6 +287,8 @@ const FLAGS: &[Flag] = &[
         Ok(())
     }),
     switch("-cbc-record-splitting", |o| o.cbc_record_splitting = true),
+    // What the peer may sign with is not narrowed.
+    value("-verify-prefs", |_, v| enabled_signature(v)),
     // Certificates.
     some!("-key-file", key_file, text),
     some!("-cert-file", cert_file, text),
@@ -413,6 +415,15 @@ fn no_authorities(list: &str) -> Result<(), Stop> {
     }
 }
 
+/// A signature algorithm that peers may use in any case.
+fn enabled_signature(value: &[u8]) -> Result<(), Stop> {
+    let scheme: u16 = number(value)?;
+    if SIGNATURES.contains(&scheme) {
+        return Ok(());
+    }
+    Err(Stop::unimplemented(format!("-verify-prefs {scheme:04x}")))
+}
+
 /// Names with their lengths in front, as on the wire.
 fn protocol_list(mut list: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
     let mut names = Vec::new();
@@ -424,6 +435,9 @@ fn protocol_list(mut list: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
     }
     Ok(names)
 }
+
+/// The signature algorithms that are taken with every protocol that names them.
+const SIGNATURES: [u16; 9] = [0x0403, 0x0503, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601];
 
 /// secp256r1, secp384r1 and x25519, which `AllCurves` in `bogo-config.json` has too.
 const GROUPS: [u16; 3] = [23, 24, 29];
@@ -467,6 +481,7 @@ mod tests {
             &["port"],
             &["-cipher", "AES128-SHA:KRB5"],
             &["-use-client-ca-list", "3000"],
+            &["-verify-prefs", "513"],
         ] {
             assert!(matches!(parse(arguments), Err(Stop::Unimplemented(_))), "{arguments:?}");
         }
