@@ -299,6 +299,11 @@ const FLAGS: &[Flag] = &[
     switch("-require-any-client-certificate", |o| o.require_any_client_certificate = true),
     switch("-use-custom-verify-callback", |o| o.custom_verify = true),
     switch("-reverify-on-resume", |o| o.reverify_on_resume = true),
+    // A trace of the runner's own library.
+    value("-expect-msg-callback", |_, _| Ok(())),
+    // What the certificate of a server with an RSA key says of its use is looked over before TLS 1.3.
+    accepted("-enforce-rsa-key-usage"),
+    accepted("-ignore-rsa-key-usage"),
     // The judgement is the shim's own, and a handshake that completes has it.
     accepted("-expect-verify-result"),
     some!("-expect-peer-cert-file", expect_peer_cert_file, text),

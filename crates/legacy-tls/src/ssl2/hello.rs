@@ -3,7 +3,7 @@
 //! ```text
 //! CIPHER-SPECS    of three bytes: 00 and a suite, or a kind of SSL 2.0
 //! SESSION-ID      0 or 16 bytes: what SSL 2.0 takes up again
-//! CHALLENGE       the random, zeros in front of it where it is shorter than 32
+//! CHALLENGE       the random, zeros in front of it where it is shorter than 32; of a longer one the end
 //! ```
 //!
 //! The transcript of the later protocol has the message from its type on, as it was sent, without the header of the record.
