@@ -4,6 +4,7 @@
 //! ratios. The same certificate, the same suite, the same roots on both sides. Absolute figures are printed for
 //! orientation only.
 
+mod engine;
 mod handshakes;
 mod memory;
 mod records;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub use engine::engine;
 pub use handshakes::{FullHandshake, ResumedHandshake, handshakes};
 pub use memory::{Memory, MemoryChild, memory, memory_child};
 pub use records::{Bulk, records};

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -180,10 +180,28 @@ impl Ours {
         self.server.accept(&request).expect("a server")
     }
 
+    /// One handshake in memory, and the time that the server's calls take of it.
+    ///
+    /// # Panics
+    /// It takes up a session, or does not, unlike it should.
+    pub(crate) fn server_handshake(&self, resumed: bool) -> (f64, Duration) {
+        let (pair, took) = self.timed_handshake();
+        let reconnect = pair.1.attributes().session_info().is_ok_and(|info| info.reconnect);
+        assert_eq!(reconnect, resumed, "a measurement of something else");
+        (1.0, took)
+    }
+
     /// One handshake in memory.
     pub(crate) fn handshake(&self) -> OurPair {
+        self.timed_handshake().0
+    }
+
+    fn timed_handshake(&self) -> (OurPair, Duration) {
+        let mut took = Duration::ZERO;
         let mut client = self.initialize();
+        let start = Instant::now();
         let mut server = self.accept();
+        took += start.elapsed();
         let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
         let (mut client_context, mut server_context) = (None, None);
         while client_context.is_none() || server_context.is_none() {
@@ -202,7 +220,10 @@ impl Ours {
                 }
             }
             if server_context.is_none() && !to_server.is_empty() {
-                match server.accept_security_context(&to_server) {
+                let start = Instant::now();
+                let step = server.accept_security_context(&to_server);
+                took += start.elapsed();
+                match step {
                     Ok(Step::Continue { token, used }) if used == to_server.len() => to_client = token,
                     Ok(Step::Complete { context, token, used }) if used == to_server.len() => {
                         to_client = token;
@@ -217,7 +238,7 @@ impl Ours {
         if !to_client.is_empty() {
             crate::records::drain(&mut *pair.0, &mut to_client);
         }
-        pair
+        (pair, took)
     }
 }
 

@@ -39,7 +39,9 @@ import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
  * A TLS peer for tests, on JSSE: an echo server, or a client that checks the echo. Called as {@code JavaPeer
- * server|client name=value ...}; the options are those of pattern.py, and {@code alpn=A,B}.
+ * server|client name=value ...}; the options are those of pattern.py, and {@code alpn=A,B}; and of a client {@code again=N},
+ * so many handshakes more with the data behind each, of a server {@code ask=yes}: one more that requires a certificate, behind
+ * the first data.
  */
 public final class JavaPeer {
     /** So many bytes are on their way at most: with more, both ends could wait for each other to read. */
@@ -106,11 +108,18 @@ public final class JavaPeer {
             OutputStream out = socket.getOutputStream();
             byte[] buffer = new byte[WINDOW];
             int count;
+            boolean asks = options.getOrDefault("ask", "").equals("yes");
             while ((count = in.read(buffer)) >= 0) {
+                if (asks) {
+                    asks = false;
+                    socket.setNeedClientAuth(true);
+                    socket.startHandshake();
+                }
                 out.write(buffer, 0, count);
                 out.flush();
                 report.bytes += count;
             }
+            report.negotiated(socket);
             report.cleanClose = true;
         } catch (IOException | RuntimeException error) {
             report.error = error;
@@ -143,6 +152,11 @@ public final class JavaPeer {
                 report.resumed = previous != null && session.getCreationTime() == previous.getCreationTime();
                 previous = session;
                 report.bytes = exchange(socket);
+                for (int again = 0; again < number("again", 0); again++) {
+                    socket.startHandshake();
+                    report.bytes += exchange(socket);
+                    report.negotiated(socket);
+                }
                 // Sends close_notify and, if the server answers with its own, reads that.
                 socket.shutdownOutput();
                 try {

@@ -229,7 +229,9 @@ impl Link {
                     return *established;
                 }
                 Progress::Incomplete { .. } => {}
-                Progress::Ask(_) | Progress::Data { .. } => panic!("{what}: asked, or data"),
+                Progress::Ask(_) | Progress::Data { .. } | Progress::Declined { .. } => {
+                    panic!("{what}: asked, data, or declined")
+                }
             }
             assert!(self.read() > 0, "{what}: the peer has closed in the handshake");
         }

@@ -22,7 +22,8 @@ pub enum Decrypted {
     /// `SEC_I_CONTEXT_EXPIRED`: the peer has closed its side in order; nothing more will come.
     Expired,
     /// `SEC_I_RENEGOTIATE`: the peer wants to negotiate again; what it sent for that is in the extra buffer, for
-    /// [`SecurityContext::renegotiate`].
+    /// [`SecurityContext::renegotiate`]. A caller that refuses it calls on with the extra buffer; a package that can be refused
+    /// leaves nothing there that would only be the same again.
     Renegotiate,
     /// `SEC_I_NO_RENEGOTIATION`: the peer was asked to negotiate again, and will not. The context goes on.
     NoRenegotiation,

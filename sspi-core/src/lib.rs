@@ -27,8 +27,9 @@
 //!             }
 //!             Step::Incomplete { .. } => input.extend(exchange(&[])),
 //!             Step::Ask(question) => return Err(question.unanswered()),
-//!             // Only a handshake on an established context has data.
+//!             // Only a handshake on an established context has data, or is declined.
 //!             Step::Data { used, .. } => drop(input.drain(..used)),
+//!             Step::Declined { context, .. } => return Ok(context),
 //!             Step::Complete { context, token, .. } => {
 //!                 exchange(&token);
 //!                 return Ok(context);

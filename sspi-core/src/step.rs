@@ -37,6 +37,14 @@ pub enum Step {
         /// Bytes of the input that were taken; never none.
         used: usize,
     },
+    /// `SEC_I_NO_RENEGOTIATION`: in a handshake on an established context, the peer does not negotiate again. The context is
+    /// what it was, with the same attributes.
+    Declined {
+        /// The context that was to be negotiated again.
+        context: Box<dyn SecurityContext>,
+        /// Bytes of the input that were taken.
+        used: usize,
+    },
     /// `SEC_E_OK`: the handshake is over. Send the token, if it is not empty.
     Complete {
         /// The established context.
@@ -57,6 +65,7 @@ impl fmt::Debug for Step {
             Self::Incomplete { missing } => write!(f, "Incomplete {{ missing: {missing:?} }}"),
             Self::Ask(question) => f.debug_tuple("Ask").field(question).finish(),
             Self::Data { data, used } => write!(f, "Data {{ data: {} bytes, used: {used} }}", data.len()),
+            Self::Declined { used, .. } => write!(f, "Declined {{ used: {used} }}"),
             Self::Complete { token, used, .. } => {
                 write!(f, "Complete {{ token: {} bytes, used: {used} }}", token.len())
             }

@@ -13,7 +13,7 @@ use crate::pct1::client::{Client as Pct1Client, Offer as Pct1Offer, Wanted as Pc
 use crate::pct1::handshake::{Handshake as Pct1Handshake, Pct1Negotiated};
 use crate::pct1::server::{Server as Pct1Server, Start as Pct1Start};
 use crate::record::{Need, Opener, Sealer};
-use crate::renegotiation::Previous;
+use crate::renegotiation::{Directions, Previous};
 use crate::session::{MasterSecret, SessionStore};
 use crate::ssl2;
 use crate::tls::channel::{Channel, Incoming};
@@ -53,6 +53,13 @@ pub enum Progress {
         /// Bytes of the input that were taken.
         used: usize,
     },
+    /// The peer does not negotiate the connection again: it stays what it was.
+    Declined {
+        /// Both directions, as they are now.
+        directions: Box<Directions>,
+        /// Bytes of the input that were taken; what follows is of the connection.
+        used: usize,
+    },
     /// The handshake is over.
     Complete {
         /// The keys, and what was negotiated.
@@ -73,6 +80,7 @@ impl Debug for Progress {
             Self::Incomplete { missing } => write!(f, "Incomplete {{ missing: {missing} }}"),
             Self::Ask(request) => f.debug_tuple("Ask").field(request).finish(),
             Self::Data { data, used } => write!(f, "Data {{ data: {} bytes, used: {used} }}", data.len()),
+            Self::Declined { used, .. } => write!(f, "Declined {{ used: {used} }}"),
             Self::Complete { output, used, .. } => {
                 write!(f, "Complete {{ output: {} bytes, used: {used} }}", output.len())
             }
@@ -298,6 +306,8 @@ pub(crate) trait State: Sized {
     /// What must be asked before anything goes on.
     fn question(&self) -> Option<CertificateRequested>;
     fn is_complete(&self) -> bool;
+    /// The peer does not negotiate the connection again.
+    fn is_declined(&self) -> bool;
     fn into_negotiated(self) -> Option<Box<Negotiated>>;
     fn sessions(config: &Self::Config) -> &dyn SessionStore;
 }
@@ -322,6 +332,10 @@ impl State for client::State {
 
     fn is_complete(&self) -> bool {
         matches!(self, Self::Complete(_))
+    }
+
+    fn is_declined(&self) -> bool {
+        matches!(self, Self::Declined)
     }
 
     fn into_negotiated(self) -> Option<Box<Negotiated>> {
@@ -353,6 +367,10 @@ impl State for server::State {
 
     fn is_complete(&self) -> bool {
         matches!(self, Self::Complete(_))
+    }
+
+    fn is_declined(&self) -> bool {
+        matches!(self, Self::Declined)
     }
 
     fn into_negotiated(self) -> Option<Box<Negotiated>> {
@@ -389,6 +407,7 @@ pub(crate) struct Running<S: State> {
 /// What a run came to.
 enum Ran {
     Progress(Progress),
+    Declined { used: usize },
     Complete { used: usize },
 }
 
@@ -417,6 +436,11 @@ impl<S: State> Handshake<S> {
             Ok((running, Ran::Progress(progress))) => {
                 *self = Self::Running(running);
                 Ok(progress)
+            }
+            Ok((running, Ran::Declined { used })) => {
+                let (sealer, opener) = running.channel.into_directions();
+                let directions = Box::new(Directions { sealer, opener, messages: Vec::new() });
+                Ok(Progress::Declined { directions, used })
             }
             Ok((running, Ran::Complete { used })) => {
                 let Running { mut channel, state, .. } = *running;
@@ -448,6 +472,7 @@ impl<S: State> Running<S> {
                 let mut running = Box::new(Self { config, channel, state, skipped: 0, taken });
                 let ran = match stop {
                     Stop::Complete => Ran::Complete { used },
+                    Stop::Declined => Ran::Declined { used },
                     Stop::Ask(request) => {
                         running.skipped = used;
                         Ran::Progress(Progress::Ask(request))
@@ -480,6 +505,7 @@ enum Stop {
     More(usize),
     Data(Vec<u8>),
     Ask(CertificateRequested),
+    Declined,
     Complete,
 }
 
@@ -496,6 +522,9 @@ impl<C> Pump<'_, C> {
             if state.is_complete() {
                 self.channel.expect_end_of_flight()?;
                 return Ok((state, Stop::Complete));
+            }
+            if state.is_declined() {
+                return Ok((state, Stop::Declined));
             }
             if let Some(request) = state.question() {
                 return Ok((state, Stop::Ask(request)));

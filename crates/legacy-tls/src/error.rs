@@ -115,6 +115,10 @@ pub enum Misbehaved {
     RenegotiationInfo,
     /// A second handshake has no extended master secret, and the first had it.
     BindingChanged,
+    /// A second handshake shows another certificate than the first.
+    IdentityChanged,
+    /// A second handshake is for another server name than the first.
+    ServerNameChanged,
     /// A value that is out of range or does not fit the others.
     IllegalParameter(&'static str),
     /// A key exchange that the suite has not: an export key where none was agreed (FREAK).
@@ -280,9 +284,11 @@ impl Misbehaved {
             Self::DuplicateExtension(_) | Self::NoServerCertificate | Self::BadPremaster | Self::BadAlert => {
                 A::DECODE_ERROR
             }
-            Self::RenegotiationInfo | Self::BindingChanged | Self::ResumedBinding { .. } => {
-                A::HANDSHAKE_FAILURE
-            }
+            Self::RenegotiationInfo
+            | Self::BindingChanged
+            | Self::IdentityChanged
+            | Self::ServerNameChanged
+            | Self::ResumedBinding { .. } => A::HANDSHAKE_FAILURE,
             Self::WrongCertificateType | Self::KeyMayNotSign => A::UNSUPPORTED_CERTIFICATE,
             Self::UnreadableCertificate => A::BAD_CERTIFICATE,
             Self::BadSignature(_) | Self::BadFinished => A::DECRYPT_ERROR,
@@ -359,6 +365,12 @@ impl Display for Misbehaved {
             }
             Self::BindingChanged => f.write_str(
                 "the peer's extended master secret was there in the first handshake of the connection and is not in the second",
+            ),
+            Self::IdentityChanged => f.write_str(
+                "the peer's certificate in the second handshake of the connection is not that of the first",
+            ),
+            Self::ServerNameChanged => f.write_str(
+                "the client asks for another server name in the second handshake of the connection than in the first",
             ),
             Self::RenegotiationInfo => {
                 f.write_str("the peer's renegotiation indication is not that of this connection")

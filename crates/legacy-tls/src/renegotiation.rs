@@ -42,6 +42,10 @@ pub struct Before {
     /// Whether the master secret was bound to the handshake.
     pub(crate) extended_master_secret: bool,
     pub(crate) resumed: bool,
+    /// The peer's own certificate, if it showed one.
+    pub(crate) peer: Option<Vec<u8>>,
+    /// Server: what the client called it.
+    pub(crate) server_name: Option<String>,
 }
 
 impl Before {
@@ -54,6 +58,25 @@ impl Before {
             return Ok(());
         }
         Err(Misbehaved::BindingChanged.into())
+    }
+
+    /// Who has shown a certificate shows the same again, or, as a client, none. What came under the one identity and what comes
+    /// under the other would look to an application as if one peer had sent it.
+    ///
+    /// Spec: EMS section 1 (the triple handshake); TLS12 section 7.4.1.1.
+    pub(crate) fn check_peer(&self, chain: &[Vec<u8>]) -> Result<(), Error> {
+        match (&self.peer, chain.first()) {
+            (Some(before), Some(now)) if before != now => Err(Misbehaved::IdentityChanged.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A name, once it was said, is that of the connection.
+    pub(crate) fn check_server_name(&self, name: Option<&str>) -> Result<(), Error> {
+        match &self.server_name {
+            Some(before) if name != Some(before) => Err(Misbehaved::ServerNameChanged.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the next handshake can be bound to this one: both sides have the renegotiation indication, and this one was
@@ -80,10 +103,15 @@ impl Before {
 }
 
 impl Negotiated {
-    /// What a handshake after this one needs; `alpn` is the application protocol of the connection. `None` where the protocol
-    /// has no second handshake like this.
+    /// What a handshake after this one needs: of the connection its application protocol, the peer's own certificate, and for a
+    /// server what the client called it. `None` where the protocol has no second handshake like this.
     #[must_use]
-    pub fn before(&self, alpn: Option<Vec<u8>>) -> Option<Before> {
+    pub fn before(
+        &self,
+        alpn: Option<Vec<u8>>,
+        peer: Option<Vec<u8>>,
+        server_name: Option<String>,
+    ) -> Option<Before> {
         Some(Before {
             finished: self.finished,
             rules: self.rules?,
@@ -91,6 +119,8 @@ impl Negotiated {
             alpn,
             extended_master_secret: self.extended_master_secret,
             resumed: self.resumed,
+            peer,
+            server_name,
         })
     }
 }

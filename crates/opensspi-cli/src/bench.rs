@@ -54,6 +54,8 @@ enum Subject {
     Records,
     /// Full and resumed handshakes.
     Handshakes,
+    /// The engine's oldest protocol beside a newer one, and resumption beside full handshakes.
+    Engine,
     /// Streams over a loopback socket.
     Streams,
     /// Memory of 10,000 idle connections.
@@ -72,6 +74,7 @@ impl Bench {
         for (subject, name) in [
             (Subject::Records, "records"),
             (Subject::Handshakes, "handshakes"),
+            (Subject::Engine, "the engine"),
             (Subject::Streams, "streams"),
             (Subject::Memory, "memory"),
         ] {
@@ -82,6 +85,7 @@ impl Bench {
             let measured = match subject {
                 Subject::Records => opensspi_bench::records(effort),
                 Subject::Handshakes => opensspi_bench::handshakes(effort),
+                Subject::Engine => opensspi_bench::engine(effort),
                 Subject::Streams => opensspi_bench::streams(effort),
                 Subject::Memory => opensspi_bench::memory(measure_child)
                     .map_err(|error| Failure::network("the memory could not be measured", &error))?,

@@ -16,6 +16,7 @@ use sspi_core::{
 use crate::driver::{Driver, Established, Event, internal};
 use crate::handshake::Reached;
 use crate::inbound::{Inbound, Progress, Sink};
+use crate::known::Known;
 use crate::outbound::{Outbound, RecordSizes, Source};
 use crate::stream::{MOST_HELD, unfinished};
 use crate::wakers::Side;
@@ -198,8 +199,9 @@ pub struct SecureStream<S> {
     /// `None` in a renegotiation, and behind one that failed.
     context: Option<Box<dyn SecurityContext>>,
     renegotiating: Option<Box<Driver>>,
-    attributes: Arc<dyn QueryContextAttributes>,
-    account: Result<Arc<Account>, Error>,
+    known: Known,
+    /// What the last renegotiation changed of it, while data from before is not read yet.
+    next: Option<Box<Known>>,
     inbound: Inbound,
     outbound: Outbound,
     /// The peer wants to negotiate again, and the caller got data first.
@@ -210,12 +212,12 @@ pub struct SecureStream<S> {
 impl<S> SecureStream<S> {
     fn established(io: S, established: Established, options: HandshakeOptions) -> Result<Self, Error> {
         let Established { context, unread } = established;
-        let attributes = context.attributes();
-        let sizes = RecordSizes::of(options.framing, &*attributes)?;
+        let known = Known::of(&*context);
+        let sizes = RecordSizes::of(options.framing, &*known.attributes)?;
         Ok(Self {
             io,
-            account: context.security_context_token().map(Arc::new),
-            attributes,
+            known,
+            next: None,
             inbound: Inbound::new(options.framing, &sizes, unread),
             outbound: Outbound::new(options.framing, sizes),
             context: Some(context),
@@ -225,17 +227,18 @@ impl<S> SecureStream<S> {
         })
     }
 
-    /// `QueryContextAttributes`: what was negotiated.
+    /// `QueryContextAttributes`: what was negotiated. Behind a renegotiation that is what the data belongs to which is read
+    /// next: while there is data from before it, what was negotiated before.
     pub fn attributes(&self) -> &Arc<dyn QueryContextAttributes> {
-        &self.attributes
+        &self.known.attributes
     }
 
-    /// `QuerySecurityContextToken`: the account that the peer maps to.
+    /// `QuerySecurityContextToken`: the account that the peer maps to; in time with [`attributes`](Self::attributes).
     ///
     /// # Errors
     /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context.
     pub fn security_context_token(&self) -> Result<Account, Error> {
-        self.account.as_deref().cloned().map_err(Clone::clone)
+        self.known.account()
     }
 
     /// The package's error that ended the stream, if one did.
@@ -353,7 +356,7 @@ impl<S: Read + Write> SecureStream<S> {
     pub fn renegotiate(&mut self) -> io::Result<()> {
         self.outbound.check()?;
         self.negotiate(Side::Write)?;
-        if matches!(self.attributes.flags(), ContextFlags::Acceptor(_)) {
+        if matches!(self.known.attributes.flags(), ContextFlags::Acceptor(_)) {
             return self.apply_control_token(&ControlToken::Renegotiate);
         }
         self.begin().map_err(error::security)
@@ -422,14 +425,23 @@ impl<S: Read + Write> SecureStream<S> {
     }
 
     fn resume(&mut self, established: Established) -> Result<(), HandshakeError> {
-        let attributes = established.context.attributes();
-        let sizes = RecordSizes::of(self.options.framing, &*attributes)?;
-        self.account = established.context.security_context_token().map(Arc::new);
-        self.attributes = attributes;
+        let known = Known::of(&*established.context);
+        let sizes = RecordSizes::of(self.options.framing, &*known.attributes)?;
+        self.next = Some(Box::new(known));
         self.inbound.resume(&sizes, established.unread);
         self.outbound.resume(sizes);
         self.context = Some(established.context);
+        self.read_behind();
         Ok(())
+    }
+
+    /// All that came before the last renegotiation has been read, if so: from here on it is what it left.
+    fn read_behind(&mut self) {
+        if self.inbound.held() == 0
+            && let Some(next) = self.next.take()
+        {
+            self.known = *next;
+        }
     }
 }
 
@@ -449,7 +461,8 @@ impl<S: Read + Write> Read for SecureStream<S> {
         let mut sink = Filling { buffer, filled: 0 };
         while sink.filled == 0 && sink.room() > 0 {
             self.negotiate(Side::Read)?;
-            if self.context.is_none() && self.inbound.held() > 0 {
+            self.read_behind();
+            if (self.context.is_none() || self.next.is_some()) && self.inbound.held() > 0 {
                 self.inbound.deliver(&mut sink);
                 continue;
             }
@@ -490,7 +503,7 @@ impl<S: Read + Write> Write for SecureStream<S> {
 impl<S: fmt::Debug> fmt::Debug for SecureStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecureStream")
-            .field("package", &self.attributes.package_info().name)
+            .field("package", &self.known.attributes.package_info().name)
             .field("error", &self.error())
             .field("transport", &self.io)
             .finish_non_exhaustive()

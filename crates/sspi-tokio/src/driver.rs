@@ -147,14 +147,17 @@ impl Driver {
         match self.handshaking.advance(input) {
             Ok(step) => {
                 trace(size, &step);
-                let (Step::Continue { used, .. } | Step::Data { used, .. } | Step::Complete { used, .. }) =
-                    &step
+                let (Step::Continue { used, .. }
+                | Step::Data { used, .. }
+                | Step::Declined { used, .. }
+                | Step::Complete { used, .. }) = &step
                 else {
                     return Ok(step);
                 };
                 let stuck = match &step {
                     Step::Continue { token, used: 0 } => token.is_empty() && size > 0,
                     Step::Data { used, .. } => *used == 0 || !self.has_context,
+                    Step::Declined { .. } => !self.has_context,
                     _ => false,
                 };
                 if *used > size || stuck {
@@ -206,6 +209,10 @@ impl Driver {
                 self.wanted = 1;
                 Ok(Event::Data(data))
             }
+            Step::Declined { context, used } => {
+                self.input.drain(..used);
+                Ok(self.complete(context))
+            }
             Step::Complete { context, token, used } => {
                 self.input.drain(..used);
                 self.outgoing = token;
@@ -249,7 +256,9 @@ impl Driver {
             }
             Step::Incomplete { .. } => Err(nns::misbehaved("a frame holds part of a token only")),
             Step::Ask(question) => Ok(Event::Ask(question)),
-            Step::Data { .. } => Err(internal("NegotiateStream has no handshake after the first")),
+            Step::Data { .. } | Step::Declined { .. } => {
+                Err(internal("NegotiateStream has no handshake after the first"))
+            }
             Step::Complete { context, token, used } => {
                 self.take(used);
                 if self.nns.payload.is_some() {
@@ -313,6 +322,7 @@ fn trace(input: usize, step: &Step) {
         Step::Incomplete { missing } => debug!(input, missing, "handshake: incomplete"),
         Step::Ask(question) => debug!(input, question = question.name(), "handshake: ask"),
         Step::Data { data, used } => debug!(input, used, data = data.len(), "handshake: data"),
+        Step::Declined { used, .. } => debug!(input, used, "handshake: the peer does not negotiate again"),
         Step::Complete { token, used, .. } => {
             debug!(input, used, token = token.len(), "handshake: package complete");
         }

@@ -73,6 +73,8 @@ pub(crate) struct Inbound {
     wanted: usize,
     /// Whether the peer says when it closes.
     marks_its_end: bool,
+    /// The package wanted to negotiate again, and what begins that is still unread.
+    is_asking: bool,
     end: Option<Box<End>>,
 }
 
@@ -101,6 +103,7 @@ impl Inbound {
             places,
             wanted: 1,
             marks_its_end: sizes.marks_its_end,
+            is_asking: false,
             end: None,
         }
     }
@@ -346,7 +349,7 @@ impl Inbound {
 
     /// Opens one record: its data is the plaintext, what follows it is unread.
     fn open_record(
-        &self,
+        &mut self,
         memory: &mut [u8],
         places: &mut Places,
         receiver: &mut dyn ReceivingHalf,
@@ -363,6 +366,11 @@ impl Inbound {
         if next > before.end || next < before.start || plain.end > before.end || !progress {
             return Err(internal("the package says that the message lies where it cannot be"));
         }
+        let is_asking = next == before.start && decrypted == Decrypted::Renegotiate;
+        if is_asking && self.is_asking {
+            return Err(internal("the package was refused another handshake, and does not go on without"));
+        }
+        self.is_asking = is_asking;
         places.plain = plain;
         places.unread.start = next;
         Ok(decrypted)

@@ -38,6 +38,7 @@ mod framing;
 mod handshake;
 mod handshaking;
 mod inbound;
+mod known;
 mod nns;
 mod options;
 mod outbound;

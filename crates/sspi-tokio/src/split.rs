@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error;
 use crate::inbound::{Inbound, Progress};
+use crate::known::Known;
 use crate::outbound::{Outbound, Source};
 use crate::stream::{poll_drain, poll_receive, poll_send, unfinished};
 
@@ -24,8 +25,7 @@ struct Shared<S> {
     io: Mutex<S>,
     /// The write half's, and the read half's for an alert.
     sending: Mutex<Sending>,
-    attributes: Arc<dyn QueryContextAttributes>,
-    account: Result<Arc<Account>, Error>,
+    known: Known,
 }
 
 struct Sending {
@@ -51,8 +51,7 @@ pub struct SecureWriteHalf<S> {
 pub(crate) fn halves<S>(
     io: S,
     context: Option<Box<dyn SecurityContext>>,
-    attributes: Arc<dyn QueryContextAttributes>,
-    account: Result<Arc<Account>, Error>,
+    known: Known,
     mut inbound: Inbound,
     mut outbound: Outbound,
 ) -> (SecureReadHalf<S>, SecureWriteHalf<S>) {
@@ -69,17 +68,13 @@ pub(crate) fn halves<S>(
         }
     };
     let sending = Mutex::new(Sending { sender, outbound, waiting: None });
-    let shared = Arc::new(Shared { io: Mutex::new(io), sending, attributes, account });
+    let shared = Arc::new(Shared { io: Mutex::new(io), sending, known });
     (SecureReadHalf { shared: Arc::clone(&shared), receiver, inbound }, SecureWriteHalf { shared })
 }
 
 impl<S> Shared<S> {
     fn sending(&self) -> MutexGuard<'_, Sending> {
         self.sending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn account(&self) -> Result<Account, Error> {
-        self.account.as_deref().cloned().map_err(Clone::clone)
     }
 }
 
@@ -123,7 +118,7 @@ macro_rules! what_both_halves_know {
         impl<S> $half<S> {
             /// `QueryContextAttributes`: what was negotiated.
             pub fn attributes(&self) -> &Arc<dyn QueryContextAttributes> {
-                &self.shared.attributes
+                &self.shared.known.attributes
             }
 
             /// `QuerySecurityContextToken`: the account that the peer maps to.
@@ -131,14 +126,14 @@ macro_rules! what_both_halves_know {
             /// # Errors
             /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context.
             pub fn security_context_token(&self) -> Result<Account, Error> {
-                self.shared.account()
+                self.shared.known.account()
             }
         }
 
         impl<S> fmt::Debug for $half<S> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($half))
-                    .field("package", &self.shared.attributes.package_info().name)
+                    .field("package", &self.shared.known.attributes.package_info().name)
                     .finish_non_exhaustive()
             }
         }
@@ -174,13 +169,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureReadHalf<S> {
             if let Some(end) = inbound.end() {
                 return Poll::Ready(end);
             }
+            if receiver.is_none() && inbound.held() > 0 {
+                inbound.deliver(buffer);
+                continue;
+            }
             let Some(receiver) = receiver else { return Poll::Ready(Err(error::security(unfinished()))) };
             let io = &mut Locked(&shared.io);
             match ready!(poll_receive(inbound, &mut **receiver, io, cx, buffer))? {
                 Ok(Progress::Renegotiate) => {
                     if !shared.decline_renegotiation(cx) {
-                        let package = &shared.attributes.package_info().name;
-                        inbound.fail(Error::unsupported(package, "renegotiation of a stream that was split"));
+                        inbound.fail(no_renegotiation(&shared.known));
                     }
                 }
                 Ok(_) => {}
@@ -195,8 +193,13 @@ impl<S: AsyncWrite + Unpin> SecureWriteHalf<S> {
     /// `ApplyControlToken`: asks the package for what the token stands for, and sends it.
     ///
     /// # Errors
-    /// Those of the package (`SEC_E_UNSUPPORTED_FUNCTION` for what it does not have) and of the transport.
+    /// Those of the package (`SEC_E_UNSUPPORTED_FUNCTION` for what it does not have, and for a renegotiation) and of the
+    /// transport.
     pub async fn apply_control_token(&mut self, token: &ControlToken) -> io::Result<()> {
+        // The peer's answer would meet a reader that has no use for it.
+        if matches!(token, ControlToken::Renegotiate) {
+            return Err(error::security(no_renegotiation(&self.shared.known)));
+        }
         {
             let mut sending = self.shared.sending();
             sending.outbound.check()?;
@@ -269,6 +272,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for SecureWriteHalf<S> {
             Pin::new(io).poll_shutdown(cx)
         })
     }
+}
+
+fn no_renegotiation(known: &Known) -> Error {
+    Error::unsupported(&known.attributes.package_info().name, "renegotiation of a stream that was split")
 }
 
 /// The transport, locked for one call at a time.

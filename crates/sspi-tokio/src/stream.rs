@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::driver::{Driver, Established};
 use crate::handshake::{Machine, Reached};
 use crate::inbound::{Inbound, Progress};
+use crate::known::Known;
 use crate::outbound::{Outbound, RecordSizes, Source};
 use crate::wakers::{Side, Wakers};
 use crate::{HandshakeError, HandshakeOptions, SecureReadHalf, SecureWriteHalf, error, scratch, split};
@@ -39,8 +40,9 @@ use crate::{HandshakeError, HandshakeOptions, SecureReadHalf, SecureWriteHalf, e
 pub struct SecureStream<S> {
     io: S,
     session: Session,
-    attributes: Arc<dyn QueryContextAttributes>,
-    account: Result<Arc<Account>, Error>,
+    known: Known,
+    /// What the last renegotiation changed of it, while data from before is not read yet.
+    next: Option<Box<Known>>,
     inbound: Inbound,
     outbound: Outbound,
     /// Whoever waits to write: a transport remembers one waiting writer, and what a reader sends may have replaced it.
@@ -80,12 +82,12 @@ impl<S> SecureStream<S> {
         options: HandshakeOptions,
     ) -> Result<Self, Error> {
         let Established { context, unread } = established;
-        let attributes = context.attributes();
-        let sizes = RecordSizes::of(options.framing, &*attributes)?;
+        let known = Known::of(&*context);
+        let sizes = RecordSizes::of(options.framing, &*known.attributes)?;
         Ok(Self {
             io,
-            account: context.security_context_token().map(Arc::new),
-            attributes,
+            known,
+            next: None,
             inbound: Inbound::new(options.framing, &sizes, unread),
             outbound: Outbound::new(options.framing, sizes),
             session: Session::Open(context),
@@ -94,17 +96,18 @@ impl<S> SecureStream<S> {
         })
     }
 
-    /// `QueryContextAttributes`: what was negotiated.
+    /// `QueryContextAttributes`: what was negotiated. Behind a renegotiation that is what the data belongs to which is read
+    /// next: while there is data from before it, what was negotiated before.
     pub fn attributes(&self) -> &Arc<dyn QueryContextAttributes> {
-        &self.attributes
+        &self.known.attributes
     }
 
-    /// `QuerySecurityContextToken`: the account that the peer maps to.
+    /// `QuerySecurityContextToken`: the account that the peer maps to; in time with [`attributes`](Self::attributes).
     ///
     /// # Errors
     /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context.
     pub fn security_context_token(&self) -> Result<Account, Error> {
-        self.account.as_deref().cloned().map_err(Clone::clone)
+        self.known.account()
     }
 
     /// The package's error that ended the stream, if one did.
@@ -123,13 +126,15 @@ impl<S> SecureStream<S> {
     }
 
     /// Two halves, for two tasks. They share the transport, for the length of one call of it at a time, and nothing else,
-    /// unless the package refuses to split its context; then they take turns with that too.
+    /// unless the package refuses to split its context; then they take turns with that too. Nobody negotiates again then; a
+    /// renegotiation that is not over ends the stream, behind the data that came before.
     pub fn into_split(self) -> (SecureReadHalf<S>, SecureWriteHalf<S>) {
         let context = match self.session {
             Session::Open(context) => Some(context),
             Session::Renegotiating(_) | Session::Closed => None,
         };
-        split::halves(self.io, context, self.attributes, self.account, self.inbound, self.outbound)
+        let known = self.next.map_or(self.known, |next| *next);
+        split::halves(self.io, context, known, self.inbound, self.outbound)
     }
 
     fn fail(&mut self, error: &Error) {
@@ -176,16 +181,25 @@ impl<S> SecureStream<S> {
         Begun::Declined
     }
 
+    /// All that came before the last renegotiation has been read, if so: from here on it is what it left.
+    fn read_behind(&mut self) {
+        if self.inbound.held() == 0
+            && let Some(next) = self.next.take()
+        {
+            self.known = *next;
+        }
+    }
+
     fn end_renegotiation(&mut self, end: Result<Established, HandshakeError>) -> io::Result<()> {
         self.session = Session::Closed;
         let resumed = end.and_then(|established| {
-            let attributes = established.context.attributes();
-            let sizes = RecordSizes::of(self.options.framing, &*attributes)?;
-            self.account = established.context.security_context_token().map(Arc::new);
-            self.attributes = attributes;
+            let known = Known::of(&*established.context);
+            let sizes = RecordSizes::of(self.options.framing, &*known.attributes)?;
+            self.next = Some(Box::new(known));
             self.inbound.resume(&sizes, established.unread);
             self.outbound.resume(sizes);
             self.session = Session::Open(established.context);
+            self.read_behind();
             Ok(())
         });
         resumed.map_err(|e| {
@@ -210,7 +224,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
 
     /// Negotiates again, if the package can and its policy lets it: a client begins at once, a server asks the client to. It
     /// goes on while the stream is read and written; [`flush`](AsyncWrite::poll_flush) waits until a client's is over. Data
-    /// that the peer sends meanwhile is read in its place, under the deadline of the handshake.
+    /// that the peer sends meanwhile is read in its place, under the deadline of the handshake. A peer that declines leaves the
+    /// stream as it was: [`attributes`](Self::attributes) is then the same object as before.
     ///
     /// # Errors
     /// `SEC_E_UNSUPPORTED_FUNCTION` where there is no second handshake, with the setting that forbids it; those of the
@@ -218,7 +233,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
     pub async fn renegotiate(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.poll_session(cx, Side::Write)).await?;
         self.outbound.check()?;
-        if matches!(self.attributes.flags(), ContextFlags::Acceptor(_)) {
+        if matches!(self.known.attributes.flags(), ContextFlags::Acceptor(_)) {
             return self.apply_control_token(&ControlToken::Renegotiate).await;
         }
         self.begin().map_err(error::security)
@@ -271,10 +286,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
         poll_receive(&mut self.inbound, &mut **context, &mut self.io, cx, buffer)
     }
 
-    /// Delivers what came in the middle of a renegotiation, where no context delivers it.
+    /// Delivers what came before or in the middle of a renegotiation, and nothing that came behind it.
     fn deliver_held(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
         match &self.session {
-            Session::Open(_) => return false,
+            Session::Open(_) if self.next.is_none() => return false,
+            Session::Open(_) => {}
             // A writer may wait for the room.
             Session::Renegotiating(renegotiating) => Waker::from(Arc::clone(&renegotiating.wakers)).wake(),
             Session::Closed => {}
@@ -333,6 +349,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureStream<S> {
         let room = buffer.remaining();
         while room > 0 && buffer.remaining() == room {
             ready!(this.poll_session(cx, Side::Read))?;
+            this.read_behind();
             if this.inbound.held() > 0 && this.deliver_held(buffer) {
                 continue;
             }
@@ -410,7 +427,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SecureStream<S> {
 impl<S: fmt::Debug> fmt::Debug for SecureStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecureStream")
-            .field("package", &self.attributes.package_info().name)
+            .field("package", &self.known.attributes.package_info().name)
             .field("error", &self.error())
             .field("transport", &self.io)
             .finish_non_exhaustive()

@@ -87,7 +87,7 @@ impl Half {
                 answer(question);
                 (Side::Running(end), Vec::new())
             }
-            Ok(Step::Data { .. }) => panic!("a first handshake has no data"),
+            Ok(Step::Data { .. } | Step::Declined { .. }) => panic!("of a second handshake only"),
             Ok(Step::Complete { context, token, used }) => {
                 self.pending.drain(..used);
                 (Side::Established(context), token)

@@ -196,6 +196,7 @@ const ROWS: &[Row] = &[
     alert(40, "no longer bound", "RESUMED_EMS_SESSION_WITHOUT_EMS_EXTENSION"),
     alert(40, "was not bound", "RESUMED_NON_EMS_SESSION_WITH_EMS_EXTENSION"),
     alert(40, "renegotiation indication", "RENEGOTIATION_MISMATCH"),
+    alert(40, "is not that of the first", "SERVER_CERT_CHANGED"),
     alert(40, "the first handshake of the connection", "RENEGOTIATION_EMS_MISMATCH"),
     // Nothing in common.
     alert(70, "the peer has TLS 1.2;", "UNSUPPORTED_PROTOCOL::SECOND_SERVERHELLO_VERSION_MISMATCH"),

@@ -18,7 +18,6 @@ const RECORD_SIZES: [usize; 11] = [0, 1, 255, 256, 257, 16383, 16384, 16385, 327
 /// What those are filled with.
 const FILL: u8 = 0x42;
 const DECOMPRESSION_FAILURE: u8 = 30;
-const ILLEGAL_PARAMETER: u8 = 47;
 const NO_RENEGOTIATION: u8 = 100;
 
 /// An established context over the transport.
@@ -83,7 +82,6 @@ impl<'a> Channel<'a> {
         let Some(context) = self.context.take() else {
             return Err(Stop::failed("there is no context behind a renegotiation that failed"));
         };
-        let peer = context.attributes().remote_certificate().ok();
         let unread = core::mem::take(&mut self.unread);
         let handshaking = match context.renegotiate(&unread) {
             Ok(Renegotiation::Initialize(client)) => Handshaking::Client(client, self.identity.clone()),
@@ -91,20 +89,10 @@ impl<'a> Channel<'a> {
             Err(refused) => return Err(refused.error.into()),
         };
         let established = handshake::run_again(handshaking, self.transport, self.options, unread)?;
-        let attributes = established.context.attributes();
-        self.sizes = attributes.stream_sizes()?;
-        let is_same =
-            attributes.remote_certificate().ok().map(|now| now.chain) == peer.map(|then| then.chain);
+        self.sizes = established.context.attributes().stream_sizes()?;
         (self.context, self.unread, self.early) =
             (Some(established.context), established.unread, established.data);
         self.renegotiations += 1;
-        // RFC 5746 section 5 leaves it to the application, and the runner expects one that minds.
-        if !is_same {
-            self.send_alert(ILLEGAL_PARAMETER);
-            return Err(Stop::failed(
-                ":SERVER_CERT_CHANGED: the peer showed another certificate than before",
-            ));
-        }
         Ok(())
     }
 

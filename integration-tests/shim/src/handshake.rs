@@ -103,6 +103,11 @@ fn go_on(
                 done(&[], &mut input, used)?;
                 needs_more = input.is_empty();
             }
+            Ok(Step::Declined { context, used }) => {
+                done(&[], &mut input, used)?;
+                let (unread, data) = (input, received);
+                return Ok(Established { context, unread, server_flight, client_flight, request, data });
+            }
             Ok(Step::Complete { context, token, used }) => {
                 done(&token, &mut input, used)?;
                 let (unread, data) = (input, received);

@@ -19,9 +19,9 @@ pub(crate) struct Refusal {
     pub(crate) says: &'static str,
 }
 
-/// Why the peer is not accepted, if it is not.
-pub(crate) const fn refusal(options: &Options, resumed: bool) -> Option<Refusal> {
-    let judges = options.verify_peer || options.require_any_client_certificate;
+/// Why the peer is not accepted, if it is not; it has shown a certificate, or none.
+pub(crate) const fn refusal(options: &Options, has_certificate: bool, resumed: bool) -> Option<Refusal> {
+    let judges = has_certificate && (options.verify_peer || options.require_any_client_certificate);
     // What was judged when the session was made is not judged again, unless it is asked for.
     if judges && options.verify_fail && (!resumed || options.reverify_on_resume) {
         let alert = if options.custom_verify { CERTIFICATE_UNKNOWN } else { HANDSHAKE_FAILURE };
@@ -47,7 +47,8 @@ mod tests {
     }
 
     fn alert(options: &Options, resumed: bool) -> Option<u8> {
-        refusal(options, resumed).map(|refusal| refusal.alert)
+        assert!(resumed || options.fail_ocsp_callback || refusal(options, false, resumed).is_none());
+        refusal(options, true, resumed).map(|refusal| refusal.alert)
     }
 
     #[test]

@@ -79,8 +79,9 @@ fn run(command: &CommandLine) -> Result<(), Stop> {
         let mut transport = Transport::connect(options)?;
         let connection = || {
             let established = handshake::run(handshaking, &mut transport, options)?;
-            let resumed = established.context.attributes().session_info()?.reconnect;
-            let refusal = judgement::refusal(options, resumed);
+            let attributes = established.context.attributes();
+            let resumed = attributes.session_info()?.reconnect;
+            let refusal = judgement::refusal(options, attributes.remote_certificate().is_ok(), resumed);
             if refusal.is_none() {
                 kept.check(&established, options, is_resumption)?;
             }

@@ -695,12 +695,8 @@ fn an_address_of_version_6_is_used_where_it_is_asked_for() {
 #[test]
 fn the_configuration_of_the_runner_is_in_its_format() {
     let config: serde_json::Value = serde_json::from_str(include_str!("../bogo-config.json")).unwrap();
-    let section = |name: &str| config[name].as_object().unwrap();
     assert_eq!(config.as_object().unwrap().len(), 2);
-    assert!(section("DisabledTests").values().all(|reason| !reason.as_str().unwrap().is_empty()));
-    let is_string = |text: &str| text.len() > 2 && text.starts_with(':') && text.ends_with(':');
-    for (expected, given) in section("ErrorMap") {
-        assert!(is_string(expected));
-        assert!(given.as_array().unwrap().iter().all(|string| is_string(string.as_str().unwrap())));
-    }
+    let disabled = config["DisabledTests"].as_object().unwrap();
+    assert!(disabled.values().all(|reason| !reason.as_str().unwrap().is_empty()));
+    assert!(config["AllCurves"].as_array().unwrap().iter().all(|group| group.as_u64().is_some()));
 }

@@ -28,7 +28,7 @@ pub fn check_trials(peer: Peer, role: Role) {
 }
 
 fn check(peer: Peer, role: Role, run: impl Fn(Group) -> Vec<(String, Outcome)>) {
-    if !is_there(peer) {
+    if !peers::runnable(&[peer]) {
         return;
     }
     let groups = Version::LEGACY.map(|version| Group { peer, role, version });
@@ -41,14 +41,4 @@ fn check(peer: Peer, role: Role, run: impl Fn(Group) -> Vec<(String, Outcome)>) 
         })
         .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-fn is_there(peer: Peer) -> bool {
-    match peer.available() {
-        Err(missing) if peer.is_optional() => {
-            peers::note(&format!("not run: {missing}"));
-            false
-        }
-        _ => peers::runnable(&[peer]),
-    }
 }

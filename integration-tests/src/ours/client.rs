@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sspi_core::{CredentialUse, CredentialsHandle, Error};
+use sspi_core::{CredentialUse, CredentialsHandle, Error, QueryContextAttributes};
 use sspi_tokio::{SecureReadHalf, SecureStream, SecureWriteHalf, handshake};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -200,6 +200,23 @@ impl Connection {
             self.stream.write_all(bytes).await?;
             Ok(self.stream.flush().await?)
         })
+    }
+
+    /// Negotiates again, to the end.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended.
+    pub fn renegotiate(&mut self) -> Result<(), Failure> {
+        wait(patience(0), async {
+            self.stream.renegotiate().await?;
+            Ok(self.stream.flush().await?)
+        })
+    }
+
+    /// What holds now: another object behind each handshake.
+    pub fn attributes(&self) -> Arc<dyn QueryContextAttributes> {
+        Arc::clone(self.stream.attributes())
     }
 
     /// Reads so many bytes.

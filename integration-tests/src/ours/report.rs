@@ -33,6 +33,8 @@ pub struct Report {
     pub negotiated: Negotiated,
     /// Keying material for [`EXPORTER_LABEL`], in hexadecimal.
     pub exported: Option<String>,
+    /// How often the connection was negotiated again, as far as [`Service::Ask`](super::Service::Ask) saw.
+    pub renegotiations: u32,
     /// Why it failed.
     pub failure: Option<Failure>,
 }

@@ -23,6 +23,8 @@ pub enum Service {
     /// Answers one HTTP request and closes: a body of the pattern with [`HTTP_BODY_SEED`], as long as the request's
     /// body, which must be the pattern with seed 1.
     Http,
+    /// Sends every byte back, except that `ask` and a line feed, alone, make it ask the client to negotiate again, and say so.
+    Ask,
 }
 
 /// The seed of the bodies that [`Service::Http`] answers with.
@@ -108,6 +110,7 @@ async fn serve(
     match service {
         Service::Echo => echo(stream, report).await,
         Service::Http => answer(stream, report).await,
+        Service::Ask => ask(stream, report).await,
     }
 }
 
@@ -154,6 +157,34 @@ async fn send_back(
         }
     }
     writer.shutdown().await
+}
+
+/// Sends back what comes, and counts the handshakes. What is reported is what the last one left.
+async fn ask(mut stream: Stream, report: &mut Report) -> Result<(), Failure> {
+    let mut buffer = vec![0; 65_536];
+    let mut attributes = Arc::clone(stream.attributes());
+    loop {
+        let count = stream.read(&mut buffer).await?;
+        if !Arc::ptr_eq(&attributes, stream.attributes()) {
+            attributes = Arc::clone(stream.attributes());
+            report.renegotiations += 1;
+            report.note(attributes.as_ref())?;
+        }
+        if count == 0 {
+            break;
+        }
+        let (read, _) = buffer.split_at(count);
+        report.negotiated.bytes += count as u64;
+        if read == b"ask\n" {
+            stream.renegotiate().await?;
+            stream.write_all(b"asked\n").await?;
+        } else {
+            stream.write_all(read).await?;
+        }
+        stream.flush().await?;
+    }
+    report.negotiated.clean_close = true;
+    Ok(stream.shutdown().await?)
 }
 
 /// Answers one HTTP request.

@@ -112,6 +112,11 @@ impl Setup {
         self.client_auth(ClientAuth::Required, root)
     }
 
+    /// A server that asks for no client certificate at first, and knows what to judge one by.
+    pub fn client_root(self, pki: &Pki) -> Self {
+        self.client_auth(ClientAuth::None, pki.root_pem())
+    }
+
     fn client_auth(mut self, mode: ClientAuth, root: String) -> Self {
         self.config.client_auth = mode;
         self.config.client_roots = vec![self.file("clients.pem", root)];

@@ -46,9 +46,16 @@ pub(crate) use report::listening_port;
 ///
 /// # Panics
 ///
-/// If one is missing and the environment says `OPENSSPI_PEERS=required`, as CI does.
+/// If one is missing, no machine may be without it ([`Peer::is_optional`]), and the environment says
+/// `OPENSSPI_PEERS=required`, as CI does.
 pub fn require(peers: &[Peer]) -> Result<(), String> {
-    judge(peers.iter().filter_map(|peer| peer.available().err()).collect())
+    let missing = |optional| {
+        let peers = peers.iter().filter(move |peer| peer.is_optional() == optional);
+        peers.filter_map(|peer| peer.available().err()).collect::<Vec<_>>()
+    };
+    judge(missing(false))?;
+    let optional = missing(true);
+    if optional.is_empty() { Ok(()) } else { Err(format!("not run: {}", optional.join("; "))) }
 }
 
 fn judge(missing: Vec<String>) -> Result<(), String> {

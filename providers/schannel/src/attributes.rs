@@ -73,7 +73,19 @@ impl Attributes {
     /// What a second handshake of the engine needs of the first.
     pub(crate) fn before(&self) -> Option<legacy_tls::Before> {
         match &self.session.secrets {
-            SessionSecrets::Legacy(negotiated) => negotiated.before(self.session.alpn.clone()),
+            SessionSecrets::Legacy(negotiated) => {
+                let session = &self.session;
+                let peer = session.peer_chain.as_ref().and_then(|chain| chain.first()).cloned();
+                negotiated.before(session.alpn.clone(), peer, session.server_name.clone())
+            }
+            SessionSecrets::Tls13 { .. } | SessionSecrets::Tls12 { .. } => None,
+        }
+    }
+
+    /// The engine's part of the session.
+    pub(crate) const fn engines(&self) -> Option<&legacy_tls::Negotiated> {
+        match &self.session.secrets {
+            SessionSecrets::Legacy(negotiated) => Some(negotiated),
             SessionSecrets::Tls13 { .. } | SessionSecrets::Tls12 { .. } => None,
         }
     }

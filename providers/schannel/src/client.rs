@@ -197,6 +197,7 @@ impl Client {
             info: Arc::clone(info),
             requested: Requested::Initiator(request.flags),
             by_peer: 0,
+            standing: None,
         };
         Ok(Self { handshake, start, again: Some(again) })
     }
@@ -215,6 +216,10 @@ impl InitializeSecurityContext for Client {
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),
             Progress::Data { data, used } => Step::Data { data, used },
+            Progress::Declined { directions, used } => {
+                let again = self.again.take().ok_or_else(already_complete)?;
+                Step::Declined { context: again.declined(*directions)?, used }
+            }
             Progress::Complete { established, token, used } => {
                 let again = self.again.take().ok_or_else(already_complete)?;
                 Step::Complete { context: again.established(established, self.start), token, used }

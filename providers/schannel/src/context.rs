@@ -158,9 +158,10 @@ pub(crate) fn established(
 pub(crate) fn new<B: Negotiates>(
     sealing: B::Sealing,
     opening: B::Opening,
-    attributes: Attributes,
+    attributes: impl Into<Arc<Attributes>>,
     again: Option<Box<Again>>,
 ) -> Context<B> {
+    let attributes = attributes.into();
     let is_client = attributes.is_client();
     let shared = Arc::new(Shared::default());
     let renegotiable = Renegotiable::of(&attributes, again.as_deref());
@@ -177,7 +178,7 @@ pub(crate) fn new<B: Negotiates>(
             warnings: 0,
             renegotiations: 0,
         },
-        shared: Negotiated { attributes: Arc::new(attributes), again, backend: PhantomData },
+        shared: Negotiated { attributes, again, backend: PhantomData },
     }
 }
 
@@ -472,9 +473,13 @@ impl<O: Opening> Receiver<O> {
                 Some(post_handshake) => post_handshake.message(kind, body, self.fragment.is_empty())?,
                 None => {
                     flood(&mut self.renegotiations, WARNING_LIMIT, "requests to renegotiate")?;
-                    let hello = if kind == CLIENT_HELLO { message } else { Vec::new() };
-                    self.again = Some(PeersWish { hello });
                     decrypted = Decrypted::Renegotiate;
+                    if kind == CLIENT_HELLO {
+                        // What follows it is for the handshake that it begins.
+                        self.again = Some(PeersWish { hello: message });
+                        break;
+                    }
+                    self.again = Some(PeersWish { hello: Vec::new() });
                 }
             }
         }

@@ -38,6 +38,8 @@ pub(crate) struct Again {
     pub(crate) requested: Requested,
     /// How often the peer has begun a handshake on this connection.
     pub(crate) by_peer: u32,
+    /// What holds on the connection while it is negotiated again.
+    pub(crate) standing: Option<Arc<Attributes>>,
 }
 
 pub(crate) enum AgainAs {
@@ -66,6 +68,14 @@ impl Again {
         };
         let attributes = |session, sizes| Attributes::new(info, session, sizes, requested, target, start);
         context::established(established, attributes, self)
+    }
+
+    /// The context as it was: the peer does not negotiate it again.
+    pub(crate) fn declined(mut self, directions: Directions) -> Result<Box<dyn SecurityContext>, Error> {
+        let attributes = self.standing.take().ok_or_else(already_complete)?;
+        let (sending, receiving) =
+            legacy::on_connection(directions, &attributes, self.settings()).ok_or_else(already_complete)?;
+        Ok(Box::new(context::new::<Engine>(sending, receiving, attributes, Some(Box::new(self)))))
     }
 
     /// Whether there is ever a second handshake. An application that judges clients itself would not hear of another
@@ -266,12 +276,13 @@ impl Negotiates for Engine {
                 return Err(RenegotiationRefused { context, error });
             }
         };
-        let PairedContext { sender, receiver, .. } = *context;
+        let PairedContext { sender, receiver, shared } = *context;
         let mut messages = wish.map(|wish| wish.hello).unwrap_or_default();
         messages.extend_from_slice(&receiver.fragment);
         let sealer = sender.sealing.into_sealer();
         let (opener, session) = receiver.opening.into_parts();
-        Ok(begin(*again, by_peer, before, Directions { sealer, opener, messages }, |h| h.in_session(session)))
+        let again = Again { standing: Some(shared.attributes), ..*again };
+        Ok(begin(again, by_peer, before, Directions { sealer, opener, messages }, |h| h.in_session(session)))
     }
 }
 

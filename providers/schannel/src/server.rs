@@ -285,6 +285,7 @@ impl Server {
             info: Arc::clone(info),
             requested: Requested::Acceptor { flags: request.flags, manual: request.manual_cred_validation },
             by_peer: 0,
+            standing: None,
         };
         Ok(Self { handshake, start, again: Some(again) })
     }
@@ -304,6 +305,10 @@ impl AcceptSecurityContext for Server {
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),
             Progress::Data { data, used } => Step::Data { data, used },
+            Progress::Declined { directions, used } => {
+                let again = self.again.take().ok_or_else(already_complete)?;
+                Step::Declined { context: again.declined(*directions)?, used }
+            }
             Progress::Complete { established, token, used } => {
                 let again = self.again.take().ok_or_else(already_complete)?;
                 Step::Complete { context: again.established(established, self.start), token, used }

@@ -82,6 +82,10 @@ fn talk(client: &mut Established, server: &mut Established) {
     assert_eq!(send(server, client, b"and back"), b"and back");
 }
 
+fn unique(context: &dyn SecurityContext) -> Option<String> {
+    context.attributes().unique_bindings().map(|bindings| format!("{bindings:?}")).ok()
+}
+
 #[test]
 fn a_client_negotiates_again_and_again() {
     let world = World::default();
@@ -89,12 +93,11 @@ fn a_client_negotiates_again_and_again() {
         let (mut client, mut server) = pair_of(&world, kind);
         for _ in 0..2 {
             talk(&mut client, &mut server);
-            let unique = client.context.attributes().unique_bindings().map(|b| format!("{b:?}")).ok();
+            let before = unique(&*client.context);
             let (again_client, rest) = client_begins(client.context, &mut *server.context);
             assert!(rest.is_empty());
             (client, server) = finish(again_client, again(server.context), &[], &[]);
-            let now = client.context.attributes().unique_bindings().map(|b| format!("{b:?}")).ok();
-            assert!(unique.is_none() || unique != now, "{kind:?}");
+            assert!(before.is_none() || before != unique(&*client.context), "{kind:?}");
             assert!(!client.context.attributes().session_info().unwrap().reconnect);
         }
         talk(&mut client, &mut server);
@@ -274,18 +277,31 @@ fn a_server_whose_setting_is_ours_refuses_a_client_that_begins_and_goes_on() {
         let server = SchannelConfig { renegotiation: Renegotiation::Ours, ..world.server_of(kind) };
         let client = both(world.client_of(kind));
         let (client, mut server) = established(&*world.outbound(client), &*world.inbound(server));
+        let attributes = client.context.attributes();
         let (mut client, _) = client_begins(client.context, &mut *server.context);
         let (error, mut context) = refusal(server.context);
         assert_eq!(error.setting(), Some("renegotiation"), "{kind:?}");
         let no_renegotiation = ControlToken::Alert { level: AlertLevel::Warning, number: 100 };
         let alert = context.apply_control_token(&no_renegotiation).unwrap();
-        let failure = client.advance(&alert).err().unwrap();
-        let is_ssl3 = kind == Kind::Ssl30;
-        let said = if is_ssl3 { "handshake_failure" } else { "no_renegotiation" };
-        assert!(failure.error.message().contains(said), "{}", failure.error);
         // SSL 3.0 has no way to decline but to end.
-        let sizes = context.attributes().stream_sizes().unwrap();
-        assert_eq!(seal(&mut *context, &sizes, b"on").is_err(), is_ssl3);
+        if kind == Kind::Ssl30 {
+            let failure = client.advance(&alert).err().unwrap();
+            assert!(failure.error.message().contains("handshake_failure"), "{}", failure.error);
+            let sizes = context.attributes().stream_sizes().unwrap();
+            assert!(seal(&mut *context, &sizes, b"on").is_err());
+            continue;
+        }
+        let Step::Declined { context: client, used } = client.advance(&alert).unwrap() else {
+            panic!("not declined")
+        };
+        assert_eq!(used, alert.len());
+        assert!(Arc::ptr_eq(&attributes, &client.attributes()), "{kind:?}");
+        let ended = |context| Established { context, extra: Vec::new(), sent: Vec::new() };
+        let (mut client, mut server) = (ended(client), ended(context));
+        talk(&mut client, &mut server);
+        // It may ask again.
+        let (_, rest) = client_begins(client.context, &mut *server.context);
+        assert!(rest.is_empty());
     }
 }
 

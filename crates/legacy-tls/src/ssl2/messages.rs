@@ -178,14 +178,11 @@ pub(crate) struct ClientHello<'a> {
 }
 
 impl ClientHello<'_> {
-    /// Sees to it that SSL 2.0 can go on with it, whatever else it offers.
+    /// Whether the challenge is one for SSL 2.0 and PCT, which have a bound, whatever else is offered.
     ///
     /// Spec: SSL2 section 5.5.1.
-    pub(crate) fn check_challenge(&self) -> Result<(), DecodeError> {
-        if CHALLENGE_LEN.contains(&self.challenge.len()) {
-            return Ok(());
-        }
-        Err(DecodeError::illegal("CLIENT-HELLO.challenge"))
+    pub(crate) fn has_old_challenge(&self) -> bool {
+        CHALLENGE_LEN.contains(&self.challenge.len())
     }
 }
 
@@ -209,7 +206,7 @@ impl<'a> Codec<'a> for ClientHello<'a> {
         let kinds_len = usize::from(reader.u16(KINDS)?);
         let session_id_len = usize::from(reader.u16(SESSION_ID)?);
         let challenge_len = usize::from(reader.u16("CLIENT-HELLO.challenge")?);
-        // The random of SSL 3.0 and TLS is the end of what may be longer. Spec: TLS10 appendix E.1.
+        // What becomes the random of SSL 3.0 and TLS may be longer. Spec: TLS10 appendix E.1.
         let is_newer = version >= ProtocolVersion::SSL30.0;
         if kinds_len == 0 {
             return Err(DecodeError::illegal(KINDS));

@@ -140,7 +140,6 @@ impl Start {
         if peer < ProtocolVersion::SSL20 || !policy.has(ProtocolVersion::SSL20) {
             return Err(Incompatible::NoVersion { peer, enabled: policy.versions.clone() }.into());
         }
-        hello.check_challenge()?;
         let is_common = |row: &&KindRow| hello.kinds.contains(&row.kind);
         let kinds: Vec<_> = kinds_of(policy).into_iter().filter(is_common).collect();
         let is_rsa = |identity: &&Arc<Identity>| matches!(identity.key().public_key(), PublicKey::Rsa(_));

@@ -48,6 +48,8 @@ pub(crate) enum Incoming {
     Data(Vec<u8>),
     /// SSL 3.0's way for a client to say so.
     NoCertificate,
+    /// The peer does not negotiate the connection again.
+    NoRenegotiation,
 }
 
 /// Records in, messages out; messages in, records out.
@@ -176,9 +178,8 @@ impl Channel {
             (_, AlertDescription::CLOSE_NOTIFY) => Err(Error::ClosedInHandshake),
             (AlertLevel::FATAL, description) => Err(Error::AlertReceived(description)),
             (AlertLevel::WARNING, AlertDescription::NO_CERTIFICATE) => Ok(Some(Incoming::NoCertificate)),
-            // Without the handshake that was asked for there is nothing to go on with. Spec: TLS12 section 7.2.2.
             (AlertLevel::WARNING, AlertDescription::NO_RENEGOTIATION) if self.carries_data => {
-                Err(Error::AlertReceived(AlertDescription::NO_RENEGOTIATION))
+                Ok(Some(Incoming::NoRenegotiation))
             }
             (AlertLevel::WARNING, _) => {
                 self.warnings += 1;

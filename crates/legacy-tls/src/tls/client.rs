@@ -62,6 +62,8 @@ pub(crate) enum State {
     Finished(Box<Keyed>),
     /// Nothing more.
     Complete(Box<Negotiated>),
+    /// Nothing more: the connection stays what it was.
+    Declined,
 }
 
 impl State {
@@ -85,6 +87,14 @@ impl State {
             }
             (_, Incoming::Data(_)) => {
                 return Err(Misbehaved::UnexpectedRecord { content_type: 23, expected }.into());
+            }
+            // Spec: TLS12 section 7.2.2.
+            (Self::ServerHello(_), Incoming::NoRenegotiation) => {
+                channel.expect_end_of_flight()?;
+                return Ok(Self::Declined);
+            }
+            (_, Incoming::NoRenegotiation) => {
+                return Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into());
             }
             (state, Incoming::Message(message)) => (state, message),
         };
@@ -136,7 +146,7 @@ impl State {
             Self::Identity(_) => "nothing",
             Self::ChangeCipherSpec(_) => "ChangeCipherSpec",
             Self::Finished(_) => "Finished",
-            Self::Complete(_) => "nothing more of the handshake",
+            Self::Complete(_) | Self::Declined => "nothing more of the handshake",
         }
     }
 }
@@ -688,6 +698,7 @@ impl Shown {
             Status::Came(response) => response,
             Status::Absent | Status::MayCome => Vec::new(),
         };
+        agreed.offer.before.as_ref().map_or(Ok(()), |before| before.check_peer(&chain))?;
         let server_name = agreed.offer.server_name.as_deref();
         let shown =
             PeerCertificate { chain: &chain, server_name, ocsp_response: &ocsp_response, resumed: false };

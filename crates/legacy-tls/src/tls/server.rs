@@ -58,6 +58,8 @@ pub(crate) enum State {
     Finished(Box<Keyed>),
     /// Nothing more.
     Complete(Box<Negotiated>),
+    /// Nothing more: the connection stays what it was.
+    Declined,
 }
 
 impl State {
@@ -109,6 +111,17 @@ impl State {
             (_, Incoming::NoCertificate) => {
                 Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into())
             }
+            // Without the certificate that the handshake was for there is nothing to go on with. Spec: TLS12 section 7.2.2.
+            (Self::ClientHello(state), Incoming::NoRenegotiation) => {
+                channel.expect_end_of_flight()?;
+                if state.client_auth(config) == ClientAuth::Required {
+                    return Err(Refused::NoClientCertificate.into());
+                }
+                Ok(Self::Declined)
+            }
+            (_, Incoming::NoRenegotiation) => {
+                Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into())
+            }
             (_, Incoming::Data(_)) => Err(Misbehaved::UnexpectedRecord { content_type: 23, expected }.into()),
         }
     }
@@ -136,7 +149,7 @@ impl State {
             Self::CertificateVerify(_) => "CertificateVerify",
             Self::ChangeCipherSpec(_) => "ChangeCipherSpec",
             Self::Finished(_) => "Finished",
-            Self::Complete(_) => "nothing more of the handshake",
+            Self::Complete(_) | Self::Declined => "nothing more of the handshake",
         }
     }
 }
@@ -280,13 +293,24 @@ impl Start {
         if !extended && policy.extended_master_secret == ExtendedMasterSecret::Required {
             return Err(Incompatible::NoExtendedMasterSecret.into());
         }
-        self.before.as_ref().map_or(Ok(()), |before| before.check_binding(extended))?;
+        if let Some(before) = &self.before {
+            before.check_binding(extended)?;
+            before.check_server_name(offered.server_name.as_deref())?;
+        }
         let alpn = self.choose_protocol(&offered)?;
         channel.transcript.add(message);
         let choice = Choice { start: self, rules, hello, offered, extended, alpn, config };
         match choice.session()? {
             Some(session) => choice.resume(&session, channel),
             None => choice.full(channel),
+        }
+    }
+
+    /// Whether the client is asked for its certificate.
+    fn client_auth(&self, config: &ServerConfig) -> ClientAuth {
+        match self.client_auth {
+            ClientAuth::None => config.client_auth,
+            asked => asked,
         }
     }
 
@@ -346,13 +370,6 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    fn client_auth(&self) -> ClientAuth {
-        match self.start.client_auth {
-            ClientAuth::None => self.config.client_auth,
-            asked => asked,
-        }
-    }
-
     /// The session that the client wants to take up again, if what it was made with would be agreed on again.
     ///
     /// Spec: TLS12 section 7.4.1.2; EMS section 5.3; TLS-EXT section 3.
@@ -377,7 +394,7 @@ impl Choice<'_> {
         if session.extended_master_secret != self.extended {
             return Ok(None);
         }
-        let client_auth = self.client_auth();
+        let client_auth = self.start.client_auth(self.config);
         if session.peer_chain.is_empty() {
             return Ok((client_auth != ClientAuth::Required).then_some(session));
         }
@@ -605,7 +622,7 @@ impl Choice<'_> {
         }
         let exchange = Exchange { choice: &self, suite, identity: &identity, group, randoms: &randoms };
         let (secret, strength) = exchange.send(channel)?;
-        let client_auth = self.client_auth();
+        let client_auth = self.start.client_auth(self.config);
         if client_auth == ClientAuth::None {
             channel.transcript.release();
         } else {
@@ -622,7 +639,10 @@ impl Choice<'_> {
                 session_id,
                 extended_master_secret: self.extended,
                 secure_renegotiation: self.offered.secure_renegotiation,
-                alpn: self.start.before.map_or(self.alpn, |before| before.alpn),
+                alpn: match &self.start.before {
+                    Some(before) => before.alpn.clone(),
+                    None => self.alpn,
+                },
                 server_name: self.offered.server_name,
                 identity: Some(identity),
             },
@@ -632,6 +652,7 @@ impl Choice<'_> {
             client_auth,
             peer: None,
             peer_chain: Vec::new(),
+            before: self.start.before,
         });
         Ok(if client_auth == ClientAuth::None {
             State::ClientKeyExchange(chosen)
@@ -763,6 +784,7 @@ pub(crate) struct Chosen {
     client_auth: ClientAuth,
     peer: Option<PublicKey>,
     peer_chain: Vec<Vec<u8>>,
+    before: Option<Before>,
 }
 
 impl Chosen {
@@ -800,6 +822,7 @@ impl Chosen {
         if forbids_signing(leaf) {
             return Err(Misbehaved::KeyMayNotSign.into());
         }
+        self.before.as_ref().map_or(Ok(()), |before| before.check_peer(&chain))?;
         let shown = PeerCertificate { chain: &chain, server_name: None, ocsp_response: &[], resumed: false };
         config.client_verifier.verify(&shown).map_err(Error::Certificate)?;
         self.peer = Some(key);
@@ -808,7 +831,7 @@ impl Chosen {
     }
 
     fn premaster(self: Box<Self>, body: &[u8], config: &ServerConfig) -> Result<(Premaster, Self), Error> {
-        let Self { common, rules, secret, strength, client_auth, peer, peer_chain } = *self;
+        let Self { common, rules, secret, strength, client_auth, peer, peer_chain, before } = *self;
         let random = config.random.as_ref();
         let version = common.hello_version;
         let premaster = match secret {
@@ -826,7 +849,7 @@ impl Chosen {
             share => key_exchange::agree(share, body)?,
         };
         let secret = ServerSecret::Rsa;
-        Ok((premaster, Self { common, rules, secret, strength, client_auth, peer, peer_chain }))
+        Ok((premaster, Self { common, rules, secret, strength, client_auth, peer, peer_chain, before }))
     }
 
     /// Spec: TLS12 section 7.4.7.

@@ -26,7 +26,7 @@ async fn connect(
 async fn a_server_that_asks_for_it_negotiates_again_and_data_goes_on() {
     for pipe in [1, 7, 4096] {
         let options = Flavour::Stream.options().with_answers(OneCertificate);
-        let habits = Habits { wants_certificate: true, ..Habits::default() };
+        let habits = Habits { wants_certificate_again: true, ..Habits::default() };
         let (mut client, mut server) = connect(habits, pipe, &options).await;
         let serve = async {
             server.write_all(b"before").await.unwrap();
@@ -274,7 +274,7 @@ async fn what_came_before_a_renegotiation_that_fails_is_read_before_its_error() 
 #[tokio::test]
 async fn a_server_that_is_told_to_negotiate_again_asks_its_client() {
     let options = Flavour::Stream.options().with_answers(OneCertificate);
-    let habits = Habits { wants_certificate: true, ..Habits::default() };
+    let habits = Habits { wants_certificate_again: true, ..Habits::default() };
     let (mut client, mut server) = connect(habits, 100, &options).await;
     server.renegotiate().await.unwrap();
     let serve = async {
@@ -312,6 +312,141 @@ async fn a_client_that_may_not_negotiate_again_hears_so_and_the_stream_goes_on()
     let mut rest = [0; 3];
     client.read_exact(&mut rest).await.unwrap();
     assert_eq!(&rest, b"ata");
+}
+
+#[tokio::test]
+async fn a_server_that_declines_leaves_the_stream_as_it_was() {
+    let options = Flavour::Stream.options();
+    let (client, server) = duplex(100);
+    let refuses = Habits { refuses_renegotiation: true, ..Habits::default() };
+    let (client, server) = tokio::join!(
+        handshake(client, stream_toy::client(Habits::default()), &options),
+        handshake(server, stream_toy::server(refuses), &options)
+    );
+    let (mut client, server) = (client.unwrap(), server.unwrap());
+    client.renegotiate().await.unwrap();
+    // A stream that was split does not negotiate again, and says so.
+    let (mut server_read, mut server_write) = server.into_split();
+    let serve = async {
+        let mut got = [0; 4];
+        server_read.read_exact(&mut got).await.unwrap();
+        server_write.write_all(&got).await.unwrap();
+        server_write.shutdown().await.unwrap();
+    };
+    let talk = async {
+        client.write_all(b"and on").await.unwrap();
+        client.flush().await.unwrap();
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).await.unwrap();
+        got
+    };
+    let ((), got) = tokio::join!(serve, talk);
+    assert_eq!(got, b"and ");
+}
+
+/// A server asks for a certificate while data of the client's is under way, and writes before it reads.
+#[tokio::test]
+async fn what_is_read_belongs_to_what_the_attributes_say() {
+    let options = Flavour::Stream.options().with_answers(OneCertificate);
+    let habits = Habits { wants_certificate_again: true, ..Habits::default() };
+    let (mut client, mut server) = connect(habits, 4096, &options).await;
+    client.write_all(b"a stranger's").await.unwrap();
+    client.flush().await.unwrap();
+    // Some of it is opened already.
+    let mut got = [0; 2];
+    server.read_exact(&mut got).await.unwrap();
+    let hello = async {
+        client.renegotiate().await.unwrap();
+        client.flush().await.unwrap();
+        client.write_all(b"alice's").await.unwrap();
+        client.shutdown().await.unwrap();
+    };
+    let serve = async {
+        let mut all = Vec::new();
+        let mut piece = [0; 100];
+        loop {
+            let read = server.read(&mut piece).await.unwrap();
+            if read == 0 {
+                break all;
+            }
+            let from = server.attributes().names().unwrap();
+            all.push((String::from_utf8(piece[..read].to_vec()).unwrap(), from));
+        }
+    };
+    let ((), read) = tokio::join!(hello, serve);
+    let expected = [("stranger's", ""), ("alice's", "a certificate")];
+    assert_eq!(read, expected.map(|(data, from)| (data.to_owned(), from.to_owned())));
+}
+
+#[tokio::test]
+async fn what_came_before_is_read_under_what_was_negotiated_before_even_if_a_writer_drives_it() {
+    let options = Flavour::Stream.options().with_answers(OneCertificate);
+    let habits = Habits { wants_certificate_again: true, ..Habits::default() };
+    let (mut client, mut server) = connect(habits, 4096, &options).await;
+    client.write_all(b"stranger").await.unwrap();
+    client.renegotiate().await.unwrap();
+    let begins = async {
+        client.flush().await.unwrap();
+        client.write_all(b"alice").await.unwrap();
+        client.flush().await.unwrap();
+    };
+    let serve = async {
+        let mut got = [0; 2];
+        server.read_exact(&mut got).await.unwrap();
+        // The rest of the record stays behind, and the ClientHello behind that is met by nobody but the reader.
+        assert_eq!(server.attributes().names().unwrap(), "");
+        let mut rest = [0; 100];
+        let mut read = Vec::new();
+        while read.iter().map(|(data, _): &(Vec<u8>, String)| data.len()).sum::<usize>() < 11 {
+            let n = server.read(&mut rest).await.unwrap();
+            read.push((rest[..n].to_vec(), server.attributes().names().unwrap()));
+        }
+        read
+    };
+    let ((), read) = tokio::join!(begins, serve);
+    let expected = [(b"ranger".to_vec(), String::new()), (b"alice".to_vec(), "a certificate".to_owned())];
+    assert_eq!(read, expected);
+}
+
+/// A package that leaves what it was told to pass over where it is.
+#[tokio::test]
+async fn a_package_that_does_not_go_on_behind_a_refusal_ends_the_stream() {
+    let (mut client, server) = connect(Habits::default(), 100, &Flavour::Stream.options()).await;
+    client.renegotiate().await.unwrap();
+    let (mut read, _write) = server.into_split();
+    let hears = async { read.read(&mut [0; 8]).await.unwrap_err() };
+    let (error, _) = tokio::join!(hears, client.flush());
+    assert_eq!(inside(&error).status(), SecStatus::SEC_E_INTERNAL_ERROR);
+}
+
+#[tokio::test]
+async fn a_split_stream_asks_nobody_to_negotiate_again() {
+    let (client, server) = connect(Habits::default(), 100, &Flavour::Stream.options()).await;
+    let (_read, mut write) = server.into_split();
+    let error = write.apply_control_token(&ControlToken::Renegotiate).await.unwrap_err();
+    assert_eq!(inside(&error).status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+    write.write_all(b"on").await.unwrap();
+    write.flush().await.unwrap();
+    let mut client = client;
+    let mut got = [0; 2];
+    client.read_exact(&mut got).await.unwrap();
+    assert_eq!(&got, b"on");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_split_in_the_middle_of_it_delivers_what_came_before() {
+    let (mut client, mut server) = connect(Habits::default(), 4096, &Flavour::Stream.options()).await;
+    server.write_all(b"before").await.unwrap();
+    server.flush().await.unwrap();
+    let mut first = [0; 1];
+    client.read_exact(&mut first).await.unwrap();
+    client.renegotiate().await.unwrap();
+    let (mut read, _write) = client.into_split();
+    let mut got = [0; 5];
+    read.read_exact(&mut got).await.unwrap();
+    assert_eq!(&got, b"efore");
+    let error = read.read(&mut [0; 8]).await.unwrap_err();
+    assert_eq!(inside(&error).status(), SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED);
 }
 
 #[test]

@@ -33,6 +33,8 @@ const TRAILER: usize = 4;
 pub(crate) struct Habits {
     /// The server asks for a certificate.
     pub(crate) wants_certificate: bool,
+    /// The server asks for the client's certificate in a second handshake.
+    pub(crate) wants_certificate_again: bool,
     /// The server sends a ticket behind the handshake.
     pub(crate) sends_ticket: bool,
     /// Contexts cannot be split.
@@ -159,6 +161,27 @@ impl Handshake {
     fn complete(&mut self, client: bool, certificate: Vec<u8>, token: Vec<u8>, used: usize) -> Step {
         let key = self.count.wrapping_mul(0x0101_0101);
         let direction = Direction { key, sequence: 0 };
+        let context = self.context(client, certificate, direction, direction, self.count);
+        self.state = State::Over(Error::invalid_handle("the handshake is complete"));
+        Step::Complete { context, token, used }
+    }
+
+    /// The context as it was before this handshake, whose peer declines.
+    fn declined(&mut self, used: usize) -> Step {
+        self.receiver.sequence += 1;
+        let context = self.context(true, Vec::new(), self.sender, self.receiver, self.count - 1);
+        self.state = State::Over(Error::invalid_handle("the handshake was declined"));
+        Step::Declined { context, used }
+    }
+
+    fn context(
+        &self,
+        client: bool,
+        certificate: Vec<u8>,
+        sender: Direction,
+        receiver: Direction,
+        count: u32,
+    ) -> Box<dyn SecurityContext> {
         let attributes = Attributes {
             info: package_info(),
             client,
@@ -169,18 +192,11 @@ impl Handshake {
                 self.habits.maximum_message
             },
         };
-        self.state = State::Over(Error::invalid_handle("the handshake is complete"));
-        let context = Context {
-            sender: Sender { direction, closed: false },
-            receiver: Receiver { direction, end: None },
-            shared: Session {
-                habits: self.habits,
-                attributes: Arc::new(attributes),
-                client,
-                count: self.count,
-            },
-        };
-        Step::Complete { context: Box::new(context), token, used }
+        Box::new(Context {
+            sender: Sender { direction: sender, closed: false },
+            receiver: Receiver { direction: receiver, end: None, skips: self.habits.refuses_renegotiation },
+            shared: Session { habits: self.habits, attributes: Arc::new(attributes), client, count },
+        })
     }
 
     fn client(&mut self, input: &[u8]) -> Result<Step, Error> {
@@ -215,7 +231,9 @@ impl Handshake {
             (State::Begin, None) if message == b"HELLO" => {
                 self.receiver.sequence += 1;
                 self.state = State::Hello;
-                let welcome: &[u8] = if self.habits.wants_certificate { b"CERTIFICATE?" } else { b"WELCOME" };
+                let wants_certificate =
+                    self.habits.wants_certificate || self.habits.wants_certificate_again && self.count > 1;
+                let welcome: &[u8] = if wants_certificate { b"CERTIFICATE?" } else { b"WELCOME" };
                 Ok(Step::Continue { token: self.sender.record(HANDSHAKE, welcome), used })
             }
             (State::Hello, Some(certificate)) => {
@@ -235,6 +253,9 @@ impl Handshake {
         let mut input = input.to_vec();
         match self.receiver.peek(&mut input)? {
             Ok(record) if record.kind == HANDSHAKE => Ok(Ok((input[record.data].to_vec(), record.end))),
+            Ok(record) if record.kind == ALERT && input[record.data.start] == 100 && self.count > 1 => {
+                Ok(Err(self.declined(record.end)))
+            }
             Ok(record) if record.kind == ALERT => Err(Error::new(
                 SecStatus::SEC_E_ILLEGAL_MESSAGE,
                 Fault::PeerReported,
@@ -381,6 +402,8 @@ impl SendingHalf for Sender {
 
 struct Receiver {
     direction: Direction,
+    /// What begins a handshake that is refused is taken like any record.
+    skips: bool,
     end: Option<Result<Decrypted, Error>>,
 }
 
@@ -413,6 +436,7 @@ impl ReceivingHalf for Receiver {
                 Decrypted::Expired
             }
             HELLO_REQUEST => Decrypted::Renegotiate,
+            HANDSHAKE if self.skips => Decrypted::Renegotiate,
             HANDSHAKE => {
                 self.direction.sequence -= 1;
                 extra = all.clone();

@@ -10,7 +10,7 @@ use opensspi_integration_tests::peers::{ClientOptions, Peer, PeerError, Version}
 use opensspi_measure::rates;
 
 use crate::Row;
-use crate::servers::{Maker, Started};
+use crate::servers::{Cpu, Maker, Started};
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
@@ -72,15 +72,19 @@ pub(crate) fn compare(
         figures.sort_by(f64::total_cmp);
         figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
     };
-    let ratio = middle(rounds.iter().map(|round| round.1 / round.0).collect());
+    let of = |figure: fn(&(Cpu, Cpu)) -> f64| middle(rounds.iter().map(figure).collect());
+    let ratio = of(|round| round.1.all / round.0.all);
     let limit = if ratio < 1.0 { limit(suite, work) } else { None };
     Ok(Row {
         suite: suite.openssl,
         work: work.name(),
         other,
-        ours: middle(rounds.iter().map(|round| round.0).collect()),
-        theirs: middle(rounds.iter().map(|round| round.1).collect()),
+        ours: of(|round| round.0.all),
+        theirs: of(|round| round.1.all),
         ratio,
+        ours_user: of(|round| round.0.user),
+        theirs_user: of(|round| round.1.user),
+        user_ratio: of(|round| round.1.user / round.0.user),
         limit,
     })
 }
@@ -98,6 +102,11 @@ fn limit(suite: &Suite, work: Work) -> Option<f64> {
     Some(1e6 / per_second)
 }
 
+/// Whether these suites are measured beside the same OpenSSL.
+pub(crate) fn is_beside_the_same(one: &Suite, other: &Suite) -> bool {
+    servers_release(one) == servers_release(other)
+}
+
 /// Debian's OpenSSL where it has the suite.
 fn servers_release(suite: &Suite) -> Release {
     if suite.name.contains("RC4") || suite.name.contains("DES") { Release::V111 } else { Release::System }
@@ -110,7 +119,7 @@ fn cost(
     suite: &'static Suite,
     version: Version,
     effort: Effort,
-) -> Result<f64, PeerError> {
+) -> Result<Cpu, PeerError> {
     let before = server.cpu()?;
     let units = match work {
         Work::Full | Work::Resumed => handshakes(server.port(), work, suite, version, effort.seconds)?,
@@ -119,7 +128,9 @@ fn cost(
             effort.megabytes as f64
         }
     };
-    Ok((server.cpu()? - before) * 1e6 / units)
+    let after = server.cpu()?;
+    let per_unit = |seconds: f64| seconds * 1e6 / units;
+    Ok(Cpu { all: per_unit(after.all - before.all), user: per_unit(after.user - before.user) })
 }
 
 /// As many as go into so many seconds, and how many that were.

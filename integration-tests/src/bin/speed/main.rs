@@ -68,6 +68,10 @@ struct Row {
     theirs: f64,
     /// How much less ours takes: 1.1 means ten percent more work in the same time.
     ratio: f64,
+    /// The same of user mode alone, without what the kernel does for both.
+    ours_user: f64,
+    theirs_user: f64,
+    user_ratio: f64,
     /// Where that is below 1: what our primitives alone take, cipher and MAC one after the other, or the private key.
     limit: Option<f64>,
 }
@@ -92,21 +96,25 @@ fn compare(arguments: &Arguments) -> Result<(), PeerError> {
     let effort =
         Effort { rounds: arguments.rounds, seconds: arguments.seconds, megabytes: arguments.megabytes };
     let mut rows = Vec::new();
-    for (number, suite) in suites(&arguments.suites)?.into_iter().enumerate() {
+    let suites = suites(&arguments.suites)?;
+    for (number, &suite) in suites.iter().enumerate() {
         for work in Work::ALL {
-            // The key exchange is the same in all suites of RSA: handshakes are measured once.
-            let repeated = work.is_handshake() && number > 0 && arguments.works.is_empty();
+            // The key exchange is the same in all suites of RSA: handshakes are measured once beside each OpenSSL.
+            let is_known = suites.iter().take(number).any(|known| drive::is_beside_the_same(known, suite));
+            let repeated = work.is_handshake() && is_known && arguments.works.is_empty();
             let wanted = arguments.works.is_empty() || arguments.works.iter().any(|name| name == work.name());
             if !wanted || repeated {
                 continue;
             }
             let row = drive::compare(suite, version, work, effort)?;
-            let Row { suite, work, other, ours, theirs, ratio, limit } = &row;
+            let Row { suite, work, other, ours, theirs, ratio, ours_user, theirs_user, user_ratio, limit } =
+                &row;
             let limit = limit.map_or_else(String::new, |limit| {
                 format!("  primitives alone {limit:.1} µs, ratio {:.2}", theirs / limit)
             });
             let line = format!(
-                "{suite:<28} {work:<8} ours {ours:9.1} µs  {other} {theirs:9.1} µs  ratio {ratio:5.2}{limit}"
+                "{suite:<28} {work:<8} ours {ours:9.1} µs  {other} {theirs:9.1} µs  ratio {ratio:5.2}  \
+                 user mode {ours_user:9.1} µs : {theirs_user:9.1} µs  ratio {user_ratio:5.2}{limit}"
             );
             if arguments.json {
                 eprintln!("{line}")

@@ -78,8 +78,8 @@ impl Started {
         &self.path
     }
 
-    /// Seconds of CPU until now, user and system.
-    pub(crate) fn cpu(&self) -> Result<f64, PeerError> {
+    /// Seconds of CPU until now.
+    pub(crate) fn cpu(&self) -> Result<Cpu, PeerError> {
         let id = match &self.running {
             Running::Ours(process) => process.id(),
             Running::OpenSsl(server) => server.id(),
@@ -87,10 +87,23 @@ impl Started {
         let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
         // The name in parentheses may hold anything; utime and stime are the 12th and 13th field behind it.
         let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
-        let ticks =
-            fields.split_ascii_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-        Ok(ticks.sum::<f64>() / clock_ticks_per_second() as f64)
+        let mut seconds = fields
+            .split_ascii_whitespace()
+            .skip(11)
+            .map_while(|field| field.parse::<f64>().ok())
+            .map(|ticks| ticks / clock_ticks_per_second() as f64);
+        let (user, system) = (seconds.next().unwrap_or(f64::NAN), seconds.next().unwrap_or(f64::NAN));
+        Ok(Cpu { all: user + system, user })
     }
+}
+
+/// Seconds of CPU, or microseconds of it for a unit of work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cpu {
+    /// In user mode and in the kernel.
+    pub(crate) all: f64,
+    /// In user mode: the program and its libraries.
+    pub(crate) user: f64,
 }
 
 /// This program again, as [`crate::own::Serve`].

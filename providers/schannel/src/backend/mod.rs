@@ -44,6 +44,11 @@ pub(crate) enum Progress {
         data: Vec<u8>,
         used: usize,
     },
+    /// The peer does not negotiate the connection again.
+    Declined {
+        directions: Box<legacy_tls::Directions>,
+        used: usize,
+    },
     Complete {
         established: Established,
         token: Vec<u8>,

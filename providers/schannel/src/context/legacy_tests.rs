@@ -447,6 +447,12 @@ fn requests_to_renegotiate_can_be_declined_and_are_bounded() {
             let record = rig.peer_sends(HANDSHAKE, message);
             assert_eq!(rig.receive(record).unwrap_err().alert(), Some(10));
         }
+        // Who asks twice in a breath has its first hello heard, and the second is for the handshake.
+        let mut rig = rig_of(way, false);
+        let record = rig.peer_sends(HANDSHAKE, &[1, 0, 0, 1, 8, 1, 0, 0, 1, 9]);
+        assert_eq!(rig.receive(record).unwrap().1, Decrypted::Renegotiate, "{way:?}");
+        assert_eq!(rig.context.receiver.again.take().unwrap().hello, [1, 0, 0, 1, 8]);
+        assert_eq!(rig.context.receiver.fragment, [1, 0, 0, 1, 9]);
         // What asks for nothing may not come; nor may anything between its fragments.
         for (is_client, message) in
             [(false, &[0, 0, 0, 0][..]), (true, &[1, 0, 0, 1, 9]), (true, &[20, 0, 0, 0])]

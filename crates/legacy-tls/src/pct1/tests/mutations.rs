@@ -15,7 +15,7 @@ fn feed(mut advance: impl FnMut(&[u8]) -> Result<Progress, Failure>, input: &[u8
                 return None;
             }
             Ok(Progress::Continue { used, .. }) => at += used,
-            Ok(Progress::Data { .. }) => panic!("a first handshake has no data"),
+            Ok(Progress::Data { .. } | Progress::Declined { .. }) => panic!("of a second handshake only"),
             Ok(Progress::Complete { .. }) => panic!("a damaged handshake is complete"),
             Err(failure) => return Some(failure),
         }

@@ -187,6 +187,7 @@ fn name(incoming: &Incoming) -> &'static str {
         Incoming::ChangeCipherSpec => "ChangeCipherSpec",
         Incoming::NoCertificate => "no_certificate",
         Incoming::Data(_) => "data",
+        Incoming::NoRenegotiation => "no_renegotiation",
     }
 }
 

@@ -336,6 +336,7 @@ impl Exchange {
                 return Ok(0);
             }
             Progress::Ask(_) => panic!("asked twice, or a server asks"),
+            Progress::Declined { .. } => panic!("neither side declines"),
             Progress::Complete { established, output, used } => {
                 half.done = Some(established);
                 (output, used)

@@ -13,7 +13,8 @@ struct Ended {
 
 fn take_apart(established: Established) -> Ended {
     let Established { sealer, opener, negotiated } = established;
-    let before = negotiated.before(negotiated.alpn.clone()).unwrap();
+    let peer = negotiated.peer_chain.first().cloned();
+    let before = negotiated.before(negotiated.alpn.clone(), peer, negotiated.server_name.clone()).unwrap();
     Ended { directions: Directions { sealer, opener, messages: Vec::new() }, before }
 }
 
@@ -276,27 +277,154 @@ fn data_inside_a_handshake_message_is_refused() {
     assert_eq!(failure.error.alert(), Some(AlertDescription::UNEXPECTED_MESSAGE));
 }
 
+fn warning(sealer: &mut Sealer, description: AlertDescription) -> Vec<u8> {
+    let mut record = Vec::new();
+    sealer.seal_message(ContentType::ALERT, &[1, description.0], &mut record).unwrap();
+    record
+}
+
+type Advance = Box<dyn FnMut(&[u8]) -> Result<Progress, Failure>>;
+
+/// What comes of a second handshake that `side` begins, and that its peer declines between two records of data.
+fn declined(fixture: &Fixture, side: Side) -> (Result<Progress, Failure>, Ended, Vec<u8>) {
+    let pair = fixture.run().unwrap();
+    let (client, server) = (take_apart(*pair.client), take_apart(*pair.server));
+    let (own, mut peer) = if side == Side::Client { (client, server) } else { (server, client) };
+    let mut advance: Advance = if side == Side::Client {
+        let mut client = fixture.again(own);
+        Box::new(move |input| client.advance(input))
+    } else {
+        let mut server = fixture.asks_again(own, &[]);
+        Box::new(move |input| server.advance(input))
+    };
+    let Ok(Progress::Continue { output, used: 0 }) = advance(&[]) else { panic!("nothing begun") };
+    open_handshake(&mut peer.directions.opener, &output);
+    let before = data_record(&mut peer.directions.sealer, b"before");
+    let mut rest = warning(&mut peer.directions.sealer, AlertDescription::NO_RENEGOTIATION);
+    rest.extend(data_record(&mut peer.directions.sealer, b"behind"));
+    let input = [&before[..], &rest].concat();
+    let Ok(Progress::Data { data, used }) = advance(&input) else { panic!("no data") };
+    assert_eq!((&data[..], used), (&b"before"[..], before.len()));
+    (advance(&rest), peer, rest)
+}
+
 #[test]
-fn a_peer_that_declines_ends_what_was_begun() {
-    for side in [Side::Client, Side::Server] {
-        let fixture = Fixture::new(&[ProtocolVersion::TLS11]);
+fn a_peer_that_declines_leaves_the_connection_as_it_was() {
+    for version in VERSIONS {
+        for side in [Side::Client, Side::Server] {
+            let (progress, mut peer, mut rest) = declined(&Fixture::new(&[version]), side);
+            let Ok(Progress::Declined { mut directions, used }) = progress else { panic!("{progress:?}") };
+            let opened = directions.opener.open(&mut rest[used..]).unwrap();
+            assert_eq!(rest[used..][opened.content], *b"behind", "{version} {side:?}");
+            let mut record = data_record(&mut directions.sealer, b"and on");
+            let opened = peer.directions.opener.open(&mut record).unwrap();
+            assert_eq!(record[opened.content], *b"and on", "{version} {side:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_declines_to_show_the_certificate_that_is_required_is_told_that_this_is_the_end() {
+    let mut fixture = Fixture::new(&[ProtocolVersion::TLS12]);
+    fixture.client.identities = vec![rsa2048()];
+    fixture.server.client_auth = ClientAuth::Required;
+    let (progress, mut peer, _) = declined(&fixture, Side::Server);
+    let failure = progress.unwrap_err();
+    assert!(matches!(failure.error, Error::Refused(Refused::NoClientCertificate)), "{failure:?}");
+    let mut output = failure.output;
+    let opened = peer.directions.opener.open(&mut output).unwrap();
+    assert_eq!(output[opened.content], [2, AlertDescription::HANDSHAKE_FAILURE.0]);
+}
+
+#[test]
+fn a_server_cannot_decline_what_it_has_begun_to_answer() {
+    let fixture = Fixture::new(&[ProtocolVersion::TLS12]);
+    for whole in [false, true] {
         let pair = fixture.run().unwrap();
-        let (mut client, mut server) = (take_apart(*pair.client), take_apart(*pair.server));
-        let own = if side == Side::Client { &mut server } else { &mut client };
-        let mut alert = Vec::new();
-        own.directions.sealer.seal_message(ContentType::ALERT, &[1, 100], &mut alert).unwrap();
-        let failure = if side == Side::Client {
-            let mut client = fixture.again(client);
-            client.advance(&[]).unwrap();
-            client.advance(&alert).unwrap_err()
-        } else {
-            let mut server = fixture.asks_again(server, &[]);
-            server.advance(&[]).unwrap();
-            server.advance(&alert).unwrap_err()
-        };
-        let declined = AlertDescription::NO_RENEGOTIATION;
-        assert!(matches!(failure.error, Error::AlertReceived(alert) if alert == declined), "{side:?}");
-        assert!(failure.output.is_empty());
+        let mut client = fixture.again(take_apart(*pair.client));
+        let mut server = take_apart(*pair.server);
+        client.advance(&[]).unwrap();
+        // A ServerHello, or the beginning of one.
+        let hello = [2, 0, 0, 38, 3, 3].into_iter().chain([7; 32]).chain([0, 0, 0x2f, 0]);
+        let hello: Vec<u8> = if whole { hello.collect() } else { hello.take(3).collect() };
+        let mut input = handshake_record(&mut server.directions.sealer, &hello);
+        input.extend(warning(&mut server.directions.sealer, AlertDescription::NO_RENEGOTIATION));
+        let failure = client.advance(&input).unwrap_err();
+        assert!(matches!(failure.error.alert(), Some(alert) if alert != AlertDescription::NO_RENEGOTIATION));
+    }
+}
+
+#[test]
+fn a_server_shows_the_same_certificate_again() {
+    let mut fixture = Fixture::new(&[ProtocolVersion::TLS12]);
+    let pair = fixture.run().unwrap();
+    assert_ne!(fixture.server.identities[0].chain(), rsa1024().chain());
+    fixture.server.identities = vec![rsa1024()];
+    let (refuses, failure) = client_begins(&fixture, pair, 0).err().unwrap();
+    assert_eq!(refuses, Side::Client);
+    assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::IdentityChanged)), "{failure:?}");
+    assert_eq!(failure.error.alert(), Some(AlertDescription::HANDSHAKE_FAILURE));
+}
+
+#[test]
+fn a_client_shows_the_same_certificate_again_or_none() {
+    for (first, second, accepted) in [
+        (Some(rsa2048()), Some(rsa2048()), true),
+        (None, Some(rsa2048()), true),
+        (Some(rsa2048()), None, true),
+        (Some(rsa2048()), Some(rsa1024()), false),
+    ] {
+        let mut fixture = Fixture::new(&[ProtocolVersion::TLS12]);
+        fixture.server.client_auth = ClientAuth::Optional;
+        let shown = |identity: Option<Arc<Identity>>| identity.into_iter().collect::<Vec<_>>();
+        fixture.client.identities = shown(first);
+        let pair = fixture.run().unwrap();
+        fixture.client.identities = shown(second);
+        let client = fixture.again(take_apart(*pair.client));
+        let parameters =
+            ServerParameters { client_auth: ClientAuth::Optional, ..ServerParameters::default() };
+        let Ended { directions, before } = take_apart(*pair.server);
+        let config = Arc::new(fixture.server.clone());
+        let server = ServerConnection::renegotiate(config, parameters, before, directions).unwrap();
+        let mut exchange = Exchange::new(client, server);
+        exchange.answer = None;
+        match exchange.run() {
+            Ok(mut pair) => {
+                pair.talk();
+                assert!(accepted);
+            }
+            Err((side, failure)) => {
+                assert!(!accepted, "{failure:?}");
+                assert_eq!(side, Side::Server);
+                assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::IdentityChanged)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_server_name_once_said_is_that_of_the_connection() {
+    for (first, second, accepted) in [
+        (Some("one.example"), Some("one.example"), true),
+        (None, Some("one.example"), true),
+        (Some("one.example"), Some("two.example"), false),
+        (Some("one.example"), None, false),
+    ] {
+        let mut fixture = Fixture::new(&[ProtocolVersion::TLS12]);
+        fixture.parameters.server_name = first.map(str::to_owned);
+        let pair = fixture.run().unwrap();
+        fixture.parameters.server_name = second.map(str::to_owned);
+        match client_begins(&fixture, pair, 0) {
+            Ok(pair) => {
+                assert!(accepted, "{first:?} {second:?}");
+                assert_eq!(pair.server.negotiated.server_name.as_deref(), second);
+            }
+            Err((side, failure)) => {
+                assert!(!accepted, "{failure:?}");
+                assert_eq!(side, Side::Server);
+                assert!(matches!(failure.error, Error::Misbehaved(Misbehaved::ServerNameChanged)));
+            }
+        }
     }
 }
 

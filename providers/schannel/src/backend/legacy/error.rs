@@ -132,6 +132,13 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
                 "the extended master secret was there in the first handshake of the connection and is not in the second"
                     .to_owned(),
         },
+        M::IdentityChanged => Error::HandshakeFailure {
+            what: "the peer's certificate in the second handshake of the connection is not that of the first"
+                .to_owned(),
+        },
+        M::ServerNameChanged => Error::HandshakeFailure {
+            what: "the second handshake of the connection is for another server name than the first".to_owned(),
+        },
         M::RenegotiationInfo => Error::HandshakeFailure {
             what: "the renegotiation indication is not that of this connection".to_owned(),
         },

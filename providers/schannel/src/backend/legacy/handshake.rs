@@ -8,6 +8,7 @@ use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Fail
 use super::configs::{ClientConfigs, ServerConfigs};
 use super::error::translate;
 use super::records::{Receiving, Sending};
+use crate::attributes::Attributes;
 use crate::backend::records::{ALERT, RECORD_HEADER};
 use crate::backend::{
     self, ClientParameters, Identity, LocalCertificate, Progress, ServerParameters, Session, SessionSecrets,
@@ -52,6 +53,20 @@ struct Running {
 enum Connection {
     Client(Box<ClientConnection>),
     Server(Box<ServerConnection>),
+}
+
+/// The directions of a connection that stays what it was.
+pub(crate) fn on_connection(
+    directions: legacy_tls::Directions,
+    attributes: &Attributes,
+    settings: &Settings,
+) -> Option<(Sending, Receiving)> {
+    let negotiated = attributes.engines()?;
+    let (limit, kept) = (settings.policy.small_block_limit, negotiated.kept_session());
+    Some((
+        Sending::new(directions.sealer, negotiated.version, limit).in_session(kept.clone()),
+        Receiving::new(directions.opener, limit).in_session(kept),
+    ))
 }
 
 /// Under what a client keeps its session with a peer. Addresses and names cannot be mistaken for each other.
@@ -167,8 +182,10 @@ impl Handshake {
 
     /// The session of the handshake before does not outlive a failure of this one.
     pub(crate) fn in_session(mut self, session: Option<KeptSession>) -> Self {
-        if let State::Running(running) = &mut self.state {
-            running.session = session;
+        match (&mut self.state, session) {
+            (State::Running(running), session) => running.session = session,
+            (State::Failed(_), Some(session)) => session.forget(),
+            (State::Failed(_) | State::Complete, _) => {}
         }
         self
     }
@@ -211,7 +228,7 @@ impl Handshake {
         };
         match running.advance(input) {
             Ok(progress) => {
-                if matches!(progress, Progress::Complete { .. }) {
+                if matches!(progress, Progress::Complete { .. } | Progress::Declined { .. }) {
                     self.state = State::Complete;
                 }
                 Ok(progress)
@@ -262,6 +279,9 @@ impl Running {
                 Ok(Progress::Ask(Question::ClientCertificate(ask)))
             }
             legacy_tls::Progress::Data { data, used } => Ok(Progress::Data { data, used }),
+            legacy_tls::Progress::Declined { directions, used } => {
+                Ok(Progress::Declined { directions, used })
+            }
             legacy_tls::Progress::Complete { established, output, used } => {
                 let established = self.establish(*established);
                 let established = backend::Established::Legacy(Box::new(established));

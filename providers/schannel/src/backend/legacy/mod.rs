@@ -15,4 +15,4 @@ pub(crate) mod records;
 mod verify;
 
 pub(crate) use configs::{ClientConfigs, ServerConfigs};
-pub(crate) use handshake::{Established, Handshake};
+pub(crate) use handshake::{Established, Handshake, on_connection};
