@@ -984,6 +984,35 @@ fn a_server_of_tls13_does_not_answer_a_client_of_tls13_in_an_older_protocol() {
     assert!(is_server_hello(answer(server_of_all(&world), &[0x0303])), "a client of TLS 1.2");
     let older = SchannelConfig { certificates: certificates(&world), ..world.server(&support::TLS[1..]) };
     assert!(is_server_hello(answer(older, &[0x0304, 0x0303])), "a server of TLS 1.2");
+
+    // Without a list there is no TLS 1.3, whatever stands in the place of TLS 1.2's number.
+    let mut high = hello_without_suite_of_tls13(&[0x0304]);
+    high[10] = 4;
+    let list = high.windows(4).position(|bytes| bytes == [0, 43, 0, 3]).unwrap();
+    high[list + 1] = 99;
+    let mut server = world.inbound(server_of_all(&world)).accept(&accept_request()).unwrap();
+    assert!(is_server_hello(server.accept_security_context(&high)), "a client of something newer");
+}
+
+/// Spec: TLS-EXT section 3.
+#[test]
+fn a_server_that_does_not_know_the_name_may_warn_and_go_on() {
+    let world = World::default();
+    for kind in Kind::ALL {
+        let mut first = true;
+        let both = pair::run_with(
+            world.outbound(client_of_all(&world)).initialize(&initialize_request()).unwrap(),
+            world.inbound(world.server_of(kind)).accept(&accept_request()).unwrap(),
+            usize::MAX,
+            &mut no_questions,
+            &mut |from_client, token| {
+                if !from_client && !token.is_empty() && core::mem::take(&mut first) {
+                    token.splice(..0, [21, 3, token[2], 0, 2, 1, 112]);
+                }
+            },
+        );
+        check(both, kind.protocol(), &format!("{kind:?}"));
+    }
 }
 
 /// The hello that takes up a session of the engine's has no TLS 1.3 in it, and that was nobody else's doing.

@@ -35,7 +35,7 @@ use crate::backend::{
 use crate::certificate::validity;
 use crate::cipher_suites::{Suite, SuiteRow};
 use crate::config::Protocol;
-use crate::first_flight::{describe, version_name};
+use crate::first_flight::{HelloSummary, describe, version_name};
 use crate::status::{CertificateKind, CertificateProblem, Error, flood};
 
 /// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
@@ -537,7 +537,9 @@ impl Running {
     /// Spec: TLS13 sections 4.1.1, 4.1.3 and 4.2.1.
     fn agreed_on_tls13(&self) -> bool {
         let tls13 = Protocol::Tls13.version();
-        let offered = || self.transcript.client_hello().is_some_and(|hello| hello.versions.contains(&tls13));
+        // A number in the place of TLS 1.2's says nothing of TLS 1.3.
+        let lists = |hello: HelloSummary| hello.lists_versions && hello.versions.contains(&tls13);
+        let offered = || self.transcript.client_hello().is_some_and(lists);
         self.highest == tls13 && offered()
     }
 
