@@ -78,8 +78,7 @@ const ROWS: &[Row] = &[
     alert(22, "at most 16384 are", "DATA_LENGTH_TOO_LONG"),
     alert(22, "at most 16385 are", "DATA_LENGTH_TOO_LONG"),
     alert(22, "", "ENCRYPTED_LENGTH_TOO_LONG"),
-    // rustls has one error for a record and for a Finished that are not right.
-    alert(20, "", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC::DIGEST_CHECK_FAILED"),
+    alert(20, "", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"),
     alert(10, "no content type", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"),
     alert(10, "empty fragments", "TOO_MANY_EMPTY_FRAGMENTS"),
     alert(10, "empty records", "TOO_MANY_EMPTY_FRAGMENTS"),

@@ -549,6 +549,7 @@ impl Running {
             transcript: &self.transcript,
             protocols: &self.settings.policy.protocols,
             alpn: &self.settings.alpn,
+            is_bad_record: self.observed.as_ref().is_some_and(|o| o.is_bad_record),
             refused: self.observed.as_ref().and_then(|o| o.refused.as_ref()),
         }
     }
