@@ -7,6 +7,7 @@ the other and prefers the first of its suites.
 
 import hashlib
 import logging
+import os
 import sys
 import warnings
 
@@ -14,7 +15,9 @@ logging.getLogger("scapy").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore")
 
 from scapy.automaton import ATMT, Automaton  # noqa: E402
+from scapy.layers.tls import handshake_sslv2, record_sslv2  # noqa: E402
 from scapy.layers.tls.all import (  # noqa: E402
+    SSLv2ClientHello,
     TLS_Ext_SignatureAlgorithms,
     TLS_Ext_SupportedGroups,
     TLS_Ext_SupportedPointFormat,
@@ -24,13 +27,15 @@ from scapy.layers.tls.all import (  # noqa: E402
     TLSClientHello,
     TLSServerAutomaton,
 )
-from scapy.layers.tls.crypto import cipher_block, cipher_stream, kx_algs, suites  # noqa: E402
+from scapy.layers.tls.crypto import cipher_block, cipher_stream, kx_algs, prf, suites  # noqa: E402
 from scapy.layers.tls.session import tlsSession  # noqa: E402
+from scapy.packet import Raw  # noqa: E402
 
 import pattern  # noqa: E402
 
-VERSIONS = {"SSLv3": 0x0300, "TLSv1": 0x0301, "TLSv1.1": 0x0302, "TLSv1.2": 0x0303}
-NAMES = {"SSLv3": "sslv3", "TLSv1": "tls10", "TLSv1.1": "tls11", "TLSv1.2": "tls12"}
+SSL2 = 0x0002
+VERSIONS = {"SSLv2": SSL2, "SSLv3": 0x0300, "TLSv1": 0x0301, "TLSv1.1": 0x0302, "TLSv1.2": 0x0303}
+NAMES = {"SSLv2": "sslv2", "SSLv3": "sslv3", "TLSv1": "tls10", "TLSv1.1": "tls11", "TLSv1.2": "tls12"}
 CHUNK = 4096
 
 
@@ -57,6 +62,36 @@ def add_export1024():
     algorithms["DES_CBC"] = des
 
 
+def hash_a_digit_for_des():
+    """The draft hashes no digit where one block of MD5 is enough, and so does scapy; OpenSSL hashes a "0" there as for all
+    other kinds, and so does everybody who wants to be understood."""
+
+    def one_block(secret, seed, req_len):
+        return hashlib.md5(secret + b"0" + seed).digest()
+
+    several = prf._sslv2_PRF
+    prf._sslv2_PRF = lambda secret, seed, req_len: (one_block if req_len <= 16 else several)(secret, seed, req_len)
+
+
+def mark_export(number):
+    """scapy has one flag for all kinds of SSL 2.0, which the last of them set."""
+    suites._tls_kx_algs["SSLv2"].export = number in (0x020080, 0x040080)
+
+
+class Messages:
+    """How scapy reads records of SSL 2.0: by their first byte in the handshake, and as what they are behind it."""
+
+    known = dict(handshake_sslv2._sslv2_handshake_cls)
+
+    @classmethod
+    def of_the_handshake(cls):
+        record_sslv2._sslv2_handshake_cls.update(cls.known)
+
+    @staticmethod
+    def of_the_application():
+        record_sslv2._sslv2_handshake_cls.clear()
+
+
 def ending(alert):
     """What an alert means: None for close_notify, which ends a connection in order."""
     return None if alert.descr == 0 else f"alert {alert.descr}"
@@ -66,11 +101,15 @@ class Connection:
     """What both automatons do once the handshake is over."""
 
     def begin(self):
+        Messages.of_the_handshake()
         self.fields = {"bytes": 0, "clean_close": False, "error": None}
         self.remain_in = b""
 
     def tell(self, certificates):
         session = self.cur_session
+        self.is_ssl2 = session.tls_version == SSL2
+        if self.is_ssl2:
+            Messages.of_the_application()
         self.fields |= {
             "version": {number: name for name, number in VERSIONS.items()}[session.tls_version],
             "cipher": session.wcs.ciphersuite.name,
@@ -85,8 +124,8 @@ class Connection:
             self.send_record(data[start : start + CHUNK])
 
     def send_record(self, data):
-        self.add_record()
-        self.add_msg(TLSApplicationData(data=data))
+        self.add_record(is_sslv2=self.is_ssl2)
+        self.add_msg(Raw(data) if self.is_ssl2 else TLSApplicationData(data=data))
         self.flush_records()
 
     def receive(self):
@@ -96,6 +135,8 @@ class Connection:
             if not self.buffer_in:
                 raise EOFError("nothing came")
             message = self.buffer_in.pop(0)
+            if self.is_ssl2:
+                return bytes(message)
             if isinstance(message, TLSAlert):
                 if ending(message) is None:
                     self.fields["clean_close"] = True
@@ -105,6 +146,9 @@ class Connection:
                 return bytes(message.data)
 
     def close(self):
+        if self.is_ssl2:
+            # It has no word for the end.
+            return
         self.add_record()
         self.add_msg(TLSAlert(level=1, descr=0))
         self.flush_records()
@@ -133,14 +177,21 @@ class Server(Connection, TLSServerAutomaton):
     @ATMT.state()
     def INIT_TLS_SESSION(self):
         self.begin()
-        self.reported = False
+        self.is_ssl2 = self.reported = False
         self.cur_session = tlsSession(connection_end="server")
         self.cur_session.server_certs = [self.mycert]
         self.cur_session.server_key = self.cur_session.server_rsa_key = self.mykey
         raise self.WAITING_CLIENTFLIGHT1()
 
     @ATMT.state()
+    def SSLv2_SENT_SERVERFINISHED(self):
+        self.serve()
+
+    @ATMT.state()
     def SENT_SERVERFLIGHT2(self):
+        self.serve()
+
+    def serve(self):
         try:
             self.tell(self.cur_session.client_certs)
             while data := self.receive():
@@ -157,10 +208,16 @@ class Server(Connection, TLSServerAutomaton):
         raise self.SOCKET_CLOSED()
 
     @ATMT.state()
+    def SSLv2_CLOSE_NOTIFY(self):
+        self.failed("SSLv2_CLOSE_NOTIFY")
+        raise self.SOCKET_CLOSED()
+
+    @ATMT.state()
     def SOCKET_CLOSED(self):
         self.socket.close()
         if not self.reported:
-            if self.fields["error"] is None and not self.fields["clean_close"]:
+            closed = self.fields["clean_close"] or (self.is_ssl2 and "version" in self.fields)
+            if self.fields["error"] is None and not closed:
                 self.failed("SOCKET_CLOSED")
             pattern.report(event="connection", **self.fields)
             self.reported = True
@@ -169,6 +226,7 @@ class Server(Connection, TLSServerAutomaton):
 
 def run_server(options):
     number = int(options["ciphers"].split(",")[0], 16)
+    mark_export(number)
     server = Server(
         server="127.0.0.1",
         sport=int(options.get("port", 0)),
@@ -187,12 +245,19 @@ class Client(Connection, TLSClientAutomaton):
     """Checks the echo."""
 
     @ATMT.state()
+    def SSLv2_HANDLED_SERVERFINISHED(self):
+        self.check()
+
+    @ATMT.state()
     def HANDLED_SERVERFINISHED(self):
+        self.check()
+
+    def check(self):
         try:
             self.tell(self.cur_session.server_certs)
             self.fields["bytes"] = pattern.exchange(self.send, self.receive, self.options, window=CHUNK)
             self.close()
-            self.fields["clean_close"] = self.receive() == b""
+            self.fields["clean_close"] = self.is_ssl2 or self.receive() == b""
         except (OSError, EOFError, ValueError) as error:
             self.fields["error"] = pattern.reason(error)
         raise self.FINAL()
@@ -200,6 +265,11 @@ class Client(Connection, TLSClientAutomaton):
     @ATMT.state()
     def CLOSE_NOTIFY(self):
         self.failed("CLOSE_NOTIFY")
+        raise self.FINAL()
+
+    @ATMT.state()
+    def SSLv2_CLOSE_NOTIFY(self):
+        self.failed("SSLv2_CLOSE_NOTIFY")
         raise self.FINAL()
 
 
@@ -215,9 +285,12 @@ def extensions(version):
 
 def connect(options, ciphers):
     version = options["version"]
-    hello = TLSClientHello(
-        version=VERSIONS[version], ciphers=[int(ciphers, 16)], comp=[0], ext=extensions(version)
-    )
+    number = int(ciphers, 16)
+    if version == "SSLv2":
+        mark_export(number)
+        hello = SSLv2ClientHello(ciphers=[number], challenge=os.urandom(16))
+    else:
+        hello = TLSClientHello(version=VERSIONS[version], ciphers=[number], comp=[0], ext=extensions(version))
     certificate = {"mycert": options["cert"], "mykey": options["key"]} if "cert" in options else {}
     client = Client(
         server="127.0.0.1",
@@ -243,4 +316,5 @@ def run_client(options):
 
 
 add_export1024()
+hash_a_digit_for_des()
 pattern.main(run_server, run_client)

@@ -19,8 +19,8 @@ use crypto::random::SystemRandom;
 use legacy_tls::record::{ContentType, Need};
 use legacy_tls::{
     CertificateRefused, CertificateVerifier, CipherSuite, ClientAuth, ClientConfig, ClientConnection,
-    ClientParameters, Clock, Established, Failure, Identity, MemorySessions, PeerCertificate, Policy,
-    Progress, ProtocolVersion, ServerConfig, ServerConnection, ServerParameters,
+    ClientParameters, Clock, Directions, Established, Failure, Identity, MemorySessions, PeerCertificate,
+    Policy, Progress, ProtocolVersion, ServerConfig, ServerConnection, ServerParameters, pct1,
 };
 
 /// One kind of connection.
@@ -280,6 +280,11 @@ fn accept(listener: &TcpListener, child: &mut Child, what: &str) -> TcpStream {
     }
 }
 
+fn take_apart(established: Established) -> (pct1::Previous, Directions) {
+    let Established { sealer, opener, negotiated } = established;
+    (negotiated.previous().unwrap(), Directions { sealer, opener, messages: Vec::new() })
+}
+
 /// Echoes until the client goes, what is out of band in upper case, and negotiates again when it is asked to.
 fn echo(link: &mut Link, mut established: Established, config: &Arc<ServerConfig>) {
     let mut urgent = 0;
@@ -287,8 +292,10 @@ fn echo(link: &mut Link, mut established: Established, config: &Arc<ServerConfig
         match kind {
             ContentType::REDO => {
                 let parameters = ServerParameters { alpn: None, client_auth: config.client_auth };
+                let (previous, directions) = take_apart(established);
                 let mut redo =
-                    ServerConnection::redo(Arc::clone(config), &parameters, established, true).unwrap();
+                    ServerConnection::redo(Arc::clone(config), &parameters, previous, directions, true)
+                        .unwrap();
                 established = link.handshake(|input| redo.advance(input), "redo");
                 assert!(established.negotiated.resumed);
             }
@@ -371,9 +378,15 @@ fn our_client_speaks_with_the_reference_as_server() {
             talk(&mut link, &mut established);
             if case.redo {
                 assert_eq!(link.receive(&mut established).unwrap().0, ContentType::REDO, "{what}");
-                let mut redo =
-                    ClientConnection::redo(Arc::clone(&config), parameters.clone(), established, true)
-                        .unwrap();
+                let (previous, directions) = take_apart(established);
+                let mut redo = ClientConnection::redo(
+                    Arc::clone(&config),
+                    parameters.clone(),
+                    previous,
+                    directions,
+                    true,
+                )
+                .unwrap();
                 established = link.handshake(|input| redo.advance(input), &what);
                 talk(&mut link, &mut established);
             }

@@ -81,6 +81,30 @@ fn s_client(options: &ClientOptions) -> openssl::Client {
     openssl::Client::start(&options, openssl::Mode::Report).unwrap()
 }
 
+/// No peer here speaks PCT: both ends are ours, and the streams find their way without a token for the server's request.
+#[test]
+fn pct_is_negotiated_again_over_a_socket_from_either_side() {
+    let world = World::new();
+    let settings = format!("protocols = [\"pct1\"]\n{BOTH}");
+    let server = Setup::server(&world.server).settings(&settings).unwrap();
+    let server = Server::start(&server, Service::Ask).unwrap();
+    let client = Client::new(&Setup::client(&world.pki).settings(&settings).unwrap()).unwrap();
+    let mut client = client.connect(server.port()).unwrap();
+    for round in 0..2 {
+        let before = client.attributes();
+        client.renegotiate().unwrap();
+        assert!(is_other(&client, &before), "round {round}");
+        client.send(b"from us").unwrap();
+        assert_eq!(client.read_exact(7).unwrap(), b"from us");
+        let before = client.attributes();
+        client.send(b"ask\n").unwrap();
+        assert_eq!(client.read_exact(6).unwrap(), b"asked\n");
+        assert!(is_other(&client, &before), "round {round}");
+    }
+    client.close().unwrap();
+    assert_eq!(ended(&server).succeeded().unwrap().renegotiations, 4);
+}
+
 #[test]
 fn a_client_of_openssl_begins_and_is_asked() {
     if !runnable(&[Peer::OpenSsl]) {

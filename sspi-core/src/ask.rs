@@ -7,7 +7,7 @@
 use core::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::{Account, CertificateIdentity, Error, Fault, PeerIdentity, SecStatus};
+use crate::{CertificateIdentity, Error, Fault, FoundAccount, PeerIdentity, SecStatus};
 
 /// A question and the slot for its answer. The package holds the other end, an [`Answer`].
 pub struct Ask<Q, A> {
@@ -88,8 +88,9 @@ pub struct ClientCertificateRequest {
 pub enum Question {
     /// Which certificate to present; `None` goes on without one.
     ClientCertificate(Ask<ClientCertificateRequest, Option<CertificateIdentity>>),
-    /// Which account stands behind an authenticated peer; `None` where there is none.
-    Account(Ask<PeerIdentity, Option<Account>>),
+    /// Which accounts stand behind an authenticated peer: one, normally; none; or several, which the package refuses. That
+    /// the directory cannot say is an answer, too: what follows from it is for the package's policy.
+    Account(Ask<PeerIdentity, Result<Vec<FoundAccount>, Error>>),
 }
 
 impl Question {

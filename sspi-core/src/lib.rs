@@ -62,7 +62,7 @@ mod status;
 mod step;
 
 pub use accept::{AcceptRequest, AcceptSecurityContext};
-pub use account::{Account, PeerIdentity};
+pub use account::{Account, FoundAccount, PeerIdentity};
 pub use ask::{Answer, Ask, ClientCertificateRequest, Question};
 pub use attributes::{
     AlgId, ApplicationProtocol, CipherInfo, CipherStrengths, ConnectionInfo, ConnectionWeakness,

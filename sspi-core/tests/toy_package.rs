@@ -14,9 +14,9 @@ use std::sync::Arc;
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, AlertLevel, Answer, AscReq, AscRet, Ask, AuthData,
     ChannelBindings, Clock, ContextFlags, ControlToken, CredentialUse, CredentialsRequest, Decrypted, Error,
-    Failure, Fault, InitializeRequest, InitializeSecurityContext, IscRet, Oid, PackageInfo, PeerIdentity,
-    QualityOfProtection, Question, ReceivingHalf, Registry, Renegotiation, SecBuffer, SecBufferType,
-    SecPkgFlags, SecStatus, Secret, SecurityContext, SecurityPackage, SendingHalf, Step,
+    Failure, Fault, FoundAccount, InitializeRequest, InitializeSecurityContext, IscRet, Oid, PackageInfo,
+    PeerIdentity, QualityOfProtection, Question, ReceivingHalf, Registry, Renegotiation, SecBuffer,
+    SecBufferType, SecPkgFlags, SecStatus, Secret, SecurityContext, SecurityPackage, SendingHalf, Step,
 };
 use toy::{FixedClock, LIFESPAN, SECURITY_TRAILER, SIGNATURE, TOY_OID, Toy};
 
@@ -57,7 +57,7 @@ fn completes(step: Result<Step, Failure>) -> (Box<dyn SecurityContext>, Vec<u8>,
     }
 }
 
-fn asks(step: Result<Step, Failure>) -> Ask<PeerIdentity, Option<Account>> {
+fn asks(step: Result<Step, Failure>) -> Ask<PeerIdentity, Result<Vec<FoundAccount>, Error>> {
     match step.unwrap() {
         Step::Ask(Question::Account(ask)) => ask,
         other => panic!("{other:?}"),
@@ -75,7 +75,7 @@ fn run((mut client, mut server): Pair) -> (Box<dyn SecurityContext>, Box<dyn Sec
     assert_eq!(used, toy1.len());
     let (at_client, toy3, used) = completes(client.initialize_security_context(&toy2));
     assert_eq!(used, toy2.len());
-    asks(server.accept_security_context(&toy3)).answer(Some(alice()));
+    asks(server.accept_security_context(&toy3)).answer(Ok(vec![alice().into()]));
     let (at_server, nothing, used) = completes(server.accept_security_context(&toy3));
     assert_eq!((nothing.len(), used), (0, toy3.len()));
     (at_client, at_server)
@@ -285,7 +285,7 @@ fn what_follows_a_token_in_the_same_read_is_not_taken() {
     let (mut at_client, toy3, _) = completes(client.initialize_security_context(&toy2));
     let message = seal(&mut *at_client, QualityOfProtection::Default, b"early");
     let input = [toy3.clone(), message].concat();
-    asks(server.accept_security_context(&input)).answer(Some(alice()));
+    asks(server.accept_security_context(&input)).answer(Ok(vec![alice().into()]));
     let (mut at_server, _, used) = completes(server.accept_security_context(&input));
     assert_eq!(used, toy3.len());
     assert_eq!(open(&mut *at_server, &input[used..]).unwrap().1, b"early");
@@ -299,7 +299,7 @@ fn the_account_directory_is_asked_and_its_answer_is_the_security_context_token()
     let (at_client, toy3, _) = completes(client.initialize_security_context(&toy2));
     let ask = asks(server.accept_security_context(&toy3));
     assert_eq!(ask.question(), &PeerIdentity::Name("alice".into()));
-    ask.answer(Some(alice()));
+    ask.answer(Ok(vec![alice().into()]));
     let (at_server, ..) = completes(server.accept_security_context(&toy3));
     assert_eq!(at_server.security_context_token().unwrap(), alice());
     assert_eq!(at_client.security_context_token().unwrap_err().status(), SecStatus::SEC_E_NO_IMPERSONATION);
@@ -315,7 +315,7 @@ fn a_question_that_was_not_answered_fails_the_next_call_for_good() {
     let failure = fails(server.accept_security_context(&toy3));
     assert_eq!(failure.error.status(), SecStatus::SEC_E_INVALID_HANDLE);
     assert_eq!(failure.error.fault(), Fault::ApiMisuse);
-    ask.answer(Some(alice()));
+    ask.answer(Ok(vec![alice().into()]));
     let again = fails(server.accept_security_context(&toy3));
     assert_eq!(again.error.to_string(), failure.error.to_string());
 }
@@ -339,7 +339,7 @@ fn nobody_behind_the_name_is_a_logon_that_is_denied_unless_only_the_name_was_wan
         let (toy1, _) = continues(client.initialize_security_context(&[]));
         let (toy2, _) = continues(server.accept_security_context(&toy1));
         let (_, toy3, _) = completes(client.initialize_security_context(&toy2));
-        asks(server.accept_security_context(&toy3)).answer(None);
+        asks(server.accept_security_context(&toy3)).answer(Ok(Vec::new()));
         server.accept_security_context(&toy3)
     };
     assert_eq!(fails(toy3_at(AscReq::NONE)).error.status(), SecStatus::SEC_E_LOGON_DENIED);
@@ -399,7 +399,7 @@ fn a_call_after_complete_is_an_invalid_handle() {
     let (toy1, _) = continues(client.initialize_security_context(&[]));
     let (toy2, _) = continues(server.accept_security_context(&toy1));
     let (_, toy3, _) = completes(client.initialize_security_context(&toy2));
-    asks(server.accept_security_context(&toy3)).answer(Some(alice()));
+    asks(server.accept_security_context(&toy3)).answer(Ok(vec![alice().into()]));
     completes(server.accept_security_context(&toy3));
     for input in [&toy3[..], &[]] {
         let at_client = fails(client.initialize_security_context(input));
@@ -700,7 +700,7 @@ fn a_context_turns_back_into_a_handshake_and_yields_a_context_with_new_keys() {
     assert!(toy1.starts_with(b"TOYR"), "the tokens are messages of the old context");
     let (toy2, _) = continues(accept.accept_security_context(&toy1));
     let (mut client, toy3, _) = completes(again.initialize_security_context(&toy2));
-    asks(accept.accept_security_context(&toy3)).answer(Some(alice()));
+    asks(accept.accept_security_context(&toy3)).answer(Ok(vec![alice().into()]));
     let (mut server, _, used) = completes(accept.accept_security_context(&toy3));
     assert_eq!(used, toy3.len());
 

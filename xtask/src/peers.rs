@@ -22,7 +22,7 @@ pub(crate) struct Peer {
 }
 
 /// All peers.
-pub(crate) const PEERS: [Peer; 9] = [
+pub(crate) const PEERS: [Peer; 11] = [
     Peer { package: "openssl", commands: &["openssl"], tests: "OpenSSL as client and as server" },
     Peer { package: "curl", commands: &["curl"], tests: "curl as client" },
     Peer {
@@ -40,6 +40,16 @@ pub(crate) const PEERS: [Peer; 9] = [
         package: "libnss3-tools",
         commands: &["selfserv", "tstclnt", "certutil", "pk12util"],
         tests: "NSS as client and as server",
+    },
+    Peer {
+        package: "slapd",
+        commands: &["slapd", "slapadd"],
+        tests: "OpenLDAP as the directory of certificates' accounts",
+    },
+    Peer {
+        package: "ldap-utils",
+        commands: &["ldapmodify"],
+        tests: "OpenLDAP as the directory of certificates' accounts",
     },
     Peer { package: "nmap", commands: &["nmap"], tests: "what nmap's scripts see of a server" },
     Peer { package: "sslscan", commands: &["sslscan"], tests: "what sslscan sees of a server" },
@@ -75,10 +85,12 @@ pub(crate) fn missing(has: impl Fn(&str) -> bool) -> Vec<&'static Peer> {
     PEERS.iter().filter(|peer| !peer.commands.iter().all(|command| has(command))).collect()
 }
 
-/// Whether `PATH` has this command.
+/// Whether `PATH`, or the folder of servers, has this command.
 pub(crate) fn on_path(command: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|folder| is_executable(&folder.join(command)))
+    // Servers are not in everybody's PATH.
+    let servers = [PathBuf::from("/usr/sbin")];
+    env::split_paths(&path).chain(servers).any(|folder| is_executable(&folder.join(command)))
 }
 
 #[cfg(unix)]

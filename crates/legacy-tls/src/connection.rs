@@ -8,6 +8,7 @@ use crate::certificate::Identity;
 use crate::config::{ClientAuth, ClientConfig, Policy, ServerConfig};
 use crate::detect::{FirstFlight, OldHello, V2Hello, refusal_in};
 use crate::error::{Error, Misbehaved};
+use crate::pct1;
 use crate::pct1::channel::{Channel as Pct1Channel, Redo};
 use crate::pct1::client::{Client as Pct1Client, Offer as Pct1Offer, Wanted as Pct1Wanted};
 use crate::pct1::handshake::{Handshake as Pct1Handshake, Pct1Negotiated};
@@ -173,13 +174,19 @@ impl Negotiated {
         KeptSession { sessions: Arc::clone(&self.sessions), key: self.session_key.clone() }
     }
 
-    /// What the peer sent before it announced that this handshake of PCT replaces another: data, and data out of band. They
-    /// come before all that the new keys open.
+    /// Data out of band that the peer sent before it announced that this handshake of PCT replaces another. They come before
+    /// all that the new keys open.
     ///
     /// Spec: PCT1 section 4.3.2.
     #[must_use]
-    pub fn in_flight(&self) -> (&[u8], &[u8]) {
-        self.pct1.as_ref().map_or((&[], &[]), |pct1| (&pct1.in_flight, &pct1.out_of_band))
+    pub fn out_of_band(&self) -> &[u8] {
+        self.pct1.as_ref().map_or(&[], |pct1| &pct1.out_of_band)
+    }
+
+    /// What a handshake of PCT after this one needs; `None` in any other protocol.
+    #[must_use]
+    pub fn previous(&self) -> Option<pct1::Previous> {
+        self.pct1.as_ref().map(|pct1| pct1::Previous(pct1.parameters.clone()))
     }
 
     /// Whether both sides have the renegotiation indication.
@@ -639,23 +646,20 @@ impl ClientConnection {
     fn pct1(
         config: Arc<ClientConfig>,
         parameters: ClientParameters,
-        established: Option<Established>,
+        again: Option<(pct1::Previous, Directions)>,
     ) -> Result<Self, Error> {
         let wanted = pct1_wanted(&config, parameters);
-        let (mut channel, previous) = match established {
+        let (mut channel, previous) = match again {
             None => (Pct1Channel::new(), None),
-            Some(established) => {
-                let (redo, parameters) = redo(established, false)?;
-                (Pct1Channel::again(redo), Some(parameters))
-            }
+            Some((previous, directions)) => (Pct1Channel::again(redo(directions)?), Some(previous.0)),
         };
         let offer = Pct1Offer::send(wanted, previous, &config, &mut channel)?;
         let role = Pct1Client::ServerHello(Box::new(offer));
         Ok(Self { handshake: ClientHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }
 
-    /// Negotiates a connection of PCT 1.0 again; `server_asked` says that the server's [`ContentType::REDO`] was opened. What
-    /// the server still sends under the old keys is in [`Negotiated::in_flight`] at the end.
+    /// Negotiates a connection of PCT 1.0 again; `server_asked` says that the server's [`ContentType::REDO`] was opened. Data
+    /// that the server still sends under the old keys is [`Progress::Data`].
     ///
     /// [`ContentType::REDO`]: crate::record::ContentType::REDO
     ///
@@ -667,10 +671,11 @@ impl ClientConnection {
     pub fn redo(
         config: Arc<ClientConfig>,
         parameters: ClientParameters,
-        established: Established,
+        previous: pct1::Previous,
+        directions: Directions,
         server_asked: bool,
     ) -> Result<Self, Error> {
-        let mut connection = Self::pct1(config, parameters, Some(established))?;
+        let mut connection = Self::pct1(config, parameters, Some((previous, directions)))?;
         if let ClientHandshake::Pct1(Pct1Handshake::Running(running)) = &mut connection.handshake {
             running.channel.peer_escaped(server_asked);
         }
@@ -778,17 +783,12 @@ fn pct1_wanted(config: &ClientConfig, parameters: ClientParameters) -> Pct1Wante
     Pct1Wanted { server_name: parameters.server_name.map(normal), session_key }
 }
 
-/// A connection of PCT before it is negotiated again, and what was negotiated.
-fn redo(
-    established: Established,
-    peer_escaped: bool,
-) -> Result<(Redo, crate::pct1::handshake::Parameters), Error> {
+/// A connection of PCT before it is negotiated again.
+fn redo(directions: Directions) -> Result<Redo, Error> {
     const OTHER: Error = Error::Misused("a connection of another protocol is not negotiated again like this");
-    let Established { sealer, opener, negotiated } = established;
+    let Directions { sealer, opener, .. } = directions;
     let (sealer, opener) = sealer.into_pct1().zip(opener.into_pct1()).ok_or(OTHER)?;
-    let parameters = negotiated.pct1.ok_or(OTHER)?.parameters;
-    let (in_flight, out_of_band) = (Vec::new(), Vec::new());
-    Ok((Redo { sealer, opener, peer_escaped, in_flight, out_of_band }, parameters))
+    Ok(Redo { sealer, opener, peer_escaped: false, out_of_band: Vec::new() })
 }
 
 pub(crate) fn wanted(config: &ClientConfig, parameters: ClientParameters) -> client::Wanted {
@@ -945,7 +945,7 @@ impl ServerConnection {
     }
 
     /// Negotiates a connection of PCT 1.0 again; `client_asked` says that the client's [`ContentType::REDO`] was opened, so that
-    /// its hello is next. What the client still sends under the old keys is in [`Negotiated::in_flight`] at the end.
+    /// its hello is next. Data that the client still sends under the old keys is [`Progress::Data`].
     ///
     /// [`ContentType::REDO`]: crate::record::ContentType::REDO
     ///
@@ -957,15 +957,15 @@ impl ServerConnection {
     pub fn redo(
         config: Arc<ServerConfig>,
         parameters: &ServerParameters,
-        established: Established,
+        previous: pct1::Previous,
+        directions: Directions,
         client_asked: bool,
     ) -> Result<Self, Error> {
-        let (redo, previous) = redo(established, false)?;
-        let mut channel = Pct1Channel::again(redo);
+        let mut channel = Pct1Channel::again(redo(directions)?);
         channel.send_escape()?;
         channel.peer_escaped(client_asked);
         let client_auth = parameters.client_auth;
-        let start = Pct1Start { client_auth, previous: Some(previous), escaped: true };
+        let start = Pct1Start { client_auth, previous: Some(previous.0), escaped: true };
         let role = Pct1Server::ClientHello(Box::new(start));
         Ok(Self { handshake: ServerHandshake::Pct1(Pct1Handshake::new(config, channel, role)) })
     }

@@ -148,6 +148,11 @@ fn object(config: &Config, resolved: &Resolved) -> Value {
         "pins": schannel.pins,
         "client_auth": client_auth(config),
         "client_roots": schannel.client_roots,
+        "accounts": config.accounts,
+        "directory": config.directory.as_ref().map(|directory| directory.url.to_string()),
+        "mapping": mapping(config).map(opensspi::Mapping::name),
+        "certificate_mapping": schannel.certificate_mapping.iter().map(|rule| rule.name()).collect::<Vec<_>>(),
+        "nt_auth": schannel.nt_auth,
         "key_log": schannel.key_log,
         "certificates": resolved.certificates.iter().map(certificate).collect::<Vec<_>>(),
         "warnings": resolved.warnings.iter().map(warning).collect::<Vec<_>>(),
@@ -160,6 +165,12 @@ const fn renegotiation(setting: opensspi::Renegotiation) -> &'static str {
         opensspi::Renegotiation::Ours => "when this side begins",
         opensspi::Renegotiation::Both => "when either side begins",
     }
+}
+
+/// What is so where it is not said.
+fn mapping(config: &Config) -> Option<opensspi::Mapping> {
+    let has_accounts = config.accounts.is_some() || config.directory.is_some();
+    config.schannel.mapping.or(has_accounts.then_some(opensspi::Mapping::Optional))
 }
 
 const fn client_auth(config: &Config) -> &'static str {
@@ -249,6 +260,13 @@ fn describe_trust(printer: &Printer, config: &Config) {
         mode => format!("certificates {mode}, of {}", list(&schannel.client_roots, none)),
     };
     field("clients", clients);
+    if let Some(mapping) = mapping(config).filter(|mapping| *mapping != opensspi::Mapping::Off) {
+        let rules: Vec<&str> = schannel.certificate_mapping.iter().map(|rule| rule.name()).collect();
+        let directory = config.directory.as_ref().map(|directory| directory.url.to_string());
+        let from = config.accounts.clone().or(directory);
+        let from = from.unwrap_or_else(|| "what the application knows".to_owned());
+        field("accounts", format!("{}, from {from}, by {}", mapping.name(), list(&rules, "no rule")));
+    }
 }
 
 fn describe_certificates(printer: &Printer, resolved: &Resolved) {

@@ -1,5 +1,6 @@
 //! `serve`: secured connections to an echo, to a small page, or to somebody else.
 
+mod accounts;
 mod connection;
 mod http;
 mod limits;
@@ -48,6 +49,19 @@ pub(crate) struct Serve {
     /// The authorities of the clients' certificates, in PEM; several may be given.
     #[arg(long, value_name = "FILE")]
     client_ca: Vec<String>,
+    /// The accounts of the clients' certificates: a file in TOML, read again when it changes. Prints who connected.
+    #[arg(long, value_name = "FILE")]
+    accounts: Option<String>,
+    /// The authorities whose certificates may name users (NTAuth), in PEM; several may be given.
+    #[arg(long, value_name = "FILE")]
+    nt_auth: Vec<String>,
+    /// Whether a client whose certificate is for no account is refused: off, optional or required [default: optional, with
+    /// accounts].
+    #[arg(long, value_name = "WHEN")]
+    mapping: Option<String>,
+    /// Weak mappings that are accepted, such as upn-without-sid or issuer-and-subject, with commas between them.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    allow_weak_mappings: Vec<String>,
     /// The most connections at a time [default: as many as the limit of open files allows].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: Option<u32>,
@@ -67,6 +81,7 @@ Examples:
   opensspi serve --http --profile museum                all seven protocols on one port
   opensspi serve --http --protocols ssl3 --allow export --record-splitting off
   opensspi serve --client-auth required --client-ca clients.pem
+  opensspi serve --client-auth required --client-ca clients.pem --accounts accounts.toml
   opensspi serve --forward 127.0.0.1:5432               TLS in front of a service that has none
 
 Ctrl-C closes every connection in order, and prints a summary.";
@@ -103,6 +118,8 @@ impl Serve {
             schannel.client_roots =
                 self.client_ca.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
         }
+        self.accounts(&mut configuration)?;
+        let schannel = &mut configuration.config.schannel;
         let mut made = Vec::new();
         if schannel.certificates.is_empty() {
             let effective = schannel.effective().map_err(|error| Failure::from(&error))?;
@@ -167,7 +184,8 @@ impl Serve {
         let address = listener.local_addr().map_err(|error| Failure::network("cannot listen", &error))?;
         self.greet(printer, &sspi, address, &made, most);
 
-        let service = Arc::new(Service::new(sspi, self.mode()));
+        let greeter = sspi.has_accounts().then_some(*printer);
+        let service = Arc::new(Service::new(sspi, self.mode(), greeter));
         accept(&listener, &service, most).await;
         drop(listener);
         service.end(GOODBYE).await;

@@ -61,6 +61,8 @@ pub struct Negotiated {
     pub peer_name: Option<String>,
     /// The account that the peer maps to.
     pub account: Option<String>,
+    /// The rule by which it does, such as `upn` or `issuer-and-serial`.
+    pub account_rule: Option<String>,
     /// Whether an earlier session was taken up again.
     pub resumed: bool,
 }
@@ -90,6 +92,7 @@ impl Negotiated {
                 .map(|name| harmless_bytes(&name)),
             peer_name: peer_name(attributes),
             account: account.map(account_name),
+            account_rule: account.and_then(|account| text(&account.matched_by)).map(|rule| harmless(&rule)),
             resumed: attributes.session_info().is_ok_and(|info| info.reconnect),
         }
     }

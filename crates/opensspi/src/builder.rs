@@ -6,7 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sspi_core::{AuthData, CertificateIdentity, Clock, Fault, Registry, SecStatus, SecurityPackage};
+#[cfg(feature = "tokio")]
+use sspi_tokio::AccountDirectory;
 
+#[cfg(feature = "tokio")]
+use crate::accounts::FileAccounts;
+#[cfg(feature = "tokio")]
+use crate::answers::{WithBlockingDirectory, WithDirectory};
 use crate::clock::SystemClock;
 use crate::config::{Config, nearest};
 use crate::error::Error;
@@ -31,6 +37,8 @@ pub struct Builder {
     materials: Option<Arc<dyn providers::Materials>>,
     #[cfg(feature = "tokio")]
     answers: Option<Arc<dyn sspi_tokio::Answers>>,
+    #[cfg(feature = "tokio")]
+    accounts: Option<Arc<dyn AccountDirectory>>,
     #[cfg(feature = "tokio")]
     blocking_answers: Option<Arc<dyn sspi_tokio::blocking::Answers>>,
     auth_data: AuthData,
@@ -99,6 +107,15 @@ impl Builder {
         self
     }
 
+    /// Where the accounts of client certificates are looked up, in place of the file that the configuration names. Blocking
+    /// streams ask their own answers.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn accounts(mut self, directory: Arc<dyn AccountDirectory>) -> Self {
+        self.accounts = Some(directory);
+        self
+    }
+
     /// Who answers what the handshake of a blocking stream asks.
     #[cfg(feature = "tokio")]
     #[must_use]
@@ -138,18 +155,23 @@ impl Builder {
     /// The packages that there are, and the one that is chosen.
     ///
     /// # Errors
-    /// [`Error::Security`] where there is no package of that name, or where two have the same. What the configuration of
-    /// the package names is read later, with the first connection or with [`Sspi::acquire`].
-    pub fn build(self) -> Result<Sspi, Error> {
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+    /// [`Error::Security`] where there is no package of that name, or where two have the same; [`Error::Config`] with what is
+    /// wrong with the file of accounts. What the configuration of the package names is read later, with the first connection
+    /// or with [`Sspi::acquire`].
+    pub fn build(mut self) -> Result<Sspi, Error> {
+        let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock));
         #[cfg(feature = "schannel")]
-        let materials =
-            self.materials.unwrap_or_else(|| Arc::new(crate::materials::SystemMaterials::new(&self.base)));
+        let materials = self
+            .materials
+            .take()
+            .unwrap_or_else(|| Arc::new(crate::materials::SystemMaterials::new(&self.base)));
         let seams = Seams {
             clock: Arc::clone(&clock),
             #[cfg(feature = "schannel")]
             materials: Arc::clone(&materials),
         };
+        #[cfg(feature = "tokio")]
+        self.open_accounts(&seams)?;
         let mut registry = Registry::new();
         for package in providers::packages(&self.config, &seams).into_iter().chain(self.packages) {
             registry.register(package)?;
@@ -172,6 +194,50 @@ impl Builder {
             outbound: None.into(),
             inbound: None.into(),
         }))
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Builder {
+    /// Accounts are looked up where the application or the configuration says, and mapping is on where there are any.
+    fn open_accounts(&mut self, seams: &Seams) -> Result<(), Error> {
+        let directory = match self.accounts.take() {
+            Some(directory) => directory,
+            None => match self.configured_accounts(seams)? {
+                Some(directory) => directory,
+                None => return Ok(()),
+            },
+        };
+        self.answers = Some(WithDirectory::new(directory, self.answers.take()));
+        #[cfg(feature = "schannel")]
+        self.config.schannel.mapping.get_or_insert(providers::Mapping::Optional);
+        Ok(())
+    }
+
+    /// What the configuration says, for both kinds of streams.
+    #[cfg_attr(not(feature = "ldap"), expect(unused_variables, reason = "a file needs nothing from outside"))]
+    fn configured_accounts(&mut self, seams: &Seams) -> Result<Option<Arc<dyn AccountDirectory>>, Error> {
+        let file = self.config.accounts.clone();
+        #[cfg(feature = "ldap")]
+        if let Some(config) = &self.config.directory {
+            if file.is_some() {
+                let what = "accounts are looked up in a file or in a directory, not in both";
+                let error =
+                    sspi_core::Error::new(SecStatus::SEC_E_INVALID_PARAMETER, Fault::Configuration, what);
+                return Err(error.with_setting("accounts").into());
+            }
+            let for_threads = Arc::new(sspi_ldap::Blocking::new(crate::directory::open(config, seams)?));
+            let directory = Arc::new(crate::directory::open(config, seams)?);
+            let others = self.blocking_answers.take();
+            self.blocking_answers = Some(WithBlockingDirectory::new(for_threads, others));
+            return Ok(Some(directory));
+        }
+        let Some(file) = file else { return Ok(None) };
+        let accounts =
+            Arc::new(FileAccounts::open(self.base.join(file.strip_prefix("file:").unwrap_or(&file)))?);
+        let others = self.blocking_answers.take();
+        self.blocking_answers = Some(WithBlockingDirectory::new(Arc::clone(&accounts) as _, others));
+        Ok(Some(accounts))
     }
 }
 

@@ -107,6 +107,11 @@ pub fn inspect_file(path: &Path) -> Inspection {
             }
         }
         Err(Error::Security(error)) => findings.push(finding(&error)),
+        Err(Error::Config(problems)) => findings.extend(problems.iter().map(|problem| Finding {
+            class: ExitClass::Usage,
+            setting: Some("accounts".to_owned()),
+            message: problems.describe(problem),
+        })),
         Err(error) => {
             findings.push(Finding { class: error.class(), setting: None, message: error.to_string() })
         }

@@ -3,6 +3,10 @@
 //! TOML, with unknown keys refused. Every error names the file, the line, the column and, where one was misspelt, the key
 //! that was probably meant. Secrets stand in files or in the environment, and the configuration refers to them.
 
+#[cfg(feature = "tokio")]
+pub(crate) mod accounts;
+#[cfg(feature = "ldap")]
+mod directory;
 mod duration;
 mod nearest;
 mod place;
@@ -14,9 +18,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
+#[cfg(feature = "ldap")]
+pub use self::directory::DirectoryConfig;
 pub use self::duration::{parse_deadline, parse_duration};
 pub use self::nearest::nearest;
 pub(crate) use self::place::{Place, place_of};
@@ -50,6 +57,12 @@ pub struct Config {
     /// `handshake-deadline`: a handshake that is not over by then is given up. `"off"`: never.
     #[serde(deserialize_with = "duration::deadline")]
     pub handshake_deadline: Option<Duration>,
+    /// `accounts`: a file with the accounts that client certificates are mapped to. It is read again when it changes.
+    #[cfg(feature = "tokio")]
+    pub accounts: Option<String>,
+    /// `[directory]`: where the accounts of client certificates are looked up with LDAP.
+    #[cfg(feature = "ldap")]
+    pub directory: Option<DirectoryConfig>,
     /// `[schannel]`: what the package Schannel is told.
     #[cfg(feature = "schannel")]
     pub schannel: SchannelConfig,
@@ -62,6 +75,10 @@ impl Default for Config {
         Self {
             package: "Schannel".to_owned(),
             handshake_deadline: Some(Duration::from_secs(30)),
+            #[cfg(feature = "tokio")]
+            accounts: None,
+            #[cfg(feature = "ldap")]
+            directory: None,
             #[cfg(feature = "schannel")]
             schannel: SchannelConfig::default(),
             log: LogConfig::default(),
@@ -144,28 +161,33 @@ impl Config {
     /// Reads what can be read, and says what is wrong with the rest: for checking a file in one go.
     #[must_use]
     pub fn salvage(text: &str, name: &str) -> (Self, ConfigProblems) {
-        let locator = Locator::new(text);
-        let (mut table, syntax) = DeTable::parse_recoverable(text);
-        let mut problems: Vec<ConfigProblem> = syntax.iter().map(|error| locator.syntax(error)).collect();
-        secrets::refuse(table.get_mut(), &locator, &mut problems);
-        // Serde stops at the first mistake: what it complains of is taken out, and it is asked again.
-        let config = loop {
-            let error = match deserialize(&table) {
-                Ok(config) => break config,
-                Err(error) => error,
-            };
-            let (problem, removed) = locator.semantic(&error, table.get_mut());
-            problems.push(problem);
-            if !removed {
-                break Self::default();
-            }
-        };
-        (config, ConfigProblems::new(name, problems))
+        salvage(text, name)
     }
 }
 
-fn deserialize(table: &Spanned<DeTable<'_>>) -> Result<Config, toml::de::Error> {
-    Config::deserialize(Deserializer::from(table.clone()))
+/// Reads what can be read of a file, and says what is wrong with the rest.
+fn salvage<T: Default + DeserializeOwned>(text: &str, name: &str) -> (T, ConfigProblems) {
+    let locator = Locator::new(text);
+    let (mut table, syntax) = DeTable::parse_recoverable(text);
+    let mut problems: Vec<ConfigProblem> = syntax.iter().map(|error| locator.syntax(error)).collect();
+    secrets::refuse(table.get_mut(), &locator, &mut problems);
+    // Serde stops at the first mistake: what it complains of is taken out, and it is asked again.
+    let config = loop {
+        let error = match deserialize(&table) {
+            Ok(config) => break config,
+            Err(error) => error,
+        };
+        let (problem, removed) = locator.semantic(&error, table.get_mut());
+        problems.push(problem);
+        if !removed {
+            break T::default();
+        }
+    };
+    (config, ConfigProblems::new(name, problems))
+}
+
+fn deserialize<T: DeserializeOwned>(table: &Spanned<DeTable<'_>>) -> Result<T, toml::de::Error> {
+    T::deserialize(Deserializer::from(table.clone()))
 }
 
 #[cfg(test)]

@@ -237,9 +237,7 @@ impl Sspi {
 
 fn close<S>(record: &Record, result: Result<SecureStream<S>, Error>) -> Result<SecureStream<S>, Error> {
     match &result {
-        Ok(stream) => {
-            record.completed(stream.attributes().as_ref(), stream.security_context_token().ok().as_ref())
-        }
+        Ok(stream) => record.completed(stream.attributes().as_ref(), &stream.security_context_token()),
         Err(error) => record.failed(error),
     }
     result
@@ -251,7 +249,7 @@ fn close_blocking<S>(
 ) -> Result<blocking::SecureStream<S>, Error> {
     match &result {
         Ok(stream) => {
-            record.completed(stream.attributes().as_ref(), stream.security_context_token().ok().as_ref());
+            record.completed(stream.attributes().as_ref(), &stream.security_context_token());
         }
         Err(error) => record.failed(error),
     }

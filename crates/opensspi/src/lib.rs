@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "tokio")]
+mod accounts;
+#[cfg(feature = "tokio")]
+mod answers;
 pub mod audit;
 mod builder;
 mod check;
@@ -7,6 +11,8 @@ mod clock;
 mod config;
 #[cfg(feature = "tokio")]
 mod connection;
+#[cfg(feature = "ldap")]
+mod directory;
 mod error;
 mod harmless;
 #[cfg(feature = "schannel")]
@@ -18,9 +24,13 @@ mod providers;
 mod resolved;
 mod sspi;
 
+#[cfg(feature = "tokio")]
+pub use accounts::FileAccounts;
 pub use builder::Builder;
 pub use check::{Finding, Inspection, check_file, check_together, inspect_file, locate};
 pub use clock::SystemClock;
+#[cfg(feature = "ldap")]
+pub use config::DirectoryConfig;
 pub use config::{
     Config, ConfigProblem, ConfigProblems, LogConfig, LogFormat, LogLevel, nearest, parse_deadline,
     parse_duration,
@@ -34,13 +44,15 @@ pub use materials::SystemMaterials;
 #[cfg(feature = "schannel")]
 pub use providers::{
     Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,
-    ExtendedMasterSecret, Materials, Profile, Protocol, Renegotiation, Revocation, SchannelConfig, SuiteInfo,
-    Weakness,
+    ExtendedMasterSecret, Mapping, MappingRule, Materials, Profile, Protocol, Renegotiation, Revocation,
+    SchannelConfig, SuiteInfo, WeakMapping, Weakness,
 };
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;
 pub use sspi_core;
+#[cfg(feature = "ldap")]
+pub use sspi_ldap;
 #[cfg(feature = "tokio")]
 pub use sspi_tokio;
 #[cfg(feature = "tokio")]

@@ -11,8 +11,8 @@ pub(crate) use schannel::certificate::read_certificates;
 #[cfg(feature = "schannel")]
 pub use schannel::{
     Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,
-    ExtendedMasterSecret, Materials, Profile, Protocol, Renegotiation, Revocation, SchannelConfig, SuiteInfo,
-    Weakness,
+    ExtendedMasterSecret, Mapping, MappingRule, Materials, Profile, Protocol, Renegotiation, Revocation,
+    SchannelConfig, SuiteInfo, WeakMapping, Weakness,
 };
 #[cfg(feature = "schannel")]
 pub(crate) use schannel::{Listener, check_listeners};
@@ -50,10 +50,20 @@ pub(crate) fn references(config: &Config) -> Vec<(&'static str, &str)> {
         out.push(("certificates.chain", certificate.chain.as_str()));
         out.push(("certificates.key", certificate.key.as_str()));
     }
-    let lists =
-        [("roots", &schannel.roots), ("client-roots", &schannel.client_roots), ("crls", &schannel.crls)];
+    let lists = [
+        ("roots", &schannel.roots),
+        ("client-roots", &schannel.client_roots),
+        ("nt-auth", &schannel.nt_auth),
+        ("crls", &schannel.crls),
+    ];
     for (setting, list) in lists {
         out.extend(list.iter().filter(|r| *r != "system").map(|r| (setting, r.as_str())));
+    }
+    #[cfg(feature = "ldap")]
+    if let Some(directory) = &config.directory {
+        let roots = directory.roots.iter().filter(|root| *root != "system");
+        out.extend(roots.map(|root| ("directory.roots", root.as_str())));
+        out.extend(directory.bind_password.iter().map(|r| ("directory.bind-password", r.as_str())));
     }
     out.extend(schannel.ocsp_response.iter().map(|r| ("ocsp-response", r.as_str())));
     out

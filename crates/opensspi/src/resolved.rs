@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use crate::error::Error;
 use crate::harmless::harmless_message;
 use crate::providers::{
-    CertificateSummary, Effective, Protocol, Revocation, SchannelConfig, SuiteInfo, read_certificates,
+    CertificateSummary, ClientAuth, Effective, Mapping, MappingRule, Profile, Protocol, Revocation,
+    SchannelConfig, SuiteInfo, WeakMapping, read_certificates,
 };
 use crate::sspi::Sspi;
 
@@ -58,6 +59,7 @@ impl Sspi {
         let now = self.clock().now();
         let mut warnings = of_policy(config, &effective);
         warnings.extend(of_trust(config));
+        warnings.extend(of_accounts(config));
         warnings.extend(of_certificates(&certificates, now));
         warnings.extend(of_keys(&effective, &certificates));
         Ok(Resolved { effective, certificates, warnings })
@@ -187,6 +189,39 @@ fn of_trust(config: &SchannelConfig) -> Vec<Warning> {
             "revocation is hard and there are no lists: only servers that staple a good OCSP answer are accepted, and no client",
         )),
         Revocation::Off | Revocation::Soft | Revocation::Hard => {}
+    }
+    out
+}
+
+/// Whose accounts certificates are for.
+fn of_accounts(config: &SchannelConfig) -> Vec<Warning> {
+    let mut out = Vec::new();
+    if config.mapping.is_none_or(|mapping| mapping == Mapping::Off) {
+        return out;
+    }
+    let of_profile = if config.profile == Profile::Windows2003 { &WeakMapping::ALL[..] } else { &[] };
+    let weak = config.allow_weak_mappings.as_deref().unwrap_or(of_profile);
+    if !weak.is_empty() {
+        let weak = list(weak, |weak| weak.name());
+        out.push(warning(
+            "allow-weak-mappings",
+            format!("mappings that others may fit, too, are accepted: {weak}"),
+        ));
+    }
+    if config.client_auth == ClientAuth::None && config.renegotiation_client_auth == ClientAuth::None {
+        out.push(warning("client-auth", "there are accounts, and no client is asked for a certificate"));
+    }
+    if config.nt_auth.is_empty() && config.certificate_mapping.contains(&MappingRule::Upn) {
+        out.push(warning(
+            "nt-auth",
+            "no authority may name users: no certificate is mapped by its user principal name",
+        ));
+    }
+    if !config.pins.is_empty() {
+        out.push(warning(
+            "pins",
+            "certificates are pinned, so that no root is asked: one-to-one and many-to-one map nothing",
+        ));
     }
     out
 }

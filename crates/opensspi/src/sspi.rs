@@ -102,6 +102,13 @@ impl Sspi {
         &self.0.clock
     }
 
+    /// Whether the accounts of clients' certificates are asked for.
+    #[cfg(feature = "schannel")]
+    #[must_use]
+    pub fn has_accounts(&self) -> bool {
+        self.0.config.schannel.mapping.is_some_and(|mapping| mapping != crate::providers::Mapping::Off)
+    }
+
     /// The credential of a role: acquired at the first call, the same from then on.
     ///
     /// # Errors

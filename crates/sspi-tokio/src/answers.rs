@@ -5,7 +5,9 @@ use core::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sspi_core::{Account, Ask, CertificateIdentity, ClientCertificateRequest, Error, PeerIdentity, Question};
+use sspi_core::{
+    Ask, CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity, Question,
+};
 
 /// Answers what a handshake asks. What is not overridden is refused: the handshake ends with the error of
 /// [`Question::unanswered`].
@@ -22,11 +24,11 @@ pub trait Answers: Send + Sync {
         Err(no_client_certificate(request))
     }
 
-    /// Which account stands behind the peer; `None` where there is none.
+    /// Which accounts stand behind the peer: all that there are, which the package judges.
     ///
     /// # Errors
-    /// They end the handshake.
-    async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
+    /// They are the package's to judge, too: it may go on without an account.
+    async fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         Err(no_account(peer))
     }
 }
@@ -50,11 +52,12 @@ impl Answers for NoAnswers {}
 /// Where accounts are looked up: a file, a database, LDAP.
 #[async_trait]
 pub trait AccountDirectory: Send + Sync {
-    /// The account that stands behind the peer; `None` where there is none.
+    /// Every account that stands behind the peer, compared without regard to case: see [`PeerIdentity`] and
+    /// [`FoundAccount`].
     ///
     /// # Errors
     /// `SEC_E_NO_AUTHENTICATING_AUTHORITY` where the directory cannot be asked, or what it has to say.
-    async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error>;
+    async fn find(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error>;
 }
 
 /// Answers of an account directory; a question for a client certificate is refused.
@@ -66,15 +69,15 @@ pub struct Accounts<D>(
 
 #[async_trait]
 impl<D: AccountDirectory> Answers for Accounts<D> {
-    async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
-        self.0.account(peer).await
+    async fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
+        self.0.find(peer).await
     }
 }
 
 #[async_trait]
 impl<D: AccountDirectory + ?Sized> AccountDirectory for Arc<D> {
-    async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
-        (**self).account(peer).await
+    async fn find(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
+        (**self).find(peer).await
     }
 }
 
@@ -90,8 +93,8 @@ pub(crate) fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering
                 ask.answer(certificate);
             }
             Question::Account(ask) => {
-                let account = answers.account(ask.question()).await?;
-                ask.answer(account);
+                let found = answers.accounts(ask.question()).await;
+                ask.answer(found);
             }
             unknown => return Err(unknown.unanswered()),
         }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use sspi_core::{
     Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, Error, Fault,
-    PackageInfo, PeerIdentity, QueryContextAttributes, Question, SecStatus, SecurityContext, SendingHalf,
+    FoundAccount, PackageInfo, PeerIdentity, QueryContextAttributes, Question, SecStatus, SecurityContext,
+    SendingHalf,
 };
 
 use crate::driver::{Driver, Established, Event, internal};
@@ -35,11 +36,11 @@ pub trait Answers: Send + Sync {
         Err(answers::no_client_certificate(request))
     }
 
-    /// Which account stands behind the peer; `None` where there is none.
+    /// Which accounts stand behind the peer: all that there are, which the package judges.
     ///
     /// # Errors
-    /// They end the handshake.
-    fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
+    /// They are the package's to judge, too: it may go on without an account.
+    fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         Err(answers::no_account(peer))
     }
 }
@@ -171,8 +172,8 @@ fn answer(answers: &dyn Answers, question: Question) -> Result<(), Error> {
             ask.answer(certificate);
         }
         Question::Account(ask) => {
-            let account = answers.account(ask.question())?;
-            ask.answer(account);
+            let found = answers.accounts(ask.question());
+            ask.answer(found);
         }
         unknown => return Err(unknown.unanswered()),
     }
@@ -357,7 +358,10 @@ impl<S: Read + Write> SecureStream<S> {
         self.outbound.check()?;
         self.negotiate(Side::Write)?;
         if matches!(self.known.attributes.flags(), ContextFlags::Acceptor(_)) {
-            return self.apply_control_token(&ControlToken::Renegotiate);
+            match self.apply_control_token(&ControlToken::Renegotiate) {
+                Err(e) if error::is_unsupported(&e) => {}
+                asked => return asked,
+            }
         }
         self.begin().map_err(error::security)
     }

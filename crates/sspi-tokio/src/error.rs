@@ -6,6 +6,12 @@ use std::io;
 
 use sspi_core::{Error, SecStatus};
 
+/// Whether the package says that it does not have what was asked for.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    let inside = error.get_ref().and_then(|inside| inside.downcast_ref::<Error>());
+    inside.is_some_and(|error| error.status() == SecStatus::SEC_E_UNSUPPORTED_FUNCTION)
+}
+
 /// Why there is no secure stream.
 #[derive(Debug)]
 #[non_exhaustive]

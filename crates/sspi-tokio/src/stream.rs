@@ -234,8 +234,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
         poll_fn(|cx| self.poll_session(cx, Side::Write)).await?;
         self.outbound.check()?;
         if matches!(self.known.attributes.flags(), ContextFlags::Acceptor(_)) {
-            return self.apply_control_token(&ControlToken::Renegotiate).await;
+            match self.apply_control_token(&ControlToken::Renegotiate).await {
+                Err(e) if error::is_unsupported(&e) => {}
+                asked => return asked,
+            }
         }
+        // A protocol in which nothing else may follow the request has no token for it.
         self.begin().map_err(error::security)
     }
 

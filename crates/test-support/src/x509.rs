@@ -13,6 +13,7 @@
 //! What nothing else is said of is of version 3, signed with SHA-256, and valid from 2024 to 2043. A server's certificate
 //! has its name in subjectAltName too, and serverAuth in extendedKeyUsage; a client's has clientAuth.
 
+mod accounts;
 mod key;
 mod list;
 
@@ -94,6 +95,8 @@ pub enum GeneralName {
     Uri(String),
     /// iPAddress: 4 or 16 bytes, or twice as many for an address with its mask.
     Ip(Vec<u8>),
+    /// otherName: the content of its type's object identifier, and its value, whole.
+    Other(Vec<u8>, Vec<u8>),
 }
 
 impl GeneralName {
@@ -113,6 +116,10 @@ impl GeneralName {
             Self::Directory(name) => tlv(context(4), name),
             Self::Uri(uri) => tlv(context_primitive(6), uri.as_bytes()),
             Self::Ip(bytes) => tlv(context_primitive(7), bytes),
+            Self::Other(kind, value) => {
+                let kind = tlv(der::OBJECT_IDENTIFIER, kind);
+                tlv(context(0), &[kind, tlv(context(0), value)].concat())
+            }
         }
     }
 }

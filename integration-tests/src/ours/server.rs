@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use sspi_core::{CredentialUse, CredentialsHandle};
+use sspi_core::{CredentialUse, CredentialsHandle, QueryContextAttributes};
 use sspi_tokio::{SecureReadHalf, SecureStream, SecureWriteHalf, handshake};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -165,11 +165,7 @@ async fn ask(mut stream: Stream, report: &mut Report) -> Result<(), Failure> {
     let mut attributes = Arc::clone(stream.attributes());
     loop {
         let count = stream.read(&mut buffer).await?;
-        if !Arc::ptr_eq(&attributes, stream.attributes()) {
-            attributes = Arc::clone(stream.attributes());
-            report.renegotiations += 1;
-            report.note(attributes.as_ref())?;
-        }
+        note_again(&mut attributes, &stream, report)?;
         if count == 0 {
             break;
         }
@@ -182,9 +178,24 @@ async fn ask(mut stream: Stream, report: &mut Report) -> Result<(), Failure> {
             stream.write_all(read).await?;
         }
         stream.flush().await?;
+        note_again(&mut attributes, &stream, report)?;
     }
     report.negotiated.clean_close = true;
     Ok(stream.shutdown().await?)
+}
+
+/// Counts a handshake that has been since the last call, and notes what it left.
+fn note_again(
+    attributes: &mut Arc<dyn QueryContextAttributes>,
+    stream: &Stream,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    if Arc::ptr_eq(attributes, stream.attributes()) {
+        return Ok(());
+    }
+    *attributes = Arc::clone(stream.attributes());
+    report.renegotiations += 1;
+    report.note(attributes.as_ref())
 }
 
 /// Answers one HTTP request.

@@ -17,7 +17,9 @@ pub mod process;
 pub mod program;
 pub mod python;
 pub mod report;
+pub mod samba;
 pub mod scanners;
+pub mod slapd;
 mod version;
 
 use std::io::Write as _;

@@ -293,12 +293,15 @@ impl ClientOptions {
         if self.service == Service::Lines { content.as_lines() } else { content }
     }
 
-    /// How long one run may take: 30 seconds, and more for many bytes or connections.
+    /// How long one run may take: 30 seconds, and more for many bytes, writes or connections. A write may wait for the other end,
+    /// and on a machine with much to do for its turn.
     pub fn patience(&self) -> Duration {
         let offers =
             if self.each { self.ciphers.iter().flat_map(|ciphers| ciphers.split(',')).count() } else { 1 };
         let connections = (self.rounds * offers) as u64;
-        Duration::from_secs(30 + self.bytes * connections / 1_000_000 + connections)
+        let average = (self.write_sizes.start() + self.write_sizes.end()).div_ceil(2).max(1) as u64;
+        let writes = self.bytes / average;
+        Duration::from_secs(30 + connections * (1 + self.bytes / 1_000_000 + writes / 500))
     }
 }
 

@@ -8,7 +8,7 @@ use crypto::hkdf::{derive_secret, hkdf_expand_label};
 use crypto::tls_prf::prf_tls12;
 use legacy_tls::KeyExchangeStrength;
 use sspi_core::{
-    AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo,
+    Account, AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo,
     ConnectionWeakness, ContextFlags, Error, Fault, IscReq, IscRet, KeyInfo, KeyingMaterial, Lifespan,
     PackageInfo, QueryContextAttributes, RemoteCertificate, SecPkgAttr, SecStatus, Secret, SessionInfo,
     Sizes, SpProt, StreamSizes,
@@ -21,6 +21,7 @@ use crate::certificate::{EndPointHash, end_point_hash, rsa_bits};
 use crate::cipher_suites::{Exchange, GROUPS};
 use crate::config::Protocol;
 use crate::first_flight::version_bits;
+use crate::renegotiation::Prior;
 use crate::weaknesses;
 
 /// What the handshake was asked to do, in its own role's flags.
@@ -65,18 +66,25 @@ impl Attributes {
         self.session.version == 0x0304
     }
 
-    /// Whether the protocol has a second handshake: from SSL 3.0 to TLS 1.2.
+    pub(crate) const fn is_pct(&self) -> bool {
+        self.session.version == legacy_tls::ProtocolVersion::PCT1.0
+    }
+
+    /// Whether the protocol has a second handshake: PCT, and from SSL 3.0 to TLS 1.2.
     pub(crate) const fn has_second_handshake(&self) -> bool {
-        matches!(self.session.version, 0x0300..=0x0303)
+        self.is_pct() || matches!(self.session.version, 0x0300..=0x0303)
     }
 
     /// What a second handshake of the engine needs of the first.
-    pub(crate) fn before(&self) -> Option<legacy_tls::Before> {
+    pub(crate) fn prior(&self) -> Option<Prior> {
         match &self.session.secrets {
             SessionSecrets::Legacy(negotiated) => {
                 let session = &self.session;
+                if let Some(previous) = negotiated.previous() {
+                    return Some(Prior::Pct1(previous));
+                }
                 let peer = session.peer_chain.as_ref().and_then(|chain| chain.first()).cloned();
-                negotiated.before(session.alpn.clone(), peer, session.server_name.clone())
+                negotiated.before(session.alpn.clone(), peer, session.server_name.clone()).map(Prior::Tls)
             }
             SessionSecrets::Tls13 { .. } | SessionSecrets::Tls12 { .. } => None,
         }
@@ -113,6 +121,15 @@ impl Attributes {
                 let (_, group, bits) = known.copied().unwrap_or((code, "", 0));
                 AgreedKeys { exchange: Exchange::Ecdh, bits, group, code }
             }
+        })
+    }
+
+    /// The client's account, at a server.
+    pub(crate) fn account(&self) -> Result<Account, Error> {
+        self.session.account.as_deref().cloned().unwrap_or_else(|| {
+            let message = "the peer's certificate is not mapped to an account";
+            Err(Error::new(SecStatus::SEC_E_NO_IMPERSONATION, Fault::Configuration, message)
+                .with_setting("mapping"))
         })
     }
 
@@ -300,7 +317,11 @@ impl QueryContextAttributes for Attributes {
         })
     }
 
+    /// A server's client by its account, if it has one: `DOMAIN\name`, or the name alone.
     fn names(&self) -> Result<String, Error> {
+        if let Some(Ok(Account { name, domain, .. })) = self.session.account.as_deref() {
+            return Ok(domain.as_ref().map_or_else(|| name.clone(), |domain| format!("{domain}\\{name}")));
+        }
         let (chain, whose) = if self.session.is_client {
             (self.local_chain(), "we")
         } else {

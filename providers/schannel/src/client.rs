@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use legacy_tls::{Before, Directions};
 use sspi_core::{
     Error, Failure, InitializeRequest, InitializeSecurityContext, IscReq, PackageInfo, SpProt, Step,
 };
@@ -13,7 +12,7 @@ use crate::backend::{ClientParameters, Progress, Replay, Settings, legacy, no_pr
 use crate::config::Protocol;
 use crate::first_flight::ServerFlight;
 use crate::protocol_order;
-use crate::renegotiation::{Again, AgainAs, already_complete};
+use crate::renegotiation::{Again, AgainAs, Begin, already_complete};
 
 /// A client's configurations, for either backend.
 pub(crate) struct ClientConfigs {
@@ -42,10 +41,9 @@ impl ClientConfigs {
     pub(crate) fn again(
         &self,
         parameters: &ClientParameters,
-        before: Before,
-        directions: Directions,
+        with: Begin,
     ) -> Result<legacy::Handshake, Error> {
-        legacy::Handshake::client_again(&self.legacy, parameters, before, directions)
+        legacy::Handshake::client_again(&self.legacy, parameters, with)
     }
 }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer};
 use sspi_core::SpProt;
 
+use crate::account_mapping::{Mapping, MappingRule, WeakMapping};
 use crate::certificate::verifier::Weakness;
 
 /// A protocol, as a configuration names it.
@@ -380,6 +381,15 @@ pub struct SchannelConfig {
     pub client_auth: ClientAuth,
     /// Whose clients a server trusts: files in PEM.
     pub client_roots: Vec<String>,
+    /// Whether a server asks for the accounts of its clients' certificates. Not given: it does, and goes on without one,
+    /// where the application has accounts.
+    pub mapping: Option<Mapping>,
+    /// The rules by which certificates are mapped to accounts, the first one first.
+    pub certificate_mapping: Vec<MappingRule>,
+    /// Mappings that somebody else's certificate may fit, too, and that are accepted; not given: those of the profile.
+    pub allow_weak_mappings: Option<Vec<WeakMapping>>,
+    /// The authorities that may name users in their certificates (the NTAuth store of a domain): files in PEM.
+    pub nt_auth: Vec<String>,
     /// Whether a server names the authorities that it trusts when it asks for a certificate.
     pub send_ca_list: bool,
     /// Whether revocation is looked at.
@@ -425,6 +435,10 @@ impl Default for SchannelConfig {
             pins: Vec::new(),
             client_auth: ClientAuth::None,
             client_roots: Vec::new(),
+            mapping: None,
+            certificate_mapping: MappingRule::ALL.to_vec(),
+            allow_weak_mappings: None,
+            nt_auth: Vec::new(),
             send_ca_list: true,
             revocation: Revocation::Off,
             crls: Vec::new(),

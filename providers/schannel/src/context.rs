@@ -21,6 +21,7 @@ use crate::renegotiation::{Again, Asked, Renegotiable};
 use crate::status::{self, flood};
 
 const CLOSE_NOTIFY: u8 = 0;
+const NO_CERTIFICATE: u8 = 41;
 const USER_CANCELED: u8 = 90;
 pub(crate) const NO_RENEGOTIATION: u8 = 100;
 
@@ -45,6 +46,11 @@ pub(crate) struct Shared {
 impl Shared {
     fn check(&self) -> Result<(), Error> {
         self.failed.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// Ends the context with an error that is the package's already.
+    pub(crate) fn end(&self, error: Error) {
+        let _the_first_stays = self.failed.set(error);
     }
 
     /// Keeps the first error, and returns it.
@@ -106,11 +112,7 @@ impl<B: Negotiates> SharedPart for Negotiated<B> {
     }
 
     fn security_context_token(&self) -> Result<Account, Error> {
-        Err(Error::new(
-            SecStatus::SEC_E_NO_IMPERSONATION,
-            Fault::Configuration,
-            "the peer's certificate is not mapped to an account",
-        ))
+        self.attributes.account()
     }
 
     fn renegotiate(
@@ -305,12 +307,15 @@ impl<S: Sealing> Sender<S> {
         Ok(record)
     }
 
-    /// An alert record. After close_notify or a fatal alert there is nothing more to say: no bytes.
+    /// An alert record, with the level that the alert has whatever was asked for. After close_notify or a fatal alert there is
+    /// nothing more to say: no bytes. A canceled handshake is closed, too.
+    ///
+    /// Spec: TLS12 section 7.2; TLS13 section 6.1.
     fn alert(&mut self, level: AlertLevel, number: u8) -> Result<Vec<u8>, Error> {
         if self.closed {
             return Ok(Vec::new());
         }
-        let (level, number) = self.sealing.as_said(level, number);
+        let (level, number) = self.sealing.as_said(fixed_level(number).unwrap_or(level), number);
         let record = self.sealing.seal_alert(level, number).map_err(Error::from)?;
         self.closed = number == CLOSE_NOTIFY || level == AlertLevel::Fatal;
         if level == AlertLevel::Fatal {
@@ -322,7 +327,25 @@ impl<S: Sealing> Sender<S> {
                 format!("the context ended when the application sent the fatal alert {number}"),
             ));
         }
+        if number == USER_CANCELED {
+            let mut both = record;
+            both.extend(self.alert(AlertLevel::Warning, CLOSE_NOTIFY)?);
+            return Ok(both);
+        }
         Ok(record)
+    }
+}
+
+/// The level of an alert that has only one. Those about certificates, and those that no document here names, have either.
+///
+/// Spec: TLS12 section 7.2; SSL30 section 5.4.
+const fn fixed_level(number: u8) -> Option<AlertLevel> {
+    match number {
+        CLOSE_NOTIFY | NO_CERTIFICATE | USER_CANCELED | NO_RENEGOTIATION => Some(AlertLevel::Warning),
+        10 | 20..=22 | 30 | 40 | 47..=51 | 60 | 70 | 71 | 80 | 86 | 110 | 115 | 120 => {
+            Some(AlertLevel::Fatal)
+        }
+        _ => None,
     }
 }
 
@@ -414,6 +437,11 @@ impl<O: Opening> Receiver<O> {
             }
             ALERT => Ok((self.alert(content)?, nothing)),
             HANDSHAKE => Ok((self.handshake(content)?, nothing)),
+            other if self.opening.is_announcement(other) => {
+                flood(&mut self.renegotiations, WARNING_LIMIT, "requests to renegotiate")?;
+                self.again = Some(PeersWish { hello: Vec::new() });
+                Ok((Decrypted::Renegotiate, nothing))
+            }
             other => Err(status::Error::UnexpectedRecord { content_type: other }),
         }
     }

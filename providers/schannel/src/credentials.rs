@@ -8,6 +8,7 @@ use sspi_core::{
     InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes, SecStatus, SpProt,
 };
 
+use crate::account_mapping::{Mapper, MapperSettings};
 use crate::backend::{Identity, Settings, check_alpn};
 use crate::certificate::pem;
 use crate::certificate::verifier::VerifyPolicy;
@@ -163,6 +164,11 @@ fn read(
             }
         }
     }
+    let mut nt_auth = Vec::new();
+    for reference in config.nt_auth.iter().filter(|_| inbound) {
+        let bytes = material("nt-auth", reference)?;
+        nt_auth.extend(pem::certificates(&bytes).map_err(|error| unreadable("nt-auth", reference, &error))?);
+    }
     let mut crls = Vec::new();
     for reference in &config.crls {
         let bytes = material("crls", reference)?;
@@ -171,8 +177,17 @@ fn read(
     let pins = config.pins.iter().map(|pin| parse_pin(pin)).collect::<Result<Vec<_>, _>>()?;
     let alpn = config.alpn.iter().map(|name| alpn_name(name)).collect::<Result<Vec<_>, _>>()?;
 
+    let verify = VerifyPolicy {
+        roots: roots.into_iter().map(Into::into).collect(),
+        pins,
+        allow: policy.allowed_weaknesses.iter().copied().collect(),
+        revocation: config.revocation,
+        crls: crls.into_iter().map(Into::into).collect(),
+    };
+    let mapper = if inbound { Mapper::new(mapper_settings(config, nt_auth), &verify)? } else { None };
     Ok(Settings {
         is_server: inbound,
+        mapper: mapper.map(Arc::new),
         identities,
         ask_for_client_certificate: !inbound
             && application.is_none()
@@ -180,13 +195,7 @@ fn read(
         client_auth: config.client_auth,
         renegotiation_client_auth: config.renegotiation_client_auth,
         send_ca_list: config.send_ca_list,
-        verify: VerifyPolicy {
-            roots: roots.into_iter().map(Into::into).collect(),
-            pins,
-            allow: policy.allowed_weaknesses.iter().copied().collect(),
-            revocation: config.revocation,
-            crls: crls.into_iter().map(Into::into).collect(),
-        },
+        verify,
         alpn,
         resume: config.resume,
         session_tickets: config.session_tickets,
@@ -195,6 +204,16 @@ fn read(
         environment: environment.clone(),
         policy,
     })
+}
+
+fn mapper_settings(config: &SchannelConfig, nt_auth: Vec<Vec<u8>>) -> MapperSettings {
+    let of_profile = || config.profile.allow_weak_mappings().to_vec();
+    MapperSettings {
+        mapping: config.mapping.unwrap_or_default(),
+        rules: config.certificate_mapping.clone(),
+        allow_weak: config.allow_weak_mappings.clone().unwrap_or_else(of_profile),
+        nt_auth,
+    }
 }
 
 /// Whether a server has a key that export suites of RSA would sign with.

@@ -10,10 +10,12 @@
 //! | a handshake as client, as server | `client.rs`, `server.rs` |
 //! | message protection, control tokens, attributes afterwards | `context.rs`, `attributes.rs` |
 //! | what a configuration comes to, and what is weak about a connection | `effective.rs`, `suite_info.rs`, `weaknesses.rs` |
+//! | from a client's certificate to its account | `account_mapping/` |
 //! | the first bytes of a peer | `first_flight.rs` |
 //! | error → status, fault and alert | `status.rs` |
 //! | rustls, and nowhere else | `backend/rustls/` |
 
+mod account_mapping;
 mod attributes;
 mod backend;
 pub mod certificate;
@@ -35,6 +37,7 @@ mod status;
 mod suite_info;
 mod weaknesses;
 
+pub use account_mapping::{Mapping, MappingRule, WeakMapping};
 pub use certificate::summary::CertificateSummary;
 pub use certificate::verifier::{UnknownWeakness, Weakness};
 pub use config::{

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use legacy_tls::{Before, Directions};
+use legacy_tls::{Before, Directions, pct1};
 use sspi_core::{
     Clock, Error, Fault, PackageInfo, PairedContext, Renegotiation, RenegotiationRefused, SecStatus,
     SecurityContext,
 };
 
+use crate::account_mapping::Mapper;
 use crate::attributes::{Attributes, Requested};
 use crate::backend::{ClientParameters, Engine, Established, Rustls, ServerParameters, Settings, legacy};
 use crate::client::{Client, ClientConfigs};
@@ -55,6 +56,14 @@ impl Again {
         }
     }
 
+    /// How the peer's certificate is mapped to an account: not where the application judges it, so that nobody has verified
+    /// it yet.
+    pub(crate) fn mapper(&self) -> Option<&Arc<Mapper>> {
+        let verifies =
+            matches!(&self.role, AgainAs::Server { parameters, .. } if !parameters.verification.manual);
+        self.settings().mapper.as_ref().filter(|_| verifies)
+    }
+
     pub(crate) fn now(&self) -> SystemTime {
         self.settings().environment.clock.now()
     }
@@ -86,9 +95,13 @@ impl Again {
         self.settings().policy.renegotiation != config::Renegotiation::Off && !unheard
     }
 
-    /// Whether the peer can be bound to the connection, as far as policy wants it.
-    fn check(&self, before: &Before) -> Result<(), Unsupported> {
-        let fits = before.is_secure() || self.settings().policy.insecure_renegotiation;
+    /// Whether the peer can be bound to the connection, as far as policy wants it. PCT has no words for that, nor for its
+    /// absence.
+    fn check(&self, prior: &Prior) -> Result<(), Unsupported> {
+        let fits = match prior {
+            Prior::Tls(before) => before.is_secure() || self.settings().policy.insecure_renegotiation,
+            Prior::Pct1(_) => true,
+        };
         if fits { Ok(()) } else { Err(Unsupported::Insecure) }
     }
 
@@ -102,6 +115,12 @@ impl Again {
         }
         Ok(())
     }
+}
+
+/// What a second handshake needs of the first.
+pub(crate) enum Prior {
+    Tls(Before),
+    Pct1(pct1::Previous),
 }
 
 /// What a handshake answers that has yielded its context.
@@ -122,6 +141,7 @@ enum Unsupported {
     Protocol,
     Policy,
     Insecure,
+    Announced,
 }
 
 impl Unsupported {
@@ -141,6 +161,10 @@ impl Unsupported {
             Self::Protocol => Error::unsupported(NAME, "a second handshake: the protocol has none"),
             Self::Policy => Error::unsupported(NAME, "a second handshake: it is not enabled")
                 .with_setting("renegotiation"),
+            Self::Announced => Error::unsupported(
+                NAME,
+                "a request for a handshake while data goes on: PCT has none (SecurityContext::renegotiate begins one)",
+            ),
             Self::Insecure => refused(
                 "the peer cannot be bound to what was before (RFC 5746, RFC 7627 section 5.4), and so",
             )
@@ -162,11 +186,15 @@ pub(crate) struct Terms {
 
 impl Renegotiable {
     pub(crate) fn of(attributes: &Attributes, again: Option<&Again>) -> Self {
-        let (Some(again), Some(before)) = (again, attributes.before()) else {
+        let (Some(again), Some(prior)) = (again, attributes.prior()) else {
             return Self(Err(Unsupported::of(attributes)));
         };
+        // Who announces a handshake in PCT sends nothing else until it is over: the context becomes one.
+        if matches!(prior, Prior::Pct1(_)) {
+            return Self(Err(Unsupported::Announced));
+        }
         let settings = again.settings();
-        Self(again.check(&before).map(|()| Terms {
+        Self(again.check(&prior).map(|()| Terms {
             clock: Arc::clone(&settings.environment.clock),
             requires_certificate: settings.renegotiation_client_auth == ClientAuth::Required,
         }))
@@ -257,22 +285,27 @@ impl Negotiates for Engine {
     ) -> Result<Renegotiation, RenegotiationRefused> {
         let by_peer = wish.is_some() && !context.receiver.shared.asked.is_waiting();
         let attributes = &context.shared.attributes;
-        let allowed = match (&context.shared.again, attributes.before()) {
-            (Some(again), Some(before)) => again
-                .check(&before)
+        let is_announced = wish.is_some();
+        let allowed = match (&context.shared.again, attributes.prior()) {
+            (Some(again), Some(prior)) => again
+                .check(&prior)
                 .map_err(Unsupported::error)
                 .and_then(|()| if by_peer { again.check_peer() } else { Ok(()) })
-                .map(|()| before),
+                .map(|()| prior),
             _ => Err(Unsupported::of(attributes).error()),
         };
         let over = context.sender.closed || context.receiver.expired;
         let allowed =
             if over { Err(Error::invalid_handle("the connection is being closed")) } else { allowed };
-        let (again, before) = match (allowed, context.shared.again.take()) {
-            (Ok(before), Some(again)) => (again, before),
+        let (again, prior) = match (allowed, context.shared.again.take()) {
+            (Ok(prior), Some(again)) => (again, prior),
             (allowed, again) => {
                 context.shared.again = again;
                 let error = allowed.err().unwrap_or_else(|| refused("no policy is left:"));
+                if is_announced && context.shared.attributes.is_pct() {
+                    // Nothing but messages of that handshake comes from now on, and there are no words to refuse it.
+                    context.receiver.shared.end(error.clone());
+                }
                 return Err(RenegotiationRefused { context, error });
             }
         };
@@ -282,21 +315,29 @@ impl Negotiates for Engine {
         let sealer = sender.sealing.into_sealer();
         let (opener, session) = receiver.opening.into_parts();
         let again = Again { standing: Some(shared.attributes), ..*again };
-        Ok(begin(again, by_peer, before, Directions { sealer, opener, messages }, |h| h.in_session(session)))
+        let directions = Directions { sealer, opener, messages };
+        Ok(begin(again, by_peer, Begin { prior, directions, is_announced }, |h| h.in_session(session)))
     }
+}
+
+/// With what a second handshake begins.
+pub(crate) struct Begin {
+    pub(crate) prior: Prior,
+    pub(crate) directions: Directions,
+    /// The peer has announced it.
+    pub(crate) is_announced: bool,
 }
 
 fn begin(
     mut again: Again,
     by_peer: bool,
-    before: Before,
-    directions: Directions,
+    with: Begin,
     in_session: impl FnOnce(legacy::Handshake) -> legacy::Handshake,
 ) -> Renegotiation {
     again.by_peer += u32::from(by_peer);
     let handshake = match &again.role {
-        AgainAs::Client { configs, parameters, .. } => configs.again(parameters, before, directions),
-        AgainAs::Server { configs, parameters } => configs.again(parameters, before, directions),
+        AgainAs::Client { configs, parameters, .. } => configs.again(parameters, with),
+        AgainAs::Server { configs, parameters } => configs.again(parameters, with),
     };
     let handshake = in_session(handshake.unwrap_or_else(legacy::Handshake::failed));
     match &again.role {

@@ -4,16 +4,22 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use legacy_tls::{Before, Directions, FirstFlight, OldHello};
-use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Error, Failure, PackageInfo, SpProt, Step};
+use legacy_tls::{FirstFlight, OldHello};
+use sspi_core::{
+    AcceptRequest, AcceptSecurityContext, AlertLevel, AscReq, ControlToken, Error, Failure, PackageInfo,
+    SpProt, Step,
+};
 
+use crate::account_mapping::{Search, Step as Mapped};
 use crate::attributes::Requested;
 use crate::backend::records::ALERT;
-use crate::backend::{Progress, Replay, ServerParameters, Settings, Verification, legacy, rustls};
+use crate::backend::{
+    Established, Progress, Replay, ServerParameters, Settings, Verification, legacy, rustls,
+};
 use crate::config::{ClientAuth, Protocol};
 use crate::first_flight::{HelloSummary, describe, handshake_messages};
 use crate::protocol_order;
-use crate::renegotiation::{Again, AgainAs, already_complete};
+use crate::renegotiation::{Again, AgainAs, Begin, already_complete};
 use crate::status;
 use crate::suite_info::protocols_to_enable;
 
@@ -44,12 +50,11 @@ impl ServerConfigs {
     pub(crate) fn again(
         &self,
         parameters: &ServerParameters,
-        before: Before,
-        directions: Directions,
+        with: Begin,
     ) -> Result<legacy::Handshake, Error> {
         let mut parameters = parameters.clone();
         parameters.verification.mutual |= self.settings.renegotiation_client_auth != ClientAuth::None;
-        legacy::Handshake::server_again(&self.legacy, &parameters, before, directions)
+        legacy::Handshake::server_again(&self.legacy, &parameters, with)
     }
 }
 
@@ -59,6 +64,16 @@ pub(crate) struct Server {
     start: SystemTime,
     /// `None` once it is complete.
     again: Option<Again>,
+    /// The handshake is over, and the client's account is asked for.
+    mapping: Option<Box<MappingClient>>,
+}
+
+/// What a handshake came to, as long as the client's account is not known.
+struct MappingClient {
+    search: Search,
+    established: Established,
+    token: Vec<u8>,
+    used: usize,
 }
 
 enum Handshake {
@@ -287,19 +302,86 @@ impl Server {
             by_peer: 0,
             standing: None,
         };
-        Ok(Self { handshake, start, again: Some(again) })
+        Ok(Self { handshake, start, again: Some(again), mapping: None })
     }
 
     /// A handshake on a context that there is already.
     pub(crate) fn again(again: Again, handshake: legacy::Handshake) -> Self {
         let start = again.now();
         let handshake = Handshake::Legacy(Box::new((Replay::default(), handshake)));
-        Self { handshake, start, again: Some(again) }
+        Self { handshake, start, again: Some(again), mapping: None }
+    }
+
+    /// The handshake is over; whose account the client's certificate is for is asked before anybody hears of it. Every
+    /// handshake asks anew: a second one on a context, and one that resumes a session.
+    fn complete(
+        &mut self,
+        mut established: Established,
+        token: Vec<u8>,
+        used: usize,
+    ) -> Result<Step, Failure> {
+        let again = self.again.as_ref().ok_or_else(already_complete)?;
+        let chain = established.session_mut().peer_chain.as_deref();
+        match again.mapper().zip(chain) {
+            Some((mapper, chain)) => {
+                let search = Search::new(mapper, chain, self.start);
+                self.mapping = Some(Box::new(MappingClient { search, established, token, used }));
+                self.map()
+            }
+            None => self.established(established, token, used),
+        }
+    }
+
+    fn established(
+        &mut self,
+        established: Established,
+        token: Vec<u8>,
+        used: usize,
+    ) -> Result<Step, Failure> {
+        let again = self.again.take().ok_or_else(already_complete)?;
+        Ok(Step::Complete { context: again.established(established, self.start), token, used })
+    }
+
+    fn map(&mut self) -> Result<Step, Failure> {
+        let Some(mut mapping) = self.mapping.take() else { return Err(already_complete().into()) };
+        let account = match mapping.search.advance()? {
+            Mapped::Ask(question) => {
+                self.mapping = Some(mapping);
+                return Ok(Step::Ask(question));
+            }
+            Mapped::Done(account) => account,
+        };
+        let MappingClient { mut established, mut token, used, .. } = *mapping;
+        let required = self.again.as_ref().and_then(Again::mapper).is_some_and(|mapper| mapper.is_required());
+        match &account {
+            Err(why) if required => {
+                let error = why.refusal();
+                let alert = ControlToken::Alert {
+                    level: AlertLevel::Fatal,
+                    number: error.alert().unwrap_or(status::INTERNAL_ERROR),
+                };
+                // The handshake is over for the client, which has the keys: the refusal is a record of the connection.
+                if let Step::Complete { mut context, .. } = self.established(established, Vec::new(), used)? {
+                    token.extend(context.apply_control_token(&alert).unwrap_or_default());
+                }
+                Err(Failure { error, token })
+            }
+            account => {
+                established.session_mut().account =
+                    Some(Box::new(account.clone().map_err(|why| why.answer())));
+                self.established(established, token, used)
+            }
+        }
     }
 }
 
 impl AcceptSecurityContext for Server {
     fn accept_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
+        if self.mapping.is_some() {
+            return self
+                .map()
+                .inspect_err(|failure| self.handshake = Handshake::Refused(failure.error.clone()));
+        }
         Ok(match self.handshake.advance(input)? {
             Progress::Continue { token, used } => Step::Continue { token, used },
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
@@ -310,8 +392,9 @@ impl AcceptSecurityContext for Server {
                 Step::Declined { context: again.declined(*directions)?, used }
             }
             Progress::Complete { established, token, used } => {
-                let again = self.again.take().ok_or_else(already_complete)?;
-                Step::Complete { context: again.established(established, self.start), token, used }
+                return self
+                    .complete(established, token, used)
+                    .inspect_err(|failure| self.handshake = Handshake::Refused(failure.error.clone()));
             }
         })
     }

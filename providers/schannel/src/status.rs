@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use sspi_core::{Fault, SecStatus};
 
+use crate::account_mapping::{Unmapped, UnmappedKind};
 use crate::first_flight::version_name;
 
 /// Everything that can go wrong in a handshake or on a connection, by whose fault it is.
@@ -66,6 +67,8 @@ pub(crate) enum Error {
     Certificate(CertificateProblem),
     /// A client that should have shown a certificate.
     NoClientCertificate,
+    /// A client whose certificate should have been for an account.
+    Unmapped(Unmapped),
     /// A group of Diffie-Hellman that is too small.
     SmallGroup { bits: u32, minimum: u32 },
     /// A client that came back with less than it has, although more is enabled here.
@@ -145,6 +148,9 @@ pub(crate) enum CertificateKind {
     Unsupported,
     Other,
 }
+
+/// The alert internal_error.
+pub(crate) const INTERNAL_ERROR: u8 = 80;
 
 /// Status, fault, alert and setting of one kind of problem.
 type Row = (SecStatus, Fault, u8, Option<&'static str>);
@@ -256,6 +262,14 @@ impl Error {
             }
             Self::Certificate(problem) => problem.kind.row(),
             Self::NoClientCertificate => (S::SEC_E_NO_CREDENTIALS, Refused, 116, Some("client-auth")),
+            Self::Unmapped(unmapped) => {
+                let status = match unmapped.kind {
+                    UnmappedKind::Several => S::SEC_E_MULTIPLE_ACCOUNTS,
+                    UnmappedKind::WrongSid => S::SEC_E_PKINIT_NAME_MISMATCH,
+                    _ => S::SEC_E_LOGON_DENIED,
+                };
+                (status, Refused, 49, unmapped.setting())
+            }
             Self::SmallGroup { .. } => (S::SEC_E_ALGORITHM_MISMATCH, Refused, 71, Some("dh-minimum-bits")),
             Self::InappropriateFallback { .. } => {
                 (S::SEC_E_DOWNGRADE_DETECTED, Refused, 86, Some("protocols"))
@@ -356,6 +370,7 @@ impl Error {
             }
             Self::Certificate(problem) => problem.sentence().into(),
             Self::NoClientCertificate => "the client showed no certificate, and one is required".into(),
+            Self::Unmapped(unmapped) => unmapped.sentence().into(),
             Self::SmallGroup { bits, minimum } => format!(
                 "the server's Diffie-Hellman group has {bits} bits, and at least {minimum} are required"
             )
@@ -405,6 +420,10 @@ impl From<Error> for sspi_core::Error {
                 let add = |out: Self, (setting, value)| out.with_remedy(setting, value);
                 problem.remedies.into_iter().fold(out, add)
             }
+            Error::Unmapped(unmapped) => match unmapped.remedy() {
+                Some((setting, value)) => out.with_remedy(setting, value),
+                None => out,
+            },
             Error::SmallGroup { bits, .. } => out.with_remedy("dh-minimum-bits", bits.to_string()),
             _ => out,
         }

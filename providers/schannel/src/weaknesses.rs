@@ -182,6 +182,7 @@ mod tests {
             resumed,
             session_id: Vec::new(),
             server_name: None,
+            account: None,
             secrets: SessionSecrets::Tls12 {
                 master: SmallSecret::new(&[0; 48]),
                 client_random: [0; 32],

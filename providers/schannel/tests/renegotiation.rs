@@ -240,6 +240,70 @@ fn data_in_the_middle_comes_in_its_place() {
     }
 }
 
+/// A connection of PCT whose ends may negotiate again, as the setting says.
+fn pct(world: &World, renegotiation: Renegotiation) -> (Established, Established) {
+    pct_of(world, renegotiation, renegotiation)
+}
+
+fn pct_of(world: &World, client: Renegotiation, server: Renegotiation) -> (Established, Established) {
+    let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+    let client = SchannelConfig { renegotiation: client, ..world.client(&[Protocol::Pct1]) };
+    let server =
+        SchannelConfig { renegotiation: server, certificates: vec![rsa], ..world.server(&[Protocol::Pct1]) };
+    established(&*world.outbound(client), &*world.inbound(server))
+}
+
+#[test]
+fn pct_is_negotiated_again_from_either_side_with_data_on_its_way() {
+    let world = World::default();
+    for by_server in [false, true] {
+        let (mut client, mut server) = pct(&world, Renegotiation::Both);
+        talk(&mut client, &mut server);
+        let (begins, hears) = if by_server { (server, client) } else { (client, server) };
+        let mut hears = hears;
+        let sizes = hears.context.attributes().stream_sizes().unwrap();
+        let late = seal(&mut *hears.context, &sizes, b"under way").unwrap();
+        let mut begun = again(begins.context);
+        let Step::Continue { mut token, used: 0 } = begun.advance(&[]).unwrap() else {
+            panic!("nothing begun")
+        };
+        assert_eq!(open(&mut *hears.context, &mut token).unwrap(), (Vec::new(), Decrypted::Renegotiate));
+        let Step::Data { data, used } = begun.advance(&late).unwrap() else { panic!("no data") };
+        assert_eq!((&data[..], used), (&b"under way"[..], late.len()));
+        let heard = again(hears.context);
+        // What follows the announcement is the client's hello, if it began.
+        let (mut client, mut server) =
+            if by_server { finish(heard, begun, &[], &[]) } else { finish(begun, heard, &[], &token) };
+        talk(&mut client, &mut server);
+    }
+}
+
+#[test]
+fn pct_is_not_negotiated_again_by_default_and_the_peer_that_begins_ends_the_connection() {
+    let world = World::default();
+    let (client, mut server) = pct(&world, Renegotiation::Off);
+    assert_eq!(refusal(client.context).0.setting(), Some("renegotiation"));
+    let error = server.context.apply_control_token(&ControlToken::Renegotiate).unwrap_err();
+    assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+
+    let (client, mut server) = pct_of(&world, Renegotiation::Both, Renegotiation::Off);
+    let mut begun = again(client.context);
+    let Step::Continue { mut token, .. } = begun.advance(&[]).unwrap() else { panic!("nothing begun") };
+    assert_eq!(open(&mut *server.context, &mut token).unwrap().1, Decrypted::Renegotiate);
+    let (error, mut context) = refusal(server.context);
+    assert_eq!(error.setting(), Some("renegotiation"));
+    assert_eq!(open(&mut *context, &mut token).unwrap_err().setting(), Some("renegotiation"));
+}
+
+#[test]
+fn a_server_of_pct_asks_by_becoming_a_handshake() {
+    let world = World::default();
+    let (_client, mut server) = pct(&world, Renegotiation::Both);
+    let error = server.context.apply_control_token(&ControlToken::Renegotiate).unwrap_err();
+    assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+    assert!(error.message().contains("SecurityContext::renegotiate"), "{error}");
+}
+
 fn refusal(context: Box<dyn SecurityContext>) -> (Error, Box<dyn SecurityContext>) {
     let refused = context.renegotiate(&[]).err().unwrap();
     (refused.error, refused.context)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, Answer, AscReq, AscRet, Ask, ChannelBindings,
-    ContextFlags, Error, Failure, Fault, InitializeRequest, InitializeSecurityContext, IscRet, PeerIdentity,
-    Question, SecStatus, Secret, Step,
+    ContextFlags, Error, Failure, Fault, FoundAccount, InitializeRequest, InitializeSecurityContext, IscRet,
+    PeerIdentity, Question, SecStatus, Secret, Step,
 };
 
 use super::arithmetic::ToyMac;
@@ -231,8 +231,16 @@ pub(super) struct Server {
 
 enum ServerState {
     ExpectToy1,
-    ExpectToy3 { nonces: Nonces, user: String },
-    ExpectAccount { nonces: Nonces, user: String, used: usize, answer: Answer<Option<Account>> },
+    ExpectToy3 {
+        nonces: Nonces,
+        user: String,
+    },
+    ExpectAccount {
+        nonces: Nonces,
+        user: String,
+        used: usize,
+        answer: Answer<Result<Vec<FoundAccount>, Error>>,
+    },
     Complete,
     Failed(Error),
 }
@@ -268,7 +276,7 @@ impl Server {
         match core::mem::replace(&mut self.state, ServerState::ExpectToy1) {
             ServerState::ExpectToy3 { nonces, user } => self.toy3(&token, nonces, user),
             ServerState::ExpectAccount { nonces, user, used, answer } => {
-                let account = answer.given()?.clone();
+                let account = FoundAccount::only(&answer.given()?.clone()?)?;
                 self.account(account, nonces, user, used)
             }
             _ => self.toy1(&token),

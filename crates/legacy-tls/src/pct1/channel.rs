@@ -18,9 +18,7 @@ pub(crate) struct Redo {
     pub(crate) opener: records::Opener,
     /// The peer has sent its escape: what follows are messages.
     pub(crate) peer_escaped: bool,
-    /// Data that the peer sent before its escape.
-    pub(crate) in_flight: Vec<u8>,
-    /// The same out of band.
+    /// Data out of band that the peer sent before its escape.
     pub(crate) out_of_band: Vec<u8>,
 }
 
@@ -36,6 +34,8 @@ pub(crate) enum Taken {
     Nothing,
     /// The peer has sent its escape.
     Escape,
+    /// Data of the application from before the peer's escape.
+    Data(Vec<u8>),
 }
 
 /// Records in, messages out; messages in, records out.
@@ -108,12 +108,15 @@ impl Channel {
         Self::count(&mut self.sent)
     }
 
-    /// Takes one whole record.
-    pub(crate) fn take_record(&mut self, record: &[u8]) -> Result<Taken, Error> {
-        self.taken += record.len();
+    fn check_flood(&self) -> Result<(), Error> {
         if self.taken > MOST {
             return Err(Misbehaved::Flood { what: "bytes of handshake", limit: MOST }.into());
         }
+        Ok(())
+    }
+
+    /// Takes one whole record.
+    pub(crate) fn take_record(&mut self, record: &[u8]) -> Result<Taken, Error> {
         if let Some(redo) = self.redo.as_mut().filter(|redo| !redo.peer_escaped) {
             let mut copy = record.to_vec();
             let opened = redo.opener.open(&mut copy)?;
@@ -126,10 +129,15 @@ impl Channel {
                     return Ok(Taken::Escape);
                 }
                 ContentType::OUT_OF_BAND => redo.out_of_band.extend_from_slice(content),
-                _ => redo.in_flight.extend_from_slice(content),
+                // It is the application's, which takes it as it comes: any amount.
+                _ if !content.is_empty() => return Ok(Taken::Data(content.to_vec())),
+                _ => {}
             }
-            return Ok(Taken::Nothing);
+            self.taken += record.len();
+            return self.check_flood().map(|()| Taken::Nothing);
         }
+        self.taken += record.len();
+        self.check_flood()?;
         let header = Header::read(record).map_err(|_| Error::Internal("not a whole record"))?;
         if header.padding != 0 || header.is_escape || header.body == 0 {
             return Err(Broken::NotAHandshakeRecord.into());
@@ -145,6 +153,11 @@ impl Channel {
     /// How long the record is that `input` begins with.
     pub(crate) fn record_len(input: &[u8]) -> Need {
         records::record_len(input)
+    }
+
+    /// Whether something must be sent while data still comes.
+    pub(crate) fn has_output_on_connection(&self) -> bool {
+        !self.output.is_empty() && self.redo.as_ref().is_some_and(|redo| !redo.peer_escaped)
     }
 
     pub(crate) fn take_output(&mut self) -> Vec<u8> {

@@ -676,7 +676,7 @@ pub(crate) fn negotiated(
         rules: None,
         master_secret: keep_master(master),
         randoms: Randoms { client: [0; 32], server: [0; 32] },
-        pct1: Some(Box::new(Pct1Negotiated { parameters, in_flight: Vec::new(), out_of_band: Vec::new() })),
+        pct1: Some(Box::new(Pct1Negotiated { parameters, out_of_band: Vec::new() })),
     }
 }
 

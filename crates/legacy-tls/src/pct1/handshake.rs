@@ -35,9 +35,14 @@ pub(crate) struct Parameters {
 #[derive(Debug)]
 pub(crate) struct Pct1Negotiated {
     pub(crate) parameters: Parameters,
-    pub(crate) in_flight: Vec<u8>,
     pub(crate) out_of_band: Vec<u8>,
 }
+
+/// What a handshake that is done again must agree on as before: cipher, hash, and certificates.
+///
+/// Spec: PCT1 section 4.3.2.
+#[derive(Clone, Debug)]
+pub struct Previous(pub(crate) Parameters);
 
 /// A role's state.
 pub(crate) trait Role: Sized {
@@ -70,6 +75,7 @@ pub(crate) struct Running<R: Role> {
 enum Stop {
     More(usize),
     Ask(CertificateRequested),
+    Data(Vec<u8>),
     Complete,
 }
 
@@ -126,6 +132,7 @@ impl<R: Role> Handshake<R> {
                 running.skipped = used;
                 Progress::Ask(request)
             }
+            Stop::Data(data) => Progress::Data { data, used },
             Stop::More(missing) => {
                 let output = running.channel.take_output();
                 if used > 0 || !output.is_empty() {
@@ -154,6 +161,10 @@ fn run<R: Role>(
         if let Some(request) = role.question() {
             return Ok((role, Stop::Ask(request)));
         }
+        // Data may fill the input again and again; what we have to say does not wait for its end.
+        if channel.has_output_on_connection() {
+            return Ok((role, Stop::More(0)));
+        }
         let rest = input.get(*used..).unwrap_or_default();
         let len = match Channel::record_len(rest) {
             Need::Whole(len) => len,
@@ -164,6 +175,7 @@ fn run<R: Role>(
         match channel.take_record(record)? {
             Taken::Nothing => {}
             Taken::Escape => role.escaped(channel)?,
+            Taken::Data(data) => return Ok((role, Stop::Data(data))),
             Taken::Message(message) => role = role.handle(&message, config, channel)?,
         }
     }
@@ -200,7 +212,6 @@ impl Directions {
         let sealer = records::Sealer::new(own, begin(sent, negotiated.is_client))?;
         if let (Some(redo), Some(pct1)) = (channel.redo.take(), negotiated.pct1.as_mut()) {
             opener.expect_out_of_band(redo.opener.expects_out_of_band());
-            pct1.in_flight = redo.in_flight;
             pct1.out_of_band = redo.out_of_band;
         }
         let (sealer, opener) = (Sealer::pct1(sealer), Opener::pct1(opener));

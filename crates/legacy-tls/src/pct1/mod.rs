@@ -35,5 +35,6 @@ pub(crate) mod unified;
 
 pub(crate) use self::channel::refusal;
 pub use self::error::{Broken, ErrorCode, Mismatch, Received};
+pub use self::handshake::Previous;
 pub use self::specs::{BY_PREFERENCE, suites};
 pub(crate) use self::unified::{is_offered_in, suites_offered_in};

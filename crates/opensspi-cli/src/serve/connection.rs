@@ -14,7 +14,8 @@ use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::http;
+use super::{accounts, http};
+use crate::print::Printer;
 
 /// What connections are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ impl Mode {
 pub(super) struct Service {
     sspi: Sspi,
     mode: Mode,
+    /// Says who connected, where there are accounts.
+    greeter: Option<Printer>,
     pub(super) counters: Counters,
     /// Whether the server is ending. Each connection holds a receiver: the sender sees the last one go.
     ending: watch::Sender<bool>,
@@ -87,8 +90,8 @@ fn count(counter: &AtomicU64, by: usize) {
 }
 
 impl Service {
-    pub(super) fn new(sspi: Sspi, mode: Mode) -> Self {
-        Self { sspi, mode, counters: Counters::default(), ending: watch::Sender::new(false) }
+    pub(super) fn new(sspi: Sspi, mode: Mode, greeter: Option<Printer>) -> Self {
+        Self { sspi, mode, greeter, counters: Counters::default(), ending: watch::Sender::new(false) }
     }
 
     /// Serves a connection to its end. Whatever goes wrong is one line of the log.
@@ -109,6 +112,9 @@ impl Service {
             return;
         };
         count(&self.counters.completed, 1);
+        if let Some(printer) = &self.greeter {
+            accounts::greet(printer, &peer, &stream.security_context_token());
+        }
         let served = tokio::select! {
             served = self.serve(&mut stream) => served,
             _ = ending.wait_for(|ending| *ending) => Ok(()),

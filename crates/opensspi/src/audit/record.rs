@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sspi_core::{Account, QueryContextAttributes};
+use sspi_core::{Account, Fault, QueryContextAttributes, SecStatus};
 use tracing::Span;
 
 use super::{Negotiated, Role, TARGET};
@@ -29,11 +29,21 @@ impl Record {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn completed(&self, attributes: &dyn QueryContextAttributes, account: Option<&Account>) {
+    /// `account` is the peer's, or why there is none.
+    pub(crate) fn completed(
+        &self,
+        attributes: &dyn QueryContextAttributes,
+        account: &Result<Account, sspi_core::Error>,
+    ) {
         if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
             return;
         }
-        let negotiated = Negotiated::of(attributes, account);
+        let negotiated = Negotiated::of(attributes, account.as_ref().ok());
+        // Somebody looked for one, and it is a person's turn to see why there is none.
+        let no_account = account.as_ref().err().filter(|error| {
+            error.status() != SecStatus::SEC_E_NO_IMPERSONATION || error.fault() == Fault::Refused
+        });
+        let no_account = no_account.map(|error| harmless_message(&error.to_string()));
         let weaknesses = attributes.weaknesses();
         let weaknesses: Vec<&str> = weaknesses.iter().map(|weakness| &*weakness.name).collect();
         let weaknesses = (!weaknesses.is_empty()).then(|| weaknesses.join(","));
@@ -50,6 +60,8 @@ impl Record {
             application_protocol = negotiated.application_protocol,
             peer_name = negotiated.peer_name,
             account = negotiated.account,
+            account_rule = negotiated.account_rule,
+            no_account,
             resumed = negotiated.resumed,
             weaknesses,
             milliseconds = self.milliseconds(),

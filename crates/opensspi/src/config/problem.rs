@@ -35,8 +35,20 @@ impl ConfigProblems {
     }
 
     pub(super) fn unreadable(name: &str, error: &io::Error) -> Self {
-        let message = format!("the configuration cannot be read: {error}");
+        Self::unreadable_as("configuration", name, error)
+    }
+
+    /// A file of another kind.
+    pub(super) fn unreadable_as(what: &str, name: &str, error: &io::Error) -> Self {
+        let message = format!("the {what} cannot be read: {error}");
         Self::new(name, vec![ConfigProblem { line: 0, column: 0, key: String::new(), message }])
+    }
+
+    /// One more.
+    #[cfg(feature = "tokio")]
+    pub(super) fn add(&mut self, problem: ConfigProblem) {
+        self.problems.push(problem);
+        self.problems.sort();
     }
 
     /// Whether there is none.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sspi_core::{AcceptSecurityContext, InitializeSecurityContext};
-use sspi_core::{Account, Error, Failure, Fault, PeerIdentity, SecStatus, Step};
+use sspi_core::{Error, Failure, Fault, FoundAccount, PeerIdentity, SecStatus, Step};
 use sspi_tokio::{Accounts, Answers, Framing, HandshakeError, HandshakeOptions, handshake};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 
@@ -249,7 +249,7 @@ struct Silence;
 
 #[async_trait]
 impl Answers for Silence {
-    async fn account(&self, _peer: &PeerIdentity) -> Result<Option<Account>, Error> {
+    async fn accounts(&self, _peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         std::future::pending().await
     }
 }

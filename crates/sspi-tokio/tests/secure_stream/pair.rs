@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use sspi_core::{
-    AcceptRequest, Account, CertificateIdentity, ClientCertificateRequest, Error, InitializeRequest,
-    PeerIdentity, Secret,
+    AcceptRequest, Account, CertificateIdentity, ClientCertificateRequest, Error, FoundAccount,
+    InitializeRequest, PeerIdentity, Secret,
 };
 use sspi_tokio::{
     AccountDirectory, Accounts, Answers, Framing, HandshakeOptions, Handshaking, SecureStream, blocking,
@@ -23,26 +23,26 @@ pub(crate) const ALICE: (&str, &str) = ("alice", "wonderland");
 /// A directory in which everybody has an account.
 pub(crate) struct Everybody;
 
-pub(crate) fn account(peer: &PeerIdentity) -> Option<Account> {
+pub(crate) fn found(peer: &PeerIdentity) -> Vec<FoundAccount> {
     match peer {
         PeerIdentity::Name(name) => {
-            Some(Account { name: name.clone(), matched_by: "name".into(), ..Account::default() })
+            vec![Account { name: name.clone(), matched_by: "name".into(), ..Account::default() }.into()]
         }
-        _ => None,
+        _ => Vec::new(),
     }
 }
 
 #[async_trait]
 impl AccountDirectory for Everybody {
-    async fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
+    async fn find(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         yields(3).await;
-        Ok(account(peer))
+        Ok(found(peer))
     }
 }
 
 impl blocking::Answers for Everybody {
-    fn account(&self, peer: &PeerIdentity) -> Result<Option<Account>, Error> {
-        Ok(account(peer))
+    fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
+        Ok(found(peer))
     }
 }
 

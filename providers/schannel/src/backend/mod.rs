@@ -83,3 +83,12 @@ pub(crate) enum Established {
     Rustls(Box<rustls::Established>),
     Legacy(Box<legacy::Established>),
 }
+
+impl Established {
+    pub(crate) fn session_mut(&mut self) -> &mut Session {
+        match self {
+            Self::Rustls(established) => &mut established.session,
+            Self::Legacy(established) => &mut established.session,
+        }
+    }
+}

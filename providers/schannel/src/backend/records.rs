@@ -78,6 +78,13 @@ pub(crate) trait Opening: Send + 'static {
         None
     }
 
+    /// Whether a record of this type announces a second handshake: in PCT only, where nothing of the kind comes from a peer of
+    /// another protocol.
+    fn is_announcement(&self, content_type: u8) -> bool {
+        let _ = content_type;
+        false
+    }
+
     /// The connection ends with what the peer has sent.
     fn failed(&mut self) {}
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use legacy_tls::{KeyExchangeStrength, Negotiated};
+use sspi_core::{Account, Error};
 
 use super::rustls;
 use super::rustls::secret::SmallSecret;
@@ -22,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) session_id: Vec<u8>,
     /// Server: the name that the client asked for.
     pub(crate) server_name: Option<String>,
+    /// Server: the client's account, or why there is none; `None` where it was not asked for.
+    pub(crate) account: Option<Box<Result<Account, Error>>>,
     pub(crate) secrets: SessionSecrets,
 }
 

@@ -6,6 +6,7 @@ use rustls_pki_types::ServerName;
 use sspi_core::{Error, Fault, SecStatus, SpProt};
 
 use super::Identity;
+use crate::account_mapping::Mapper;
 use crate::certificate::harmless;
 use crate::certificate::verifier::VerifyPolicy;
 use crate::config::{ClientAuth, Protocol};
@@ -22,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) renegotiation_client_auth: ClientAuth,
     pub(crate) send_ca_list: bool,
     pub(crate) verify: VerifyPolicy,
+    /// How clients' certificates are mapped to accounts, if they are.
+    pub(crate) mapper: Option<Arc<Mapper>>,
     pub(crate) alpn: Vec<Vec<u8>>,
     pub(crate) resume: bool,
     pub(crate) session_tickets: bool,

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | whether a peer's certificate is accepted | `verifier.rs` |
 //! | a certificate in words and numbers | `summary.rs` |
+//! | whose account it says that it is for | `identity.rs` |
 //! | files in PEM or DER | `pem.rs` |
 //! | stapled OCSP answers | `ocsp.rs` |
 //! | the fields, names, times and algorithms | `fields.rs`, `name.rs`, `time.rs`, `algorithm.rs` |
@@ -14,6 +15,7 @@
 mod algorithm;
 mod der;
 mod fields;
+pub(crate) mod identity;
 mod name;
 mod ocsp;
 #[cfg(test)]

@@ -252,3 +252,37 @@ fn random_bytes_never_panic() {
         read_all(&bytes);
     }
 }
+
+#[test]
+fn what_a_certificate_says_of_its_owner_is_read_whole_or_not_at_all() {
+    use super::identity::Identity;
+    use test_support::x509::{Draft, GeneralName, TestKey};
+    let names = [GeneralName::upn("alice@corp.example"), GeneralName::Email("alice@corp.example".into())];
+    let draft =
+        Draft::client("alice", TestKey::P256).general_names(&names).key_identifier(&[1, 2]).sid("S-1-5-18");
+    let der = draft.serial(&[0, 0x80]).self_signed().der().to_vec();
+    let identity = Identity::read(&der).unwrap();
+    assert_eq!(
+        (identity.upns.as_slice(), identity.emails.len()),
+        (&["alice@corp.example".to_owned()][..], 1)
+    );
+    assert_eq!((identity.sid.as_deref(), identity.serial), (Some("S-1-5-18"), &[0x80][..]));
+    assert_eq!(identity.subject_key_identifier, Some(&[1, 2][..]));
+    for cut in 0..der.len() {
+        assert!(Identity::read(&der[..cut]).is_err(), "cut at {cut}");
+    }
+    for at in 0..der.len() {
+        for change in [0x01, 0x20, 0x80, 0xff] {
+            let mut changed = der.clone();
+            changed[at] ^= change;
+            // Whatever it is now, it is no second name of the same person.
+            let names = Identity::read(&changed).map_or(0, |identity| identity.upns.len());
+            assert!(names <= 1, "{at} {change}");
+        }
+    }
+    let twice = Draft::client("alice", TestKey::P256).sid("S-1-5-18").sid("S-1-5-18").self_signed();
+    assert!(Identity::read(twice.der()).is_err());
+    let no_text = GeneralName::Other(vec![0x2b, 6, 1, 4, 1, 0x82, 0x37, 20, 2, 3], vec![0x0c, 1, 0xff]);
+    let no_text = Draft::client("alice", TestKey::P256).general_names(&[no_text]).self_signed();
+    assert!(Identity::read(no_text.der()).is_err());
+}

@@ -150,6 +150,21 @@ impl Refusal {
     }
 }
 
+/// Whether this authority has issued the certificate: it has the issuer's name, and its key has signed.
+pub(crate) fn issued_by(certificate: &[u8], authority: &[u8]) -> bool {
+    let (Ok(below), Ok(above)) = (Link::read(certificate), Link::read(authority)) else { return false };
+    let (below, above) = (below.certificate(), above.key().map(|key| (above.certificate().subject, key)));
+    let Ok((name, key)) = above else { return false };
+    below.issuer == name
+        && below.signed.algorithm == below.signed_algorithm
+        && key.verify(&below.signed).is_ok()
+}
+
+/// Whether a root, as far as it says itself, may issue certificates for these peers.
+pub(crate) fn may_issue_for(root: &[u8], peer: Peer) -> bool {
+    Link::read(root).is_ok_and(|root| root.check_purpose(peer.purpose()).is_ok())
+}
+
 /// What is weak about a certificate, as a peer's own or, with `issues`, as one that issued others: its form, its key and,
 /// where somebody else signed it, its signature. Whether its name is in the common name only is not looked at.
 pub(crate) fn weaknesses_of(certificate: &[u8], issues: bool) -> Weaknesses {

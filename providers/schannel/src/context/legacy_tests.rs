@@ -129,6 +129,7 @@ fn rig_of(way: Way, is_client: bool) -> Rig {
         resumed: false,
         session_id: Vec::new(),
         server_name: None,
+        account: None,
         secrets: SessionSecrets::Tls13 { exporter: SmallSecret::new(&[0; 32]) },
     };
     let info = PackageInfo {
@@ -400,6 +401,46 @@ fn alerts_are_warnings_or_the_end_by_their_level() {
         assert_eq!(rig.receive(after).unwrap().1, Decrypted::Expired, "nothing comes behind it");
         let sent = rig.send(b"but we may still speak").unwrap();
         assert_eq!(rig.peer_opens(&sent).concat_data(), b"but we may still speak");
+    }
+}
+
+#[test]
+fn an_alert_has_its_level_whatever_the_application_says() {
+    // Of the alerts that Windows names (learn.microsoft.com, "TLS/SSL Alert Messages"): those that are always fatal, those that
+    // are always warnings, and those that are what the application says.
+    let fatal = [10, 20, 21, 22, 30, 40, 47, 48, 49, 50, 51, 60, 70, 71, 80, 110, 115, 120];
+    let (warning, either) = ([0, 100], [42, 43, 44, 45, 46, 112]);
+    for way in ways().filter(|way| way.version > ProtocolVersion::SSL30) {
+        for (numbers, fixed) in [(&fatal[..], Some(2)), (&warning, Some(1)), (&either, None)] {
+            for &number in numbers {
+                for level in [AlertLevel::Warning, AlertLevel::Fatal] {
+                    let mut rig = rig_of(way, true);
+                    let token = ControlToken::Alert { level, number };
+                    let record = rig.context.apply_control_token(&token).unwrap();
+                    let said = vec![fixed.unwrap_or(level.number()), number];
+                    assert_eq!(rig.peer_opens(&record), [(ALERT, said.clone())], "{way:?}");
+                    let is_over = said[0] == 2 || number == CLOSE_NOTIFY;
+                    assert_eq!(rig.send(b"more").is_err(), is_over, "{way:?} {number}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn who_cancels_closes() {
+    for way in ways() {
+        let mut rig = rig_of(way, true);
+        let canceled = ControlToken::Alert { level: AlertLevel::Fatal, number: USER_CANCELED };
+        let records = rig.context.apply_control_token(&canceled).unwrap();
+        let closes = (ALERT, vec![1, CLOSE_NOTIFY]);
+        // SSL 3.0 has no word for the former.
+        let expected = match way.version {
+            ProtocolVersion::SSL30 => vec![closes],
+            _ => vec![(ALERT, vec![1, USER_CANCELED]), closes],
+        };
+        assert_eq!(rig.peer_opens(&records), expected, "{way:?}");
+        assert_eq!(rig.send(b"more").unwrap_err().status(), SecStatus::SEC_E_CONTEXT_EXPIRED);
     }
 }
 

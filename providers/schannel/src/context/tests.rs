@@ -48,6 +48,7 @@ fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
         resumed: false,
         session_id: Vec::new(),
         server_name: None,
+        account: None,
         secrets: SessionSecrets::Tls13 { exporter: SmallSecret::new(&[0; 32]) },
     };
     let info = PackageInfo {
@@ -278,9 +279,9 @@ fn a_held_handshake_fragment_hinders_nothing_of_ours_and_nothing_may_come_betwee
         assert_eq!(rig.receive(fragment).unwrap(), (Vec::new(), Decrypted::Message));
         let sent = rig.send(b"meanwhile");
         assert_eq!(rig.peer_opens(sent).1, b"meanwhile");
-        let warning = ControlToken::Alert { level: AlertLevel::Warning, number: USER_CANCELED };
+        let warning = ControlToken::Alert { level: AlertLevel::Warning, number: 46 };
         let sent = rig.context.apply_control_token(&warning).unwrap();
-        assert_eq!(rig.peer_opens(sent), (ALERT, vec![1, USER_CANCELED]));
+        assert_eq!(rig.peer_opens(sent), (ALERT, vec![1, 46]));
         let rest = rig.peer_sends(HANDSHAKE, &[4, 5, 6, 7, 8, 9, 10]);
         assert_eq!(rig.receive(rest).unwrap(), (Vec::new(), Decrypted::Message));
         let fragment = rig.peer_sends(HANDSHAKE, &[4, 0, 0, 10]);

@@ -4,6 +4,11 @@ use super::super::Broken;
 use super::super::messages::ServerHello;
 use super::*;
 
+pub(super) fn take_apart(established: Established) -> (pct1::Previous, Directions) {
+    let Established { sealer, opener, negotiated } = established;
+    (negotiated.previous().unwrap(), Directions { sealer, opener, messages: Vec::new() })
+}
+
 /// Both ends of a connection that can be negotiated again.
 struct Again {
     fixture: Fixture,
@@ -20,15 +25,16 @@ impl Again {
 
     fn client(&mut self, asked: bool) -> ClientConnection {
         let config = Arc::new(self.fixture.client.clone());
-        let established = self.client.take().unwrap();
-        ClientConnection::redo(config, self.fixture.parameters.clone(), *established, asked).unwrap()
+        let (previous, directions) = take_apart(*self.client.take().unwrap());
+        let parameters = self.fixture.parameters.clone();
+        ClientConnection::redo(config, parameters, previous, directions, asked).unwrap()
     }
 
     fn server(&mut self, asked: bool) -> ServerConnection {
         let config = Arc::new(self.fixture.server.clone());
-        let established = self.server.take().unwrap();
+        let (previous, directions) = take_apart(*self.server.take().unwrap());
         let parameters = ServerParameters { client_auth: self.fixture.server.client_auth, alpn: None };
-        ServerConnection::redo(config, &parameters, *established, asked).unwrap()
+        ServerConnection::redo(config, &parameters, previous, directions, asked).unwrap()
     }
 
     /// The client begins; the server hears of it by its opener.
@@ -123,9 +129,12 @@ fn a_server_begins_again_and_data_in_flight_arrive() {
     assert_eq!(open(&mut client.opener, &escape).unwrap().0, ContentType::REDO);
     let mut client = again.client(true);
     to_server.extend_from_slice(&continued(client.advance(&[])));
+    let Progress::Data { data, used } = server.advance(&to_server).unwrap() else { panic!("no data") };
+    assert_eq!(data, b"in flight");
+    to_server.drain(..used);
     let mut pair = finish(client, server, to_server).unwrap();
-    assert_eq!(pair.server.negotiated.in_flight(), (&b"in flight"[..], &b"urgent"[..]));
-    assert_eq!(pair.client.negotiated.in_flight(), (&b""[..], &b""[..]));
+    assert_eq!(pair.server.negotiated.out_of_band(), b"urgent");
+    assert!(pair.client.negotiated.out_of_band().is_empty());
     pair.talk();
 }
 
@@ -210,13 +219,13 @@ fn a_handshake_without_escape_and_an_escape_without_connection_are_refused() {
     // A message where a protected record is due fails its MAC.
     let failure = client.advance(&record_of(&hello.encode().unwrap())).unwrap_err();
     assert!(matches!(failure.error, Error::Record(record::RecordError::BadMac)));
+    let other = Fixture::new(&[ProtocolVersion::TLS10]).run().unwrap().client;
+    assert!(other.negotiated.previous().is_none());
+    let (previous, _) = take_apart(*again.server.take().unwrap());
+    let Established { sealer, opener, .. } = *other;
+    let directions = Directions { sealer, opener, messages: Vec::new() };
+    let config = Arc::new(again.fixture.client.clone());
     assert!(
-        ClientConnection::redo(
-            Arc::new(again.fixture.client.clone()),
-            ClientParameters::default(),
-            *Fixture::new(&[ProtocolVersion::TLS10]).run().unwrap().client,
-            false
-        )
-        .is_err()
+        ClientConnection::redo(config, ClientParameters::default(), previous, directions, false).is_err()
     );
 }

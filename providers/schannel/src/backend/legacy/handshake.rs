@@ -7,7 +7,7 @@ use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Fail
 
 use super::configs::{ClientConfigs, ServerConfigs};
 use super::error::translate;
-use super::records::{Receiving, Sending};
+use super::records::{OUT_OF_BAND, Receiving, Sending};
 use crate::attributes::Attributes;
 use crate::backend::records::{ALERT, RECORD_HEADER};
 use crate::backend::{
@@ -17,6 +17,7 @@ use crate::backend::{
 use crate::cipher_suites::Suite;
 use crate::config::ClientAuth;
 use crate::first_flight::describe;
+use crate::renegotiation::{Begin, Prior};
 use crate::status::Error;
 
 /// What a handshake yields: what was negotiated, and the keys.
@@ -143,15 +144,20 @@ impl Handshake {
     pub(crate) fn client_again(
         configs: &ClientConfigs,
         parameters: &ClientParameters,
-        before: legacy_tls::Before,
-        directions: legacy_tls::Directions,
+        with: Begin,
     ) -> Result<Self, sspi_core::Error> {
         let config = configs.config(parameters.protocols, parameters.manual)?;
         let mut wanted = client_parameters(parameters)?;
         // The first hello has said so, if it was one.
         wanted.fallback = false;
-        let connection = ClientConnection::renegotiate(config, wanted, before, directions)
-            .map_err(|error| translate(&error, true, &configs.settings))?;
+        let Begin { prior, directions, is_announced } = with;
+        let connection = match prior {
+            Prior::Tls(before) => ClientConnection::renegotiate(config, wanted, before, directions),
+            Prior::Pct1(previous) => {
+                ClientConnection::redo(config, wanted, previous, directions, is_announced)
+            }
+        };
+        let connection = connection.map_err(|error| translate(&error, true, &configs.settings))?;
         let connection = Connection::Client(Box::new(connection));
         Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)).begun())
     }
@@ -160,8 +166,7 @@ impl Handshake {
     pub(crate) fn server_again(
         configs: &ServerConfigs,
         parameters: &ServerParameters,
-        before: legacy_tls::Before,
-        directions: legacy_tls::Directions,
+        with: Begin,
     ) -> Result<Self, sspi_core::Error> {
         let config = configs.config(parameters.protocols, parameters.verification)?;
         let client_auth = match configs.settings.renegotiation_client_auth {
@@ -169,8 +174,16 @@ impl Handshake {
             ClientAuth::Optional | ClientAuth::None => config.client_auth,
         };
         let wanted = legacy_tls::ServerParameters { alpn: None, client_auth };
-        let connection = ServerConnection::renegotiate(config, wanted, before, directions)
-            .map_err(|error| translate(&error, false, &configs.settings))?;
+        let Begin { prior, directions, is_announced } = with;
+        let connection = match prior {
+            Prior::Tls(before) => ServerConnection::renegotiate(config, wanted, before, directions),
+            Prior::Pct1(previous) => {
+                // It asks for a certificate if the first handshake did.
+                // Spec: PCT1 section 4.3.2.
+                ServerConnection::redo(config, &wanted, previous, directions, is_announced)
+            }
+        };
+        let connection = connection.map_err(|error| translate(&error, false, &configs.settings))?;
         let connection = Connection::Server(Box::new(connection));
         Ok(Self::new(connection, &configs.settings, parameters.extended_errors, (false, true)).begun())
     }
@@ -282,6 +295,12 @@ impl Running {
             legacy_tls::Progress::Declined { directions, used } => {
                 Ok(Progress::Declined { directions, used })
             }
+            legacy_tls::Progress::Complete { established, output, .. }
+                if !established.negotiated.out_of_band().is_empty() =>
+            {
+                let error = Error::UnexpectedMessage { what: OUT_OF_BAND.to_owned() };
+                Err(Stop::Failed { error: error.into(), token: output })
+            }
             legacy_tls::Progress::Complete { established, output, used } => {
                 let established = self.establish(*established);
                 let established = backend::Established::Legacy(Box::new(established));
@@ -361,6 +380,7 @@ impl Running {
             resumed: negotiated.resumed,
             session_id: core::mem::take(&mut negotiated.session_id),
             server_name: negotiated.server_name.take(),
+            account: None,
             secrets: SessionSecrets::Legacy(Box::new(negotiated)),
         };
         Established {

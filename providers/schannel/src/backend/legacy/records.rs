@@ -13,6 +13,9 @@ use crate::status::Error;
 /// Blocks of so many bytes are small: after 2^32 of them two are the same, and tell of each other.
 const SMALL_BLOCK: usize = 8;
 
+/// What PCT has, and the contract has not.
+pub(super) const OUT_OF_BAND: &str = "data out of band, for which this interface has no place";
+
 /// The direction that sends.
 pub(crate) struct Sending {
     sealer: Sealer,
@@ -136,12 +139,14 @@ impl Opening for Receiving {
         if is_used_up && opened.content_type == ContentType::APPLICATION_DATA {
             return Err(Error::SmallBlockLimit { limit: self.small_block_limit, is_ours: false });
         }
-        let unexpected = match opened.content_type {
-            ContentType::OUT_OF_BAND => "data out of band, for which this interface has no place",
-            ContentType::REDO => "a request to negotiate PCT again, which is not done here",
-            _ => return Ok(Opened { content_type: opened.content_type.0, content: opened.content }),
-        };
-        Err(Error::UnexpectedMessage { what: unexpected.to_owned() })
+        if opened.content_type == ContentType::OUT_OF_BAND {
+            return Err(Error::UnexpectedMessage { what: OUT_OF_BAND.to_owned() });
+        }
+        Ok(Opened { content_type: opened.content_type.0, content: opened.content })
+    }
+
+    fn is_announcement(&self, content_type: u8) -> bool {
+        content_type == ContentType::REDO.0
     }
 
     fn failed(&mut self) {

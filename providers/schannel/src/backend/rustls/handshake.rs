@@ -660,6 +660,7 @@ impl Running {
             // In TLS 1.3 the session ID is an echo for middleboxes and names nothing.
             session_id: server_hello.filter(|_| !is_tls13).map(|hello| hello.session_id).unwrap_or_default(),
             server_name: observed.server_name.take(),
+            account: None,
             secrets,
         };
         Ok(Established { session, sending, receiving })

@@ -1,0 +1,285 @@
+//! The directory: connections that are shared, what is remembered, and a server that is down.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use ldap3::{Ldap, LdapError, Scope, SearchOptions};
+use sspi_core::{CredentialsHandle, Error, FoundAccount, PeerIdentity};
+use sspi_tokio::AccountDirectory;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use crate::connection::{self, failed, unreachable_server};
+use crate::entry::{ATTRIBUTES, Entry};
+use crate::filter::filter;
+use crate::options::Options;
+
+/// The most entries that a question is answered with: two are too many already.
+const MOST_ENTRIES: usize = 4;
+/// The most questions that are remembered to have no answer.
+const MOST_ABSENT: usize = 4096;
+
+/// A result that is no failure here: there were more entries than were wanted.
+const SIZE_LIMIT_EXCEEDED: u32 = 4;
+/// The base does not exist.
+const NO_SUCH_OBJECT: u32 = 32;
+
+/// An account directory on LDAP.
+///
+/// Cloning is cheap; every clone shares connections and what is remembered. It is used inside a runtime of tokio with IO and
+/// time enabled.
+///
+/// - A question that fails on a connection that had been used before is asked once more on a new one: servers close what is
+///   idle.
+/// - That there is *no* account is remembered for a short while. That there is one never is: it may have been disabled.
+/// - A server that cannot be asked is not asked again for a short while. Every question in that time fails at once, and
+///   then one tries again.
+#[derive(Clone)]
+pub struct LdapDirectory(Arc<Shared>);
+
+struct Shared {
+    options: Options,
+    tls: Option<Arc<dyn CredentialsHandle>>,
+    connections: Vec<Mutex<Option<Connection>>>,
+    /// The connection whose turn it is.
+    turn: AtomicUsize,
+    /// Numbers connections.
+    opened: AtomicU64,
+    absent: Lock<HashMap<PeerIdentity, Instant>>,
+    down: Lock<Option<Down>>,
+}
+
+struct Connection {
+    ldap: Ldap,
+    number: u64,
+}
+
+/// The server could not be asked.
+struct Down {
+    error: Error,
+    /// From when on somebody may try again.
+    until: Instant,
+}
+
+/// Why a search has no answer.
+enum Failure {
+    /// The connection is worth nothing.
+    Connection(Error),
+    /// The server has answered, and will again.
+    Server(Error),
+}
+
+impl LdapDirectory {
+    /// A directory. `tls` is an outbound credential of a stream package; without one only
+    /// [`Protection::None`](crate::Protection::None) can be used. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// Options that cannot be, with the setting.
+    pub fn new(options: Options, tls: Option<Arc<dyn CredentialsHandle>>) -> Result<Self, Error> {
+        options.check()?;
+        let connections = (0..options.connections).map(|_| Mutex::new(None)).collect();
+        Ok(Self(Arc::new(Shared {
+            options,
+            tls,
+            connections,
+            turn: AtomicUsize::new(0),
+            opened: AtomicU64::new(0),
+            absent: Lock::default(),
+            down: Lock::default(),
+        })))
+    }
+}
+
+fn lock<T>(lock: &Lock<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl AccountDirectory for LdapDirectory {
+    async fn find(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
+        let Some(filter) = filter(peer) else { return Ok(Vec::new()) };
+        if self.0.is_absent(peer) {
+            return Ok(Vec::new());
+        }
+        self.0.check_down()?;
+        // A task of its own: whoever asks may be given up in the middle, and what the library makes of a broken answer stays
+        // in here.
+        let shared = Arc::clone(&self.0);
+        let asking = tokio::spawn(async move { shared.ask(&filter).await });
+        let found = asking.await.unwrap_or_else(|error| {
+            let what = format!("the directory {} sent what cannot be read", self.0.options.server);
+            Err(Failure::Connection(failed(what).with_source(error)))
+        });
+        match found {
+            Ok(found) => {
+                self.0.is_up();
+                if found.is_empty() {
+                    self.0.remember_absent(peer);
+                }
+                Ok(found)
+            }
+            // What somebody's certificate makes the server refuse is no reason to ask it nothing of others.
+            Err(Failure::Server(error)) => Err(error),
+            Err(Failure::Connection(error)) => {
+                self.0.is_down(&error);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn is_absent(&self, peer: &PeerIdentity) -> bool {
+        lock(&self.absent).get(peer).is_some_and(|until| Instant::now() < *until)
+    }
+
+    fn remember_absent(&self, peer: &PeerIdentity) {
+        if self.options.absent_for.is_zero() {
+            return;
+        }
+        let (now, mut absent) = (Instant::now(), lock(&self.absent));
+        if absent.len() >= MOST_ABSENT {
+            absent.retain(|_, until| now < *until);
+            // Whoever fills it with questions gains nothing: forgetting costs a question.
+            if absent.len() >= MOST_ABSENT {
+                absent.clear();
+            }
+        }
+        absent.insert(peer.clone(), now + self.options.absent_for);
+    }
+
+    /// # Errors
+    /// It was down, and it is not time to try again.
+    fn check_down(&self) -> Result<(), Error> {
+        let (now, mut down) = (Instant::now(), lock(&self.down));
+        match down.as_mut() {
+            Some(down) if now < down.until => Err(down.error.clone()),
+            Some(down) => {
+                // Whoever comes first tries; the others wait for how that ends.
+                down.until = now + self.options.down_for;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_down(&self, error: &Error) {
+        let until = Instant::now() + self.options.down_for;
+        let before = lock(&self.down).replace(Down { error: error.clone(), until });
+        if before.is_none() {
+            tracing::error!(server = %self.options.server, %error, "the account directory is down");
+        }
+    }
+
+    fn is_up(&self) {
+        if lock(&self.down).take().is_some() {
+            tracing::info!(server = %self.options.server, "the account directory is back");
+        }
+    }
+
+    /// The accounts, before the deadline.
+    async fn ask(&self, filter: &str) -> Result<Vec<FoundAccount>, Failure> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let Some(place) = self.connections.get(turn % self.connections.len().max(1)) else {
+            return Err(Failure::Connection(failed("there is no connection to the directory")));
+        };
+        let limit = self.options.deadline;
+        match timeout(limit, self.ask_on(place, filter)).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                // What is silent now may be so for good.
+                if let Ok(mut connection) = place.try_lock() {
+                    *connection = None;
+                }
+                let what = format!("the directory {} did not answer within {limit:?}", self.options.server);
+                Err(Failure::Connection(failed(what).with_setting("directory.deadline")))
+            }
+        }
+    }
+
+    async fn ask_on(
+        &self,
+        place: &Mutex<Option<Connection>>,
+        filter: &str,
+    ) -> Result<Vec<FoundAccount>, Failure> {
+        loop {
+            let (mut ldap, number, is_new) = self.connection(place).await.map_err(Failure::Connection)?;
+            match self.search(&mut ldap, filter).await {
+                Err(Failure::Connection(error)) => {
+                    let mut connection = place.lock().await;
+                    connection.take_if(|connection| connection.number == number);
+                    if is_new {
+                        return Err(Failure::Connection(error));
+                    }
+                }
+                answered => return answered,
+            }
+        }
+    }
+
+    /// The connection in this place, opened if there is none: its number, and whether it is new.
+    async fn connection(&self, place: &Mutex<Option<Connection>>) -> Result<(Ldap, u64, bool), Error> {
+        let mut connection = place.lock().await;
+        if let Some(Connection { ldap, number }) = connection.as_ref() {
+            return Ok((ldap.clone(), *number, false));
+        }
+        let ldap = connection::open(&self.options, self.tls.as_ref()).await?;
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
+        *connection = Some(Connection { ldap: ldap.clone(), number });
+        Ok((ldap, number, true))
+    }
+
+    async fn search(&self, ldap: &mut Ldap, filter: &str) -> Result<Vec<FoundAccount>, Failure> {
+        let lost = |error: LdapError| Failure::Connection(unreachable_server(&self.options, error));
+        let limit = i32::try_from(MOST_ENTRIES).unwrap_or_default();
+        let seconds = i32::try_from(self.options.deadline.as_secs()).unwrap_or(i32::MAX).saturating_add(1);
+        ldap.with_search_options(SearchOptions::new().sizelimit(limit).timelimit(seconds));
+        let base = self.options.base.as_str();
+        let mut stream =
+            ldap.streaming_search(base, Scope::Subtree, filter, ATTRIBUTES.to_vec()).await.map_err(lost)?;
+        let mut found = Vec::new();
+        // A server need not obey the limit.
+        while found.len() < MOST_ENTRIES {
+            let Some(entry) = stream.next().await.map_err(lost)? else { break };
+            // Other parts of the forest, which are not asked; and messages about the search.
+            if entry.is_ref() || entry.is_intermediate() {
+                continue;
+            }
+            let entry = Entry::read(entry.0);
+            let now = SystemTime::now();
+            let account = entry.and_then(|entry| entry.account(self.options.domain.as_deref(), now));
+            found.push(account.ok_or_else(|| {
+                let what = format!("the directory {} has an entry without a name", self.options.server);
+                Failure::Server(failed(what))
+            })?);
+        }
+        if found.len() == MOST_ENTRIES {
+            stream.finish().await;
+            return Ok(found);
+        }
+        match stream.finish().await.rc {
+            0 | SIZE_LIMIT_EXCEEDED => Ok(found),
+            NO_SUCH_OBJECT => {
+                let what = format!("the directory {} has no entry {base:?}", self.options.server);
+                Err(Failure::Server(failed(what).with_setting("directory.base")))
+            }
+            result => {
+                let what = format!("the directory {} does not answer (result {result})", self.options.server);
+                Err(Failure::Server(failed(what)))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for LdapDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LdapDirectory").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+use std::time::Duration;
+
+use sspi_core::SecStatus;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::Protection;
+
+fn options(port: u16) -> Options {
+    let mut options = Options::new(format!("ldap://127.0.0.1:{port}").parse().unwrap(), "dc=corp");
+    options.protection = Protection::None;
+    options.connections = 1;
+    options
+}
+
+fn upn(name: &str) -> PeerIdentity {
+    PeerIdentity::UserPrincipalName(format!("{name}@corp.example"))
+}
+
+fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    [&[tag, u8::try_from(content.len()).unwrap()][..], content].concat()
+}
+
+/// A message of the server: to this request, of this operation.
+fn message(request: &[u8], operation: &[u8]) -> Vec<u8> {
+    let header = if request[1] < 0x80 { 2 } else { 2 + usize::from(request[1] & 0x7f) };
+    let [2, 1, id] = request[header..header + 3] else { panic!("a number of one byte: {request:?}") };
+    tlv(0x30, &[&tlv(2, &[id])[..], operation].concat())
+}
+
+fn entry(name: &str) -> Vec<u8> {
+    let attribute = |kind: &str, value: &str| {
+        tlv(0x30, &[tlv(4, kind.as_bytes()), tlv(0x31, &tlv(4, value.as_bytes()))].concat())
+    };
+    let attributes = [attribute("sAMAccountName", name), attribute("userPrincipalName", "x@y")].concat();
+    tlv(0x64, &[tlv(4, format!("cn={name},dc=corp").as_bytes()), tlv(0x30, &attributes)].concat())
+}
+
+fn done(result: u8) -> Vec<u8> {
+    tlv(0x65, &[10, 1, result, 4, 0, 4, 0])
+}
+
+/// Answers the next request with these operations.
+async fn answer(server: &mut TcpStream, operations: &[Vec<u8>]) {
+    let mut request = vec![0; 4096];
+    let length = server.read(&mut request).await.unwrap();
+    assert!(length > 5, "the library has closed");
+    for operation in operations {
+        server.write_all(&message(&request, operation)).await.unwrap();
+    }
+}
+
+async fn find(directory: &LdapDirectory, name: &str) -> Result<Vec<FoundAccount>, Error> {
+    directory.find(&upn(name)).await
+}
+
+async fn listen() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[tokio::test]
+async fn accounts_are_found_and_connections_kept() {
+    let (listener, port) = listen().await;
+    let directory = LdapDirectory::new(options(port), None).unwrap();
+    let server = async {
+        let (mut server, _) = listener.accept().await.unwrap();
+        answer(&mut server, &[entry("alice"), done(0)]).await;
+        answer(&mut server, &[entry("bob"), entry("bob2"), done(4)]).await;
+        server
+    };
+    let client = async {
+        let found = directory.find(&upn("alice")).await.unwrap();
+        assert_eq!((found.len(), found[0].account.name.as_str()), (1, "alice"));
+        assert_eq!(found[0].account.domain.as_deref(), Some("corp"));
+        assert_eq!(
+            directory.find(&upn("bob")).await.unwrap().len(),
+            2,
+            "all of them are for the package to judge"
+        );
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_has_closed_is_opened_again() {
+    let (listener, port) = listen().await;
+    let directory = LdapDirectory::new(options(port), None).unwrap();
+    let server = async {
+        for _ in 0..2 {
+            let (mut server, _) = listener.accept().await.unwrap();
+            answer(&mut server, &[entry("alice"), done(0)]).await;
+        }
+    };
+    let client = async {
+        for _ in 0..2 {
+            assert_eq!(directory.find(&upn("alice")).await.unwrap().len(), 1);
+        }
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
+async fn that_there_is_nobody_is_remembered_and_that_there_is_somebody_is_not() {
+    let (listener, port) = listen().await;
+    let directory = LdapDirectory::new(options(port), None).unwrap();
+    let server = async {
+        let (mut server, _) = listener.accept().await.unwrap();
+        answer(&mut server, &[done(0)]).await;
+        answer(&mut server, &[entry("bob"), done(0)]).await;
+        answer(&mut server, &[done(0)]).await;
+    };
+    let client = async {
+        for _ in 0..3 {
+            assert!(directory.find(&upn("alice")).await.unwrap().is_empty(), "asked once");
+        }
+        assert_eq!(directory.find(&upn("bob")).await.unwrap().len(), 1);
+        assert!(directory.find(&upn("bob")).await.unwrap().is_empty(), "the account is gone");
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
+async fn a_directory_that_is_down_is_not_asked_again_at_once() {
+    let (listener, port) = listen().await;
+    drop(listener);
+    let directory =
+        LdapDirectory::new(Options { down_for: Duration::from_secs(3600), ..options(port) }, None).unwrap();
+    let error = directory.find(&upn("alice")).await.unwrap_err();
+    assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY);
+    assert_eq!(error.setting(), Some("directory"));
+    // It is back, and nobody notices before it is time.
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    assert_eq!(directory.find(&upn("bob")).await.unwrap_err().to_string(), error.to_string());
+    let is_idle = timeout(Duration::ZERO, listener.accept()).await.is_err();
+    assert!(is_idle, "it was not asked");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_back_is_asked_again_when_it_is_time() {
+    let (listener, port) = listen().await;
+    drop(listener);
+    let directory = LdapDirectory::new(Options { down_for: Duration::ZERO, ..options(port) }, None).unwrap();
+    assert!(directory.find(&upn("alice")).await.is_err());
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let server = async {
+        let (mut server, _) = listener.accept().await.unwrap();
+        answer(&mut server, &[entry("alice"), done(0)]).await;
+    };
+    let (found, ()) = tokio::join!(find(&directory, "alice"), server);
+    assert_eq!(found.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_is_silent_is_given_up_at_the_deadline() {
+    let (listener, port) = listen().await;
+    let directory = LdapDirectory::new(options(port), None).unwrap();
+    let error = directory.find(&upn("alice")).await.unwrap_err();
+    assert_eq!(error.setting(), Some("directory.deadline"));
+    assert!(error.to_string().contains("did not answer within 3s"), "{error}");
+    drop(listener);
+}
+
+#[tokio::test]
+async fn results_that_are_failures_are_said_with_their_setting() {
+    for (result, setting) in [(32, "directory.base"), (50, "directory"), (52, "directory")] {
+        let (listener, port) = listen().await;
+        let directory = LdapDirectory::new(options(port), None).unwrap();
+        let server = async {
+            let (mut server, _) = listener.accept().await.unwrap();
+            answer(&mut server, &[done(result)]).await;
+        };
+        let (found, ()) = tokio::join!(find(&directory, "alice"), server);
+        let error = found.unwrap_err();
+        assert_eq!(error.setting(), Some(setting), "{error}");
+        assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY);
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_the_server_refuses_keeps_no_other_from_being_asked() {
+    let (listener, port) = listen().await;
+    let directory = LdapDirectory::new(options(port), None).unwrap();
+    let server = async {
+        let (mut server, _) = listener.accept().await.unwrap();
+        answer(&mut server, &[done(53)]).await;
+        answer(&mut server, &[entry("bob"), done(0)]).await;
+    };
+    let client = async {
+        assert!(find(&directory, "alice").await.is_err());
+        assert_eq!(find(&directory, "bob").await.unwrap().len(), 1);
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_an_error_and_no_panic_of_whoever_asked() {
+    for nonsense in [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        &[0x30, 5, 2, 1, 1, 0x65, 0],
+        &[0x30, 7, 2, 1, 1, 0x64, 2, 4, 0],
+        &[0x30, 3, 2, 1, 1],
+        &[0x30, 0],
+        &[0x30, 5, 2, 1, 1, 0x7f, 0],
+    ] {
+        let (listener, port) = listen().await;
+        let directory = LdapDirectory::new(options(port), None).unwrap();
+        let server = async {
+            let (mut server, _) = listener.accept().await.unwrap();
+            let mut request = [0; 512];
+            let _asked = server.read(&mut request).await.unwrap();
+            server.write_all(nonsense).await.unwrap();
+        };
+        let (found, ()) = tokio::join!(find(&directory, "alice"), server);
+        let status = found.unwrap_err().status();
+        assert_eq!(status, SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{nonsense:?}");
+    }
+}
+
+#[tokio::test]
+async fn tls_that_nobody_has_credentials_for_is_refused_before_a_word_is_said() {
+    let (listener, port) = listen().await;
+    let options = Options { protection: Protection::StartTls, ..options(port) };
+    let directory = LdapDirectory::new(options, None).unwrap();
+    assert_eq!(directory.find(&upn("alice")).await.unwrap_err().status(), SecStatus::SEC_E_NO_CREDENTIALS);
+    let (mut server, _) = listener.accept().await.unwrap();
+    assert_eq!(server.read(&mut [0; 16]).await.unwrap(), 0);
+}
+
+#[test]
+fn threads_ask_through_a_runtime_of_their_own() {
+    use sspi_tokio::blocking::Answers as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serving = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let (mut server, _) = listener.accept().unwrap();
+        let mut request = [0; 512];
+        let _asked = server.read(&mut request).unwrap();
+        for operation in [entry("alice"), done(0)] {
+            server.write_all(&message(&request, &operation)).unwrap();
+        }
+        server
+    });
+    let directory = crate::Blocking::new(LdapDirectory::new(options(port), None).unwrap());
+    assert_eq!(directory.accounts(&upn("alice")).unwrap().len(), 1);
+    drop(serving.join().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let inside = runtime.block_on(async move { directory.accounts(&upn("alice")) });
+    assert_eq!(inside.unwrap_err().status(), SecStatus::SEC_E_INVALID_HANDLE);
+}

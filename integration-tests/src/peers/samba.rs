@@ -1,0 +1,138 @@
+//! Samba as a domain controller of Active Directory: its directory alone, on the addresses of this machine's loopback. It is
+//! made anew each time, in a folder that goes with it; nothing outside of it is touched.
+//!
+//! Its ports are those of LDAP, which cannot be changed, and need root: one runs at a time.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+
+use test_support::TestCertificate;
+
+use super::process::{Launch, Stdout};
+use super::{Files, PeerError, Process, find_program};
+
+/// The domain.
+pub const DOMAIN: &str = "corp.test";
+/// The entry below which everything is.
+pub const BASE: &str = "DC=corp,DC=test";
+/// Who may read everything.
+pub const ADMIN: &str = "CN=Administrator,CN=Users,DC=corp,DC=test";
+/// The administrator's password.
+pub const PASSWORD: &str = "Passw0rd.Admin";
+
+/// A domain controller that runs. Its process goes when it is dropped.
+#[derive(Debug)]
+pub struct Samba {
+    files: Files,
+    configuration: String,
+    /// Held, not read: it is killed when this is dropped.
+    _process: Process,
+}
+
+impl Samba {
+    /// Why none can be run here.
+    ///
+    /// # Errors
+    ///
+    /// A program is missing, or we are not root.
+    pub fn available() -> Result<(), String> {
+        let programs = ["samba", "samba-tool", "ldbmodify"];
+        if let Some(missing) = programs.into_iter().find(|name| find_program(name).is_none()) {
+            let packages = "samba-ad-dc samba-ad-provision samba-dsdb-modules ldb-tools";
+            return Err(format!("{missing} is not in PATH (Debian: apt-get install {packages})"));
+        }
+        if rustix::process::geteuid().is_root() { Ok(()) } else { Err("its ports need root".to_owned()) }
+    }
+
+    /// Makes a domain and starts its controller, which shows this certificate, and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// It did not come up; the error has its log.
+    pub fn start(certificate: &TestCertificate, authority: &str) -> Result<Self, PeerError> {
+        let files = Files::new()?;
+        let (chain, key) = files.certificate(certificate)?;
+        // It takes a key that nobody else can read, and no other (CVE-2013-4476).
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+        let authority = files.write("authority.pem", authority)?;
+        let mut text = "[global]\n".to_owned();
+        for (setting, value) in [
+            ("netbios name", "DC1"),
+            ("realm", "CORP.TEST"),
+            ("workgroup", "CORP"),
+            ("server role", "active directory domain controller"),
+            ("server services", "ldap"),
+            ("interfaces", "127.0.0.1/8"),
+            ("bind interfaces only", "yes"),
+            ("disable netbios", "yes"),
+            ("vfs objects", ""),
+            ("tls certfile", &chain),
+            ("tls keyfile", &key),
+            ("tls cafile", &authority),
+            ("log level", "1"),
+        ] {
+            let _never_fails = writeln!(text, "{setting} = {value}");
+        }
+        for (setting, folder) in [
+            ("private dir", "private"),
+            ("state directory", "state"),
+            ("cache directory", "cache"),
+            ("lock directory", "lock"),
+            ("pid directory", "pid"),
+            ("ncalrpc dir", "ncalrpc"),
+        ] {
+            let folder = files.reserve(folder);
+            std::fs::create_dir(&folder)?;
+            let _never_fails = writeln!(text, "{setting} = {folder}");
+        }
+        for (setting, file) in [("posix:eadb", "eadb.tdb"), ("xattr_tdb:file", "xattr.tdb")] {
+            let _never_fails = writeln!(text, "{setting} = {}", files.reserve(file));
+        }
+        let scripts = files.reserve("scripts");
+        std::fs::create_dir(&scripts)?;
+        for share in ["sysvol", "netlogon"] {
+            let _never_fails = writeln!(text, "[{share}]\npath = {scripts}\nread only = no");
+        }
+        let configuration = files.write("smb.conf", &text)?;
+        #[rustfmt::skip]
+        run("samba-tool", &[
+            "domain", "provision", &format!("--configfile={configuration}"), "--realm=CORP.TEST", "--domain=CORP",
+            "--host-name=dc1", "--host-ip=127.0.0.1", "--server-role=dc", "--dns-backend=NONE",
+            &format!("--adminpass={PASSWORD}"), "--option=vfs objects=",
+        ])?;
+        // It writes the file anew.
+        let configuration = files.write("smb.conf", &text)?;
+        let mut launch = Launch::new("samba", Stdout::Log);
+        launch.arguments(["-i", "-M", "single", "--debug-stdout", "-s", &configuration]);
+        let process = launch.serve(636)?;
+        Ok(Self { files, configuration, _process: process })
+    }
+
+    /// Runs `samba-tool` on its database.
+    ///
+    /// # Errors
+    ///
+    /// It refuses.
+    pub fn tool(&self, arguments: &[&str]) -> Result<(), PeerError> {
+        run("samba-tool", &[arguments, &["-s", &self.configuration]].concat())
+    }
+
+    /// Changes entries, as LDIF says.
+    ///
+    /// # Errors
+    ///
+    /// It refuses.
+    pub fn modify(&self, ldif: &str) -> Result<(), PeerError> {
+        let changes = self.files.write("changes.ldif", ldif)?;
+        let database = self.files.reserve("private/sam.ldb");
+        run("ldbmodify", &["-H", &database, &format!("--configfile={}", self.configuration), &changes])
+    }
+}
+
+fn run(command: &str, arguments: &[&str]) -> Result<(), PeerError> {
+    let mut launch = Launch::new(command, Stdout::Log);
+    launch.arguments(arguments.iter().copied());
+    let mut process = launch.start()?;
+    process.set_patience(std::time::Duration::from_secs(120));
+    if process.wait()?.success() { Ok(()) } else { Err(process.error("it failed")) }
+}
