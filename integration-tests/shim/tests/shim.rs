@@ -660,7 +660,11 @@ fn a_client_negotiates_again_as_often_as_it_is_asked_where_a_flag_says_so() {
         let mut peer = runner.handshake(&runner.inbound(config));
         let request = peer.context.apply_control_token(&ControlToken::Renegotiate).unwrap();
         peer.send_raw(&request);
-        peer.expect_alert(if protocol == Protocol::Ssl30 { &[40] } else { &[100] });
+        // no_renegotiation is a warning, which SSL 3.0 does not have.
+        match protocol {
+            Protocol::Ssl30 => peer.expect_alert(&[40]),
+            _ => drop(peer.read_to_end().unwrap()),
+        }
         drop(peer);
         shim.fails(":NO_RENEGOTIATION:");
     }

@@ -1045,9 +1045,10 @@ impl Keyed {
     fn complete(self, finished: Previous, config: &ClientConfig) -> Negotiated {
         let agreed = self.agreed;
         let offer = agreed.offer;
-        if let Some(key) = offer.session_key.as_ref().filter(|_| !self.resumed && config.policy.resume) {
-            // The next hello says all that we have.
-            let outgrown = offer.held_back && agreed.randoms.server.ends_with(b"DOWNGRD\x01");
+        // After a session that the server has outgrown the next hello says all that we have.
+        let outgrown = offer.held_back && agreed.randoms.server.ends_with(b"DOWNGRD\x01");
+        let may_keep = config.policy.resume && (outgrown || !self.resumed);
+        if let Some(key) = offer.session_key.as_ref().filter(|_| may_keep) {
             if outgrown || (agreed.session_id.is_empty() && agreed.ticket.is_empty()) {
                 config.sessions.remove(key);
             } else {
