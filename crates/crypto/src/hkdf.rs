@@ -39,7 +39,7 @@ pub fn hkdf_expand(
 /// ```text
 /// struct {
 ///     uint16 length                       the length of out
-///     opaque label<7..255>                "tls13 " and label
+///     opaque label<7..255>                "tls13 " and label; an application's may be empty
 ///     opaque context<0..255>              mostly a transcript hash, or nothing
 /// } HkdfLabel
 /// ```
@@ -58,11 +58,8 @@ pub fn hkdf_expand_label(
 ) -> Result<(), HkdfError> {
     let out_len = u16::try_from(out.len())
         .map_err(|_| HkdfError::OutputTooLong { length: out.len(), max: max_len(hash) })?;
-    let label_error = HkdfError::LabelLength { length: label.len() };
-    let label_len = u8::try_from(LABEL_PREFIX.len().saturating_add(label.len())).map_err(|_| label_error)?;
-    if label.is_empty() {
-        return Err(label_error);
-    }
+    let label_len = u8::try_from(LABEL_PREFIX.len().saturating_add(label.len()))
+        .map_err(|_| HkdfError::LabelLength { length: label.len() })?;
     let context_len =
         u8::try_from(context.len()).map_err(|_| HkdfError::ContextTooLong { length: context.len() })?;
     let info: [&[u8]; 6] =
@@ -102,7 +99,7 @@ pub enum HkdfError {
         /// The longest there is, in bytes.
         max: usize,
     },
-    /// The label is empty, or longer than 249 bytes.
+    /// The label is longer than 249 bytes.
     LabelLength {
         /// Its length, in bytes.
         length: usize,
@@ -120,7 +117,7 @@ impl Display for HkdfError {
             Self::OutputTooLong { length, max } => {
                 write!(f, "HKDF output of {length} bytes where at most {max} can be derived")
             }
-            Self::LabelLength { length } => write!(f, "HKDF label of {length} bytes, not 1 to 249"),
+            Self::LabelLength { length } => write!(f, "HKDF label of {length} bytes, not up to 249"),
             Self::ContextTooLong { length } => write!(f, "HKDF context of {length} bytes, more than 255"),
         }
     }

@@ -157,6 +157,60 @@ pub(crate) fn issuer(certificate: &[u8]) -> Result<&[u8], DecodeError> {
     Ok(element(&mut fields, SEQUENCE)?.whole)
 }
 
+/// Whether a certificate says what its key is for, and signing anything but certificates and lists is not among it.
+///
+/// What cannot be read says nothing: that is for whoever judges the certificate.
+///
+/// ```text
+/// issuerUniqueID   [1], subjectUniqueID [2]      OPTIONAL
+/// extensions       [3] SEQUENCE OF Extension     OPTIONAL
+/// Extension        SEQUENCE { extnID, critical BOOLEAN?, extnValue OCTET STRING }
+/// KeyUsage         BIT STRING, digitalSignature the first bit
+/// ```
+///
+/// Spec: X509 section 4.2.1.3.
+pub(crate) fn forbids_signing(certificate: &[u8]) -> bool {
+    const DIGITAL_SIGNATURE: u8 = 0x80;
+    match key_usage(certificate) {
+        Ok(Some([_unused, first, ..])) => first & DIGITAL_SIGNATURE == 0,
+        Ok(Some(_)) => true,
+        Ok(None) | Err(_) => false,
+    }
+}
+
+/// The content of keyUsage's BIT STRING.
+fn key_usage(certificate: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
+    let mut fields = tbs_certificate(certificate)?;
+    // serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo.
+    for tag in [INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE] {
+        element(&mut fields, tag)?;
+    }
+    let next = |fields: &Reader<'_>| fields.clone().u8("TBSCertificate").ok();
+    while let Some(tag @ 0x81..=0x82 | tag @ 0xa1..=0xa2) = next(&fields) {
+        element(&mut fields, tag)?;
+    }
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    let mut tagged = Reader::new(element(&mut fields, EXTENSIONS)?.content);
+    let mut list = Reader::new(element(&mut tagged, SEQUENCE)?.content);
+    while !list.is_empty() {
+        let mut extension = Reader::new(element(&mut list, SEQUENCE)?.content);
+        let kind = element(&mut extension, OBJECT_IDENTIFIER)?.content;
+        if next(&extension) == Some(BOOLEAN) {
+            element(&mut extension, BOOLEAN)?;
+        }
+        let mut value = Reader::new(element(&mut extension, OCTET_STRING)?.content);
+        if kind == KEY_USAGE {
+            return element(&mut value, BIT_STRING).map(|bits| Some(bits.content));
+        }
+    }
+    Ok(None)
+}
+
+/// 2.5.29.15.
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
+
 /// The fields of a TBSCertificate from the serial number on.
 fn tbs_certificate(certificate: &[u8]) -> Result<Reader<'_>, DecodeError> {
     let mut outer = Reader::new(certificate);
@@ -168,9 +222,14 @@ fn tbs_certificate(certificate: &[u8]) -> Result<Reader<'_>, DecodeError> {
     Ok(fields)
 }
 
+const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
+const OBJECT_IDENTIFIER: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 const EXPLICIT_VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
 
 struct Element<'a> {
     whole: &'a [u8],

@@ -273,6 +273,7 @@ impl<'a> OldHello<'a> {
             return Offer::of([ProtocolVersion::PCT1]);
         };
         let has = |version: &ProtocolVersion| match *version {
+            ProtocolVersion::PCT1 | ProtocolVersion::SSL20 if !hello.has_old_challenge() => false,
             ProtocolVersion::PCT1 => {
                 let suites = pct1::suites_offered_in(&hello.kinds);
                 pct1::is_offered_in(&hello.kinds) && suites.iter().any(|suite| usable(*version, *suite))

@@ -132,6 +132,8 @@ pub enum Misbehaved {
     },
     /// A certificate whose key does not fit the suite.
     WrongCertificateType,
+    /// A certificate whose key signs a handshake, and may not.
+    KeyMayNotSign,
     /// A server without certificate.
     NoServerCertificate,
     /// A certificate whose key cannot be read.
@@ -287,7 +289,7 @@ impl Misbehaved {
             | Self::IdentityChanged
             | Self::ServerNameChanged
             | Self::ResumedBinding { .. } => A::HANDSHAKE_FAILURE,
-            Self::WrongCertificateType => A::UNSUPPORTED_CERTIFICATE,
+            Self::WrongCertificateType | Self::KeyMayNotSign => A::UNSUPPORTED_CERTIFICATE,
             Self::UnreadableCertificate => A::BAD_CERTIFICATE,
             Self::BadSignature(_) | Self::BadFinished => A::DECRYPT_ERROR,
         }
@@ -385,6 +387,9 @@ impl Display for Misbehaved {
             }
             Self::WrongCertificateType => {
                 f.write_str("the key of the peer's certificate does not fit the cipher suite")
+            }
+            Self::KeyMayNotSign => {
+                f.write_str("the key of the peer's certificate may not sign, by the certificate's own word")
             }
             Self::NoServerCertificate => f.write_str("the server sent no certificate"),
             Self::UnreadableCertificate => f.write_str("the key in the peer's certificate cannot be read"),

@@ -96,6 +96,7 @@ impl Pki {
             valid: VALID,
             intermediates: 0,
             self_signed: false,
+            signs: true,
         }
     }
 }
@@ -232,6 +233,7 @@ pub struct CertificateBuilder {
     valid: Validity,
     intermediates: usize,
     self_signed: bool,
+    signs: bool,
 }
 
 impl CertificateBuilder {
@@ -335,6 +337,12 @@ impl CertificateBuilder {
         self
     }
 
+    /// keyUsage without digitalSignature: what an RSA key decrypts, or another agrees on, but nothing signed.
+    pub fn signs_nothing(mut self) -> Self {
+        self.signs = false;
+        self
+    }
+
     /// Signed with its own key in place of the PKI's. Not with an RSA key of 1024 bits, for which there is no signer.
     pub fn self_signed(mut self) -> Self {
         self.self_signed = true;
@@ -347,9 +355,14 @@ impl CertificateBuilder {
         let mut params = parameters(&self.name, self.valid, self.root.0.key.public_key_raw());
         params.subject_alt_names = self.alternative_names;
         params.extended_key_usages = self.usage.into_iter().collect();
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        if matches!(self.key, KeyType::Rsa(_)) {
-            params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
+        params.key_usages = vec![match self.key {
+            KeyType::Rsa(_) => KeyUsagePurpose::KeyEncipherment,
+            _ => KeyUsagePurpose::KeyAgreement,
+        }];
+        if self.signs {
+            let is_rsa = matches!(self.key, KeyType::Rsa(_));
+            params.key_usages.retain(|_| is_rsa);
+            params.key_usages.push(KeyUsagePurpose::DigitalSignature);
         }
         params.is_ca = IsCa::ExplicitNoCa;
         let serial = params.serial_number.as_ref().unwrap().to_bytes();

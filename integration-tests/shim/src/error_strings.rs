@@ -18,6 +18,9 @@ pub(crate) fn of(error: &Error) -> String {
     format!(":{}:", row.map_or("INTERNAL_ERROR", |row| row.string))
 }
 
+/// The peer found nothing that it can agree on.
+pub(crate) const HANDSHAKE_FAILURE: &str = ":SSLV3_ALERT_HANDSHAKE_FAILURE:";
+
 const RECORD_OVERFLOW: u8 = 22;
 /// What is longer cannot be a record, whatever it decrypts to, in bytes.
 const LARGEST_CIPHERTEXT: usize = (16 << 10) + 2048;
@@ -46,6 +49,7 @@ struct Row {
     alert: Option<u8>,
     /// Part of the sentence.
     says: &'static str,
+    /// What is one thing here and several in the runner, or has another name in another edition of it, has them all.
     string: &'static str,
 }
 
@@ -62,12 +66,13 @@ const fn alert(number: u8, says: &'static str, string: &'static str) -> Row {
 /// The first row that fits counts: what is particular stands before what is general.
 const ROWS: &[Row] = &[
     // Bytes that are no TLS.
-    alert(70, "plain text", "HTTP_REQUEST"),
+    alert(70, "plain text", "HTTP_REQUEST::HTTPS_PROXY_REQUEST"),
     alert(70, "hello of SSL 2.0", "UNSUPPORTED_PROTOCOL"),
     alert(70, "does not speak TLS", "WRONG_VERSION_NUMBER"),
     alert(10, "no TLS record", "WRONG_VERSION_NUMBER"),
     // Versions.
     alert(70, "a record of the version", "WRONG_VERSION_NUMBER"),
+    alert(70, "which was not agreed on", "UNSUPPORTED_PROTOCOL::WRONG_SSL_VERSION"),
     alert(86, "", "INAPPROPRIATE_FALLBACK"),
     // Records.
     alert(22, "at most 16384 are", "DATA_LENGTH_TOO_LONG"),
@@ -87,24 +92,41 @@ const ROWS: &[Row] = &[
     alert(10, "behind KeyUpdate", "EXCESS_HANDSHAKE_DATA"),
     alert(10, "KeyEpochWithPendingFragment", "EXCESS_HANDSHAKE_DATA"),
     alert(10, "ends its flight", "EXCESS_HANDSHAKE_DATA"),
-    alert(10, "got ApplicationData", "APPLICATION_DATA_INSTEAD_OF_HANDSHAKE"),
+    alert(10, "got ApplicationData", "APPLICATION_DATA_INSTEAD_OF_HANDSHAKE::UNEXPECTED_RECORD"),
     alert(10, "a record of type 23 where ClientHello", "APPLICATION_DATA_INSTEAD_OF_HANDSHAKE"),
     alert(10, "a record of type 23 where ServerHello was", "APPLICATION_DATA_INSTEAD_OF_HANDSHAKE"),
     alert(10, "a record of type", "UNEXPECTED_RECORD"),
+    alert(10, "Finished where ChangeCipherSpec", "UNEXPECTED_RECORD"),
     alert(10, "received unexpected message", "UNEXPECTED_RECORD"),
     alert(10, "MessageInterleavedWithHandshakeMessage", "UNEXPECTED_RECORD"),
-    alert(10, "IllegalMiddleboxChangeCipherSpec", "UNEXPECTED_RECORD"),
+    alert(10, "IllegalMiddleboxChangeCipherSpec", "UNEXPECTED_RECORD::TOO_MANY_EMPTY_FRAGMENTS"),
+    alert(10, "handshake message ", "UNEXPECTED_MESSAGE::BAD_HELLO_REQUEST"),
     alert(10, "", "UNEXPECTED_MESSAGE"),
     // Messages that cannot be read.
     alert(50, "without completing its handshake", "EXCESSIVE_MESSAGE_SIZE"),
     alert(50, "PayloadTooLarge", "EXCESSIVE_MESSAGE_SIZE"),
     alert(50, "stands there twice", "DUPLICATE_EXTENSION"),
-    alert(50, "an alert that is none", "BAD_ALERT"),
-    alert(50, "", "DECODE_ERROR"),
+    alert(50, "an alert that is none", "BAD_ALERT::DECODE_ERROR"),
+    alert(50, "an alert is not two bytes long", "BAD_ALERT::DECODE_ERROR"),
+    alert(50, "the server's certificate message is empty", "DECODE_ERROR::PEER_DID_NOT_RETURN_A_CERTIFICATE"),
+    alert(50, "UnknownCertificateExtension", "UNEXPECTED_EXTENSION"),
+    alert(50, "UnknownHelloRetryRequestExtension", "UNEXPECTED_EXTENSION"),
+    alert(50, "InvalidCcs", "DECODE_ERROR::BAD_CHANGE_CIPHER_SPEC"),
+    alert(50, "ChangeCipherSpec", "DECODE_ERROR::BAD_CHANGE_CIPHER_SPEC"),
+    alert(50, "HelloRequest", "DECODE_ERROR::BAD_HELLO_REQUEST"),
+    alert(50, "Finished", "DECODE_ERROR::DIGEST_CHECK_FAILED"),
+    alert(50, "InvalidEmptyPayload", "DECODE_ERROR::WRONG_VERSION_NUMBER"),
+    alert(50, "", "DECODE_ERROR::ERROR_PARSING_EXTENSION::PARSE_TLSEXT"),
     // Values that are not allowed.
     alert(47, "of which at most", "EXCESSIVE_MESSAGE_SIZE"),
     alert(47, "ChangeCipherSpec", "BAD_CHANGE_CIPHER_SPEC"),
     alert(47, "which was not offered or not for this protocol", "WRONG_CIPHER_RETURNED"),
+    alert(
+        47,
+        "the identifier of no session",
+        "SERVER_ECHOED_INVALID_SESSION_ID::OLD_SESSION_VERSION_NOT_RETURNED",
+    ),
+    alert(47, "a version that is not said like this", "UNEXPECTED_EXTENSION"),
     alert(47, "another cipher suite", "OLD_SESSION_CIPHER_NOT_RETURNED"),
     alert(47, "another version", "OLD_SESSION_VERSION_NOT_RETURNED"),
     alert(47, "a curve that was not offered", "WRONG_CURVE"),
@@ -113,12 +135,38 @@ const ROWS: &[Row] = &[
     alert(47, "a compression method other", "UNSUPPORTED_COMPRESSION_ALGORITHM"),
     alert(47, "no compression method", "INVALID_COMPRESSION_LIST"),
     alert(47, "a signature by", "WRONG_SIGNATURE_TYPE"),
+    alert(47, "a signature algorithm of another key", "WRONG_SIGNATURE_TYPE"),
     alert(47, "somebody in between hid", "TLS13_DOWNGRADE"),
     alert(71, "", "BAD_DH_P_LENGTH"),
     alert(47, "SelectedUnofferedCipherSuite", "WRONG_CIPHER_RETURNED"),
-    alert(47, "SelectedUnusableCipherSuiteForVersion", "WRONG_CIPHER_RETURNED"),
+    alert(
+        47,
+        "SelectedUnusableCipherSuiteForVersion",
+        "WRONG_CIPHER_RETURNED::SECOND_SERVERHELLO_VERSION_MISMATCH",
+    ),
     alert(47, "SelectedDifferentCipherSuiteAfterRetry", "WRONG_CIPHER_RETURNED"),
     alert(47, "ResumptionOfferedWithVariedCipherSuite", "OLD_SESSION_CIPHER_NOT_RETURNED"),
+    alert(47, "ResumptionOfferedWithIncompatibleCipherSuite", "OLD_SESSION_PRF_HASH_MISMATCH"),
+    alert(47, "ResumptionAttemptedWithVariedEms", "RESUMED_EMS_SESSION_WITHOUT_EMS_EXTENSION"),
+    alert(
+        47,
+        "ResumptionOfferedWithVariedEms",
+        "RESUMED_EMS_SESSION_WITHOUT_EMS_EXTENSION::RESUMED_NON_EMS_SESSION_WITH_EMS_EXTENSION",
+    ),
+    alert(47, "SelectedInvalidPsk", "PSK_IDENTITY_NOT_FOUND"),
+    alert(47, "ServerEchoedCompatibilitySessionId", "SERVER_ECHOED_INVALID_SESSION_ID"),
+    alert(47, "SelectedTls12UsingTls13VersionExtension", "UNEXPECTED_EXTENSION"),
+    alert(47, "UnexpectedCleartextExtension", "UNEXPECTED_EXTENSION"),
+    alert(47, "IllegalHelloRetryRequestWithInvalidEch", "UNEXPECTED_EXTENSION"),
+    alert(47, "IllegalHelloRetryRequestWithNoChanges", "EMPTY_HELLO_RETRY_REQUEST"),
+    alert(47, "RefusedToFollowHelloRetryRequest", "WRONG_CURVE"),
+    alert(47, "MissingPskExtensionInSecondClientHello", "INCONSISTENT_CLIENT_HELLO"),
+    alert(47, "MissingPskModesExtension", "MISSING_EXTENSION"),
+    alert(47, "RejectedEarlyDataInterleaved", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"),
+    alert(47, "IllegalTlsInnerPlaintext", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"),
+    alert(47, "OfferedIncorrectCompressions", "INVALID_COMPRESSION_LIST"),
+    alert(47, "OfferedDuplicateCertificateCompressions", "ERROR_PARSING_EXTENSION"),
+    alert(47, "OfferedDuplicateKeyShares", "DUPLICATE_KEY_SHARE"),
     alert(47, "SelectedUnofferedKxGroup", "WRONG_CURVE"),
     alert(47, "UnofferedNamedGroup", "WRONG_CURVE"),
     alert(47, "OfferedGroup", "WRONG_CURVE"),
@@ -126,38 +174,52 @@ const ROWS: &[Row] = &[
     alert(47, "InvalidKeyShare", "BAD_ECPOINT"),
     alert(47, "MissingKeyShare", "MISSING_KEY_SHARE"),
     alert(47, "SelectedUnofferedApplicationProtocol", "INVALID_ALPN_PROTOCOL"),
-    alert(47, "SelectedUnofferedCompression", "UNSUPPORTED_COMPRESSION_ALGORITHM"),
+    alert(47, "SelectedUnofferedCompression", "UNSUPPORTED_COMPRESSION_ALGORITHM::DECODE_ERROR"),
     alert(47, "AttemptedDowngrade", "TLS13_DOWNGRADE"),
     alert(47, "Duplicate", "DUPLICATE_EXTENSION"),
     alert(47, "PreSharedKeyIsNotFinalExtension", "PRE_SHARED_KEY_MUST_BE_LAST"),
     alert(47, "PskExtensionMustBeLast", "PRE_SHARED_KEY_MUST_BE_LAST"),
     alert(47, "PskExtensionWithMismatchedIdsAndBinders", "PSK_IDENTITY_BINDER_COUNT_MISMATCH"),
-    alert(47, "", "DECODE_ERROR"),
+    alert(47, "", "DECODE_ERROR::ERROR_PARSING_EXTENSION::PARSE_TLSEXT"),
     // Signatures.
-    alert(51, "IncorrectBinder", "DIGEST_CHECK_FAILED"),
-    alert(51, "SignedKxWithWrongAlgorithm", "WRONG_SIGNATURE_TYPE"),
+    alert(51, "IncorrectBinder", "DIGEST_CHECK_FAILED::DECRYPTION_FAILED_OR_BAD_RECORD_MAC"),
+    alert(51, "SignedKxWithWrongAlgorithm", "WRONG_SIGNATURE_TYPE::WRONG_CERTIFICATE_TYPE"),
     alert(51, "UnadvertisedSigScheme", "WRONG_SIGNATURE_TYPE"),
     alert(51, ": Finished", "DIGEST_CHECK_FAILED"),
     alert(51, "", "BAD_SIGNATURE"),
     // Extensions.
+    alert(110, "UnsolicitedEncryptedExtension", "UNEXPECTED_EXTENSION::ERROR_PARSING_EXTENSION"),
+    alert(110, "UnsolicitedServerHelloExtension", "UNEXPECTED_EXTENSION::OLD_SESSION_VERSION_NOT_RETURNED"),
     alert(110, "", "UNEXPECTED_EXTENSION"),
     alert(109, "KeyShareExtensionRequired", "MISSING_KEY_SHARE"),
+    alert(109, "SignatureAlgorithmsExtensionRequired", "MISSING_EXTENSION::NO_COMMON_SIGNATURE_ALGORITHMS"),
     alert(109, "", "MISSING_EXTENSION"),
     alert(40, "no longer bound", "RESUMED_EMS_SESSION_WITHOUT_EMS_EXTENSION"),
     alert(40, "was not bound", "RESUMED_NON_EMS_SESSION_WITH_EMS_EXTENSION"),
     alert(40, "renegotiation indication", "RENEGOTIATION_MISMATCH"),
+    alert(40, "is not that of the first", "SERVER_CERT_CHANGED"),
+    alert(40, "the first handshake of the connection", "RENEGOTIATION_EMS_MISMATCH"),
     // Nothing in common.
+    alert(70, "the peer has TLS 1.2;", "UNSUPPORTED_PROTOCOL::SECOND_SERVERHELLO_VERSION_MISMATCH"),
+    alert(70, "the peer has an unknown one;", "UNSUPPORTED_PROTOCOL::DECODE_ERROR"),
     alert(70, "", "UNSUPPORTED_PROTOCOL"),
     alert(40, "cipher suite", "NO_SHARED_CIPHER"),
     alert(40, "key exchange group", "NO_SHARED_GROUP"),
-    alert(40, "signature scheme", "NO_COMMON_SIGNATURE_ALGORITHMS"),
+    alert(40, "signature scheme", "NO_COMMON_SIGNATURE_ALGORITHMS::DECODE_ERROR"),
     alert(40, "compression method", "INVALID_COMPRESSION_LIST"),
     alert(40, "point format", "NO_SHARED_CIPHER"),
     alert(120, "", "NO_APPLICATION_PROTOCOL"),
     // Certificates.
     alert(116, "", "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
     row(Fault::Refused, "cannot be read", "CANNOT_PARSE_LEAF_CERT"),
-    row(Fault::Refused, "does not fit the cipher suite", "WRONG_CERTIFICATE_TYPE"),
+    row(Fault::Refused, "UnsupportedSignatureAlgorithmForPublicKey", "WRONG_SIGNATURE_TYPE"),
+    row(Fault::Refused, "may not be used", "KEY_USAGE_BIT_INCORRECT"),
+    row(
+        Fault::Refused,
+        "does not fit the cipher suite",
+        "WRONG_CERTIFICATE_TYPE::PEER_ERROR_UNSUPPORTED_CERTIFICATE_TYPE",
+    ),
+    row(Fault::Refused, "is not negotiated again", "NO_RENEGOTIATION"),
     row(Fault::Refused, "", "CERTIFICATE_VERIFY_FAILED"),
     // Our own.
     row(Fault::Configuration, "the private key does not belong", "KEY_VALUES_MISMATCH"),

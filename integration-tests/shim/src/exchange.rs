@@ -5,8 +5,9 @@ use sspi_core::{
     SecBuffer, SecBufferType, SecurityContext, StreamLayout, StreamSizes,
 };
 
-use crate::flags::Options;
+use crate::flags::{Options, Renegotiates};
 use crate::handshake::{self, Established, Handshaking};
+use crate::judgement::Refusal;
 use crate::stop::Stop;
 use crate::transport::Transport;
 
@@ -16,6 +17,7 @@ const HELLO: &[u8] = b"hello";
 const RECORD_SIZES: [usize; 11] = [0, 1, 255, 256, 257, 16383, 16384, 16385, 32767, 32768, 32769];
 /// What those are filled with.
 const FILL: u8 = 0x42;
+const DECOMPRESSION_FAILURE: u8 = 30;
 const NO_RENEGOTIATION: u8 = 100;
 
 /// An established context over the transport.
@@ -28,6 +30,8 @@ pub(crate) struct Channel<'a> {
     /// Data that came in the middle of a renegotiation.
     early: Vec<u8>,
     renegotiations: u32,
+    /// Nothing more is negotiated: close_notify was sent, or a record is half written.
+    is_settled: bool,
     sizes: StreamSizes,
     /// What the peer sent and the context has not taken.
     unread: Vec<u8>,
@@ -59,6 +63,7 @@ impl<'a> Channel<'a> {
             options,
             early: Vec::new(),
             renegotiations: 0,
+            is_settled: false,
             sizes,
             unread,
             transport,
@@ -91,12 +96,26 @@ impl<'a> Channel<'a> {
         Ok(())
     }
 
+    /// Whether the application goes along with a wish of the peer to negotiate again.
+    const fn renegotiates(&self) -> bool {
+        use Renegotiates as R;
+        match self.options.renegotiates {
+            R::Freely => !self.is_settled,
+            R::Once => !self.is_settled && self.renegotiations == 0,
+            R::Never | R::Ignored => false,
+        }
+    }
+
     /// Everything behind the handshake.
     ///
     /// # Errors
     /// What went wrong; the peer has been told.
     pub(crate) fn exchange(mut self, options: &Options) -> Result<(), Stop> {
         self.write_keying_material(options)?;
+        if options.send_alert {
+            self.send_alert(DECOMPRESSION_FAILURE);
+            return Ok(());
+        }
         let mut end = None;
         if options.write_different_record_sizes {
             for size in RECORD_SIZES {
@@ -106,6 +125,7 @@ impl<'a> Channel<'a> {
             let mut unfinished = Vec::new();
             if options.read_with_unfinished_write {
                 unfinished = self.begin_write(HELLO)?;
+                self.is_settled = true;
             } else if options.shim_writes_first {
                 self.write(HELLO)?;
             }
@@ -118,6 +138,12 @@ impl<'a> Channel<'a> {
             return Err(Stop::failed(format!("{expected} renegotiations were expected, and {count} came")));
         }
         self.shut_down(end, options)
+    }
+
+    /// Ends the connection because the application does not accept the peer.
+    pub(crate) fn refuse(mut self, refusal: &Refusal) -> Stop {
+        self.send_alert(refusal.alert);
+        Stop::failed(refusal.says)
     }
 
     fn write_keying_material(&mut self, options: &Options) -> Result<(), Stop> {
@@ -145,6 +171,7 @@ impl<'a> Channel<'a> {
             match self.read()? {
                 Received::Data(mut data) => {
                     self.transport.send(&core::mem::take(&mut unfinished))?;
+                    self.is_settled = false;
                     data.iter_mut().for_each(|byte| *byte ^= 0xff);
                     self.write(&data)?;
                 }
@@ -156,6 +183,7 @@ impl<'a> Channel<'a> {
     /// Says that nothing more will be sent, and, where it is asked for, checks that the peer has said so too.
     fn shut_down(&mut self, end: Option<Received>, options: &Options) -> Result<(), Stop> {
         let close_notify = self.context()?.apply_control_token(&ControlToken::Shutdown)?;
+        self.is_settled = true;
         // A peer that is gone needs no farewell.
         let _gone = self.transport.send(&close_notify);
         if !options.check_close_notify {
@@ -229,9 +257,12 @@ impl<'a> Channel<'a> {
                     }
                 }
                 Ok(Decrypted::Expired) => return Ok(Received::Closed),
-                Ok(Decrypted::Renegotiate) if self.options.renegotiate_freely => {
+                Ok(Decrypted::Renegotiate) if self.renegotiates() => {
                     self.take(&buffers)?;
                     self.renegotiate()?;
+                }
+                Ok(Decrypted::Renegotiate) if self.options.renegotiates == Renegotiates::Ignored => {
+                    self.take(&buffers)?;
                 }
                 Ok(Decrypted::Renegotiate | Decrypted::NoRenegotiation) => {
                     self.send_alert(NO_RENEGOTIATION);

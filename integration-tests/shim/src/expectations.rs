@@ -37,6 +37,10 @@ impl Kept {
         check_cipher(&attributes.cipher_info()?, options, resumed)?;
         check_peer(&*attributes, options)?;
         check_flight(established, options)?;
+        check_session(established, options, resumed)?;
+        if !resumed {
+            check_signature(established, options)?;
+        }
         self.check_stapled(established, options, resumed)
     }
 
@@ -60,7 +64,7 @@ impl Kept {
 }
 
 fn check_cipher(info: &CipherInfo, options: &Options, resumed: bool) -> Result<(), Stop> {
-    if let Some(expected) = options.expect_cipher_aes {
+    if let Some(expected) = options.expect_cipher_aes.or(options.expect_cipher) {
         expect(info.cipher_suite == expected, || {
             format!("the suite is {:04x}, and {expected:04x} was expected", info.cipher_suite)
         })?;
@@ -108,10 +112,59 @@ fn check_flight(established: &Established, options: &Options) -> Result<(), Stop
             format!("secure renegotiation was expected to be {expected}")
         })?;
     }
+    if let Some(expected) = options.expect_hrr {
+        expect(flight.was_retried() == expected, || {
+            format!("a second ClientHello was expected to be {expected}")
+        })?;
+    }
+    let request = established.request.as_ref();
     if let Some(expected) = &options.expect_client_ca_list {
-        expect(established.authorities.as_ref() == Some(expected), || {
+        expect(request.map(|request| &request.issuers) == Some(expected), || {
             "the server named other authorities, or asked for no certificate".to_owned()
         })?;
     }
+    if let Some(expected) = &options.expect_certificate_types {
+        expect(request.map(|request| &request.certificate_types) == Some(expected), || {
+            "the server named other kinds of certificates, or asked for none".to_owned()
+        })?;
+    }
+    if let Some(expected) = &options.expect_advertised_alpn {
+        let offered = established.client_flight.alpn();
+        expect(offered == expected, || {
+            format!("the client offers the application protocols {}", offered.escape_ascii())
+        })?;
+    }
     Ok(())
+}
+
+/// What a session leaves in clear: an identifier or a ticket.
+fn check_session(established: &Established, options: &Options, resumed: bool) -> Result<(), Stop> {
+    let flight = &established.server_flight;
+    // A server that gives a ticket keeps nothing, whatever it calls the session.
+    let is_kept = flight.has_session_id() && !flight.has_ticket();
+    if let Some(expected) = options.expect_session_id.filter(|_| !resumed) {
+        expect(is_kept == expected, || format!("a session by identifier was expected to be {expected}"))?;
+    }
+    if options.expect_no_session && !flight.is_tls13() {
+        expect(!flight.has_session_id() && !flight.has_ticket(), || "no session was expected".to_owned())?;
+    }
+    if options.expect_ticket_renewal && resumed && !flight.is_tls13() {
+        expect(flight.has_ticket(), || "a new ticket was expected".to_owned())?;
+    }
+    Ok(())
+}
+
+fn check_signature(established: &Established, options: &Options) -> Result<(), Stop> {
+    let Some(expected) = options.expect_peer_signature_algorithm else { return Ok(()) };
+    let flight = &established.server_flight;
+    if !flight.is_tls12() {
+        return Err(Stop::unimplemented(
+            "-expect-peer-signature-algorithm outside TLS 1.2: it comes encrypted, or is not said",
+        ));
+    }
+    let (client, server) = (established.client_flight.signature(), flight.signature());
+    let signature = if options.server { client } else { server };
+    expect(signature == Some(expected), || {
+        format!("the peer signed with {signature:04x?}, and {expected:04x} was expected")
+    })
 }

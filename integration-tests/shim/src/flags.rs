@@ -25,6 +25,8 @@ pub(crate) struct Options {
     max_version: Option<u16>,
     excluded: Vec<Protocol>,
     cipher_list: Option<CipherList>,
+    /// The groups that are named, by their numbers; empty for all that there are.
+    curves: Vec<u16>,
     /// The first byte of a message gets a record of its own where CBC chains its vectors.
     pub(crate) cbc_record_splitting: bool,
     /// Client: this is a second attempt with less than it has.
@@ -34,6 +36,10 @@ pub(crate) struct Options {
     pub(crate) cert_file: Option<String>,
     pub(crate) verify_peer: bool,
     pub(crate) verify_fail: bool,
+    /// The judgement is that of a callback which says its own alert.
+    pub(crate) custom_verify: bool,
+    /// A session that is taken up again is judged again.
+    pub(crate) reverify_on_resume: bool,
     pub(crate) require_any_client_certificate: bool,
     pub(crate) host_name: Option<String>,
     /// Client: what is offered, in order.
@@ -41,8 +47,17 @@ pub(crate) struct Options {
     /// Server: what is chosen.
     pub(crate) select_alpn: Option<Vec<u8>>,
     pub(crate) decline_alpn: bool,
+    /// Server: nothing that the client offers will do.
+    pub(crate) reject_alpn: bool,
     /// Server: what is stapled; base64, as it was given.
     pub(crate) ocsp_response: Option<String>,
+    pub(crate) decline_ocsp_callback: bool,
+    /// The application is not content with what is stapled.
+    pub(crate) fail_ocsp_callback: bool,
+    /// Server: sessions have no tickets.
+    pub(crate) no_ticket: bool,
+    /// Seconds that pass before a later connection.
+    pub(crate) resumption_delay: u64,
 
     // What is expected of the handshake.
     pub(crate) expect_session_miss: bool,
@@ -57,11 +72,25 @@ pub(crate) struct Options {
     pub(crate) expect_extended_master_secret: bool,
     /// Whether RFC 5746 is expected, or expected not to be there.
     pub(crate) expect_secure_renegotiation: Option<bool>,
+    pub(crate) expect_certificate_types: Option<Vec<u8>>,
+    /// Server: the application protocols that the client offers, as on the wire.
+    pub(crate) expect_advertised_alpn: Option<Vec<u8>>,
+    /// Whether the client is expected to be told to try again with another share.
+    pub(crate) expect_hrr: Option<bool>,
+    /// Server: whether the session is expected to have an identifier.
+    pub(crate) expect_session_id: Option<bool>,
+    /// Client: there is nothing to take up again.
+    pub(crate) expect_no_session: bool,
+    /// Client: a session that is taken up again has a new ticket.
+    pub(crate) expect_ticket_renewal: bool,
+    pub(crate) expect_peer_signature_algorithm: Option<u16>,
+    pub(crate) expect_cipher: Option<u16>,
     /// Whether the peer may negotiate the connection again, and how often it is expected to.
-    pub(crate) renegotiate_freely: bool,
+    pub(crate) renegotiates: Renegotiates,
     pub(crate) expect_total_renegotiations: Option<u32>,
 
     // After the handshake.
+    pub(crate) send_alert: bool,
     pub(crate) shim_writes_first: bool,
     pub(crate) shim_shuts_down: bool,
     pub(crate) check_close_notify: bool,
@@ -72,6 +101,17 @@ pub(crate) struct Options {
     pub(crate) export_context: Vec<u8>,
     pub(crate) use_export_context: bool,
     pub(crate) tls_unique: bool,
+}
+
+/// What the application does where the peer wants to negotiate again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Renegotiates {
+    #[default]
+    Never,
+    Once,
+    Freely,
+    /// It goes on as if it had not been asked.
+    Ignored,
 }
 
 /// What the runner knows: the protocols from SSL 3.0 on.
@@ -85,14 +125,31 @@ impl Options {
     /// None.
     pub(crate) fn protocols(&self) -> Result<Vec<Protocol>, Stop> {
         let range = self.min_version.unwrap_or(0)..=self.max_version.unwrap_or(u16::MAX);
-        let left: Vec<Protocol> = PROTOCOLS
+        let mut left: Vec<Protocol> = PROTOCOLS
             .into_iter()
             .filter(|protocol| range.contains(&protocol.version()) && !self.excluded.contains(protocol))
             .collect();
+        // Newer editions of the runner do not know SSL 3.0, and exclude everything below a version without naming it.
+        if !left.contains(&Protocol::Tls10) && left.len() > 1 {
+            left.retain(|protocol| *protocol != Protocol::Ssl30);
+        }
         if left.is_empty() {
             return Err(Stop::failed(":NO_SUPPORTED_VERSIONS_ENABLED: the flags leave no protocol"));
         }
         Ok(left)
+    }
+
+    /// Sees to it that the groups are those that are enabled in any case: they cannot be chosen.
+    ///
+    /// # Errors
+    /// They are others.
+    pub(crate) fn check_curves(&self) -> Result<(), Stop> {
+        let mut curves = self.curves.clone();
+        curves.sort_unstable();
+        if curves.is_empty() || curves == GROUPS {
+            return Ok(());
+        }
+        Err(Stop::unimplemented(format!("-curves {curves:?}")))
     }
 
     /// The suites that the flags leave, by their registered names; `-cipher` says nothing of those of TLS 1.3.
@@ -225,7 +282,13 @@ const FLAGS: &[Flag] = &[
     switch("-fallback-scsv", |o| o.fallback_scsv = true),
     // Every group that there is is enabled already.
     accepted("-enable-all-curves"),
+    value("-curves", |o, v| {
+        o.curves.push(number(v)?);
+        Ok(())
+    }),
     switch("-cbc-record-splitting", |o| o.cbc_record_splitting = true),
+    // What the peer may sign with is not narrowed.
+    value("-verify-prefs", |_, v| enabled_signature(v)),
     // Certificates.
     some!("-key-file", key_file, text),
     some!("-cert-file", cert_file, text),
@@ -234,35 +297,66 @@ const FLAGS: &[Flag] = &[
     switch("-verify-peer", |o| o.verify_peer = true),
     switch("-verify-fail", |o| o.verify_fail = true),
     switch("-require-any-client-certificate", |o| o.require_any_client_certificate = true),
-    // Either kind of callback is the shim's own judgement here: package.rs.
-    accepted("-use-custom-verify-callback"),
+    switch("-use-custom-verify-callback", |o| o.custom_verify = true),
+    switch("-reverify-on-resume", |o| o.reverify_on_resume = true),
+    // A trace of the runner's own library.
+    value("-expect-msg-callback", |_, _| Ok(())),
+    // What the certificate of a server with an RSA key says of its use is looked over before TLS 1.3.
+    accepted("-enforce-rsa-key-usage"),
+    accepted("-ignore-rsa-key-usage"),
     // The judgement is the shim's own, and a handshake that completes has it.
     accepted("-expect-verify-result"),
     some!("-expect-peer-cert-file", expect_peer_cert_file, text),
     value("-use-client-ca-list", |_, v| no_authorities(&text(v)?)),
     some!("-expect-client-ca-list", expect_client_ca_list, names),
+    some!("-expect-certificate-types", expect_certificate_types, base64),
+    // A client's certificate is an answer to a question in any case.
+    accepted("-use-old-client-cert-callback"),
     // A client asks for the stapled answer in every hello.
     accepted("-enable-ocsp-stapling"),
     some!("-ocsp-response", ocsp_response, base64_text),
     some!("-expect-ocsp-response", expect_ocsp_response, base64),
+    // The callback is the application, which sets what is stapled before and judges it behind the handshake.
+    accepted("-use-ocsp-callback"),
+    accepted("-set-ocsp-in-callback"),
+    switch("-decline-ocsp-callback", |o| o.decline_ocsp_callback = true),
+    switch("-fail-ocsp-callback", |o| o.fail_ocsp_callback = true),
     // Extensions.
     some!("-host-name", host_name, text),
     some!("-expect-server-name", expect_server_name, text),
     set!("-advertise-alpn", advertise_alpn, protocol_list),
     some!("-select-alpn", select_alpn, bytes),
     switch("-decline-alpn", |o| o.decline_alpn = true),
+    switch("-reject-alpn", |o| o.reject_alpn = true),
+    some!("-expect-advertised-alpn", expect_advertised_alpn, bytes),
     some!("-expect-alpn", expect_alpn, bytes),
     switch("-expect-extended-master-secret", |o| o.expect_extended_master_secret = true),
     switch("-expect-secure-renegotiation", |o| o.expect_secure_renegotiation = Some(true)),
     switch("-expect-no-secure-renegotiation", |o| o.expect_secure_renegotiation = Some(false)),
     some!("-expect-total-renegotiations", expect_total_renegotiations, number),
-    switch("-renegotiate-freely", |o| o.renegotiate_freely = true),
+    switch("-renegotiate-freely", |o| o.renegotiates = Renegotiates::Freely),
+    // A second handshake is a call of the application's in any case.
+    switch("-renegotiate-explicit", |o| o.renegotiates = Renegotiates::Freely),
+    switch("-renegotiate-once", |o| o.renegotiates = Renegotiates::Once),
+    switch("-renegotiate-ignore", |o| o.renegotiates = Renegotiates::Ignored),
     some!("-expect-curve-id", expect_curve_id, number),
     some!("-expect-cipher-aes", expect_cipher_aes, number),
     // For machines without AES in hardware; the order of preference is the same on all of them here.
     value("-expect-cipher-no-aes", |_, v| number::<u16>(v).map(|_| ())),
+    some!("-expect-cipher", expect_cipher, number),
+    some!("-expect-peer-signature-algorithm", expect_peer_signature_algorithm, number),
+    switch("-expect-hrr", |o| o.expect_hrr = Some(true)),
+    switch("-expect-no-hrr", |o| o.expect_hrr = Some(false)),
+    // Sessions.
     switch("-expect-session-miss", |o| o.expect_session_miss = true),
+    switch("-expect-session-id", |o| o.expect_session_id = Some(true)),
+    switch("-expect-no-session-id", |o| o.expect_session_id = Some(false)),
+    switch("-expect-no-session", |o| o.expect_no_session = true),
+    switch("-expect-ticket-renewal", |o| o.expect_ticket_renewal = true),
+    switch("-no-ticket", |o| o.no_ticket = true),
+    set!("-resumption-delay", resumption_delay, number),
     // After the handshake.
+    switch("-send-alert", |o| o.send_alert = true),
     switch("-shim-writes-first", |o| o.shim_writes_first = true),
     switch("-shim-shuts-down", |o| o.shim_shuts_down = true),
     switch("-check-close-notify", |o| o.check_close_notify = true),
@@ -326,6 +420,15 @@ fn no_authorities(list: &str) -> Result<(), Stop> {
     }
 }
 
+/// A signature algorithm that peers may use in any case.
+fn enabled_signature(value: &[u8]) -> Result<(), Stop> {
+    let scheme: u16 = number(value)?;
+    if SIGNATURES.contains(&scheme) {
+        return Ok(());
+    }
+    Err(Stop::unimplemented(format!("-verify-prefs {scheme:04x}")))
+}
+
 /// Names with their lengths in front, as on the wire.
 fn protocol_list(mut list: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
     let mut names = Vec::new();
@@ -338,9 +441,15 @@ fn protocol_list(mut list: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
     Ok(names)
 }
 
+/// The signature algorithms that are taken with every protocol that names them.
+const SIGNATURES: [u16; 9] = [0x0403, 0x0503, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601];
+
+/// secp256r1, secp384r1 and x25519, which `AllCurves` in `bogo-config.json` has too.
+const GROUPS: [u16; 3] = [23, 24, 29];
+
 /// The TLS 1.3 suites, of which `-cipher` says nothing.
 const TLS13_SUITES: [&str; 3] =
-    ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"];
+    ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
 
 #[cfg(test)]
 mod tests {
@@ -377,6 +486,7 @@ mod tests {
             &["port"],
             &["-cipher", "AES128-SHA:KRB5"],
             &["-use-client-ca-list", "3000"],
+            &["-verify-prefs", "513"],
         ] {
             assert!(matches!(parse(arguments), Err(Stop::Unimplemented(_))), "{arguments:?}");
         }
@@ -406,6 +516,8 @@ mod tests {
             (&["-min-version", "769", "-no-tls13"], &[Tls12, Tls11, Tls10]),
             (&["-min-version", "768", "-max-version", "768"], &[Ssl30]),
             (&["-no-tls12", "-no-tls1", "-no-ssl3"], &[Tls13, Tls11]),
+            (&["-no-tls11", "-no-tls1"], &[Tls13, Tls12]),
+            (&["-no-tls13", "-no-tls12", "-no-tls11", "-no-tls1"], &[Ssl30]),
         ] {
             assert_eq!(parse(arguments).unwrap().initial.protocols().unwrap(), left, "{arguments:?}");
         }
@@ -418,6 +530,20 @@ mod tests {
             let Err(Stop::Failed(what)) = options.protocols() else { panic!("{arguments:?}") };
             assert!(what.contains(":NO_SUPPORTED_VERSIONS_ENABLED:"), "{what}");
         }
+    }
+
+    #[test]
+    fn the_groups_are_all_or_unimplemented() {
+        let check = |curves: &[&str]| {
+            let flags: Vec<&str> = curves.iter().flat_map(|curve| ["-curves", curve]).collect();
+            parse(&flags).unwrap().initial.check_curves()
+        };
+        assert!(check(&[]).is_ok() && check(&["29", "23", "24"]).is_ok());
+        for other in [&["24"][..], &["23", "24", "29", "25"], &["16696"]] {
+            assert!(matches!(check(other), Err(Stop::Unimplemented(_))), "{other:?}");
+        }
+        let config = include_str!("../bogo-config.json");
+        assert!(config.contains(&format!("\"AllCurves\": {GROUPS:?}")), "the runner must know them");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! A handshake over the transport.
 
 use sspi_core::{
-    AcceptSecurityContext, CertificateIdentity, Failure, InitializeSecurityContext, Question,
-    SecurityContext, Step,
+    AcceptSecurityContext, CertificateIdentity, ClientCertificateRequest, Failure, InitializeSecurityContext,
+    Question, SecurityContext, Step,
 };
 
 use crate::flags::Options;
-use crate::server_flight::ServerFlight;
+use crate::flights::{ClientFlight, ServerFlight};
 use crate::stop::Stop;
 use crate::transport::Transport;
 
@@ -24,8 +24,10 @@ pub(crate) struct Established {
     /// What the peer sent behind its handshake.
     pub(crate) unread: Vec<u8>,
     pub(crate) server_flight: ServerFlight,
-    /// Client: the authorities that the server named, if it asked for a certificate.
-    pub(crate) authorities: Option<Vec<Vec<u8>>>,
+    /// Server: what the client sent.
+    pub(crate) client_flight: ClientFlight,
+    /// Client: what the server said when it asked for a certificate, if it did.
+    pub(crate) request: Option<ClientCertificateRequest>,
     /// What the peer sent in the middle of a second handshake.
     pub(crate) data: Vec<u8>,
 }
@@ -74,7 +76,8 @@ fn go_on(
 ) -> Result<Established, Stop> {
     let mut received = Vec::new();
     let mut server_flight = ServerFlight::default();
-    let mut authorities = None;
+    let mut client_flight = ClientFlight::default();
+    let mut request = None;
     loop {
         if needs_more && !transport.receive(&mut input)? {
             return Err(Stop::failed("the peer closed the connection in the middle of the handshake"));
@@ -82,6 +85,7 @@ fn go_on(
         let mut done = |token: &[u8], input: &mut Vec<u8>, used: usize| {
             let taken: Vec<u8> = input.drain(..used.min(input.len())).collect();
             server_flight.records(if options.server { token } else { &taken });
+            client_flight.records(if options.server { &taken } else { token });
             transport.send(token)
         };
         match handshaking.advance(&input) {
@@ -91,7 +95,7 @@ fn go_on(
             }
             Ok(Step::Incomplete { .. }) => needs_more = true,
             Ok(Step::Ask(question)) => {
-                authorities = Some(answer(question, &handshaking)?);
+                request = Some(answer(question, &handshaking)?);
                 needs_more = false;
             }
             Ok(Step::Data { data, used }) => {
@@ -102,29 +106,30 @@ fn go_on(
             Ok(Step::Declined { context, used }) => {
                 done(&[], &mut input, used)?;
                 let (unread, data) = (input, received);
-                return Ok(Established { context, unread, server_flight, authorities, data });
+                return Ok(Established { context, unread, server_flight, client_flight, request, data });
             }
             Ok(Step::Complete { context, token, used }) => {
                 done(&token, &mut input, used)?;
                 let (unread, data) = (input, received);
-                return Ok(Established { context, unread, server_flight, authorities, data });
+                return Ok(Established { context, unread, server_flight, client_flight, request, data });
             }
             Err(Failure { error, token }) => {
                 // The peer may be gone already; the first error is the one that counts.
                 let _gone = transport.send(&token);
-                return Err(error.into());
+                let is_answer_to_hello = !options.server && !server_flight.has_begun();
+                return Err(Stop::in_handshake(&error, is_answer_to_hello));
             }
         }
     }
 }
 
-/// Answers with the certificate of the flags, and returns the authorities that the server named.
-fn answer(question: Question, handshaking: &Handshaking) -> Result<Vec<Vec<u8>>, Stop> {
+/// Answers with the certificate of the flags, and returns what the server said.
+fn answer(question: Question, handshaking: &Handshaking) -> Result<ClientCertificateRequest, Stop> {
     match (question, handshaking) {
         (Question::ClientCertificate(ask), Handshaking::Client(_, identity)) => {
-            let authorities = ask.question().issuers.clone();
+            let request = ask.question().clone();
             ask.answer(identity.clone());
-            Ok(authorities)
+            Ok(request)
         }
         (other, _) => Err(other.unanswered().into()),
     }

@@ -8,9 +8,10 @@
 //! | the flags, one table | `flags.rs` |
 //! | `-cipher`'s lists | `cipher_list.rs` |
 //! | flags to a configuration of Schannel | `package.rs` |
+//! | who is accepted | `judgement.rs` |
 //! | sockets | `transport.rs` |
 //! | a handshake | `handshake.rs` |
-//! | what can be read in clear of a server's flight | `server_flight.rs` |
+//! | what can be read in clear of either side | `flights.rs` |
 //! | what the runner expects of a handshake | `expectations.rs` |
 //! | application data and the shutdown | `exchange.rs` |
 //! | errors to the runner's strings, one table | `error_strings.rs` |
@@ -21,10 +22,11 @@ mod error_strings;
 mod exchange;
 mod expectations;
 mod flags;
+mod flights;
 mod handshake;
+mod judgement;
 mod package;
 mod pem;
-mod server_flight;
 mod stop;
 mod transport;
 
@@ -66,6 +68,9 @@ fn run(command: &CommandLine) -> Result<(), Stop> {
     for number in 0..=command.initial.resume_count {
         let is_resumption = number > 0;
         let options = if is_resumption { &command.resume } else { &command.initial };
+        if is_resumption {
+            package.let_pass(options.resumption_delay);
+        }
         let handshaking = package.begin(options)?;
         let identity = match &handshaking {
             Handshaking::Client(_, identity) => identity.clone(),
@@ -74,8 +79,17 @@ fn run(command: &CommandLine) -> Result<(), Stop> {
         let mut transport = Transport::connect(options)?;
         let connection = || {
             let established = handshake::run(handshaking, &mut transport, options)?;
-            kept.check(&established, options, is_resumption)?;
-            Channel::new(established, &mut transport, options, identity)?.exchange(options)
+            let attributes = established.context.attributes();
+            let resumed = attributes.session_info()?.reconnect;
+            let refusal = judgement::refusal(options, attributes.remote_certificate().is_ok(), resumed);
+            if refusal.is_none() {
+                kept.check(&established, options, is_resumption)?;
+            }
+            let channel = Channel::new(established, &mut transport, options, identity)?;
+            match refusal {
+                Some(refusal) => Err(channel.refuse(&refusal)),
+                None => channel.exchange(options),
+            }
         };
         let outcome = connection();
         transport.close();

@@ -1,20 +1,13 @@
 //! The package as the flags want it: Schannel's configuration, credentials that the connections share, and the request of
 //! each handshake.
 //!
-//! # Who judges certificates
-//!
-//! The runner's certificates are self-signed, expired, or its own authority's, and its own shim judges them in a callback
-//! that accepts everything, or with `-verify-fail` nothing. Here that is:
-//!
-//! - **client**: the application judges (`ISC_REQ_MANUAL_CRED_VALIDATION`) and accepts; with `-verify-peer` and
-//!   `-verify-fail` the package judges, by a pin that no certificate has;
-//! - **server**: the application judges (`AcceptRequest::manual_cred_validation`) and accepts; with `-verify-fail` the
-//!   package judges in the same way.
+//! The application judges certificates, and so the shim does: `judgement.rs`.
 
 use std::fs;
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use schannel::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, Environment, Materials, Profile, Renegotiation,
@@ -25,17 +18,19 @@ use sspi_core::{
     InitializeRequest, IscReq, Secret, SecurityPackage as _,
 };
 
-use crate::flags::{Options, PROTOCOLS};
+use crate::flags::{Options, PROTOCOLS, Renegotiates};
 use crate::handshake::Handshaking;
 use crate::pem;
 use crate::stop::Stop;
 
 /// Stands in front of content that is not in a file.
 const BASE64: &str = "base64:";
-/// The SHA-256 of no certificate that anybody knows.
+/// The SHA-256 of no certificate that anybody knows: should the package ever judge, it accepts nobody.
 const NO_CERTIFICATE: [u8; 32] = [0; 32];
 /// Groups of Diffie-Hellman that are smaller are refused, as BoringSSL did while it had any, in bits.
 const SMALLEST_GROUP: u32 = 1024;
+/// An application protocol that no client offers.
+const UNHEARD_OF: &[u8] = b"\0unheard-of";
 /// The name of a client that was given none: an address, so that no name is sent. Sessions are found by it.
 const NO_HOST_NAME: &str = "127.0.0.1";
 
@@ -47,11 +42,17 @@ pub(crate) struct Package {
     /// Whether one connection is to resume another.
     resumes: bool,
     last: Option<(SchannelConfig, Arc<dyn CredentialsHandle>)>,
+    clock: Arc<ShiftedClock>,
 }
 
 impl Package {
-    pub(crate) const fn new(resumes: bool) -> Self {
-        Self { resumes, last: None }
+    pub(crate) fn new(resumes: bool) -> Self {
+        Self { resumes, last: None, clock: Arc::default() }
+    }
+
+    /// Lets so many seconds pass.
+    pub(crate) fn let_pass(&self, seconds: u64) {
+        self.clock.0.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Begins a handshake.
@@ -60,24 +61,26 @@ impl Package {
     /// What the flags name cannot be used.
     pub(crate) fn begin(&mut self, options: &Options) -> Result<Handshaking, Stop> {
         let protocols = options.protocols()?;
+        options.check_curves()?;
         let bits = protocols.iter().map(|protocol| protocol.bits()).reduce(sspi_core::SpProt::union);
         let credentials = self.credentials(options)?;
         if options.server {
-            let alpn = options.select_alpn.iter().filter(|_| !options.decline_alpn).cloned().collect();
+            let alpn = match (&options.select_alpn, options.reject_alpn) {
+                (_, true) => vec![UNHEARD_OF.to_vec()],
+                (chosen, false) => chosen.iter().filter(|_| !options.decline_alpn).cloned().collect(),
+            };
             let request = AcceptRequest {
                 flags: AscReq::EXTENDED_ERROR | AscReq::STREAM,
                 application_protocols: Some(alpn),
                 protocols: bits,
-                manual_cred_validation: !options.verify_fail,
+                manual_cred_validation: true,
                 ..AcceptRequest::default()
             };
             return Ok(Handshaking::Server(credentials.accept(&request)?));
         }
-        let accepts = !(options.verify_peer && options.verify_fail);
-        let flags = IscReq::EXTENDED_ERROR | IscReq::STREAM;
         let request = InitializeRequest {
             target_name: Some(options.host_name.clone().unwrap_or_else(|| NO_HOST_NAME.to_owned())),
-            flags: flags.with_if(accepts, IscReq::MANUAL_CRED_VALIDATION),
+            flags: IscReq::EXTENDED_ERROR | IscReq::STREAM | IscReq::MANUAL_CRED_VALIDATION,
             application_protocols: Some(options.advertise_alpn.clone()),
             protocols: bits,
             fallback: options.fallback_scsv,
@@ -94,7 +97,7 @@ impl Package {
             return Ok(Arc::clone(credentials));
         }
         let environment = Environment {
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&self.clock) as _,
             materials: Arc::new(Files),
             random: Arc::new(crypto::random::SystemRandom),
         };
@@ -115,6 +118,7 @@ fn both(options: &Options) -> Result<SchannelConfig, Stop> {
         allow: Some(Allow::all().collect()),
         ..SchannelConfig::default()
     };
+    let renegotiates = matches!(options.renegotiates, Renegotiates::Freely | Renegotiates::Once);
     let wanted = options.suites()?;
     let mut protocols = everything.enabled()?;
     protocols.retain(|(_, suites)| suites.iter().any(|suite| wanted.contains(suite)));
@@ -123,7 +127,9 @@ fn both(options: &Options) -> Result<SchannelConfig, Stop> {
         suites: wanted.into_iter().map(str::to_owned).collect(),
         allow: Some(Allow::all().filter(|entry| matches!(entry, Allow::Certificate(_))).collect()),
         record_splitting: options.cbc_record_splitting,
-        renegotiation: if options.renegotiate_freely { Renegotiation::Both } else { Renegotiation::Off },
+        renegotiation: if renegotiates { Renegotiation::Both } else { Renegotiation::Off },
+        // What the runner calls freely is so with whomever.
+        insecure_renegotiation: renegotiates,
         i_accept_drown: true,
         pins: vec![hex(&NO_CERTIFICATE)],
         ..SchannelConfig::default()
@@ -141,9 +147,13 @@ fn certificates(options: &Options) -> Vec<CertificateConfig> {
 }
 
 fn client(options: &Options, resumes: bool) -> Result<SchannelConfig, Stop> {
+    if options.no_ticket {
+        return Err(Stop::unimplemented("-no-ticket, as client"));
+    }
     // The runner expects its certificate whichever authorities it named, and only who is asked can give it. But a session
     // in which the application chose is not taken up again.
-    let asks = !resumes || options.expect_client_ca_list.is_some();
+    let asks =
+        !resumes || options.expect_client_ca_list.is_some() || options.expect_certificate_types.is_some();
     Ok(SchannelConfig {
         roots: Vec::new(),
         certificates: if asks { Vec::new() } else { certificates(options) },
@@ -154,6 +164,10 @@ fn client(options: &Options, resumes: bool) -> Result<SchannelConfig, Stop> {
 }
 
 fn server(options: &Options) -> Result<SchannelConfig, Stop> {
+    if options.fail_ocsp_callback {
+        return Err(Stop::unimplemented("-fail-ocsp-callback, as server: what is stapled is known before"));
+    }
+    let stapled = options.ocsp_response.as_ref().filter(|_| !options.decline_ocsp_callback);
     Ok(SchannelConfig {
         certificates: certificates(options),
         client_auth: match (options.require_any_client_certificate, options.verify_peer) {
@@ -162,7 +176,9 @@ fn server(options: &Options) -> Result<SchannelConfig, Stop> {
             (false, false) => ClientAuth::None,
         },
         send_ca_list: false,
-        ocsp_response: options.ocsp_response.as_ref().map(|answer| format!("{BASE64}{answer}")),
+        ocsp_response: stapled.map(|answer| format!("{BASE64}{answer}")),
+        session_tickets: !options.no_ticket,
+        v2_hello: true,
         ..both(options)?
     })
 }
@@ -189,11 +205,13 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-struct SystemClock;
+/// The time, and some seconds that are said to have passed.
+#[derive(Default)]
+struct ShiftedClock(AtomicU64);
 
-impl Clock for SystemClock {
+impl Clock for ShiftedClock {
     fn now(&self) -> SystemTime {
-        SystemTime::now()
+        SystemTime::now() + Duration::from_secs(self.0.load(Ordering::Relaxed))
     }
 }
 

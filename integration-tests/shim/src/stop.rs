@@ -21,6 +21,15 @@ impl Stop {
     pub(crate) fn failed(what: impl Into<String>) -> Self {
         Self::Failed(what.into())
     }
+
+    /// A handshake has failed; it may be that a server refused the hello without having said anything else.
+    pub(crate) fn in_handshake(error: &Error, is_answer_to_hello: bool) -> Self {
+        let mut string = error_strings::of(error);
+        if is_answer_to_hello && string == error_strings::HANDSHAKE_FAILURE {
+            string += "HANDSHAKE_FAILURE_ON_CLIENT_HELLO:";
+        }
+        Self::Failed(format!("{string} {error}"))
+    }
 }
 
 impl From<Error> for Stop {

@@ -458,7 +458,8 @@ fn a_client_names_every_protocol_that_it_has() {
     for (flags, list) in [
         (&[][..], &[10, 3, 4, 3, 3, 3, 2, 3, 1, 3, 0][..]),
         (&["-no-ssl3"], &[8, 3, 4, 3, 3, 3, 2, 3, 1]),
-        (&["-no-tls13", "-no-tls1"], &[6, 3, 3, 3, 2, 3, 0]),
+        (&["-no-tls13", "-no-tls11"], &[6, 3, 3, 3, 1, 3, 0]),
+        (&["-no-tls13", "-no-tls1"], &[4, 3, 3, 3, 2]),
         (&["-min-version", "771"], &[4, 3, 4, 3, 3]),
     ] {
         let _shim = runner.start(flags);

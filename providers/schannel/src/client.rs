@@ -161,7 +161,8 @@ impl Spanning {
     fn choose(&mut self) -> Result<Handshake, Failure> {
         let Self { configs, parameters, hello, flight, .. } = self;
         let suites = configs.settings.legacy_suites(parameters.protocols);
-        let handshake = if flight.is_legacy(&suites) {
+        let rustls = configs.settings.rustls_protocols(parameters.protocols);
+        let handshake = if flight.is_legacy(&suites, rustls.contains(&Protocol::Tls12)) {
             let handshake = legacy::Handshake::take_over(&configs.legacy, parameters, hello)?;
             Handshake::Legacy(handshake)
         } else {

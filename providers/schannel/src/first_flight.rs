@@ -5,6 +5,7 @@ use sspi_core::SpProt;
 use wire::{DecodeError, Reader};
 
 use crate::backend::records::{ALERT, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER};
+use crate::cipher_suites::SuiteRow;
 
 /// What a first flight is, for a sentence that ends in "it sent …".
 pub(crate) const fn describe(flight: FirstFlight) -> &'static str {
@@ -27,6 +28,8 @@ pub(crate) const fn describe(flight: FirstFlight) -> &'static str {
 pub(crate) struct ServerFlight {
     /// What has come of the ServerHello, without the headers of records.
     messages: Vec<u8>,
+    /// Warnings that came before it.
+    warnings: usize,
     decision: Option<Decision>,
 }
 
@@ -48,6 +51,8 @@ pub(crate) struct Scan {
     pub(crate) missing: usize,
 }
 
+/// More warnings before a ServerHello are a flood.
+const MOST_WARNINGS: usize = 4;
 /// A ServerHello that is longer is none that anybody sends.
 const MAX_SERVER_HELLO: usize = 16 << 10;
 
@@ -67,6 +72,13 @@ impl ServerFlight {
                 let Some(&[level, alert]) = body.first_chunk::<2>() else {
                     return Scan { used, missing: 2 - body.len() };
                 };
+                // There are servers that warn a client whose name they do not know, and go on; who goes on with them hears
+                // the warning too. Spec: TLS-EXT section 3.
+                self.warnings += usize::from(level == 1);
+                if level == 1 && self.warnings <= MOST_WARNINGS {
+                    used += RECORD_HEADER + len;
+                    continue;
+                }
                 self.decision = Some(match level {
                     2 => Decision::Refusal { alert },
                     _ => Decision::SomethingElse,
@@ -132,11 +144,18 @@ impl ServerFlight {
         }
     }
 
-    /// Whether it is the engine, which has `suites` for itself. What is not a ServerHello is left to rustls, which says so.
-    pub(crate) fn is_legacy(&self, suites: &[u16]) -> bool {
+    /// Whether it is the engine, which has `suites` for itself, and all of TLS 1.2 if rustls has not. What is not a
+    /// ServerHello is left to rustls, which says so.
+    pub(crate) fn is_legacy(&self, suites: &[u16], rustls_has_tls12: bool) -> bool {
         const TLS12: u16 = 0x0303;
+        // A ServerHello of TLS 1.3 has the version of TLS 1.2. Spec: TLS13 section 4.1.3.
+        let is_tls13 = |suite| SuiteRow::by_code(suite).is_some_and(|row| row.is_tls13);
         match self.decision {
-            Some(Decision::Hello { version, suite }) => version < TLS12 || suites.contains(&suite),
+            Some(Decision::Hello { version, suite }) => {
+                version < TLS12
+                    || suites.contains(&suite)
+                    || (version == TLS12 && !rustls_has_tls12 && !is_tls13(suite))
+            }
             Some(Decision::Refusal { .. } | Decision::SomethingElse) | None => false,
         }
     }
@@ -366,9 +385,24 @@ mod tests {
                         input.drain(..scan.used);
                     }
                     assert!(flight.is_decided(), "{version:04x} {suite:04x} {piece} {chunk}");
-                    assert_eq!(flight.is_legacy(&[0x002f]), is_legacy, "{version:04x} {suite:04x}");
+                    assert_eq!(flight.is_legacy(&[0x002f], true), is_legacy, "{version:04x} {suite:04x}");
+                    let without = flight.is_legacy(&[0x002f], false);
+                    assert_eq!(without, suite != 0x1301, "rustls has no TLS 1.2: {version:04x} {suite:04x}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_few_warnings_may_come_before_a_server_hello() {
+        const WARNING: [u8; 7] = [21, 3, 1, 0, 2, 1, 112];
+        for count in 0..=5 {
+            let mut flight = ServerFlight::default();
+            let bytes = [WARNING.repeat(count), server_hello(0x0301, 0x002f, 100)].concat();
+            let scan = flight.records(&bytes);
+            assert!(flight.is_decided() && flight.refusal().is_none());
+            assert_eq!(flight.is_legacy(&[], true), count < 5, "{count}");
+            assert_eq!(scan.used == bytes.len(), count < 5, "{count}");
         }
     }
 
@@ -384,7 +418,7 @@ mod tests {
         ] {
             let mut flight = ServerFlight::default();
             flight.records(bytes);
-            assert!(flight.is_decided() && !flight.is_legacy(&[0x002f]), "{bytes:02x?}");
+            assert!(flight.is_decided() && !flight.is_legacy(&[0x002f], true), "{bytes:02x?}");
         }
         // A ServerHello that never comes to its suite.
         let mut flight = ServerFlight::default();

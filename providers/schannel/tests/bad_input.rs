@@ -152,9 +152,16 @@ fn records_that_may_be_early_data_do_not_make_a_server_work_without_end() {
     early[extensions..extensions + 2].copy_from_slice(&length.to_be_bytes());
     let mut server = server(&world);
     assert!(matches!(server.accept_security_context(&early).unwrap(), Step::Continue { .. }));
+    // Some are passed over, as what does not decrypt. Spec: TLS13 section 4.2.10.
+    let some = [0x17, 3, 3, 0, 4, 1, 2, 3, 4].repeat(32);
+    let Ok(Step::Continue { used, .. }) = server.accept_security_context(&some) else {
+        panic!("passed over")
+    };
+    assert_eq!(used, some.len());
     let flood = [0x17, 3, 3, 0, 0].repeat(20_000);
     let failure = server.accept_security_context(&flood).unwrap_err();
     assert_eq!(failure.error.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE, "{}", failure.error);
+    assert!(failure.error.message().contains("more than 32 empty records"), "{}", failure.error);
 }
 
 #[test]
@@ -649,5 +656,44 @@ fn random_bytes_are_survived_by_both_roles() {
             c.initialize_security_context(&[]).unwrap();
             let _outcome = c.initialize_security_context(&input);
         }
+    }
+}
+
+/// As the engine sees to it; in TLS 1.3 the version of a record says nothing.
+///
+/// Spec: TLS12 section 6.2.1.
+#[test]
+fn a_record_of_another_version_than_the_one_agreed_on_is_refused_in_tls12() {
+    let world = World::default();
+    for kind in [Kind::Tls12, Kind::Tls12Cbc, Kind::Tls11, Kind::Tls10] {
+        let (client, server) = (world.outbound(world.client_of(kind)), world.inbound(world.server_of(kind)));
+        let other = 0x17;
+        // In the handshake: the client's second flight.
+        let mut flights = 0;
+        let (_, s) = pair::run_with(
+            client.initialize(&initialize_request()).unwrap(),
+            server.accept(&accept_request()).unwrap(),
+            usize::MAX,
+            &mut no_questions,
+            &mut |from_client, token| {
+                if from_client && !token.is_empty() {
+                    flights += 1;
+                    if flights == 2 {
+                        token[2] = other;
+                    }
+                }
+            },
+        );
+        let error = s.err().unwrap();
+        assert_eq!(error.alert(), Some(70), "{kind:?}: {error}");
+        assert!(error.message().contains("a record of the version"), "{kind:?}: {error}");
+        // And behind it.
+        let (mut c, mut s) = established(&*client, &*server);
+        let sizes = c.context.attributes().stream_sizes().unwrap();
+        let mut record = seal(&mut *c.context, &sizes, b"x").unwrap();
+        record[2] = other;
+        s.extra.extend(record);
+        let error = open(&mut *s.context, &mut s.extra).unwrap_err();
+        assert_eq!(error.alert(), Some(70), "{kind:?}: {error}");
     }
 }

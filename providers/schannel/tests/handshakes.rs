@@ -6,16 +6,16 @@ mod support;
 
 use opensspi_schannel::{ClientAuth, ClientCertificate, Protocol, SchannelConfig};
 use sspi_core::{
-    AcceptRequest, AscRet, CertificateIdentity, ContextFlags, ControlToken, Decrypted, InitializeRequest,
-    IscReq, IscRet, Question, SecStatus, Secret,
+    AcceptRequest, AscRet, CertificateIdentity, ContextFlags, ControlToken, CredentialsHandle, Decrypted,
+    Error, InitializeRequest, IscReq, IscRet, Question, SecStatus, Secret,
 };
 use std::sync::Arc;
 use support::{
     Kind, World, accept_request, established, handshake, initialize_request, judged_by_the_application,
     no_questions, send,
 };
-use test_support::Pki;
 use test_support::pair::{self, open, seal};
+use test_support::{Pki, TestCertificate};
 
 #[test]
 fn every_protocol_completes_however_the_bytes_arrive() {
@@ -540,5 +540,58 @@ fn the_key_log_gets_the_lines_that_an_analyser_reads() {
     let log = world.memory.key_log.lock().unwrap().clone();
     for label in ["CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0", "EXPORTER_SECRET"] {
         assert!(log.lines().any(|line| line.starts_with(label) && line.split(' ').count() == 3), "{label}");
+    }
+}
+
+/// Even where the application judges the certificate: it is not asked what the key may do in the protocol.
+///
+/// Spec: TLS12 sections 7.4.2 and 7.4.6; TLS13 section 4.4.2.2.
+#[test]
+fn a_key_that_may_not_sign_by_its_certificates_word_signs_no_handshake() {
+    let world = World::default();
+    let refused = |error: &Error, what: &str| {
+        assert_eq!(
+            (error.status(), error.alert()),
+            (SecStatus::SEC_E_CERT_WRONG_USAGE, Some(43)),
+            "{what}: {error}"
+        );
+    };
+    for kind in Kind::ALL {
+        // Servers, and what an RSA key does in suites that sign, which is looked over before TLS 1.3.
+        let server = |certificate: TestCertificate| {
+            let certificates = vec![world.certificate(&certificate)];
+            world.inbound(SchannelConfig { certificates, ..world.server_of(kind) })
+        };
+        let client = world.outbound(world.client_of(kind));
+        let manual = InitializeRequest {
+            flags: initialize_request().flags | IscReq::MANUAL_CRED_VALIDATION,
+            ..initialize_request()
+        };
+        let shown = |server: &dyn CredentialsHandle| {
+            let server = server.accept(&accept_request()).unwrap();
+            pair::run(client.initialize(&manual).unwrap(), server, usize::MAX, &mut no_questions).0
+        };
+        if kind != Kind::Ssl30 && kind != Kind::Tls11 {
+            refused(
+                &shown(&*server(world.pki.server("localhost").signs_nothing().issue())).err().unwrap(),
+                "ECDSA",
+            );
+        }
+        let rsa = shown(&*server(world.pki.server("localhost").rsa_2048().signs_nothing().issue()));
+        assert_eq!(rsa.is_ok(), kind != Kind::Tls13, "{kind:?}");
+
+        // Clients.
+        let asks = SchannelConfig { client_auth: ClientAuth::Required, ..world.server_of(kind) };
+        let asks = world.inbound(asks);
+        for builder in [world.pki.client("alice"), world.pki.client("alice").rsa_2048()] {
+            let certificates = vec![world.certificate(&builder.signs_nothing().issue())];
+            let alice = world.outbound(SchannelConfig { certificates, ..world.client_of(kind) });
+            let (_, judged) = judged_by_the_application(&*alice, &*asks);
+            if kind != Kind::Ssl30 {
+                refused(&judged.err().unwrap(), "client");
+            } else {
+                assert!(judged.is_err());
+            }
+        }
     }
 }

@@ -450,3 +450,20 @@ fn tls_1_3_stays_with_rustls_beside_a_tls_1_2_that_negotiates_again() {
         }
     }
 }
+
+/// rustls makes the hello, and leaves all of TLS 1.2 to the engine.
+///
+/// Spec: RENEG section 3.4.
+#[test]
+fn a_hello_that_spans_both_backends_has_all_that_a_second_handshake_of_tls12_needs() {
+    let world = World::default();
+    let server = world.inbound(both(world.server_of(Kind::Tls12)));
+    let client = world.outbound(both(world.client(&[Protocol::Tls13, Protocol::Tls12])));
+    let (client, mut server) = established(&*client, &*server);
+    let suite = client.context.attributes().cipher_info().unwrap().cipher_suite_name;
+    assert_eq!(suite, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "the suites are those of rustls too");
+    // Without the renegotiation indication the client would not begin.
+    let (again_client, _) = client_begins(client.context, &mut *server.context);
+    let (mut client, mut server) = finish(again_client, again(server.context), &[], &[]);
+    talk(&mut client, &mut server);
+}

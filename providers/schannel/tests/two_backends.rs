@@ -939,3 +939,104 @@ fn a_client_comes_back_with_less_only_where_policy_lets_it_and_a_server_that_kno
     let error = world.outbound(world.client(&Protocol::MODERN)).initialize(&request).err().unwrap();
     assert_eq!(error.setting(), Some("protocols"));
 }
+
+/// A ClientHello of TLS 1.3 and 1.2, or of `versions` alone, without anything that TLS 1.3 could be spoken with; in TLS 1.2
+/// the engine has its suite.
+fn hello_without_suite_of_tls13(versions: &[u16]) -> Vec<u8> {
+    let extension = |kind: u16, data: &[u8]| {
+        let length = u16::try_from(data.len()).unwrap();
+        [&kind.to_be_bytes()[..], &length.to_be_bytes(), data].concat()
+    };
+    let listed: Vec<u8> = versions.iter().flat_map(|version| version.to_be_bytes()).collect();
+    let extensions = [
+        extension(43, &[&[u8::try_from(listed.len()).unwrap()][..], &listed].concat()),
+        extension(10, &[0, 2, 0, 23]),
+        extension(13, &[0, 6, 4, 3, 8, 4, 4, 1]),
+    ]
+    .concat();
+    // TLS_AES_128_CCM_SHA256, which nobody has here, and TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA.
+    let mut body = [&[3, 3][..], &[7; 32], &[0], &[0, 4, 0x13, 0x04, 0xc0, 0x13], &[1, 0]].concat();
+    body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+    body.extend(extensions);
+    let length = u8::try_from(body.len()).unwrap();
+    [&[22, 3, 1, 0, length + 4, 1, 0, 0, length][..], &body].concat()
+}
+
+/// The client would take it for an attack: the answer says that its server can do better.
+///
+/// Spec: TLS13 sections 4.1.1 and 4.1.3.
+#[test]
+fn a_server_of_tls13_does_not_answer_a_client_of_tls13_in_an_older_protocol() {
+    let world = World::default();
+    let answer = |config: SchannelConfig, versions: &[u16]| {
+        let mut server = world.inbound(config).accept(&accept_request()).unwrap();
+        server.accept_security_context(&hello_without_suite_of_tls13(versions))
+    };
+    let failure = answer(server_of_all(&world), &[0x0304, 0x0303]).unwrap_err();
+    assert_eq!(failure.token, [21, 3, 3, 0, 2, 2, 40], "{}", failure.error);
+    assert_eq!(failure.error.setting(), Some("suites"), "{}", failure.error);
+
+    let is_server_hello = |step: Result<Step, Failure>| {
+        matches!(
+            step, Ok(Step::Continue { token, .. }) if token.starts_with(&[22, 3, 3]) && token[5] == 2
+        )
+    };
+    assert!(is_server_hello(answer(server_of_all(&world), &[0x0303])), "a client of TLS 1.2");
+    let older = SchannelConfig { certificates: certificates(&world), ..world.server(&support::TLS[1..]) };
+    assert!(is_server_hello(answer(older, &[0x0304, 0x0303])), "a server of TLS 1.2");
+
+    // Without a list there is no TLS 1.3, whatever stands in the place of TLS 1.2's number.
+    let mut high = hello_without_suite_of_tls13(&[0x0304]);
+    high[10] = 4;
+    let list = high.windows(4).position(|bytes| bytes == [0, 43, 0, 3]).unwrap();
+    high[list + 1] = 99;
+    let mut server = world.inbound(server_of_all(&world)).accept(&accept_request()).unwrap();
+    assert!(is_server_hello(server.accept_security_context(&high)), "a client of something newer");
+}
+
+/// Spec: TLS-EXT section 3.
+#[test]
+fn a_server_that_does_not_know_the_name_may_warn_and_go_on() {
+    let world = World::default();
+    for kind in Kind::ALL {
+        let mut first = true;
+        let both = pair::run_with(
+            world.outbound(client_of_all(&world)).initialize(&initialize_request()).unwrap(),
+            world.inbound(world.server_of(kind)).accept(&accept_request()).unwrap(),
+            usize::MAX,
+            &mut no_questions,
+            &mut |from_client, token| {
+                if !from_client && !token.is_empty() && core::mem::take(&mut first) {
+                    token.splice(..0, [21, 3, token[2], 0, 2, 1, 112]);
+                }
+            },
+        );
+        check(both, kind.protocol(), &format!("{kind:?}"));
+    }
+}
+
+/// The hello that takes up a session of the engine's has no TLS 1.3 in it, and that was nobody else's doing.
+#[test]
+fn a_server_that_has_grown_since_its_session_was_made_is_no_attack() {
+    let world = World::default();
+    let client = world.outbound(world.client(&[Protocol::Tls13, Protocol::Tls12, Protocol::Tls10]));
+    let old = world.inbound(world.server_of(Kind::Tls10));
+    check(handshake(&*client, &*old, usize::MAX), Protocol::Tls10, "the session");
+    let grown = world.inbound(server_of_all(&world));
+    check(handshake(&*client, &*grown, usize::MAX), Protocol::Tls12, "the best of the hello");
+    check(handshake(&*client, &*grown, usize::MAX), Protocol::Tls13, "the session is forgotten");
+}
+
+/// There is no certificate_required before TLS 1.3.
+///
+/// Spec: TLS12 section 7.4.6.
+#[test]
+fn a_client_without_certificate_hears_handshake_failure_before_tls13() {
+    let world = World::default();
+    for kind in [Kind::Tls12, Kind::Tls12Cbc, Kind::Tls11] {
+        let required = SchannelConfig { client_auth: ClientAuth::Required, ..world.server_of(kind) };
+        let (c, s) = refused(&*world.outbound(world.client_of(kind)), &*world.inbound(required));
+        assert!(c.message().contains("handshake_failure (40)"), "{kind:?}: {c}");
+        assert_eq!(s.setting(), Some("client-auth"), "{kind:?}: {s}");
+    }
+}

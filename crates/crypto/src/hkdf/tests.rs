@@ -134,7 +134,15 @@ fn lengths_that_do_not_fit_are_refused_and_leave_the_output() {
     let mut expand =
         |label: &[u8], context: &[u8]| hkdf_expand_label(Hash::Sha256, b"secret", label, context, &mut out);
     assert_eq!(expand(&[b'l'; 250], b""), Err(HkdfError::LabelLength { length: 250 }));
-    assert_eq!(expand(b"", b""), Err(HkdfError::LabelLength { length: 0 }));
     assert_eq!(expand(b"l", &[0; 256]), Err(HkdfError::ContextTooLong { length: 256 }));
     assert_eq!(expand(&[b'l'; 249], &[0; 255]), Ok(()));
+}
+
+/// The prefix alone is shorter than what the description of the structure allows, and everybody's exporters take it.
+#[test]
+fn a_label_may_be_empty_beside_its_prefix() {
+    let (mut labelled, mut plain) = ([0; 8], [0; 8]);
+    hkdf_expand_label(Hash::Sha256, b"secret", b"", b"c", &mut labelled).unwrap();
+    hkdf_expand(Hash::Sha256, b"secret", b"\x00\x08\x06tls13 \x01c", &mut plain).unwrap();
+    assert_eq!(labelled, plain);
 }

@@ -6,9 +6,12 @@
 //! CHALLENGE       the random, zeros in front of it where it is shorter than 32
 //! ```
 //!
+//! Of a challenge of more than 32 bytes the random is the beginning. The document has it that "only the last 32 bytes are used";
+//! but OpenSSL, and all that comes from it, has always taken the first, and no client that is known sends so many.
+//!
 //! The transcript of the later protocol has the message from its type on, as it was sent, without the header of the record.
 //!
-//! Spec: TLS10 appendix E; SSL30 appendix E.
+//! Spec: TLS10 appendix E.1; SSL30 appendix E.
 
 use wire::Codec;
 
@@ -21,7 +24,8 @@ use crate::tls::versions::ProtocolVersion;
 /// The same hello as the later protocol would have it. Its session is not for it: a client with one has a hello of its own.
 pub(crate) fn as_tls<'a>(hello: &ClientHello<'a>) -> tls::messages::ClientHello<'a> {
     let mut random = [0; 32];
-    random.iter_mut().rev().zip(hello.challenge.iter().rev()).for_each(|(to, from)| *to = *from);
+    let challenge = hello.challenge.get(..random.len()).unwrap_or(&hello.challenge);
+    random.iter_mut().rev().zip(challenge.iter().rev()).for_each(|(to, from)| *to = *from);
     tls::messages::ClientHello {
         version: ProtocolVersion(hello.version),
         random,

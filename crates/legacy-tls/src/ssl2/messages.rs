@@ -16,6 +16,7 @@ use std::fmt::{self, Debug, Display, Formatter};
 use wire::{Codec, DecodeError, EncodeError, Reader, Writer};
 
 use super::cipher_kinds::{CipherKind, KindRow};
+use crate::tls::versions::ProtocolVersion;
 
 /// The type of a message, as on the wire.
 ///
@@ -107,7 +108,7 @@ fn length(field: &'static str, bytes: &[u8]) -> Result<u16, EncodeError> {
     u16::try_from(bytes.len()).map_err(|_| EncodeError { field, length: bytes.len(), max })
 }
 
-/// A challenge or a connection identifier: 16 to 32 bytes.
+/// A challenge or a connection identifier of SSL 2.0: 16 to 32 bytes.
 fn challenge<'a>(
     reader: &mut Reader<'a>,
     field: &'static str,
@@ -163,7 +164,7 @@ impl Codec<'_> for ErrorMessage {
 /// CLIENT-VERSION           2   0x0002, or that of the newer protocol
 /// CIPHER-SPECS-LENGTH      2   a multiple of 3, not 0
 /// SESSION-ID-LENGTH        2   0 or 16
-/// CHALLENGE-LENGTH         2   16 to 32
+/// CHALLENGE-LENGTH         2   16 to 32, or more if CLIENT-VERSION is that of the newer protocol
 /// CIPHER-SPECS-DATA · SESSION-ID-DATA · CHALLENGE-DATA
 /// ```
 ///
@@ -174,6 +175,15 @@ pub(crate) struct ClientHello<'a> {
     pub(crate) kinds: Vec<CipherKind>,
     pub(crate) session_id: Cow<'a, [u8]>,
     pub(crate) challenge: Cow<'a, [u8]>,
+}
+
+impl ClientHello<'_> {
+    /// Whether the challenge is one for SSL 2.0 and PCT, which have a bound, whatever else is offered.
+    ///
+    /// Spec: SSL2 section 5.5.1.
+    pub(crate) fn has_old_challenge(&self) -> bool {
+        CHALLENGE_LEN.contains(&self.challenge.len())
+    }
 }
 
 impl<'a> Codec<'a> for ClientHello<'a> {
@@ -196,6 +206,8 @@ impl<'a> Codec<'a> for ClientHello<'a> {
         let kinds_len = usize::from(reader.u16(KINDS)?);
         let session_id_len = usize::from(reader.u16(SESSION_ID)?);
         let challenge_len = usize::from(reader.u16("CLIENT-HELLO.challenge")?);
+        // What becomes the random of SSL 3.0 and TLS may be longer. Spec: TLS10 appendix E.1.
+        let is_newer = version >= ProtocolVersion::SSL30.0;
         if kinds_len == 0 {
             return Err(DecodeError::illegal(KINDS));
         }
@@ -206,7 +218,11 @@ impl<'a> Codec<'a> for ClientHello<'a> {
             version,
             kinds: kinds(reader.take(KINDS, kinds_len)?, KINDS)?,
             session_id: reader.take(SESSION_ID, session_id_len)?.into(),
-            challenge: challenge(reader, "CLIENT-HELLO.challenge", challenge_len)?,
+            challenge: if is_newer && challenge_len >= *CHALLENGE_LEN.start() {
+                reader.take("CLIENT-HELLO.challenge", challenge_len)?.into()
+            } else {
+                challenge(reader, "CLIENT-HELLO.challenge", challenge_len)?
+            },
         })
     }
 }

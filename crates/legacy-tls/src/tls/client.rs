@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crypto::public_key::PublicKey;
 use wire::{Codec, Reader};
 
-use crate::certificate::{Identity, PeerCertificate, issuer, public_key};
+use crate::certificate::{Identity, PeerCertificate, forbids_signing, issuer, public_key};
 use crate::config::{ClientConfig, ExtendedMasterSecret, Policy};
 use crate::connection::{CertificateRequested, Negotiated};
 use crate::error::{Error, Incompatible, Misbehaved};
@@ -167,6 +167,8 @@ pub(crate) struct Offer {
     session_key: Option<Vec<u8>>,
     before: Option<Before>,
     signals_renegotiation: bool,
+    /// For the sake of a session it says less than we have: the session is of a version that only such a hello can name.
+    held_back: bool,
 }
 
 /// What one client's handshake is asked to do.
@@ -237,9 +239,10 @@ impl Offer {
         channel.send(H::CLIENT_HELLO, |writer| Ok(hello.encode(writer)?))?;
         channel.flush()?;
         channel.session_in_use = wanted.session_key.clone().filter(|_| session.is_some());
+        let held_back = session.is_some() && version < policy.highest && !wanted.fallback;
         let offer = Self::of(&hello, wanted, policy);
         drop(hello);
-        Ok(Self { session, ..offer })
+        Ok(Self { session, held_back, ..offer })
     }
 
     /// What it offers in a ClientHello in the format of SSL 2.0, which has no extensions: its highest version, and suites.
@@ -328,6 +331,7 @@ impl Offer {
             session_key: wanted.session_key,
             before: wanted.before,
             signals_renegotiation: signals,
+            held_back: false,
         }
     }
 
@@ -397,6 +401,7 @@ impl Offer {
         let policy = &config.policy;
         let rules = self.check_version(&hello, policy)?;
         channel.fix_version(rules);
+        self.check_listed_version(&hello)?;
         let suite = self.check_suite(&hello, policy)?;
         if !hello.chose_no_compression() {
             return Err(Misbehaved::Compression.into());
@@ -459,21 +464,33 @@ impl Offer {
         let rules = version.rules().filter(|_| policy.versions.contains(&version));
         let rules = rules
             .ok_or_else(|| Incompatible::NoVersion { peer: version, enabled: policy.versions.clone() })?;
+        // A server that has grown since the session was made has not been lowered by anybody but us.
+        let highest = if self.held_back { self.version } else { policy.highest };
         // Spec: TLS13 section 4.1.3.
         let sentinel = hello.random.last_chunk::<8>();
         let lowered = match sentinel {
-            Some(b"DOWNGRD\x00") => {
-                version < ProtocolVersion::TLS12 && policy.highest >= ProtocolVersion::TLS12
-            }
-            Some(b"DOWNGRD\x01") => {
-                version <= ProtocolVersion::TLS12 && policy.highest >= ProtocolVersion::TLS13
-            }
+            Some(b"DOWNGRD\x00") => version < ProtocolVersion::TLS12 && highest >= ProtocolVersion::TLS12,
+            Some(b"DOWNGRD\x01") => version <= ProtocolVersion::TLS12 && highest >= ProtocolVersion::TLS13,
             _ => false,
         };
         // The lower sentinel on TLS 1.2 itself is no less a lie to a client that has 1.3.
-        let lowered =
-            lowered || (sentinel == Some(b"DOWNGRD\x00") && policy.highest >= ProtocolVersion::TLS13);
+        let lowered = lowered || (sentinel == Some(b"DOWNGRD\x00") && highest >= ProtocolVersion::TLS13);
         if lowered { Err(Misbehaved::Downgraded.into()) } else { Ok(rules) }
+    }
+
+    /// The extension for versions names one that has it, which is none of the engine's: with TLS 1.3 the suite does not go,
+    /// and anything else has no business there.
+    ///
+    /// Spec: TLS13 section 4.2.1.
+    fn check_listed_version(&self, hello: &ServerHello<'_>) -> Result<(), Error> {
+        let listed = hello.extensions.find(extension::SUPPORTED_VERSIONS);
+        match listed.filter(|_| self.extensions.contains(&extension::SUPPORTED_VERSIONS)) {
+            None => Ok(()),
+            Some(version) if version == ProtocolVersion::TLS13.0.to_be_bytes() => {
+                Err(Misbehaved::SuiteNotOffered(hello.suite).into())
+            }
+            Some(_) => Err(Misbehaved::IllegalParameter("a version that is not said like this").into()),
+        }
     }
 
     fn check_suite(&self, hello: &ServerHello<'_>, policy: &Policy) -> Result<&'static SuiteRow, Error> {
@@ -489,6 +506,8 @@ impl Offer {
             extension::RENEGOTIATION_INFO => self.signals_renegotiation,
             // "Servers MUST NOT send this extension." Spec: TLS12 section 7.4.1.4.1.
             extension::SIGNATURE_ALGORITHMS => false,
+            // Nor are those of TLS 1.3, which another engine's hello offers, its business. Spec: TLS13 section 4.2.
+            extension::KEY_SHARE | extension::PRE_SHARED_KEY | extension::PSK_KEY_EXCHANGE_MODES => false,
             _ => rules.has_extensions && self.extensions.contains(&number),
         }
     }
@@ -628,6 +647,11 @@ impl Agreed {
         };
         if !fits {
             return Err(Misbehaved::WrongCertificateType.into());
+        }
+        // An RSA key decrypts with one suite and signs with another, and servers have one certificate for both, whatever it
+        // says; the others do nothing but sign. Spec: TLS12 section 7.4.2; ECC section 5.3.
+        if !matches!(key, PublicKey::Rsa(_)) && forbids_signing(leaf) {
+            return Err(Misbehaved::KeyMayNotSign.into());
         }
         channel.transcript.add(message.bytes());
         let status = if self.status_follows { Status::MayCome } else { Status::Absent };
@@ -1021,8 +1045,11 @@ impl Keyed {
     fn complete(self, finished: Previous, config: &ClientConfig) -> Negotiated {
         let agreed = self.agreed;
         let offer = agreed.offer;
-        if let Some(key) = offer.session_key.as_ref().filter(|_| !self.resumed && config.policy.resume) {
-            if agreed.session_id.is_empty() && agreed.ticket.is_empty() {
+        // After a session that the server has outgrown the next hello says all that we have.
+        let outgrown = offer.held_back && agreed.randoms.server.ends_with(b"DOWNGRD\x01");
+        let may_keep = config.policy.resume && (outgrown || !self.resumed);
+        if let Some(key) = offer.session_key.as_ref().filter(|_| may_keep) {
+            if outgrown || (agreed.session_id.is_empty() && agreed.ticket.is_empty()) {
                 config.sessions.remove(key);
             } else {
                 let session = Session {

@@ -31,8 +31,14 @@ pub(crate) const ALPN: u16 = 16;
 pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
 /// Spec: TICKET section 3.2.
 pub(crate) const SESSION_TICKET: u16 = 35;
+/// Spec: TLS13 section 4.2.11.
+pub(crate) const PRE_SHARED_KEY: u16 = 41;
 /// Spec: TLS13 section 4.2.1.
 pub(crate) const SUPPORTED_VERSIONS: u16 = 43;
+/// Spec: TLS13 section 4.2.9.
+pub(crate) const PSK_KEY_EXCHANGE_MODES: u16 = 45;
+/// Spec: TLS13 section 4.2.8.
+pub(crate) const KEY_SHARE: u16 = 51;
 /// Spec: RENEG section 3.2.
 pub(crate) const RENEGOTIATION_INFO: u16 = 0xff01;
 

@@ -28,7 +28,7 @@ use crypto::ecdsa::Curve;
 use crypto::public_key::PublicKey;
 use wire::{Codec, Reader, Writer};
 
-use crate::certificate::{Identity, PeerCertificate, public_key};
+use crate::certificate::{Identity, PeerCertificate, forbids_signing, public_key};
 use crate::config::{ClientAuth, ExtendedMasterSecret, Policy, ServerConfig};
 use crate::connection::Negotiated;
 use crate::detect::Offer;
@@ -817,6 +817,10 @@ impl Chosen {
         let is_elliptic = matches!(key, PublicKey::Ecdsa(_) | PublicKey::Ed25519(_));
         if is_elliptic && !self.rules.has_extensions {
             return Err(Misbehaved::WrongCertificateType.into());
+        }
+        // A client does nothing with its key but sign. Spec: TLS12 section 7.4.6.
+        if forbids_signing(leaf) {
+            return Err(Misbehaved::KeyMayNotSign.into());
         }
         self.before.as_ref().map_or(Ok(()), |before| before.check_peer(&chain))?;
         let shown = PeerCertificate { chain: &chain, server_name: None, ocsp_response: &[], resumed: false };

@@ -161,12 +161,24 @@ impl<'a> Certificate<'a> {
         if let Some(is_ca) = self.is_ca()? {
             return Ok(is_ca);
         }
-        let Some(value) = self.extension(KEY_USAGE)? else { return Ok(self.version == 1) };
+        let usage = self.key_usage()?;
+        Ok(usage.map_or(self.version == 1, |usage| usage & KEY_CERT_SIGN != 0))
+    }
+
+    /// Whether the key may sign handshakes: the certificate says so, or says nothing of its key's use.
+    ///
+    /// Spec: X509 section 4.2.1.3.
+    pub(super) fn may_sign(&self) -> Result<bool, DecodeError> {
+        const DIGITAL_SIGNATURE: u8 = 0x80;
+        Ok(self.key_usage()?.is_none_or(|usage| usage & DIGITAL_SIGNATURE != 0))
+    }
+
+    /// The first eight bits of keyUsage.
+    fn key_usage(&self) -> Result<Option<u8>, DecodeError> {
+        let Some(value) = self.extension(KEY_USAGE)? else { return Ok(None) };
         // The first byte counts the bits that do not count in the last.
-        match Reader::of(value, self.encoding).expect(BIT_STRING, "KeyUsage")?.content {
-            [_, first, ..] => Ok(first & KEY_CERT_SIGN != 0),
-            _ => Ok(false),
-        }
+        let bits = Reader::of(value, self.encoding).expect(BIT_STRING, "KeyUsage")?.content;
+        Ok(Some(bits.get(1).copied().unwrap_or_default()))
     }
 }
 

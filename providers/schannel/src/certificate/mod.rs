@@ -100,6 +100,11 @@ pub(crate) fn may_issue(certificate: &[u8]) -> Result<bool, DecodeError> {
     Certificate::from_der(certificate)?.may_issue()
 }
 
+/// Whether the certificate's key may sign handshakes, by its own word. What cannot be read says nothing.
+pub(crate) fn may_sign(certificate: &[u8]) -> bool {
+    Certificate::from_der_or_loose(certificate).and_then(|fields| fields.may_sign()).unwrap_or(true)
+}
+
 /// thisUpdate and nextUpdate of a certificate revocation list in DER.
 pub(crate) fn crl_times(list: &[u8]) -> Result<(SystemTime, SystemTime), DecodeError> {
     fields::crl_times(list)

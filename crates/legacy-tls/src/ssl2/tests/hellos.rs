@@ -178,3 +178,34 @@ fn a_server_of_tls_alone_refuses_in_the_words_of_the_client() {
     assert_eq!(failure.output, [0x80, 3, 0, 0, 1]);
     assert!(matches!(failure.error, Error::Incompatible(Incompatible::NoVersion { peer: SSL20, .. })));
 }
+
+/// Spec: TLS10 appendix E.1.
+#[test]
+fn a_challenge_is_as_long_as_it_likes_where_it_is_the_random_of_tls() {
+    let answer = |client: u16, server: &[ProtocolVersion], length: usize| {
+        let fixture = both(&[SSL20], server);
+        let challenge: Vec<u8> = (1..=length).map(|n| u8::try_from(n).unwrap()).collect();
+        let kinds = vec![CipherKind([0, 0, 0x2f]), CipherKind([1, 0, 0x80])];
+        let hello = ClientHello {
+            version: client,
+            kinds,
+            session_id: [].as_slice().into(),
+            challenge: challenge.into(),
+        };
+        let (_, record) = ssl2::hello::write(&hello).unwrap();
+        let random = ssl2::hello::as_tls(&hello).random;
+        (fixture.server().advance(&record), random)
+    };
+    for length in [16, 31, 32, 33, 48, 200] {
+        let (answered, random) = answer(0x0301, &[ProtocolVersion::TLS10], length);
+        let Ok(Progress::Continue { output, .. }) = answered else { panic!("{length}: {answered:?}") };
+        assert!(output.starts_with(&[22, 3, 1]), "{length}");
+        assert_eq!(usize::from(random[31]), length.min(32), "of what is longer the beginning counts");
+        assert_eq!(usize::from(random[0]), usize::from(length > 31), "behind zeros, where it is shorter");
+        // SSL 2.0 has a bound, whether something newer was offered or not.
+        for version in [0x0002, 0x0301] {
+            assert_eq!(answer(version, &[SSL20], length).0.is_ok(), length <= 32, "{version} {length}");
+        }
+    }
+    assert!(answer(0x0301, &[ProtocolVersion::TLS10], 15).0.is_err());
+}

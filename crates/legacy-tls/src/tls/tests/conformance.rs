@@ -376,3 +376,45 @@ fn a_server_goes_by_the_list_of_versions_where_there_is_one() {
     let fallback = client_hello(TLS12, &[0x002f, 0x5600], &[(extension::SUPPORTED_VERSIONS, &[2, 3, 1])]);
     assert_eq!(serve(&fixture, &fallback).unwrap_err().output, [21, 3, 1, 0, 2, 2, 86]);
 }
+
+/// Another engine's hello offers extensions of TLS 1.3, which have no place in an answer that this engine goes on with.
+///
+/// Spec: TLS13 sections 4.2 and 4.2.1.
+#[test]
+fn a_client_refuses_extensions_of_tls13_in_an_older_server_hello() {
+    const KEY_SHARE: u16 = 51;
+    let fixture = Fixture::new(&[TLS12]);
+    let offered: [(u16, &[u8]); 2] =
+        [(extension::SUPPORTED_VERSIONS, &[4, 3, 4, 3, 3]), (KEY_SHARE, &[0, 0])];
+    let hello = client_hello(TLS12, &[0x1301, 0x002f], &offered)[5..].to_vec();
+    let answer = |list: &[(u16, &[u8])]| {
+        let hello_back = ServerHello {
+            version: TLS12,
+            random: [9; 32],
+            session_id: Vec::new().into(),
+            suite: CipherSuite(0x002f),
+            compression_method: 0,
+            extensions: extensions(list),
+        };
+        let mut writer = Writer::new();
+        hello_back.encode(&mut writer).unwrap();
+        let mut client =
+            ClientConnection::take_over(Arc::new(fixture.client.clone()), fixture.parameters.clone(), &hello)
+                .unwrap();
+        client.advance(&record(22, TLS12, &message(2, &writer.into_vec()))).map_err(|failure| failure.error)
+    };
+    assert!(matches!(answer(&[]), Ok(Progress::Continue { .. })));
+    for (list, expected) in [
+        (&[(extension::SUPPORTED_VERSIONS, &[3, 4][..])], Misbehaved::SuiteNotOffered(CipherSuite(0x002f))),
+        (
+            &[(extension::SUPPORTED_VERSIONS, &[3, 3])],
+            Misbehaved::IllegalParameter("a version that is not said like this"),
+        ),
+        (&[(KEY_SHARE, &[0, 23])], Misbehaved::UnsolicitedExtension(KEY_SHARE)),
+    ] {
+        match answer(list) {
+            Err(Error::Misbehaved(how)) => assert_eq!(how, expected),
+            other => panic!("{list:?}: {other:?}"),
+        }
+    }
+}

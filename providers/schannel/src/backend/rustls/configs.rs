@@ -154,7 +154,13 @@ impl ClientConfigs {
         let verification = Verification { mutual: false, manual };
         self.variants.get(protocols.intersection(self.settings.protocol_bits()), verification, || {
             let settings = &self.settings;
-            let offered = settings.legacy_suites(protocols);
+            let versions = versions(settings, protocols)?;
+            let mut offered = settings.legacy_suites(protocols);
+            // rustls gives the signal for its own TLS 1.2 alone; who leaves that to the engine owes it too.
+            // Spec: RENEG section 3.4.
+            if !offered.is_empty() && !versions.contains(&&rustls::version::TLS12) {
+                offered.push(key_schedule::EMPTY_RENEGOTIATION_INFO);
+            }
             let provider = Arc::new(provider(&settings.policy, &offered));
             let beyond = Beyond {
                 schemes: if offered.is_empty() { Vec::new() } else { legacy_schemes(&settings.policy) },
@@ -166,7 +172,7 @@ impl ClientConfigs {
                 verify::server_verifier(&settings.verify, &provider, beyond)?
             };
             let mut config = ClientConfig::builder_with_details(provider, clock(settings))
-                .with_protocol_versions(&versions(settings, protocols)?)
+                .with_protocol_versions(&versions)
                 .map_err(|error| unusable(&error))?
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)

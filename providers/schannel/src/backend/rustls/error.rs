@@ -16,6 +16,8 @@ pub(super) struct Situation<'a> {
     pub(super) transcript: &'a Transcript,
     pub(super) protocols: &'a [Protocol],
     pub(super) alpn: &'a [Vec<u8>],
+    /// The last record did not authenticate.
+    pub(super) is_bad_record: bool,
     /// What is wrong with the peer's certificate, where it was refused.
     pub(super) refused: Option<&'a CertificateProblem>,
 }
@@ -33,7 +35,8 @@ impl Situation<'_> {
                 Error::Decode { what: "the server's certificate message is empty".to_owned() }
             }
             E::NoCertificatesPresented => Error::NoClientCertificate,
-            E::DecryptError => Error::BadRecordMac,
+            E::DecryptError if self.is_bad_record => Error::BadRecordMac,
+            E::DecryptError => Error::HandshakeSignature { what: "Finished".to_owned() },
             E::PeerIncompatible(what) => self.incompatible(what),
             E::PeerMisbehaved(what) => Self::misbehaved(what),
             E::AlertReceived(alert) => Error::AlertReceived(u8::from(*alert)),
@@ -127,8 +130,12 @@ impl Situation<'_> {
                 self.no_protocol(hello)
             }
             P::NoCipherSuitesInCommon => nothing("cipher suite", "suites", hello.map(|h| self.suites(&h))),
-            // rustls looks for a group before it looks at the suites. Without any the suites need none.
-            P::NoKxGroupsInCommon if hello.as_ref().is_some_and(|hello| hello.groups.is_empty()) => {
+            // rustls looks for a group before it looks at the suites. Without any the suites need none, but for TLS 1.3.
+            P::NoKxGroupsInCommon
+                if hello.as_ref().is_some_and(|hello| {
+                    hello.groups.is_empty() && hello.versions.iter().all(|version| *version < 0x0304)
+                }) =>
+            {
                 nothing("cipher suite", "suites", hello.map(|h| self.suites(&h)))
             }
             P::NoKxGroupsInCommon => nothing("key exchange group", "suites", hello.map(|h| h.groups())),
@@ -187,5 +194,25 @@ impl Situation<'_> {
             other => (CertificateKind::Other, harmless(&other.to_string())),
         };
         Error::Certificate(CertificateProblem { kind, whose: self.whose(), detail, remedies: Vec::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_that_is_not_right_is_no_bad_record() {
+        for (is_bad_record, alert) in [(true, 20), (false, 51)] {
+            let situation = Situation {
+                is_client: true,
+                transcript: &Transcript::default(),
+                protocols: &[],
+                alpn: &[],
+                is_bad_record,
+                refused: None,
+            };
+            assert_eq!(situation.translate(&rustls::Error::DecryptError).alert(), Some(alert));
+        }
     }
 }

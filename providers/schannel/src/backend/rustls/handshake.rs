@@ -30,15 +30,15 @@ use crate::backend::records::{
     ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER, Sealing as _,
 };
 use crate::backend::{
-    ClientParameters, Identity, LocalCertificate, Progress, ServerParameters, Session, SessionSecrets,
-    Settings, check_alpn,
+    ClientParameters, FLOOD_LIMIT, Identity, LocalCertificate, Progress, ServerParameters, Session,
+    SessionSecrets, Settings, check_alpn,
 };
 use crate::certificate::validity;
 use crate::cipher_suites::{Suite, SuiteRow};
 use crate::config::Protocol;
-use crate::first_flight::{describe, version_name};
+use crate::first_flight::{HelloSummary, describe, version_name};
 use crate::session_cache::{Chain, Kept, Part};
-use crate::status::{CertificateKind, CertificateProblem, Error};
+use crate::status::{CertificateKind, CertificateProblem, Error, flood};
 
 /// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
 const MAX_HELD: usize = 128 << 10;
@@ -102,16 +102,24 @@ const fn is_alert(token: &[u8]) -> bool {
     matches!(token, [] | [ALERT, 3, _, 0, 2, _, _])
 }
 
-/// rustls looks for what is in every hello of TLS 1.2 before it looks at the version, and calls the lack of it another
-/// failure: who has no protocol in common with us is told so.
+/// The alert in clear that the protocol has for an error, where rustls has another.
 ///
-/// Spec: TLS12 appendix E.1.
+/// - rustls looks for what is in every hello of TLS 1.2 before it looks at the version, and calls the lack of it another
+///   failure: who has no protocol in common with us is told so.
+/// - A client without certificate is told so in TLS 1.3 only, where alerts are encrypted by then; before it was
+///   handshake_failure.
+///
+/// Spec: TLS12 section 7.4.6 and appendix E.1; TLS13 section 6.2.
 fn named_alert(mut token: Vec<u8>, error: &sspi_core::Error) -> Vec<u8> {
+    const HANDSHAKE_FAILURE: u8 = 40;
     const PROTOCOL_VERSION: u8 = 70;
-    if let [ALERT, 3, _, 0, 2, 2, number] = token.as_mut_slice()
-        && error.alert() == Some(PROTOCOL_VERSION)
-    {
-        *number = PROTOCOL_VERSION;
+    const CERTIFICATE_REQUIRED: u8 = 116;
+    if let [ALERT, 3, _, 0, 2, 2, number] = token.as_mut_slice() {
+        match error.alert() {
+            Some(PROTOCOL_VERSION) => *number = PROTOCOL_VERSION,
+            Some(CERTIFICATE_REQUIRED) => *number = HANDSHAKE_FAILURE,
+            _ => {}
+        }
     }
     token
 }
@@ -132,6 +140,8 @@ struct Running {
     started: bool,
     /// Whether the record at hand has been looked at already.
     looked_at: bool,
+    /// Records that are too short to be what they say.
+    short_records: usize,
     /// rustls has nothing in common with the peer, and has said nothing to it but that.
     declined: bool,
     certificate: CertificateAsk,
@@ -256,6 +266,7 @@ impl Handshake {
             given: 0,
             started: false,
             looked_at: false,
+            short_records: 0,
             declined: false,
             certificate,
             extended_errors,
@@ -415,8 +426,9 @@ impl Running {
             if record.first() == Some(&APPLICATION_DATA) && len < SHORTEST_CIPHERTEXT {
                 // rustls tries records that may be early data again with every one that follows, and an empty one costs
                 // nothing of what limits that.
-                let error = Error::UnexpectedMessage { what: "got ApplicationData".to_owned() };
-                return Err(self.fail(error, token));
+                if let Err(error) = flood(&mut self.short_records, FLOOD_LIMIT, "empty records") {
+                    return Err(self.fail(error, token));
+                }
             }
             self.looked_at = false;
             used += len;
@@ -450,7 +462,11 @@ impl Running {
                 _ => Error::NotARecord { first: *header },
             });
         }
-        let [_, _, _, high, low] = *header;
+        let [_, major, minor, high, low] = *header;
+        let version = u16::from_be_bytes([major, minor]);
+        if self.transcript.chose_tls12() && version != Protocol::Tls12.version() {
+            return Err(Error::WrongRecordVersion { version });
+        }
         let len = usize::from(u16::from_be_bytes([high, low]));
         if len > MAX_RECORD {
             return Err(Error::RecordOverflow { length: len, maximum: MAX_RECORD });
@@ -543,11 +559,25 @@ impl Running {
         pumped.map_err(|problem| match problem {
             Problem::Ours(error) => self.fail(error, core::mem::take(token)),
             Problem::Rustls(error) => {
-                self.declined = matches!(self.connection, Connection::Server(_)) && declines(&error);
+                self.declined = matches!(self.connection, Connection::Server(_))
+                    && declines(&error)
+                    && !self.agreed_on_tls13();
                 let error = self.situation().translate(&error);
                 self.fail_after_rustls(error, core::mem::take(token))
             }
         })
+    }
+
+    /// Whether a server and its client both have TLS 1.3, so that there is nothing but that to negotiate: what an older
+    /// protocol would yield looks to the client as if somebody in between had lowered it.
+    ///
+    /// Spec: TLS13 sections 4.1.1, 4.1.3 and 4.2.1.
+    fn agreed_on_tls13(&self) -> bool {
+        let tls13 = Protocol::Tls13.version();
+        // A number in the place of TLS 1.2's says nothing of TLS 1.3.
+        let lists = |hello: HelloSummary| hello.lists_versions && hello.versions.contains(&tls13);
+        let offered = || self.transcript.client_hello().is_some_and(lists);
+        self.highest == tls13 && offered()
     }
 
     fn situation(&self) -> Situation<'_> {
@@ -556,6 +586,7 @@ impl Running {
             transcript: &self.transcript,
             protocols: &self.settings.policy.protocols,
             alpn: &self.settings.alpn,
+            is_bad_record: self.observed.as_ref().is_some_and(|o| o.is_bad_record),
             refused: self.observed.as_ref().and_then(|o| o.refused.as_ref()),
         }
     }

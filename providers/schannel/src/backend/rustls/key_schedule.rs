@@ -39,6 +39,11 @@ pub(super) fn cipher_suites() -> &'static [SupportedCipherSuite] {
     &SUITES
 }
 
+/// The number that stands among the suites and says that its client knows the renegotiation indication.
+///
+/// Spec: RENEG section 3.3.
+pub(super) const EMPTY_RENEGOTIATION_INFO: u16 = 0x00ff;
+
 /// A suite that is offered in a ClientHello for another engine to run: it borrows from a real one what rustls asks of each,
 /// and cannot be signed for. Made once for the process.
 pub(super) fn offered_suite(code: u16) -> Option<SupportedCipherSuite> {
@@ -60,11 +65,8 @@ pub(super) fn offered_suite(code: u16) -> Option<SupportedCipherSuite> {
                 aead_alg: real.aead_alg,
             })))
         };
-        let beside = legacy_tls::SUITES
-            .iter()
-            .map(|row| row.suite.0)
-            .filter(|code| SuiteRow::by_code(*code).is_none());
-        real.map(|real| beside.map(|code| offered(real, code)).collect()).unwrap_or_default()
+        let codes = legacy_tls::SUITES.iter().map(|row| row.suite.0).chain([EMPTY_RENEGOTIATION_INFO]);
+        real.map(|real| codes.map(|code| offered(real, code)).collect()).unwrap_or_default()
     });
     SUITES.iter().find(|suite| u16::from(suite.suite()) == code).copied()
 }

@@ -34,6 +34,8 @@ pub(crate) struct Observed {
     pub(crate) server_random: Option<[u8; 32]>,
     /// What protects records, each direction.
     pub(crate) keys: Keys,
+    /// The last record did not authenticate.
+    pub(crate) is_bad_record: bool,
     /// rustls is asked for its last state and derives keys that nobody takes.
     pub(crate) is_leaving: bool,
     /// TLS 1.2: the last secret that was expanded, and the key that it is.

@@ -93,9 +93,13 @@ impl Layout {
         let Some((header, body)) = input.split_first_chunk::<RECORD_HEADER>() else {
             return Ok(Err(RECORD_HEADER - input.len()));
         };
-        let [content_type, major, _minor, high, low] = *header;
+        let [content_type, major, minor, high, low] = *header;
         if !(CHANGE_CIPHER_SPEC..=APPLICATION_DATA).contains(&content_type) || major != 3 {
             return Err(Error::NotARecord { first: *header });
+        }
+        // In TLS 1.3 it says nothing, and is part of what authenticates. Spec: TLS12 section 6.2.1; TLS13 section 5.2.
+        if self != Self::Tls13 && [major, minor] != VERSION {
+            return Err(Error::WrongRecordVersion { version: u16::from_be_bytes([major, minor]) });
         }
         let len = usize::from(u16::from_be_bytes([high, low]));
         if len > self.max_body() {

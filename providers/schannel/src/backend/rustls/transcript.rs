@@ -80,6 +80,14 @@ impl Transcript {
         self.over
     }
 
+    /// Whether the server has chosen TLS 1.2, so that every record says so.
+    pub(crate) fn chose_tls12(&self) -> bool {
+        self.server_hello
+            .as_ref()
+            .and_then(|hello| SuiteRow::by_code(hello.suite))
+            .is_some_and(|row| !row.is_tls13)
+    }
+
     /// Whether a whole ClientHello has passed.
     pub(crate) const fn has_client_hello(&self) -> bool {
         self.over || self.server_hello.is_some() || !self.client_hello.is_empty()

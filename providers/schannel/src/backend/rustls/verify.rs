@@ -22,8 +22,8 @@ use rustls::{
 use sspi_core::Error;
 use webpki::{EndEntityCert, RawPublicKeyEntity};
 
-use crate::certificate::public_key_der;
 use crate::certificate::verifier::{Peer, Verifier, VerifyPolicy, Weaknesses};
+use crate::certificate::{may_sign, public_key_der, rsa_bits};
 use crate::status::{CertificateKind, CertificateProblem};
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ pub(crate) fn server_verifier(
     beyond: Beyond,
 ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     let judge = Some(Verifier::new(policy, Peer::Server)?);
-    Ok(Arc::new(ServerVerifier { judge, signatures: Signatures::new(provider, beyond) }))
+    Ok(Arc::new(ServerVerifier { judge, signatures: Signatures::new(Peer::Server, provider, beyond) }))
 }
 
 /// What a client takes where the application judges the chain itself (`ISC_REQ_MANUAL_CRED_VALIDATION`): every
@@ -48,7 +48,7 @@ pub(crate) fn manual_server_verifier(
     provider: &Arc<CryptoProvider>,
     beyond: Beyond,
 ) -> Arc<dyn ServerCertVerifier> {
-    Arc::new(ServerVerifier { judge: None, signatures: Signatures::new(provider, beyond) })
+    Arc::new(ServerVerifier { judge: None, signatures: Signatures::new(Peer::Server, provider, beyond) })
 }
 
 /// What a server judges its clients' certificates with. Without `mandatory` a client may show none; with `send_ca_list`
@@ -66,7 +66,7 @@ pub(crate) fn client_verifier(
     let judge = Verifier::new(policy, Peer::Client)?;
     let names = if send_ca_list { judge.authority_names() } else { &[] };
     let hints = names.iter().map(|name| DistinguishedName::from(name.clone())).collect();
-    let signatures = Signatures::new(provider, beyond);
+    let signatures = Signatures::new(Peer::Client, provider, beyond);
     Ok(Arc::new(ClientVerifier { judge: Some(judge), mandatory, hints, signatures }))
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn manual_client_verifier(
     mandatory: bool,
     beyond: Beyond,
 ) -> Arc<dyn ClientCertVerifier> {
-    let signatures = Signatures::new(provider, beyond);
+    let signatures = Signatures::new(Peer::Client, provider, beyond);
     Arc::new(ClientVerifier { judge: None, mandatory, hints: Vec::new(), signatures })
 }
 
@@ -135,13 +135,35 @@ pub(crate) struct Beyond {
 /// How the peer proves that it has the key of its certificate.
 #[derive(Debug)]
 struct Signatures {
+    /// Whose they are.
+    peer: Peer,
     algorithms: WebPkiSupportedAlgorithms,
     beyond: Beyond,
 }
 
 impl Signatures {
-    fn new(provider: &CryptoProvider, beyond: Beyond) -> Self {
-        Self { algorithms: provider.signature_verification_algorithms, beyond }
+    fn new(peer: Peer, provider: &CryptoProvider, beyond: Beyond) -> Self {
+        Self { peer, algorithms: provider.signature_verification_algorithms, beyond }
+    }
+
+    /// Whether the certificate lets its key sign, whoever judged it otherwise.
+    ///
+    /// Servers of TLS 1.2 have one certificate with an RSA key for suites that encrypt with it and for suites that sign,
+    /// whatever it says. Nobody else does anything but sign.
+    ///
+    /// Spec: TLS12 sections 7.4.2 and 7.4.6; TLS13 section 4.4.2.2.
+    fn check_usage(&self, leaf: &CertificateDer<'_>, is_tls13: bool) -> Result<(), TlsError> {
+        let may_encrypt = !is_tls13 && matches!(self.peer, Peer::Server) && rsa_bits(leaf).is_some();
+        if may_encrypt || may_sign(leaf) {
+            return Ok(());
+        }
+        let whose = match self.peer {
+            Peer::Server => "the server's certificate",
+            Peer::Client => "the client's certificate",
+        };
+        let detail = "its key signs the handshake".to_owned();
+        let kind = CertificateKind::WrongUsage;
+        told(Err(CertificateProblem { kind, whose, detail, remedies: Vec::new() }))
     }
 
     fn schemes(&self) -> Vec<SignatureScheme> {
@@ -187,6 +209,7 @@ impl Signatures {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.check_usage(leaf, false)?;
         let refused = match self.verify_tls12_as_rustls(message, leaf, signed) {
             Ok(valid) => return Ok(valid),
             Err(error) => error,
@@ -222,6 +245,7 @@ impl Signatures {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.check_usage(leaf, true)?;
         let verdict = match Self::raw_key(leaf) {
             Some(key) => verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms),
             None => verify_tls13_signature(message, leaf, signed, &self.algorithms),
