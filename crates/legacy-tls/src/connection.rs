@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::certificate::Identity;
 use crate::config::{ClientAuth, ClientConfig, Policy, ServerConfig};
 use crate::detect::{FirstFlight, OldHello, V2Hello, refusal_in};
-use crate::error::{Error, Misbehaved};
+use crate::error::{Error, Misbehaved, Refused};
 use crate::pct1;
 use crate::pct1::channel::{Channel as Pct1Channel, Redo};
 use crate::pct1::client::{Client as Pct1Client, Offer as Pct1Offer, Wanted as Pct1Wanted};
@@ -961,6 +961,10 @@ impl ServerConnection {
         directions: Directions,
         client_asked: bool,
     ) -> Result<Self, Error> {
+        // Who was not asked before is not asked now.
+        if parameters.client_auth == ClientAuth::Required && !previous.0.asked {
+            return Err(Refused::NoClientCertificate.into());
+        }
         let mut channel = Pct1Channel::again(redo(directions)?);
         channel.send_escape()?;
         channel.peer_escaped(client_asked);

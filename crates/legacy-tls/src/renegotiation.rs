@@ -71,6 +71,18 @@ impl Before {
         }
     }
 
+    /// The peer's own certificate, if it showed one.
+    #[must_use]
+    pub fn peer(&self) -> Option<&[u8]> {
+        self.peer.as_deref()
+    }
+
+    /// The same, where the peer showed this certificate in an earlier handshake of the connection.
+    #[must_use]
+    pub fn of_peer(self, leaf: Option<Vec<u8>>) -> Self {
+        Self { peer: leaf.or(self.peer), ..self }
+    }
+
     /// A name, once it was said, is that of the connection.
     pub(crate) fn check_server_name(&self, name: Option<&str>) -> Result<(), Error> {
         match &self.server_name {

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use clap::Args;
 use opensspi::sspi_core::CredentialUse;
-use opensspi::{CertificateConfig, ClientAuth, Effective, ExitClass, LogConfig, Protocol, Sspi, SuiteInfo};
+use opensspi::{
+    CertificateConfig, ClientAuth, Effective, ExitClass, LogConfig, Protocol, Renegotiation, Sspi, SuiteInfo,
+};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
@@ -49,6 +51,10 @@ pub(crate) struct Serve {
     /// The authorities of the clients' certificates, in PEM; several may be given.
     #[arg(long, value_name = "FILE")]
     client_ca: Vec<String>,
+    /// Asks every client to negotiate again behind the first that it sends: an echo only, and not in TLS 1.3. With
+    /// --renegotiation both, unless ours is given.
+    #[arg(long, conflicts_with_all = ["http", "forward"])]
+    renegotiate: bool,
     /// The accounts of the clients' certificates: a file in TOML, read again when it changes. Prints who connected.
     #[arg(long, value_name = "FILE")]
     accounts: Option<String>,
@@ -118,6 +124,9 @@ impl Serve {
             schannel.client_roots =
                 self.client_ca.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
         }
+        if self.renegotiate && schannel.renegotiation == Renegotiation::Off {
+            schannel.renegotiation = Renegotiation::Both;
+        }
         self.accounts(&mut configuration)?;
         let schannel = &mut configuration.config.schannel;
         let mut made = Vec::new();
@@ -155,7 +164,7 @@ impl Serve {
         match &self.forward {
             Some(address) => Mode::Forward(address.clone()),
             None if self.http => Mode::Http,
-            None => Mode::Echo,
+            None => Mode::Echo { asks: self.renegotiate },
         }
     }
 

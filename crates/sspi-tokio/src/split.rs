@@ -39,6 +39,8 @@ struct Sending {
 pub struct SecureReadHalf<S> {
     shared: Arc<Shared<S>>,
     receiver: Option<Box<dyn ReceivingHalf>>,
+    /// What was known before the last renegotiation, while data from before is not read yet.
+    before: Option<Known>,
     inbound: Inbound,
 }
 
@@ -52,6 +54,7 @@ pub(crate) fn halves<S>(
     io: S,
     context: Option<Box<dyn SecurityContext>>,
     known: Known,
+    before: Option<Known>,
     mut inbound: Inbound,
     mut outbound: Outbound,
 ) -> (SecureReadHalf<S>, SecureWriteHalf<S>) {
@@ -69,7 +72,7 @@ pub(crate) fn halves<S>(
     };
     let sending = Mutex::new(Sending { sender, outbound, waiting: None });
     let shared = Arc::new(Shared { io: Mutex::new(io), sending, known });
-    (SecureReadHalf { shared: Arc::clone(&shared), receiver, inbound }, SecureWriteHalf { shared })
+    (SecureReadHalf { shared: Arc::clone(&shared), receiver, before, inbound }, SecureWriteHalf { shared })
 }
 
 impl<S> Shared<S> {
@@ -118,7 +121,7 @@ macro_rules! what_both_halves_know {
         impl<S> $half<S> {
             /// `QueryContextAttributes`: what was negotiated.
             pub fn attributes(&self) -> &Arc<dyn QueryContextAttributes> {
-                &self.shared.known.attributes
+                &self.known().attributes
             }
 
             /// `QuerySecurityContextToken`: the account that the peer maps to.
@@ -126,7 +129,7 @@ macro_rules! what_both_halves_know {
             /// # Errors
             /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context.
             pub fn security_context_token(&self) -> Result<Account, Error> {
-                self.shared.known.account()
+                self.known().account()
             }
         }
 
@@ -144,6 +147,10 @@ what_both_halves_know!(SecureReadHalf);
 what_both_halves_know!(SecureWriteHalf);
 
 impl<S> SecureReadHalf<S> {
+    fn known(&self) -> &Known {
+        self.before.as_ref().unwrap_or(&self.shared.known)
+    }
+
     /// The package's error that ended this half, if one did.
     pub fn error(&self) -> Option<&Error> {
         self.inbound.error()
@@ -151,6 +158,10 @@ impl<S> SecureReadHalf<S> {
 }
 
 impl<S> SecureWriteHalf<S> {
+    fn known(&self) -> &Known {
+        &self.shared.known
+    }
+
     /// The package's error that ended this half, if one did.
     pub fn error(&self) -> Option<Error> {
         self.shared.sending().outbound.error().cloned()
@@ -163,13 +174,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureReadHalf<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { shared, receiver, inbound } = self.get_mut();
+        let Self { shared, receiver, before, inbound } = self.get_mut();
         let room = buffer.remaining();
         while room > 0 && buffer.remaining() == room {
             if let Some(end) = inbound.end() {
                 return Poll::Ready(end);
             }
-            if receiver.is_none() && inbound.held() > 0 {
+            if inbound.held() == 0 {
+                *before = None;
+            } else if receiver.is_none() || before.is_some() {
                 inbound.deliver(buffer);
                 continue;
             }

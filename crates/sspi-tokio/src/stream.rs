@@ -133,8 +133,11 @@ impl<S> SecureStream<S> {
             Session::Open(context) => Some(context),
             Session::Renegotiating(_) | Session::Closed => None,
         };
-        let known = self.next.map_or(self.known, |next| *next);
-        split::halves(self.io, context, known, self.inbound, self.outbound)
+        let (known, before) = match self.next {
+            Some(next) => (*next, Some(self.known)),
+            None => (self.known, None),
+        };
+        split::halves(self.io, context, known, before, self.inbound, self.outbound)
     }
 
     fn fail(&mut self, error: &Error) {

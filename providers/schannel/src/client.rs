@@ -197,6 +197,8 @@ impl Client {
             requested: Requested::Initiator(request.flags),
             by_peer: 0,
             standing: None,
+            kept: None,
+            shown: None,
         };
         Ok(Self { handshake, start, again: Some(again) })
     }

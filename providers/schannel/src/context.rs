@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     /// The server has asked its client to negotiate again.
     pub(crate) asked: Asked,
     /// The connection's sessions, where they are kept.
-    kept: OnceLock<Arc<Kept>>,
+    pub(crate) kept: OnceLock<Arc<Kept>>,
 }
 
 impl Shared {
@@ -100,6 +100,8 @@ pub(crate) struct Receiver<O> {
 pub(crate) struct PeersWish {
     /// Its ClientHello; empty for a HelloRequest.
     pub(crate) hello: Vec<u8>,
+    /// It was asked.
+    pub(crate) was_asked: bool,
 }
 
 /// An established context on a backend.
@@ -195,7 +197,7 @@ pub(crate) fn new<B: Negotiates>(
 }
 
 /// A context whose sessions are kept somewhere.
-trait WithSessions {
+pub(crate) trait WithSessions {
     fn with_sessions(self, kept: Arc<Kept>) -> Self;
 }
 
@@ -367,7 +369,7 @@ impl<S: Sealing> Sender<S> {
 const fn fixed_level(number: u8) -> Option<AlertLevel> {
     match number {
         CLOSE_NOTIFY | NO_CERTIFICATE | USER_CANCELED | NO_RENEGOTIATION => Some(AlertLevel::Warning),
-        10 | 20..=22 | 30 | 40 | 47..=51 | 60 | 70 | 71 | 80 | 86 | 110 | 115 | 120 => {
+        10 | 20..=22 | 30 | 40 | 47..=51 | 60 | 70 | 71 | 80 | 86 | 109 | 110 | 113..=116 | 120 => {
             Some(AlertLevel::Fatal)
         }
         _ => None,
@@ -465,7 +467,7 @@ impl<O: Opening> Receiver<O> {
             HANDSHAKE => Ok((self.handshake(content)?, nothing)),
             other if self.opening.is_announcement(other) => {
                 flood(&mut self.renegotiations, WARNING_LIMIT, "requests to renegotiate")?;
-                self.again = Some(PeersWish { hello: Vec::new() });
+                self.again = Some(PeersWish { hello: Vec::new(), was_asked: false });
                 Ok((Decrypted::Renegotiate, nothing))
             }
             other => Err(status::Error::UnexpectedRecord { content_type: other }),
@@ -530,10 +532,11 @@ impl<O: Opening> Receiver<O> {
                     decrypted = Decrypted::Renegotiate;
                     if kind == CLIENT_HELLO {
                         // What follows it is for the handshake that it begins.
-                        self.again = Some(PeersWish { hello: message });
+                        let was_asked = self.shared.asked.came();
+                        self.again = Some(PeersWish { hello: message, was_asked });
                         break;
                     }
-                    self.again = Some(PeersWish { hello: Vec::new() });
+                    self.again = Some(PeersWish { hello: Vec::new(), was_asked: false });
                 }
             }
         }

@@ -18,7 +18,7 @@ use sspi_core::{Error, Fault, SecStatus, SpProt};
 use crate::certificate::verifier::Weakness;
 use crate::cipher_suites::{SUITES, Suite};
 use crate::config::{
-    Allow, ExtendedMasterSecret, Profile, Protocol, Renegotiation, SchannelConfig, WeakSuites,
+    Allow, ClientAuth, ExtendedMasterSecret, Profile, Protocol, Renegotiation, SchannelConfig, WeakSuites,
 };
 use crate::drown::KeyUse;
 
@@ -150,6 +150,21 @@ impl Policy {
         let named_protocols = !config.protocols.is_empty();
         let mut protocols =
             if named_protocols { config.protocols.clone() } else { config.profile.protocols().to_vec() };
+        // TLS 1.3 has no way to ask for a certificate later: not in rustls.
+        if config.renegotiation_client_auth != ClientAuth::None {
+            let setting = "renegotiation-client-auth";
+            if config.renegotiation == Renegotiation::Off {
+                let message =
+                    "a certificate is asked for in a second handshake, and renegotiation is off".to_owned();
+                return Err(configuration(setting, SecStatus::SEC_E_UNSUPPORTED_FUNCTION, message));
+            }
+            protocols.retain(|protocol| *protocol != Protocol::Tls13);
+            if protocols.is_empty() {
+                let message =
+                    "a certificate is asked for in a second handshake, which TLS 1.3 has not".to_owned();
+                return Err(configuration(setting, SecStatus::SEC_E_UNSUPPORTED_FUNCTION, message));
+            }
+        }
         let mut suites = if config.suites.is_empty() {
             Self::default_suites(config, &protocols)
         } else {

@@ -20,9 +20,10 @@ use crate::attributes::{Attributes, Requested};
 use crate::backend::{ClientParameters, Engine, Established, Rustls, ServerParameters, Settings, legacy};
 use crate::client::{Client, ClientConfigs};
 use crate::config::{self, ClientAuth};
-use crate::context::{self, Context, NO_RENEGOTIATION, Negotiates, PeersWish};
+use crate::context::{self, Context, Negotiates, PeersWish, WithSessions as _};
 use crate::package::NAME;
 use crate::server::{Server, ServerConfigs};
+use crate::session_cache::Kept;
 use crate::status;
 
 /// How often a peer may begin another handshake on one connection.
@@ -41,6 +42,10 @@ pub(crate) struct Again {
     pub(crate) by_peer: u32,
     /// What holds on the connection while it is negotiated again.
     pub(crate) standing: Option<Arc<Attributes>>,
+    /// And where its sessions are kept.
+    pub(crate) kept: Option<Arc<Kept>>,
+    /// The first certificate that the peer has shown on the connection.
+    pub(crate) shown: Option<Vec<u8>>,
 }
 
 pub(crate) enum AgainAs {
@@ -84,7 +89,12 @@ impl Again {
         let attributes = self.standing.take().ok_or_else(already_complete)?;
         let (sending, receiving) =
             legacy::on_connection(directions, &attributes, self.settings()).ok_or_else(already_complete)?;
-        Ok(Box::new(context::new::<Engine>(sending, receiving, attributes, Some(Box::new(self)))))
+        let kept = self.kept.take();
+        let context = context::new::<Engine>(sending, receiving, attributes, Some(Box::new(self)));
+        Ok(Box::new(match kept {
+            Some(kept) => context.with_sessions(kept),
+            None => context,
+        }))
     }
 
     /// Whether there is ever a second handshake. An application that judges clients itself would not hear of another
@@ -157,7 +167,8 @@ impl Unsupported {
 
     fn error(self) -> Error {
         match self {
-            Self::Tls13 => Error::unsupported(NAME, "a second handshake: TLS 1.3 has none"),
+            Self::Tls13 => Error::unsupported(NAME, "a second handshake: TLS 1.3 has none")
+                .with_setting("renegotiation-client-auth"),
             Self::Protocol => Error::unsupported(NAME, "a second handshake: the protocol has none"),
             Self::Policy => Error::unsupported(NAME, "a second handshake: it is not enabled")
                 .with_setting("renegotiation"),
@@ -252,6 +263,12 @@ impl Asked {
         })
     }
 
+    /// The ClientHello is there. Whether it was asked for.
+    pub(crate) fn came(&self) -> bool {
+        self.is_waiting.store(false, Ordering::Release);
+        self.waiting().take().is_some()
+    }
+
     /// The client will not. Whether it was asked.
     ///
     /// # Errors
@@ -260,9 +277,7 @@ impl Asked {
         self.is_waiting.store(false, Ordering::Release);
         let waiting = self.waiting().take();
         match waiting {
-            Some(waiting) if waiting.terms.requires_certificate => {
-                Err(status::Error::AlertReceived(NO_RENEGOTIATION))
-            }
+            Some(waiting) if waiting.terms.requires_certificate => Err(status::Error::NoClientCertificate),
             waiting => Ok(waiting.is_some()),
         }
     }
@@ -283,7 +298,7 @@ impl Negotiates for Engine {
         mut context: Box<Context<Self>>,
         wish: Option<PeersWish>,
     ) -> Result<Renegotiation, RenegotiationRefused> {
-        let by_peer = wish.is_some() && !context.receiver.shared.asked.is_waiting();
+        let by_peer = wish.as_ref().is_some_and(|wish| !wish.was_asked);
         let attributes = &context.shared.attributes;
         let is_announced = wish.is_some();
         let allowed = match (&context.shared.again, attributes.prior()) {
@@ -298,6 +313,11 @@ impl Negotiates for Engine {
         let allowed =
             if over { Err(Error::invalid_handle("the connection is being closed")) } else { allowed };
         let (again, prior) = match (allowed, context.shared.again.take()) {
+            (Ok(Prior::Tls(before)), Some(mut again)) => {
+                again.shown = again.shown.take().or_else(|| before.peer().map(<[u8]>::to_vec));
+                let before = before.of_peer(again.shown.clone());
+                (again, Prior::Tls(before))
+            }
             (Ok(prior), Some(again)) => (again, prior),
             (allowed, again) => {
                 context.shared.again = again;
@@ -310,11 +330,12 @@ impl Negotiates for Engine {
             }
         };
         let PairedContext { sender, receiver, shared } = *context;
+        let kept = receiver.shared.kept.get().cloned();
         let mut messages = wish.map(|wish| wish.hello).unwrap_or_default();
         messages.extend_from_slice(&receiver.fragment);
         let sealer = sender.sealing.into_sealer();
         let (opener, session) = receiver.opening.into_parts();
-        let again = Again { standing: Some(shared.attributes), ..*again };
+        let again = Again { standing: Some(shared.attributes), kept, ..*again };
         let directions = Directions { sealer, opener, messages };
         Ok(begin(again, by_peer, Begin { prior, directions, is_announced }, |h| h.in_session(session)))
     }

@@ -354,6 +354,8 @@ impl Server {
             requested: Requested::Acceptor { flags: request.flags, manual: request.manual_cred_validation },
             by_peer: 0,
             standing: None,
+            kept: None,
+            shown: None,
         };
         Ok(Self { handshake, start, again: Some(again), mapping: None })
     }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use opensspi_schannel::{ClientAuth, ClientCertificate, Protocol, Renegotiation, SchannelConfig};
 use sspi_core::{
-    AlertLevel, CertificateIdentity, ControlToken, CredentialsHandle, Decrypted, Error, Question,
-    Renegotiation as Handshake, SecStatus, Secret, SecurityContext, Step,
+    AlertLevel, CertificateIdentity, ControlToken, CredentialUse, CredentialsHandle, Decrypted, Error,
+    Question, Renegotiation as Handshake, SecStatus, Secret, SecurityContext, Step,
 };
 use support::{Kind, World, established, no_questions, send};
 use test_support::pair::{self, End, Established, open, seal};
@@ -240,6 +240,106 @@ fn data_in_the_middle_comes_in_its_place() {
     }
 }
 
+/// Once a certificate was shown, it is that of the connection, even if a handshake came between in which none was.
+#[test]
+fn nobody_becomes_somebody_else_by_way_of_nobody() {
+    let world = World::default();
+    let server = SchannelConfig {
+        renegotiation: Renegotiation::Both,
+        client_auth: ClientAuth::Optional,
+        client_roots: vec!["root.pem".to_owned()],
+        ..world.server_of(Kind::Tls12Cbc)
+    };
+    let client = SchannelConfig {
+        client_certificate: ClientCertificate::Ask,
+        ..both(world.client_of(Kind::Tls12Cbc))
+    };
+    let identity = |name: &str| {
+        let certificate = world.pki.client(name).rsa_2048().issue();
+        CertificateIdentity {
+            chain: certificate.chain_der().to_vec(),
+            private_key: Arc::new(Secret::new(certificate.key_der().to_vec())),
+        }
+    };
+    let (outbound, inbound) = (world.outbound(client), world.inbound(server));
+    let mut shown = vec![Some(identity("mallory")), None, Some(identity("alice"))];
+    shown.reverse();
+    let mut answer = |question: Question| match question {
+        Question::ClientCertificate(ask) => ask.answer(shown.pop().unwrap()),
+        other => panic!("{other:?}"),
+    };
+    let (client, server) = pair::run(
+        outbound.initialize(&support::initialize_request()).unwrap(),
+        inbound.accept(&support::accept_request()).unwrap(),
+        usize::MAX,
+        &mut answer,
+    );
+    let (client, server) = (client.unwrap(), server.unwrap());
+    let (client, server) = pair::run(again(client.context), again(server.context), usize::MAX, &mut answer);
+    let (client, server) = (client.unwrap(), server.unwrap());
+    assert!(server.context.attributes().remote_certificate().is_err());
+    let (_, server) = pair::run(again(client.context), again(server.context), usize::MAX, &mut answer);
+    assert!(server.err().unwrap().message().contains("not that of the first"));
+}
+
+#[test]
+fn a_policy_that_asks_for_a_certificate_later_has_no_tls_1_3_and_needs_a_second_handshake() {
+    let world = World::default();
+    let later = |protocols: &[Protocol], renegotiation| SchannelConfig {
+        renegotiation,
+        renegotiation_client_auth: ClientAuth::Required,
+        client_roots: vec!["root.pem".to_owned()],
+        certificates: vec![world.certificate(&world.pki.server("localhost").rsa_2048().issue())],
+        ..world.server(protocols)
+    };
+    let both_versions = [Protocol::Tls13, Protocol::Tls12];
+    let inbound = world.inbound(later(&both_versions, Renegotiation::Ours));
+    let (client, _) = established(&*world.outbound(world.client(&both_versions)), &*inbound);
+    let protocol = client.context.attributes().connection_info().unwrap().protocol;
+    assert!(!protocol.intersection(sspi_core::SpProt::TLS1_2).is_empty(), "{protocol}");
+    for config in [later(&both_versions, Renegotiation::Off), later(&[Protocol::Tls13], Renegotiation::Ours)]
+    {
+        let error = world.acquire(config, CredentialUse::Inbound).err().unwrap();
+        assert_eq!(error.setting(), Some("renegotiation-client-auth"), "{error}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_required_in_the_second_handshake_of_pct_was_asked_for_in_the_first() {
+    let world = World::default();
+    let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+    let server = SchannelConfig {
+        renegotiation: Renegotiation::Both,
+        renegotiation_client_auth: ClientAuth::Required,
+        client_roots: vec!["root.pem".to_owned()],
+        certificates: vec![rsa],
+        ..world.server(&[Protocol::Pct1])
+    };
+    let (client, mut server) =
+        established(&*world.outbound(both(world.client(&[Protocol::Pct1]))), &*world.inbound(server));
+    let (_client, _) = client_begins(client.context, &mut *server.context);
+    let failure = again(server.context).advance(&[]).unwrap_err();
+    assert_eq!(failure.error.status(), SecStatus::SEC_E_NO_CREDENTIALS, "{}", failure.error);
+}
+
+/// What can be said of a session can be said behind a second handshake that did not come about.
+#[test]
+fn a_context_that_was_declined_still_knows_its_session() {
+    let world = World::default();
+    let client = world.outbound(both(world.client_of(Kind::Tls12Cbc)));
+    let server = world
+        .inbound(SchannelConfig { renegotiation: Renegotiation::Ours, ..world.server_of(Kind::Tls12Cbc) });
+    let (first, mut at_server) = established(&*client, &*server);
+    let (mut begun, _) = client_begins(first.context, &mut *at_server.context);
+    let (_, mut at_server) = refusal(at_server.context);
+    let no_renegotiation = ControlToken::Alert { level: AlertLevel::Warning, number: 100 };
+    let alert = at_server.apply_control_token(&no_renegotiation).unwrap();
+    let Step::Declined { mut context, .. } = begun.advance(&alert).unwrap() else { panic!("not declined") };
+    context.apply_control_token(&ControlToken::Session { enable_reconnects: false }).unwrap();
+    let (next, _) = established(&*client, &*server);
+    assert!(!next.context.attributes().session_info().unwrap().reconnect);
+}
+
 /// A connection of PCT whose ends may negotiate again, as the setting says.
 fn pct(world: &World, renegotiation: Renegotiation) -> (Established, Established) {
     pct_of(world, renegotiation, renegotiation)
@@ -315,7 +415,7 @@ fn by_default_nothing_is_negotiated_again_and_the_setting_is_named() {
     for kind in [Kind::Tls13].into_iter().chain(KINDS) {
         let (client, server) =
             established(&*world.outbound(world.client_of(kind)), &*world.inbound(world.server_of(kind)));
-        let setting = (kind != Kind::Tls13).then_some("renegotiation");
+        let setting = Some(if kind == Kind::Tls13 { "renegotiation-client-auth" } else { "renegotiation" });
         let (error, context) = refusal(client.context);
         assert_eq!(
             (error.status(), error.setting()),
@@ -395,7 +495,7 @@ fn a_client_that_declines_is_heard_and_ends_the_connection_where_its_certificate
         let mut alert = context.apply_control_token(&no_renegotiation).unwrap();
         let heard = open(&mut *server.context, &mut alert).map(|(_, decrypted)| decrypted);
         if required {
-            assert!(heard.unwrap_err().message().contains("renegotiat"));
+            assert!(heard.unwrap_err().message().contains("no certificate"));
         } else {
             assert_eq!(heard.unwrap(), Decrypted::NoRenegotiation);
         }

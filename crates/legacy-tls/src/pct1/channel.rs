@@ -119,6 +119,7 @@ impl Channel {
     pub(crate) fn take_record(&mut self, record: &[u8]) -> Result<Taken, Error> {
         if let Some(redo) = self.redo.as_mut().filter(|redo| !redo.peer_escaped) {
             let mut copy = record.to_vec();
+            let is_used_up = redo.opener.is_used_up();
             let opened = redo.opener.open(&mut copy)?;
             let content = copy.get(opened.content).unwrap_or_default();
             match opened.content_type {
@@ -129,6 +130,8 @@ impl Channel {
                     return Ok(Taken::Escape);
                 }
                 ContentType::OUT_OF_BAND => redo.out_of_band.extend_from_slice(content),
+                // A peer that does not care for the limit would give away what both of us say.
+                _ if is_used_up => return Err(RecordError::KeyUsedUp.into()),
                 // It is the application's, which takes it as it comes: any amount.
                 _ if !content.is_empty() => return Ok(Taken::Data(content.to_vec())),
                 _ => {}

@@ -1046,7 +1046,8 @@ impl Keyed {
         let agreed = self.agreed;
         let offer = agreed.offer;
         // After a session that the server has outgrown the next hello says all that we have.
-        let outgrown = offer.held_back && agreed.randoms.server.ends_with(b"DOWNGRD\x01");
+        let sentinel = agreed.randoms.server.last_chunk::<8>();
+        let outgrown = offer.held_back && matches!(sentinel, Some(b"DOWNGRD\x00" | b"DOWNGRD\x01"));
         let may_keep = config.policy.resume && (outgrown || !self.resumed);
         if let Some(key) = offer.session_key.as_ref().filter(|_| may_keep) {
             if outgrown || (agreed.session_id.is_empty() && agreed.ticket.is_empty()) {

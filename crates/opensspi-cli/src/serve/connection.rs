@@ -21,7 +21,10 @@ use crate::print::Printer;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// Their own bytes.
-    Echo,
+    Echo {
+        /// Behind the first, the client is asked to negotiate again.
+        asks: bool,
+    },
     /// A page.
     Http,
     /// Somebody else.
@@ -31,7 +34,7 @@ pub(super) enum Mode {
 impl Mode {
     pub(super) const fn name(&self) -> &'static str {
         match self {
-            Self::Echo => "echo",
+            Self::Echo { .. } => "echo",
             Self::Http => "http",
             Self::Forward(_) => "forward",
         }
@@ -132,15 +135,20 @@ impl Service {
 
     async fn serve(&self, stream: &mut SecureStream<TcpStream>) -> io::Result<()> {
         match &self.mode {
-            Mode::Echo => self.echo(stream).await,
+            Mode::Echo { asks } => self.echo(stream, *asks).await,
             Mode::Http => Box::pin(self.http(stream)).await,
             Mode::Forward(address) => Box::pin(self.forward(stream, address)).await,
         }
     }
 
-    async fn echo(&self, stream: &mut SecureStream<TcpStream>) -> io::Result<()> {
+    async fn echo(&self, stream: &mut SecureStream<TcpStream>, mut asks: bool) -> io::Result<()> {
         while let Some(data) = read_some(stream).await? {
             count(&self.counters.received, data.len());
+            if std::mem::take(&mut asks) {
+                // TLS 1.3 has no such thing, which is no reason to end.
+                let asked = stream.renegotiate().await;
+                tracing::info!(asked = asked.is_ok(), "asked a client to negotiate again");
+            }
             stream.write_all(&data).await?;
             stream.flush().await?;
             count(&self.counters.sent, data.len());

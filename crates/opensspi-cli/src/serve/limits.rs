@@ -40,8 +40,8 @@ mod tests {
 
     #[test]
     fn each_connection_has_its_descriptors() {
-        assert_eq!(connections(1024, &Mode::Echo), 960);
+        assert_eq!(connections(1024, &Mode::Echo { asks: false }), 960);
         assert_eq!(connections(1024, &Mode::Forward(String::new())), 480);
-        assert!(connections(10, &Mode::Echo) >= 1);
+        assert!(connections(10, &Mode::Echo { asks: false }) >= 1);
     }
 }

@@ -1,5 +1,6 @@
 //! Negotiating again, in the middle of a stream.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sspi_core::{ControlToken, SecStatus};
@@ -417,6 +418,35 @@ async fn a_package_that_does_not_go_on_behind_a_refusal_ends_the_stream() {
     let hears = async { read.read(&mut [0; 8]).await.unwrap_err() };
     let (error, _) = tokio::join!(hears, client.flush());
     assert_eq!(inside(&error).status(), SecStatus::SEC_E_INTERNAL_ERROR);
+}
+
+/// A writer drives the second handshake to its end, and the stream is split before what came in its middle is read.
+#[tokio::test]
+async fn a_stream_that_is_split_says_of_earlier_data_what_it_was() {
+    let (mut client, mut server) = connect(Habits::default(), 4096, &Flavour::Stream.options()).await;
+    let before = Arc::clone(client.attributes());
+    server.write_all(b"before").await.unwrap();
+    server.flush().await.unwrap();
+    client.renegotiate().await.unwrap();
+    let serve = async {
+        let mut got = [0; 2];
+        server.read_exact(&mut got).await.unwrap();
+        server.write_all(b"after").await.unwrap();
+        server.flush().await.unwrap();
+    };
+    let write = async {
+        client.write_all(b"on").await.unwrap();
+        client.flush().await.unwrap();
+    };
+    tokio::join!(serve, write);
+    let (mut read, write) = client.into_split();
+    let mut piece = [0; 100];
+    assert!(Arc::ptr_eq(read.attributes(), &before));
+    assert_eq!(read.read(&mut piece).await.unwrap(), 6, "nothing that came behind it");
+    assert!(Arc::ptr_eq(read.attributes(), &before));
+    assert_eq!(read.read(&mut piece).await.unwrap(), 5);
+    assert!(Arc::ptr_eq(read.attributes(), write.attributes()));
+    assert!(!Arc::ptr_eq(read.attributes(), &before));
 }
 
 #[tokio::test]

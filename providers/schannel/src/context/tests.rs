@@ -274,14 +274,11 @@ fn data_between_harmless_records_resets_their_count() {
 #[test]
 fn a_held_handshake_fragment_hinders_nothing_of_ours_and_nothing_may_come_between() {
     for mut rig in tls13() {
-        // Half a ticket is held while we send, ask for an alert, and close.
+        // Half a ticket is held while we send and close.
         let fragment = rig.peer_sends(HANDSHAKE, &[4, 0, 0, 10, 1, 2, 3]);
         assert_eq!(rig.receive(fragment).unwrap(), (Vec::new(), Decrypted::Message));
         let sent = rig.send(b"meanwhile");
         assert_eq!(rig.peer_opens(sent).1, b"meanwhile");
-        let warning = ControlToken::Alert { level: AlertLevel::Warning, number: 46 };
-        let sent = rig.context.apply_control_token(&warning).unwrap();
-        assert_eq!(rig.peer_opens(sent), (ALERT, vec![1, 46]));
         let rest = rig.peer_sends(HANDSHAKE, &[4, 5, 6, 7, 8, 9, 10]);
         assert_eq!(rig.receive(rest).unwrap(), (Vec::new(), Decrypted::Message));
         let fragment = rig.peer_sends(HANDSHAKE, &[4, 0, 0, 10]);
@@ -408,5 +405,18 @@ fn truncated_and_padded_inner_plaintexts_are_what_the_specification_says() {
         assert_eq!(rig.receive(record).unwrap().0, b"padded");
         let record = rig.peer_sends(0, &[0; 50]);
         assert_eq!(rig.receive(record).unwrap_err().alert(), Some(10), "no content type at all");
+    }
+}
+
+#[test]
+fn in_tls_1_3_an_alert_is_the_end_whatever_its_level_unless_it_is_one_of_two() {
+    for mut rig in tls13() {
+        let warning = |number| ControlToken::Alert { level: AlertLevel::Warning, number };
+        let sent = rig.context.apply_control_token(&warning(42)).unwrap();
+        assert_eq!(rig.peer_opens(sent), (ALERT, vec![2, 42]));
+        assert!(
+            rig.context.apply_control_token(&ControlToken::Shutdown).unwrap().is_empty(),
+            "nothing more is said"
+        );
     }
 }

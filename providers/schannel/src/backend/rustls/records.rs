@@ -385,6 +385,15 @@ impl Sending {
 }
 
 impl Sealing for Sending {
+    /// In TLS 1.3 every alert but two ends the connection, whatever its level says.
+    ///
+    /// Spec: TLS13 section 6.
+    fn as_said(&self, level: AlertLevel, number: u8) -> (AlertLevel, u8) {
+        const WARNINGS: [u8; 2] = [0, 90];
+        let is_tls13 = self.protection.layout() == Layout::Tls13;
+        (if is_tls13 && !WARNINGS.contains(&number) { AlertLevel::Fatal } else { level }, number)
+    }
+
     /// In TLS 1.3 the header has room for a whole record in front of the data's own: the answer to a key update leaves with
     /// the next message.
     fn stream_sizes(&self) -> StreamSizes {
