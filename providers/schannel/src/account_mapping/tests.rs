@@ -211,8 +211,8 @@ fn described() -> (Draft, Vec<(&'static str, String)>) {
     let values = vec![
         ("issuer-and-serial", "X509:<I>CN=Corp CA<SR>1100009a".to_owned()),
         ("key-identifier", "X509:<SKI>ABCD".to_owned()),
-        ("public-key", format!("X509:<SHA1-PUKEY>{}", hash(identity.key_bits))),
-        ("public-key", format!("X509:<SHA1-PUKEY>{}", hash(identity.public_key))),
+        ("public-key", format!("X509:<SHA1-PUKEY>{}", hash(identity.key_bits.unwrap()))),
+        ("public-key", format!("X509:<SHA1-PUKEY>{}", hash(identity.public_key.unwrap()))),
         ("issuer-and-subject", "X509:<I>CN=Corp CA<S>O=Corp,CN=alice".to_owned()),
         ("subject", "X509:<S>O=Corp,CN=alice".to_owned()),
         ("rfc822", "X509:<RFC822>Alice@corp.example".to_owned()),
@@ -237,6 +237,24 @@ fn every_kind_of_security_identity_finds_its_account_and_weak_ones_only_if_they_
             }
         }
     }
+}
+
+#[test]
+fn a_dsa_key_is_named_by_its_group_too_and_by_no_key_identifier() {
+    // Whoever has a group of their own knows the private key to any y.
+    let draft = Draft::client("mallory", TestKey::Dsa1024).key_identifier(&[0xab, 0xcd]);
+    let found = find(settings(), draft, &[]);
+    let hash = |of: &[u8]| {
+        let digest = crypto::hash::Hash::Sha1.digest(of);
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let [PeerIdentity::SecurityIdentities(asked), ..] = found.asked.as_slice() else {
+        panic!("{:?}", found.asked)
+    };
+    let of_key: Vec<&str> =
+        asked.iter().filter_map(|asked| asked.strip_prefix("X509:<SHA1-PUKEY>")).collect();
+    assert_eq!(of_key, [hash(&TestKey::Dsa1024.public_der())]);
+    assert!(asked.iter().all(|asked| !asked.contains("<SKI>")), "{asked:?}");
 }
 
 #[test]
