@@ -134,7 +134,7 @@ async fn a_directory_that_is_down_is_not_asked_again_at_once() {
     // It is back, and nobody notices before it is time.
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     assert_eq!(directory.find(&upn("bob")).await.unwrap_err().to_string(), error.to_string());
-    let is_idle = timeout(Duration::ZERO, listener.accept()).await.is_err();
+    let is_idle = tokio::time::timeout(Duration::ZERO, listener.accept()).await.is_err();
     assert!(is_idle, "it was not asked");
 }
 
@@ -196,6 +196,36 @@ async fn a_question_that_the_server_refuses_keeps_no_other_from_being_asked() {
 }
 
 #[tokio::test]
+async fn a_question_that_is_never_answered_keeps_no_other_from_being_asked() {
+    let (listener, port) = listen().await;
+    let directory = LdapDirectory::new(options(port), None).unwrap();
+    let server = async {
+        let (mut silent, _) = listener.accept().await.unwrap();
+        answer(&mut silent, &[entry("alice"), done(0)]).await;
+        answer(&mut silent, &[]).await;
+        let (mut server, _) = listener.accept().await.unwrap();
+        answer(&mut server, &[entry("bob"), done(0)]).await;
+        silent
+    };
+    let client = async {
+        assert_eq!(find(&directory, "alice").await.unwrap().len(), 1);
+        tokio::time::pause();
+        let error = find(&directory, "alice").await.unwrap_err();
+        tokio::time::resume();
+        assert_eq!(error.setting(), Some("directory.deadline"));
+        assert_eq!(find(&directory, "bob").await.unwrap().len(), 1);
+    };
+    tokio::join!(server, client);
+}
+
+#[test]
+fn the_server_is_to_give_up_before_we_do() {
+    for (deadline, limit) in [(500, 1), (1000, 1), (3000, 2), (3900, 2), (u64::MAX, i32::MAX - 1)] {
+        assert_eq!(time_limit(Duration::from_millis(deadline)), limit, "{deadline}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_an_error_and_no_panic_of_whoever_asked() {
     for nonsense in [
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
@@ -212,10 +242,17 @@ async fn what_cannot_be_read_is_an_error_and_no_panic_of_whoever_asked() {
             let mut request = [0; 512];
             let _asked = server.read(&mut request).await.unwrap();
             server.write_all(nonsense).await.unwrap();
+            drop(server);
+            let (mut server, _) = listener.accept().await.unwrap();
+            answer(&mut server, &[entry("bob"), done(0)]).await;
         };
-        let (found, ()) = tokio::join!(find(&directory, "alice"), server);
-        let status = found.unwrap_err().status();
-        assert_eq!(status, SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{nonsense:?}");
+        let client = async {
+            let status = find(&directory, "alice").await.unwrap_err().status();
+            assert_eq!(status, SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{nonsense:?}");
+            let found = find(&directory, "bob").await;
+            assert_eq!(found.unwrap().len(), 1, "others are asked about as before: {nonsense:?}");
+        };
+        tokio::join!(server, client);
     }
 }
 
