@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use ldap3::{Ldap, LdapError, Scope, SearchOptions};
-use sspi_core::{CredentialsHandle, Error, FoundAccount, PeerIdentity};
+use sspi_core::{CredentialsHandle, Error, Fault, FoundAccount, PeerIdentity, SecStatus};
 use sspi_tokio::AccountDirectory;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
@@ -18,12 +18,12 @@ use crate::entry::{ATTRIBUTES, Entry};
 use crate::filter::filter;
 use crate::options::Options;
 
-/// The most entries that a question is answered with: two are too many already.
+/// As many entries are too many. One is usual, and more than one mostly nobody's account.
 const MOST_ENTRIES: usize = 4;
 /// The most questions that are remembered to have no answer.
 const MOST_ABSENT: usize = 4096;
 
-/// A result that is no failure here: there were more entries than were wanted.
+/// There were more entries than were wanted, or than the server gives.
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
 /// The base does not exist.
 const NO_SUCH_OBJECT: u32 = 32;
@@ -266,12 +266,14 @@ impl Shared {
         let mut stream =
             ldap.streaming_search(base, Scope::Subtree, filter, ATTRIBUTES.to_vec()).await.map_err(lost)?;
         let mut found = Vec::new();
-        // A server need not obey the limit.
-        while found.len() < MOST_ENTRIES {
-            let Some(entry) = stream.next().await.map_err(lost)? else { break };
+        while let Some(entry) = stream.next().await.map_err(lost)? {
             // Other parts of the forest, which are not asked; and messages about the search.
             if entry.is_ref() || entry.is_intermediate() {
                 continue;
+            }
+            if found.len() == MOST_ENTRIES {
+                // It does not obey the limit, and there is no telling how many more are coming.
+                return Err(Failure::Connection(self.too_many()));
             }
             let entry = Entry::read(entry.0);
             let now = SystemTime::now();
@@ -281,12 +283,10 @@ impl Shared {
                 Failure::Server(failed(what))
             })?);
         }
-        if found.len() == MOST_ENTRIES {
-            stream.finish().await;
-            return Ok(found);
-        }
         match stream.finish().await.rc {
-            0 | SIZE_LIMIT_EXCEEDED => Ok(found),
+            0 if found.len() < MOST_ENTRIES => Ok(found),
+            // The server's limit may be lower than ours.
+            0 | SIZE_LIMIT_EXCEEDED => Err(Failure::Server(self.too_many())),
             NO_SUCH_OBJECT => {
                 let what = format!("the directory {} has no entry {base:?}", self.options.server);
                 Err(Failure::Server(failed(what).with_setting("directory.base")))
@@ -296,6 +296,12 @@ impl Shared {
                 Err(Failure::Server(failed(what)))
             }
         }
+    }
+
+    /// Some of the accounts are none of them: which one is meant can only be said of all.
+    fn too_many(&self) -> Error {
+        let what = format!("the directory {} has more accounts than can be judged", self.options.server);
+        Error::new(SecStatus::SEC_E_MULTIPLE_ACCOUNTS, Fault::Configuration, what).with_setting("directory")
     }
 }
 

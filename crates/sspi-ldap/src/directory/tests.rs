@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use sspi_core::SecStatus;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -68,7 +67,7 @@ async fn accounts_are_found_and_connections_kept() {
     let server = async {
         let (mut server, _) = listener.accept().await.unwrap();
         answer(&mut server, &[entry("alice"), done(0)]).await;
-        answer(&mut server, &[entry("bob"), entry("bob2"), done(4)]).await;
+        answer(&mut server, &[entry("bob"), entry("bob2"), done(0)]).await;
         server
     };
     let client = async {
@@ -161,6 +160,27 @@ async fn a_directory_that_is_silent_is_given_up_at_the_deadline() {
     assert_eq!(error.setting(), Some("directory.deadline"));
     assert!(error.to_string().contains("did not answer within 3s"), "{error}");
     drop(listener);
+}
+
+#[tokio::test]
+async fn of_more_accounts_than_are_shown_none_is_taken() {
+    let four = ["a", "b", "c", "d"].map(entry);
+    let limited = [entry("alice"), done(4)];
+    for operations in
+        [&limited[..], &[done(4)], &[&four[..], &[done(0)]].concat(), &[&four[..], &[entry("e")]].concat()]
+    {
+        let (listener, port) = listen().await;
+        let directory = LdapDirectory::new(options(port), None).unwrap();
+        let server = async {
+            let (mut server, _) = listener.accept().await.unwrap();
+            answer(&mut server, operations).await;
+            server
+        };
+        let (found, _server) = tokio::join!(find(&directory, "alice"), server);
+        let error = found.unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_MULTIPLE_ACCOUNTS);
+        assert!(error.to_string().contains("more accounts than can be judged"), "{error}");
+    }
 }
 
 #[tokio::test]
