@@ -12,7 +12,8 @@
 //! ([`Question::Account`](sspi_core::Question::Account)); the first that finds an account ends the search. A rule that does
 //! not apply, finds nothing, or finds what is too weak to be believed, leaves it to the next one, and is remembered for
 //! the words of the refusal. Three things end the search for good, since going on would make up for what contradicts: several
-//! accounts, an account that is disabled, and a security identifier in the certificate that is another account's.
+//! accounts, an account that is disabled, and a security identifier in the certificate that is another account's; each by a
+//! mapping that is accepted. `many-to-one` does not look at security identifiers.
 //!
 //! | rule | looks for | wants | strong where |
 //! |---|---|---|---|
@@ -293,17 +294,19 @@ impl Search {
                 fitting.push((one, by));
             }
         }
-        // An account that the certificate contradicts is no accident.
-        let others =
-            |one: &FoundAccount| self.sid.as_ref().zip(sid_of(one)).is_some_and(|(own, sid)| *own != sid);
         let accepted: Vec<_> = fitting.iter().filter(|(_, by)| self.mapper.accepts(by.weakness)).collect();
-        if let Some((one, _)) = fitting.iter().find(|(one, _)| others(one)) {
+        // An account that is believed to be the certificate's, and that the certificate contradicts, is no accident.
+        if let Some((one, _)) = accepted.iter().find(|(one, by)| self.contradicts(one, *by)) {
             return Err(Unmapped::end(UnmappedKind::WrongSid, &one.account));
         }
         match accepted.as_slice() {
             [] => {
                 for (one, by) in &fitting {
-                    self.unmapped.weak(&one.account, by.weakness);
+                    if self.contradicts(one, *by) {
+                        self.unmapped.contradicted(&one.account);
+                    } else {
+                        self.unmapped.weak(&one.account, by.weakness);
+                    }
                 }
                 Ok(None)
             }
@@ -311,6 +314,13 @@ impl Search {
             [(one, by)] => Ok(Some(Account { matched_by: by.name.to_owned(), ..one.account.clone() })),
             [(one, _), ..] => Err(Unmapped::end(UnmappedKind::Several, &one.account)),
         }
+    }
+
+    /// Whether the certificate was issued for another account. An account for every certificate of an authority is none of
+    /// those that they were issued for.
+    fn contradicts(&self, one: &FoundAccount, by: Match) -> bool {
+        by.weakness != Some(WeakMapping::Issuer)
+            && self.sid.as_ref().zip(sid_of(one)).is_some_and(|(own, sid)| *own != sid)
     }
 
     /// By what the account fits; `None` if it does not.

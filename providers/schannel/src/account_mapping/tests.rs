@@ -320,6 +320,26 @@ fn two_accounts_are_none() {
 }
 
 #[test]
+fn a_weak_mapping_that_is_not_accepted_ends_no_search_with_another_security_identifier() {
+    let other = by_upn(Some("S-1-5-21-1-2-3-500"));
+    let draft = with_upn().sid(SID).key_identifier(&[1]);
+    let found = find(settings(), draft.clone(), &[other.clone(), by_identity("keeper", "X509:<SKI>01")]);
+    assert_eq!(found.account(), ("keeper", "key-identifier"));
+    let found = find(settings(), draft, &[other]);
+    assert_eq!(found.unmapped().kind, UnmappedKind::WrongSid);
+    assert_eq!(found.unmapped().remedy(), None, "to accept it would not help");
+    assert!(found.unmapped().sentence().contains("another one than that of alice"));
+}
+
+#[test]
+fn the_account_of_an_authority_has_another_security_identifier_than_its_certificates() {
+    let mut all = by_identity("all", "X509:<I>CN=Corp CA");
+    all.account.sid = Some("S-1-5-21-1-2-3-500".into());
+    let found = find(allowing(&[WeakMapping::Issuer]), alice().sid(SID), &[all]);
+    assert_eq!(found.account(), ("all", "issuer"));
+}
+
+#[test]
 fn a_disabled_account_ends_the_search() {
     let disabled = FoundAccount { is_disabled: true, ..by_upn(Some(SID)) };
     let draft = with_upn().sid(SID).key_identifier(&[1]);
