@@ -46,9 +46,10 @@ fn who_connected_is_printed_with_the_rule_and_the_file_may_change() {
     let mut server = Server::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     connect(&server, folder.path()).expect(0);
     let audit = next(&mut server, "verdict", "accepted");
+    assert_eq!((&audit["account"], &audit["account_rule"]), (&"alice".into(), &"upn-without-sid".into()));
     assert_eq!(
-        (&audit["account"], &audit["account_rule"]),
-        (&"Alice@corp.example".into(), &"upn-without-sid".into())
+        (&audit["account_upn"], &audit["account_domain"]),
+        (&"Alice@corp.example".into(), &"CORP".into())
     );
     let event = next(&mut server, "event", "account");
     assert_eq!(
