@@ -142,6 +142,12 @@ fn a_configuration_is_checked_with_its_accounts() {
     ] {
         assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
     }
+    for (client_auth, warns) in [("none", true), ("optional", true), ("required", false)] {
+        let schannel = format!("[schannel]\nmapping = \"required\"\nclient-auth = \"{client_auth}\"\n");
+        let ran = check(&format!("accounts = \"accounts.toml\"\n{schannel}"));
+        assert!(ran.out.contains("(setting: nt-auth)"), "{}", ran.out);
+        assert_eq!(ran.out.contains("(setting: mapping)"), warns, "{client_auth}: {}", ran.out);
+    }
     let directory =
         "[directory]\nurl = \"ldaps://dc1.corp.example\"\nbase = \"dc=corp\"\nbind-dn = \"cn=x\"\n";
     let ran = check(directory).expect(2);
