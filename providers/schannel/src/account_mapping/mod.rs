@@ -217,6 +217,11 @@ impl Search {
             };
             self.left.extend(attempt);
         }
+        // Where there are other rules, it is one that finds nothing.
+        if !mapper.rules.is_empty() && mapper.rules.iter().all(|rule| *rule == MappingRule::S4u) {
+            let what = "s4u is not available: there is no package Kerberos, and no other rule";
+            self.unmapped.note(what, Some("certificate-mapping"));
+        }
     }
 
     fn plan_upn(&mut self, certificate: &Identity<'_>, chain: &[Vec<u8>]) -> Option<Attempt> {

@@ -286,6 +286,8 @@ fn only_the_rules_that_are_configured_are_tried_in_their_order() {
     );
     let none = find(MapperSettings { rules: vec![MappingRule::S4u], ..settings() }, with_upn(), &[]);
     assert!(none.asked.is_empty());
+    assert_eq!(none.unmapped().setting(), Some("certificate-mapping"));
+    assert!(none.unmapped().sentence().contains("s4u is not available"), "{}", none.unmapped().sentence());
 }
 
 #[test]
