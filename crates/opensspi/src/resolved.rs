@@ -226,7 +226,7 @@ fn of_accounts(config: &SchannelConfig) -> Vec<Warning> {
     if !config.pins.is_empty() {
         out.push(warning(
             "pins",
-            "certificates are pinned, so that no root is asked: one-to-one and many-to-one map nothing",
+            "certificates are pinned, so that no authority is asked: none is mapped to an account",
         ));
     }
     out

@@ -13,7 +13,8 @@
 //! not apply, finds nothing, or finds what is too weak to be believed, leaves it to the next one, and is remembered for
 //! the words of the refusal. Three things end the search for good, since going on would make up for what contradicts: several
 //! accounts, an account that is disabled, and a security identifier in the certificate that is another account's; each by a
-//! mapping that is accepted. `many-to-one` does not look at security identifiers.
+//! mapping that is accepted. `many-to-one` does not look at security identifiers. Where certificates are pinned, there is no
+//! rule: what they say of their owners is an authority's word, and nobody has judged it.
 //!
 //! | rule | looks for | wants | strong where |
 //! |---|---|---|---|
@@ -62,8 +63,10 @@ enum TrustedRoots {
     All,
     /// Some of these: the others are for another purpose.
     These(Box<Verifier>),
-    /// None: certificates are trusted as they are.
+    /// None of them is for clients.
     None,
+    /// Nobody has asked a root: certificates are trusted as they are.
+    Pinned,
 }
 
 /// What a configuration says.
@@ -105,7 +108,7 @@ impl Mapper {
 impl TrustedRoots {
     fn of(trust: &VerifyPolicy) -> Result<Self, Error> {
         if !trust.pins.is_empty() {
-            return Ok(Self::None);
+            return Ok(Self::Pinned);
         }
         let roots: Vec<_> =
             trust.roots.iter().filter(|root| may_issue_for(root, Peer::Client)).cloned().collect();
@@ -128,7 +131,7 @@ impl TrustedRoots {
     fn trusts(&self, chain: &[Vec<u8>], now: SystemTime) -> bool {
         match self {
             Self::All => true,
-            Self::None => false,
+            Self::None | Self::Pinned => false,
             Self::These(verifier) => {
                 let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
                 verifier.verify_client(&chain, now).is_ok()
@@ -199,6 +202,10 @@ impl Search {
             Err(sid::NotASid) => return self.unmapped.unreadable("its security identifier is none"),
         }
         let mapper = Arc::clone(&self.mapper);
+        if matches!(mapper.roots, TrustedRoots::Pinned) {
+            // Neither its times nor its purposes, nor those of who issued it, have been looked at.
+            return self.unmapped.note("it is pinned, and no authority has been asked", Some("pins"));
+        }
         for rule in mapper.rules.iter().rev() {
             let attempt = match rule {
                 // The logon with Kerberos (S4U2Self) has its place here.

@@ -383,9 +383,17 @@ fn one_to_one_and_many_to_one_want_a_root_that_is_trusted_for_clients() {
     assert!(search(settings(), &mixed, &leaf, &all).asked.is_empty());
     let its_own = alice().key_identifier(&[1]).signed_by(&another);
     assert_eq!(search(settings(), &mixed, &its_own, &all).account(), ("alice", "key-identifier"));
+}
 
+#[test]
+fn a_certificate_that_is_pinned_is_for_no_account_and_the_refusal_says_so() {
+    let all = [by_identity("alice", "X509:<SKI>01"), by_upn(Some(SID))];
     let pinned = VerifyPolicy { pins: vec![[0; 32]], ..trust(&[]) };
-    assert!(search(settings(), &pinned, &leaf, &all).asked.is_empty(), "a pin is no root");
+    for draft in [with_upn().sid(SID).key_identifier(&[1]), with_upn().sid(SID).expired()] {
+        let found = search(allowing(&WeakMapping::ALL), &pinned, &draft.signed_by(&root()), &all);
+        assert!(found.asked.is_empty(), "a pin is no root, and has no times");
+        assert_eq!(found.unmapped().setting(), Some("pins"));
+    }
 }
 
 #[test]
