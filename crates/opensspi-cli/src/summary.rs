@@ -64,7 +64,7 @@ impl Summary {
         printer.field(channel, "key exchange", or_none(&negotiated.key_exchange_text()));
         printer.field(channel, "peer", or_none(&negotiated.peer_name));
         printer.field(channel, "ALPN", or_none(&negotiated.application_protocol));
-        printer.field(channel, "account", or_none(&negotiated.account));
+        printer.field(channel, "account", or_none(&negotiated.account_text()));
         printer.field(channel, "resumed", if negotiated.resumed { "yes" } else { "no" });
         for (i, binding) in self.bindings.iter().enumerate() {
             let label = if i == 0 { "bindings" } else { "" };

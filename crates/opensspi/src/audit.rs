@@ -11,7 +11,7 @@ use sspi_core::{Account, AlgId, QueryContextAttributes};
 
 #[cfg(feature = "tokio")]
 pub(crate) use self::record::Record;
-use crate::harmless::{harmless, harmless_bytes};
+use crate::harmless::{harmless, harmless_bytes, harmless_message};
 
 /// The target of every event of the audit record.
 pub const TARGET: &str = "opensspi::audit";
@@ -59,8 +59,16 @@ pub struct Negotiated {
     pub application_protocol: Option<String>,
     /// The subject of the peer's certificate, or its name.
     pub peer_name: Option<String>,
-    /// The account that the peer maps to.
+    /// The account that the peer maps to: its name, without domain.
     pub account: Option<String>,
+    /// Its domain or realm.
+    pub account_domain: Option<String>,
+    /// Its user principal name.
+    pub account_upn: Option<String>,
+    /// Its distinguished name in the directory.
+    pub account_dn: Option<String>,
+    /// Its security identifier, which stays when names change.
+    pub account_sid: Option<String>,
     /// The rule by which it does, such as `upn` or `issuer-and-serial`.
     pub account_rule: Option<String>,
     /// Whether an earlier session was taken up again.
@@ -91,9 +99,23 @@ impl Negotiated {
                 .and_then(|chosen| chosen.protocol)
                 .map(|name| harmless_bytes(&name)),
             peer_name: peer_name(attributes),
-            account: account.map(account_name),
-            account_rule: account.and_then(|account| text(&account.matched_by)).map(|rule| harmless(&rule)),
             resumed: attributes.session_info().is_ok_and(|info| info.reconnect),
+            ..account.map(Self::by).unwrap_or_default()
+        }
+    }
+
+    /// Whose it is, and nothing else.
+    fn by(account: &Account) -> Self {
+        let said = |text: &Option<String>| text.as_deref().map(harmless);
+        Self {
+            account: Some(harmless(&account.name)),
+            account_domain: said(&account.domain),
+            account_upn: said(&account.upn),
+            // Backslashes belong to it, and it may be long.
+            account_dn: account.distinguished_name.as_deref().map(harmless_message),
+            account_sid: said(&account.sid),
+            account_rule: Some(harmless(&account.matched_by)).filter(|rule| !rule.is_empty()),
+            ..Self::default()
         }
     }
 }
@@ -121,16 +143,23 @@ impl Negotiated {
             (None, bits) => format!("{exchange}, {bits} bits"),
         })
     }
+
+    /// The account in a word: the principal name, `DOMAIN/name`, or the name alone.
+    #[must_use]
+    pub fn account_text(&self) -> Option<String> {
+        let name = self.account.as_ref()?;
+        Some(match (&self.account_upn, &self.account_domain) {
+            (Some(upn), _) => upn.clone(),
+            (None, Some(domain)) => format!("{domain}/{name}"),
+            (None, None) => name.clone(),
+        })
+    }
 }
 
 /// The principal name, `DOMAIN/name`, or the name alone.
 #[must_use]
 pub fn account_name(account: &Account) -> String {
-    harmless(&match (&account.upn, &account.domain) {
-        (Some(upn), _) => upn.clone(),
-        (None, Some(domain)) => format!("{domain}/{}", account.name),
-        (None, None) => account.name.clone(),
-    })
+    Negotiated::by(account).account_text().unwrap_or_default()
 }
 
 #[cfg(feature = "schannel")]
@@ -138,7 +167,7 @@ fn peer_name(attributes: &dyn QueryContextAttributes) -> Option<String> {
     let chain = attributes.remote_certificate().ok()?;
     Some(match crate::providers::CertificateSummary::from_der(chain.leaf()) {
         // The summary is harmless already, and as long as the peer made it.
-        Ok(summary) => crate::harmless::harmless_message(&summary.subject),
+        Ok(summary) => harmless_message(&summary.subject),
         Err(_) => "a certificate that cannot be read".to_owned(),
     })
 }
@@ -146,4 +175,34 @@ fn peer_name(attributes: &dyn QueryContextAttributes) -> Option<String> {
 #[cfg(not(feature = "schannel"))]
 fn peer_name(_attributes: &dyn QueryContextAttributes) -> Option<String> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_names_an_account_is_in_the_record_and_harmless() {
+        let mut account = Account {
+            name: "alice\n".into(),
+            domain: Some("CORP".into()),
+            upn: Some("alice@corp.example".into()),
+            distinguished_name: Some(r"CN=Smith\, Alice,DC=corp,DC=example".into()),
+            sid: Some("S-1-5-21-1-2-3-1104".into()),
+            matched_by: "upn".into(),
+        };
+        let negotiated = Negotiated::by(&account);
+        assert_eq!(negotiated.account.as_deref(), Some(r"alice\n"));
+        assert_eq!(negotiated.account_domain.as_deref(), Some("CORP"));
+        assert_eq!(negotiated.account_upn.as_deref(), Some("alice@corp.example"));
+        assert_eq!(negotiated.account_dn.as_deref(), Some(r"CN=Smith\, Alice,DC=corp,DC=example"));
+        assert_eq!(negotiated.account_sid.as_deref(), Some("S-1-5-21-1-2-3-1104"));
+        assert_eq!(negotiated.account_rule.as_deref(), Some("upn"));
+        assert_eq!(account_name(&account), "alice@corp.example");
+        account.upn = None;
+        assert_eq!(account_name(&account), r"CORP/alice\n");
+        account.domain = None;
+        assert_eq!(account_name(&account), r"alice\n");
+        assert_eq!(Negotiated::default().account_text(), None);
+    }
 }

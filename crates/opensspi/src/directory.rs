@@ -2,6 +2,7 @@
 
 use sspi_core::{AuthData, CredentialUse, CredentialsRequest, Error, Fault, SecStatus, Secret};
 use sspi_ldap::{Bind, LdapDirectory, Options, Protection};
+use zeroize::Zeroizing;
 
 use crate::config::{Config, DirectoryConfig};
 use crate::providers::{self, SchannelConfig, Seams};
@@ -58,10 +59,11 @@ fn bind(config: &DirectoryConfig, seams: &Seams) -> Result<Option<Bind>, Error> 
         .materials
         .read(reference)
         .map_err(|error| wrong(setting, format!("cannot read {reference}: {error}")).with_source(error))?;
-    let password =
-        String::from_utf8(read).map_err(|_| wrong(setting, format!("{reference} is not UTF-8")))?;
+    // The copy, too.
+    let read = Zeroizing::new(read);
+    let password = str::from_utf8(&read).map_err(|_| wrong(setting, format!("{reference} is not UTF-8")))?;
     // Whoever writes a password into a file ends its line.
-    let password = password.strip_suffix('\n').unwrap_or(&password);
+    let password = password.strip_suffix('\n').unwrap_or(password);
     let password = password.strip_suffix('\r').unwrap_or(password);
     Ok(Some(Bind { dn: dn.clone(), password: Secret::new(password.to_owned()) }))
 }

@@ -211,6 +211,12 @@ fn of_accounts(config: &SchannelConfig) -> Vec<Warning> {
     if config.client_auth == ClientAuth::None && config.renegotiation_client_auth == ClientAuth::None {
         out.push(warning("client-auth", "there are accounts, and no client is asked for a certificate"));
     }
+    if config.mapping == Some(Mapping::Required) && config.client_auth != ClientAuth::Required {
+        out.push(warning(
+            "mapping",
+            "an account is required of every certificate, and no certificate of every client: who shows none is let in",
+        ));
+    }
     if config.nt_auth.is_empty() && config.certificate_mapping.contains(&MappingRule::Upn) {
         out.push(warning(
             "nt-auth",
@@ -220,7 +226,7 @@ fn of_accounts(config: &SchannelConfig) -> Vec<Warning> {
     if !config.pins.is_empty() {
         out.push(warning(
             "pins",
-            "certificates are pinned, so that no root is asked: one-to-one and many-to-one map nothing",
+            "certificates are pinned, so that no authority is asked: none is mapped to an account",
         ));
     }
     out

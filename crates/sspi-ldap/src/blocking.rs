@@ -1,8 +1,8 @@
 //! The same for threads.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 
-use sspi_core::{Error, Fault, FoundAccount, PeerIdentity, SecStatus};
+use sspi_core::{Error, FoundAccount, PeerIdentity};
 use sspi_tokio::{AccountDirectory as _, blocking};
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -10,7 +10,8 @@ use crate::LdapDirectory;
 use crate::connection::failed;
 
 /// An [`LdapDirectory`] with a runtime of its own, of one thread, for blocking streams. The thread begins with the first
-/// question. Not for use inside of another runtime.
+/// question. Whoever asks waits, which is nothing for asynchronous tasks; threads of another runtime that are for what blocks
+/// (`spawn_blocking`) may.
 #[derive(Debug)]
 pub struct Blocking {
     directory: LdapDirectory,
@@ -52,10 +53,14 @@ impl Drop for Blocking {
 
 impl blocking::Answers for Blocking {
     fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
-        if Handle::try_current().is_ok() {
-            let what = "the directory for threads was asked inside of an asynchronous runtime";
-            return Err(Error::new(SecStatus::SEC_E_INVALID_HANDLE, Fault::ApiMisuse, what));
-        }
-        self.runtime()?.block_on(self.directory.find(peer))
+        let (sender, answer) = mpsc::sync_channel(1);
+        let (directory, peer) = (self.directory.clone(), peer.clone());
+        // The runtime cannot wait in here: this thread may be one that another runtime has for what blocks.
+        self.runtime()?.spawn(async move {
+            let _nobody_waits = sender.send(directory.find(&peer).await);
+        });
+        answer.recv().unwrap_or_else(|gone| {
+            Err(failed("the thread that asks the directory has ended").with_source(gone))
+        })
     }
 }

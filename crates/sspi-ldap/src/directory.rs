@@ -4,26 +4,26 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use ldap3::{Ldap, LdapError, Scope, SearchOptions};
-use sspi_core::{CredentialsHandle, Error, FoundAccount, PeerIdentity};
+use sspi_core::{CredentialsHandle, Error, Fault, FoundAccount, PeerIdentity, SecStatus};
 use sspi_tokio::AccountDirectory;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::connection::{self, failed, unreachable_server};
 use crate::entry::{ATTRIBUTES, Entry};
 use crate::filter::filter;
 use crate::options::Options;
 
-/// The most entries that a question is answered with: two are too many already.
+/// As many entries are too many. One is usual, and more than one mostly nobody's account.
 const MOST_ENTRIES: usize = 4;
 /// The most questions that are remembered to have no answer.
 const MOST_ABSENT: usize = 4096;
 
-/// A result that is no failure here: there were more entries than were wanted.
+/// There were more entries than were wanted, or than the server gives.
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
 /// The base does not exist.
 const NO_SUCH_OBJECT: u32 = 32;
@@ -36,8 +36,10 @@ const NO_SUCH_OBJECT: u32 = 32;
 /// - A question that fails on a connection that had been used before is asked once more on a new one: servers close what is
 ///   idle.
 /// - That there is *no* account is remembered for a short while. That there is one never is: it may have been disabled.
-/// - A server that cannot be asked is not asked again for a short while. Every question in that time fails at once, and
-///   then one tries again.
+/// - A server that cannot be connected to (TLS and bind included) is not asked again for a short while. Every question in that
+///   time fails at once, and then one tries again.
+/// - A question that goes wrong on a connection fails alone: it is made of what a peer has in its certificate, and no peer may
+///   keep others from being asked about. The connection is given up.
 #[derive(Clone)]
 pub struct LdapDirectory(Arc<Shared>);
 
@@ -58,7 +60,7 @@ struct Connection {
     number: u64,
 }
 
-/// The server could not be asked.
+/// There was no connection to the server.
 struct Down {
     error: Error,
     /// From when on somebody may try again.
@@ -67,7 +69,9 @@ struct Down {
 
 /// Why a search has no answer.
 enum Failure {
-    /// The connection is worth nothing.
+    /// There is no connection.
+    Down(Error),
+    /// The connection is worth nothing any more.
     Connection(Error),
     /// The server has answered, and will again.
     Server(Error),
@@ -108,12 +112,17 @@ impl AccountDirectory for LdapDirectory {
         self.0.check_down()?;
         // A task of its own: whoever asks may be given up in the middle, and what the library makes of a broken answer stays
         // in here.
-        let shared = Arc::clone(&self.0);
-        let asking = tokio::spawn(async move { shared.ask(&filter).await });
-        let found = asking.await.unwrap_or_else(|error| {
-            let what = format!("the directory {} sent what cannot be read", self.0.options.server);
-            Err(Failure::Connection(failed(what).with_source(error)))
-        });
+        let (shared, turn) = (Arc::clone(&self.0), self.0.turn.fetch_add(1, Ordering::Relaxed));
+        let found = match tokio::spawn(async move { shared.ask(turn, &filter).await }).await {
+            Ok(found) => found,
+            Err(error) => {
+                if let Some(place) = self.0.place(turn) {
+                    *place.lock().await = None;
+                }
+                let what = format!("the directory {} sent what cannot be read", self.0.options.server);
+                Err(Failure::Connection(failed(what).with_source(error)))
+            }
+        };
         match found {
             Ok(found) => {
                 self.0.is_up();
@@ -122,9 +131,13 @@ impl AccountDirectory for LdapDirectory {
                 }
                 Ok(found)
             }
-            // What somebody's certificate makes the server refuse is no reason to ask it nothing of others.
-            Err(Failure::Server(error)) => Err(error),
-            Err(Failure::Connection(error)) => {
+            Err(Failure::Server(error)) => {
+                self.0.is_up();
+                Err(error)
+            }
+            // What somebody's certificate makes of a question is no reason to ask nothing of others.
+            Err(Failure::Connection(error)) => Err(error),
+            Err(Failure::Down(error)) => {
                 self.0.is_down(&error);
                 Err(error)
             }
@@ -181,44 +194,53 @@ impl Shared {
         }
     }
 
-    /// The accounts, before the deadline.
-    async fn ask(&self, filter: &str) -> Result<Vec<FoundAccount>, Failure> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let Some(place) = self.connections.get(turn % self.connections.len().max(1)) else {
-            return Err(Failure::Connection(failed("there is no connection to the directory")));
-        };
-        let limit = self.options.deadline;
-        match timeout(limit, self.ask_on(place, filter)).await {
-            Ok(answered) => answered,
-            Err(_) => {
-                // What is silent now may be so for good.
-                if let Ok(mut connection) = place.try_lock() {
-                    *connection = None;
-                }
-                let what = format!("the directory {} did not answer within {limit:?}", self.options.server);
-                Err(Failure::Connection(failed(what).with_setting("directory.deadline")))
-            }
-        }
+    /// The place of the connection whose turn it is.
+    fn place(&self, turn: usize) -> Option<&Mutex<Option<Connection>>> {
+        self.connections.get(turn % self.connections.len().max(1))
     }
 
+    /// The accounts, before the deadline.
+    async fn ask(&self, turn: usize, filter: &str) -> Result<Vec<FoundAccount>, Failure> {
+        let Some(place) = self.place(turn) else {
+            return Err(Failure::Down(failed("there is no connection to the directory")));
+        };
+        let until = Instant::now() + self.options.deadline;
+        let connection = timeout_at(until, self.connection(place)).await;
+        let (mut ldap, number, is_new) =
+            connection.map_err(|_| self.late()).flatten().map_err(Failure::Down)?;
+        match self.ask_on(place, (&mut ldap, number), filter, until).await {
+            Err(Failure::Connection(_)) if !is_new && Instant::now() < until => {}
+            answered => return answered,
+        }
+        // It is the first question's fault if there is no time left to connect.
+        let connection = timeout_at(until, self.connection(place)).await;
+        let connection = connection.map_err(|_| Failure::Connection(self.late()))?;
+        let (mut ldap, number, _) = connection.map_err(Failure::Down)?;
+        self.ask_on(place, (&mut ldap, number), filter, until).await
+    }
+
+    /// The answer that comes on a connection, which is given up if it is worth nothing.
     async fn ask_on(
         &self,
         place: &Mutex<Option<Connection>>,
+        (ldap, number): (&mut Ldap, u64),
         filter: &str,
+        until: Instant,
     ) -> Result<Vec<FoundAccount>, Failure> {
-        loop {
-            let (mut ldap, number, is_new) = self.connection(place).await.map_err(Failure::Connection)?;
-            match self.search(&mut ldap, filter).await {
-                Err(Failure::Connection(error)) => {
-                    let mut connection = place.lock().await;
-                    connection.take_if(|connection| connection.number == number);
-                    if is_new {
-                        return Err(Failure::Connection(error));
-                    }
-                }
-                answered => return answered,
-            }
+        let answered = timeout_at(until, self.search(ldap, filter)).await;
+        // What is silent now may be so for good.
+        let answered = answered.unwrap_or_else(|_| Err(Failure::Connection(self.late())));
+        if let Err(Failure::Connection(_)) = answered {
+            place.lock().await.take_if(|connection| connection.number == number);
         }
+        answered
+    }
+
+    /// The deadline is over.
+    fn late(&self) -> Error {
+        let Options { server, deadline, .. } = &self.options;
+        failed(format!("the directory {server} did not answer within {deadline:?}"))
+            .with_setting("directory.deadline")
     }
 
     /// The connection in this place, opened if there is none: its number, and whether it is new.
@@ -230,24 +252,28 @@ impl Shared {
         let ldap = connection::open(&self.options, self.tls.as_ref()).await?;
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
         *connection = Some(Connection { ldap: ldap.clone(), number });
+        self.is_up();
         Ok((ldap, number, true))
     }
 
     async fn search(&self, ldap: &mut Ldap, filter: &str) -> Result<Vec<FoundAccount>, Failure> {
         let lost = |error: LdapError| Failure::Connection(unreachable_server(&self.options, error));
         let limit = i32::try_from(MOST_ENTRIES).unwrap_or_default();
-        let seconds = i32::try_from(self.options.deadline.as_secs()).unwrap_or(i32::MAX).saturating_add(1);
-        ldap.with_search_options(SearchOptions::new().sizelimit(limit).timelimit(seconds));
+        ldap.with_search_options(
+            SearchOptions::new().sizelimit(limit).timelimit(time_limit(self.options.deadline)),
+        );
         let base = self.options.base.as_str();
         let mut stream =
             ldap.streaming_search(base, Scope::Subtree, filter, ATTRIBUTES.to_vec()).await.map_err(lost)?;
         let mut found = Vec::new();
-        // A server need not obey the limit.
-        while found.len() < MOST_ENTRIES {
-            let Some(entry) = stream.next().await.map_err(lost)? else { break };
+        while let Some(entry) = stream.next().await.map_err(lost)? {
             // Other parts of the forest, which are not asked; and messages about the search.
             if entry.is_ref() || entry.is_intermediate() {
                 continue;
+            }
+            if found.len() == MOST_ENTRIES {
+                // It does not obey the limit, and there is no telling how many more are coming.
+                return Err(Failure::Connection(self.too_many()));
             }
             let entry = Entry::read(entry.0);
             let now = SystemTime::now();
@@ -257,12 +283,10 @@ impl Shared {
                 Failure::Server(failed(what))
             })?);
         }
-        if found.len() == MOST_ENTRIES {
-            stream.finish().await;
-            return Ok(found);
-        }
         match stream.finish().await.rc {
-            0 | SIZE_LIMIT_EXCEEDED => Ok(found),
+            0 if found.len() < MOST_ENTRIES => Ok(found),
+            // The server's limit may be lower than ours.
+            0 | SIZE_LIMIT_EXCEEDED => Err(Failure::Server(self.too_many())),
             NO_SUCH_OBJECT => {
                 let what = format!("the directory {} has no entry {base:?}", self.options.server);
                 Err(Failure::Server(failed(what).with_setting("directory.base")))
@@ -273,6 +297,17 @@ impl Shared {
             }
         }
     }
+
+    /// Some of the accounts are none of them: which one is meant can only be said of all.
+    fn too_many(&self) -> Error {
+        let what = format!("the directory {} has more accounts than can be judged", self.options.server);
+        Error::new(SecStatus::SEC_E_MULTIPLE_ACCOUNTS, Fault::Configuration, what).with_setting("directory")
+    }
+}
+
+/// In seconds: the server is to give up before we do, so that the connection survives the question.
+fn time_limit(deadline: Duration) -> i32 {
+    i32::try_from(deadline.as_secs()).unwrap_or(i32::MAX).saturating_sub(1).max(1)
 }
 
 impl fmt::Debug for LdapDirectory {

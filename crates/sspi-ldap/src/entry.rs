@@ -8,12 +8,26 @@ use sspi_core::{Account, FoundAccount};
 use crate::filter::{IDENTITIES, NAME, UPN};
 
 /// The attributes that are asked for.
-pub(crate) const ATTRIBUTES: [&str; 8] =
-    [NAME, UPN, IDENTITIES, OBJECT_SID, ACCOUNT_CONTROL, ACCOUNT_EXPIRES, UID, COMMON_NAME];
+pub(crate) const ATTRIBUTES: [&str; 10] = [
+    NAME,
+    UPN,
+    IDENTITIES,
+    OBJECT_SID,
+    ACCOUNT_CONTROL,
+    ACCOUNT_EXPIRES,
+    LOCKED_TIME,
+    ACCOUNT_LOCK,
+    UID,
+    COMMON_NAME,
+];
 
 const OBJECT_SID: &str = "objectSid";
 const ACCOUNT_CONTROL: &str = "userAccountControl";
 const ACCOUNT_EXPIRES: &str = "accountExpires";
+/// Since when an account is locked, in OpenLDAP. For how long is in a policy that is not asked for: as long as it is there.
+const LOCKED_TIME: &str = "pwdAccountLockedTime";
+/// Whether an account is locked, in the 389 Directory Server.
+const ACCOUNT_LOCK: &str = "nsAccountLock";
 /// Names where there is no `sAMAccountName`.
 const UID: &str = "uid";
 const COMMON_NAME: &str = "cn";
@@ -59,7 +73,13 @@ impl Entry {
     /// The account; `None` if it has no name.
     pub(crate) fn account(&self, domain: Option<&str>, now: SystemTime) -> Option<FoundAccount> {
         let first = |name| self.texts(name).next();
-        let name = first(NAME).or_else(|| first(UID)).or_else(|| first(COMMON_NAME))?;
+        // Where accounts have security identifiers they have `sAMAccountName`, too, if it is shown; others are no names of theirs,
+        // and may be the users' own to write.
+        let is_of_windows = self.values(OBJECT_SID).next().is_some();
+        let name = first(NAME).or_else(|| {
+            let other = || first(UID).or_else(|| first(COMMON_NAME));
+            if is_of_windows { None } else { other() }
+        })?;
         let account = Account {
             name,
             domain: domain.map(str::to_owned).or_else(|| domain_of(&self.dn)),
@@ -76,9 +96,11 @@ impl Entry {
             Some(Err(_)) => true,
         };
         let has_expired = first(ACCOUNT_EXPIRES).is_some_and(|text| has_expired(&text, now));
+        let is_locked = self.values(LOCKED_TIME).next().is_some()
+            || self.values(ACCOUNT_LOCK).any(|value| !value.eq_ignore_ascii_case(b"false"));
         Some(FoundAccount {
             account,
-            is_disabled: is_disabled || has_expired,
+            is_disabled: is_disabled || has_expired || is_locked,
             security_identities: self.texts(IDENTITIES).collect(),
         })
     }
@@ -199,10 +221,29 @@ mod tests {
             ("accountExpires", "131000000000000000", true),
             ("accountExpires", "200000000000000000", false),
             ("accountExpires", "nonsense", true),
+            ("pwdAccountLockedTime", "000001010000Z", true),
+            ("nsAccountLock", "TRUE", true),
+            ("nsAccountLock", "false", false),
+            ("nsAccountLock", "nonsense", true),
         ] {
             let found = account(&[("uid", b"alice"), (name, value.as_bytes())]);
             assert_eq!(found.is_disabled, is_disabled, "{name} {value}");
         }
+    }
+
+    #[test]
+    fn an_account_of_windows_has_no_name_but_its_own() {
+        let sid: &[u8] = &[1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0];
+        let named = |attributes: &[(&str, &[u8])]| {
+            entry(attributes).account(None, SystemTime::UNIX_EPOCH).map(|found| found.account.name)
+        };
+        assert_eq!(named(&[("uid", b"alice"), ("cn", b"Alice")]).as_deref(), Some("alice"));
+        assert_eq!(named(&[("cn", b"Alice")]).as_deref(), Some("Alice"));
+        assert_eq!(named(&[("objectSid", sid), ("uid", b"admin"), ("cn", b"admin")]), None);
+        assert_eq!(
+            named(&[("objectSid", sid), ("uid", b"admin"), ("sAMAccountName", b"bob")]).as_deref(),
+            Some("bob")
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use legacy_tls::{FirstFlight, OldHello};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, AlertLevel, Answer, AscReq, Ask, ControlToken, Error, Failure,
-    PackageInfo, Question, SessionKey, SpProt, Step,
+    Fault, PackageInfo, Question, SecStatus, SessionKey, SpProt, Step,
 };
 
 use crate::account_mapping::{Search, Step as Mapped};
@@ -336,6 +336,12 @@ impl Server {
         configs: &Arc<ServerConfigs>,
         request: &AcceptRequest,
     ) -> Result<Self, Error> {
+        let is_required = configs.settings.mapper.as_ref().is_some_and(|mapper| mapper.is_required());
+        if is_required && request.manual_cred_validation {
+            let what = "a client must have an account, and what its application judges is mapped to none";
+            let error = Error::new(SecStatus::SEC_E_UNSUPPORTED_FUNCTION, Fault::ApiMisuse, what);
+            return Err(error.with_setting("mapping"));
+        }
         let parameters = ServerParameters {
             protocols: request.protocols.map_or(SpProt::SERVERS, |p| p.intersection(SpProt::SERVERS)),
             alpn: request.application_protocols.clone(),

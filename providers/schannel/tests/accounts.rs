@@ -13,8 +13,8 @@ use opensspi_schannel::{
     Allow, ClientAuth, Mapping, Profile, Protocol, Renegotiation, SchannelConfig, WeakMapping, WeakSuites,
 };
 use sspi_core::{
-    Account, ControlToken, CredentialsHandle, Decrypted, Error, Failure, Fault, FoundAccount, PeerIdentity,
-    Question, Renegotiation as Handshake, SecStatus, Step,
+    AcceptRequest, Account, ControlToken, CredentialsHandle, Decrypted, Error, Failure, Fault, FoundAccount,
+    PeerIdentity, Question, Renegotiation as Handshake, SecStatus, Step,
 };
 use support::{Kind, World, accept_request, initialize_request, judged_by_the_application, send};
 use test_support::TestCertificate;
@@ -222,6 +222,22 @@ fn a_client_without_an_account_is_refused_where_one_is_required_and_hears_so() {
 }
 
 #[test]
+fn an_application_that_judges_clients_itself_cannot_have_an_account_required() {
+    let world = World::default();
+    for kind in Kind::ALL {
+        let request = AcceptRequest { manual_cred_validation: true, ..accept_request() };
+        let server = world.inbound(required(world.server_of(kind)));
+        let error = server.accept(&request).map(|_| ()).unwrap_err();
+        assert_eq!(
+            (error.status(), error.setting()),
+            (SecStatus::SEC_E_UNSUPPORTED_FUNCTION, Some("mapping")),
+            "{kind:?}"
+        );
+        assert!(world.inbound(mapping(world.server_of(kind))).accept(&request).is_ok(), "{kind:?}");
+    }
+}
+
+#[test]
 fn a_refusal_is_repeated_whatever_comes_after_it() {
     let world = World::default();
     let client = world.outbound(with_certificate(&world, world.client_of(Kind::Tls13)));
@@ -416,7 +432,7 @@ fn nobody_is_asked_where_nothing_is_mapped() {
         assert!(server.unwrap().context.security_context_token().is_err());
         assert!(asked.is_empty(), "{kind:?}: whether there is a certificate is another setting's concern");
 
-        let server = world.inbound(required(world.server_of(kind)));
+        let server = world.inbound(mapping(world.server_of(kind)));
         let (_, server) = judged_by_the_application(&*client, &*server);
         assert!(server.unwrap().context.security_context_token().is_err(), "nobody has verified it");
     }

@@ -78,7 +78,7 @@ pub(super) fn page(attributes: &dyn QueryContextAttributes, account: Option<&Acc
         ("name asked for", or_none(&negotiated.target)),
         ("ALPN", or_none(&negotiated.application_protocol)),
         ("client certificate", or_none(&certificate)),
-        ("account", or_none(&negotiated.account)),
+        ("account", or_none(&negotiated.account_text())),
         ("resumed", if negotiated.resumed { "yes" } else { "no" }.to_owned()),
     ];
     if let Some(names) = summary.weak_names() {

@@ -46,9 +46,10 @@ fn who_connected_is_printed_with_the_rule_and_the_file_may_change() {
     let mut server = Server::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     connect(&server, folder.path()).expect(0);
     let audit = next(&mut server, "verdict", "accepted");
+    assert_eq!((&audit["account"], &audit["account_rule"]), (&"alice".into(), &"upn-without-sid".into()));
     assert_eq!(
-        (&audit["account"], &audit["account_rule"]),
-        (&"Alice@corp.example".into(), &"upn-without-sid".into())
+        (&audit["account_upn"], &audit["account_domain"]),
+        (&"Alice@corp.example".into(), &"CORP".into())
     );
     let event = next(&mut server, "event", "account");
     assert_eq!(
@@ -140,6 +141,12 @@ fn a_configuration_is_checked_with_its_accounts() {
         "(setting: client-auth)",
     ] {
         assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
+    }
+    for (client_auth, warns) in [("none", true), ("optional", true), ("required", false)] {
+        let schannel = format!("[schannel]\nmapping = \"required\"\nclient-auth = \"{client_auth}\"\n");
+        let ran = check(&format!("accounts = \"accounts.toml\"\n{schannel}"));
+        assert!(ran.out.contains("(setting: nt-auth)"), "{}", ran.out);
+        assert_eq!(ran.out.contains("(setting: mapping)"), warns, "{client_auth}: {}", ran.out);
     }
     let directory =
         "[directory]\nurl = \"ldaps://dc1.corp.example\"\nbase = \"dc=corp\"\nbind-dn = \"cn=x\"\n";

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use sspi_core::SecStatus;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -68,7 +67,7 @@ async fn accounts_are_found_and_connections_kept() {
     let server = async {
         let (mut server, _) = listener.accept().await.unwrap();
         answer(&mut server, &[entry("alice"), done(0)]).await;
-        answer(&mut server, &[entry("bob"), entry("bob2"), done(4)]).await;
+        answer(&mut server, &[entry("bob"), entry("bob2"), done(0)]).await;
         server
     };
     let client = async {
@@ -134,7 +133,7 @@ async fn a_directory_that_is_down_is_not_asked_again_at_once() {
     // It is back, and nobody notices before it is time.
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     assert_eq!(directory.find(&upn("bob")).await.unwrap_err().to_string(), error.to_string());
-    let is_idle = timeout(Duration::ZERO, listener.accept()).await.is_err();
+    let is_idle = tokio::time::timeout(Duration::ZERO, listener.accept()).await.is_err();
     assert!(is_idle, "it was not asked");
 }
 
@@ -161,6 +160,27 @@ async fn a_directory_that_is_silent_is_given_up_at_the_deadline() {
     assert_eq!(error.setting(), Some("directory.deadline"));
     assert!(error.to_string().contains("did not answer within 3s"), "{error}");
     drop(listener);
+}
+
+#[tokio::test]
+async fn of_more_accounts_than_are_shown_none_is_taken() {
+    let four = ["a", "b", "c", "d"].map(entry);
+    let limited = [entry("alice"), done(4)];
+    for operations in
+        [&limited[..], &[done(4)], &[&four[..], &[done(0)]].concat(), &[&four[..], &[entry("e")]].concat()]
+    {
+        let (listener, port) = listen().await;
+        let directory = LdapDirectory::new(options(port), None).unwrap();
+        let server = async {
+            let (mut server, _) = listener.accept().await.unwrap();
+            answer(&mut server, operations).await;
+            server
+        };
+        let (found, _server) = tokio::join!(find(&directory, "alice"), server);
+        let error = found.unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_MULTIPLE_ACCOUNTS);
+        assert!(error.to_string().contains("more accounts than can be judged"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -196,6 +216,36 @@ async fn a_question_that_the_server_refuses_keeps_no_other_from_being_asked() {
 }
 
 #[tokio::test]
+async fn a_question_that_is_never_answered_keeps_no_other_from_being_asked() {
+    let (listener, port) = listen().await;
+    let directory = LdapDirectory::new(options(port), None).unwrap();
+    let server = async {
+        let (mut silent, _) = listener.accept().await.unwrap();
+        answer(&mut silent, &[entry("alice"), done(0)]).await;
+        answer(&mut silent, &[]).await;
+        let (mut server, _) = listener.accept().await.unwrap();
+        answer(&mut server, &[entry("bob"), done(0)]).await;
+        silent
+    };
+    let client = async {
+        assert_eq!(find(&directory, "alice").await.unwrap().len(), 1);
+        tokio::time::pause();
+        let error = find(&directory, "alice").await.unwrap_err();
+        tokio::time::resume();
+        assert_eq!(error.setting(), Some("directory.deadline"));
+        assert_eq!(find(&directory, "bob").await.unwrap().len(), 1);
+    };
+    tokio::join!(server, client);
+}
+
+#[test]
+fn the_server_is_to_give_up_before_we_do() {
+    for (deadline, limit) in [(500, 1), (1000, 1), (3000, 2), (3900, 2), (u64::MAX, i32::MAX - 1)] {
+        assert_eq!(time_limit(Duration::from_millis(deadline)), limit, "{deadline}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_an_error_and_no_panic_of_whoever_asked() {
     for nonsense in [
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
@@ -212,10 +262,17 @@ async fn what_cannot_be_read_is_an_error_and_no_panic_of_whoever_asked() {
             let mut request = [0; 512];
             let _asked = server.read(&mut request).await.unwrap();
             server.write_all(nonsense).await.unwrap();
+            drop(server);
+            let (mut server, _) = listener.accept().await.unwrap();
+            answer(&mut server, &[entry("bob"), done(0)]).await;
         };
-        let (found, ()) = tokio::join!(find(&directory, "alice"), server);
-        let status = found.unwrap_err().status();
-        assert_eq!(status, SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{nonsense:?}");
+        let client = async {
+            let status = find(&directory, "alice").await.unwrap_err().status();
+            assert_eq!(status, SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{nonsense:?}");
+            let found = find(&directory, "bob").await;
+            assert_eq!(found.unwrap().len(), 1, "others are asked about as before: {nonsense:?}");
+        };
+        tokio::join!(server, client);
     }
 }
 
@@ -237,17 +294,20 @@ fn threads_ask_through_a_runtime_of_their_own() {
     let serving = std::thread::spawn(move || {
         use std::io::{Read as _, Write as _};
         let (mut server, _) = listener.accept().unwrap();
-        let mut request = [0; 512];
-        let _asked = server.read(&mut request).unwrap();
-        for operation in [entry("alice"), done(0)] {
-            server.write_all(&message(&request, &operation)).unwrap();
+        for _ in 0..2 {
+            let mut request = [0; 512];
+            let _asked = server.read(&mut request).unwrap();
+            for operation in [entry("alice"), done(0)] {
+                server.write_all(&message(&request, &operation)).unwrap();
+            }
         }
         server
     });
     let directory = crate::Blocking::new(LdapDirectory::new(options(port), None).unwrap());
     assert_eq!(directory.accounts(&upn("alice")).unwrap().len(), 1);
-    drop(serving.join().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let inside = runtime.block_on(async move { directory.accounts(&upn("alice")) });
-    assert_eq!(inside.unwrap_err().status(), SecStatus::SEC_E_INVALID_HANDLE);
+    let asking = || runtime.spawn_blocking(move || directory.accounts(&upn("alice")));
+    let inside = runtime.block_on(async { asking().await.unwrap() });
+    assert_eq!(inside.unwrap().len(), 1, "a thread of another runtime is one");
+    drop(serving.join().unwrap());
 }

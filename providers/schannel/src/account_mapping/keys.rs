@@ -84,11 +84,13 @@ pub(super) fn one_to_one(certificate: &Identity<'_>) -> Vec<Key> {
     let backwards: Vec<u8> = certificate.serial.iter().rev().copied().collect();
     let serial = (!backwards.is_empty()).then(|| format!("<SR>{}", hex(&backwards)));
     add(KeyKind::IssuerAndSerial, issuer.clone().zip(serial).map(|(issuer, serial)| issuer + &serial));
-    let identifier = certificate.subject_key_identifier;
+    // Authorities make it of the bits of the key alone (RFC 5280 section 4.2.1.2), which are anybody's where the algorithm has
+    // parameters that define the key.
+    let identifier = certificate.subject_key_identifier.filter(|_| certificate.key_bits.is_some());
     add(KeyKind::KeyIdentifier, identifier.map(|identifier| format!("<SKI>{}", hex(identifier))));
     // Of what the hash is, no document says: the key itself, as in RFC 5280 section 4.2.1.2, or the key with its algorithm.
-    // Both are hashes of this key, and of no other.
-    for of in [certificate.key_bits, certificate.public_key] {
+    // Both are hashes of this key, and of no other, as far as they are asked for.
+    for of in [certificate.key_bits, certificate.public_key].into_iter().flatten() {
         let hash = Hash::Sha1.digest(of);
         add(KeyKind::PublicKey, Some(format!("<SHA1-PUKEY>{}", hex(hash.as_ref()))));
     }

@@ -12,7 +12,9 @@
 //! ([`Question::Account`](sspi_core::Question::Account)); the first that finds an account ends the search. A rule that does
 //! not apply, finds nothing, or finds what is too weak to be believed, leaves it to the next one, and is remembered for
 //! the words of the refusal. Three things end the search for good, since going on would make up for what contradicts: several
-//! accounts, an account that is disabled, and a security identifier in the certificate that is another account's.
+//! accounts, an account that is disabled, and a security identifier in the certificate that is another account's; each by a
+//! mapping that is accepted. `many-to-one` does not look at security identifiers. Where certificates are pinned, there is no
+//! rule: what they say of their owners is an authority's word, and nobody has judged it.
 //!
 //! | rule | looks for | wants | strong where |
 //! |---|---|---|---|
@@ -61,8 +63,10 @@ enum TrustedRoots {
     All,
     /// Some of these: the others are for another purpose.
     These(Box<Verifier>),
-    /// None: certificates are trusted as they are.
+    /// None of them is for clients.
     None,
+    /// Nobody has asked a root: certificates are trusted as they are.
+    Pinned,
 }
 
 /// What a configuration says.
@@ -104,7 +108,7 @@ impl Mapper {
 impl TrustedRoots {
     fn of(trust: &VerifyPolicy) -> Result<Self, Error> {
         if !trust.pins.is_empty() {
-            return Ok(Self::None);
+            return Ok(Self::Pinned);
         }
         let roots: Vec<_> =
             trust.roots.iter().filter(|root| may_issue_for(root, Peer::Client)).cloned().collect();
@@ -127,7 +131,7 @@ impl TrustedRoots {
     fn trusts(&self, chain: &[Vec<u8>], now: SystemTime) -> bool {
         match self {
             Self::All => true,
-            Self::None => false,
+            Self::None | Self::Pinned => false,
             Self::These(verifier) => {
                 let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
                 verifier.verify_client(&chain, now).is_ok()
@@ -198,6 +202,10 @@ impl Search {
             Err(sid::NotASid) => return self.unmapped.unreadable("its security identifier is none"),
         }
         let mapper = Arc::clone(&self.mapper);
+        if matches!(mapper.roots, TrustedRoots::Pinned) {
+            // Neither its times nor its purposes, nor those of who issued it, have been looked at.
+            return self.unmapped.note("it is pinned, and no authority has been asked", Some("pins"));
+        }
         for rule in mapper.rules.iter().rev() {
             let attempt = match rule {
                 // The logon with Kerberos (S4U2Self) has its place here.
@@ -215,6 +223,11 @@ impl Search {
                 }
             };
             self.left.extend(attempt);
+        }
+        // Where there are other rules, it is one that finds nothing.
+        if !mapper.rules.is_empty() && mapper.rules.iter().all(|rule| *rule == MappingRule::S4u) {
+            let what = "s4u is not available: there is no package Kerberos, and no other rule";
+            self.unmapped.note(what, Some("certificate-mapping"));
         }
     }
 
@@ -293,17 +306,19 @@ impl Search {
                 fitting.push((one, by));
             }
         }
-        // An account that the certificate contradicts is no accident.
-        let others =
-            |one: &FoundAccount| self.sid.as_ref().zip(sid_of(one)).is_some_and(|(own, sid)| *own != sid);
         let accepted: Vec<_> = fitting.iter().filter(|(_, by)| self.mapper.accepts(by.weakness)).collect();
-        if let Some((one, _)) = fitting.iter().find(|(one, _)| others(one)) {
+        // An account that is believed to be the certificate's, and that the certificate contradicts, is no accident.
+        if let Some((one, _)) = accepted.iter().find(|(one, by)| self.contradicts(one, *by)) {
             return Err(Unmapped::end(UnmappedKind::WrongSid, &one.account));
         }
         match accepted.as_slice() {
             [] => {
                 for (one, by) in &fitting {
-                    self.unmapped.weak(&one.account, by.weakness);
+                    if self.contradicts(one, *by) {
+                        self.unmapped.contradicted(&one.account);
+                    } else {
+                        self.unmapped.weak(&one.account, by.weakness);
+                    }
                 }
                 Ok(None)
             }
@@ -311,6 +326,13 @@ impl Search {
             [(one, by)] => Ok(Some(Account { matched_by: by.name.to_owned(), ..one.account.clone() })),
             [(one, _), ..] => Err(Unmapped::end(UnmappedKind::Several, &one.account)),
         }
+    }
+
+    /// Whether the certificate was issued for another account. An account for every certificate of an authority is none of
+    /// those that they were issued for.
+    fn contradicts(&self, one: &FoundAccount, by: Match) -> bool {
+        by.weakness != Some(WeakMapping::Issuer)
+            && self.sid.as_ref().zip(sid_of(one)).is_some_and(|(own, sid)| *own != sid)
     }
 
     /// By what the account fits; `None` if it does not.

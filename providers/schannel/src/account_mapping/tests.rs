@@ -211,8 +211,8 @@ fn described() -> (Draft, Vec<(&'static str, String)>) {
     let values = vec![
         ("issuer-and-serial", "X509:<I>CN=Corp CA<SR>1100009a".to_owned()),
         ("key-identifier", "X509:<SKI>ABCD".to_owned()),
-        ("public-key", format!("X509:<SHA1-PUKEY>{}", hash(identity.key_bits))),
-        ("public-key", format!("X509:<SHA1-PUKEY>{}", hash(identity.public_key))),
+        ("public-key", format!("X509:<SHA1-PUKEY>{}", hash(identity.key_bits.unwrap()))),
+        ("public-key", format!("X509:<SHA1-PUKEY>{}", hash(identity.public_key.unwrap()))),
         ("issuer-and-subject", "X509:<I>CN=Corp CA<S>O=Corp,CN=alice".to_owned()),
         ("subject", "X509:<S>O=Corp,CN=alice".to_owned()),
         ("rfc822", "X509:<RFC822>Alice@corp.example".to_owned()),
@@ -237,6 +237,24 @@ fn every_kind_of_security_identity_finds_its_account_and_weak_ones_only_if_they_
             }
         }
     }
+}
+
+#[test]
+fn a_dsa_key_is_named_by_its_group_too_and_by_no_key_identifier() {
+    // Whoever has a group of their own knows the private key to any y.
+    let draft = Draft::client("mallory", TestKey::Dsa1024).key_identifier(&[0xab, 0xcd]);
+    let found = find(settings(), draft, &[]);
+    let hash = |of: &[u8]| {
+        let digest = crypto::hash::Hash::Sha1.digest(of);
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let [PeerIdentity::SecurityIdentities(asked), ..] = found.asked.as_slice() else {
+        panic!("{:?}", found.asked)
+    };
+    let of_key: Vec<&str> =
+        asked.iter().filter_map(|asked| asked.strip_prefix("X509:<SHA1-PUKEY>")).collect();
+    assert_eq!(of_key, [hash(&TestKey::Dsa1024.public_der())]);
+    assert!(asked.iter().all(|asked| !asked.contains("<SKI>")), "{asked:?}");
 }
 
 #[test]
@@ -268,6 +286,8 @@ fn only_the_rules_that_are_configured_are_tried_in_their_order() {
     );
     let none = find(MapperSettings { rules: vec![MappingRule::S4u], ..settings() }, with_upn(), &[]);
     assert!(none.asked.is_empty());
+    assert_eq!(none.unmapped().setting(), Some("certificate-mapping"));
+    assert!(none.unmapped().sentence().contains("s4u is not available"), "{}", none.unmapped().sentence());
 }
 
 #[test]
@@ -299,6 +319,26 @@ fn two_accounts_are_none() {
     other.account.name = "impostor".into();
     let found = find(settings(), with_upn().sid(SID), &[by_upn(Some(SID)), other]);
     assert_eq!(found.unmapped().kind, UnmappedKind::Several);
+}
+
+#[test]
+fn a_weak_mapping_that_is_not_accepted_ends_no_search_with_another_security_identifier() {
+    let other = by_upn(Some("S-1-5-21-1-2-3-500"));
+    let draft = with_upn().sid(SID).key_identifier(&[1]);
+    let found = find(settings(), draft.clone(), &[other.clone(), by_identity("keeper", "X509:<SKI>01")]);
+    assert_eq!(found.account(), ("keeper", "key-identifier"));
+    let found = find(settings(), draft, &[other]);
+    assert_eq!(found.unmapped().kind, UnmappedKind::WrongSid);
+    assert_eq!(found.unmapped().remedy(), None, "to accept it would not help");
+    assert!(found.unmapped().sentence().contains("another one than that of alice"));
+}
+
+#[test]
+fn the_account_of_an_authority_has_another_security_identifier_than_its_certificates() {
+    let mut all = by_identity("all", "X509:<I>CN=Corp CA");
+    all.account.sid = Some("S-1-5-21-1-2-3-500".into());
+    let found = find(allowing(&[WeakMapping::Issuer]), alice().sid(SID), &[all]);
+    assert_eq!(found.account(), ("all", "issuer"));
 }
 
 #[test]
@@ -343,9 +383,17 @@ fn one_to_one_and_many_to_one_want_a_root_that_is_trusted_for_clients() {
     assert!(search(settings(), &mixed, &leaf, &all).asked.is_empty());
     let its_own = alice().key_identifier(&[1]).signed_by(&another);
     assert_eq!(search(settings(), &mixed, &its_own, &all).account(), ("alice", "key-identifier"));
+}
 
+#[test]
+fn a_certificate_that_is_pinned_is_for_no_account_and_the_refusal_says_so() {
+    let all = [by_identity("alice", "X509:<SKI>01"), by_upn(Some(SID))];
     let pinned = VerifyPolicy { pins: vec![[0; 32]], ..trust(&[]) };
-    assert!(search(settings(), &pinned, &leaf, &all).asked.is_empty(), "a pin is no root");
+    for draft in [with_upn().sid(SID).key_identifier(&[1]), with_upn().sid(SID).expired()] {
+        let found = search(allowing(&WeakMapping::ALL), &pinned, &draft.signed_by(&root()), &all);
+        assert!(found.asked.is_empty(), "a pin is no root, and has no times");
+        assert_eq!(found.unmapped().setting(), Some("pins"));
+    }
 }
 
 #[test]

@@ -67,11 +67,20 @@ impl Unmapped {
         self.notes.push(format!("{} is mapped by {name}, which is weak", harmless(&account.name)));
     }
 
+    /// An account that was found by a weak mapping, which is not accepted and would not be: the certificate was issued for
+    /// another one.
+    pub(super) fn contradicted(&mut self, account: &Account) {
+        if self.kind == UnmappedKind::NotFound {
+            self.kind = UnmappedKind::WrongSid;
+        }
+        self.notes.push(wrong_sid(&harmless(&account.name)));
+    }
+
     /// The search is over.
     pub(super) fn end(kind: UnmappedKind, account: &Account) -> Self {
         let name = harmless(&account.name);
         let note = match kind {
-            UnmappedKind::WrongSid => format!("its security identifier is another one than that of {name}"),
+            UnmappedKind::WrongSid => wrong_sid(&name),
             UnmappedKind::Disabled => format!("the account {name} is disabled"),
             UnmappedKind::Several => format!("several accounts fit, {name} is one of them"),
             UnmappedKind::NotFound | UnmappedKind::Unreadable | UnmappedKind::Weak => name,
@@ -95,6 +104,10 @@ impl Unmapped {
         let names: Vec<&str> = self.weak.iter().map(|weakness| weakness.name()).collect();
         (!names.is_empty()).then(|| ("allow-weak-mappings", names.join(",")))
     }
+}
+
+fn wrong_sid(name: &str) -> String {
+    format!("its security identifier is another one than that of {name}")
 }
 
 impl NoAccount {

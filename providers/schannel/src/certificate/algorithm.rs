@@ -257,6 +257,29 @@ pub(super) fn key_size(public_key: &[u8]) -> Result<KeySize, DecodeError> {
     }
 }
 
+/// What is one key and no other: hashes of it name the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Defining<'a> {
+    /// The bits of the key, without its algorithm; `None` where parameters define it as much. In a group of their own making,
+    /// everybody knows the private key to any DSA key (X.509 has the group in the algorithm).
+    pub(super) bits: Option<&'a [u8]>,
+    /// SubjectPublicKeyInfo; `None` where parameters that define the key are not in it.
+    pub(super) info: Option<&'a [u8]>,
+}
+
+/// What of a SubjectPublicKeyInfo is one key and no other.
+pub(super) fn defining(public_key: &[u8]) -> Result<Defining<'_>, DecodeError> {
+    let (algorithm, parameters, key) = key_parts(public_key)?;
+    let (is_whole_in_bits, is_whole) = match (algorithm, parameters.peek()) {
+        (RSA_ENCRYPTION | OLD_RSA | RSASSA_PSS | ED25519 | ED448, _) => (true, true),
+        (EC_PUBLIC_KEY, Some(OBJECT_IDENTIFIER)) => (true, true),
+        // Those of the issuer, or of whoever reads it.
+        (EC_PUBLIC_KEY | DSA | OLD_DSA, None | Some(NULL)) => (false, false),
+        _ => (false, true),
+    };
+    Ok(Defining { bits: is_whole_in_bits.then_some(key), info: is_whole.then_some(public_key) })
+}
+
 /// The algorithm of a key, its parameters, and the key itself.
 fn key_parts(public_key: &[u8]) -> Result<(&[u8], Reader<'_>, &[u8]), DecodeError> {
     let mut info = Reader::inside_of(public_key, SEQUENCE, "SubjectPublicKeyInfo", Encoding::Loose)?;
@@ -299,6 +322,29 @@ mod tests {
 
     fn identifier(algorithm: &[u8], parameters: &[u8]) -> Vec<u8> {
         [&tlv(OBJECT_IDENTIFIER, algorithm), parameters].concat()
+    }
+
+    #[test]
+    fn the_bits_of_a_key_are_all_of_it_only_where_no_parameters_define_it_too() {
+        let of = |algorithm: &[u8], parameters: &[u8]| {
+            let info = [tlv(SEQUENCE, &identifier(algorithm, parameters)), tlv(3, &[0, 2, 1, 7])].concat();
+            let info = tlv(SEQUENCE, &info);
+            let Defining { bits, info: whole } = defining(&info).unwrap();
+            assert!(bits.is_none_or(|bits| bits == [2, 1, 7]) && whole.is_none_or(|whole| whole == info));
+            (bits.is_some(), whole.is_some())
+        };
+        let (named, group) = (tlv(OBJECT_IDENTIFIER, CURVES[0].0), tlv(SEQUENCE, &[2, 1, 5]));
+        for (algorithm, parameters) in
+            [(RSA_ENCRYPTION, &[5, 0][..]), (RSASSA_PSS, &group), (EC_PUBLIC_KEY, &named), (ED25519, &[])]
+        {
+            assert_eq!(of(algorithm, parameters), (true, true), "{algorithm:?}");
+        }
+        for (algorithm, parameters) in [(DSA, &group), (EC_PUBLIC_KEY, &group), (&[0x2a, 3], &group)] {
+            assert_eq!(of(algorithm, parameters), (false, true), "{algorithm:?}");
+        }
+        for (algorithm, parameters) in [(DSA, &[][..]), (OLD_DSA, &[5, 0]), (EC_PUBLIC_KEY, &[5, 0])] {
+            assert_eq!(of(algorithm, parameters), (false, false), "the parameters stand elsewhere");
+        }
     }
 
     #[test]

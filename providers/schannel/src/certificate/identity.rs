@@ -2,9 +2,9 @@
 //!
 //! Spec: X509 sections 4.1.2.2, 4.1.2.4, 4.2.1.2 and 4.2.1.6; MS-PKCA section 3.1.5.2.1; MS-WCCE section 2.2.2.7.7.4.
 
+use super::algorithm;
 use super::der::{
-    BIT_STRING, DecodeError, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, constructed, dotted,
-    primitive,
+    DecodeError, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, constructed, dotted, primitive,
 };
 use super::fields::{Certificate, Extension, SUBJECT_ALT_NAME};
 use super::name::{relative_names, text};
@@ -42,10 +42,10 @@ pub(crate) struct Identity<'a> {
     pub(crate) subject: NameParts,
     /// Big-endian, without leading zeros.
     pub(crate) serial: &'a [u8],
-    /// SubjectPublicKeyInfo, whole.
-    pub(crate) public_key: &'a [u8],
-    /// What the BIT STRING in it holds.
-    pub(crate) key_bits: &'a [u8],
+    /// SubjectPublicKeyInfo, whole, where it is one key and no other.
+    pub(crate) public_key: Option<&'a [u8]>,
+    /// What the BIT STRING in it holds, where that alone is one key and no other.
+    pub(crate) key_bits: Option<&'a [u8]>,
     pub(crate) subject_key_identifier: Option<&'a [u8]>,
     /// User principal names.
     pub(crate) upns: Vec<String>,
@@ -68,21 +68,14 @@ impl<'a> Identity<'a> {
             };
             names.into_iter().map(|part| part.into_iter().map(attribute).collect()).collect()
         };
-        let mut key = Reader::inside_of(
-            certificate.public_key,
-            SEQUENCE,
-            "SubjectPublicKeyInfo",
-            certificate.encoding,
-        )?;
-        key.expect(SEQUENCE, "SubjectPublicKeyInfo.algorithm")?;
-        let bits = key.expect(BIT_STRING, "SubjectPublicKeyInfo.subjectPublicKey")?.content;
+        let key = algorithm::defining(certificate.public_key)?;
         let zeros = certificate.serial.iter().take_while(|byte| **byte == 0).count();
         let mut identity = Self {
             issuer: name(certificate.issuer, "TBSCertificate.issuer")?,
             subject: name(certificate.subject, "TBSCertificate.subject")?,
             serial: certificate.serial.get(zeros..).unwrap_or_default(),
-            public_key: certificate.public_key,
-            key_bits: bits.get(1..).unwrap_or_default(),
+            public_key: key.info,
+            key_bits: key.bits,
             subject_key_identifier: None,
             upns: Vec::new(),
             emails: Vec::new(),
