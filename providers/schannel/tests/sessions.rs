@@ -1,7 +1,12 @@
 //! Sessions that are taken up again, and when they are not: their lifetime, what is judged again, what the application
 //! wants, and what several machines share.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failure here is a failed test"
+)]
 
 mod support;
 
@@ -13,11 +18,11 @@ use opensspi_schannel::session_cache::SharedSessions;
 use opensspi_schannel::{Allow, ClientAuth, Protocol, Revocation, Schannel, SchannelConfig, WeakSuites};
 use sspi_core::{
     AlertLevel, ControlToken, CredentialUse, CredentialsHandle, CredentialsRequest, InitializeRequest,
-    Question, SecStatus, SecurityPackage,
+    Question, SecStatus, SecurityPackage, Step,
 };
 use support::{Kind, World, accept_request, established, handshake, initialize_request, no_questions, send};
 use test_support::TestCertificate;
-use test_support::pair::{self, Established, Outcome, open};
+use test_support::pair::{self, End, Established, Outcome, open};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -410,6 +415,71 @@ fn a_servers_certificate_that_has_expired_is_seen_before_its_session_is_offered(
             !error.to_string().contains("when the session was made"),
             "{case:?}: a full handshake: {error}"
         );
+    }
+}
+
+/// The first message of a connection, asking for the session with this identifier. There is no ticket in it.
+fn hello_for(side: &Established, id: &[u8]) -> Vec<u8> {
+    // Two headers, the version and the random stand before the length of the session ID.
+    const AT: usize = 5 + 4 + 2 + 32;
+    let length = |bytes: &[u8]| usize::from(u16::from_be_bytes(bytes.try_into().unwrap()));
+    let mut hello = side.sent[..5 + length(&side.sent[3..5])].to_vec();
+    let end = AT + 1 + usize::from(hello[AT]);
+    hello.splice(AT..end, core::iter::once(u8::try_from(id.len()).unwrap()).chain(id.iter().copied()));
+    for (at, behind) in [(3, 5), (7, 9)] {
+        let length = u16::try_from(hello.len() - behind).unwrap();
+        hello[at..at + 2].copy_from_slice(&length.to_be_bytes());
+    }
+    hello
+}
+
+/// A server, and what it says to this first message.
+fn answer_to(server: &dyn CredentialsHandle, hello: &[u8]) -> (End, Vec<u8>) {
+    let mut server = End::from(server.accept(&accept_request()).unwrap());
+    match server.advance(hello) {
+        Ok(Step::Continue { token, .. }) => (server, token),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_session_that_has_an_identifier_and_tickets_ends_as_one() {
+    let world = World::default();
+    let case = Case::Tls(Kind::Tls12, true);
+    // What fails is a connection that a ticket resumed.
+    let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
+    let (c, s) = connect(&*client, &*server);
+    let (id, hello) = (session_id(&s), hello_for(&c, &session_id(&s)));
+    assert!(contains(&answer_to(&*server, &hello).1, &id), "it would be taken up");
+    let (_, mut s) = connect(&*client, &*server);
+    assert!(resumed(&s));
+    let alert = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
+    s.context.apply_control_token(&alert).unwrap();
+    assert!(!contains(&answer_to(&*server, &hello).1, &id), "the identifier");
+    // What fails is a handshake that the identifier resumed.
+    let client = world.outbound(case.client(&world));
+    let (c, s) = connect(&*client, &*server);
+    let (mut end, answer) = answer_to(&*server, &hello_for(&c, &session_id(&s)));
+    assert!(contains(&answer, &session_id(&s)));
+    end.advance(&[21, 3, 3, 0, 2, 2, 40]).unwrap_err();
+    assert!(!resumed(&connect(&*client, &*server).1), "the ticket");
+}
+
+#[test]
+fn whoever_allows_reconnects_again_brings_back_no_session_that_failed_since() {
+    let world = World::default();
+    let set = |side: &mut Established, enable_reconnects| {
+        side.context.apply_control_token(&ControlToken::Session { enable_reconnects }).unwrap();
+    };
+    for case in Case::all().into_iter().filter(|case| matches!(case, Case::Tls(Kind::Tls12, _))) {
+        let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
+        let (_, mut one) = connect(&*client, &*server);
+        let (_, mut other) = connect(&*client, &*server);
+        set(&mut one, false);
+        let alert = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
+        other.context.apply_control_token(&alert).unwrap();
+        set(&mut one, true);
+        assert!(!resumed(&connect(&*client, &*server).1), "{case:?}");
     }
 }
 
