@@ -11,6 +11,7 @@
 mod support;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -488,6 +489,8 @@ fn whoever_allows_reconnects_again_brings_back_no_session_that_failed_since() {
 struct Farm {
     sessions: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
     asked: Mutex<usize>,
+    /// What is to be forgotten does not arrive.
+    is_deaf: AtomicBool,
 }
 
 impl SharedSessions for Farm {
@@ -497,7 +500,9 @@ impl SharedSessions for Farm {
     }
 
     fn remove(&self, key: Vec<u8>) {
-        self.sessions.lock().unwrap().remove(&key);
+        if !self.is_deaf.load(Ordering::Relaxed) {
+            self.sessions.lock().unwrap().remove(&key);
+        }
     }
 }
 
@@ -609,6 +614,41 @@ fn a_session_that_failed_on_one_machine_is_taken_up_by_none() {
         assert!(resumed(&s), "{case:?}");
         s.context.apply_control_token(&ControlToken::Alert { level: AlertLevel::Fatal, number: 80 }).unwrap();
         assert!(!resumed_on(&*client, &*one, &farm), "{case:?}");
+    }
+}
+
+#[test]
+fn a_machine_takes_up_no_session_that_failed_there_even_if_the_others_do_not_hear_of_it() {
+    let world = World::default();
+    for case in Case::all() {
+        let farm = Arc::new(Farm::default());
+        let server = machine(&world, &farm, case.server(&world));
+        let client = world.outbound(case.client(&world));
+        assert!(!resumed_on(&*client, &*server, &farm));
+        farm.is_deaf.store(true, Ordering::Relaxed);
+        let (_, s) = connect_to(&*client, &*server, &farm, usize::MAX, &as_it_is);
+        let mut s = s.ok().unwrap();
+        assert!(resumed(&s), "{case:?}");
+        s.context.apply_control_token(&ControlToken::Alert { level: AlertLevel::Fatal, number: 80 }).unwrap();
+        assert!(!resumed_on(&*client, &*server, &farm), "{case:?}");
+    }
+}
+
+#[test]
+fn a_machine_keeps_no_shared_session_for_which_the_others_were_not_asked() {
+    let world = World::default();
+    for case in Case::all() {
+        let farm = Arc::new(Farm::default());
+        let package = world.package(case.server(&world)).with_shared_sessions(Arc::clone(&farm) as _);
+        let request = CredentialsRequest::configured(CredentialUse::Inbound);
+        let server = package.acquire_credentials_handle(&request).unwrap();
+        let client = world.outbound(case.client(&world));
+        assert!(!resumed_on(&*client, &*server, &farm));
+        assert!(package.session_cache().is_empty(), "{case:?}: made here");
+        assert!(resumed_on(&*client, &*server, &farm), "{case:?}");
+        // A ticket that is good for one time is remembered as used.
+        let used = usize::from(matches!(case, Case::Tls(Kind::Tls13, _)));
+        assert_eq!(package.session_cache().len(), used, "{case:?}: taken up here");
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Rustls = 2,
     /// rustls's, of a client: all that it has of one server.
     RustlsClient = 3,
-    /// The number of a session that is not taken up any more, by whatever identifier or ticket.
+    /// The number of a session that is not taken up any more, by whatever identifier or ticket; or the identifier of a shared one.
     Withdrawn = 4,
 }
 
@@ -116,7 +116,8 @@ impl CredentialSessions {
         }
     }
 
-    /// Keeps a session, here and where it is shared.
+    /// Keeps a session: where it is shared, or here if it is not. What the others say of one counts, so nothing is here that
+    /// they were not asked for.
     pub(crate) fn keep(
         &self,
         part: Part,
@@ -129,10 +130,12 @@ impl CredentialSessions {
         let value =
             Value::Bytes { body: Zeroizing::new(body.into()), certificates: self.cache.chain(certificates) };
         let entry = Arc::new(Entry { created, kind: kind as u8, value });
-        if let Some(farm) = &self.farm {
-            farm.put(part, id, &entry, self.cache.limits(), self.now());
+        match &self.farm {
+            // A connection that went on with it may have failed.
+            Some(_) if self.is_withdrawn(part, id) => {}
+            Some(farm) => farm.put(part, id, &entry, self.cache.limits(), self.now()),
+            None => self.put(part, id, entry),
         }
-        self.put(part, id, entry);
     }
 
     /// Keeps what cannot be looked into.
@@ -147,26 +150,39 @@ impl CredentialSessions {
         self.put(part, id, Arc::new(entry));
     }
 
-    /// The session of this identifier and kind, unless it is too old.
+    /// The session of this identifier and kind, unless it is too old. What others share is taken up once for each time that
+    /// they were asked for it.
     pub(crate) fn get(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
+        let entry = self.look(part, id, kind)?;
+        if self.farm.is_some() {
+            self.cache.remove(self.space(part), id);
+        }
+        Some(entry)
+    }
+
+    fn look(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
         self.cache.get(self.space(part), id, self.now()).filter(|entry| entry.kind == kind as u8)
     }
 
     /// The same, and it is not kept any more, here or anywhere.
     pub(crate) fn take(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
         let entry = self.cache.take(self.space(part), id, self.now())?;
-        if let Some(farm) = &self.farm {
-            farm.remove(part, id);
-        }
+        self.remove_shared(part, id);
         Some(entry).filter(|entry| entry.kind == kind as u8)
     }
 
     /// Forgets a session, here and where it is shared; what it was here.
     pub(crate) fn remove(&self, part: Part, id: &[u8]) -> Option<Arc<Entry>> {
+        self.remove_shared(part, id);
+        self.cache.remove(self.space(part), id)
+    }
+
+    /// Whether and when the others forget it, nobody says: here it is not taken up again in any case.
+    fn remove_shared(&self, part: Part, id: &[u8]) {
         if let Some(farm) = &self.farm {
+            self.withdraw(part, id);
             farm.remove(part, id);
         }
-        self.cache.remove(self.space(part), id)
     }
 
     /// Under what other machines share a session; `None` where they do not.
@@ -180,9 +196,10 @@ impl CredentialSessions {
     }
 
     /// What the others have under an identifier takes the place of what is here. What they do not have is not taken up here
-    /// either: one of them may have seen it fail.
+    /// either: one of them may have seen it fail. Nor is what failed here, if they have not heard of it.
     pub(crate) fn found(&self, part: Part, id: &[u8], value: Option<&[u8]>) {
-        let shared = value.and_then(|value| Shared::read(value).ok());
+        let shared = value.filter(|_| !self.is_withdrawn(part, id));
+        let shared = shared.and_then(|value| Shared::read(value).ok());
         let Some(Shared { kind, created, used, body, certificates }) = shared else {
             self.cache.remove(self.space(part), id);
             return;
@@ -201,9 +218,9 @@ impl CredentialSessions {
         self.cache.chain(Arc::unwrap_or_clone(certificates))
     }
 
-    /// Whether the session with this number is not taken up any more.
+    /// Whether the session with this number, or with this identifier that is shared, is not taken up any more.
     pub(crate) fn is_withdrawn(&self, part: Part, serial: &[u8]) -> bool {
-        self.get(part.of_withdrawn(), serial, Kind::Withdrawn).is_some()
+        self.look(part.of_withdrawn(), serial, Kind::Withdrawn).is_some()
     }
 
     /// Takes up the session with this number no more; what undoes it.
@@ -217,7 +234,7 @@ impl CredentialSessions {
     /// Takes it up again, unless somebody else has withdrawn it since.
     fn restore(&self, part: Part, serial: &[u8], withdrawn: &Arc<Entry>) {
         let part = part.of_withdrawn();
-        let current = self.get(part, serial, Kind::Withdrawn);
+        let current = self.look(part, serial, Kind::Withdrawn);
         if current.is_some_and(|current| Arc::ptr_eq(&current, withdrawn)) {
             self.cache.remove(self.space(part), serial);
         }
@@ -290,7 +307,8 @@ impl Kept {
         !state.forgotten && state.withdrawn.is_none()
     }
 
-    /// Allows or forbids that this connection's sessions are taken up again (`SCHANNEL_SESSION_TOKEN`).
+    /// Allows or forbids that this connection's sessions are taken up again (`SCHANNEL_SESSION_TOKEN`). Those that are shared
+    /// do not come back: they lie in no memory of ours.
     pub(crate) fn allow_reconnects(&self, allowed: bool) {
         let mut state = self.state();
         if state.forgotten {
@@ -311,10 +329,9 @@ impl Kept {
                     self.sessions.restore(self.part, serial, &withdrawn);
                 }
                 for (id, entry) in sessions {
-                    if let Some(farm) = &self.sessions.farm {
-                        farm.put(self.part, &id, &entry, self.sessions.cache.limits(), self.sessions.now());
+                    if !self.sessions.are_shared() {
+                        self.sessions.put(self.part, &id, entry);
                     }
-                    self.sessions.put(self.part, &id, entry);
                 }
             }
         }
