@@ -16,7 +16,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opensspi_schannel::session_cache::SharedSessions;
-use opensspi_schannel::{Allow, ClientAuth, Protocol, Revocation, Schannel, SchannelConfig, WeakSuites};
+use opensspi_schannel::{
+    Allow, ClientAuth, ExtendedMasterSecret, Protocol, Revocation, Schannel, SchannelConfig, WeakSuites,
+};
 use sspi_core::{
     AlertLevel, ControlToken, CredentialUse, CredentialsHandle, CredentialsRequest, InitializeRequest,
     Question, SecStatus, SecurityPackage, Step,
@@ -673,6 +675,44 @@ fn a_machine_with_another_policy_takes_up_no_session_that_it_would_not_make() {
             !resumed_on(&*client, &*machine(&world, &farm, other), &farm),
             "{case:?}: asks for certificates"
         );
+    }
+}
+
+/// What another machine's configuration has otherwise.
+type Change = fn(&mut SchannelConfig);
+
+#[test]
+fn machines_of_different_rules_do_not_find_each_others_sessions() {
+    let world = World::default();
+    let strangers = test_support::Pki::named("strangers");
+    world.memory.put("strangers.pem", strangers.root_pem());
+    let changes: [(&str, Change); 8] = [
+        ("application protocols", |c| c.alpn = vec!["h2".to_owned()]),
+        ("groups", |c| c.dh_minimum_bits = Some(3072)),
+        ("bound master secrets", |c| c.extended_master_secret = ExtendedMasterSecret::Required),
+        ("pins", |c| c.pins = vec!["ab".repeat(32)]),
+        ("roots", |c| c.client_roots.push("strangers.pem".to_owned())),
+        ("revocation", |c| c.revocation = Revocation::Hard),
+        ("rules of mapping", |c| {
+            c.certificate_mapping.pop();
+        }),
+        ("authorities that name users", |c| c.nt_auth.push("strangers.pem".to_owned())),
+    ];
+    let case = Case::Tls(Kind::Tls12, true);
+    let config = case.server(&world);
+    for (what, change) in changes {
+        let farm = Arc::new(Farm::default());
+        let client = world.outbound(case.client(&world));
+        assert!(!resumed_on(&*client, &*machine(&world, &farm, config.clone()), &farm));
+        let mut other = config.clone();
+        change(&mut other);
+        let nothing = |session: Option<Vec<u8>>| {
+            assert!(session.is_none(), "{what}: the session of another policy is found");
+            session
+        };
+        let (_, s) = connect_to(&*client, &*machine(&world, &farm, other), &farm, usize::MAX, &nothing);
+        assert!(!resumed(&s.unwrap_or_else(|error| panic!("{what}: {error}"))), "{what}");
+        assert_eq!(*farm.asked.lock().unwrap(), 1, "{what}");
     }
 }
 
