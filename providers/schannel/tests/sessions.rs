@@ -24,8 +24,8 @@ use sspi_core::{
     Question, SecStatus, SecurityPackage, Step,
 };
 use support::{Kind, World, accept_request, established, handshake, initialize_request, no_questions, send};
-use test_support::TestCertificate;
 use test_support::pair::{self, End, Established, Outcome, open};
+use test_support::{CertStatus, OcspResponse, TestCertificate};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -418,6 +418,31 @@ fn a_servers_certificate_that_has_expired_is_seen_before_its_session_is_offered(
             !error.to_string().contains("when the session was made"),
             "{case:?}: a full handshake: {error}"
         );
+    }
+}
+
+#[test]
+fn a_session_that_only_a_staple_allowed_lives_no_longer_than_that() {
+    for case in
+        Case::all().into_iter().filter(|case| matches!(case, Case::Tls(kind, _) if kind.has_extensions()))
+    {
+        let world = World::default();
+        let now = world.clock.now();
+        let certificate = case.certificate(world.pki.server("localhost"));
+        let staple = OcspResponse::new(&certificate, CertStatus::Good).valid(now - HOUR, Some(now + HOUR));
+        let server = world.inbound(SchannelConfig {
+            certificates: vec![world.certificate(&certificate)],
+            ocsp_response: Some(world.memory.put("staple", staple.der())),
+            ..case.server(&world)
+        });
+        let client = world.outbound(SchannelConfig { revocation: Revocation::Hard, ..case.client(&world) });
+        assert!(!resumed(&connect(&*client, &*server).0));
+        world.clock.advance(HOUR / 2);
+        assert!(resumed(&connect(&*client, &*server).0), "{case:?}");
+        world.clock.advance(HOUR);
+        let (c, _) = handshake(&*client, &*server, usize::MAX);
+        let error = c.err().unwrap_or_else(|| panic!("{case:?}: the session is taken up without a staple"));
+        assert!(!error.to_string().contains("when the session was made"), "{case:?}: {error}");
     }
 }
 

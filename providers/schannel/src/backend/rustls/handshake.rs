@@ -635,6 +635,9 @@ impl Running {
     fn establish(self) -> Result<Established, Error> {
         let Self { connection, observed, transcript, settings, place, .. } = self;
         let mut observed = observed.unwrap_or_default();
+        if let (Some(chain), Some(server)) = (&observed.peer_chain, &place.server) {
+            settings.remember_staple(chain, &String::from_utf8_lossy(server), &observed.staple);
+        }
         let ids = core::mem::take(&mut observed.kept);
         let ids = place.server.map_or(ids, |server| vec![server]);
         let kept = Arc::new(Kept::new(&settings.sessions, place.part, ids, observed.serial.as_ref()));

@@ -62,6 +62,8 @@ pub(crate) struct Observed {
     pub(crate) serial: Option<Serial>,
     /// Client: what the server has shown, or showed when the session was made.
     pub(crate) peer_chain: Option<Arc<Chain>>,
+    /// Client: what the server stapled to it.
+    pub(crate) staple: Vec<u8>,
     /// Client: what stands in its hellos beside what rustls says: see `older_versions.rs`.
     pub(crate) older_versions: Vec<u16>,
     /// Client: the application's answer to a request for a certificate, once there is one.
