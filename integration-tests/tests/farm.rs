@@ -229,7 +229,7 @@ async fn listening_along(port: u16) -> (u16, Arc<Notify>) {
                     if to_redis.write_all(&bytes[..length]).await.is_err() {
                         return;
                     }
-                    if bytes[..length].windows(4).any(|word| word == b"MGET") {
+                    if bytes[..length].windows(8).any(|word| word == b"GETRANGE") {
                         noticed.notify_one();
                     }
                 }
@@ -310,6 +310,30 @@ async fn redis_is_full_and_nobody_minds() {
         redis.wait_for(before + sessions_of(protocol)).unwrap();
         assert!(connect(&client, &other).await, "{protocol}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_only_reads_is_asked_for_what_is_there() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new();
+    let mut redis = Redis::start().unwrap();
+    let machine = farm.machine(TLS12, &redis, PATIENT);
+    let client = farm.client(TLS12);
+    assert!(!connect(&client, &machine).await);
+    redis.wait_for(1).unwrap();
+    // It has no replica.
+    redis.command(&[b"CONFIG", b"SET", b"min-replicas-to-write", b"1"]).unwrap();
+    for _ in 0..3 {
+        assert!(!connect(&farm.client(TLS12), &machine).await);
+        assert!(connect(&client, &machine).await);
+    }
+    redis.command(&[b"CONFIG", b"SET", b"min-replicas-to-write", b"0"]).unwrap();
+    let client = farm.client(TLS12);
+    assert!(!connect(&client, &machine).await);
+    redis.wait_for(2).unwrap();
+    assert!(connect(&client, &machine).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

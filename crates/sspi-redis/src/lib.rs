@@ -3,6 +3,7 @@
 //! | what | where |
 //! |---|---|
 //! | the keys that all machines have, and how they are changed | [`KeyRing`] (`key_ring.rs`) |
+//! | the connection | `connection.rs` |
 //! | a session as it lies in Redis | `sealed.rs` |
 //! | the store | [`RedisSessions`] (`store.rs`) |
 //!
@@ -24,6 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod connection;
 mod key_ring;
 mod sealed;
 mod store;

@@ -7,19 +7,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use crypto::random::SystemRandom;
-use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, FromRedisValue, RedisError, cmd};
 use sspi_tokio::SessionStore;
-use tokio::sync::Mutex;
 
+use crate::connection::Connection;
 use crate::key_ring::KeyRing;
 use crate::sealed;
 
 /// Sessions in one Redis. It is connected to when it is first needed, and again whenever it has gone.
 pub struct RedisSessions {
-    client: Client,
     keys: KeyRing,
-    connection: Mutex<Option<MultiplexedConnection>>,
+    connection: Connection,
 }
 
 /// The store cannot be where it is said to be.
@@ -55,11 +53,24 @@ fn now() -> u64 {
 
 /// Redis's error as that of a store. It names no values.
 fn failed(error: &RedisError) -> io::Error {
-    if error.code() == Some("OOM") {
-        return io::Error::new(io::ErrorKind::StorageFull, "Redis has no memory left for more (maxmemory)");
-    }
     io::Error::other(error.to_string())
 }
+
+/// The same of a command that writes. What Redis itself says of one (it has no memory left, it is a replica, its disk is
+/// full, this user may not) is no reason not to ask it for what is there.
+fn not_written(error: &RedisError) -> io::Error {
+    match error.code() {
+        Some("OOM") => {
+            let full = "Redis has no memory left for more (maxmemory)";
+            io::Error::new(io::ErrorKind::StorageFull, full)
+        }
+        Some(_) => io::Error::new(io::ErrorKind::StorageFull, format!("Redis does not write: {error}")),
+        None => failed(error),
+    }
+}
+
+/// A value that is longer is no session of ours: a session and a peer's certificates have less.
+const LONGEST_VALUE: usize = 96 << 10;
 
 impl RedisSessions {
     /// Sessions in the Redis at `url`, sealed with `keys`. Nothing is connected yet.
@@ -73,31 +84,27 @@ impl RedisSessions {
         }
         // What the parser says may quote the address, and that a password.
         let client = Client::open(url).map_err(|_| bad("the address of Redis cannot be read"))?;
-        Ok(Self { client, keys, connection: Mutex::new(None) })
-    }
-
-    async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = &*connection {
-            return Ok(connection.clone());
-        }
-        let new = self.client.get_multiplexed_async_connection().await?;
-        *connection = Some(new.clone());
-        Ok(new)
+        Ok(Self { keys, connection: Connection::new(client) })
     }
 
     async fn query<T: FromRedisValue>(&self, command: &Cmd) -> io::Result<T> {
-        let asked = async { command.query_async(&mut self.connection().await?).await };
-        let answer: Result<T, RedisError> = asked.await;
-        match answer {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                // What Redis itself says of a command is no fault of the connection.
-                if error.code().is_none() {
-                    *self.connection.lock().await = None;
-                }
-                Err(failed(&error))
-            }
+        self.connection.query(command).await.map_err(|error| failed(&error))
+    }
+
+    async fn write(&self, command: &Cmd) -> io::Result<()> {
+        self.connection.query(command).await.map_err(|error| not_written(&error))
+    }
+
+    /// What is there under a name, as far as it can be a session.
+    async fn value(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        // Not even of what is too long more comes than that.
+        let mut range = cmd("GETRANGE");
+        range.arg(name).arg(0).arg(LONGEST_VALUE);
+        match self.connection.query::<Vec<u8>>(&range).await {
+            Ok(value) => Ok(Some(value).filter(|value| (1..=LONGEST_VALUE).contains(&value.len()))),
+            // It is no string.
+            Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
+            Err(error) => Err(failed(&error)),
         }
     }
 
@@ -158,13 +165,14 @@ impl RedisSessions {
 #[async_trait]
 impl SessionStore for RedisSessions {
     async fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let names = self.names(key);
-        // What is there under a name and is no string comes as nothing.
-        let values: Vec<Option<Vec<u8>>> = self.query(cmd("MGET").arg(&names)).await?;
-        let opened = |(name, value): (&String, Option<Vec<u8>>)| {
-            sealed::open(&self.keys, name, &value?, now()).map(|(_, session)| session)
-        };
-        Ok(names.iter().zip(values).find_map(opened))
+        for name in self.names(key) {
+            if let Some(value) = self.value(&name).await?
+                && let Some((_, session)) = sealed::open(&self.keys, &name, &value, now())
+            {
+                return Ok(Some(session));
+            }
+        }
+        Ok(None)
     }
 
     async fn put(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
@@ -176,11 +184,11 @@ impl SessionStore for RedisSessions {
         let name = sealed::name(farm_key, key);
         let value = sealed::seal(farm_key, &name, now().saturating_add(seconds), session, &SystemRandom)
             .ok_or_else(|| io::Error::other("a session could not be sealed"))?;
-        self.query(cmd("SET").arg(name).arg(value).arg("EX").arg(seconds)).await
+        self.write(cmd("SET").arg(name).arg(value).arg("EX").arg(seconds)).await
     }
 
     async fn remove(&self, key: &[u8]) -> io::Result<()> {
-        self.query(cmd("DEL").arg(self.names(key))).await
+        self.write(cmd("DEL").arg(self.names(key))).await
     }
 }
 

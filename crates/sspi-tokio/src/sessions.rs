@@ -3,11 +3,14 @@
 //! A handshake never waits long for the store, and never fails because of it. A lookup that is late, or that fails, is
 //! answered with "none", and the handshake is a full one. The first that is late or fails says that the store is down: from
 //! then on nobody asks it, and in the background one lookup at a time tries whether it is back.
+//!
+//! What is to be forgotten is not lost while the store is down or busy: it is remembered, within bounds, and the store
+//! forgets it before anybody asks again.
 
 use core::fmt;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc as blocking_mpsc};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,10 +18,14 @@ use sspi_core::{
     CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity, SessionKey,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 
+use self::undone::Undone;
 use crate::{Answers, blocking};
+
+mod undone;
 
 /// Where sessions are that several machines share: Redis, or whatever they have in common.
 ///
@@ -34,13 +41,14 @@ pub trait SessionStore: Send + Sync {
     /// Keeps a session for so long.
     ///
     /// # Errors
-    /// The store cannot be reached, or has no room.
+    /// The store cannot be reached. [`io::ErrorKind::StorageFull`] says that it is there, and answers lookups, but keeps and
+    /// forgets nothing now.
     async fn put(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()>;
 
     /// Forgets a session.
     ///
     /// # Errors
-    /// The store cannot be reached.
+    /// As [`put`](Self::put).
     async fn remove(&self, key: &[u8]) -> io::Result<()>;
 }
 
@@ -51,11 +59,25 @@ pub trait SessionStore: Send + Sync {
 #[derive(Clone)]
 pub struct SharedSessions {
     work: mpsc::Sender<Work>,
-    is_down: Arc<AtomicBool>,
+    state: Arc<State>,
+    deadline: Duration,
 }
 
+/// What both ends know.
+#[derive(Default)]
+struct State {
+    is_down: AtomicBool,
+    /// The store is there, and does not write.
+    is_full: AtomicBool,
+    /// What the store has not forgotten yet, and should have.
+    undone: Undone,
+}
+
+/// Who waits for a session. It is dropped where there is none.
+type Asker = Box<dyn FnOnce(Option<Vec<u8>>) + Send>;
+
 enum Work {
-    Get { key: Vec<u8>, answer: oneshot::Sender<Option<Vec<u8>>> },
+    Get { key: Vec<u8>, asked: Instant, answer: Asker },
     Put { key: Vec<u8>, session: Vec<u8>, lifetime: Duration },
     Remove { key: Vec<u8> },
 }
@@ -77,60 +99,66 @@ impl SharedSessions {
     /// # Errors
     /// The system has no thread.
     pub fn new(store: Arc<dyn SessionStore>, deadline: Duration) -> io::Result<Self> {
-        let (this, works) = Self::channel();
-        let is_down = Arc::clone(&this.is_down);
+        let (this, works) = Self::channel(deadline);
+        let state = Arc::clone(&this.state);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new()
             .name("opensspi-sessions".to_owned())
-            .spawn(move || runtime.block_on(Server { store, deadline, is_down }.serve(works)))?;
+            .spawn(move || runtime.block_on(Server { store, deadline, state }.serve(works)))?;
         Ok(this)
     }
 
-    fn channel() -> (Self, mpsc::Receiver<Work>) {
+    fn channel(deadline: Duration) -> (Self, mpsc::Receiver<Work>) {
         let (work, works) = mpsc::channel(MOST_WAITING);
-        (Self { work, is_down: Arc::default() }, works)
+        (Self { work, state: Arc::default(), deadline }, works)
     }
 
     /// Whether the store was found down, and has not come back since.
     #[must_use]
     pub fn is_down(&self) -> bool {
-        self.is_down.load(Ordering::Relaxed)
+        self.state.is_down.load(Ordering::Relaxed)
     }
 
     /// The session under `key`; `None` where there is none, where the store is down, or where it does not say in time.
     pub async fn find(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.ask(key)?.await.ok().flatten()
+        let (answer, answered) = oneshot::channel();
+        let answer = move |session| drop(answer.send(session));
+        self.ask(key, Box::new(answer))?;
+        answered.await.ok().flatten()
     }
 
-    /// As [`find`](Self::find), outside a runtime.
+    /// As [`find`](Self::find), for one who may be held up so long. Whoever drives a runtime on this thread holds it up too.
     #[must_use]
     pub fn find_blocking(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.ask(key)?.blocking_recv().ok().flatten()
+        let (answer, answered) = blocking_mpsc::sync_channel(1);
+        let answer = move |session| drop(answer.try_send(session));
+        self.ask(key, Box::new(answer))?;
+        answered.recv_timeout(self.deadline).ok().flatten()
     }
 
-    fn ask(&self, key: &[u8]) -> Option<oneshot::Receiver<Option<Vec<u8>>>> {
+    fn ask(&self, key: &[u8], answer: Asker) -> Option<()> {
         if self.is_down() {
             return None;
         }
-        let (answer, answered) = oneshot::channel();
-        self.work.try_send(Work::Get { key: key.to_vec(), answer }).ok()?;
-        Some(answered)
+        self.work.try_send(Work::Get { key: key.to_vec(), asked: Instant::now(), answer }).ok()
     }
 
     /// Keeps a session for so long, if the store is there and has room. Does not wait.
     pub fn put(&self, key: Vec<u8>, session: Vec<u8>, lifetime: Duration) {
-        self.hand_over(Work::Put { key, session, lifetime });
-    }
-
-    /// Forgets a session. Does not wait.
-    pub fn remove(&self, key: Vec<u8>) {
-        self.hand_over(Work::Remove { key });
-    }
-
-    fn hand_over(&self, work: Work) {
         if !self.is_down() {
             // Without room the session is just not shared.
-            let _may_be_full = self.work.try_send(work);
+            let _may_be_full = self.work.try_send(Work::Put { key, session, lifetime });
+        }
+    }
+
+    /// Forgets a session. Does not wait: where the store cannot be told now it is told before anybody asks it again, or when
+    /// it has less to do.
+    pub fn remove(&self, key: Vec<u8>) {
+        let Some(key) = self.state.undone.add_if(key, || self.is_down()) else { return };
+        if let Err(unsent) = self.work.try_send(Work::Remove { key })
+            && let Work::Remove { key } = unsent.into_inner()
+        {
+            self.state.undone.add(key);
         }
     }
 
@@ -199,7 +227,7 @@ impl blocking::Answers for With<dyn blocking::Answers> {
 struct Server {
     store: Arc<dyn SessionStore>,
     deadline: Duration,
-    is_down: Arc<AtomicBool>,
+    state: Arc<State>,
 }
 
 impl Server {
@@ -209,8 +237,13 @@ impl Server {
         while let Some(work) = works.recv().await {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
             let this = self.clone();
+            // What is undone came after everything that waits.
+            let has_time = works.is_empty();
             tokio::spawn(async move {
                 this.work(work).await;
+                if has_time {
+                    this.catch_up().await;
+                }
                 drop(permit);
             });
         }
@@ -218,40 +251,76 @@ impl Server {
 
     async fn work(&self, work: Work) {
         // What came before the store was found down need not find it out again.
-        if self.is_down.load(Ordering::Relaxed) {
-            return;
-        }
+        let is_down = self.is_down();
         match work {
-            Work::Get { key, answer } => {
-                let found = self.in_time(self.store.get(&key)).await.flatten();
-                let _may_have_gone = answer.send(found);
+            Work::Get { key, asked, answer } => {
+                let until = asked + self.deadline;
+                // Nobody waits any more for what waited too long here.
+                if !is_down && Instant::now() < until {
+                    answer(self.in_time(until, self.store.get(&key)).await.flatten());
+                }
             }
             Work::Put { key, session, lifetime } => {
-                self.in_time(self.store.put(&key, &session, lifetime)).await;
+                if !is_down {
+                    self.written(self.store.put(&key, &session, lifetime)).await;
+                }
             }
             Work::Remove { key } => {
-                self.in_time(self.store.remove(&key)).await;
+                // Remembered first: the store may fail in any way.
+                self.state.undone.add(key.clone());
+                if !self.is_down() && self.written(self.store.remove(&key)).await {
+                    self.state.undone.done(&key);
+                }
             }
         }
     }
 
+    /// Lets the store forget some of what it should have forgotten.
+    async fn catch_up(&self) {
+        for key in self.state.undone.some(MOST_AT_ONCE) {
+            if self.is_down() || !self.written(self.store.remove(&key)).await {
+                return;
+            }
+            self.state.undone.done(&key);
+        }
+    }
+
+    fn is_down(&self) -> bool {
+        self.state.is_down.load(Ordering::Relaxed)
+    }
+
+    /// Whether the store has written in time.
+    async fn written(&self, said: impl Future<Output = io::Result<()>>) -> bool {
+        let written = self.in_time(Instant::now() + self.deadline, said).await.is_some();
+        if written && self.state.is_full.swap(false, Ordering::Relaxed) {
+            info!("the session store keeps sessions again");
+        }
+        written
+    }
+
     /// What the store says in time. If it does not, it is down.
-    async fn in_time<T>(&self, said: impl Future<Output = io::Result<T>>) -> Option<T> {
-        let why = match timeout(self.deadline, said).await {
+    async fn in_time<T>(&self, until: Instant, said: impl Future<Output = io::Result<T>>) -> Option<T> {
+        let why = match timeout_at(until, said).await {
             Ok(Ok(said)) => return Some(said),
             Ok(Err(error)) if error.kind() == io::ErrorKind::StorageFull => {
-                // It answers lookups nevertheless.
-                info!(%error, "the session store has no room");
+                self.full(&error);
                 return None;
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {:?}", self.deadline),
         };
-        if !self.is_down.swap(true, Ordering::Relaxed) {
+        if !self.state.is_down.swap(true, Ordering::Relaxed) {
             warn!(error = why, "the session store is down: sessions are not shared until it is back");
             tokio::spawn(self.clone().wait_for_it());
         }
         None
+    }
+
+    /// It answers lookups nevertheless. Said once, until it writes again.
+    fn full(&self, error: &io::Error) {
+        if !self.state.is_full.swap(true, Ordering::Relaxed) {
+            warn!(%error, "the session store keeps nothing more");
+        }
     }
 
     /// Tries the store now and then until it is back.
@@ -259,12 +328,54 @@ impl Server {
         let mut pause = FIRST_PROBE;
         loop {
             sleep(pause).await;
-            if matches!(timeout(self.deadline, self.store.get(PROBE)).await, Ok(Ok(_))) {
-                self.is_down.store(false, Ordering::Relaxed);
+            if self.is_back().await {
                 info!("the session store is back");
                 return;
             }
             pause = LAST_PROBE.min(2 * pause);
+        }
+    }
+
+    /// Whether the store answers, and has forgotten what it should have.
+    async fn is_back(&self) -> bool {
+        let store = Arc::clone(&self.store);
+        if self.tried(async move { store.get(PROBE).await }).await.is_err() {
+            return false;
+        }
+        loop {
+            let up = || self.state.is_down.store(false, Ordering::Relaxed);
+            let some = self.state.undone.some_or(MOST_AT_ONCE, up);
+            if some.is_empty() {
+                return true;
+            }
+            for key in some {
+                let (store, to_remove) = (Arc::clone(&self.store), key.clone());
+                match self.tried(async move { store.remove(&to_remove).await }).await {
+                    Ok(()) => self.state.undone.done(&key),
+                    Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                        // No use to wait for one that only reads; what it does not forget is tried now and then.
+                        self.full(&error);
+                        up();
+                        return true;
+                    }
+                    Err(_) => return false,
+                }
+            }
+        }
+    }
+
+    /// What the store says in time, even if it panics.
+    async fn tried<T: Send + 'static>(
+        &self,
+        said: impl Future<Output = io::Result<T>> + Send + 'static,
+    ) -> io::Result<T> {
+        // Dropped, it ends what still runs.
+        let mut task = JoinSet::new();
+        task.spawn(said);
+        match timeout(self.deadline, task.join_next()).await {
+            Ok(Some(Ok(said))) => said,
+            Ok(Some(Err(error))) => Err(io::Error::other(error)),
+            Ok(None) | Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 }

@@ -188,10 +188,13 @@ fn read(
     let alpn = config.alpn.iter().map(|name| alpn_name(name)).collect::<Result<Vec<_>, _>>()?;
 
     let farm = sessions.shared.as_ref().filter(|_| inbound && config.resume).map(|shared| {
-        // Machines share sessions that have the same certificates and ask for the same of their clients.
-        let client_auth = [config.client_auth as u8];
-        let parts = [b"opensspi sessions".as_slice(), &client_auth];
-        Farm::new(shared, parts.into_iter().chain(identities.iter().map(Identity::leaf)))
+        // Machines share sessions that have the same certificates and would make the same handshake of the same hello.
+        let rules = rules(config, &policy);
+        let lists = [sorted(&roots), sorted(&nt_auth), sorted(&pins)];
+        let counts = lists.each_ref().map(|list| u64::try_from(list.len()).unwrap_or(u64::MAX).to_be_bytes());
+        let parts = [b"opensspi sessions".as_slice(), rules.as_bytes()].into_iter();
+        let parts = parts.chain(counts.iter().map(<[u8; 8]>::as_slice)).chain(lists.into_iter().flatten());
+        Farm::new(shared, parts.chain(identities.iter().map(Identity::leaf)))
     });
 
     let verify = VerifyPolicy {
@@ -224,6 +227,39 @@ fn read(
         environment: environment.clone(),
         policy,
     })
+}
+
+/// What a server's configuration says of whom it answers and how, but for what is in files.
+fn rules(config: &SchannelConfig, policy: &Policy) -> String {
+    let suites: Vec<_> = policy.suites.iter().map(Suite::code).collect();
+    let handshake = (
+        &policy.protocols,
+        suites,
+        policy.dh_minimum_bits,
+        policy.extended_master_secret,
+        policy.renegotiation,
+        policy.insecure_renegotiation,
+        policy.v2_hello,
+        &config.alpn,
+    );
+    let peers = (
+        config.client_auth,
+        config.renegotiation_client_auth,
+        &policy.allowed_weaknesses,
+        config.revocation,
+        config.mapping,
+        &config.certificate_mapping,
+        config.allow_weak_mappings.as_deref().unwrap_or_else(|| config.profile.allow_weak_mappings()),
+    );
+    format!("{handshake:?} {peers:?}")
+}
+
+/// All of these in an order that does not depend on where they were read.
+fn sorted<T: AsRef<[u8]>>(all: &[T]) -> Vec<&[u8]> {
+    let mut all: Vec<&[u8]> = all.iter().map(AsRef::as_ref).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 fn mapper_settings(config: &SchannelConfig, nt_auth: Vec<Vec<u8>>) -> MapperSettings {

@@ -1,23 +1,31 @@
 //! Sessions that are taken up again, and when they are not: their lifetime, what is judged again, what the application
 //! wants, and what several machines share.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failure here is a failed test"
+)]
 
 mod support;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opensspi_schannel::session_cache::SharedSessions;
-use opensspi_schannel::{Allow, ClientAuth, Protocol, Revocation, Schannel, SchannelConfig, WeakSuites};
+use opensspi_schannel::{
+    Allow, ClientAuth, ExtendedMasterSecret, Protocol, Revocation, Schannel, SchannelConfig, WeakSuites,
+};
 use sspi_core::{
     AlertLevel, ControlToken, CredentialUse, CredentialsHandle, CredentialsRequest, InitializeRequest,
-    Question, SecStatus, SecurityPackage,
+    Question, SecStatus, SecurityPackage, Step,
 };
 use support::{Kind, World, accept_request, established, handshake, initialize_request, no_questions, send};
-use test_support::TestCertificate;
-use test_support::pair::{self, Established, Outcome, open};
+use test_support::pair::{self, End, Established, Outcome, open};
+use test_support::{CertStatus, OcspResponse, TestCertificate};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -413,11 +421,103 @@ fn a_servers_certificate_that_has_expired_is_seen_before_its_session_is_offered(
     }
 }
 
+#[test]
+fn a_session_that_only_a_staple_allowed_lives_no_longer_than_that() {
+    for case in
+        Case::all().into_iter().filter(|case| matches!(case, Case::Tls(kind, _) if kind.has_extensions()))
+    {
+        let world = World::default();
+        let now = world.clock.now();
+        let certificate = case.certificate(world.pki.server("localhost"));
+        let staple = OcspResponse::new(&certificate, CertStatus::Good).valid(now - HOUR, Some(now + HOUR));
+        let server = world.inbound(SchannelConfig {
+            certificates: vec![world.certificate(&certificate)],
+            ocsp_response: Some(world.memory.put("staple", staple.der())),
+            ..case.server(&world)
+        });
+        let client = world.outbound(SchannelConfig { revocation: Revocation::Hard, ..case.client(&world) });
+        assert!(!resumed(&connect(&*client, &*server).0));
+        world.clock.advance(HOUR / 2);
+        assert!(resumed(&connect(&*client, &*server).0), "{case:?}");
+        world.clock.advance(HOUR);
+        let (c, _) = handshake(&*client, &*server, usize::MAX);
+        let error = c.err().unwrap_or_else(|| panic!("{case:?}: the session is taken up without a staple"));
+        assert!(!error.to_string().contains("when the session was made"), "{case:?}: {error}");
+    }
+}
+
+/// The first message of a connection, asking for the session with this identifier. There is no ticket in it.
+fn hello_for(side: &Established, id: &[u8]) -> Vec<u8> {
+    // Two headers, the version and the random stand before the length of the session ID.
+    const AT: usize = 5 + 4 + 2 + 32;
+    let length = |bytes: &[u8]| usize::from(u16::from_be_bytes(bytes.try_into().unwrap()));
+    let mut hello = side.sent[..5 + length(&side.sent[3..5])].to_vec();
+    let end = AT + 1 + usize::from(hello[AT]);
+    hello.splice(AT..end, core::iter::once(u8::try_from(id.len()).unwrap()).chain(id.iter().copied()));
+    for (at, behind) in [(3, 5), (7, 9)] {
+        let length = u16::try_from(hello.len() - behind).unwrap();
+        hello[at..at + 2].copy_from_slice(&length.to_be_bytes());
+    }
+    hello
+}
+
+/// A server, and what it says to this first message.
+fn answer_to(server: &dyn CredentialsHandle, hello: &[u8]) -> (End, Vec<u8>) {
+    let mut server = End::from(server.accept(&accept_request()).unwrap());
+    match server.advance(hello) {
+        Ok(Step::Continue { token, .. }) => (server, token),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_session_that_has_an_identifier_and_tickets_ends_as_one() {
+    let world = World::default();
+    let case = Case::Tls(Kind::Tls12, true);
+    // What fails is a connection that a ticket resumed.
+    let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
+    let (c, s) = connect(&*client, &*server);
+    let (id, hello) = (session_id(&s), hello_for(&c, &session_id(&s)));
+    assert!(contains(&answer_to(&*server, &hello).1, &id), "it would be taken up");
+    let (_, mut s) = connect(&*client, &*server);
+    assert!(resumed(&s));
+    let alert = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
+    s.context.apply_control_token(&alert).unwrap();
+    assert!(!contains(&answer_to(&*server, &hello).1, &id), "the identifier");
+    // What fails is a handshake that the identifier resumed.
+    let client = world.outbound(case.client(&world));
+    let (c, s) = connect(&*client, &*server);
+    let (mut end, answer) = answer_to(&*server, &hello_for(&c, &session_id(&s)));
+    assert!(contains(&answer, &session_id(&s)));
+    end.advance(&[21, 3, 3, 0, 2, 2, 40]).unwrap_err();
+    assert!(!resumed(&connect(&*client, &*server).1), "the ticket");
+}
+
+#[test]
+fn whoever_allows_reconnects_again_brings_back_no_session_that_failed_since() {
+    let world = World::default();
+    let set = |side: &mut Established, enable_reconnects| {
+        side.context.apply_control_token(&ControlToken::Session { enable_reconnects }).unwrap();
+    };
+    for case in Case::all().into_iter().filter(|case| matches!(case, Case::Tls(Kind::Tls12, _))) {
+        let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
+        let (_, mut one) = connect(&*client, &*server);
+        let (_, mut other) = connect(&*client, &*server);
+        set(&mut one, false);
+        let alert = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
+        other.context.apply_control_token(&alert).unwrap();
+        set(&mut one, true);
+        assert!(!resumed(&connect(&*client, &*server).1), "{case:?}");
+    }
+}
+
 /// What several machines share, in memory, with everything that can go wrong.
 #[derive(Default)]
 struct Farm {
     sessions: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
     asked: Mutex<usize>,
+    /// What is to be forgotten does not arrive.
+    is_deaf: AtomicBool,
 }
 
 impl SharedSessions for Farm {
@@ -427,7 +527,9 @@ impl SharedSessions for Farm {
     }
 
     fn remove(&self, key: Vec<u8>) {
-        self.sessions.lock().unwrap().remove(&key);
+        if !self.is_deaf.load(Ordering::Relaxed) {
+            self.sessions.lock().unwrap().remove(&key);
+        }
     }
 }
 
@@ -543,6 +645,41 @@ fn a_session_that_failed_on_one_machine_is_taken_up_by_none() {
 }
 
 #[test]
+fn a_machine_takes_up_no_session_that_failed_there_even_if_the_others_do_not_hear_of_it() {
+    let world = World::default();
+    for case in Case::all() {
+        let farm = Arc::new(Farm::default());
+        let server = machine(&world, &farm, case.server(&world));
+        let client = world.outbound(case.client(&world));
+        assert!(!resumed_on(&*client, &*server, &farm));
+        farm.is_deaf.store(true, Ordering::Relaxed);
+        let (_, s) = connect_to(&*client, &*server, &farm, usize::MAX, &as_it_is);
+        let mut s = s.ok().unwrap();
+        assert!(resumed(&s), "{case:?}");
+        s.context.apply_control_token(&ControlToken::Alert { level: AlertLevel::Fatal, number: 80 }).unwrap();
+        assert!(!resumed_on(&*client, &*server, &farm), "{case:?}");
+    }
+}
+
+#[test]
+fn a_machine_keeps_no_shared_session_for_which_the_others_were_not_asked() {
+    let world = World::default();
+    for case in Case::all() {
+        let farm = Arc::new(Farm::default());
+        let package = world.package(case.server(&world)).with_shared_sessions(Arc::clone(&farm) as _);
+        let request = CredentialsRequest::configured(CredentialUse::Inbound);
+        let server = package.acquire_credentials_handle(&request).unwrap();
+        let client = world.outbound(case.client(&world));
+        assert!(!resumed_on(&*client, &*server, &farm));
+        assert!(package.session_cache().is_empty(), "{case:?}: made here");
+        assert!(resumed_on(&*client, &*server, &farm), "{case:?}");
+        // A ticket that is good for one time is remembered as used.
+        let used = usize::from(matches!(case, Case::Tls(Kind::Tls13, _)));
+        assert_eq!(package.session_cache().len(), used, "{case:?}: taken up here");
+    }
+}
+
+#[test]
 fn a_machine_with_another_policy_takes_up_no_session_that_it_would_not_make() {
     let world = World::default();
     for case in Case::all() {
@@ -563,6 +700,44 @@ fn a_machine_with_another_policy_takes_up_no_session_that_it_would_not_make() {
             !resumed_on(&*client, &*machine(&world, &farm, other), &farm),
             "{case:?}: asks for certificates"
         );
+    }
+}
+
+/// What another machine's configuration has otherwise.
+type Change = fn(&mut SchannelConfig);
+
+#[test]
+fn machines_of_different_rules_do_not_find_each_others_sessions() {
+    let world = World::default();
+    let strangers = test_support::Pki::named("strangers");
+    world.memory.put("strangers.pem", strangers.root_pem());
+    let changes: [(&str, Change); 8] = [
+        ("application protocols", |c| c.alpn = vec!["h2".to_owned()]),
+        ("groups", |c| c.dh_minimum_bits = Some(3072)),
+        ("bound master secrets", |c| c.extended_master_secret = ExtendedMasterSecret::Required),
+        ("pins", |c| c.pins = vec!["ab".repeat(32)]),
+        ("roots", |c| c.client_roots.push("strangers.pem".to_owned())),
+        ("revocation", |c| c.revocation = Revocation::Hard),
+        ("rules of mapping", |c| {
+            c.certificate_mapping.pop();
+        }),
+        ("authorities that name users", |c| c.nt_auth.push("strangers.pem".to_owned())),
+    ];
+    let case = Case::Tls(Kind::Tls12, true);
+    let config = case.server(&world);
+    for (what, change) in changes {
+        let farm = Arc::new(Farm::default());
+        let client = world.outbound(case.client(&world));
+        assert!(!resumed_on(&*client, &*machine(&world, &farm, config.clone()), &farm));
+        let mut other = config.clone();
+        change(&mut other);
+        let nothing = |session: Option<Vec<u8>>| {
+            assert!(session.is_none(), "{what}: the session of another policy is found");
+            session
+        };
+        let (_, s) = connect_to(&*client, &*machine(&world, &farm, other), &farm, usize::MAX, &nothing);
+        assert!(!resumed(&s.unwrap_or_else(|error| panic!("{what}: {error}"))), "{what}");
+        assert_eq!(*farm.asked.lock().unwrap(), 1, "{what}");
     }
 }
 

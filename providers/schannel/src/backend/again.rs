@@ -9,6 +9,7 @@ use crypto::hash::Hash;
 use super::Settings;
 use crate::certificate::validity;
 use crate::certificate::verifier::{Peer, Verifier};
+use crate::config::Revocation;
 use crate::status::{CertificateKind, CertificateProblem};
 
 /// How long a judgement holds, in seconds. In between only the times of the certificate itself are looked at: what else may
@@ -24,9 +25,34 @@ pub(crate) struct ComingBack {
     verifier: OnceLock<Option<Verifier>>,
     /// When a chain was found good, by its hash, in seconds since the Unix epoch.
     good: Mutex<HashMap<[u8; 32], u64>>,
+    /// What servers stapled to their chains, by the same hash: nobody staples anything to a session. It says itself until
+    /// when it counts.
+    staples: Mutex<HashMap<[u8; 32], Vec<u8>>>,
 }
 
+/// So many staples are remembered, and none that is longer.
+const MOST_STAPLES: usize = 1024;
+const LONGEST_STAPLE: usize = 8 << 10;
+
 impl Settings {
+    /// Remembers what a server stapled to its chain in a full handshake, where a session could not be taken up without it.
+    pub(crate) fn remember_staple(&self, chain: &[Vec<u8>], name: &str, staple: &[u8]) {
+        let counts = !self.is_server && self.verify.revocation == Revocation::Hard;
+        if !counts || staple.is_empty() || staple.len() > LONGEST_STAPLE {
+            return;
+        }
+        let mut staples = self.coming_back.staples.lock().unwrap_or_else(PoisonError::into_inner);
+        if staples.len() >= MOST_STAPLES {
+            staples.clear();
+        }
+        staples.insert(hash(chain, name), staple.to_vec());
+    }
+
+    fn staple(&self, hash: &[u8; 32]) -> Vec<u8> {
+        let staples = self.coming_back.staples.lock().unwrap_or_else(PoisonError::into_inner);
+        staples.get(hash).cloned().unwrap_or_default()
+    }
+
     /// Whether a peer with this chain, leaf first, may take up a session: its certificate is still valid and not revoked, and
     /// policy would still accept it. `name` is that of a server.
     ///
@@ -59,16 +85,10 @@ impl Settings {
         let verifier = self.coming_back.verifier.get_or_init(|| Verifier::new(&self.verify, peer).ok());
         let verifier = verifier.as_ref().ok_or_else(|| problem(CertificateKind::Other))?;
         let shown: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-        let verdict = match peer {
-            Peer::Server => verifier.verify_server(&shown, name, &[], now),
+        let _weaknesses = match peer {
+            Peer::Server => verifier.verify_server(&shown, name, &self.staple(&hash), now),
             Peer::Client => verifier.verify_client(&shown, now),
-        };
-        match verdict {
-            Ok(_weaknesses) => {}
-            // A stapled answer may have stood in for a list, and nobody staples anything to a session.
-            Err(problem) if !self.is_server && is_for_want_of_a_staple(problem.kind) => {}
-            Err(problem) => return Err(problem),
-        }
+        }?;
         let mut good = good();
         if good.len() >= MOST_REMEMBERED {
             good.clear();
@@ -76,10 +96,6 @@ impl Settings {
         good.insert(hash, seconds);
         Ok(())
     }
-}
-
-const fn is_for_want_of_a_staple(kind: CertificateKind) -> bool {
-    matches!(kind, CertificateKind::RevocationUnknown | CertificateKind::BadOcspResponse)
 }
 
 fn hash(chain: &[Vec<u8>], name: &str) -> [u8; 32] {

@@ -21,8 +21,8 @@ pub(crate) enum Kind {
     Rustls = 2,
     /// rustls's, of a client: all that it has of one server.
     RustlsClient = 3,
-    /// A stateless ticket that is not taken any more.
-    WithdrawnTicket = 4,
+    /// The number of a session that is not taken up any more, by whatever identifier or ticket; or the identifier of a shared one.
+    Withdrawn = 4,
 }
 
 impl Kind {
@@ -43,6 +43,7 @@ impl Part {
     const MANUAL: u64 = 1 << 32;
     const MUTUAL: u64 = 1 << 33;
     const RUSTLS: u64 = 1 << 34;
+    const WITHDRAWN: u64 = 1 << 35;
 
     pub(crate) fn new(protocols: SpProt, verification: Verification) -> Self {
         let flag = |set, flag| if set { flag } else { 0 };
@@ -56,6 +57,11 @@ impl Part {
     /// Of a client, whose sessions with rustls are not those with the engine.
     pub(crate) const fn of_rustls(self) -> Self {
         Self(self.0 | Self::RUSTLS)
+    }
+
+    /// Of what is not taken up any more: no identifier that a peer names leads there.
+    const fn of_withdrawn(self) -> Self {
+        Self(self.0 | Self::WITHDRAWN)
     }
 }
 
@@ -110,7 +116,8 @@ impl CredentialSessions {
         }
     }
 
-    /// Keeps a session, here and where it is shared.
+    /// Keeps a session: where it is shared, or here if it is not. What the others say of one counts, so nothing is here that
+    /// they were not asked for.
     pub(crate) fn keep(
         &self,
         part: Part,
@@ -123,10 +130,12 @@ impl CredentialSessions {
         let value =
             Value::Bytes { body: Zeroizing::new(body.into()), certificates: self.cache.chain(certificates) };
         let entry = Arc::new(Entry { created, kind: kind as u8, value });
-        if let Some(farm) = &self.farm {
-            farm.put(part, id, &entry, self.cache.limits(), self.now());
+        match &self.farm {
+            // A connection that went on with it may have failed.
+            Some(_) if self.is_withdrawn(part, id) => {}
+            Some(farm) => farm.put(part, id, &entry, self.cache.limits(), self.now()),
+            None => self.put(part, id, entry),
         }
-        self.put(part, id, entry);
     }
 
     /// Keeps what cannot be looked into.
@@ -141,26 +150,39 @@ impl CredentialSessions {
         self.put(part, id, Arc::new(entry));
     }
 
-    /// The session of this identifier and kind, unless it is too old.
+    /// The session of this identifier and kind, unless it is too old. What others share is taken up once for each time that
+    /// they were asked for it.
     pub(crate) fn get(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
+        let entry = self.look(part, id, kind)?;
+        if self.farm.is_some() {
+            self.cache.remove(self.space(part), id);
+        }
+        Some(entry)
+    }
+
+    fn look(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
         self.cache.get(self.space(part), id, self.now()).filter(|entry| entry.kind == kind as u8)
     }
 
     /// The same, and it is not kept any more, here or anywhere.
     pub(crate) fn take(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
         let entry = self.cache.take(self.space(part), id, self.now())?;
-        if let Some(farm) = &self.farm {
-            farm.remove(part, id);
-        }
+        self.remove_shared(part, id);
         Some(entry).filter(|entry| entry.kind == kind as u8)
     }
 
     /// Forgets a session, here and where it is shared; what it was here.
     pub(crate) fn remove(&self, part: Part, id: &[u8]) -> Option<Arc<Entry>> {
+        self.remove_shared(part, id);
+        self.cache.remove(self.space(part), id)
+    }
+
+    /// Whether and when the others forget it, nobody says: here it is not taken up again in any case.
+    fn remove_shared(&self, part: Part, id: &[u8]) {
         if let Some(farm) = &self.farm {
+            self.withdraw(part, id);
             farm.remove(part, id);
         }
-        self.cache.remove(self.space(part), id)
     }
 
     /// Under what other machines share a session; `None` where they do not.
@@ -174,9 +196,10 @@ impl CredentialSessions {
     }
 
     /// What the others have under an identifier takes the place of what is here. What they do not have is not taken up here
-    /// either: one of them may have seen it fail.
+    /// either: one of them may have seen it fail. Nor is what failed here, if they have not heard of it.
     pub(crate) fn found(&self, part: Part, id: &[u8], value: Option<&[u8]>) {
-        let shared = value.and_then(|value| Shared::read(value).ok());
+        let shared = value.filter(|_| !self.is_withdrawn(part, id));
+        let shared = shared.and_then(|value| Shared::read(value).ok());
         let Some(Shared { kind, created, used, body, certificates }) = shared else {
             self.cache.remove(self.space(part), id);
             return;
@@ -195,14 +218,26 @@ impl CredentialSessions {
         self.cache.chain(Arc::unwrap_or_clone(certificates))
     }
 
-    /// Whether the stateless ticket with this identifier is not taken any more.
-    pub(crate) fn is_withdrawn(&self, part: Part, id: &[u8]) -> bool {
-        self.get(part, id, Kind::WithdrawnTicket).is_some()
+    /// Whether the session with this number, or with this identifier that is shared, is not taken up any more.
+    pub(crate) fn is_withdrawn(&self, part: Part, serial: &[u8]) -> bool {
+        self.look(part.of_withdrawn(), serial, Kind::Withdrawn).is_some()
     }
 
-    /// Takes a stateless ticket no more.
-    fn withdraw(&self, part: Part, id: &[u8]) {
-        self.keep_opaque(part, id, Kind::WithdrawnTicket, Arc::new(()));
+    /// Takes up the session with this number no more; what undoes it.
+    fn withdraw(&self, part: Part, serial: &[u8]) -> Arc<Entry> {
+        let value = Value::Opaque(Arc::new(()));
+        let entry = Arc::new(Entry { created: self.now(), kind: Kind::Withdrawn as u8, value });
+        self.put(part.of_withdrawn(), serial, Arc::clone(&entry));
+        entry
+    }
+
+    /// Takes it up again, unless somebody else has withdrawn it since.
+    fn restore(&self, part: Part, serial: &[u8], withdrawn: &Arc<Entry>) {
+        let part = part.of_withdrawn();
+        let current = self.look(part, serial, Kind::Withdrawn);
+        if current.is_some_and(|current| Arc::ptr_eq(&current, withdrawn)) {
+            self.cache.remove(self.space(part), serial);
+        }
     }
 
     /// Forgets all of them: the credential is gone. Contexts that outlive it keep no more.
@@ -222,11 +257,17 @@ pub(crate) struct Kept {
 #[derive(Default)]
 struct KeptState {
     ids: Vec<Vec<u8>>,
-    /// Of stateless tickets.
-    tickets: Vec<Vec<u8>>,
+    /// The number of the session, where it has one.
+    serial: Option<Vec<u8>>,
     /// The application wants no reconnects: what was kept until then.
-    withdrawn: Option<Vec<(Vec<u8>, Arc<Entry>)>>,
+    withdrawn: Option<Withdrawn>,
     forgotten: bool,
+}
+
+struct Withdrawn {
+    sessions: Vec<(Vec<u8>, Arc<Entry>)>,
+    /// What stands for the number of the session.
+    serial: Option<Arc<Entry>>,
 }
 
 impl Kept {
@@ -234,9 +275,10 @@ impl Kept {
         sessions: &Arc<CredentialSessions>,
         part: Part,
         ids: Vec<Vec<u8>>,
-        tickets: Vec<Vec<u8>>,
+        serial: Option<&[u8; 16]>,
     ) -> Self {
-        let state = Mutex::new(KeptState { ids, tickets, ..KeptState::default() });
+        let serial = serial.map(|serial| serial.to_vec());
+        let state = Mutex::new(KeptState { ids, serial, ..KeptState::default() });
         Self { sessions: Arc::clone(sessions), part, state }
     }
 
@@ -251,11 +293,11 @@ impl Kept {
         let mut state = self.state();
         state.forgotten = true;
         state.withdrawn = None;
+        if let Some(serial) = state.serial.take() {
+            self.sessions.withdraw(self.part, &serial);
+        }
         for id in core::mem::take(&mut state.ids) {
             self.sessions.remove(self.part, &id);
-        }
-        for id in core::mem::take(&mut state.tickets) {
-            self.sessions.withdraw(self.part, &id);
         }
     }
 
@@ -265,7 +307,8 @@ impl Kept {
         !state.forgotten && state.withdrawn.is_none()
     }
 
-    /// Allows or forbids that this connection's sessions are taken up again (`SCHANNEL_SESSION_TOKEN`).
+    /// Allows or forbids that this connection's sessions are taken up again (`SCHANNEL_SESSION_TOKEN`). Those that are shared
+    /// do not come back: they lie in no memory of ours.
     pub(crate) fn allow_reconnects(&self, allowed: bool) {
         let mut state = self.state();
         if state.forgotten {
@@ -273,20 +316,22 @@ impl Kept {
         }
         match (allowed, state.withdrawn.take()) {
             (false, None) => {
+                let withdraw = |serial: &Vec<u8>| self.sessions.withdraw(self.part, serial);
+                let serial = state.serial.as_ref().map(withdraw);
                 let remove = |id: &Vec<u8>| Some((id.clone(), self.sessions.remove(self.part, id)?));
-                state.withdrawn = Some(state.ids.iter().filter_map(remove).collect());
-                state.tickets.iter().for_each(|id| self.sessions.withdraw(self.part, id));
+                let sessions = state.ids.iter().filter_map(remove).collect();
+                state.withdrawn = Some(Withdrawn { sessions, serial });
             }
             (false, withdrawn) => state.withdrawn = withdrawn,
-            (true, withdrawn) => {
-                for id in state.tickets.iter().filter(|_| withdrawn.is_some()) {
-                    self.sessions.remove(self.part, id);
+            (true, None) => {}
+            (true, Some(Withdrawn { sessions, serial: withdrawn })) => {
+                if let (Some(serial), Some(withdrawn)) = (&state.serial, withdrawn) {
+                    self.sessions.restore(self.part, serial, &withdrawn);
                 }
-                for (id, entry) in withdrawn.into_iter().flatten() {
-                    if let Some(farm) = &self.sessions.farm {
-                        farm.put(self.part, &id, &entry, self.sessions.cache.limits(), self.sessions.now());
+                for (id, entry) in sessions {
+                    if !self.sessions.are_shared() {
+                        self.sessions.put(self.part, &id, entry);
                     }
-                    self.sessions.put(self.part, &id, entry);
                 }
             }
         }

@@ -381,7 +381,7 @@ impl Running {
         let (version, limit) = (negotiated.version, self.settings.policy.small_block_limit);
         let kept_session = negotiated.kept_session();
         let ids = negotiated.session_key.iter().cloned().collect();
-        let kept = Arc::new(Kept::new(&self.settings.sessions, self.part, ids, Vec::new()));
+        let kept = Arc::new(Kept::new(&self.settings.sessions, self.part, ids, None));
         let session = Session {
             is_client: negotiated.is_client,
             version: version.0,

@@ -58,7 +58,11 @@ impl Judging {
         match self.peer {
             Peer::Server => {
                 let name = shown.server_name.unwrap_or_default();
-                self.verifier.verify_server(&chain, name, shown.ocsp_response, now)
+                let verdict = self.verifier.verify_server(&chain, name, shown.ocsp_response, now);
+                if verdict.is_ok() {
+                    self.settings.remember_staple(shown.chain, name, shown.ocsp_response);
+                }
+                verdict
             }
             Peer::Client => self.verifier.verify_client(&chain, now),
         }

@@ -627,17 +627,20 @@ impl Running {
     /// Spec: TLS12 section 7.2.2.
     fn forget(&mut self) {
         let Some(observed) = &mut self.observed else { return };
-        let (ids, tickets) = (core::mem::take(&mut observed.kept), core::mem::take(&mut observed.tickets));
-        Kept::new(&self.settings.sessions, self.place.part, ids, tickets).forget();
+        let ids = core::mem::take(&mut observed.kept);
+        Kept::new(&self.settings.sessions, self.place.part, ids, observed.serial.as_ref()).forget();
     }
 
     /// Takes the keys out: from here on records are ours.
     fn establish(self) -> Result<Established, Error> {
         let Self { connection, observed, transcript, settings, place, .. } = self;
         let mut observed = observed.unwrap_or_default();
-        let (ids, tickets) = (core::mem::take(&mut observed.kept), core::mem::take(&mut observed.tickets));
+        if let (Some(chain), Some(server)) = (&observed.peer_chain, &place.server) {
+            settings.remember_staple(chain, &String::from_utf8_lossy(server), &observed.staple);
+        }
+        let ids = core::mem::take(&mut observed.kept);
         let ids = place.server.map_or(ids, |server| vec![server]);
-        let kept = Arc::new(Kept::new(&settings.sessions, place.part, ids, tickets));
+        let kept = Arc::new(Kept::new(&settings.sessions, place.part, ids, observed.serial.as_ref()));
         let common = match &connection {
             Connection::Client(client) => &****client,
             Connection::Server(server) => &****server,

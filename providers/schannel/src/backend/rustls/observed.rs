@@ -15,6 +15,12 @@ use super::secret::SmallSecret;
 use crate::session_cache::Chain;
 use crate::status::CertificateProblem;
 
+/// Bytes of a session's number.
+pub(crate) const SERIAL: usize = 16;
+/// A random number that a session gets in its full handshake, and that everything has which goes on with it: whatever it
+/// is taken up by, an identifier or a ticket, it is withdrawn as one.
+pub(crate) type Serial = [u8; SERIAL];
+
 /// What one handshake was told.
 #[derive(Default)]
 pub(crate) struct Observed {
@@ -52,10 +58,12 @@ pub(crate) struct Observed {
     pub(crate) session_created: Option<u64>,
     /// Under what the sessions are kept that this handshake went on with or made.
     pub(crate) kept: Vec<Vec<u8>>,
-    /// The same of stateless tickets.
-    pub(crate) tickets: Vec<Vec<u8>>,
+    /// Server: the number of the session that this handshake went on with or made.
+    pub(crate) serial: Option<Serial>,
     /// Client: what the server has shown, or showed when the session was made.
     pub(crate) peer_chain: Option<Arc<Chain>>,
+    /// Client: what the server stapled to it.
+    pub(crate) staple: Vec<u8>,
     /// Client: what stands in its hellos beside what rustls says: see `older_versions.rs`.
     pub(crate) older_versions: Vec<u16>,
     /// Client: the application's answer to a request for a certificate, once there is one.

@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crypto::hash::Hash;
 use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
@@ -17,7 +16,7 @@ use rustls::server::{ProducesTickets, StoresServerSessions};
 use wire::{DecodeError, Reader};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::observed;
+use super::observed::{self, SERIAL, Serial};
 use crate::backend::Settings;
 use crate::session_cache::{Chain, Entry, Kind, Part, Value};
 
@@ -47,12 +46,27 @@ impl ServerSessions {
     /// The session in rustls's own format, if its client may come back.
     fn session(&self, id: &[u8], entry: &Entry) -> Option<Vec<u8>> {
         let Value::Bytes { body, certificates } = &entry.value else { return None };
-        if !self.accepts(certificates) {
+        let (serial, body) = body.split_first_chunk::<SERIAL>()?;
+        if self.settings.sessions.is_withdrawn(self.part, serial) || !self.accepts(certificates) {
             self.settings.sessions.remove(self.part, id);
             return None;
         }
-        let _outside_a_handshake = observed::with(|o| o.session_created = Some(entry.created));
+        let _outside_a_handshake = observed::with(|o| {
+            o.session_created = Some(entry.created);
+            o.serial = Some(*serial);
+        });
         Parts::join(body, certificates)
+    }
+
+    /// The number of the session of this handshake: that of the one that it goes on with, or a new one.
+    fn serial(&self) -> Option<Serial> {
+        if let Some(serial) = observed::with(|o| o.serial).flatten() {
+            return Some(serial);
+        }
+        let mut serial = [0; SERIAL];
+        self.settings.environment.random.fill(&mut serial).ok()?;
+        let _outside_a_handshake = observed::with(|o| o.serial = Some(serial));
+        Some(serial)
     }
 }
 
@@ -60,7 +74,8 @@ impl StoresServerSessions for ServerSessions {
     fn put(&self, key: Vec<u8>, mut value: Vec<u8>) -> bool {
         let parts = Parts::split(&value).filter(|parts| parts.length <= LONGEST_CHAIN);
         value.zeroize();
-        let Some(Parts { body, chain, .. }) = parts else { return false };
+        let (Some(Parts { body, chain, .. }), Some(serial)) = (parts, self.serial()) else { return false };
+        let body = Zeroizing::new([serial.as_slice(), &body].concat());
         // One that goes on with a session is no younger than that.
         let created = observed::with(|o| {
             o.kept.push(key.clone());
@@ -173,21 +188,17 @@ impl Parts {
     }
 }
 
-/// Stateless tickets: what rustls makes, with when the session was made and when this ticket was, and a look at both and at
-/// the client's certificate when they come back.
+/// Stateless tickets: what rustls makes, with the number of the session, when that was made and when this ticket was, and a
+/// look at all of them and at the client's certificate when they come back.
 ///
-/// A ticket is in the client's hands: what is withdrawn is remembered by its hash.
+/// A ticket is in the client's hands, and in TLS 1.2 the same session can have an identifier besides: what is withdrawn is
+/// remembered by its number.
 ///
 /// Spec: TICKET section 4.
 #[derive(Debug)]
 pub(super) struct Tickets {
     pub(super) inner: Arc<dyn ProducesTickets>,
     pub(super) sessions: ServerSessions,
-}
-
-/// What is remembered of a ticket.
-pub(super) fn id_of_ticket(ticket: &[u8]) -> Vec<u8> {
-    Hash::Sha256.digest(ticket).as_ref().to_vec()
 }
 
 impl ProducesTickets for Tickets {
@@ -203,23 +214,22 @@ impl ProducesTickets for Tickets {
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let now = self.sessions.settings.sessions.now();
         let created = observed::with(|o| o.session_created).flatten().unwrap_or(now);
-        let mut dated = Zeroizing::new(Vec::with_capacity(16 + plain.len()));
+        let mut dated = Zeroizing::new(Vec::with_capacity(SERIAL + 16 + plain.len()));
+        dated.extend_from_slice(&self.sessions.serial()?);
         dated.extend_from_slice(&created.to_be_bytes());
         dated.extend_from_slice(&now.to_be_bytes());
         dated.extend_from_slice(plain);
-        let ticket = self.inner.encrypt(&dated)?;
-        let _outside_a_handshake = observed::with(|o| o.tickets.push(id_of_ticket(&ticket)));
-        Some(ticket)
+        self.inner.encrypt(&dated)
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         let dated = Zeroizing::new(self.inner.decrypt(ticket)?);
-        let (created, rest) = dated.split_first_chunk::<8>()?;
+        let (serial, rest) = dated.split_first_chunk::<SERIAL>()?;
+        let (created, rest) = rest.split_first_chunk::<8>()?;
         let (used, plain) = rest.split_first_chunk::<8>()?;
         let (created, used) = (u64::from_be_bytes(*created), u64::from_be_bytes(*used));
         let sessions = &self.sessions.settings.sessions;
-        let id = id_of_ticket(ticket);
-        if !sessions.allow(created, used) || sessions.is_withdrawn(self.sessions.part, &id) {
+        if !sessions.allow(created, used) || sessions.is_withdrawn(self.sessions.part, serial) {
             return None;
         }
         let parts = Parts::split(plain)?;
@@ -228,7 +238,7 @@ impl ProducesTickets for Tickets {
         }
         let _outside_a_handshake = observed::with(|o| {
             o.session_created = Some(created);
-            o.tickets.push(id);
+            o.serial = Some(*serial);
         });
         Some(plain.to_vec())
     }

@@ -279,7 +279,10 @@ impl ServerCertVerifier for ServerVerifier {
             told(judge.verify_server(&chain, &name.to_str(), staple, system_time(now)))?;
         }
         let chain = || [leaf].into_iter().chain(intermediates).map(|c| c.to_vec()).collect();
-        let _outside_a_handshake = super::observed::with(|o| o.peer_chain = Some(Arc::new(chain())));
+        let _outside_a_handshake = super::observed::with(|o| {
+            o.peer_chain = Some(Arc::new(chain()));
+            o.staple = staple.to_vec();
+        });
         Ok(ServerCertVerified::assertion())
     }
 
