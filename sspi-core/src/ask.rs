@@ -7,6 +7,8 @@
 use core::fmt;
 use std::sync::{Arc, OnceLock};
 
+use zeroize::Zeroizing;
+
 use crate::{CertificateIdentity, Error, Fault, FoundAccount, PeerIdentity, SecStatus};
 
 /// A question and the slot for its answer. The package holds the other end, an [`Answer`].
@@ -105,8 +107,8 @@ pub enum Question {
     /// the directory cannot say is an answer, too: what follows from it is for the package's policy.
     Account(Ask<PeerIdentity, Result<Vec<FoundAccount>, Error>>),
     /// The session that a client wants to take up again, from where several machines share them. `None` where there is none,
-    /// where it cannot be said, or not in time: the handshake is a full one then.
-    Session(Ask<SessionKey, Option<Vec<u8>>>),
+    /// where it cannot be said, or not in time: the handshake is a full one then. It is secret, and wiped when it was taken.
+    Session(Ask<SessionKey, Option<Zeroizing<Vec<u8>>>>),
 }
 
 impl Question {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sspi_core::{Error, Fault, SecStatus};
-use sspi_tokio::{SessionStore, SharedSessions};
+use sspi_tokio::{SessionStore, SharedSessions, Zeroizing};
 
 use crate::config::Config;
 use crate::providers::{Materials, SharesSessions};
@@ -81,7 +81,7 @@ fn redis(
     };
     let mut keys = Vec::new();
     for reference in &config.session_store_keys {
-        let content = zeroize::Zeroizing::new(read("session-store-keys", reference)?);
+        let content = Zeroizing::new(read("session-store-keys", reference)?);
         let key = FarmKey::read(&content)
             .map_err(|error| wrong("session-store-keys", format!("{reference}: {error}")))?;
         keys.push(key);
@@ -94,7 +94,7 @@ fn redis(
 pub(crate) struct HandOver(pub(crate) SharedSessions);
 
 impl SharesSessions for HandOver {
-    fn put(&self, key: Vec<u8>, session: Vec<u8>, lifetime: Duration) {
+    fn put(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
         self.0.put(key, session, lifetime);
     }
 

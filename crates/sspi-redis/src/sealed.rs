@@ -66,7 +66,7 @@ pub(crate) fn seal(
 }
 
 /// The session in a value of this name, with until when it lives; `None` for whatever else it is.
-pub(crate) fn open(ring: &KeyRing, name: &str, value: &[u8], now: u64) -> Option<(u64, Vec<u8>)> {
+pub(crate) fn open(ring: &KeyRing, name: &str, value: &[u8], now: u64) -> Option<(u64, Zeroizing<Vec<u8>>)> {
     let (format, rest) = value.split_first()?;
     let (id, rest) = rest.split_first_chunk::<KEY_ID_LEN>()?;
     let (salt, sealed) = rest.split_first_chunk::<SALT_LEN>()?;
@@ -79,7 +79,7 @@ pub(crate) fn open(ring: &KeyRing, name: &str, value: &[u8], now: u64) -> Option
     let length = aead.open_in_place(nonce, &associated(key, name), &mut content).ok()?;
     let (until, session) = content.get(..length)?.split_first_chunk::<8>()?;
     let until = u64::from_be_bytes(*until);
-    (now <= until).then(|| (until, session.to_vec()))
+    (now <= until).then(|| (until, Zeroizing::new(session.to_vec())))
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_session_comes_back_under_its_name_until_its_time() {
         let (name, value) = sealed(1, b"secret");
-        assert_eq!(open(&ring(&[1]), &name, &value, 100), Some((100, b"secret".to_vec())));
+        assert_eq!(open(&ring(&[1]), &name, &value, 100), Some((100, Zeroizing::new(b"secret".to_vec()))));
         assert_eq!(open(&ring(&[1]), &name, &value, 101), None, "kept beyond its time");
     }
 

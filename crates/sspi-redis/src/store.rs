@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crypto::random::SystemRandom;
 use redis::{Client, Cmd, FromRedisValue, RedisError, cmd};
 use sspi_tokio::SessionStore;
+use zeroize::Zeroizing;
 
 use crate::connection::Connection;
 use crate::key_ring::KeyRing;
@@ -164,7 +165,7 @@ impl RedisSessions {
 
 #[async_trait]
 impl SessionStore for RedisSessions {
-    async fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    async fn get(&self, key: &[u8]) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
         for name in self.names(key) {
             if let Some(value) = self.value(&name).await?
                 && let Some((_, session)) = sealed::open(&self.keys, &name, &value, now())

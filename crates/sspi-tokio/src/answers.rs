@@ -9,6 +9,7 @@ use sspi_core::{
     Ask, CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity, Question,
     SessionKey,
 };
+use zeroize::Zeroizing;
 
 /// Answers what a handshake asks. What is not overridden is refused: the handshake ends with the error of
 /// [`Question::unanswered`].
@@ -35,7 +36,7 @@ pub trait Answers: Send + Sync {
 
     /// The session that a client wants to take up again, from where several machines share them: see
     /// [`SharedSessions`](crate::SharedSessions). `None` where there is none, or nobody to ask: the handshake is a full one.
-    async fn session(&self, key: &SessionKey) -> Option<Vec<u8>> {
+    async fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         let _nobody_to_ask = key;
         None
     }

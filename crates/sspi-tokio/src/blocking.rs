@@ -13,6 +13,7 @@ use sspi_core::{
     FoundAccount, PackageInfo, PeerIdentity, QueryContextAttributes, Question, SecStatus, SecurityContext,
     SendingHalf, SessionKey,
 };
+use zeroize::Zeroizing;
 
 use crate::driver::{Driver, Established, Event, internal};
 use crate::handshake::Reached;
@@ -46,7 +47,7 @@ pub trait Answers: Send + Sync {
 
     /// The session that a client wants to take up again, from where several machines share them: see
     /// [`SharedSessions`](crate::SharedSessions). `None` where there is none, or nobody to ask: the handshake is a full one.
-    fn session(&self, key: &SessionKey) -> Option<Vec<u8>> {
+    fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         let _nobody_to_ask = key;
         None
     }

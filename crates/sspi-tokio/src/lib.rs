@@ -58,3 +58,5 @@ pub use sessions::{SessionStore, SharedSessions};
 pub use split::{SecureReadHalf, SecureWriteHalf};
 pub use stream::SecureStream;
 pub use tokio::io::{AsyncRead, AsyncWrite};
+/// What secrets are handed over in: they are wiped when nobody needs them any more.
+pub use zeroize::Zeroizing;

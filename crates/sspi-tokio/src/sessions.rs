@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
+use zeroize::Zeroizing;
 
 use self::undone::Undone;
 use crate::{Answers, blocking};
@@ -36,7 +37,7 @@ pub trait SessionStore: Send + Sync {
     ///
     /// # Errors
     /// The store cannot be asked. A value that cannot be read is none, and no error.
-    async fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>>;
+    async fn get(&self, key: &[u8]) -> io::Result<Option<Zeroizing<Vec<u8>>>>;
 
     /// Keeps a session for so long.
     ///
@@ -74,11 +75,11 @@ struct State {
 }
 
 /// Who waits for a session. It is dropped where there is none.
-type Asker = Box<dyn FnOnce(Option<Vec<u8>>) + Send>;
+type Asker = Box<dyn FnOnce(Option<Zeroizing<Vec<u8>>>) + Send>;
 
 enum Work {
     Get { key: Vec<u8>, asked: Instant, answer: Asker },
-    Put { key: Vec<u8>, session: Vec<u8>, lifetime: Duration },
+    Put { key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration },
     Remove { key: Vec<u8> },
 }
 
@@ -120,7 +121,7 @@ impl SharedSessions {
     }
 
     /// The session under `key`; `None` where there is none, where the store is down, or where it does not say in time.
-    pub async fn find(&self, key: &[u8]) -> Option<Vec<u8>> {
+    pub async fn find(&self, key: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (answer, answered) = oneshot::channel();
         let answer = move |session| drop(answer.send(session));
         self.ask(key, Box::new(answer))?;
@@ -129,7 +130,7 @@ impl SharedSessions {
 
     /// As [`find`](Self::find), for one who may be held up so long. Whoever drives a runtime on this thread holds it up too.
     #[must_use]
-    pub fn find_blocking(&self, key: &[u8]) -> Option<Vec<u8>> {
+    pub fn find_blocking(&self, key: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (answer, answered) = blocking_mpsc::sync_channel(1);
         let answer = move |session| drop(answer.try_send(session));
         self.ask(key, Box::new(answer))?;
@@ -144,7 +145,7 @@ impl SharedSessions {
     }
 
     /// Keeps a session for so long, if the store is there and has room. Does not wait.
-    pub fn put(&self, key: Vec<u8>, session: Vec<u8>, lifetime: Duration) {
+    pub fn put(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
         if !self.is_down() {
             // Without room the session is just not shared.
             let _may_be_full = self.work.try_send(Work::Put { key, session, lifetime });
@@ -200,7 +201,7 @@ impl Answers for With<dyn Answers> {
         self.answers.accounts(peer).await
     }
 
-    async fn session(&self, key: &SessionKey) -> Option<Vec<u8>> {
+    async fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         self.sessions.find(&key.0).await
     }
 }
@@ -217,7 +218,7 @@ impl blocking::Answers for With<dyn blocking::Answers> {
         self.answers.accounts(peer)
     }
 
-    fn session(&self, key: &SessionKey) -> Option<Vec<u8>> {
+    fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         self.sessions.find_blocking(&key.0)
     }
 }

@@ -9,6 +9,7 @@ use sspi_core::{
     AcceptRequest, AcceptSecurityContext, AlertLevel, Answer, AscReq, Ask, ControlToken, Error, Failure,
     Fault, PackageInfo, Question, SecStatus, SessionKey, SpProt, Step,
 };
+use zeroize::Zeroizing;
 
 use crate::account_mapping::{Search, Step as Mapped};
 use crate::attributes::Requested;
@@ -98,7 +99,7 @@ struct First {
 /// How far the server is with asking other machines for the session that the client wants.
 enum FarmLookup {
     Due,
-    Asked(Part, Vec<u8>, Answer<Option<Vec<u8>>>),
+    Asked(Part, Vec<u8>, Answer<Option<Zeroizing<Vec<u8>>>>),
     Done,
 }
 
@@ -120,7 +121,7 @@ impl First {
     fn look_up(&mut self, input: &[u8]) -> Result<Option<Progress>, Error> {
         let settings = &self.configs.settings;
         if let FarmLookup::Asked(part, id, answer) = &self.farm {
-            settings.sessions.found(*part, id, answer.given()?.as_deref());
+            settings.sessions.found(*part, id, answer.given()?.as_ref().map(|session| session.as_slice()));
             self.farm = FarmLookup::Done;
         }
         if matches!(self.farm, FarmLookup::Done) || !settings.keeps_sessions() {

@@ -26,6 +26,7 @@ use sspi_core::{
 use support::{Kind, World, accept_request, established, handshake, initialize_request, no_questions, send};
 use test_support::pair::{self, End, Established, Outcome, open};
 use test_support::{CertStatus, OcspResponse, TestCertificate};
+use zeroize::Zeroizing;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -521,9 +522,9 @@ struct Farm {
 }
 
 impl SharedSessions for Farm {
-    fn put(&self, key: Vec<u8>, session: Vec<u8>, lifetime: Duration) {
+    fn put(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
         assert!(lifetime > Duration::ZERO && lifetime <= 10 * HOUR, "{lifetime:?}");
-        self.sessions.lock().unwrap().insert(key, session);
+        self.sessions.lock().unwrap().insert(key, session.to_vec());
     }
 
     fn remove(&self, key: Vec<u8>) {
@@ -556,7 +557,7 @@ fn connect_to(
         let Question::Session(ask) = question else { panic!("{question:?}") };
         *farm.asked.lock().unwrap() += 1;
         let session = farm.sessions.lock().unwrap().get(&ask.question().0).cloned();
-        ask.answer(found(session));
+        ask.answer(found(session).map(Zeroizing::new));
     });
     if let (Ok(c), Ok(s)) = (&mut c, &mut s) {
         assert_eq!(send(s, c, b"tickets come before this"), b"tickets come before this");

@@ -8,6 +8,10 @@ use super::*;
 
 const DEADLINE: Duration = Duration::from_millis(50);
 
+fn secret() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(b"session".to_vec())
+}
+
 /// A store in memory that can be slow or broken.
 #[derive(Default)]
 struct Toy {
@@ -46,12 +50,12 @@ impl Toy {
 
 #[async_trait]
 impl SessionStore for Toy {
-    async fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    async fn get(&self, key: &[u8]) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
         match self.answer().await {
             Err(error) if !self.reads.load(Ordering::Relaxed) => return Err(error),
             _ => {}
         }
-        Ok(self.sessions.lock().unwrap().get(key).cloned())
+        Ok(self.sessions.lock().unwrap().get(key).cloned().map(Zeroizing::new))
     }
 
     async fn put(&self, key: &[u8], session: &[u8], _lifetime: Duration) -> io::Result<()> {
@@ -84,8 +88,8 @@ async fn settle() {
 async fn what_was_put_is_found_until_it_is_removed() {
     let toy = Arc::new(Toy::default());
     let shared = shared(&toy);
-    shared.put(b"key".to_vec(), b"session".to_vec(), Duration::from_secs(1));
-    assert_eq!(shared.find(b"key").await.as_deref(), Some(b"session".as_slice()));
+    shared.put(b"key".to_vec(), secret(), Duration::from_secs(1));
+    assert_eq!(shared.find(b"key").await, Some(secret()));
     assert_eq!(shared.find(b"other").await, None);
     shared.remove(b"key".to_vec());
     assert_eq!(shared.find(b"key").await, None);
@@ -121,14 +125,14 @@ async fn a_store_that_is_back_is_asked_again_and_was_tried_seldom_before() {
     for _ in 0..60 {
         advance(Duration::from_secs(1)).await;
         tokio::task::yield_now().await;
-        shared.put(b"more".to_vec(), b"session".to_vec(), Duration::from_secs(1));
+        shared.put(b"more".to_vec(), secret(), Duration::from_secs(1));
         assert_eq!(shared.find(b"key").await, None);
     }
     assert!((4..=20).contains(&toy.asked()), "{}", toy.asked());
     *toy.broken.lock().unwrap() = None;
     sleep(LAST_PROBE + DEADLINE).await;
     assert!(!shared.is_down());
-    assert_eq!(shared.find(b"key").await.as_deref(), Some(b"session".as_slice()));
+    assert_eq!(shared.find(b"key").await, Some(secret()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,12 +141,12 @@ async fn a_store_without_room_is_not_down() {
     toy.sessions.lock().unwrap().insert(b"key".to_vec(), b"session".to_vec());
     let shared = shared(&toy);
     *toy.broken.lock().unwrap() = Some(io::ErrorKind::StorageFull);
-    shared.put(b"more".to_vec(), b"session".to_vec(), Duration::from_secs(1));
+    shared.put(b"more".to_vec(), secret(), Duration::from_secs(1));
     tokio::task::yield_now().await;
     sleep(Duration::from_millis(1)).await;
     *toy.broken.lock().unwrap() = None;
     assert!(!shared.is_down());
-    assert_eq!(shared.find(b"key").await.as_deref(), Some(b"session".as_slice()));
+    assert_eq!(shared.find(b"key").await, Some(secret()));
 }
 
 #[test]
@@ -150,7 +154,7 @@ fn a_lookup_outside_a_runtime_is_answered_by_the_thread_of_the_store() {
     let toy = Arc::new(Toy::default());
     toy.sessions.lock().unwrap().insert(b"key".to_vec(), b"session".to_vec());
     let shared = SharedSessions::new(toy, Duration::from_secs(60)).unwrap();
-    assert_eq!(shared.find_blocking(b"key").as_deref(), Some(b"session".as_slice()));
+    assert_eq!(shared.find_blocking(b"key"), Some(secret()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +198,7 @@ async fn a_removal_for_which_there_was_no_room_is_done_when_there_is() {
     let toy = Toy::with_one();
     let shared = shared(&toy);
     for number in 0..MOST_WAITING {
-        shared.put(number.to_be_bytes().to_vec(), b"session".to_vec(), Duration::from_secs(1));
+        shared.put(number.to_be_bytes().to_vec(), secret(), Duration::from_secs(1));
     }
     shared.remove(b"key".to_vec());
     assert_eq!(shared.work.capacity(), 0);
@@ -210,13 +214,13 @@ async fn a_store_that_only_reads_is_not_down_and_forgets_when_it_writes_again() 
     let shared = shared(&toy);
     for _ in 0..3 {
         shared.remove(b"key".to_vec());
-        shared.put(b"more".to_vec(), b"session".to_vec(), Duration::from_secs(1));
+        shared.put(b"more".to_vec(), secret(), Duration::from_secs(1));
         settle().await;
         assert!(!shared.is_down());
         assert!(shared.state.is_full.load(Ordering::Relaxed), "that was said, once");
     }
     *toy.broken.lock().unwrap() = None;
-    shared.put(b"more".to_vec(), b"session".to_vec(), Duration::from_secs(1));
+    shared.put(b"more".to_vec(), secret(), Duration::from_secs(1));
     settle().await;
     assert!(toy.has(b"more") && !toy.has(b"key"));
     assert!(!shared.state.is_full.load(Ordering::Relaxed));
@@ -235,7 +239,7 @@ async fn a_store_that_panics_is_tried_again() {
     *toy.broken.lock().unwrap() = None;
     sleep(LAST_PROBE + DEADLINE).await;
     assert!(!shared.is_down());
-    assert_eq!(shared.find(b"key").await.as_deref(), Some(b"session".as_slice()));
+    assert_eq!(shared.find(b"key").await, Some(secret()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,7 +263,7 @@ struct Stuck(Mutex<blocking_mpsc::Receiver<()>>);
 
 #[async_trait]
 impl SessionStore for Stuck {
-    async fn get(&self, _key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    async fn get(&self, _key: &[u8]) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
         let _the_test_is_over = self.0.lock().unwrap().recv();
         Ok(None)
     }

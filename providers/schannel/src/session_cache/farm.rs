@@ -19,6 +19,7 @@ use std::time::Duration;
 use crypto::hash::Hash;
 use legacy_tls::{FirstFlight, OldHello};
 use wire::{DecodeError, EncodeError, Reader, Writer};
+use zeroize::Zeroizing;
 
 use super::credential::Part;
 use super::{Entry, Kind, Limits, Value};
@@ -27,7 +28,7 @@ use crate::first_flight::handshake_messages;
 /// Where sessions are shared with other machines. Neither call may wait for anything.
 pub trait SharedSessions: Send + Sync {
     /// Keeps a session under `key` for so long. It is secret: who reads it reads the connections.
-    fn put(&self, key: Vec<u8>, session: Vec<u8>, lifetime: Duration);
+    fn put(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration);
 
     /// Forgets the session under `key`.
     fn remove(&self, key: Vec<u8>);
@@ -89,7 +90,7 @@ pub(super) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    fn write(entry: &Entry, now: u64) -> Result<Option<Vec<u8>>, EncodeError> {
+    fn write(entry: &Entry, now: u64) -> Result<Option<Zeroizing<Vec<u8>>>, EncodeError> {
         let Value::Bytes { body, certificates } = &entry.value else { return Ok(None) };
         let length = certificates.iter().map(|certificate| certificate.len() + 3).sum::<usize>();
         let mut writer = Writer::with_capacity(32 + body.len() + length);
@@ -101,7 +102,7 @@ impl<'a> Shared<'a> {
         writer.vec_u24("Shared.certificates", |writer| {
             certificates.iter().try_for_each(|each| writer.opaque_u24("Shared.certificate", each))
         })?;
-        Ok(Some(writer.into_vec()))
+        Ok(Some(Zeroizing::new(writer.into_vec())))
     }
 
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
