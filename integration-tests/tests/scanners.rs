@@ -205,9 +205,8 @@ fn dissected(wire: &Wiretap, connections: u16) -> Vec<Vec<String>> {
 fn assert_well_formed(packets: &[Vec<String>], kind: &str, wire_kind: &str, handshakes: &[&[(bool, &str)]]) {
     let mut last = BTreeMap::new();
     for packet in packets {
-        let [stream, port, protocol, malformed, expert, _, kinds, _] = packet.as_slice() else {
-            unreachable!("{packet:?}")
-        };
+        let fields: &[String; FIELDS.len()] = packet.as_slice().try_into().unwrap();
+        let [stream, port, protocol, malformed, expert, _, kinds, _] = fields;
         assert_eq!((malformed.as_str(), expert.as_str()), ("", ""), "{kind}: {packet:?}");
         // A packet that ends within a record is one of TCP alone: the next tells.
         assert!(matches!(protocol.as_str(), "SSLv2" | "TCP"), "{kind}: {packet:?}");

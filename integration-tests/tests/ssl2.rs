@@ -320,7 +320,14 @@ fn java_comes_to_tls_by_a_hello_of_the_old_format() {
 #[test]
 fn we_come_to_tls_by_a_hello_of_the_old_format() {
     let pki = Pki::find().unwrap();
-    for (peer, version) in [(Peer::Node, "any"), (Peer::Java, "SSLv2Hello,TLSv1"), (Peer::OpenSsl111, "")] {
+    for (peer, version) in [
+        (Peer::Node, "any"),
+        (Peer::Java, "SSLv2Hello,TLSv1"),
+        (Peer::OpenSsl111, ""),
+        (Peer::OpenSsl, ""),
+        (Peer::GnuTls, ""),
+        (Peer::Tlslite, ""),
+    ] {
         if !runnable(&[peer]) {
             continue;
         }
@@ -336,14 +343,24 @@ fn we_come_to_tls_by_a_hello_of_the_old_format() {
                     .argument(LEGACY_JAVA)
                     .argument(format!("version={version}")),
                 Peer::Node => options.ciphers("AES128-SHA:RC4-MD5").argument(format!("version={version}")),
+                Peer::Tlslite => options.ciphers("0x002f").version(Version::Tls10),
+                Peer::GnuTls => options.version(Version::Tls10),
                 _ => options.ciphers("AES128-SHA:@SECLEVEL=0").version(Version::Tls10),
             };
             let mut server = echo::serve(peer, &options).unwrap();
             let setup = Setup::trusting(pki.root().unwrap());
             let client = Client::new(&setup.settings(&settings).unwrap()).unwrap();
-            let report = client.echo(server.port(), Pattern::new(1).content(BYTES));
+            let content = Pattern::new(1).content(BYTES);
+            // GnuTLS sends lines back.
+            let content = if peer == Peer::GnuTls { content.as_lines() } else { content };
+            let report = client.echo(server.port(), content);
             let log = server.process().log();
-            assert_eq!(report.negotiated.bytes, BYTES, "{peer} {protocols}: {:?}\n{log}", report.failure);
+            assert_eq!(
+                report.negotiated.bytes,
+                content.length(),
+                "{peer} {protocols}: {:?}\n{log}",
+                report.failure
+            );
             assert_eq!(report.negotiated.version, "TLSv1", "{peer}");
         }
     }
