@@ -18,7 +18,7 @@ use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 
 pub use self::cbc::{CbcDecryptor, CbcEncryptor};
-pub use self::rc4::Rc4;
+pub use self::rc4::{Rc4, Rc4State};
 
 /// A block cipher, to be used in CBC mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
