@@ -19,6 +19,9 @@ pub struct AcceptRequest {
     /// `ASC_REQ` bit: Windows never judges the certificates of clients, and leaves them to every application. Whether one is
     /// asked for is not decided here.
     pub manual_cred_validation: bool,
+    /// Where the initiator connects from, such as its address without port, as far as that is known: packages that log on with
+    /// passwords count failures by it (Windows has no parameter for it).
+    pub source: Option<String>,
 }
 
 /// A handshake in the server's role: tokens in, tokens out, until it yields a context.

@@ -54,6 +54,7 @@ mod credentials;
 mod error;
 mod flags;
 mod initialize;
+mod logon;
 mod oid;
 mod package;
 mod paired_context;
@@ -84,6 +85,7 @@ pub use credentials::{
 pub use error::{Error, Failure, Fault, Remedy};
 pub use flags::{AscReq, AscRet, IscReq, IscRet, SecPkgFlags};
 pub use initialize::{InitializeRequest, InitializeSecurityContext};
+pub use logon::{AccountSecret, LogonProof, LogonRequest, LogonVerdict};
 pub use oid::Oid;
 pub use package::{PackageInfo, SecurityPackage};
 pub use paired_context::{PairedContext, SharedPart};
