@@ -506,6 +506,7 @@ impl Terms {
         AcceptRequest {
             flags: AscReq::EXTENDED_ERROR | AscReq::CONNECTION,
             channel_bindings: connection.bindings().cloned(),
+            source: connection.source().map(str::to_owned),
             http,
             ..AcceptRequest::default()
         }

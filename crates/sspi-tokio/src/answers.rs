@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sspi_core::{
-    Ask, CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity, Question,
-    SessionKey,
+    Ask, CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, LogonRequest, LogonVerdict,
+    PeerIdentity, Question, SessionKey,
 };
 use zeroize::Zeroizing;
 
@@ -40,6 +40,14 @@ pub trait Answers: Send + Sync {
         let _nobody_to_ask = key;
         None
     }
+
+    /// Who is behind a logon with a password: see [`AccountDatabase`].
+    ///
+    /// # Errors
+    /// They end the handshake.
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Err(no_logon(request))
+    }
 }
 
 /// The error of whoever has no certificate to choose.
@@ -50,6 +58,11 @@ pub(crate) fn no_client_certificate(request: &ClientCertificateRequest) -> Error
 /// The error of whoever has no accounts.
 pub(crate) fn no_account(peer: &PeerIdentity) -> Error {
     Question::Account(Ask::new(peer.clone()).0).unanswered()
+}
+
+/// The error of whoever has no passwords.
+pub(crate) fn no_logon(request: &LogonRequest) -> Error {
+    Question::Logon(Ask::new(request.clone()).0).unanswered()
 }
 
 /// Nobody is there to answer: the default.
@@ -90,6 +103,38 @@ impl<D: AccountDirectory + ?Sized> AccountDirectory for Arc<D> {
     }
 }
 
+/// Where the passwords of accounts are, or whoever judges what is proved with them: a file, a domain controller.
+#[async_trait]
+pub trait AccountDatabase: Send + Sync {
+    /// Who is behind the logon. An account that is not there is [`LogonVerdict::NoAccount`], not an error.
+    ///
+    /// # Errors
+    /// `SEC_E_NO_AUTHENTICATING_AUTHORITY` where the database cannot be asked, or what it has to say. They end the
+    /// handshake.
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error>;
+}
+
+#[async_trait]
+impl<D: AccountDatabase + ?Sized> AccountDatabase for Arc<D> {
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        (**self).logon(request).await
+    }
+}
+
+/// Answers of an account database; every other question is refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Logons<D>(
+    /// The database.
+    pub D,
+);
+
+#[async_trait]
+impl<D: AccountDatabase> Answers for Logons<D> {
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        self.0.logon(request).await
+    }
+}
+
 /// An answer under way.
 pub type Answering = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
@@ -111,6 +156,10 @@ pub fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
             Question::Session(ask) => {
                 let session = answers.session(ask.question()).await;
                 ask.answer(session);
+            }
+            Question::Logon(ask) => {
+                let verdict = answers.logon(ask.question()).await;
+                ask.answer(verdict);
             }
             unknown => return Err(unknown.unanswered()),
         }

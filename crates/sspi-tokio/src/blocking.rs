@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use sspi_core::{
     Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, Error, Fault,
-    FoundAccount, PackageInfo, PeerIdentity, QueryContextAttributes, Question, SecStatus, SecurityContext,
-    SendingHalf, SessionKey,
+    FoundAccount, LogonRequest, LogonVerdict, PackageInfo, PeerIdentity, QueryContextAttributes, Question,
+    SecStatus, SecurityContext, SendingHalf, SessionKey,
 };
 use zeroize::Zeroizing;
 
@@ -50,6 +50,14 @@ pub trait Answers: Send + Sync {
     fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         let _nobody_to_ask = key;
         None
+    }
+
+    /// Who is behind a logon with a password: see [`AccountDatabase`](crate::AccountDatabase).
+    ///
+    /// # Errors
+    /// They end the handshake.
+    fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Err(answers::no_logon(request))
     }
 }
 
@@ -186,6 +194,10 @@ fn answer(answers: &dyn Answers, question: Question) -> Result<(), Error> {
         Question::Session(ask) => {
             let session = answers.session(ask.question());
             ask.answer(session);
+        }
+        Question::Logon(ask) => {
+            let verdict = answers.logon(ask.question());
+            ask.answer(verdict);
         }
         unknown => return Err(unknown.unanswered()),
     }

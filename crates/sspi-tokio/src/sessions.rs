@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sspi_core::{
-    CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity, SessionKey,
+    CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, LogonRequest, LogonVerdict,
+    PeerIdentity, SessionKey,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -204,6 +205,10 @@ impl Answers for With<dyn Answers> {
     async fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         self.sessions.find(&key.0).await
     }
+
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        self.answers.logon(request).await
+    }
 }
 
 impl blocking::Answers for With<dyn blocking::Answers> {
@@ -220,6 +225,10 @@ impl blocking::Answers for With<dyn blocking::Answers> {
 
     fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         self.sessions.find_blocking(&key.0)
+    }
+
+    fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        self.answers.logon(request)
     }
 }
 
