@@ -7,6 +7,7 @@ mod connect;
 mod dates;
 mod demo;
 mod exit;
+mod get;
 mod hints;
 mod legs;
 mod logging;
@@ -52,6 +53,8 @@ enum Verb {
     Serve(serve::Serve),
     /// Connect to a server, say what was negotiated, and talk to it.
     Connect(connect::Connect),
+    /// Fetch a page, and log on to its server with the package that is configured.
+    Get(get::Get),
     /// List the security packages that there are.
     Packages(packages::Packages),
     /// Check a configuration file, and everything that it names.
@@ -70,6 +73,7 @@ impl Verb {
             Self::Demo(verb) => &verb.settings,
             Self::Serve(verb) => &verb.settings,
             Self::Connect(verb) => &verb.settings,
+            Self::Get(verb) => &verb.settings,
             Self::Packages(verb) => &verb.settings,
             Self::Session(verb) => return Some(verb.config()),
             // Its findings have their places already.
@@ -87,6 +91,7 @@ Examples:
   opensspi connect example.org https          like openssl s_client, with a summary
   opensspi connect mail.example.org smtp      the same after STARTTLS
   opensspi serve --http                       a small page over TLS, with a certificate made on the spot
+  opensspi get http://intranet.example/ --package NTLM --user CORP\\alice --password env:PASSWORD
   opensspi check-config opensspi.toml         every mistake in a configuration, at once
 
 Exit codes:
@@ -112,6 +117,7 @@ fn main() -> ExitCode {
         Verb::Demo(verb) => verb.run(&printer, cli.log),
         Verb::Serve(verb) => verb.run(&printer, cli.log),
         Verb::Connect(verb) => verb.run(&printer, cli.log),
+        Verb::Get(verb) => verb.run(&printer, cli.log),
         Verb::Packages(verb) => verb.run(&printer),
         Verb::CheckConfig(verb) => verb.run(&printer),
         Verb::Session(verb) => verb.run(&printer),

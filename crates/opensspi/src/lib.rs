@@ -15,6 +15,8 @@ mod connection;
 mod directory;
 mod error;
 mod harmless;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "schannel")]
 mod keys;
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
@@ -66,6 +68,8 @@ pub use providers::{
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;
 pub use sspi_core;
+#[cfg(feature = "http")]
+pub use sspi_http;
 #[cfg(feature = "ldap")]
 pub use sspi_ldap;
 #[cfg(feature = "redis")]
