@@ -1,5 +1,12 @@
 //! Handshakes that come to a context, in all the ways that a configuration allows.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test, in its helpers too"
+)]
+
 mod support;
 
 use std::sync::Arc;
@@ -14,7 +21,7 @@ use opensspi_ntlm::{
 use sspi_core::{
     AcceptRequest, AccountSecret, AscRet, AuthData, ContextFlags, Decrypted, InitializeRequest, IscReq,
     IscRet, LogonProof, LogonVerdict, QualityOfProtection, Question, SecBuffer, SecBufferType, SecPkgFlags,
-    SecStatus, Secret, SecurityContext, SecurityPackage, Step,
+    SecStatus, Secret, SecurityContext, Step,
 };
 use support::{
     DOMAIN, HandMade, PASSWORD, USER, World, accept, account, bindings, complete, handshake, identity,
