@@ -142,3 +142,21 @@ fn a_password_in_the_configuration_itself_is_refused() {
     let error = opensspi::Config::from_toml(text, "opensspi.toml").unwrap_err().to_string();
     assert!(error.contains("ntlm.nt-hash names a secret") && !error.contains("a4f4"), "{error}");
 }
+
+#[test]
+fn a_configuration_is_checked_with_the_places_of_its_mistakes() {
+    let folder = folder();
+    let file = folder.path().join("opensspi.toml");
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        opensspi::check_file(&file).into_iter().map(|finding| finding.message).collect::<Vec<_>>().concat()
+    };
+    assert_eq!(check("package = \"NTLM\"\n[logon]\naccounts = \"file:logons.toml\"\n"), "", "a server's");
+    let found = check("package = \"NTLM\"\n[ntlm]\nuser = \"alice\"\npassword = \"file:missing\"\n");
+    assert!(found.contains("opensspi.toml:4:12: cannot read file:missing"), "{found}");
+    let found = check("[ntlm]\nlm-compatibility-level = 9\n[ntlm.lock-out]\nwindow = \"soon\"\n");
+    assert!(
+        found.contains("2:26") && found.contains("there are 0 to 5") && found.contains("4:10"),
+        "{found}"
+    );
+}
