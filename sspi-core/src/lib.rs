@@ -51,8 +51,10 @@ mod clock;
 mod context;
 mod control_token;
 mod credentials;
+mod digest;
 mod error;
 mod flags;
+mod http;
 mod initialize;
 mod logon;
 mod oid;
@@ -82,8 +84,10 @@ pub use credentials::{
     AuthData, AuthIdentity, CertificateIdentity, CredentialUse, CredentialsHandle, CredentialsRequest,
     QueryCredentialsAttributes, Secret,
 };
+pub use digest::{DigestAccount, DigestAlgorithm, DigestLogon, DigestSecret, DigestUser};
 pub use error::{Error, Failure, Fault, Remedy};
 pub use flags::{AscReq, AscRet, IscReq, IscRet, SecPkgFlags};
+pub use http::{EntityBody, HttpEntity, HttpRequest};
 pub use initialize::{InitializeRequest, InitializeSecurityContext};
 pub use logon::{AccountSecret, LogonProof, LogonRequest, LogonVerdict};
 pub use oid::Oid;

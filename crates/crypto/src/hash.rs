@@ -30,6 +30,8 @@ pub enum Hash {
     Sha384,
     /// SHA-512, 64 bytes.
     Sha512,
+    /// SHA-512/256, 32 bytes: SHA-512 with a first chaining value of its own, cut short.
+    Sha512Of256,
 }
 
 impl Hash {
@@ -39,7 +41,7 @@ impl Hash {
         match self {
             Self::Md5 => 16,
             Self::Sha1 => 20,
-            Self::Sha256 => 32,
+            Self::Sha256 | Self::Sha512Of256 => 32,
             Self::Sha384 => 48,
             Self::Sha512 => 64,
         }
@@ -54,7 +56,7 @@ impl Hash {
     pub const fn block_len(self) -> usize {
         match self {
             Self::Md5 | Self::Sha1 | Self::Sha256 => 64,
-            Self::Sha384 | Self::Sha512 => 128,
+            Self::Sha384 | Self::Sha512 | Self::Sha512Of256 => 128,
         }
     }
 
@@ -85,6 +87,7 @@ pub(crate) enum State {
     Sha256(Blocks<Sha256, 64>),
     Sha384(Blocks<Sha512, 128>),
     Sha512(Blocks<Sha512, 128>),
+    Sha512Of256(Blocks<Sha512, 128>),
 }
 
 impl HashContext {
@@ -101,6 +104,7 @@ impl HashContext {
             Hash::Sha256 => State::Sha256(Blocks::new(Sha256::INITIAL)),
             Hash::Sha384 => State::Sha384(Blocks::new(Sha512::INITIAL_OF_SHA384)),
             Hash::Sha512 => State::Sha512(Blocks::new(Sha512::INITIAL)),
+            Hash::Sha512Of256 => State::Sha512Of256(Blocks::new(Sha512::INITIAL_OF_SHA512_256)),
         })
     }
 
@@ -113,6 +117,7 @@ impl HashContext {
             State::Sha256(_) => Hash::Sha256,
             State::Sha384(_) => Hash::Sha384,
             State::Sha512(_) => Hash::Sha512,
+            State::Sha512Of256(_) => Hash::Sha512Of256,
         }
     }
 
@@ -123,7 +128,7 @@ impl HashContext {
             State::Md5(blocks) => blocks.update(data),
             State::Sha1(blocks) => blocks.update(data),
             State::Sha256(blocks) => blocks.update(data),
-            State::Sha384(blocks) | State::Sha512(blocks) => blocks.update(data),
+            State::Sha384(blocks) | State::Sha512(blocks) | State::Sha512Of256(blocks) => blocks.update(data),
         }
     }
 
@@ -135,7 +140,9 @@ impl HashContext {
             State::Md5(blocks) => blocks.finish(output_len),
             State::Sha1(blocks) => blocks.finish(output_len),
             State::Sha256(blocks) => blocks.finish(output_len),
-            State::Sha384(blocks) | State::Sha512(blocks) => blocks.finish(output_len),
+            State::Sha384(blocks) | State::Sha512(blocks) | State::Sha512Of256(blocks) => {
+                blocks.finish(output_len)
+            }
         }
     }
 
@@ -154,7 +161,9 @@ impl HashContext {
             State::Md5(blocks) => blocks.finish_secret_len(data, len, output_len),
             State::Sha1(blocks) => blocks.finish_secret_len(data, len, output_len),
             State::Sha256(blocks) => blocks.finish_secret_len(data, len, output_len),
-            State::Sha384(blocks) | State::Sha512(blocks) => blocks.finish_secret_len(data, len, output_len),
+            State::Sha384(blocks) | State::Sha512(blocks) | State::Sha512Of256(blocks) => {
+                blocks.finish_secret_len(data, len, output_len)
+            }
         }
     }
 

@@ -23,6 +23,7 @@ enum Keys {
     Sha256(Key<Sha256>),
     Sha384(Key<Sha512>),
     Sha512(Key<Sha512>),
+    Sha512Of256(Key<Sha512>),
 }
 
 impl HmacKey {
@@ -42,6 +43,7 @@ impl HmacKey {
             Hash::Sha256 => Keys::Sha256(Key::new(&Sha256::INITIAL, secret)),
             Hash::Sha384 => Keys::Sha384(Key::new(&Sha512::INITIAL_OF_SHA384, secret)),
             Hash::Sha512 => Keys::Sha512(Key::new(&Sha512::INITIAL, secret)),
+            Hash::Sha512Of256 => Keys::Sha512Of256(Key::new(&Sha512::INITIAL_OF_SHA512_256, secret)),
         })
     }
 
@@ -54,6 +56,7 @@ impl HmacKey {
             Keys::Sha256(_) => Hash::Sha256,
             Keys::Sha384(_) => Hash::Sha384,
             Keys::Sha512(_) => Hash::Sha512,
+            Keys::Sha512Of256(_) => Hash::Sha512Of256,
         }
     }
 
@@ -72,7 +75,7 @@ impl HmacKey {
             Keys::Md5(key) => key.sign(parts, output_len),
             Keys::Sha1(key) => key.sign(parts, output_len),
             Keys::Sha256(key) => key.sign(parts, output_len),
-            Keys::Sha384(key) | Keys::Sha512(key) => key.sign(parts, output_len),
+            Keys::Sha384(key) | Keys::Sha512(key) | Keys::Sha512Of256(key) => key.sign(parts, output_len),
         }
     }
 
@@ -85,6 +88,7 @@ impl HmacKey {
             Keys::Sha256(key) => State::Sha256(key.inner()),
             Keys::Sha384(key) => State::Sha384(key.inner()),
             Keys::Sha512(key) => State::Sha512(key.inner()),
+            Keys::Sha512Of256(key) => State::Sha512Of256(key.inner()),
         });
         HmacContext { inner, key: self.clone() }
     }
@@ -94,7 +98,7 @@ impl HmacKey {
             Keys::Md5(key) => key.outer(inner),
             Keys::Sha1(key) => key.outer(inner),
             Keys::Sha256(key) => key.outer(inner),
-            Keys::Sha384(key) | Keys::Sha512(key) => key.outer(inner),
+            Keys::Sha384(key) | Keys::Sha512(key) | Keys::Sha512Of256(key) => key.outer(inner),
         }
     }
 

@@ -136,10 +136,13 @@ impl<D: AccountDatabase> Answers for Logons<D> {
 }
 
 /// An answer under way.
-pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+pub type Answering = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
-/// Puts the question to `answers` and its answer into the question's slot.
-pub(crate) fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
+/// Puts the question to `answers` and its answer into the question's slot: for drivers of their own.
+///
+/// # Errors
+/// What ends the handshake: nobody can answer, or what whoever was asked has to say.
+pub fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
     Box::pin(async move {
         match question {
             Question::ClientCertificate(ask) => {

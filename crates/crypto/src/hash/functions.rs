@@ -78,7 +78,8 @@ impl Function<64> for Sha256 {
     }
 }
 
-/// SHA-512, and SHA-384, which differs in its first chaining value and in how much of the last one is the output.
+/// SHA-512, and SHA-384 and SHA-512/256, which differ in their first chaining values and in how much of the last one is the
+/// output.
 #[derive(Clone)]
 pub(crate) struct Sha512([u64; 8]);
 
@@ -92,6 +93,17 @@ impl Sha512 {
         0x8eb44a8768581511,
         0xdb0c2e0d64f98fa7,
         0x47b5481dbefa4fa4,
+    ]);
+
+    pub(crate) const INITIAL_OF_SHA512_256: Self = Self([
+        0x22312194fc2bf72c,
+        0x9f555fa3c84c64c2,
+        0x2393b86b6f53b151,
+        0x963877195940eabd,
+        0x96283ee2a88effe3,
+        0xbe5e1e2553863992,
+        0x2b0199fc2c85b8aa,
+        0x0eb72ddc81c52ca2,
     ]);
 }
 

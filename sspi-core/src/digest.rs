@@ -1,0 +1,94 @@
+//! What a server of the package Digest asks about an account: its secret, as a hash or as the password.
+
+use core::fmt;
+
+use crate::{FoundAccount, Secret};
+
+/// A hash function of Digest, by the name that it has there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DigestAlgorithm {
+    /// `MD5`, 16 bytes.
+    Md5,
+    /// `SHA-256`, 32 bytes.
+    Sha256,
+    /// `SHA-512-256`, 32 bytes: SHA-512/256 of FIPS 180-4.
+    Sha512Of256,
+}
+
+impl DigestAlgorithm {
+    /// All of them, the weakest first.
+    pub const ALL: [Self; 3] = [Self::Md5, Self::Sha256, Self::Sha512Of256];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha256 => "SHA-256",
+            Self::Sha512Of256 => "SHA-512-256",
+        }
+    }
+
+    /// The length of a hash, in bytes.
+    #[must_use]
+    pub const fn output_len(self) -> usize {
+        match self {
+            Self::Md5 => 16,
+            Self::Sha256 | Self::Sha512Of256 => 32,
+        }
+    }
+}
+
+/// A logon whose secret is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DigestLogon {
+    /// Who logs on.
+    pub user: DigestUser,
+    /// The realm: what the server's configuration says.
+    pub realm: String,
+    /// With which hash function.
+    pub algorithm: DigestAlgorithm,
+}
+
+/// Who logs on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DigestUser {
+    /// A name, in the ways in which it can be read, the likeliest first: clients that do not escape the backslash of
+    /// `DOMAIN\user` leave two. The account is that of the first name that there is.
+    Names(Vec<String>),
+    /// The hash of a name and the realm: H(name `:` realm), with the logon's algorithm. The account is the one whose name has
+    /// this hash.
+    Hashed(Vec<u8>),
+}
+
+/// The account behind a logon, and what proves it.
+#[derive(Clone, Debug)]
+pub struct DigestAccount {
+    /// The account.
+    pub account: FoundAccount,
+    /// The user's name in the form in which it was hashed or will be: the one of the logon that was found, or the one whose
+    /// hash the logon has.
+    pub user: String,
+    /// What proves it.
+    pub secret: DigestSecret,
+}
+
+/// What proves a user of Digest.
+#[derive(Clone)]
+pub enum DigestSecret {
+    /// The password.
+    Password(Secret<String>),
+    /// H(user `:` realm `:` password), with the logon's algorithm. Whoever has it can log on as the user: it is to be kept
+    /// like a password.
+    HashedA1(Secret<Vec<u8>>),
+}
+
+impl fmt::Debug for DigestSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password(_) => "Password(..)",
+            Self::HashedA1(_) => "HashedA1(..)",
+        })
+    }
+}
