@@ -134,6 +134,9 @@ class Impacket:
             return False, self.challenge.getData()
         answer = ntlm.NTLMAuthChallengeResponse()
         answer.fromString(token)
+        # It finds every field by its offset but this one.
+        at = answer["session_key_offset"]
+        answer["session_key"] = token[at:at + answer["session_key_len"]]
         user = answer["user_name"].decode("utf-16le")
         nt_hash, lm_hash = ntlm.compute_nthash(a.password), ntlm.compute_lmhash(a.password)
         status, self.exported = computeNTLMv2(
