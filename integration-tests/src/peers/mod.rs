@@ -8,6 +8,7 @@ pub mod gnutls;
 mod installed;
 pub mod java;
 pub mod nss;
+pub mod ntlm;
 pub mod openssl;
 mod options;
 mod output;

@@ -23,7 +23,7 @@ use crate::messages::{
     AuthenticateMessage, AvFlags, AvId, AvPairs, ChallengeMessage, NegotiateFlags as F, NegotiateMessage,
     NtlmV2Temp, Version, oem, utf16,
 };
-use crate::package::Instance;
+use crate::package::{Instance, MAX_TOKEN};
 use crate::status::Error;
 
 /// A handshake as client.
@@ -258,6 +258,9 @@ impl Client {
             mic: responses.has_mic.then_some([0; 16]),
         };
         let mut token = message.to_bytes()?;
+        if u32::try_from(token.len()).is_ok_and(|length| length > MAX_TOKEN) {
+            return Err(Error::TokenTooLong { length: token.len() });
+        }
         if responses.has_mic {
             let code = mic(exported, negotiate, challenge, &token);
             if let Some(place) = token.get_mut(AuthenticateMessage::MIC_RANGE) {

@@ -225,7 +225,8 @@ mod tests {
     fn every_mistake_is_named_with_its_place_and_no_secret() {
         let text = "[[account]]\nname = \"CORP\\\\a\"\nnt-hash = \"hunter2\"\n[[account]]\nname = \"b\"\n";
         let found = problems(text);
-        assert!(found[0].starts_with("logons.toml:2:8: account[0].name: an account has a name"), "{found:?}");
+        let name = "logons.toml:2:8: account[0].name: an account has a name";
+        assert!(found.iter().any(|one| one.starts_with(name)), "{found:?}");
         assert!(found.iter().any(|one| one.contains("an NT hash is 32 hexadecimal digits")), "{found:?}");
         assert!(!found.concat().contains("hunter2"), "{found:?}");
         let twice =
