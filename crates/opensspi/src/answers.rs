@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sspi_core::{CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity};
+use sspi_core::{
+    CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
+    PeerIdentity,
+};
 use sspi_tokio::{AccountDirectory, Answers, NoAnswers, blocking};
 
 /// A directory, and whoever answers everything else.
@@ -29,6 +32,10 @@ impl Answers for WithDirectory {
 
     async fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         self.directory.find(peer).await
+    }
+
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.others.digest_secret(logon).await
     }
 }
 
@@ -57,5 +64,9 @@ impl blocking::Answers for WithBlockingDirectory {
 
     fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         self.directory.accounts(peer)
+    }
+
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.others.digest_secret(logon)
     }
 }

@@ -29,6 +29,8 @@ pub use self::nearest::nearest;
 pub(crate) use self::place::{Place, place_of};
 use self::problem::Locator;
 pub use self::problem::{ConfigProblem, ConfigProblems};
+#[cfg(feature = "digest")]
+use crate::providers::DigestConfig;
 #[cfg(feature = "schannel")]
 use crate::providers::SchannelConfig;
 
@@ -73,6 +75,9 @@ pub struct Config {
     /// `[directory]`: where the accounts of client certificates are looked up with LDAP.
     #[cfg(feature = "ldap")]
     pub directory: Option<DirectoryConfig>,
+    /// `[digest]`: what the package WDigest is told.
+    #[cfg(feature = "digest")]
+    pub digest: DigestConfig,
     /// `[schannel]`: what the package Schannel is told.
     #[cfg(feature = "schannel")]
     pub schannel: SchannelConfig,
@@ -92,6 +97,8 @@ impl Default for Config {
             accounts: None,
             #[cfg(feature = "ldap")]
             directory: None,
+            #[cfg(feature = "digest")]
+            digest: DigestConfig::default(),
             #[cfg(feature = "schannel")]
             schannel: SchannelConfig::default(),
             log: LogConfig::default(),

@@ -49,6 +49,8 @@ pub use providers::{
     ExtendedMasterSecret, Mapping, MappingRule, Materials, Profile, Protocol, Renegotiation, Revocation,
     SchannelConfig, SuiteInfo, WeakMapping, Weakness,
 };
+#[cfg(feature = "digest")]
+pub use providers::{DigestConfig, digest};
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sspi_core::{
-    Ask, CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity, Question,
-    SessionKey,
+    Ask, CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
+    PeerIdentity, Question, SessionKey,
 };
 use zeroize::Zeroizing;
 
@@ -34,6 +34,14 @@ pub trait Answers: Send + Sync {
         Err(no_account(peer))
     }
 
+    /// The account of a logon with Digest, and what proves it; `None` where there is none: see [`DigestAccounts`].
+    ///
+    /// # Errors
+    /// They end the handshake.
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Err(no_digest_secret(logon))
+    }
+
     /// The session that a client wants to take up again, from where several machines share them: see
     /// [`SharedSessions`](crate::SharedSessions). `None` where there is none, or nobody to ask: the handshake is a full one.
     async fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
@@ -50,6 +58,11 @@ pub(crate) fn no_client_certificate(request: &ClientCertificateRequest) -> Error
 /// The error of whoever has no accounts.
 pub(crate) fn no_account(peer: &PeerIdentity) -> Error {
     Question::Account(Ask::new(peer.clone()).0).unanswered()
+}
+
+/// The error of whoever has no secrets of Digest.
+pub(crate) fn no_digest_secret(logon: &DigestLogon) -> Error {
+    Question::DigestSecret(Ask::new(logon.clone()).0).unanswered()
 }
 
 /// Nobody is there to answer: the default.
@@ -90,6 +103,37 @@ impl<D: AccountDirectory + ?Sized> AccountDirectory for Arc<D> {
     }
 }
 
+/// Where the secrets of accounts are that log on with Digest.
+#[async_trait]
+pub trait DigestAccounts: Send + Sync {
+    /// The account of the logon, and what proves it; `None` where there is none, or where it is locked.
+    ///
+    /// # Errors
+    /// `SEC_E_NO_AUTHENTICATING_AUTHORITY` where nobody can be asked, or what there is to say. They end the handshake.
+    async fn find(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error>;
+}
+
+#[async_trait]
+impl<D: DigestAccounts + ?Sized> DigestAccounts for Arc<D> {
+    async fn find(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        (**self).find(logon).await
+    }
+}
+
+/// Answers of whoever has the secrets of Digest; every other question is refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DigestLogons<D>(
+    /// Who has them.
+    pub D,
+);
+
+#[async_trait]
+impl<D: DigestAccounts> Answers for DigestLogons<D> {
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.0.find(logon).await
+    }
+}
+
 /// An answer under way.
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
@@ -108,6 +152,10 @@ pub(crate) fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering
             Question::Session(ask) => {
                 let session = answers.session(ask.question()).await;
                 ask.answer(session);
+            }
+            Question::DigestSecret(ask) => {
+                let found = answers.digest_secret(ask.question()).await;
+                ask.answer(found);
             }
             unknown => return Err(unknown.unanswered()),
         }

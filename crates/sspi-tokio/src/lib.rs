@@ -48,7 +48,7 @@ mod split;
 mod stream;
 mod wakers;
 
-pub use answers::{AccountDirectory, Accounts, Answers, NoAnswers};
+pub use answers::{AccountDirectory, Accounts, Answers, DigestAccounts, DigestLogons, NoAnswers};
 pub use error::HandshakeError;
 pub use framing::Framing;
 pub use handshake::handshake;
