@@ -1,4 +1,4 @@
-//! Digest against GNU SASL, Cyrus SASL in OpenLDAP, curl, Apache and three libraries of Python: both roles, with the right
+//! Digest against GNU SASL, Cyrus SASL in OpenLDAP, Java, curl, Apache and three libraries of Python: both roles, with the right
 //! password and with a wrong one.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
@@ -9,13 +9,14 @@ use std::path::Path;
 use std::thread;
 
 use opensspi_integration_tests::digest::{
-    EVERYTHING, PASSWORD, REALM, USER, advance, client, http, ldap, server, unwrap,
+    EVERYTHING, PASSWORD, REALM, USER, advance, base64, client, http, ldap, server, unwrap, wrap,
 };
 use opensspi_integration_tests::peers::apache::{self, Apache};
 use opensspi_integration_tests::peers::gsasl::{self, Gsasl};
+use opensspi_integration_tests::peers::java;
 use opensspi_integration_tests::peers::process::{Launch, Stdout};
 use opensspi_integration_tests::peers::slapd::{BASE, Slapd};
-use opensspi_integration_tests::peers::{Peer, installed, note, runnable, runnable_with};
+use opensspi_integration_tests::peers::{Peer, Process, installed, note, runnable, runnable_with};
 use sspi_core::{AcceptRequest, InitializeRequest, SecurityContext, Step};
 use test_support::Pki;
 
@@ -140,7 +141,8 @@ fn section(qop: &str, cipher: &str) -> String {
 
 fn slapd() -> Slapd {
     let settings = "sasl-host localhost\nsasl-realm corp.test\nsasl-secprops none\npassword-hash {CLEARTEXT}\n\
-                    authz-regexp uid=([^,@]+)(,cn=[^,]+)?,cn=digest-md5,cn=auth cn=$1,dc=corp,dc=test\n";
+                    authz-regexp uid=([^,@]+)(,cn=[^,]+)?,cn=digest-md5,cn=auth cn=$1,dc=corp,dc=test\n\
+                    access to attrs=userPassword by anonymous auth\naccess to * by users read by anonymous auth\n";
     let alice = format!(
         "dn: cn={USER},{BASE}\nobjectClass: user\ncn: {USER}\nsn: {USER}\nuid: {USER}\nsAMAccountName: {USER}\nuserPassword: {PASSWORD}\n"
     );
@@ -167,8 +169,8 @@ fn openldap_as_server_takes_every_protection_of_our_client() {
                 );
                 ran.push(format!("{qop} {cipher}"));
             }
-            // A build without the old ciphers of OpenSSL does not offer them all.
-            Err(error) if error.to_string().contains("SEC_E_ALGORITHM_MISMATCH") => {
+            // Its builds with OpenSSL 3 offer triple DES and do not have it.
+            Err(error) if error.to_string().contains("init cipher") => {
                 note(&format!("not run: {cipher}: {error}"));
             }
             Err(error) => panic!("{qop} {cipher}: {error}"),
@@ -177,7 +179,7 @@ fn openldap_as_server_takes_every_protection_of_our_client() {
     assert!(ran.len() >= 3, "{ran:?}");
     let credentials = client(EVERYTHING, "wrong");
     let error = ldap::who_am_i(connect(), &*credentials, &request).unwrap_err();
-    assert_eq!(error.to_string(), "the server answers 49");
+    assert!(error.to_string().starts_with("the server answers 49: "), "{error}");
 }
 
 /// What `ldapwhoami` says, and what our server says of it.
@@ -216,19 +218,101 @@ fn openldap_as_client_gets_every_protection_of_our_server() {
                 assert!(said.contains("u:alice"), "{said}");
                 ran.push(format!("{qop} {cipher}"));
             }
-            // A build without the old ciphers of OpenSSL does not have them all.
-            _ if !cipher.is_empty()
-                && (said.contains("Unknown authentication method") || said.contains("no worthy")) =>
-            {
+            // Its builds with OpenSSL 3 do not have triple DES.
+            _ if !cipher.is_empty() && said.contains("failed to init cipher") => {
                 note(&format!("not run: {cipher}: {said}"));
             }
             answer => panic!("{qop} {cipher}: {said} {answer:?}"),
         }
     }
     assert!(ran.len() >= 3, "{ran:?}");
-    let (is_fine, said, answer) = ldapwhoami("auth-conf", "3des", "minssf=112", "wrong");
+    let (is_fine, said, answer) = ldapwhoami("auth-conf", "rc4", "minssf=128", "wrong");
     assert!(!is_fine && said.contains("Invalid credentials (49)"), "{said}");
     assert!(answer.unwrap_err().to_string().contains("the name or the password is wrong"));
+}
+
+// ---- Java ----
+
+/// A line to Java, and its answer.
+fn asks(java: &mut Process, line: &str) -> String {
+    java.send(format!("{line}\n").as_bytes()).unwrap();
+    says(java)
+}
+
+fn says(java: &mut Process) -> String {
+    let line = java.read_line().unwrap();
+    line.unwrap_or_else(|| panic!("{}", java.error("it ended"))).trim_end().to_owned()
+}
+
+fn token(java: &mut Process, token: &[u8]) -> Vec<u8> {
+    base64::decode(&asks(java, &base64::encode(token))).unwrap()
+}
+
+/// Messages in both directions, twice.
+fn exchange(java: &mut Process, context: &mut dyn SecurityContext) {
+    for text in [&b"a message"[..], &[7; 3000]] {
+        let sealed = base64::decode(&asks(java, &format!("wrap {}", base64::encode(text)))).unwrap();
+        assert_eq!(unwrap(context, &sealed).unwrap(), text);
+        let sealed = wrap(context, text).unwrap();
+        let opened = asks(java, &format!("unwrap {}", base64::encode(sealed.get(4..).unwrap())));
+        assert_eq!(base64::decode(&opened).unwrap(), text);
+    }
+}
+
+#[test]
+fn java_as_client_and_as_server_has_every_protection() {
+    if !runnable(&[Peer::Java]) {
+        return;
+    }
+    for (qop, cipher, _) in PROTECTIONS {
+        let mut java = java::digest(&["client", REALM, USER, PASSWORD, qop, cipher]).unwrap();
+        let credentials = server(&section(qop, cipher));
+        let mut ours = credentials.accept(&AcceptRequest::default()).unwrap();
+        let response = token(&mut java, &continued(advance(&mut *ours, &[]).unwrap()));
+        let (mut context, proof) = completed(advance(&mut *ours, &response).unwrap());
+        assert!(token(&mut java, &proof).is_empty());
+        assert_eq!(says(&mut java), "done");
+        if qop != "auth" {
+            exchange(&mut java, &mut *context);
+        }
+
+        let mut java = java::digest(&["server", REALM, USER, PASSWORD, qop, cipher]).unwrap();
+        let request =
+            InitializeRequest { target_name: Some("imap/localhost".into()), ..InitializeRequest::default() };
+        let mut ours = client(&section(qop, cipher), PASSWORD).initialize(&request).unwrap();
+        let challenge = base64::decode(&says(&mut java)).unwrap();
+        let response = continued(ours.initialize_security_context(&challenge).unwrap());
+        let proof = token(&mut java, &response);
+        assert_eq!(says(&mut java), "done");
+        let (mut context, _) = completed(ours.initialize_security_context(&proof).unwrap());
+        if qop != "auth" {
+            exchange(&mut java, &mut *context);
+        }
+        assert_eq!(context.attributes().names().unwrap(), USER);
+    }
+}
+
+#[test]
+fn java_with_a_wrong_password_is_refused_and_refuses_one() {
+    if !runnable(&[Peer::Java]) {
+        return;
+    }
+    let mut java = java::digest(&["client", REALM, USER, "wrong", "auth", ""]).unwrap();
+    let credentials = server("");
+    let mut ours = credentials.accept(&AcceptRequest::default()).unwrap();
+    let response = token(&mut java, &continued(advance(&mut *ours, &[]).unwrap()));
+    let failure = advance(&mut *ours, &response).unwrap_err();
+    assert_eq!(failure.error.message(), "the name or the password is wrong");
+
+    let mut java = java::digest(&["server", REALM, USER, PASSWORD, "auth", ""]).unwrap();
+    let request =
+        InitializeRequest { target_name: Some("imap/localhost".into()), ..InitializeRequest::default() };
+    let mut ours = client("", "wrong").initialize(&request).unwrap();
+    let challenge = base64::decode(&says(&mut java)).unwrap();
+    let response = continued(ours.initialize_security_context(&challenge).unwrap());
+    java.send(format!("{}\n", base64::encode(&response)).as_bytes()).unwrap();
+    assert_eq!(java.read_line().unwrap(), None);
+    assert!(java.wait_for("SaslException").is_ok(), "{}", java.log());
 }
 
 // ---- HTTP ----

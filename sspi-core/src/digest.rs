@@ -120,3 +120,24 @@ impl fmt::Debug for DigestSecret {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Account;
+
+    #[test]
+    fn what_proves_a_user_is_not_printed() {
+        for secret in [
+            DigestSecret::Password(Secret::new("wonderland".into())),
+            DigestSecret::HashedA1(Secret::new(b"wonderland".to_vec())),
+        ] {
+            let report = Some(LogonReport::new(|_| {}));
+            let account = Account::default().into();
+            let account = DigestAccount { account, user: "alice".into(), secret, report };
+            let printed = format!("{account:?}");
+            assert!(printed.contains("alice") && !printed.contains("wonderland"), "{printed}");
+            assert!(!printed.contains("119, 111"), "{printed}");
+        }
+    }
+}

@@ -215,17 +215,20 @@ fn bound(answer: Option<Message>) -> io::Result<(bool, Vec<u8>)> {
         Some((ENUMERATED, &[code], rest)) => (code, rest),
         _ => return Err(malformed("no code in the answer to the bind")),
     };
-    let mut token = Vec::new();
+    let (mut token, mut said) = (Vec::new(), String::new());
     while let Some((tag, content, behind)) = read(rest) {
-        if tag == SERVER_CREDENTIALS {
-            token = content.to_vec();
+        match tag {
+            SERVER_CREDENTIALS => token = content.to_vec(),
+            _ => said.push_str(&String::from_utf8_lossy(content)),
         }
         rest = behind;
     }
     match code {
         SUCCESS => Ok((true, token)),
         IN_PROGRESS => Ok((false, token)),
-        code => Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("the server answers {code}"))),
+        code => {
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("the server answers {code}: {said}")))
+        }
     }
 }
 

@@ -63,7 +63,12 @@ impl Gsasl {
         ]);
         launch.arguments(["--no-cb", "--service", service, "--hostname", host, "--realm", REALM]);
         launch.arguments(arguments.iter().copied());
-        Ok(Self { process: launch.start()?, role })
+        let mut process = launch.start()?;
+        // Its words go to standard error, but for the name of the mechanism.
+        match process.read_line()? {
+            Some(line) if line.trim_end() == "DIGEST-MD5" => Ok(Self { process, role }),
+            _ => Err(process.error("it does not say which mechanism it uses")),
+        }
     }
 
     /// Its next token; empty where it has nothing to say.
@@ -72,8 +77,9 @@ impl Gsasl {
     ///
     /// It ended.
     pub fn token(&mut self) -> Result<Vec<u8>, PeerError> {
-        self.wait_for(&format!("Output from {}:", self.role))?;
-        self.base64()
+        let line = self.process.read_line()?;
+        let line = line.ok_or_else(|| self.process.error("it ended"))?;
+        base64::decode(line.trim_end()).ok_or_else(|| self.process.error(format!("{line:?} is no base64")))
     }
 
     /// Gives it a token.
@@ -89,9 +95,9 @@ impl Gsasl {
     ///
     /// # Errors
     ///
-    /// It ended.
+    /// It does not say so.
     pub fn finish(&mut self) -> Result<(), PeerError> {
-        self.wait_for("Enter application data (EOF to finish):")
+        self.process.wait_for("authentication finished").map(drop)
     }
 
     /// What it makes of a line: a protected message with its length in front.
@@ -101,8 +107,7 @@ impl Gsasl {
     /// It ended.
     pub fn protect(&mut self, line: &str) -> Result<Vec<u8>, PeerError> {
         self.process.send(format!("{line}\n").as_bytes())?;
-        self.wait_for("Base64 encoded application data to send:")?;
-        self.base64()
+        self.token()
     }
 
     /// What it says when it does not trust the peer, at its end.
@@ -115,21 +120,6 @@ impl Gsasl {
         self.process.read_to_end()?;
         self.process.wait()?;
         Ok(self.process.log())
-    }
-
-    fn wait_for(&mut self, what: &str) -> Result<(), PeerError> {
-        loop {
-            match self.process.read_line()? {
-                Some(line) if line.trim_end() == what => return Ok(()),
-                Some(_) => {}
-                None => return Err(self.process.error(format!("it ended before {what:?}"))),
-            }
-        }
-    }
-
-    fn base64(&mut self) -> Result<Vec<u8>, PeerError> {
-        let line = self.process.read_line()?.unwrap_or_default();
-        base64::decode(line.trim_end()).ok_or_else(|| self.process.error(format!("{line:?} is no base64")))
     }
 }
 

@@ -76,7 +76,7 @@ impl Slapd {
         Self::start_with("", entries, certificate)
     }
 
-    /// The same with these lines before its database in its configuration.
+    /// The same with these lines in its configuration, before its rules of access.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl Slapd {
         let _never_fails = write!(
             text,
             "include {schema}\npidfile {database}/slapd.pid\nTLSCertificateFile {chain}\nTLSCertificateKeyFile {key}\n\
-             access to attrs=userPassword by anonymous auth by * none\naccess to * by users read by * none\n{settings}\
+             {settings}access to attrs=userPassword by anonymous auth by * none\naccess to * by users read by * none\n\
              database mdb\nmaxsize 16777216\nsuffix {BASE}\nrootdn {ADMIN}\nrootpw {PASSWORD}\ndirectory {database}\n\
              index objectClass,sAMAccountName,userPrincipalName,altSecurityIdentities eq\n"
         );
