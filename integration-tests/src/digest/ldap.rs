@@ -1,6 +1,6 @@
 //! As much of LDAP as a SASL bind and the question "Who am I?" take.
 //!
-//! Spec: LDAP section 4; RFC 4532 for the question.
+//! Spec: LDAP section 4. The question is RFC 4532.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
