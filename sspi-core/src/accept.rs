@@ -21,6 +21,9 @@ pub struct AcceptRequest {
     pub manual_cred_validation: bool,
     /// The HTTP request that is to be authenticated, for packages whose tokens depend on it (`SECBUFFER_PKG_PARAMS`).
     pub http: Option<HttpRequest>,
+    /// Where the initiator connects from, such as its address without port, as far as that is known: packages that log on with
+    /// passwords count failures by it (Windows has no parameter for it).
+    pub source: Option<String>,
 }
 
 /// A handshake in the server's role: tokens in, tokens out, until it yields a context.

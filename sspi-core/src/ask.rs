@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
 
 use crate::{
-    CertificateIdentity, DigestAccount, DigestLogon, Error, Fault, FoundAccount, PeerIdentity, SecStatus,
+    CertificateIdentity, DigestAccount, DigestLogon, Error, Fault, FoundAccount, LogonRequest, LogonVerdict,
+    PeerIdentity, SecStatus,
 };
 
 /// A question and the slot for its answer. The package holds the other end, an [`Answer`].
@@ -114,6 +115,9 @@ pub enum Question {
     /// The account of a logon with Digest, and its secret. `None` where there is none: the package refuses as slowly, and in
     /// the same words, as it refuses a wrong password.
     DigestSecret(Ask<DigestLogon, Result<Option<DigestAccount>, Error>>),
+    /// Who is behind a logon with a password. That whoever has the accounts cannot say is an answer, too: it ends the
+    /// handshake, and the package says it.
+    Logon(Ask<LogonRequest, Result<LogonVerdict, Error>>),
 }
 
 impl Question {
@@ -125,6 +129,7 @@ impl Question {
             Self::Account(_) => "which account the peer maps to",
             Self::Session(_) => "which session other machines have",
             Self::DigestSecret(_) => "what proves an account of Digest",
+            Self::Logon(_) => "whether the peer may log on",
         }
     }
 
@@ -136,6 +141,7 @@ impl Question {
             Self::Account(_) => (SecStatus::SEC_E_NO_IMPERSONATION, "accounts"),
             Self::Session(_) => (SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "session-store"),
             Self::DigestSecret(_) => (SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "accounts"),
+            Self::Logon(_) => (SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "logon.accounts"),
         };
         Error::new(status, Fault::Configuration, format!("nobody was there to answer {}", self.name()))
             .with_setting(setting)

@@ -64,7 +64,7 @@ pub(crate) const PEERS: [Peer; 14] = [
 ];
 
 /// What `integration-tests/peers/install.sh` puts below the target folder in seconds.
-pub(crate) const PARTS: [&str; 4] = ["python", "http", "node", "pki"];
+pub(crate) const PARTS: [&str; 5] = ["python", "http", "node", "ntlm", "pki"];
 
 /// What it takes minutes for: for a release.
 pub(crate) const SLOW_PARTS: [&str; 1] = ["openssl111"];

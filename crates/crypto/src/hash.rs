@@ -1,6 +1,6 @@
-//! The hash functions: MD5, SHA-1 and the SHA-2 family.
+//! The hash functions: MD4, MD5, SHA-1 and the SHA-2 family.
 //!
-//! Spec: MD5, SHS.
+//! Spec: MD4, MD5, SHS.
 
 use std::fmt::{self, Debug, Formatter};
 
@@ -10,10 +10,12 @@ use crate::constant_time::ct_eq;
 
 mod blocks;
 mod functions;
+mod md4;
 pub(crate) mod md5;
 
 pub(crate) use self::blocks::Blocks;
 pub(crate) use self::functions::{Function, Md5, Sha1, Sha256, Sha512};
+pub use self::md4::md4;
 
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

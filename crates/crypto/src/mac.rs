@@ -8,6 +8,7 @@ use std::slice;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::cipher::Rc4;
 use crate::constant_time::ct_eq;
 use crate::hash::{Blocks, Digest, Function, Hash, HashContext, Md5, Sha1, Sha256, Sha512, State};
 
@@ -194,6 +195,18 @@ impl HmacContext {
     #[inline]
     pub fn update(&mut self, data: &[u8]) {
         self.inner.update(data);
+    }
+
+    /// Appends `data`, the plaintext, and encrypts it.
+    #[inline]
+    pub fn update_encrypting(&mut self, cipher: &mut Rc4, data: &mut [u8]) {
+        cipher.encrypt_hashing(&mut self.inner, data);
+    }
+
+    /// Decrypts `data`, and appends the plaintext.
+    #[inline]
+    pub fn update_decrypting(&mut self, cipher: &mut Rc4, data: &mut [u8]) {
+        cipher.decrypt_hashing(&mut self.inner, data);
     }
 
     /// The MAC of all data.

@@ -10,6 +10,13 @@ use crate::config::Config;
 pub use digest;
 #[cfg(feature = "digest")]
 pub use digest::DigestConfig;
+#[cfg(feature = "ntlm")]
+pub(crate) use ntlm::Secrets;
+#[cfg(feature = "ntlm")]
+pub use ntlm::{
+    Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtHash, NtHashIdentity, NtlmConfig,
+    Reflection,
+};
 #[cfg(feature = "schannel")]
 pub(crate) use schannel::certificate::read_certificates;
 #[cfg(all(feature = "tokio", feature = "schannel"))]
@@ -31,6 +38,8 @@ pub(crate) struct Seams {
     pub(crate) materials: Arc<dyn Materials>,
     #[cfg(all(feature = "tokio", feature = "schannel"))]
     pub(crate) sessions: Option<Arc<dyn SharesSessions>>,
+    #[cfg(feature = "ntlm")]
+    pub(crate) secrets: Arc<dyn Secrets>,
 }
 
 /// Every package that was compiled in, configured.
@@ -41,6 +50,8 @@ pub(crate) fn packages(config: &Config, seams: &Seams) -> Vec<Arc<dyn SecurityPa
         Arc::new(schannel(config, seams)),
         #[cfg(feature = "digest")]
         Arc::new(digest_package(config, seams)),
+        #[cfg(feature = "ntlm")]
+        Arc::new(ntlm(config, seams)),
     ]
 }
 
@@ -68,6 +79,17 @@ fn schannel(config: &Config, seams: &Seams) -> schannel::Schannel {
     package
 }
 
+#[cfg(feature = "ntlm")]
+fn ntlm(config: &Config, seams: &Seams) -> ntlm::Ntlm {
+    let environment = ntlm::Environment {
+        clock: Arc::clone(&seams.clock),
+        random: Arc::new(crypto::random::SystemRandom),
+        secrets: Arc::clone(&seams.secrets),
+        host_name: crate::references::host_name(),
+    };
+    ntlm::Ntlm::new(config.ntlm.clone(), environment)
+}
+
 /// Every reference of a configuration to something outside it, with the setting that holds it.
 #[cfg(feature = "schannel")]
 pub(crate) fn references(config: &Config) -> Vec<(&'static str, &str)> {
@@ -91,6 +113,11 @@ pub(crate) fn references(config: &Config) -> Vec<(&'static str, &str)> {
         let roots = directory.roots.iter().filter(|root| *root != "system");
         out.extend(roots.map(|root| ("directory.roots", root.as_str())));
         out.extend(directory.bind_password.iter().map(|r| ("directory.bind-password", r.as_str())));
+    }
+    #[cfg(feature = "ntlm")]
+    {
+        out.extend(config.ntlm.password.iter().map(|r| ("password", r.as_str())));
+        out.extend(config.ntlm.nt_hash.iter().map(|r| ("nt-hash", r.as_str())));
     }
     out.extend(schannel.ocsp_response.iter().map(|r| ("ocsp-response", r.as_str())));
     out

@@ -7,7 +7,7 @@ use opensspi::sspi_core::{
     Account, AuthData, AuthIdentity, DigestAccount, DigestLogon, DigestSecret, DigestUser, Error, SecStatus,
     Secret,
 };
-use opensspi::sspi_tokio::{DigestAccounts, DigestLogons};
+use opensspi::sspi_tokio::AccountDatabase;
 use opensspi::{Config, Sspi};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,8 +16,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 struct Alice;
 
 #[async_trait]
-impl DigestAccounts for Alice {
-    async fn find(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+impl AccountDatabase for Alice {
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
         let is_alice =
             matches!(&logon.user, DigestUser::Names(names) if names.iter().any(|name| name == "alice"));
         let account = Account { name: "alice".into(), ..Account::default() };
@@ -35,7 +35,7 @@ fn sspi(text: &str, password: &str) -> Sspi {
     let password = Secret::new(password.to_owned());
     let identity = AuthIdentity { user: "alice".into(), domain: String::new(), password };
     let builder = Sspi::builder().config(config).auth_data(AuthData::Identity(identity));
-    builder.answers(Arc::new(DigestLogons(Alice))).build().unwrap()
+    builder.logons(Arc::new(Alice)).build().unwrap()
 }
 
 async fn echo(server: &Sspi, client: &Sspi, message: &[u8]) -> Result<Vec<u8>, opensspi::Error> {

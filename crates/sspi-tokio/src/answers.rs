@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sspi_core::{
     Ask, CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
-    PeerIdentity, Question, SessionKey,
+    LogonRequest, LogonVerdict, PeerIdentity, Question, SessionKey,
 };
 use zeroize::Zeroizing;
 
@@ -34,7 +34,7 @@ pub trait Answers: Send + Sync {
         Err(no_account(peer))
     }
 
-    /// The account of a logon with Digest, and what proves it; `None` where there is none: see [`DigestAccounts`].
+    /// The account of a logon with Digest, and what proves it; `None` where there is none: see [`AccountDatabase`].
     ///
     /// # Errors
     /// They end the handshake.
@@ -47,6 +47,14 @@ pub trait Answers: Send + Sync {
     async fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         let _nobody_to_ask = key;
         None
+    }
+
+    /// Who is behind a logon with a password: see [`AccountDatabase`].
+    ///
+    /// # Errors
+    /// They end the handshake.
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Err(no_logon(request))
     }
 }
 
@@ -63,6 +71,11 @@ pub(crate) fn no_account(peer: &PeerIdentity) -> Error {
 /// The error of whoever has no secrets of Digest.
 pub(crate) fn no_digest_secret(logon: &DigestLogon) -> Error {
     Question::DigestSecret(Ask::new(logon.clone()).0).unanswered()
+}
+
+/// The error of whoever has no passwords.
+pub(crate) fn no_logon(request: &LogonRequest) -> Error {
+    Question::Logon(Ask::new(request.clone()).0).unanswered()
 }
 
 /// Nobody is there to answer: the default.
@@ -103,42 +116,65 @@ impl<D: AccountDirectory + ?Sized> AccountDirectory for Arc<D> {
     }
 }
 
-/// Where the secrets of accounts are that log on with Digest.
+/// Where the passwords of accounts are, or whoever judges what is proved with them: a file, a domain controller. What is not
+/// overridden is refused.
 #[async_trait]
-pub trait DigestAccounts: Send + Sync {
-    /// The account of the logon, and what proves it; `None` where there is none, or where it is locked.
+pub trait AccountDatabase: Send + Sync {
+    /// Who is behind the logon. An account that is not there is [`LogonVerdict::NoAccount`], not an error.
     ///
     /// # Errors
-    /// `SEC_E_NO_AUTHENTICATING_AUTHORITY` where nobody can be asked, or what there is to say. They end the handshake.
-    async fn find(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error>;
-}
+    /// `SEC_E_NO_AUTHENTICATING_AUTHORITY` where the database cannot be asked, or what it has to say. They end the
+    /// handshake.
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Err(no_logon(request))
+    }
 
-#[async_trait]
-impl<D: DigestAccounts + ?Sized> DigestAccounts for Arc<D> {
-    async fn find(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
-        (**self).find(logon).await
+    /// The account of a logon with Digest, and what proves it; `None` where there is none, or where it is locked for a time.
+    ///
+    /// # Errors
+    /// As [`logon`](Self::logon).
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Err(no_digest_secret(logon))
     }
 }
 
-/// Answers of whoever has the secrets of Digest; every other question is refused.
+#[async_trait]
+impl<D: AccountDatabase + ?Sized> AccountDatabase for Arc<D> {
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        (**self).logon(request).await
+    }
+
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        (**self).digest_secret(logon).await
+    }
+}
+
+/// Answers of an account database; every other question is refused.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct DigestLogons<D>(
-    /// Who has them.
+pub struct Logons<D>(
+    /// The database.
     pub D,
 );
 
 #[async_trait]
-impl<D: DigestAccounts> Answers for DigestLogons<D> {
+impl<D: AccountDatabase> Answers for Logons<D> {
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        self.0.logon(request).await
+    }
+
     async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
-        self.0.find(logon).await
+        self.0.digest_secret(logon).await
     }
 }
 
 /// An answer under way.
-pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+pub type Answering = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
-/// Puts the question to `answers` and its answer into the question's slot.
-pub(crate) fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
+/// Puts the question to `answers` and its answer into the question's slot: for drivers of their own.
+///
+/// # Errors
+/// What ends the handshake: nobody can answer, or what whoever was asked has to say.
+pub fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
     Box::pin(async move {
         match question {
             Question::ClientCertificate(ask) => {
@@ -156,6 +192,10 @@ pub(crate) fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering
             Question::DigestSecret(ask) => {
                 let found = answers.digest_secret(ask.question()).await;
                 ask.answer(found);
+            }
+            Question::Logon(ask) => {
+                let verdict = answers.logon(ask.question()).await;
+                ask.answer(verdict);
             }
             unknown => return Err(unknown.unanswered()),
         }

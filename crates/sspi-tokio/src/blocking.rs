@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use sspi_core::{
     Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, DigestAccount,
-    DigestLogon, Error, Fault, FoundAccount, PackageInfo, PeerIdentity, QueryContextAttributes, Question,
-    SecStatus, SecurityContext, SendingHalf, SessionKey,
+    DigestLogon, Error, Fault, FoundAccount, LogonRequest, LogonVerdict, PackageInfo, PeerIdentity,
+    QueryContextAttributes, Question, SecStatus, SecurityContext, SendingHalf, SessionKey,
 };
 use zeroize::Zeroizing;
 
@@ -46,7 +46,7 @@ pub trait Answers: Send + Sync {
     }
 
     /// The account of a logon with Digest, and what proves it; `None` where there is none: see
-    /// [`DigestAccounts`](crate::DigestAccounts).
+    /// [`AccountDatabase`](crate::AccountDatabase).
     ///
     /// # Errors
     /// They end the handshake.
@@ -59,6 +59,14 @@ pub trait Answers: Send + Sync {
     fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         let _nobody_to_ask = key;
         None
+    }
+
+    /// Who is behind a logon with a password: see [`AccountDatabase`](crate::AccountDatabase).
+    ///
+    /// # Errors
+    /// They end the handshake.
+    fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Err(answers::no_logon(request))
     }
 }
 
@@ -199,6 +207,10 @@ fn answer(answers: &dyn Answers, question: Question) -> Result<(), Error> {
         Question::DigestSecret(ask) => {
             let found = answers.digest_secret(ask.question());
             ask.answer(found);
+        }
+        Question::Logon(ask) => {
+            let verdict = answers.logon(ask.question());
+            ask.answer(verdict);
         }
         unknown => return Err(unknown.unanswered()),
     }

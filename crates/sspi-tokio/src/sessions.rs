@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sspi_core::{
     CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
-    PeerIdentity, SessionKey,
+    LogonRequest, LogonVerdict, PeerIdentity, SessionKey,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -209,6 +209,10 @@ impl Answers for With<dyn Answers> {
     async fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         self.sessions.find(&key.0).await
     }
+
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        self.answers.logon(request).await
+    }
 }
 
 impl blocking::Answers for With<dyn blocking::Answers> {
@@ -229,6 +233,10 @@ impl blocking::Answers for With<dyn blocking::Answers> {
 
     fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         self.sessions.find_blocking(&key.0)
+    }
+
+    fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        self.answers.logon(request)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod gsasl;
 mod installed;
 pub mod java;
 pub mod nss;
+pub mod ntlm;
 pub mod openssl;
 mod options;
 mod output;

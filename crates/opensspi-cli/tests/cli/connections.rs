@@ -24,10 +24,14 @@ fn demo_shows_every_protocol_in_full_and_resumed() {
         "tls-exporter",
         "tls-unique",
         "MB/s",
+        "NTLM · version 2 · full",
+        "NEGOTIATE",
+        "CHALLENGE",
+        "AUTHENTICATE, done",
     ] {
         assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
     }
-    assert_eq!(ran.out.matches('✓').count(), 4, "{}", ran.out);
+    assert_eq!(ran.out.matches('✓').count(), 5, "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}'), "no colour where no terminal is:\n{}", ran.out);
 }
 
@@ -37,8 +41,11 @@ fn demo_says_the_same_in_json() {
     let [object] = &ran.objects()[..] else { panic!("one object: {}", ran.out) };
     assert_eq!(object["ok"], true);
     let connections = object["connections"].as_array().unwrap();
-    assert_eq!(connections.len(), 4);
-    for connection in connections {
+    let (last, tls) = connections.split_last().unwrap();
+    assert_eq!((last["package"].as_str(), last["ok"].as_bool()), (Some("NTLM"), Some(true)));
+    assert_eq!(last["legs"][0]["messages"], "NEGOTIATE");
+    assert_eq!(tls.len(), 4);
+    for connection in tls {
         assert_eq!(connection["legs"][0]["from"], "client");
         assert_eq!(connection["legs"][0]["messages"], "ClientHello");
         assert_eq!(connection["negotiated"]["resumed"], connection["session"] == "resumed");
