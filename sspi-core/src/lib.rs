@@ -84,7 +84,7 @@ pub use credentials::{
     AuthData, AuthIdentity, CertificateIdentity, CredentialUse, CredentialsHandle, CredentialsRequest,
     QueryCredentialsAttributes, Secret,
 };
-pub use digest::{DigestAccount, DigestAlgorithm, DigestLogon, DigestSecret, DigestUser};
+pub use digest::{DigestAccount, DigestAlgorithm, DigestLogon, DigestSecret, DigestUser, LogonReport};
 pub use error::{Error, Failure, Fault, Remedy};
 pub use flags::{AscReq, AscRet, IscReq, IscRet, SecPkgFlags};
 pub use http::{EntityBody, HttpEntity, HttpRequest};

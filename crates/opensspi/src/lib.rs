@@ -64,6 +64,8 @@ pub use providers::{
     Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtHash, NtHashIdentity, NtlmConfig,
     Reflection,
 };
+#[cfg(feature = "digest")]
+pub use providers::{DigestConfig, digest};
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;

@@ -6,6 +6,10 @@ use sspi_core::{Clock, SecurityPackage};
 
 use crate::config::Config;
 
+#[cfg(feature = "digest")]
+pub use digest;
+#[cfg(feature = "digest")]
+pub use digest::DigestConfig;
 #[cfg(feature = "ntlm")]
 pub(crate) use ntlm::Secrets;
 #[cfg(feature = "ntlm")]
@@ -44,9 +48,20 @@ pub(crate) fn packages(config: &Config, seams: &Seams) -> Vec<Arc<dyn SecurityPa
     vec![
         #[cfg(feature = "schannel")]
         Arc::new(schannel(config, seams)),
+        #[cfg(feature = "digest")]
+        Arc::new(digest_package(config, seams)),
         #[cfg(feature = "ntlm")]
         Arc::new(ntlm(config, seams)),
     ]
+}
+
+#[cfg(feature = "digest")]
+fn digest_package(config: &Config, seams: &Seams) -> digest::Digest {
+    let environment = digest::Environment {
+        clock: Arc::clone(&seams.clock),
+        random: Arc::new(crypto::random::SystemRandom),
+    };
+    digest::Digest::new(config.digest.clone(), environment)
 }
 
 #[cfg(feature = "schannel")]

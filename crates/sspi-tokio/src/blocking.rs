@@ -9,9 +9,9 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use sspi_core::{
-    Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, Error, Fault,
-    FoundAccount, LogonRequest, LogonVerdict, PackageInfo, PeerIdentity, QueryContextAttributes, Question,
-    SecStatus, SecurityContext, SendingHalf, SessionKey,
+    Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, DigestAccount,
+    DigestLogon, Error, Fault, FoundAccount, LogonRequest, LogonVerdict, PackageInfo, PeerIdentity,
+    QueryContextAttributes, Question, SecStatus, SecurityContext, SendingHalf, SessionKey,
 };
 use zeroize::Zeroizing;
 
@@ -43,6 +43,15 @@ pub trait Answers: Send + Sync {
     /// They are the package's to judge, too: it may go on without an account.
     fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         Err(answers::no_account(peer))
+    }
+
+    /// The account of a logon with Digest, and what proves it; `None` where there is none: see
+    /// [`AccountDatabase`](crate::AccountDatabase).
+    ///
+    /// # Errors
+    /// They end the handshake.
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Err(answers::no_digest_secret(logon))
     }
 
     /// The session that a client wants to take up again, from where several machines share them: see
@@ -194,6 +203,10 @@ fn answer(answers: &dyn Answers, question: Question) -> Result<(), Error> {
         Question::Session(ask) => {
             let session = answers.session(ask.question());
             ask.answer(session);
+        }
+        Question::DigestSecret(ask) => {
+            let found = answers.digest_secret(ask.question());
+            ask.answer(found);
         }
         Question::Logon(ask) => {
             let verdict = answers.logon(ask.question());

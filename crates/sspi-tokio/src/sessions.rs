@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sspi_core::{
-    CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, LogonRequest, LogonVerdict,
-    PeerIdentity, SessionKey,
+    CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
+    LogonRequest, LogonVerdict, PeerIdentity, SessionKey,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -202,6 +202,10 @@ impl Answers for With<dyn Answers> {
         self.answers.accounts(peer).await
     }
 
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.answers.digest_secret(logon).await
+    }
+
     async fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         self.sessions.find(&key.0).await
     }
@@ -221,6 +225,10 @@ impl blocking::Answers for With<dyn blocking::Answers> {
 
     fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         self.answers.accounts(peer)
+    }
+
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.answers.digest_secret(logon)
     }
 
     fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {

@@ -65,14 +65,8 @@ impl DigestCredentials {
         check(config)?;
         let credential_use = request.credential_use;
         let identity = match &request.auth_data {
-            _ if credential_use == CredentialUse::Inbound => match request.auth_data {
-                AuthData::Configured => None,
-                _ => {
-                    return Err(Error::UnknownCredentials(
-                        "a server of Digest needs its configuration alone",
-                    ));
-                }
-            },
+            // An application that brings a user along for its clients may bring it along for its servers, too.
+            AuthData::Configured | AuthData::Identity(_) if credential_use == CredentialUse::Inbound => None,
             AuthData::Identity(identity) => Some(Identity {
                 user: nfc(&identity.user),
                 domain: identity.domain.clone(),

@@ -243,6 +243,9 @@ impl Server {
     ) -> Result<Verdict, Error> {
         let key = self.proved(response, found)?;
         let Some(found) = found else { return Err(Error::LogonDenied) };
+        if let Some(report) = &found.report {
+            report.tell(key.is_some());
+        }
         let key = key.ok_or(Error::LogonDenied)?;
         if found.account.is_disabled {
             return Err(Error::AccountDisabled);

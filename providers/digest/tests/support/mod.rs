@@ -17,9 +17,9 @@ use opensspi_digest::{Digest, DigestConfig, Environment, Random, RandomError, ha
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, AuthData, AuthIdentity, Clock, CredentialUse,
     CredentialsHandle, CredentialsRequest, DigestAccount, DigestLogon, DigestSecret, DigestUser, Error,
-    Failure, FoundAccount, HttpRequest, InitializeRequest, InitializeSecurityContext, QualityOfProtection,
-    Question, ReceivingHalf, SecBuffer, SecBufferType, Secret, SecurityContext, SecurityPackage, SendingHalf,
-    Step,
+    Failure, FoundAccount, HttpRequest, InitializeRequest, InitializeSecurityContext, LogonReport,
+    QualityOfProtection, Question, ReceivingHalf, SecBuffer, SecBufferType, Secret, SecurityContext,
+    SecurityPackage, SendingHalf, Step,
 };
 use test_support::{FixedClock, SeededRandom};
 
@@ -60,6 +60,8 @@ pub struct Fixture {
     client_package: Digest,
     /// What the database keeps: passwords, or hashes.
     pub keeps_hashes: bool,
+    /// What the database heard.
+    pub heard: Arc<Mutex<Vec<bool>>>,
 }
 
 /// A configuration from the text of its section.
@@ -79,7 +81,7 @@ impl Fixture {
         let request = CredentialsRequest::configured(CredentialUse::Inbound);
         let server = package.acquire_credentials_handle(&request).unwrap();
         let client_package = Digest::new(config(client), environment);
-        Self { clock, server, client_package, keeps_hashes: false }
+        Self { clock, server, client_package, keeps_hashes: false, heard: Arc::default() }
     }
 
     pub fn client(&self, user: &str, password: &str) -> Arc<dyn CredentialsHandle> {
@@ -111,7 +113,9 @@ impl Fixture {
         let account =
             Account { name: user.into(), upn: Some("known@example.test".into()), ..Account::default() };
         let account = FoundAccount { is_disabled: user == "carol", ..account.into() };
-        Some(DigestAccount { account, user: user.into(), secret })
+        let heard = Arc::clone(&self.heard);
+        let report = LogonReport::new(move |is_proved| heard.lock().unwrap().push(is_proved));
+        Some(DigestAccount { account, user: user.into(), secret, report: Some(report) })
     }
 
     pub fn accept(&self, request: &AcceptRequest) -> Box<dyn AcceptSecurityContext> {
