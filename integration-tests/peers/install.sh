@@ -3,7 +3,7 @@
 #
 #   python      tlslite-ng, scapy and nassl (OpenSSL 1.0.2e), from PyPI, in a virtual environment          seconds
 #   node        Node.js 0.10.28 (OpenSSL 1.0.1g), from npm                                                  seconds
-#   ntlm        pyspnego and impacket, from PyPI, in a virtual environment                                  seconds
+#   ntlm        pyspnego, impacket and requests-ntlm, from PyPI, in a virtual environment                                  seconds
 #   pki         certificates for them all: pki.sh                                                           seconds
 #   http        requests, httpx and aiohttp, from PyPI, in a virtual environment                           seconds
 #   openssl111  OpenSSL 1.1.1w with its weak suites and SSL 3.0, from the source in the crate openssl-src   minutes
@@ -30,7 +30,7 @@ http() {
 
 ntlm() {
     python3 -m venv ntlm
-    ntlm/bin/pip install --quiet pyspnego==0.12.4 impacket==0.13.1
+    ntlm/bin/pip install --quiet pyspnego==0.12.4 impacket==0.13.1 requests-ntlm==1.3.0
 }
 
 node() {

@@ -58,7 +58,7 @@ impl Library {
     ///
     /// # Errors
     /// What is missing, and what brings it.
-    fn python(self) -> Result<String, String> {
+    pub fn python(self) -> Result<String, String> {
         match self {
             Self::Pyspnego | Self::Impacket => Ok(argument(&installed("ntlm")?.join("bin/python"))),
             Self::Gssapi => {
