@@ -164,7 +164,7 @@ impl Password {
 }
 
 /// A password behind a reference, without the end of its line.
-fn referred(reference: &str) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn referred(reference: &str) -> Result<Zeroizing<String>, Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", harmless(reference)));
     let text = if let Some(name) = reference.strip_prefix("env:") {
         std::env::var(name).map_err(|error| wrong(&error))?

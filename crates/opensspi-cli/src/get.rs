@@ -15,12 +15,13 @@ use opensspi::sspi_core::{
     AuthData, AuthIdentity, ChannelBindings, CredentialUse, QueryContextAttributes, Secret,
 };
 use opensspi::sspi_http::{self, Client, ResponseBody};
-use opensspi::{Config, ExitClass, LogConfig, Sspi, SystemMaterials};
+use opensspi::{Config, ExitClass, LogConfig, Sspi};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::account::referred;
 use crate::exit::Failure;
 use crate::hints;
 use crate::logging;
@@ -114,14 +115,20 @@ impl Get {
         if target.is_https && self.proxy.is_some() {
             return Err(Failure::usage("--proxy is for http:// only: through a proxy, https takes CONNECT"));
         }
+        let request = self.request(&target)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::network("the runtime cannot start", &error))?;
-        runtime.block_on(self.fetch(printer, &target))
+        runtime.block_on(self.fetch(printer, &target, request))
     }
 
-    async fn fetch(&self, printer: &Printer, target: &Target) -> Result<(), Failure> {
+    async fn fetch(
+        &self,
+        printer: &Printer,
+        target: &Target,
+        request: Request<Bytes>,
+    ) -> Result<(), Failure> {
         let mut configuration = self.settings.configuration()?;
         let deadline = configuration.config.handshake_deadline;
         let schannel = &mut configuration.config.schannel;
@@ -176,9 +183,9 @@ impl Get {
             let stream = tls.connect(&target.host, socket).await;
             let stream = stream.map_err(|error| hints::with_options(error, tls.config()))?;
             let bindings = stream.attributes().endpoint_bindings().ok();
-            self.ask(printer, target, stream, |sender| make(sender, bindings)).await
+            self.ask(printer, (target, request), stream, |sender| make(sender, bindings)).await
         } else {
-            self.ask(printer, target, socket, |sender| make(sender, None)).await
+            self.ask(printer, (target, request), socket, |sender| make(sender, None)).await
         }
     }
 
@@ -186,7 +193,7 @@ impl Get {
     async fn ask<S>(
         &self,
         printer: &Printer,
-        target: &Target,
+        (target, request): (&Target, Request<Bytes>),
         stream: S,
         client: impl FnOnce(hyper::client::conn::http1::SendRequest<http_body_util::Full<Bytes>>) -> Client,
     ) -> Result<(), Failure>
@@ -199,7 +206,7 @@ impl Get {
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
         tokio::spawn(connection);
         let mut client = client(sender);
-        let response = client.send(self.request(target)?).await.map_err(|error| self.explain(error))?;
+        let response = client.send(request).await.map_err(|error| self.explain(error))?;
         let known = client.authenticated().map(|(scheme, attributes)| (scheme, Arc::clone(attributes)));
         self.say(
             printer,
@@ -314,17 +321,7 @@ impl Get {
             .password
             .as_deref()
             .ok_or_else(|| Failure::usage("--user takes a --password env:NAME or file:PATH"))?;
-        let is_reference = reference.starts_with("env:") || reference.starts_with("file:");
-        if !is_reference {
-            return Err(Failure::usage(
-                "--password is a reference, env:NAME or file:PATH: others read command lines",
-            ));
-        }
-        let read = opensspi::Materials::read(&SystemMaterials::new(std::path::Path::new("")), reference);
-        let read = read.map_err(|error| Failure::usage(format!("--password {reference}: {error}")))?;
-        let password = String::from_utf8(read)
-            .map_err(|_| Failure::usage(format!("--password {reference}: not UTF-8")))?;
-        let password = Secret::new(password.trim_end_matches(['\r', '\n']).to_owned());
+        let password = Secret::new(referred(reference)?.to_string());
         let (domain, user) = user.split_once('\\').unwrap_or(("", user));
         Ok(AuthData::Identity(AuthIdentity { user: user.to_owned(), domain: domain.to_owned(), password }))
     }
