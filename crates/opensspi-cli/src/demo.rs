@@ -1,5 +1,6 @@
 //! `demo`: a server and a client against each other over a real socket, for everything that is configured.
 
+mod digest;
 mod ntlm;
 mod plan;
 mod run;
@@ -80,8 +81,14 @@ impl Demo {
             Some((plan, shows)) => runtime.block_on(self.all(printer, plan, shows))?,
             None => Vec::new(),
         };
-        if self.shows_ntlm()? {
-            runs.extend(runtime.block_on(self.ntlm(printer))?);
+        if self.shows(&[ntlm::NAME])? {
+            let case = ntlm::case(self.settings.configuration()?, self.bytes.unwrap_or(64 << 20));
+            runs.extend(runtime.block_on(show(printer, case))?);
+        }
+        if self.shows(&digest::NAMES)? {
+            // Triple DES takes its time.
+            let case = digest::case(self.settings.configuration()?, self.bytes.unwrap_or(4 << 20));
+            runs.extend(runtime.block_on(show(printer, case))?);
         }
         printer.object(&json!({
             "ok": runs.iter().all(|run| run.result.is_ok()),
@@ -109,11 +116,13 @@ impl Demo {
 
     /// Whether there is anything to show of Schannel: unless another package was asked for.
     fn shows_schannel(&self) -> Result<bool, Failure> {
-        Ok(!self.package()?.is_some_and(|package| package.eq_ignore_ascii_case(ntlm::NAME)))
+        let others = || digest::NAMES.iter().chain([&ntlm::NAME]);
+        let package = self.package()?;
+        Ok(!package.is_some_and(|package| others().any(|other| package.eq_ignore_ascii_case(other))))
     }
 
-    /// Whether NTLM is shown: if it was asked for, or nothing was said that only another package understands.
-    fn shows_ntlm(&self) -> Result<bool, Failure> {
+    /// Whether a package of these names is shown: if it was asked for, or nothing was said that only Schannel understands.
+    fn shows(&self, names: &[&str]) -> Result<bool, Failure> {
         let settings = &self.settings;
         let is_of_schannel = settings.profile.is_some()
             || !settings.protocols.is_empty()
@@ -123,16 +132,9 @@ impl Demo {
             || !self.ca.is_empty()
             || self.each_suite;
         Ok(match self.package()? {
-            Some(package) => package.eq_ignore_ascii_case(ntlm::NAME),
+            Some(package) => names.iter().any(|name| package.eq_ignore_ascii_case(name)),
             None => !is_of_schannel,
         })
-    }
-
-    async fn ntlm(&self, printer: &Printer) -> Result<Vec<Run>, Failure> {
-        let runs =
-            ntlm::case(self.settings.configuration()?, self.bytes.unwrap_or(64 << 20)).await?.run().await;
-        runs.iter().for_each(|run| describe(printer, run));
-        Ok(runs)
     }
 
     fn plan(&self) -> Result<(Plan, Vec<Show>), Failure> {
@@ -191,9 +193,23 @@ fn title(run: &Run) -> String {
     format!("{} · {} · {kind}{certificate}", run.package, run.protocol)
 }
 
+/// Runs the connections of another package than Schannel.
+async fn show(
+    printer: &Printer,
+    case: impl Future<Output = Result<Case, Failure>>,
+) -> Result<Vec<Run>, Failure> {
+    let runs = case.await?.run().await;
+    runs.iter().for_each(|run| describe(printer, run));
+    Ok(runs)
+}
+
 /// What each leg holds.
 fn leg_names(run: &Run) -> Vec<String> {
-    if run.package == ntlm::NAME { ntlm::names(&run.legs) } else { legs::names(&run.legs) }
+    match run.package.as_str() {
+        ntlm::NAME => ntlm::names(&run.legs),
+        package if digest::NAMES.contains(&package) => digest::names(&run.legs),
+        _ => legs::names(&run.legs),
+    }
 }
 
 /// One connection, leg by leg.
@@ -237,7 +253,7 @@ fn describe(printer: &Printer, run: &Run) {
 fn table(printer: &Printer, runs: &[Run]) {
     let channel = Channel::Out;
     let head = format!(
-        "{:<10} {:<9} {:<9} {:<40} {:>10} {:>12}  {}",
+        "{:<10} {:<10} {:<9} {:<40} {:>10} {:>12}  {}",
         "package", "protocol", "session", "cipher", "handshake", "throughput", "result"
     );
     printer.line(channel, printer.styled(channel, Style::Bold, head));
@@ -262,7 +278,7 @@ fn table(printer: &Printer, runs: &[Run]) {
         printer.line(
             channel,
             format_args!(
-                "{:<10} {:<9} {session:<9} {cipher:<40} {handshake:>10} {throughput:>12}  {result}",
+                "{:<10} {:<10} {session:<9} {cipher:<40} {handshake:>10} {throughput:>12}  {result}",
                 run.package, run.protocol
             ),
         );

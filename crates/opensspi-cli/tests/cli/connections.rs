@@ -28,10 +28,14 @@ fn demo_shows_every_protocol_in_full_and_resumed() {
         "NEGOTIATE",
         "CHALLENGE",
         "AUTHENTICATE, done",
+        "WDigest · DIGEST-MD5 · full",
+        "digest-challenge",
+        "response-auth, done",
+        "3des",
     ] {
         assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
     }
-    assert_eq!(ran.out.matches('✓').count(), 5, "{}", ran.out);
+    assert_eq!(ran.out.matches('✓').count(), 6, "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}'), "no colour where no terminal is:\n{}", ran.out);
 }
 
@@ -41,9 +45,12 @@ fn demo_says_the_same_in_json() {
     let [object] = &ran.objects()[..] else { panic!("one object: {}", ran.out) };
     assert_eq!(object["ok"], true);
     let connections = object["connections"].as_array().unwrap();
-    let (last, tls) = connections.split_last().unwrap();
-    assert_eq!((last["package"].as_str(), last["ok"].as_bool()), (Some("NTLM"), Some(true)));
-    assert_eq!(last["legs"][0]["messages"], "NEGOTIATE");
+    let (tls, others) = connections.split_at(4);
+    let [ntlm, digest] = others else { panic!("{object}") };
+    assert_eq!((ntlm["package"].as_str(), ntlm["ok"].as_bool()), (Some("NTLM"), Some(true)));
+    assert_eq!(ntlm["legs"][0]["messages"], "NEGOTIATE");
+    assert_eq!((digest["package"].as_str(), digest["ok"].as_bool()), (Some("WDigest"), Some(true)));
+    assert_eq!(digest["negotiated"]["cipher"], "3des");
     assert_eq!(tls.len(), 4);
     for connection in tls {
         assert_eq!(connection["legs"][0]["from"], "client");

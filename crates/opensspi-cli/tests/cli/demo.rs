@@ -154,6 +154,10 @@ fn a_package_that_is_asked_for_is_shown_alone() {
     let object = ran.objects().remove(0);
     let [connection] = &object["connections"].as_array().unwrap()[..] else { panic!("{object}") };
     assert_eq!((connection["package"].as_str(), connection["bytes"].as_u64()), (Some("NTLM"), Some(100_000)));
+    let ran = run(&["demo", "--package", "digest", "--bytes", "100000", "--json"]).expect(0);
+    let object = ran.objects().remove(0);
+    let [connection] = &object["connections"].as_array().unwrap()[..] else { panic!("{object}") };
+    assert_eq!(connection["package"].as_str(), Some("WDigest"));
     let ran = run(&["demo", "--package", "Schannel", "--bytes", "1000", "--json"]).expect(0);
     let object = ran.objects().remove(0);
     assert!(
