@@ -264,10 +264,10 @@ fn list(printer: &Printer, accounts: &[ListedAccount]) {
         printer.object(
             &json!({ "name": name, "domain": domain, "upn": upn, "sid": sid, "disabled": is_disabled }),
         );
-        let whole = domain.as_deref().map_or_else(|| name.clone(), |domain| format!("{domain}\\{name}"));
-        let upn = upn.as_deref().map(|upn| format!("  {upn}")).unwrap_or_default();
+        let domain = domain.as_deref().map(|domain| format!("{}\\", harmless(domain))).unwrap_or_default();
+        let upn = upn.as_deref().map(|upn| format!("  {}", harmless(upn))).unwrap_or_default();
         let disabled = if *is_disabled { "  disabled" } else { "" };
-        printer.line(Channel::Out, format_args!("{}{}{disabled}", harmless(&whole), harmless(&upn)));
+        printer.line(Channel::Out, format_args!("{domain}{}{upn}{disabled}", harmless(name)));
     }
     if accounts.is_empty() {
         printer.line(Channel::Err, "no accounts");
