@@ -102,7 +102,7 @@ fn is_export(session: &Session) -> bool {
 /// What is weak about what the peer showed: its own certificate, and those that came along.
 fn of_certificates(session: &Session, at: SystemTime) -> Vec<ConnectionWeakness> {
     let whose = if session.is_client { "the server's certificate" } else { "the client's certificate" };
-    let chain = session.peer_chain.as_deref().unwrap_or_default();
+    let chain = session.peer_chain.as_deref().map(|chain| &**chain).unwrap_or_default();
     let mut found: Vec<(Weakness, &str)> = Vec::new();
     for (index, certificate) in chain.iter().enumerate() {
         let whose = if index == 0 { whose } else { "an authority's certificate in the chain" };

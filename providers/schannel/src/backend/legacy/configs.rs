@@ -51,8 +51,8 @@ fn client_sessions(settings: &Arc<Settings>, manual: bool) -> Arc<Sessions> {
 fn policy(settings: &Settings, protocols: SpProt) -> Result<Policy, Error> {
     let own = &settings.policy;
     let version = |protocol: config::Protocol| ProtocolVersion(protocol.version());
-    let versions: Vec<_> = settings.legacy_protocols(protocols).into_iter().map(version).collect();
-    let others = settings.rustls_protocols(protocols).into_iter().map(version);
+    let versions: Vec<_> = settings.legacy_protocols(protocols).map(version).collect();
+    let others = settings.rustls_protocols(protocols).map(version);
     let highest = versions.iter().copied().chain(others).max().ok_or_else(no_protocol)?;
     if versions.is_empty() {
         return Err(no_protocol());

@@ -119,7 +119,7 @@ fn versions(settings: &Settings, wanted: SpProt) -> Result<Vec<&'static Supporte
         Protocol::Tls12 => Some(&rustls::version::TLS12),
         Protocol::Tls11 | Protocol::Tls10 | Protocol::Ssl30 | Protocol::Pct1 | Protocol::Ssl20 => None,
     };
-    let versions: Vec<_> = settings.rustls_protocols(wanted).into_iter().filter_map(version).collect();
+    let versions: Vec<_> = settings.rustls_protocols(wanted).filter_map(version).collect();
     if versions.is_empty() { Err(no_protocol()) } else { Ok(versions) }
 }
 
@@ -130,7 +130,7 @@ fn legacy_schemes(policy: &Policy) -> Vec<SignatureScheme> {
 /// Whether a certificate that was accepted may have a key of less than 2048 bits: where the past is enabled, or where a
 /// configuration allows something. The default never takes one, be it pinned.
 fn takes_short_keys(settings: &Settings) -> bool {
-    !settings.verify.allow.is_empty() || !settings.legacy_protocols(SpProt(u32::MAX)).is_empty()
+    !settings.verify.allow.is_empty() || settings.legacy_protocols(SpProt(u32::MAX)).next().is_some()
 }
 
 fn unusable(error: &rustls::Error) -> Error {

@@ -278,9 +278,9 @@ impl ServerCertVerifier for ServerVerifier {
             let chain: Vec<&[u8]> = [leaf].into_iter().chain(intermediates).map(AsRef::as_ref).collect();
             told(judge.verify_server(&chain, &name.to_str(), staple, system_time(now)))?;
         }
-        let chain = || [leaf].into_iter().chain(intermediates).map(|c| c.to_vec()).collect();
+        let chain = || [leaf].into_iter().chain(intermediates).map(|c| c.to_vec()).collect::<Vec<_>>();
         let _outside_a_handshake = super::observed::with(|o| {
-            o.peer_chain = Some(Arc::new(chain()));
+            o.peer_chain = Some(Arc::new(crate::session_cache::Chain::from(chain())));
             o.staple = staple.to_vec();
         });
         Ok(ServerCertVerified::assertion())
