@@ -807,9 +807,9 @@ fn only_rules(policy: &Policy) -> Option<&'static Rules> {
     lowest.and_then(ProtocolVersion::rules)
 }
 
-/// What the first record says: servers that know no newer version want to see an old one. Spec: TLS12 appendix E.1.
+/// What the first record says.
 fn first_record_version(config: &ClientConfig) -> u16 {
-    config.policy.highest_here().map_or(ProtocolVersion::TLS10, |v| v.min(ProtocolVersion::TLS10)).0
+    config.policy.highest_here().map_or(ProtocolVersion::TLS10, ProtocolVersion::of_first_record).0
 }
 
 /// A server's handshake.

@@ -111,7 +111,7 @@ impl Channel {
 
     /// There is no version in common; the alert that says so has the one that the peer can read.
     pub(crate) fn refuse_in(&mut self, version: ProtocolVersion) {
-        if version >= ProtocolVersion::SSL30 && !self.carries_data {
+        if version.reads_records() && !self.carries_data {
             self.sealer.set_wire_version(version.0);
         }
     }

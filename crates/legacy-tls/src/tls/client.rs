@@ -44,7 +44,7 @@ use crate::tls::messages::{
     NewSessionTicket, ServerHello,
 };
 use crate::tls::signature::{self, Content, SignatureScheme};
-use crate::tls::versions::{NoCertificate, ProtocolVersion, Rules, Sender, Signatures};
+use crate::tls::versions::{NoCertificate, ProtocolVersion, Rules, Sender, Signatures, downgrade};
 
 /// A ticket that is longer is not kept, in bytes: a server that puts its clients' chains into them has long ones.
 const LONGEST_TICKET: usize = 8 << 10;
@@ -239,7 +239,7 @@ impl Offer {
         channel.send(H::CLIENT_HELLO, |writer| Ok(hello.encode(writer)?))?;
         channel.flush()?;
         channel.session_in_use = wanted.session_key.clone().filter(|_| session.is_some());
-        let held_back = session.is_some() && version < policy.highest && !wanted.fallback;
+        let held_back = session.is_some() && !version.has_room_for(policy.highest) && !wanted.fallback;
         let offer = Self::of(&hello, wanted, policy);
         drop(hello);
         Ok(Self { session, held_back, ..offer })
@@ -283,7 +283,7 @@ impl Offer {
         version: ProtocolVersion,
     ) -> Result<Vec<CipherSuite>, Error> {
         let usable =
-            |suite: &&CipherSuite| suite.row().is_some_and(|row| row.first <= version && row.last >= lowest);
+            |suite: &&CipherSuite| suite.row().is_some_and(|row| row.is_legal_between(lowest, version));
         let suites: Vec<CipherSuite> = policy.suites.iter().filter(usable).copied().collect();
         if suites.is_empty() {
             return Err(Error::Misused("no cipher suite of the enabled versions is enabled"));
@@ -341,7 +341,7 @@ impl Offer {
         let key = wanted.session_key.as_ref().filter(|_| policy.resume && wanted.before.is_none())?;
         let session = config.sessions.get(key, config.clock.now())?;
         let fits = session.version.rules().is_some()
-            && session.version <= version
+            && version.has_room_for(session.version)
             && policy.versions.contains(&session.version)
             && policy.suites.contains(&session.suite)
             && session.server_name == wanted.server_name
@@ -455,10 +455,10 @@ impl Offer {
 
     fn check_version(&self, hello: &ServerHello<'_>, policy: &Policy) -> Result<&'static Rules, Error> {
         let version = hello.version;
-        if version > self.version {
+        if !self.version.has_room_for(version) {
             return Err(Misbehaved::VersionNotOffered(version.0).into());
         }
-        if self.before.as_ref().is_some_and(|before| before.rules.version != version) {
+        if self.before.as_ref().is_some_and(|before| !before.rules.are_of(version)) {
             return Err(Misbehaved::VersionChanged(version.0).into());
         }
         let rules = version.rules().filter(|_| policy.versions.contains(&version));
@@ -466,16 +466,10 @@ impl Offer {
             .ok_or_else(|| Incompatible::NoVersion { peer: version, enabled: policy.versions.clone() })?;
         // A server that has grown since the session was made has not been lowered by anybody but us.
         let highest = if self.held_back { self.version } else { policy.highest };
-        // Spec: TLS13 section 4.1.3.
-        let sentinel = hello.random.last_chunk::<8>();
-        let lowered = match sentinel {
-            Some(b"DOWNGRD\x00") => version < ProtocolVersion::TLS12 && highest >= ProtocolVersion::TLS12,
-            Some(b"DOWNGRD\x01") => version <= ProtocolVersion::TLS12 && highest >= ProtocolVersion::TLS13,
-            _ => false,
-        };
-        // The lower sentinel on TLS 1.2 itself is no less a lie to a client that has 1.3.
-        let lowered = lowered || (sentinel == Some(b"DOWNGRD\x00") && highest >= ProtocolVersion::TLS13);
-        if lowered { Err(Misbehaved::Downgraded.into()) } else { Ok(rules) }
+        if downgrade::is_lowered(&hello.random, version, highest) {
+            return Err(Misbehaved::Downgraded.into());
+        }
+        Ok(rules)
     }
 
     /// The extension for versions names one that has it, which is none of the engine's: with TLS 1.3 the suite does not go,
@@ -486,7 +480,7 @@ impl Offer {
         let listed = hello.extensions.find(extension::SUPPORTED_VERSIONS);
         match listed.filter(|_| self.extensions.contains(&extension::SUPPORTED_VERSIONS)) {
             None => Ok(()),
-            Some(version) if version == ProtocolVersion::TLS13.0.to_be_bytes() => {
+            Some(data) if ProtocolVersion::is_said_in_extension(data) => {
                 Err(Misbehaved::SuiteNotOffered(hello.suite).into())
             }
             Some(_) => Err(Misbehaved::IllegalParameter("a version that is not said like this").into()),
@@ -601,7 +595,7 @@ impl Agreed {
     /// Spec: TLS12 section 7.3; EMS section 5.3.
     fn resume(self, session: &Session, config: &ClientConfig, channel: &mut Channel) -> Result<State, Error> {
         let differs = |what| Err(Misbehaved::ResumedDifferently(what).into());
-        if session.version != self.rules.version {
+        if !self.rules.are_of(session.version) {
             return differs("version");
         }
         if session.suite != self.suite.suite {
@@ -1046,8 +1040,7 @@ impl Keyed {
         let agreed = self.agreed;
         let offer = agreed.offer;
         // After a session that the server has outgrown the next hello says all that we have.
-        let sentinel = agreed.randoms.server.last_chunk::<8>();
-        let outgrown = offer.held_back && matches!(sentinel, Some(b"DOWNGRD\x00" | b"DOWNGRD\x01"));
+        let outgrown = offer.held_back && downgrade::is_marked(&agreed.randoms.server);
         let may_keep = config.policy.resume && (outgrown || !self.resumed);
         if let Some(key) = offer.session_key.as_ref().filter(|_| may_keep) {
             if outgrown || (agreed.session_id.is_empty() && agreed.ticket.is_empty()) {

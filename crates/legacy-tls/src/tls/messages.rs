@@ -139,7 +139,7 @@ impl<'a> Codec<'a> for ClientHello<'a> {
         if compression_methods.is_empty() {
             return Err(DecodeError::illegal("ClientHello.compression_methods"));
         }
-        let extensions = if version <= ProtocolVersion::SSL30 {
+        let extensions = if version.ends_in_anything() {
             // What follows in SSL 3.0 is "forward compatibility", and no business of ours if it is no extensions.
             // Spec: SSL30 section 5.6.1.2.
             let mut following = Reader::new(reader.rest());

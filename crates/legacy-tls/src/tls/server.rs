@@ -46,7 +46,9 @@ use crate::tls::messages::{
     Certificate, CertificateRequest, CertificateStatus, ClientHello, HandshakeType as H, ServerHello,
 };
 use crate::tls::signature::{self, Content, SignatureScheme};
-use crate::tls::versions::{NoCertificate, ProtocolVersion, Rules, Sender, Signatures, VerifyData};
+use crate::tls::versions::{
+    NoCertificate, ProtocolVersion, Rules, Sender, Signatures, VerifyData, downgrade,
+};
 
 /// What a server waits for.
 pub(crate) enum State {
@@ -245,15 +247,15 @@ impl Start {
         let rules = speak_up_to(version, self.versions(&config.policy), channel);
         let hello = ClientHello::from_bytes(message.body(), "ClientHello")?;
         let (version, rules) = match listed_versions(&hello)? {
-            // A list is all that counts, where there is one. What is unknown in it says nothing. Spec: TLS13 section 4.2.1.
+            // A list is all that counts, where there is one. Spec: TLS13 section 4.2.1.
             Some(listed) => {
-                let known = listed.iter().copied().filter(|v| (0x0300..=0x0304).contains(v)).max();
+                let known = ProtocolVersion::newest_known(&listed);
                 let listed =
                     listed.into_iter().map(ProtocolVersion).filter(|version| version.rules().is_some());
                 let best = Offer::of(listed).best(self.versions(&config.policy));
                 let rules = best.and_then(ProtocolVersion::rules);
                 rules.into_iter().for_each(|rules| channel.fix_version(rules));
-                (known.map_or(version, ProtocolVersion), rules)
+                (known.unwrap_or(version), rules)
             }
             None => (version, rules),
         };
@@ -275,7 +277,7 @@ impl Start {
     fn answer(self, heard: &Heard<'_>, config: &ServerConfig, channel: &mut Channel) -> Result<State, Error> {
         let Heard { hello, message, version, rules } = *heard;
         let policy = &config.policy;
-        if hello.suites.contains(&CipherSuite::FALLBACK) && version < policy.highest {
+        if hello.suites.contains(&CipherSuite::FALLBACK) && !version.has_room_for(policy.highest) {
             return Err(Refused::InappropriateFallback { offered: version, highest: policy.highest }.into());
         }
         let rules = rules
@@ -381,7 +383,7 @@ impl Choice<'_> {
         let Some(session) = config.sessions.get(&hello.session_id, config.clock.now()) else {
             return Ok(None);
         };
-        if session.version != rules.version
+        if !rules.are_of(session.version)
             || !hello.suites.contains(&session.suite)
             || !config.policy.suites.contains(&session.suite)
             || session.server_name != self.offered.server_name
@@ -411,19 +413,7 @@ impl Choice<'_> {
     fn random(&self) -> Result<[u8; 32], Error> {
         let mut random = [0; 32];
         self.config.random.fill(&mut random)?;
-        // Spec: TLS13 section 4.1.3.
-        let (version, highest) = (self.rules.version, self.config.policy.highest);
-        let sentinel: Option<&[u8; 8]> =
-            if version < ProtocolVersion::TLS12 && highest >= ProtocolVersion::TLS12 {
-                Some(b"DOWNGRD\x00")
-            } else if version == ProtocolVersion::TLS12 && highest >= ProtocolVersion::TLS13 {
-                Some(b"DOWNGRD\x01")
-            } else {
-                None
-            };
-        if let (Some(sentinel), Some(last)) = (sentinel, random.last_chunk_mut::<8>()) {
-            *last = *sentinel;
-        }
+        downgrade::mark(&mut random, self.rules.version, self.config.policy.highest);
         Ok(random)
     }
 
