@@ -285,6 +285,13 @@ impl<'a> Codec<'a> for CertificateStatus<'a> {
     }
 }
 
+/// ClientCertificateType: an RSA key that signs. Spec: TLS12 section 7.4.4.
+pub(crate) const RSA_SIGN: u8 = 1;
+/// A DSA key that signs. Spec: TLS12 section 7.4.4.
+pub(crate) const DSS_SIGN: u8 = 2;
+/// An ECDSA key that signs. Spec: ECC section 5.5.
+pub(crate) const ECDSA_SIGN: u8 = 64;
+
 /// CertificateRequest: what certificates a server would accept.
 ///
 /// ```text
