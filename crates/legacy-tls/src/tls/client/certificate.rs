@@ -6,8 +6,8 @@ use wire::Codec;
 use super::State;
 use super::hello::Agreed;
 use super::key_exchange::Shared;
-use crate::certificate::{PeerCertificate, forbids_signing, public_key};
-use crate::config::ClientConfig;
+use crate::certificate::{PeerCertificate, forbids_decryption, forbids_signing, public_key};
+use crate::config::{ClientConfig, Policy};
 use crate::error::{Error, Misbehaved};
 use crate::tls::channel::{Channel, Message};
 use crate::tls::cipher_suites::KeyExchange;
@@ -37,8 +37,8 @@ impl Agreed {
         if !fits {
             return Err(Misbehaved::WrongCertificateType.into());
         }
-        // An RSA key decrypts with one suite and signs with another, and servers have one certificate for both, whatever it
-        // says; the others do nothing but sign. Spec: TLS12 section 7.4.2; ECC section 5.3.
+        // An RSA key decrypts with one suite and signs with another, which shows with what follows; the others do nothing but
+        // sign. Spec: TLS12 section 7.4.2; ECC section 5.3.
         if !matches!(key, PublicKey::Rsa(_)) && forbids_signing(leaf) {
             return Err(Misbehaved::KeyMayNotSign.into());
         }
@@ -78,6 +78,18 @@ impl Shown {
         self.status = Status::Came(status.ocsp_response.into_owned());
         channel.transcript.add(message.bytes());
         Ok(State::ServerKeyExchange(self))
+    }
+
+    /// An RSA key does what keyUsage allows.
+    ///
+    /// Spec: TLS12 section 7.4.2.
+    pub(super) fn check_rsa_usage(&self, sign: bool, policy: &Policy) -> Result<(), Error> {
+        let forbids = if sign { forbids_signing } else { forbids_decryption };
+        let is_rsa = matches!(self.key, PublicKey::Rsa(_));
+        if is_rsa && !policy.any_rsa_key_usage && self.chain.first().is_some_and(|leaf| forbids(leaf)) {
+            return Err(Misbehaved::RsaKeyMayNot { sign }.into());
+        }
+        Ok(())
     }
 
     /// Has the chain judged.

@@ -40,7 +40,7 @@ impl Offer {
         if let Some(number) = unasked {
             return Err(Misbehaved::UnsolicitedExtension(number).into());
         }
-        let answered = Answered::read(&hello.extensions, &self)?;
+        let answered = Answered::read(&hello.extensions, &self, policy.unoffered_alpn)?;
         let extended = rules.extended_master_secret.is_some() && answered.extended_master_secret;
         if !extended && policy.extended_master_secret == ExtendedMasterSecret::Required {
             return Err(Incompatible::NoExtendedMasterSecret.into());
@@ -144,7 +144,7 @@ struct Answered {
 }
 
 impl Answered {
-    fn read(extensions: &Extensions<'_>, offer: &Offer) -> Result<Self, Error> {
+    fn read(extensions: &Extensions<'_>, offer: &Offer, unoffered_alpn: bool) -> Result<Self, Error> {
         for (number, field) in [
             (extension::EXTENDED_MASTER_SECRET, "extended_master_secret"),
             (extension::SERVER_NAME, "server_name"),
@@ -161,7 +161,7 @@ impl Answered {
         let alpn = match extensions.find(extension::ALPN).map(extension::application_protocols).transpose()? {
             None => None,
             Some(names) => match <[Vec<u8>; 1]>::try_from(names) {
-                Ok([name]) if offer.alpn.contains(&name) => Some(name),
+                Ok([name]) if unoffered_alpn || offer.alpn.contains(&name) => Some(name),
                 _ => {
                     return Err(
                         Misbehaved::IllegalParameter("an application protocol that was not offered").into()

@@ -26,6 +26,7 @@ impl Shown {
         // A certificate whose key is too long for an export suite needs a shorter one beside it.
         key_exchange::check_export_key(key_exchange, key.bits())
             .map_err(|_| Misbehaved::MissingServerKeyExchange)?;
+        self.check_rsa_usage(false, &config.policy)?;
         let share = ServerShare::Rsa(key.clone());
         self.judge(config, share)
     }
@@ -44,6 +45,7 @@ impl Shown {
         if suite.key_exchange.is_rsa() && is_short() {
             return Err(Misbehaved::UnexpectedServerKeyExchange.into());
         }
+        self.check_rsa_usage(true, &config.policy)?;
         let body = message.body();
         let mut reader = Reader::new(body);
         let params = ServerParams::decode(suite.key_exchange, &mut reader)?;
