@@ -219,6 +219,7 @@ fn read(
         send_ca_list: config.send_ca_list,
         verify,
         alpn,
+        unoffered_alpn: config.unoffered_alpn,
         resume: config.resume,
         session_tickets: config.session_tickets,
         session_cache_entries: config.session_cache_entries,

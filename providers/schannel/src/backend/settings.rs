@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     /// How clients' certificates are mapped to accounts, if they are.
     pub(crate) mapper: Option<Arc<Mapper>>,
     pub(crate) alpn: Vec<Vec<u8>>,
+    /// Whether a client takes an application protocol that it did not offer.
+    pub(crate) unoffered_alpn: bool,
     pub(crate) resume: bool,
     pub(crate) session_tickets: bool,
     pub(crate) session_cache_entries: usize,

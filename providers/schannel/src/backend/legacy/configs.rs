@@ -16,6 +16,7 @@ use super::sessions::Sessions;
 use super::verify::Judge;
 use crate::backend::settings::no_protocol;
 use crate::backend::{ClientParameters, Settings, Variants, Verification};
+use crate::certificate::verifier::Weakness;
 use crate::config::{self, ClientAuth};
 use crate::session_cache::Part;
 
@@ -75,6 +76,8 @@ fn policy(settings: &Settings, protocols: SpProt) -> Result<Policy, Error> {
         split_records: own.record_splitting,
         small_block_limit: own.small_block_limit,
         insecure_renegotiation: own.insecure_renegotiation,
+        any_rsa_key_usage: own.allowed_weaknesses.contains(&Weakness::RsaKeyUsage),
+        unoffered_alpn: settings.unoffered_alpn,
         v2_hello: own.v2_hello,
     })
 }

@@ -18,6 +18,7 @@ use super::sessions::{ClientSessions, ServerSessions, Tickets};
 use super::verify::{self, Beyond};
 use crate::backend::settings::no_protocol;
 use crate::backend::{Identity, Settings, Variants, Verification};
+use crate::certificate::verifier::Weakness;
 use crate::cipher_suites::SuiteRow;
 use crate::config::{ClientAuth, ExtendedMasterSecret, Protocol};
 use crate::policy::Policy;
@@ -165,6 +166,7 @@ impl ClientConfigs {
             let beyond = Beyond {
                 schemes: if offered.is_empty() { Vec::new() } else { legacy_schemes(&settings.policy) },
                 short_keys: takes_short_keys(settings),
+                any_usage: settings.policy.allowed_weaknesses.contains(&Weakness::RsaKeyUsage),
             };
             let verifier = if manual {
                 verify::manual_server_verifier(&provider, beyond)
@@ -178,6 +180,7 @@ impl ClientConfigs {
                 .with_custom_certificate_verifier(verifier)
                 .with_client_cert_resolver(Arc::new(ClientIdentities(Arc::clone(settings))));
             config.alpn_protocols.clone_from(&settings.alpn);
+            config.check_selected_alpn = !settings.unoffered_alpn;
             config.enable_secret_extraction = true;
             config.key_log = Arc::new(Secrets(Arc::clone(settings)));
             config.require_ems = settings.policy.extended_master_secret == ExtendedMasterSecret::Required;
@@ -234,7 +237,7 @@ impl ServerConfigs {
                 (ClientAuth::Optional, _) | (ClientAuth::None, true) => Some(false),
                 (ClientAuth::None, false) => None,
             };
-            let beyond = Beyond { schemes: Vec::new(), short_keys: takes_short_keys(settings) };
+            let beyond = Beyond { short_keys: takes_short_keys(settings), ..Beyond::default() };
             let builder = match mandatory {
                 None => builder.with_no_client_auth(),
                 Some(mandatory) if verification.manual => builder
