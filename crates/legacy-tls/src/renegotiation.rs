@@ -10,9 +10,10 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
 use crate::config::{ClientConfig, Policy, ServerConfig};
+use crate::connection::handshake::Handshake;
 use crate::connection::{
-    ClientConnection, ClientHandshake, ClientParameters, Handshake, Negotiated, ServerConnection,
-    ServerHandshake, ServerParameters, wanted,
+    ClientConnection, ClientHandshake, ClientParameters, Negotiated, ServerConnection, ServerHandshake,
+    ServerParameters, wanted,
 };
 use crate::error::{Error, Misbehaved, Refused};
 use crate::record::{Opener, Sealer};

@@ -5,6 +5,7 @@
 //! one. A client's sessions cannot be looked into. They count one for each server, are in memory only, and are shared with
 //! nobody.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +40,7 @@ impl fmt::Debug for ServerSessions {
 
 impl ServerSessions {
     /// Whether the client of a session may come back.
-    fn accepts(&self, chain: &[Vec<u8>]) -> bool {
+    fn accepts(&self, chain: &Chain) -> bool {
         chain.is_empty() || self.manual || self.settings.judge_again(chain, "").is_ok()
     }
 
@@ -130,15 +131,19 @@ impl Parts {
         body.extend_from_slice(&at.to_be_bytes());
         body.extend_from_slice(session.get(..list.start)?);
         body.extend_from_slice(session.get(list.end..)?);
-        let mut certificates = Reader::new(session.get(list.clone())?);
+        let chain = if at == NO_CHAIN { Vec::new() } else { Self::chain(session.get(list.clone())?)? };
+        Some(Self { body, chain, length: list.len() })
+    }
+
+    /// The certificates of a list.
+    fn chain(list: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let mut certificates = Reader::new(list);
+        certificates.u24("Session.certificates").ok()?;
         let mut chain = Vec::new();
-        if at != NO_CHAIN {
-            certificates.u24("Session.certificates").ok()?;
-        }
         while !certificates.is_empty() {
             chain.push(certificates.opaque_u24("Session.certificate").ok()?.to_vec());
         }
-        Some(Self { body, chain, length: list.len() })
+        Some(chain)
     }
 
     /// Where the client's chain stands in a session, the length of its list included.
@@ -201,6 +206,9 @@ pub(super) struct Tickets {
     pub(super) sessions: ServerSessions,
 }
 
+/// What stands before rustls's part of a ticket: number, when the session was made, when the ticket was.
+const DATES: usize = SERIAL + 8 + 8;
+
 impl ProducesTickets for Tickets {
     fn enabled(&self) -> bool {
         self.inner.enabled()
@@ -214,7 +222,7 @@ impl ProducesTickets for Tickets {
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let now = self.sessions.settings.sessions.now();
         let created = observed::with(|o| o.session_created).flatten().unwrap_or(now);
-        let mut dated = Zeroizing::new(Vec::with_capacity(SERIAL + 16 + plain.len()));
+        let mut dated = Zeroizing::new(Vec::with_capacity(DATES + plain.len()));
         dated.extend_from_slice(&self.sessions.serial()?);
         dated.extend_from_slice(&created.to_be_bytes());
         dated.extend_from_slice(&now.to_be_bytes());
@@ -223,24 +231,26 @@ impl ProducesTickets for Tickets {
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        let dated = Zeroizing::new(self.inner.decrypt(ticket)?);
+        let mut dated = Zeroizing::new(self.inner.decrypt(ticket)?);
         let (serial, rest) = dated.split_first_chunk::<SERIAL>()?;
         let (created, rest) = rest.split_first_chunk::<8>()?;
         let (used, plain) = rest.split_first_chunk::<8>()?;
-        let (created, used) = (u64::from_be_bytes(*created), u64::from_be_bytes(*used));
+        let (serial, created, used) = (*serial, u64::from_be_bytes(*created), u64::from_be_bytes(*used));
         let sessions = &self.sessions.settings.sessions;
-        if !sessions.allow(created, used) || sessions.is_withdrawn(self.sessions.part, serial) {
+        if !sessions.allow(created, used) || sessions.is_withdrawn(self.sessions.part, &serial) {
             return None;
         }
-        let parts = Parts::split(plain)?;
-        if !self.sessions.accepts(&parts.chain) {
+        let list = Parts::find(plain).ok()?;
+        let chain = list.map(|list| Parts::chain(plain.get(list)?)).unwrap_or_else(|| Some(Vec::new()))?;
+        if !self.sessions.accepts(&chain.into()) {
             return None;
         }
         let _outside_a_handshake = observed::with(|o| {
             o.session_created = Some(created);
-            o.serial = Some(*serial);
+            o.serial = Some(serial);
         });
-        Some(plain.to_vec())
+        dated.drain(..DATES);
+        Some(core::mem::take(&mut *dated))
     }
 }
 
@@ -274,13 +284,14 @@ struct OfServer {
 const MOST_TICKETS: usize = 8;
 
 /// Under what all that there is of a server is kept.
-pub(super) fn id_of_server(name: &ServerName<'_>) -> Vec<u8> {
-    name.to_str().as_bytes().to_vec()
+pub(super) fn id_of_server<'a>(name: &'a ServerName<'_>) -> Cow<'a, str> {
+    name.to_str()
 }
 
 impl ClientSessions {
     fn of_server(&self, name: &ServerName<'_>) -> Option<Arc<Mutex<OfServer>>> {
-        let entry = self.settings.sessions.get(self.part, &id_of_server(name), Kind::RustlsClient)?;
+        let entry =
+            self.settings.sessions.get(self.part, id_of_server(name).as_bytes(), Kind::RustlsClient)?;
         let Value::Opaque(value) = &entry.value else { return None };
         Arc::clone(value).downcast().ok()
     }
@@ -298,12 +309,14 @@ impl ClientSessions {
         let (created, chain) = seen.unwrap_or_default();
         {
             let mut of_server = of_server.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(chain) = chain {
+            let is_there =
+                |chain: &Arc<Chain>| of_server.chain.as_ref().is_some_and(|c| Arc::ptr_eq(c, chain));
+            if let Some(chain) = chain.filter(|chain| !is_there(chain)) {
                 of_server.chain = Some(sessions.share(chain));
             }
             change(&mut of_server, created.unwrap_or_else(|| sessions.now()));
         }
-        sessions.keep_opaque(self.part, &id_of_server(name), Kind::RustlsClient, of_server);
+        sessions.keep_opaque(self.part, id_of_server(name).as_bytes(), Kind::RustlsClient, of_server);
     }
 
     /// Whether a session that was made then may be offered to this server now.
@@ -317,12 +330,11 @@ impl ClientSessions {
     }
 
     /// A session is offered: what follows it is no younger.
-    fn offered(&self, of_server: &OfServer, name: &ServerName<'_>, created: u64) {
+    fn offered(of_server: &OfServer, created: u64) {
         let chain = of_server.chain.clone();
         let _outside_a_handshake = observed::with(|o| {
             o.session_created = Some(created);
             o.peer_chain = chain;
-            o.kept.push(id_of_server(name));
         });
     }
 }
@@ -350,7 +362,7 @@ impl ClientSessionStore for ClientSessions {
             if !self.may_offer(of_server, name, created) {
                 return None;
             }
-            self.offered(of_server, name, created);
+            Self::offered(of_server, created);
             of_server.tls12 = Some((created, value.clone()));
             Some(value)
         })
@@ -373,7 +385,7 @@ impl ClientSessionStore for ClientSessions {
         self.look(name, |of_server| {
             while let Some((created, value)) = of_server.tls13.pop_back() {
                 if self.may_offer(of_server, name, created) {
-                    self.offered(of_server, name, created);
+                    Self::offered(of_server, created);
                     return Some(value);
                 }
             }
