@@ -2,10 +2,10 @@
 //! whole.
 
 #[cfg(feature = "digest")]
-mod digest;
+mod digest_secrets;
 #[cfg(not(feature = "digest"))]
-#[path = "logons/no_digest.rs"]
-mod digest;
+#[path = "logons/no_digest_secrets.rs"]
+mod digest_secrets;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -145,7 +145,7 @@ impl FileLogons {
         let found = only(&logons, path, name, domain)?;
         let hash = Zeroizing::new(format!("\"{}\"", *NtHash::of_password(password).to_hex()));
         let mut replacements = vec![(found.place.clone(), hash)];
-        replacements.extend(digest::hashes(found, password)?);
+        replacements.extend(digest_secrets::hashes(found, password)?);
         change.write(&replaced(&text, replacements))
     }
 
@@ -173,8 +173,8 @@ impl FileLogons {
         if realm.is_empty() || realm.chars().any(char::is_control) {
             return Err(wrong(SecStatus::SEC_E_INVALID_PARAMETER, format!("{realm:?} is no realm")));
         }
-        let place = digest::place(found, &text);
-        let entry = digest::written(found, realm, password);
+        let place = digest_secrets::place(found, &text);
+        let entry = digest_secrets::written(found, realm, password);
         change.write(&replaced(&text, vec![(place, entry)]))
     }
 
@@ -225,7 +225,7 @@ impl AccountDatabase for FileLogons {
 
     #[cfg(feature = "digest")]
     async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
-        Ok(digest::find(&self.current(), logon))
+        Ok(digest_secrets::find(&self.current(), logon))
     }
 }
 
@@ -236,7 +236,7 @@ impl blocking::Answers for FileLogons {
 
     #[cfg(feature = "digest")]
     fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
-        Ok(digest::find(&self.current(), logon))
+        Ok(digest_secrets::find(&self.current(), logon))
     }
 }
 

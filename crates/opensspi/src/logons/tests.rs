@@ -141,7 +141,7 @@ mod digest {
     /// Whether the file has the right hash of this password for every hash function.
     fn knows(logons: &FileLogons, user: &str, realm: &str, password: &str) -> bool {
         DigestAlgorithm::ALL.into_iter().all(|algorithm| {
-            let found = super::super::digest::find(&logons.current(), &logon(user, realm, algorithm));
+            let found = digest_secrets::find(&logons.current(), &logon(user, realm, algorithm));
             let expected = hashed_a1(algorithm, user.as_bytes(), realm.as_bytes(), password.as_bytes());
             found.is_some_and(|found| match found.secret {
                 DigestSecret::HashedA1(hash) => hash.expose_secret() == expected.expose_secret(),
@@ -177,7 +177,7 @@ mod digest {
         assert!(!knows(&logons, "alice", "three", "second") && !knows(&logons, "Alice", "two", "second"));
         let hash = DigestUser::Hashed(user_hash(DigestAlgorithm::Sha256, "bob", "two"));
         let hashed = DigestLogon { user: hash, ..logon("", "two", DigestAlgorithm::Sha256) };
-        assert_eq!(super::super::digest::find(&logons.current(), &hashed).unwrap().user, "bob");
+        assert_eq!(digest_secrets::find(&logons.current(), &hashed).unwrap().user, "bob");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("# of alice\n"), "{text}");
         assert!(!text.contains("second"), "no password is in it");
