@@ -1,6 +1,7 @@
 //! The package Digest by configuration, over a socket that knows nothing of it.
 
 #![cfg(all(feature = "digest", feature = "tokio"))]
+#![expect(clippy::unwrap_used, reason = "the functions that tests share are tests too")]
 
 use async_trait::async_trait;
 use opensspi::sspi_core::{
