@@ -21,6 +21,7 @@ mod session;
 mod settings;
 mod starttls;
 mod summary;
+mod token;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -58,6 +59,8 @@ enum Verb {
     CheckConfig(check_config::CheckConfig),
     /// List or forget the sessions that the machines of a server farm share.
     Session(session::Session),
+    /// Say what a token of NTLM, SPNEGO or Digest says.
+    Token(token::Token),
     /// Measure OpenSSPI beside rustls and tokio-rustls, in one run.
     #[cfg(feature = "bench")]
     Bench(bench::Bench),
@@ -74,6 +77,7 @@ impl Verb {
             Self::Session(verb) => return Some(verb.config()),
             // Its findings have their places already.
             Self::CheckConfig(_) => return None,
+            Self::Token(_) => return None,
             #[cfg(feature = "bench")]
             Self::Bench(_) => return None,
         };
@@ -88,6 +92,7 @@ Examples:
   opensspi connect mail.example.org smtp      the same after STARTTLS
   opensspi serve --http                       a small page over TLS, with a certificate made on the spot
   opensspi check-config opensspi.toml         every mistake in a configuration, at once
+  opensspi token decode TlRMTVNTUAAB…         what a token of NTLM, SPNEGO or Digest says
 
 Exit codes:
   0  all went well
@@ -115,6 +120,7 @@ fn main() -> ExitCode {
         Verb::Packages(verb) => verb.run(&printer),
         Verb::CheckConfig(verb) => verb.run(&printer),
         Verb::Session(verb) => verb.run(&printer),
+        Verb::Token(verb) => verb.run(&printer),
         #[cfg(feature = "bench")]
         Verb::Bench(verb) => verb.run(&printer),
     };

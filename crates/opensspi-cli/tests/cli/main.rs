@@ -17,3 +17,4 @@ mod older;
 mod process;
 mod session;
 mod starttls;
+mod token;
