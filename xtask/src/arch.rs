@@ -87,7 +87,16 @@ const ARROWS: &[Arrow] = &[
     arrow(SSPI_WINBIND, Reach::Only(&[SSPI_CORE, SSPI_TOKIO]), EDGE),
     arrow(
         OPENSSPI,
-        Reach::ProvidersAnd(&[SSPI_CORE, SSPI_TOKIO, SSPI_HTTP, SSPI_REDIS, SSPI_LDAP, SSPI_WINBIND, CRYPTO]),
+        Reach::ProvidersAnd(&[
+            SSPI_CORE,
+            SSPI_TOKIO,
+            SSPI_HTTP,
+            SSPI_REDIS,
+            SSPI_LDAP,
+            SSPI_WINBIND,
+            CRYPTO,
+            GSS,
+        ]),
         "it joins the contract, the packages and the async edge, and passes in the system's randomness; engines stay behind the packages",
     ),
     arrow(

@@ -23,6 +23,7 @@ mod session;
 mod settings;
 mod starttls;
 mod summary;
+mod token;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum Verb {
     Session(session::Session),
     /// Add, change or list the accounts that clients log on to with a password.
     Account(account::Account),
+    /// Say what a token of NTLM, SPNEGO or Digest says.
+    Token(token::Token),
     /// Measure OpenSSPI beside rustls and tokio-rustls, in one run.
     #[cfg(feature = "bench")]
     Bench(bench::Bench),
@@ -82,6 +85,7 @@ impl Verb {
             // Its findings have their places already.
             Self::CheckConfig(_) => return None,
             Self::Account(verb) => return verb.config(),
+            Self::Token(_) => return None,
             #[cfg(feature = "bench")]
             Self::Bench(_) => return None,
         };
@@ -97,6 +101,7 @@ Examples:
   opensspi serve --http                       a small page over TLS, with a certificate made on the spot
   opensspi get http://intranet.example/ --package NTLM --user CORP\\alice --password env:PASSWORD
   opensspi check-config opensspi.toml         every mistake in a configuration, at once
+  opensspi token decode TlRMTVNTUAAB…         what a token of NTLM, SPNEGO or Digest says
 
 Exit codes:
   0  all went well
@@ -126,6 +131,7 @@ fn main() -> ExitCode {
         Verb::CheckConfig(verb) => verb.run(&printer),
         Verb::Session(verb) => verb.run(&printer),
         Verb::Account(verb) => verb.run(&printer),
+        Verb::Token(verb) => verb.run(&printer),
         #[cfg(feature = "bench")]
         Verb::Bench(verb) => verb.run(&printer),
     };

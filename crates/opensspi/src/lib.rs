@@ -53,6 +53,8 @@ pub use keys::new_rsa_key;
 pub use logons::{FileLogons, ListedAccount, NewAccount};
 #[cfg(feature = "schannel")]
 pub use materials::SystemMaterials;
+#[cfg(feature = "tokens")]
+pub use providers::tokens;
 #[cfg(feature = "schannel")]
 pub use providers::{
     Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,

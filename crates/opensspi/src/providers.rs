@@ -30,6 +30,22 @@ pub use schannel::{
 #[cfg(feature = "schannel")]
 pub(crate) use schannel::{Listener, check_listeners};
 
+/// The messages of the packages, for those who look at them: what is decoded, shown and checked, never sent.
+#[cfg(feature = "tokens")]
+pub mod tokens {
+    /// The messages of Digest.
+    pub mod digest {
+        pub use ::digest::{Algorithm, Checked, Text, challenge, directives, response};
+    }
+    /// The messages of NTLM.
+    pub mod ntlm {
+        pub use ::ntlm::messages::*;
+        pub use ::ntlm::{Derived, DirectionKeys, NtHash};
+    }
+    /// The frame of GSS-API, and the messages of SPNEGO.
+    pub use ::gss as spnego;
+}
+
 /// What the packages get from outside.
 #[derive(Clone)]
 pub(crate) struct Seams {

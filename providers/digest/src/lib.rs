@@ -8,6 +8,7 @@
 //! | what a configuration may say | `config.rs` |
 //! | the time and randomness, passed in | `environment.rs` |
 //! | lists of directives; challenges, responses and what follows them | `directives.rs`, `challenge.rs`, `response.rs` |
+//! | whether a password is the one of a response that somebody else sent | `check.rs` |
 //! | what is hashed | `proof.rs`, `algorithm.rs`, `text.rs` |
 //! | nonces, and how often each was used | `nonce.rs` |
 //! | a handshake as client, as server | `client.rs`, `server.rs` |
@@ -39,6 +40,7 @@ mod algorithm;
 mod attributes;
 mod bindings;
 pub mod challenge;
+mod check;
 mod client;
 mod config;
 mod context;
@@ -56,6 +58,7 @@ mod status;
 mod text;
 
 pub use algorithm::{Algorithm, Cipher, Qop};
+pub use check::Checked;
 pub use config::{BindingPolicy, DigestConfig, Mode};
 pub use environment::{Environment, Random, RandomError};
 pub use package::Digest;

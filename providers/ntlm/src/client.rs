@@ -148,7 +148,8 @@ impl Client {
         };
         let (exported, encrypted) = self.exchange(flags, &responses.key)?;
         let token = self.authenticate(flags, &responses, &encrypted, &exported, (negotiate, input))?;
-        Ok(Step::Complete { context: self.context(flags, exported)?, token, used: input.len() })
+        let context = self.context(flags, exported, responses.has_mic)?;
+        Ok(Step::Complete { context, token, used: input.len() })
     }
 
     /// What both ends do: nothing that was not offered.
@@ -270,14 +271,19 @@ impl Client {
         Ok(token)
     }
 
-    fn context(&self, flags: F, exported: Key) -> Result<Box<dyn sspi_core::SecurityContext>, Error> {
+    fn context(
+        &self,
+        flags: F,
+        exported: Key,
+        has_mic: bool,
+    ) -> Result<Box<dyn sspi_core::SecurityContext>, Error> {
         let is_nobody = self.identity.hashes.is_none();
         let granted = Attributes::protection(flags)
             .with_if(self.identity.is_supplied, IscRet::USED_SUPPLIED_CREDS)
             .with_if(flags.contains(F::NEGOTIATE_IDENTIFY), IscRet::IDENTIFY)
             .with_if(is_nobody, IscRet::NULL_SESSION);
         let is_version_1 = self.instance.config.lm_compatibility_level.number() < 3 && !is_nobody;
-        context::new(Attributes::new(
+        let mut context = context::established(Attributes::new(
             &self.instance.info,
             Established {
                 role: Role::Client(granted),
@@ -290,7 +296,9 @@ impl Client {
                 is_version_1,
                 start: self.instance.environment.clock.now(),
             },
-        ))
+        ))?;
+        context.shared.has_mic = has_mic;
+        Ok(Box::new(context))
     }
 }
 

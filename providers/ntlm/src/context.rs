@@ -14,7 +14,7 @@ use sspi_core::{
 };
 use zeroize::Zeroize;
 
-use crate::attributes::Attributes;
+use crate::attributes::{Attributes, Established};
 use crate::export;
 use crate::messages::NegotiateFlags;
 use crate::seal::{Direction, Piece, SIGNATURE_LEN, directions};
@@ -54,6 +54,8 @@ pub(crate) type Context = PairedContext<Negotiated>;
 /// What belongs to neither half.
 pub(crate) struct Negotiated {
     pub(crate) attributes: Arc<Attributes>,
+    /// This end has sent a message integrity code in its handshake.
+    pub(crate) has_mic: bool,
 }
 
 /// The context that a handshake came to.
@@ -70,7 +72,7 @@ pub(crate) fn established(attributes: Attributes) -> Result<Context, status::Err
     Ok(Context {
         sender: Sender { direction: sends, is_sealing, failed: failed.clone() },
         receiver: Receiver { direction: receives, is_sealing, failed },
-        shared: Negotiated { attributes: Arc::new(attributes) },
+        shared: Negotiated { attributes: Arc::new(attributes), has_mic: false },
     })
 }
 
@@ -102,6 +104,24 @@ impl SharedPart for Negotiated {
         let attributes = context.shared.attributes();
         let PairedContext { sender, receiver, .. } = *context;
         Ok(SplitContext { sender: Box::new(sender), receiver: Box::new(receiver), attributes })
+    }
+
+    /// Spec: MS-SPNG section 3.2.5.1.
+    fn requires_list_mic(&self) -> bool {
+        self.has_mic
+    }
+
+    fn reset_crypto(context: &mut Context) {
+        let Established { flags, exported, .. } = &context.shared.attributes.established;
+        // There were keys of these when the context was made.
+        let Ok((from_client, from_server)) = directions(*flags, exported) else { return };
+        let (sends, receives) = if context.shared.attributes.is_client() {
+            (from_client, from_server)
+        } else {
+            (from_server, from_client)
+        };
+        context.sender.direction.restart(sends);
+        context.receiver.direction.restart(receives);
     }
 
     fn export(context: &Context) -> Result<ExportedContext, Error> {

@@ -15,6 +15,7 @@
 //! | secrets, clock and randomness, passed in | `environment.rs` |
 //! | a handshake as client, as server | `client.rs`, `server.rs` |
 //! | whether a client's answer is right, and whether it may be used | `judgement.rs`, `acceptance.rs` |
+//! | what a password makes of messages that others exchanged | `derived.rs` |
 //! | failed logons, and challenges that are out | `lock_out.rs`, `challenges.rs` |
 //! | message protection and attributes afterwards | `context.rs`, `attributes.rs`, `export.rs` |
 //! | error → status, fault and setting | `status.rs` |
@@ -66,6 +67,7 @@ mod config;
 mod context;
 mod crc32;
 mod credentials;
+mod derived;
 mod environment;
 mod export;
 mod judgement;
@@ -79,5 +81,6 @@ mod status;
 pub use compute::NtHash;
 pub use config::{Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtlmConfig, Reflection};
 pub use credentials::NtHashIdentity;
+pub use derived::{Derived, DirectionKeys};
 pub use environment::{Environment, NoSecrets, Random, Secrets};
 pub use package::Ntlm;

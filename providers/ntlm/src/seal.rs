@@ -199,6 +199,17 @@ impl Direction {
         }
     }
 
+    /// Begins the stream anew, as it is in `fresh`; the numbers go on. Both halves of a shared stream may do so.
+    pub(crate) fn restart(&mut self, fresh: Self) {
+        match (self, fresh) {
+            (Self::Own(own), Self::Own(fresh)) => own.cipher = fresh.cipher,
+            (Self::Shared(shared), Self::Shared(fresh)) => {
+                lock(shared).cipher = Rc4::from(&lock(&fresh).cipher.state());
+            }
+            _ => {}
+        }
+    }
+
     /// Number, and stream, for another process.
     pub(crate) fn export(&self) -> Option<(u64, Rc4State)> {
         match self {

@@ -19,3 +19,4 @@ mod older;
 mod process;
 mod session;
 mod starttls;
+mod token;

@@ -207,3 +207,26 @@ fn nothing_negotiated_is_an_empty_signature() {
     direction.unprotect(&mut memory, &pieces, &signature).unwrap();
     assert!(direction.unprotect(&mut memory, &pieces, &[1; 16]).is_err());
 }
+
+/// RFC 4178 section 5, with the keys of MS-NLMP section 4.2.4: what two implementations sign a list of mechanisms with.
+#[test]
+fn after_the_signature_of_a_list_of_mechanisms_streams_begin_anew_and_numbers_go_on() {
+    let list = hex("302206092a864882f71201020206092a864886f712010202060a2b06010401823702020a");
+    let flags = NegotiateFlags(0xe28a_8235);
+    for flags in [flags, flags.without(NegotiateFlags::NEGOTIATE_EXTENDED_SESSIONSECURITY)] {
+        let has_ess = flags.contains(NegotiateFlags::NEGOTIATE_EXTENDED_SESSIONSECURITY);
+        let fresh = || directions(flags, &fives()).unwrap().0;
+        let (mut ours, mut memory) = (fresh(), list.clone());
+        let mic = ours.protect(&mut memory, &all_of(&list, false)).unwrap();
+        if has_ess {
+            assert_eq!(mic[..], hex("01000000a997641ecdebadf700000000"));
+        }
+        ours.restart(fresh());
+        let mut anew = fresh();
+        anew.import(1, &fresh().export().unwrap().1);
+        let (mut first, mut second) = (*b"message", *b"message");
+        let signed = ours.protect(&mut first, &all_of(b"message", true)).unwrap();
+        assert_eq!(signed, anew.protect(&mut second, &all_of(b"message", true)).unwrap());
+        assert_eq!(first, second);
+    }
+}
