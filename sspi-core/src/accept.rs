@@ -1,6 +1,6 @@
 //! The acceptor's side of a handshake.
 
-use crate::{AscReq, ChannelBindings, Error, Failure, SpProt, Step};
+use crate::{AscReq, ChannelBindings, Error, Failure, HttpRequest, SpProt, Step};
 
 /// What one acceptor's handshake is asked to do: the parameters of `AcceptSecurityContext` that are not tokens.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,11 @@ pub struct AcceptRequest {
     /// `ASC_REQ` bit: Windows never judges the certificates of clients, and leaves them to every application. Whether one is
     /// asked for is not decided here.
     pub manual_cred_validation: bool,
+    /// The HTTP request that is to be authenticated, for packages whose tokens depend on it (`SECBUFFER_PKG_PARAMS`).
+    pub http: Option<HttpRequest>,
+    /// Where the initiator connects from, such as its address without port, as far as that is known: packages that log on with
+    /// passwords count failures by it (Windows has no parameter for it).
+    pub source: Option<String>,
 }
 
 /// A handshake in the server's role: tokens in, tokens out, until it yields a context.

@@ -9,7 +9,10 @@ use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
-use crate::{CertificateIdentity, Error, Fault, FoundAccount, PeerIdentity, SecStatus};
+use crate::{
+    CertificateIdentity, DigestAccount, DigestLogon, Error, Fault, FoundAccount, LogonRequest, LogonVerdict,
+    PeerIdentity, SecStatus,
+};
 
 /// A question and the slot for its answer. The package holds the other end, an [`Answer`].
 pub struct Ask<Q, A> {
@@ -109,6 +112,12 @@ pub enum Question {
     /// The session that a client wants to take up again, from where several machines share them. `None` where there is none,
     /// where it cannot be said, or not in time: the handshake is a full one then. It is secret, and wiped when it was taken.
     Session(Ask<SessionKey, Option<Zeroizing<Vec<u8>>>>),
+    /// The account of a logon with Digest, and its secret. `None` where there is none: the package refuses as slowly, and in
+    /// the same words, as it refuses a wrong password.
+    DigestSecret(Ask<DigestLogon, Result<Option<DigestAccount>, Error>>),
+    /// Who is behind a logon with a password. That whoever has the accounts cannot say is an answer, too: it ends the
+    /// handshake, and the package says it.
+    Logon(Ask<LogonRequest, Result<LogonVerdict, Error>>),
 }
 
 impl Question {
@@ -119,6 +128,8 @@ impl Question {
             Self::ClientCertificate(_) => "which client certificate to present",
             Self::Account(_) => "which account the peer maps to",
             Self::Session(_) => "which session other machines have",
+            Self::DigestSecret(_) => "what proves an account of Digest",
+            Self::Logon(_) => "whether the peer may log on",
         }
     }
 
@@ -129,6 +140,8 @@ impl Question {
             Self::ClientCertificate(_) => (SecStatus::SEC_I_INCOMPLETE_CREDENTIALS, "client-certificate"),
             Self::Account(_) => (SecStatus::SEC_E_NO_IMPERSONATION, "accounts"),
             Self::Session(_) => (SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "session-store"),
+            Self::DigestSecret(_) => (SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "accounts"),
+            Self::Logon(_) => (SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "logon.accounts"),
         };
         Error::new(status, Fault::Configuration, format!("nobody was there to answer {}", self.name()))
             .with_setting(setting)

@@ -131,6 +131,17 @@ pub trait SecurityContext: SendingHalf + ReceivingHalf {
     /// `SEC_E_UNSUPPORTED_FUNCTION`; the refusal gives the context back.
     fn renegotiate(self: Box<Self>, extra: &[u8]) -> Result<Renegotiation, RenegotiationRefused>;
 
+    /// Whether the handshake was such that a negotiation around it signs its list of mechanisms even where nobody could have
+    /// forced the choice (Windows has no function for it): peers expect that of NTLM with a message integrity code. False,
+    /// unless a package says otherwise.
+    fn requires_list_mic(&self) -> bool {
+        false
+    }
+
+    /// Begins the key streams of messages anew, after a negotiation has signed its list of mechanisms with this context and
+    /// before the first message (Windows has no function for it). Numbers of messages go on. Only NTLM has something to do.
+    fn reset_crypto(&mut self) {}
+
     /// `ExportSecurityContext`: the context as bytes, for another process.
     ///
     /// # Errors

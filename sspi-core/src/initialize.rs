@@ -1,6 +1,6 @@
 //! The initiator's side of a handshake.
 
-use crate::{ChannelBindings, Error, Failure, IscReq, SpProt, Step};
+use crate::{ChannelBindings, Error, Failure, HttpRequest, IscReq, SpProt, Step};
 
 /// What one initiator's handshake is asked to do: the parameters of `InitializeSecurityContext` that are not tokens.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct InitializeRequest {
     /// This is a second connection, after one that failed with an error that
     /// [suggests a fallback](crate::Error::suggests_fallback): offer less, and say that it is less.
     pub fallback: bool,
+    /// The HTTP request that is to be authenticated, for packages whose tokens depend on it (`SECBUFFER_PKG_PARAMS`).
+    pub http: Option<HttpRequest>,
 }
 
 /// A handshake in the client's role: tokens in, tokens out, until it yields a context.

@@ -51,9 +51,12 @@ mod clock;
 mod context;
 mod control_token;
 mod credentials;
+mod digest;
 mod error;
 mod flags;
+mod http;
 mod initialize;
+mod logon;
 mod oid;
 mod package;
 mod paired_context;
@@ -81,9 +84,12 @@ pub use credentials::{
     AuthData, AuthIdentity, CertificateIdentity, CredentialUse, CredentialsHandle, CredentialsRequest,
     QueryCredentialsAttributes, Secret,
 };
+pub use digest::{DigestAccount, DigestAlgorithm, DigestLogon, DigestSecret, DigestUser, LogonReport};
 pub use error::{Error, Failure, Fault, Remedy};
 pub use flags::{AscReq, AscRet, IscReq, IscRet, SecPkgFlags};
+pub use http::{EntityBody, HttpEntity, HttpRequest};
 pub use initialize::{InitializeRequest, InitializeSecurityContext};
+pub use logon::{AccountSecret, LogonProof, LogonRequest, LogonVerdict};
 pub use oid::Oid;
 pub use package::{PackageInfo, SecurityPackage};
 pub use paired_context::{PairedContext, SharedPart};

@@ -105,6 +105,16 @@ pub trait SharedPart: Send + Sized + 'static {
         Err(RenegotiationRefused { context, error })
     }
 
+    /// Whether a negotiation signs its list in any case: see [`SecurityContext::requires_list_mic`].
+    fn requires_list_mic(&self) -> bool {
+        false
+    }
+
+    /// Begins the key streams anew: see [`SecurityContext::reset_crypto`].
+    fn reset_crypto(context: &mut PairedContext<Self>) {
+        let _no_package_but_ntlm_has_any = context;
+    }
+
     /// `ExportSecurityContext`: see [`SecurityContext::export`].
     ///
     /// # Errors
@@ -167,6 +177,14 @@ impl<S: SharedPart> SecurityContext for PairedContext<S> {
 
     fn renegotiate(self: Box<Self>, extra: &[u8]) -> Result<Renegotiation, RenegotiationRefused> {
         S::renegotiate(self, extra)
+    }
+
+    fn requires_list_mic(&self) -> bool {
+        self.shared.requires_list_mic()
+    }
+
+    fn reset_crypto(&mut self) {
+        S::reset_crypto(self);
     }
 
     fn export(&self) -> Result<ExportedContext, Error> {

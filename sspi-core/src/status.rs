@@ -75,13 +75,13 @@ statuses! {
     SEC_E_NO_CREDENTIALS = 0x8009_030E, "there are no credentials to use";
     SEC_E_MESSAGE_ALTERED = 0x8009_030F, "a message was altered on its way";
     SEC_E_OUT_OF_SEQUENCE = 0x8009_0310, "a message came out of sequence";
-    SEC_E_NO_AUTHENTICATING_AUTHORITY = 0x8009_0311, "";
+    SEC_E_NO_AUTHENTICATING_AUTHORITY = 0x8009_0311, "whoever has the accounts cannot be asked";
     SEC_E_BAD_PKGID = 0x8009_0316, "";
     SEC_E_CONTEXT_EXPIRED = 0x8009_0317, "the context was closed";
     SEC_E_INCOMPLETE_MESSAGE = 0x8009_0318, "more bytes of this message are needed";
     SEC_E_INCOMPLETE_CREDENTIALS = 0x8009_0320, "the credentials are not complete";
     SEC_E_BUFFER_TOO_SMALL = 0x8009_0321, "a buffer is too small";
-    SEC_E_WRONG_PRINCIPAL = 0x8009_0322, "the certificate is for another name";
+    SEC_E_WRONG_PRINCIPAL = 0x8009_0322, "the certificate, or what the client asked for, is of another name";
     SEC_E_TIME_SKEW = 0x8009_0324, "";
     SEC_E_UNTRUSTED_ROOT = 0x8009_0325, "the certificate chain ends at an authority that is not trusted";
     SEC_E_ILLEGAL_MESSAGE = 0x8009_0326, "the message was unexpected or badly formed";

@@ -57,6 +57,7 @@ const SHIM: &str = "opensspi-shim";
 const SSPI_HTTP: &str = "sspi-http";
 const SSPI_REDIS: &str = "sspi-redis";
 const SSPI_LDAP: &str = "sspi-ldap";
+const SSPI_WINBIND: &str = "sspi-winbind";
 
 const BELOW_SSPI: &str = "it knows no SSPI: only wire formats and primitives are below it";
 const ONE_PROVIDER: &str = "a provider knows the contract, what it is built from, and no other provider";
@@ -83,9 +84,19 @@ const ARROWS: &[Arrow] = &[
         "a store is at the async edge, and seals what it keeps with primitives of ours",
     ),
     arrow(SSPI_LDAP, Reach::Only(&[SSPI_CORE, SSPI_TOKIO]), EDGE),
+    arrow(SSPI_WINBIND, Reach::Only(&[SSPI_CORE, SSPI_TOKIO]), EDGE),
     arrow(
         OPENSSPI,
-        Reach::ProvidersAnd(&[SSPI_CORE, SSPI_TOKIO, SSPI_HTTP, SSPI_REDIS, SSPI_LDAP, CRYPTO]),
+        Reach::ProvidersAnd(&[
+            SSPI_CORE,
+            SSPI_TOKIO,
+            SSPI_HTTP,
+            SSPI_REDIS,
+            SSPI_LDAP,
+            SSPI_WINBIND,
+            CRYPTO,
+            GSS,
+        ]),
         "it joins the contract, the packages and the async edge, and passes in the system's randomness; engines stay behind the packages",
     ),
     arrow(
@@ -191,6 +202,7 @@ const CONFINED: &[Confined] = &[
             SSPI_HTTP,
             SSPI_REDIS,
             SSPI_LDAP,
+            SSPI_WINBIND,
             CLI,
             SHIM,
             BENCH,

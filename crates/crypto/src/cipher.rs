@@ -12,13 +12,15 @@
 mod aes;
 mod cbc;
 mod des;
+mod des_block;
 mod rc4;
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 
 pub use self::cbc::{CbcDecryptor, CbcEncryptor};
-pub use self::rc4::Rc4;
+pub use self::des_block::{des_encrypt_block, des_key};
+pub use self::rc4::{Rc4, Rc4State};
 
 /// A block cipher, to be used in CBC mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
-//! The hash functions: MD5, SHA-1 and the SHA-2 family.
+//! The hash functions: MD4, MD5, SHA-1 and the SHA-2 family.
 //!
-//! Spec: MD5, SHS.
+//! Spec: MD4, MD5, SHS.
 
 use std::fmt::{self, Debug, Formatter};
 
@@ -10,10 +10,12 @@ use crate::constant_time::ct_eq;
 
 mod blocks;
 mod functions;
+mod md4;
 pub(crate) mod md5;
 
-pub(crate) use self::blocks::Blocks;
+pub(crate) use self::blocks::{Blocks, padded};
 pub(crate) use self::functions::{Function, Md5, Sha1, Sha256, Sha512};
+pub use self::md4::md4;
 
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +30,8 @@ pub enum Hash {
     Sha384,
     /// SHA-512, 64 bytes.
     Sha512,
+    /// SHA-512/256, 32 bytes: SHA-512 with a first chaining value of its own, cut short.
+    Sha512Of256,
 }
 
 impl Hash {
@@ -37,7 +41,7 @@ impl Hash {
         match self {
             Self::Md5 => 16,
             Self::Sha1 => 20,
-            Self::Sha256 => 32,
+            Self::Sha256 | Self::Sha512Of256 => 32,
             Self::Sha384 => 48,
             Self::Sha512 => 64,
         }
@@ -52,7 +56,7 @@ impl Hash {
     pub const fn block_len(self) -> usize {
         match self {
             Self::Md5 | Self::Sha1 | Self::Sha256 => 64,
-            Self::Sha384 | Self::Sha512 => 128,
+            Self::Sha384 | Self::Sha512 | Self::Sha512Of256 => 128,
         }
     }
 
@@ -83,6 +87,7 @@ pub(crate) enum State {
     Sha256(Blocks<Sha256, 64>),
     Sha384(Blocks<Sha512, 128>),
     Sha512(Blocks<Sha512, 128>),
+    Sha512Of256(Blocks<Sha512, 128>),
 }
 
 impl HashContext {
@@ -99,6 +104,7 @@ impl HashContext {
             Hash::Sha256 => State::Sha256(Blocks::new(Sha256::INITIAL)),
             Hash::Sha384 => State::Sha384(Blocks::new(Sha512::INITIAL_OF_SHA384)),
             Hash::Sha512 => State::Sha512(Blocks::new(Sha512::INITIAL)),
+            Hash::Sha512Of256 => State::Sha512Of256(Blocks::new(Sha512::INITIAL_OF_SHA512_256)),
         })
     }
 
@@ -111,6 +117,7 @@ impl HashContext {
             State::Sha256(_) => Hash::Sha256,
             State::Sha384(_) => Hash::Sha384,
             State::Sha512(_) => Hash::Sha512,
+            State::Sha512Of256(_) => Hash::Sha512Of256,
         }
     }
 
@@ -121,7 +128,7 @@ impl HashContext {
             State::Md5(blocks) => blocks.update(data),
             State::Sha1(blocks) => blocks.update(data),
             State::Sha256(blocks) => blocks.update(data),
-            State::Sha384(blocks) | State::Sha512(blocks) => blocks.update(data),
+            State::Sha384(blocks) | State::Sha512(blocks) | State::Sha512Of256(blocks) => blocks.update(data),
         }
     }
 
@@ -133,7 +140,9 @@ impl HashContext {
             State::Md5(blocks) => blocks.finish(output_len),
             State::Sha1(blocks) => blocks.finish(output_len),
             State::Sha256(blocks) => blocks.finish(output_len),
-            State::Sha384(blocks) | State::Sha512(blocks) => blocks.finish(output_len),
+            State::Sha384(blocks) | State::Sha512(blocks) | State::Sha512Of256(blocks) => {
+                blocks.finish(output_len)
+            }
         }
     }
 
@@ -152,7 +161,9 @@ impl HashContext {
             State::Md5(blocks) => blocks.finish_secret_len(data, len, output_len),
             State::Sha1(blocks) => blocks.finish_secret_len(data, len, output_len),
             State::Sha256(blocks) => blocks.finish_secret_len(data, len, output_len),
-            State::Sha384(blocks) | State::Sha512(blocks) => blocks.finish_secret_len(data, len, output_len),
+            State::Sha384(blocks) | State::Sha512(blocks) | State::Sha512Of256(blocks) => {
+                blocks.finish_secret_len(data, len, output_len)
+            }
         }
     }
 
@@ -222,7 +233,7 @@ impl Digest {
 
 /// Copies as many bytes, from the first on, as there are in both.
 #[inline]
-fn copy(from: &[u8], to: &mut [u8]) {
+pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     let len = from.len().min(to.len());
     if let Some((to, from)) = to.get_mut(..len).zip(from.get(..len)) {
         to.copy_from_slice(from);

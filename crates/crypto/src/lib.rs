@@ -4,7 +4,7 @@
 //!
 //! | module | what | specification |
 //! |---|---|---|
-//! | [`hash`] | MD5, SHA-1, SHA-2 | RFC 1321, FIPS 180-4 |
+//! | [`hash`] | MD4, MD5, SHA-1, SHA-2 | RFC 1320, RFC 1321, FIPS 180-4 |
 //! | [`mac`] | HMAC | RFC 2104 |
 //! | [`hkdf`] | HKDF and the labels of TLS 1.3 | RFC 5869, RFC 8446 section 7.1 |
 //! | [`tls_prf`] | P_hash and the PRFs of TLS 1.0 and TLS 1.2 | RFC 2246 section 5, RFC 5246 section 5 |

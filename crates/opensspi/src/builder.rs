@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use sspi_core::{AuthData, CertificateIdentity, Clock, Fault, Registry, SecStatus, SecurityPackage};
 #[cfg(feature = "tokio")]
-use sspi_tokio::AccountDirectory;
+use sspi_tokio::{AccountDatabase, AccountDirectory};
 
 #[cfg(feature = "tokio")]
 use crate::accounts::FileAccounts;
 #[cfg(feature = "tokio")]
-use crate::answers::{WithBlockingDirectory, WithDirectory};
+use crate::answers::{WithBlockingDirectory, WithDatabase, WithDirectory};
 use crate::clock::SystemClock;
 use crate::config::{Config, nearest};
 use crate::error::Error;
@@ -41,6 +41,8 @@ pub struct Builder {
     answers: Option<Arc<dyn sspi_tokio::Answers>>,
     #[cfg(feature = "tokio")]
     accounts: Option<Arc<dyn AccountDirectory>>,
+    #[cfg(feature = "tokio")]
+    logons: Option<Arc<dyn AccountDatabase>>,
     #[cfg(feature = "tokio")]
     blocking_answers: Option<Arc<dyn sspi_tokio::blocking::Answers>>,
     auth_data: AuthData,
@@ -86,6 +88,14 @@ impl Builder {
         self
     }
 
+    /// What the package NTLM is told, in place of what the configuration says.
+    #[cfg(feature = "ntlm")]
+    #[must_use]
+    pub fn ntlm(mut self, config: providers::NtlmConfig) -> Self {
+        self.config.ntlm = config;
+        self
+    }
+
     /// The time, in place of the system's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -124,6 +134,15 @@ impl Builder {
     #[must_use]
     pub fn accounts(mut self, directory: Arc<dyn AccountDirectory>) -> Self {
         self.accounts = Some(directory);
+        self
+    }
+
+    /// Where the passwords are that clients log on with, in place of what the configuration says. Blocking streams ask their
+    /// own answers.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn logons(mut self, database: Arc<dyn AccountDatabase>) -> Self {
+        self.logons = Some(database);
         self
     }
 
@@ -176,6 +195,12 @@ impl Builder {
             .materials
             .take()
             .unwrap_or_else(|| Arc::new(crate::materials::SystemMaterials::new(&self.base)));
+        #[cfg(feature = "ntlm")]
+        let secrets = crate::references::secrets(
+            #[cfg(feature = "schannel")]
+            Arc::clone(&materials),
+            &self.base,
+        );
         #[cfg(all(feature = "tokio", feature = "schannel"))]
         let sessions = crate::sessions::shared(&self.config, materials.as_ref(), self.session_store.take())?;
         let seams = Seams {
@@ -184,9 +209,13 @@ impl Builder {
             materials: Arc::clone(&materials),
             #[cfg(all(feature = "tokio", feature = "schannel"))]
             sessions: sessions.clone().map(|sessions| Arc::new(crate::sessions::HandOver(sessions)) as _),
+            #[cfg(feature = "ntlm")]
+            secrets,
         };
         #[cfg(feature = "tokio")]
         self.open_accounts(&seams)?;
+        #[cfg(feature = "tokio")]
+        self.open_logons()?;
         let mut registry = Registry::new();
         for package in providers::packages(&self.config, &seams).into_iter().chain(self.packages) {
             registry.register(package)?;
@@ -247,6 +276,58 @@ impl Builder {
         #[cfg(feature = "schannel")]
         self.config.schannel.mapping.get_or_insert(providers::Mapping::Optional);
         Ok(())
+    }
+
+    /// Passwords are where the application or the configuration says.
+    fn open_logons(&mut self) -> Result<(), Error> {
+        let database = match self.logons.take() {
+            Some(database) => Some(database),
+            #[cfg(feature = "ntlm")]
+            None => self.configured_logons()?,
+            #[cfg(not(feature = "ntlm"))]
+            None => None,
+        };
+        if let Some(database) = database {
+            self.answers = Some(WithDatabase::new(database, self.answers.take()));
+        }
+        Ok(())
+    }
+
+    /// What the configuration says: a file, for both kinds of streams, or winbind.
+    #[cfg(feature = "ntlm")]
+    fn configured_logons(&mut self) -> Result<Option<Arc<dyn AccountDatabase>>, Error> {
+        let wrong = |setting: &'static str, what: &'static str| {
+            let error = sspi_core::Error::new(SecStatus::SEC_E_INVALID_PARAMETER, Fault::Configuration, what);
+            Err(Error::from(error.with_setting(setting)))
+        };
+        match (&self.config.logon.accounts, &self.config.logon.winbind) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => {
+                wrong("logon.accounts", "passwords are in a file or with winbind, not with both")
+            }
+            (Some(file), None) => {
+                let path = self.base.join(file.strip_prefix("file:").unwrap_or(file));
+                let logons = Arc::new(crate::logons::FileLogons::open(path)?);
+                let others = self.blocking_answers.take();
+                self.blocking_answers =
+                    Some(crate::answers::WithBlockingLogons::new(Arc::clone(&logons) as _, others));
+                Ok(Some(logons))
+            }
+            #[cfg(feature = "winbind")]
+            (None, Some(program)) => {
+                let options = sspi_winbind::Options {
+                    program: program.into(),
+                    deadline: self.config.logon.winbind_deadline,
+                    ..sspi_winbind::Options::default()
+                };
+                Ok(Some(Arc::new(sspi_winbind::Winbind::new(options))))
+            }
+            #[cfg(not(feature = "winbind"))]
+            (None, Some(_)) => wrong(
+                "logon.winbind",
+                "this build cannot ask winbind (feature `winbind` of the crate opensspi)",
+            ),
+        }
     }
 
     /// What the configuration says, for both kinds of streams.

@@ -8,6 +8,8 @@ pub(crate) mod accounts;
 #[cfg(feature = "ldap")]
 mod directory;
 mod duration;
+#[cfg(all(feature = "tokio", feature = "ntlm"))]
+mod logon;
 mod nearest;
 mod place;
 mod problem;
@@ -25,10 +27,18 @@ use toml::de::{DeTable, Deserializer};
 #[cfg(feature = "ldap")]
 pub use self::directory::DirectoryConfig;
 pub use self::duration::{parse_deadline, parse_duration};
+#[cfg(all(feature = "tokio", feature = "ntlm"))]
+pub use self::logon::LogonConfig;
+#[cfg(all(feature = "tokio", feature = "ntlm"))]
+pub(crate) use self::logon::{DigestEntry, DigestHash, Entry as LogonEntry, Logons};
 pub use self::nearest::nearest;
 pub(crate) use self::place::{Place, place_of};
 use self::problem::Locator;
 pub use self::problem::{ConfigProblem, ConfigProblems};
+#[cfg(feature = "digest")]
+use crate::providers::DigestConfig;
+#[cfg(feature = "ntlm")]
+use crate::providers::NtlmConfig;
 #[cfg(feature = "schannel")]
 use crate::providers::SchannelConfig;
 
@@ -73,9 +83,18 @@ pub struct Config {
     /// `[directory]`: where the accounts of client certificates are looked up with LDAP.
     #[cfg(feature = "ldap")]
     pub directory: Option<DirectoryConfig>,
+    /// `[digest]`: what the package WDigest is told.
+    #[cfg(feature = "digest")]
+    pub digest: DigestConfig,
     /// `[schannel]`: what the package Schannel is told.
     #[cfg(feature = "schannel")]
     pub schannel: SchannelConfig,
+    /// `[ntlm]`: what the package NTLM is told.
+    #[cfg(feature = "ntlm")]
+    pub ntlm: NtlmConfig,
+    /// `[logon]`: where the passwords are that clients log on with.
+    #[cfg(all(feature = "tokio", feature = "ntlm"))]
+    pub logon: LogonConfig,
     /// `[log]`: how the application logs, for those that ask.
     pub log: LogConfig,
 }
@@ -92,8 +111,14 @@ impl Default for Config {
             accounts: None,
             #[cfg(feature = "ldap")]
             directory: None,
+            #[cfg(feature = "digest")]
+            digest: DigestConfig::default(),
             #[cfg(feature = "schannel")]
             schannel: SchannelConfig::default(),
+            #[cfg(feature = "ntlm")]
+            ntlm: NtlmConfig::default(),
+            #[cfg(all(feature = "tokio", feature = "ntlm"))]
+            logon: LogonConfig::default(),
             log: LogConfig::default(),
         }
     }

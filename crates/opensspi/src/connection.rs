@@ -1,6 +1,7 @@
 //! `connect` and `accept`: a stream secured in one call, with its audit record.
 
 use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -162,7 +163,8 @@ impl Sspi {
     {
         let record = self.record(Role::Server, peer);
         let handshake = async {
-            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(request)?;
+            let request = with_source(request, peer);
+            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(&request)?;
             self.run(handshaking.into(), stream).await
         };
         let result = handshake.instrument(record.span.clone()).await;
@@ -208,7 +210,8 @@ impl Sspi {
     ) -> Result<blocking::SecureStream<S>, Error> {
         let record = self.record(Role::Server, peer);
         let handshake = || {
-            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(&self.accept_request())?;
+            let request = with_source(&self.accept_request(), peer);
+            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(&request)?;
             self.run_blocking(handshaking.into(), stream)
         };
         let result = record.span.in_scope(handshake);
@@ -233,6 +236,17 @@ impl Sspi {
     {
         sspi_tokio::handshake(stream, handshaking, &self.shared().options).await.map_err(from_driver)
     }
+}
+
+/// The request with where the peer connects from, as far as its name says: the address, without port.
+fn with_source(request: &AcceptRequest, peer: &str) -> AcceptRequest {
+    let mut request = request.clone();
+    if request.source.is_none() {
+        let address = peer.parse::<SocketAddr>().map(|address| address.ip().to_string());
+        request.source =
+            address.ok().or_else(|| peer.parse::<IpAddr>().ok().map(|address| address.to_string()));
+    }
+    request
 }
 
 fn close<S>(record: &Record, result: Result<SecureStream<S>, Error>) -> Result<SecureStream<S>, Error> {

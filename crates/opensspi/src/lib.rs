@@ -15,11 +15,17 @@ mod connection;
 mod directory;
 mod error;
 mod harmless;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "schannel")]
 mod keys;
+#[cfg(all(feature = "tokio", feature = "ntlm"))]
+mod logons;
 #[cfg(feature = "schannel")]
 mod materials;
 mod providers;
+#[cfg(any(feature = "schannel", feature = "ntlm"))]
+mod references;
 #[cfg(feature = "schannel")]
 mod resolved;
 #[cfg(all(feature = "tokio", feature = "schannel"))]
@@ -33,6 +39,8 @@ pub use check::{Finding, Inspection, check_file, check_together, inspect_file, l
 pub use clock::SystemClock;
 #[cfg(feature = "ldap")]
 pub use config::DirectoryConfig;
+#[cfg(all(feature = "tokio", feature = "ntlm"))]
+pub use config::LogonConfig;
 pub use config::{
     Config, ConfigProblem, ConfigProblems, LogConfig, LogFormat, LogLevel, nearest, parse_deadline,
     parse_duration,
@@ -41,18 +49,31 @@ pub use error::{Error, ExitClass};
 pub use harmless::{LIMIT as HARMLESS_LIMIT, harmless, harmless_bytes, harmless_message};
 #[cfg(feature = "schannel")]
 pub use keys::new_rsa_key;
+#[cfg(all(feature = "tokio", feature = "ntlm"))]
+pub use logons::{FileLogons, ListedAccount, NewAccount};
 #[cfg(feature = "schannel")]
 pub use materials::SystemMaterials;
+#[cfg(feature = "tokens")]
+pub use providers::tokens;
 #[cfg(feature = "schannel")]
 pub use providers::{
     Allow, CertificateConfig, CertificateSummary, ClientAuth, ClientCertificate, Effective, Environment,
     ExtendedMasterSecret, Mapping, MappingRule, Materials, Profile, Protocol, Renegotiation, Revocation,
     SchannelConfig, SuiteInfo, WeakMapping, Weakness,
 };
+#[cfg(feature = "ntlm")]
+pub use providers::{
+    Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtHash, NtHashIdentity, NtlmConfig,
+    Reflection,
+};
+#[cfg(feature = "digest")]
+pub use providers::{DigestConfig, digest};
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;
 pub use sspi_core;
+#[cfg(feature = "http")]
+pub use sspi_http;
 #[cfg(feature = "ldap")]
 pub use sspi_ldap;
 #[cfg(feature = "redis")]
@@ -61,6 +82,8 @@ pub use sspi_redis;
 pub use sspi_tokio;
 #[cfg(feature = "tokio")]
 pub use sspi_tokio::SecureStream;
+#[cfg(feature = "winbind")]
+pub use sspi_winbind;
 
 /// The examples of the project's README, compiled.
 #[cfg(all(doctest, feature = "tokio", feature = "schannel"))]

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::env;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::providers::Materials;
+use crate::references;
 
 /// Files relative to a folder, environment variables, and the trusted roots of the system.
 ///
@@ -61,16 +62,7 @@ impl SystemMaterials {
 
 impl Materials for SystemMaterials {
     fn read(&self, reference: &str) -> io::Result<Vec<u8>> {
-        if let Some(name) = reference.strip_prefix("env:") {
-            return match env::var_os(name) {
-                Some(value) => Ok(value.into_encoded_bytes()),
-                None => {
-                    let message = format!("the environment variable {name} is not set");
-                    Err(io::Error::new(io::ErrorKind::NotFound, message))
-                }
-            };
-        }
-        fs::read(self.path(reference))
+        references::read(&self.base, reference)
     }
 
     fn system_roots(&self) -> io::Result<Vec<Vec<u8>>> {
@@ -101,6 +93,7 @@ impl Materials for SystemMaterials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn files_are_relative_to_the_folder_of_the_configuration() {

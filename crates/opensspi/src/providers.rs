@@ -6,6 +6,17 @@ use sspi_core::{Clock, SecurityPackage};
 
 use crate::config::Config;
 
+#[cfg(feature = "digest")]
+pub use digest;
+#[cfg(feature = "digest")]
+pub use digest::DigestConfig;
+#[cfg(feature = "ntlm")]
+pub(crate) use ntlm::Secrets;
+#[cfg(feature = "ntlm")]
+pub use ntlm::{
+    Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtHash, NtHashIdentity, NtlmConfig,
+    Reflection,
+};
 #[cfg(feature = "schannel")]
 pub(crate) use schannel::certificate::read_certificates;
 #[cfg(all(feature = "tokio", feature = "schannel"))]
@@ -19,6 +30,22 @@ pub use schannel::{
 #[cfg(feature = "schannel")]
 pub(crate) use schannel::{Listener, check_listeners};
 
+/// The messages of the packages, for those who look at them: what is decoded, shown and checked, never sent.
+#[cfg(feature = "tokens")]
+pub mod tokens {
+    /// The messages of Digest.
+    pub mod digest {
+        pub use ::digest::{Algorithm, Checked, Text, challenge, directives, response};
+    }
+    /// The messages of NTLM.
+    pub mod ntlm {
+        pub use ::ntlm::messages::*;
+        pub use ::ntlm::{Derived, DirectionKeys, NtHash};
+    }
+    /// The frame of GSS-API, and the messages of SPNEGO.
+    pub use ::gss as spnego;
+}
+
 /// What the packages get from outside.
 #[derive(Clone)]
 pub(crate) struct Seams {
@@ -27,6 +54,8 @@ pub(crate) struct Seams {
     pub(crate) materials: Arc<dyn Materials>,
     #[cfg(all(feature = "tokio", feature = "schannel"))]
     pub(crate) sessions: Option<Arc<dyn SharesSessions>>,
+    #[cfg(feature = "ntlm")]
+    pub(crate) secrets: Arc<dyn Secrets>,
 }
 
 /// Every package that was compiled in, configured.
@@ -35,7 +64,20 @@ pub(crate) fn packages(config: &Config, seams: &Seams) -> Vec<Arc<dyn SecurityPa
     vec![
         #[cfg(feature = "schannel")]
         Arc::new(schannel(config, seams)),
+        #[cfg(feature = "digest")]
+        Arc::new(digest_package(config, seams)),
+        #[cfg(feature = "ntlm")]
+        Arc::new(ntlm(config, seams)),
     ]
+}
+
+#[cfg(feature = "digest")]
+fn digest_package(config: &Config, seams: &Seams) -> digest::Digest {
+    let environment = digest::Environment {
+        clock: Arc::clone(&seams.clock),
+        random: Arc::new(crypto::random::SystemRandom),
+    };
+    digest::Digest::new(config.digest.clone(), environment)
 }
 
 #[cfg(feature = "schannel")]
@@ -51,6 +93,17 @@ fn schannel(config: &Config, seams: &Seams) -> schannel::Schannel {
         return package.with_shared_sessions(Arc::clone(sessions));
     }
     package
+}
+
+#[cfg(feature = "ntlm")]
+fn ntlm(config: &Config, seams: &Seams) -> ntlm::Ntlm {
+    let environment = ntlm::Environment {
+        clock: Arc::clone(&seams.clock),
+        random: Arc::new(crypto::random::SystemRandom),
+        secrets: Arc::clone(&seams.secrets),
+        host_name: crate::references::host_name(),
+    };
+    ntlm::Ntlm::new(config.ntlm.clone(), environment)
 }
 
 /// Every reference of a configuration to something outside it, with the setting that holds it.
@@ -76,6 +129,11 @@ pub(crate) fn references(config: &Config) -> Vec<(&'static str, &str)> {
         let roots = directory.roots.iter().filter(|root| *root != "system");
         out.extend(roots.map(|root| ("directory.roots", root.as_str())));
         out.extend(directory.bind_password.iter().map(|r| ("directory.bind-password", r.as_str())));
+    }
+    #[cfg(feature = "ntlm")]
+    {
+        out.extend(config.ntlm.password.iter().map(|r| ("password", r.as_str())));
+        out.extend(config.ntlm.nt_hash.iter().map(|r| ("nt-hash", r.as_str())));
     }
     out.extend(schannel.ocsp_response.iter().map(|r| ("ocsp-response", r.as_str())));
     out

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sspi_core::{
-    Ask, CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity, Question,
-    SessionKey,
+    Ask, CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
+    LogonRequest, LogonVerdict, PeerIdentity, Question, SessionKey,
 };
 use zeroize::Zeroizing;
 
@@ -34,11 +34,27 @@ pub trait Answers: Send + Sync {
         Err(no_account(peer))
     }
 
+    /// The account of a logon with Digest, and what proves it; `None` where there is none: see [`AccountDatabase`].
+    ///
+    /// # Errors
+    /// They end the handshake.
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Err(no_digest_secret(logon))
+    }
+
     /// The session that a client wants to take up again, from where several machines share them: see
     /// [`SharedSessions`](crate::SharedSessions). `None` where there is none, or nobody to ask: the handshake is a full one.
     async fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         let _nobody_to_ask = key;
         None
+    }
+
+    /// Who is behind a logon with a password: see [`AccountDatabase`].
+    ///
+    /// # Errors
+    /// They end the handshake.
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Err(no_logon(request))
     }
 }
 
@@ -50,6 +66,16 @@ pub(crate) fn no_client_certificate(request: &ClientCertificateRequest) -> Error
 /// The error of whoever has no accounts.
 pub(crate) fn no_account(peer: &PeerIdentity) -> Error {
     Question::Account(Ask::new(peer.clone()).0).unanswered()
+}
+
+/// The error of whoever has no secrets of Digest.
+pub(crate) fn no_digest_secret(logon: &DigestLogon) -> Error {
+    Question::DigestSecret(Ask::new(logon.clone()).0).unanswered()
+}
+
+/// The error of whoever has no passwords.
+pub(crate) fn no_logon(request: &LogonRequest) -> Error {
+    Question::Logon(Ask::new(request.clone()).0).unanswered()
 }
 
 /// Nobody is there to answer: the default.
@@ -90,11 +116,65 @@ impl<D: AccountDirectory + ?Sized> AccountDirectory for Arc<D> {
     }
 }
 
-/// An answer under way.
-pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+/// Where the passwords of accounts are, or whoever judges what is proved with them: a file, a domain controller. What is not
+/// overridden is refused.
+#[async_trait]
+pub trait AccountDatabase: Send + Sync {
+    /// Who is behind the logon. An account that is not there is [`LogonVerdict::NoAccount`], not an error.
+    ///
+    /// # Errors
+    /// `SEC_E_NO_AUTHENTICATING_AUTHORITY` where the database cannot be asked, or what it has to say. They end the
+    /// handshake.
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Err(no_logon(request))
+    }
 
-/// Puts the question to `answers` and its answer into the question's slot.
-pub(crate) fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
+    /// The account of a logon with Digest, and what proves it; `None` where there is none, or where it is locked for a time.
+    ///
+    /// # Errors
+    /// As [`logon`](Self::logon).
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Err(no_digest_secret(logon))
+    }
+}
+
+#[async_trait]
+impl<D: AccountDatabase + ?Sized> AccountDatabase for Arc<D> {
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        (**self).logon(request).await
+    }
+
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        (**self).digest_secret(logon).await
+    }
+}
+
+/// Answers of an account database; every other question is refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Logons<D>(
+    /// The database.
+    pub D,
+);
+
+#[async_trait]
+impl<D: AccountDatabase> Answers for Logons<D> {
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        self.0.logon(request).await
+    }
+
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.0.digest_secret(logon).await
+    }
+}
+
+/// An answer under way.
+pub type Answering = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// Puts the question to `answers` and its answer into the question's slot: for drivers of their own.
+///
+/// # Errors
+/// What ends the handshake: nobody can answer, or what whoever was asked has to say.
+pub fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
     Box::pin(async move {
         match question {
             Question::ClientCertificate(ask) => {
@@ -108,6 +188,14 @@ pub(crate) fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering
             Question::Session(ask) => {
                 let session = answers.session(ask.question()).await;
                 ask.answer(session);
+            }
+            Question::DigestSecret(ask) => {
+                let found = answers.digest_secret(ask.question()).await;
+                ask.answer(found);
+            }
+            Question::Logon(ask) => {
+                let verdict = answers.logon(ask.question()).await;
+                ask.answer(verdict);
             }
             unknown => return Err(unknown.unanswered()),
         }

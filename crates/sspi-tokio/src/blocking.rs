@@ -9,9 +9,9 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use sspi_core::{
-    Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, Error, Fault,
-    FoundAccount, PackageInfo, PeerIdentity, QueryContextAttributes, Question, SecStatus, SecurityContext,
-    SendingHalf, SessionKey,
+    Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, DigestAccount,
+    DigestLogon, Error, Fault, FoundAccount, LogonRequest, LogonVerdict, PackageInfo, PeerIdentity,
+    QueryContextAttributes, Question, SecStatus, SecurityContext, SendingHalf, SessionKey,
 };
 use zeroize::Zeroizing;
 
@@ -45,11 +45,28 @@ pub trait Answers: Send + Sync {
         Err(answers::no_account(peer))
     }
 
+    /// The account of a logon with Digest, and what proves it; `None` where there is none: see
+    /// [`AccountDatabase`](crate::AccountDatabase).
+    ///
+    /// # Errors
+    /// They end the handshake.
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Err(answers::no_digest_secret(logon))
+    }
+
     /// The session that a client wants to take up again, from where several machines share them: see
     /// [`SharedSessions`](crate::SharedSessions). `None` where there is none, or nobody to ask: the handshake is a full one.
     fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         let _nobody_to_ask = key;
         None
+    }
+
+    /// Who is behind a logon with a password: see [`AccountDatabase`](crate::AccountDatabase).
+    ///
+    /// # Errors
+    /// They end the handshake.
+    fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Err(answers::no_logon(request))
     }
 }
 
@@ -186,6 +203,14 @@ fn answer(answers: &dyn Answers, question: Question) -> Result<(), Error> {
         Question::Session(ask) => {
             let session = answers.session(ask.question());
             ask.answer(session);
+        }
+        Question::DigestSecret(ask) => {
+            let found = answers.digest_secret(ask.question());
+            ask.answer(found);
+        }
+        Question::Logon(ask) => {
+            let verdict = answers.logon(ask.question());
+            ask.answer(verdict);
         }
         unknown => return Err(unknown.unanswered()),
     }

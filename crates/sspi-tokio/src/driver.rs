@@ -50,6 +50,8 @@ pub(crate) struct Driver {
 struct NnsState {
     /// The initiator has made its first call.
     begun: bool,
+    /// The package has been called with a frame.
+    heard: bool,
     /// What the package has not taken of the payload of the frame at the beginning of the input.
     payload: Option<Range<usize>>,
     /// The peer has said that it is done.
@@ -245,11 +247,13 @@ impl Driver {
         let payload = self.nns.payload.clone().unwrap_or_default();
         match self.advance(payload)? {
             Step::Continue { token, used } => {
+                // A client that has nothing to say at first says that.
+                let is_first = !self.nns.begun;
                 self.take(used);
                 if self.nns.peer_done && (!token.is_empty() || self.nns.payload.is_none()) {
                     return Err(nns::misbehaved("the peer is done, and the package expects another token"));
                 }
-                if !token.is_empty() {
+                if is_first || !token.is_empty() {
                     nns::encode_handshake(&mut self.outgoing, MessageId::HANDSHAKE_IN_PROGRESS, &token)?;
                 }
                 Ok(Event::Progress)
@@ -296,9 +300,13 @@ impl Driver {
         if self.nns.context.is_some() {
             return Err(nns::misbehaved("the peer sends another token, and the package is complete"));
         }
-        if empty {
+        let may_be_empty = !self.nns.heard
+            && header.message_id == MessageId::HANDSHAKE_IN_PROGRESS
+            && matches!(self.handshaking, Handshaking::Accept(_));
+        if empty && !may_be_empty {
             return Err(nns::misbehaved("the peer sends an empty token"));
         }
+        self.nns.heard = true;
         self.nns.payload = Some(HANDSHAKE_HEADER..end);
         Ok(None)
     }

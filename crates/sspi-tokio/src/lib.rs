@@ -48,7 +48,9 @@ mod split;
 mod stream;
 mod wakers;
 
-pub use answers::{AccountDirectory, Accounts, Answers, NoAnswers};
+pub use answers::{
+    AccountDatabase, AccountDirectory, Accounts, Answering, Answers, Logons, NoAnswers, answer,
+};
 pub use error::HandshakeError;
 pub use framing::Framing;
 pub use handshake::handshake;

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sspi_core::{
-    CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, PeerIdentity, SessionKey,
+    CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
+    LogonRequest, LogonVerdict, PeerIdentity, SessionKey,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -201,8 +202,16 @@ impl Answers for With<dyn Answers> {
         self.answers.accounts(peer).await
     }
 
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.answers.digest_secret(logon).await
+    }
+
     async fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         self.sessions.find(&key.0).await
+    }
+
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        self.answers.logon(request).await
     }
 }
 
@@ -218,8 +227,16 @@ impl blocking::Answers for With<dyn blocking::Answers> {
         self.answers.accounts(peer)
     }
 
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.answers.digest_secret(logon)
+    }
+
     fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         self.sessions.find_blocking(&key.0)
+    }
+
+    fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        self.answers.logon(request)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Debug, Formatter};
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::KeyError;
 use crate::hash::{Blocks, HashContext, Md5, State, md5};
@@ -86,6 +86,70 @@ impl Rc4 {
     }
 }
 
+impl Rc4 {
+    /// Where the keystream is, to go on from there elsewhere.
+    #[must_use]
+    pub fn state(&self) -> Rc4State {
+        let Keystream { table, i, j } = &self.0;
+        let mut state = Rc4State([0; Rc4State::LEN]);
+        let place = next_place(*i);
+        let bytes = table.iter().chain([&place, j]).map(|word| low_byte(*word));
+        state.0.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        state
+    }
+}
+
+/// The place of the entry that the next byte of the keystream begins with, as a word.
+fn next_place(i: usize) -> u32 {
+    let [place, ..] = i.to_le_bytes();
+    u32::from(place)
+}
+
+/// Where a keystream of RC4 is: the 256 entries of its table, and its two places. Wiped when it is dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Rc4State([u8; Self::LEN]);
+
+impl Rc4State {
+    /// Its length, in bytes.
+    pub const LEN: usize = 258;
+
+    /// From its bytes; `None` where the table is no permutation.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::LEN]) -> Option<Self> {
+        let state = Self(bytes);
+        let mut seen = [false; 256];
+        for (entry, _) in state.0.iter().zip(0..256) {
+            let seen = seen.get_mut(usize::from(*entry))?;
+            if core::mem::replace(seen, true) {
+                return None;
+            }
+        }
+        Some(state)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+impl Debug for Rc4State {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rc4State").finish_non_exhaustive()
+    }
+}
+
+impl From<&Rc4State> for Rc4 {
+    /// Goes on from there.
+    fn from(state: &Rc4State) -> Self {
+        let mut table = [0; 256];
+        table.iter_mut().zip(&state.0).for_each(|(to, from)| *to = u32::from(*from));
+        let [.., i, j] = state.0;
+        Self(Keystream { table, i: usize::from(i), j: u32::from(j) })
+    }
+}
+
 impl Debug for Rc4 {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rc4").finish_non_exhaustive()
@@ -128,10 +192,17 @@ impl Keystream {
     fn new(key: &[u8]) -> Self {
         let mut table = [0; 256];
         table.iter_mut().zip(0..).for_each(|(entry, index)| *entry = index);
-        let mut j = 0_u8;
-        for (i, key) in key.iter().cycle().take(table.len()).enumerate() {
-            j = j.wrapping_add(low_byte(table[i])).wrapping_add(*key);
-            table.swap(i, usize::from(j));
+        let mut repeated = Zeroizing::new([0; 256]);
+        repeated.iter_mut().zip(key.iter().cycle()).for_each(|(to, from)| *to = *from);
+        let (mut j, mut x) = (0_u32, 0);
+        for (i, key) in repeated.iter().enumerate() {
+            j = j.wrapping_add(x).wrapping_add(u32::from(*key));
+            let place = usize::from(low_byte(j));
+            // As in `Run::next`.
+            let next = (i + 1) % 256;
+            let ahead = table[next];
+            (table[i], table[place]) = (table[place], x);
+            x = if place == next { table[next] } else { ahead };
         }
         Self { table, i: 1, j: 0 }
     }

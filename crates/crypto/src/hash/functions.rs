@@ -17,6 +17,13 @@ pub(crate) trait Function<const BLOCK_LEN: usize>: Clone + Zeroize {
     /// Takes `blocks` in.
     fn compress(&mut self, blocks: &[[u8; BLOCK_LEN]]);
 
+    /// Takes a block into each of two. They do not wait for each other.
+    #[inline]
+    fn compress_two(one: (&mut Self, &[u8; BLOCK_LEN]), other: (&mut Self, &[u8; BLOCK_LEN])) {
+        one.0.compress(std::slice::from_ref(one.1));
+        other.0.compress(std::slice::from_ref(other.1));
+    }
+
     /// The length of the data in bits, as the last bytes of the last block hold it.
     fn length_field(bits: u128) -> [u8; 16] {
         bits.to_be_bytes()
@@ -34,6 +41,11 @@ impl Function<64> for Md5 {
 
     fn compress(&mut self, blocks: &[[u8; 64]]) {
         md5::compress(&mut self.0, blocks);
+    }
+
+    fn compress_two(one: (&mut Self, &[u8; 64]), other: (&mut Self, &[u8; 64])) {
+        let ((Self(one), one_block), (Self(other), other_block)) = (one, other);
+        (*one, *other) = md5::compress_two(*one, one_block, *other, other_block);
     }
 
     /// The one function of these whose length is little-endian.
@@ -78,7 +90,8 @@ impl Function<64> for Sha256 {
     }
 }
 
-/// SHA-512, and SHA-384, which differs in its first chaining value and in how much of the last one is the output.
+/// SHA-512, and SHA-384 and SHA-512/256, which differ in their first chaining values and in how much of the last one is the
+/// output.
 #[derive(Clone)]
 pub(crate) struct Sha512([u64; 8]);
 
@@ -92,6 +105,17 @@ impl Sha512 {
         0x8eb44a8768581511,
         0xdb0c2e0d64f98fa7,
         0x47b5481dbefa4fa4,
+    ]);
+
+    pub(crate) const INITIAL_OF_SHA512_256: Self = Self([
+        0x22312194fc2bf72c,
+        0x9f555fa3c84c64c2,
+        0x2393b86b6f53b151,
+        0x963877195940eabd,
+        0x96283ee2a88effe3,
+        0xbe5e1e2553863992,
+        0x2b0199fc2c85b8aa,
+        0x0eb72ddc81c52ca2,
     ]);
 }
 

@@ -5,7 +5,7 @@ use crate::hex::hex;
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert_eq, proptest};
 
-const ALL: [Hash; 5] = [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512];
+const ALL: [Hash; 6] = [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha512Of256];
 
 /// RFC 1321 section A.5, and the one-block and two-block examples that NIST published with FIPS 180.
 const KNOWN: [(Hash, &str, &str); 8] = [
@@ -140,6 +140,7 @@ fn digest_of_the_crate(hash: Hash, data: &[u8]) -> Vec<u8> {
         Hash::Sha256 => sha2::Sha256::digest(data).to_vec(),
         Hash::Sha384 => sha2::Sha384::digest(data).to_vec(),
         Hash::Sha512 => sha2::Sha512::digest(data).to_vec(),
+        Hash::Sha512Of256 => sha2::Sha512_256::digest(data).to_vec(),
     }
 }
 

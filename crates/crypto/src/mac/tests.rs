@@ -147,7 +147,7 @@ fn macs_are_those_of_rfc_4231_and_rfc_2202() {
 #[test]
 fn parts_have_the_mac_of_the_whole() {
     let data: Vec<u8> = (0..200).collect();
-    for hash in [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
+    for hash in [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha512Of256] {
         let whole = HmacKey::new(hash, b"key").sign(&data);
         for split in 0..=data.len() {
             let (head, tail) = data.split_at(split);
@@ -208,6 +208,7 @@ fn macs_are_those_of_the_crate_for_keys_of_every_length() {
             (Hash::Sha256, mac_of_the_crate::<Hmac<sha2::Sha256>>(key, data)),
             (Hash::Sha384, mac_of_the_crate::<Hmac<sha2::Sha384>>(key, data)),
             (Hash::Sha512, mac_of_the_crate::<Hmac<sha2::Sha512>>(key, data)),
+            (Hash::Sha512Of256, mac_of_the_crate::<Hmac<sha2::Sha512_256>>(key, data)),
         ] {
             assert_eq!(
                 HmacKey::new(hash, key).sign(data).as_ref(),

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use opensspi::sspi_http::AuthLayer;
 use opensspi::{SecureStream, Sspi};
 use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::{accounts, http};
+use super::{accounts, authenticated, http};
 use crate::print::Printer;
 
 /// What connections are served.
@@ -47,6 +48,8 @@ pub(super) struct Service {
     mode: Mode,
     /// Says who connected, where there are accounts.
     greeter: Option<Printer>,
+    /// Clients log on in HTTP, and nothing else secures the connection.
+    logon: Option<AuthLayer>,
     pub(super) counters: Counters,
     /// Whether the server is ending. Each connection holds a receiver: the sender sees the last one go.
     ending: watch::Sender<bool>,
@@ -93,8 +96,8 @@ fn count(counter: &AtomicU64, by: usize) {
 }
 
 impl Service {
-    pub(super) fn new(sspi: Sspi, mode: Mode, greeter: Option<Printer>) -> Self {
-        Self { sspi, mode, greeter, counters: Counters::default(), ending: watch::Sender::new(false) }
+    pub(super) fn new(sspi: Sspi, mode: Mode, greeter: Option<Printer>, logon: Option<AuthLayer>) -> Self {
+        Self { sspi, mode, greeter, logon, counters: Counters::default(), ending: watch::Sender::new(false) }
     }
 
     /// Serves a connection to its end. Whatever goes wrong is one line of the log.
@@ -102,6 +105,16 @@ impl Service {
         let mut ending = self.ending.subscribe();
         count(&self.counters.accepted, 1);
         let _latency_only = socket.set_nodelay(true);
+        if let Some(layer) = &self.logon {
+            let source = peer.ip().to_string();
+            let served = authenticated::serve(layer, socket, source, self.sspi.config().handshake_deadline);
+            let served = tokio::select! {
+                served = served => served,
+                _ = ending.wait_for(|ending| *ending) => Ok(()),
+            };
+            count(if served.is_ok() { &self.counters.completed } else { &self.counters.cut_off }, 1);
+            return;
+        }
         let peer = peer.to_string();
         // What a handshake needs goes away with it: an idle connection does not carry it.
         let handshake = Box::pin(self.sspi.accept_from(&peer, socket));

@@ -44,6 +44,12 @@ impl ConfigProblems {
         Self::new(name, vec![ConfigProblem { line: 0, column: 0, key: String::new(), message }])
     }
 
+    /// A file with passwords that cannot be read.
+    #[cfg(all(feature = "tokio", feature = "ntlm"))]
+    pub(crate) fn unreadable_logons(name: &str, error: &io::Error) -> Self {
+        Self::unreadable_as("file with passwords", name, error)
+    }
+
     /// One more.
     #[cfg(feature = "tokio")]
     pub(super) fn add(&mut self, problem: ConfigProblem) {

@@ -119,6 +119,7 @@ impl TestKey {
                     Hash::Sha256 => 11,
                     Hash::Sha384 => 12,
                     Hash::Sha512 => 13,
+                    Hash::Sha512Of256 => 16,
                 };
                 (RSA, number, NULL)
             }
@@ -176,6 +177,7 @@ fn hash_oid(hash: Hash) -> Vec<u8> {
         Hash::Sha256 => nist(1),
         Hash::Sha384 => nist(2),
         Hash::Sha512 => nist(3),
+        Hash::Sha512Of256 => nist(6),
     }
 }
 

@@ -173,6 +173,7 @@ impl<'a> Answer<'a> {
             Hash::Sha256 => vec![0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1],
             Hash::Sha384 => vec![0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2],
             Hash::Sha512 => vec![0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3],
+            Hash::Sha512Of256 => vec![0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 6],
         };
         self.name_hash = hash.digest(ca.issuer().name).as_ref().to_vec();
         let key = rcgen::PublicKeyData::der_bytes(&ca.key);

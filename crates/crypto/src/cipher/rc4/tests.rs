@@ -140,3 +140,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_keystream_goes_on_from_its_state_elsewhere() {
+    for taken in [0, 1, 63, 64, 255, 256, 1000] {
+        let mut here = Rc4::new(b"some key").unwrap();
+        here.apply(&mut vec![0; taken]);
+        let bytes = *here.state().as_bytes();
+        let mut there = Rc4::from(&Rc4State::from_bytes(bytes).unwrap());
+        let (mut expected, mut found) = ([0; 700], [0; 700]);
+        here.apply(&mut expected);
+        there.apply(&mut found);
+        assert_eq!(found, expected, "after {taken}");
+    }
+}
+
+#[test]
+fn a_state_that_is_no_permutation_is_refused() {
+    let mut bytes = *Rc4::new(b"some key").unwrap().state().as_bytes();
+    bytes[7] = bytes[8];
+    assert!(Rc4State::from_bytes(bytes).is_none());
+}

@@ -1,0 +1,192 @@
+//! `token`: what a token of NTLM, SPNEGO or Digest says, byte by byte.
+
+mod check;
+mod digest;
+mod input;
+mod layout;
+mod ntlm;
+mod spnego;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use self::check::{Asked, Check};
+use self::input::{Content, Input};
+use self::table::{Table, Wrong};
+use crate::exit::Failure;
+use crate::print::{Channel, Printer, Style};
+
+/// The arguments of `token`.
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Print what a token says: offset, length, field, value and meaning of everything in it.
+    Decode(Decode),
+}
+
+/// The arguments of `token decode`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A token is hexadecimal, base64, a line of an HTTP header, or a file with its bytes. What it is, is
+told by what is in it: NTLM, SPNEGO with whatever it carries, or Digest of HTTP or SASL.
+
+What a password can be guessed with, or a session read with, is not shown: responses, MICs and
+session keys. --reveal shows them. With a password and the challenge that was answered, --reveal
+also says whether the password is the one that the answer proves, and prints the keys that come of
+it. The challenge of a server is no secret, and always shown.
+
+Examples:
+  opensspi token decode TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAAKAGNFAAAADw==
+  opensspi token decode 'WWW-Authenticate: Digest realm=\"a\", nonce=\"b\", qop=\"auth\"'
+  curl -sv --ntlm -u alice: http://host/ 2>&1 | grep -i '^> auth' | tail -1 | opensspi token decode
+  opensspi token decode --file token.bin --json
+  opensspi token decode \"$AUTHENTICATE\" --reveal --password env:PASSWORD --challenge \"$CHALLENGE\"
+
+Exit codes:
+  0  all went well
+  1  the password is not the one that the token proves, or the MIC is wrong
+  2  usage: there is no token in it, or the password cannot be read
+  4  it is a token, and one that breaks its format; what can be read of it is printed")]
+struct Decode {
+    /// The token; without it, and without a file, it is read from the input.
+    #[arg(value_name = "TOKEN", conflicts_with = "file")]
+    token: Option<String>,
+    /// A file with the token, in any of these forms.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Show what can be used to guess the password or to read the session.
+    #[arg(long)]
+    reveal: bool,
+    /// Check the answer against this password: env:NAME, file:PATH, or the password itself.
+    #[arg(long, value_name = "PASSWORD", requires = "reveal")]
+    password: Option<String>,
+    /// The challenge that an NTLM answer is for, as a token.
+    #[arg(long, value_name = "TOKEN", requires = "password")]
+    challenge: Option<String>,
+    /// The first message of NTLM, as a token: its MIC is over it, too.
+    #[arg(long, value_name = "TOKEN", requires = "challenge")]
+    negotiate: Option<String>,
+    /// The method of the request that a Digest answer is for.
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    method: String,
+    /// The user, where a Digest answer has only a hash of the name.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+}
+
+/// The longest input that is read, in bytes: more than twice what any token has.
+const LONGEST_INPUT: u64 = 1 << 20;
+
+impl Token {
+    pub(crate) fn run(&self, printer: &Printer) -> Result<(), Failure> {
+        let What::Decode(decode) = &self.what;
+        decode.run(printer)
+    }
+}
+
+/// What a token says, and what is wrong with it.
+struct Decoded {
+    kind: String,
+    table: Table,
+    wrong: Option<Wrong>,
+}
+
+impl Decode {
+    fn run(&self, printer: &Printer) -> Result<(), Failure> {
+        let input = Input::read(&self.bytes()?).map_err(Failure::usage)?;
+        let decoded = decode(&input);
+        let check = self.check(&input)?;
+        self.tell(printer, &input, &decoded, check.as_ref());
+        if let Some(wrong) = &decoded.wrong {
+            return Err(Failure::protocol(wrong.to_string()));
+        }
+        check.as_ref().and_then(Check::failure).map_or(Ok(()), Err)
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, Failure> {
+        if let Some(token) = self.token.as_ref().filter(|token| *token != "-") {
+            return Ok(token.clone().into_bytes());
+        }
+        let mut bytes = Vec::new();
+        let (what, read) = match &self.file {
+            Some(file) => {
+                let opened = std::fs::File::open(file);
+                let read = opened.and_then(|file| file.take(LONGEST_INPUT).read_to_end(&mut bytes));
+                (file.display().to_string(), read)
+            }
+            None => ("the input".to_owned(), io::stdin().take(LONGEST_INPUT).read_to_end(&mut bytes)),
+        };
+        read.map_err(|error| Failure::usage(format!("{what} cannot be read: {error}")))?;
+        Ok(bytes)
+    }
+
+    fn check(&self, input: &Input) -> Result<Option<Check>, Failure> {
+        let Some(password) = &self.password else { return Ok(None) };
+        let other = |token: &Option<String>, what: &str| {
+            let read = token.as_ref().map(|token| Input::read(token.as_bytes())).transpose();
+            read.map_err(|message| Failure::usage(format!("{what}: {message}")))
+        };
+        let asked = Asked {
+            password: check::password(password)?,
+            challenge: other(&self.challenge, "--challenge")?,
+            negotiate: other(&self.negotiate, "--negotiate")?,
+            method: &self.method,
+            user: self.user.as_deref(),
+        };
+        Check::of(input, &asked).map(Some)
+    }
+
+    fn tell(&self, printer: &Printer, input: &Input, decoded: &Decoded, check: Option<&Check>) {
+        printer.object(&json!({
+            "token": decoded.kind,
+            "form": input.form,
+            "header": input.header,
+            "bytes": input.len(),
+            "fields": decoded.table.objects(self.reveal),
+            "error": decoded.wrong.as_ref().map(Wrong::object),
+            "check": check.map(Check::object),
+        }));
+        let out = Channel::Out;
+        let kind = printer.styled(out, Style::Bold, &decoded.kind);
+        let header = input.header.map(|header| format!(", {header}")).unwrap_or_default();
+        printer.line(out, format_args!("{kind}  {} bytes, {}{header}", input.len(), input.form));
+        decoded.table.print(printer, self.reveal);
+        if let Some(check) = check {
+            check.print(printer);
+        }
+    }
+}
+
+/// What the token says.
+fn decode(input: &Input) -> Decoded {
+    match &input.content {
+        Content::Bytes(bytes) => decode_bytes(bytes),
+        Content::Digest { value, message } => digest::decode(value, *message),
+        Content::Nothing { scheme } => Decoded {
+            kind: format!("the name of the scheme {scheme}, without a token"),
+            table: Table::default(),
+            wrong: None,
+        },
+    }
+}
+
+fn decode_bytes(bytes: &[u8]) -> Decoded {
+    let mut table = Table::default();
+    let (kind, result) = if ntlm::is_one(bytes) {
+        (ntlm::kind(bytes), ntlm::rows(&mut table, bytes, 0, 0))
+    } else {
+        (spnego::kind(bytes), spnego::rows(&mut table, bytes))
+    };
+    Decoded { kind, table, wrong: result.err() }
+}

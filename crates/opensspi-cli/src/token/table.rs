@@ -1,0 +1,184 @@
+//! The table that a token becomes: a row for each field, and what is wrong with it.
+
+use std::fmt;
+
+use opensspi::harmless;
+use serde_json::{Value, json};
+
+use crate::print::{Channel, Printer, Style, hex};
+
+/// A field of a token.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// How deep it lies in others.
+    depth: usize,
+    /// Where it lies, if it lies anywhere: from the first byte of the token, and how many bytes.
+    place: Option<(usize, usize)>,
+    field: String,
+    /// Its value; harmless.
+    value: String,
+    /// What that means; ours.
+    meaning: String,
+    is_secret: bool,
+}
+
+/// The rows of a token, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    rows: Vec<Row>,
+}
+
+/// Where a row is put.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    pub(super) depth: usize,
+    pub(super) offset: usize,
+    pub(super) len: usize,
+}
+
+/// The most bytes of a value that are written out.
+const SHOWN_BYTES: usize = 64;
+
+/// The most columns that a field's name, or a value, is padded to.
+const WIDEST: usize = 44;
+
+impl Table {
+    fn push(&mut self, at: At, field: &str, value: String, meaning: &str, is_secret: bool) {
+        let row = Row {
+            depth: at.depth,
+            place: Some((at.offset, at.len)),
+            field: harmless(field),
+            value,
+            meaning: meaning.to_owned(),
+            is_secret,
+        };
+        self.rows.push(row);
+    }
+
+    /// A value of ours, such as a number.
+    pub(super) fn value(&mut self, at: At, field: &str, value: impl fmt::Display, meaning: &str) {
+        self.push(at, field, value.to_string(), meaning, false);
+    }
+
+    /// A text of a peer.
+    pub(super) fn text(&mut self, at: At, field: &str, text: &str, meaning: &str) {
+        self.push(at, field, format!("\"{}\"", harmless(text)), meaning, false);
+    }
+
+    /// Bytes.
+    pub(super) fn bytes(&mut self, at: At, field: &str, bytes: &[u8], meaning: &str) {
+        self.push(at, field, shown(bytes), meaning, false);
+    }
+
+    /// Bytes that are shown on demand only.
+    pub(super) fn secret(&mut self, at: At, field: &str, bytes: &[u8], meaning: &str) {
+        self.push(at, field, shown(bytes), meaning, !bytes.is_empty());
+    }
+
+    /// A text that is shown on demand only.
+    pub(super) fn secret_text(&mut self, at: At, field: &str, text: &str, meaning: &str) {
+        self.push(at, field, format!("\"{}\"", harmless(text)), meaning, true);
+    }
+
+    /// Something that has no bytes of its own, such as a flag.
+    pub(super) fn note(&mut self, depth: usize, field: &str, meaning: &str) {
+        let row = Row {
+            depth,
+            place: None,
+            field: field.to_owned(),
+            value: String::new(),
+            meaning: meaning.to_owned(),
+            is_secret: false,
+        };
+        self.rows.push(row);
+    }
+
+    pub(super) fn objects(&self, reveal: bool) -> Vec<Value> {
+        let object = |row: &Row| {
+            let is_hidden = row.is_secret && !reveal;
+            json!({
+                "offset": row.place.map(|(offset, _)| offset),
+                "length": row.place.map(|(_, length)| length),
+                "depth": row.depth,
+                "field": row.field,
+                "value": (!is_hidden).then_some(&row.value),
+                "hidden": is_hidden,
+                "meaning": row.meaning,
+            })
+        };
+        self.rows.iter().map(object).collect()
+    }
+
+    pub(super) fn print(&self, printer: &Printer, reveal: bool) {
+        let out = Channel::Out;
+        let width = |text: &dyn Fn(&Row) -> usize| self.rows.iter().map(text).max().unwrap_or(0).min(WIDEST);
+        let fields = width(&|row| row.depth * 2 + row.field.chars().count());
+        let values = width(&|row| row.value(reveal).chars().count());
+        if !self.rows.is_empty() {
+            let head =
+                format!("{:>6} {:>5}  {:<fields$}  {:<values$}  meaning", "offset", "len", "field", "value");
+            printer.line(out, printer.styled(out, Style::Dim, head));
+        }
+        for row in &self.rows {
+            let (offset, len) = row
+                .place
+                .map_or_else(Default::default, |(offset, len)| (offset.to_string(), len.to_string()));
+            let field = format!("{:indent$}{}", "", row.field, indent = row.depth * 2);
+            let value = row.value(reveal);
+            let line = format!("{offset:>6} {len:>5}  {field:<fields$}  {value:<values$}  {}", row.meaning);
+            printer.line(out, line.trim_end());
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn find(&self, field: &str) -> &Row {
+        self.rows.iter().find(|row| row.field == field).unwrap_or_else(|| panic!("{field} in {self:#?}"))
+    }
+}
+
+impl Row {
+    fn value(&self, reveal: bool) -> &str {
+        if self.is_secret && !reveal { "(hidden: --reveal)" } else { &self.value }
+    }
+
+    #[cfg(test)]
+    pub(super) fn shown(&self) -> (Option<(usize, usize)>, &str, bool) {
+        (self.place, &self.value, self.is_secret)
+    }
+
+    #[cfg(test)]
+    pub(super) fn meaning(&self) -> &str {
+        &self.meaning
+    }
+}
+
+fn shown(bytes: &[u8]) -> String {
+    match bytes.get(..SHOWN_BYTES) {
+        Some(front) if bytes.len() > SHOWN_BYTES => format!("{}…", hex(front)),
+        _ => hex(bytes),
+    }
+}
+
+/// What is wrong with a token: where, in which field, and what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) offset: usize,
+    pub(super) field: String,
+    pub(super) what: String,
+}
+
+impl Wrong {
+    pub(super) fn new(offset: usize, field: &str, what: impl fmt::Display) -> Self {
+        Self { offset, field: field.to_owned(), what: what.to_string() }
+    }
+
+    pub(super) fn object(&self) -> Value {
+        json!({ "offset": self.offset, "field": self.field, "message": self.what })
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}, in {}: {}", self.offset, self.field, self.what)
+    }
+}

@@ -1,0 +1,89 @@
+//! `token decode`: what a token says, and whose it is.
+
+use std::fs;
+use std::path::Path;
+
+use crate::process::{run, run_with};
+
+/// MS-NLMP section 4.2.4.3.
+const CHALLENGE: &str = "4e544c4d53535000020000000c000c003800000033828ae20123456789abcdef00000000000000002400240044000000060070170000000f53006500720076006500720002000c0044006f006d00610069006e0001000c0053006500720076006500720000000000";
+/// MS-NLMP section 4.2.4.3.
+const AUTHENTICATE: &str = "TlRMTVNTUAADAAAAGAAYAGwAAABUAFQAhAAAAAwADABIAAAACAAIAFQAAAAQABAAXAAAABAAEADYAAAANYKI4gUBKAoAAAAPRABvAG0AYQBpAG4AVQBzAGUAcgBDAE8ATQBQAFUAVABFAFIAhsNQl6yc7BAlVHZKV8zMGaqqqqqqqqqqaM0KuFHlHJaqvJJ76+9qHAEBAAAAAAAAAAAAAAAAAACqqqqqqqqqqgAAAAACAAwARABvAG0AYQBpAG4AAQAMAFMAZQByAHYAZQByAAAAAAAAAAAAxdrSVE/JeZCUzhzpC8nQPg==";
+/// RFC 7616 section 3.9.1.
+const DIGEST: &str = "Authorization: Digest username=\"Mufasa\", realm=\"http-auth@example.org\", uri=\"/dir/index.html\", algorithm=MD5, nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", nc=00000001, cnonce=\"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ\", qop=auth, response=\"8ca523f5e9506fed4657c9700eebdbec\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"";
+
+#[test]
+fn a_token_is_printed_as_a_table_or_as_json() {
+    let ran = run(&["token", "decode", CHALLENGE]).expect(0);
+    assert!(ran.out.starts_with("NTLM CHALLENGE  104 bytes, hexadecimal\n"), "{}", ran.out);
+    let row = ran.out.lines().find(|line| line.contains("ServerChallenge")).unwrap();
+    assert!(row.trim_start().starts_with("24     8  ServerChallenge"), "{row}");
+    let object = &run(&["token", "decode", CHALLENGE, "--json"]).expect(0).objects()[0];
+    assert_eq!((&object["token"], &object["form"]), (&"NTLM CHALLENGE".into(), &"hexadecimal".into()));
+    let fields = object["fields"].as_array().unwrap();
+    let challenge = fields.iter().find(|field| field["field"] == "ServerChallenge").unwrap();
+    assert_eq!(challenge["value"], "0123456789abcdef");
+    assert_eq!((&challenge["offset"], &challenge["length"]), (&24.into(), &8.into()));
+}
+
+#[test]
+fn secrets_are_shown_on_demand_only() {
+    let header = format!("Authorization: NTLM {AUTHENTICATE}");
+    let hidden = run(&["token", "decode", &header]).expect(0).out;
+    assert!(hidden.contains("(hidden: --reveal)") && !hidden.contains("68cd0ab8"), "{hidden}");
+    let shown = run(&["token", "decode", &header, "--reveal"]).expect(0).out;
+    assert!(shown.contains("68cd0ab851e51c96aabc927bebef6a1c"), "{shown}");
+    run(&["token", "decode", &header, "--password", "Password"]).expect(2);
+}
+
+#[test]
+fn the_input_and_files_are_read_in_every_form() {
+    let header = format!("> authorization: NTLM {AUTHENTICATE}\r\n");
+    let ran = run_with(&["token", "decode"], header.as_bytes(), &[]).expect(0);
+    assert!(ran.out.starts_with("NTLM AUTHENTICATE  232 bytes, base64, Authorization\n"), "{}", ran.out);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    fs::write(&file, CHALLENGE).unwrap();
+    run(&["token", "decode", "--file", file.to_str().unwrap()]).expect(0);
+    run(&["token", "decode", "--file", "/nonexistent"]).expect(2);
+}
+
+#[test]
+fn a_password_is_checked_and_its_keys_are_printed() {
+    let arguments = ["token", "decode", AUTHENTICATE, "--reveal", "--challenge", CHALLENGE, "--password"];
+    let with = |password: &'static str| [&arguments[..], &[password]].concat();
+    let ran = run(&with("Password")).expect(0);
+    assert!(ran.out.contains("✓ the password is the one"), "{}", ran.out);
+    assert!(ran.out.contains("ClientSealingKey    59f600973cc4960a25480a7c196e4c58"), "{}", ran.out);
+    let ran = run(&with("password")).expect(1);
+    assert!(
+        ran.out.contains("✗ the password is not the one") && !ran.out.contains("SealingKey"),
+        "{}",
+        ran.out
+    );
+    let variables = [("OPENSSPI_TEST_PASSWORD", Path::new("Password"))];
+    run_with(&with("env:OPENSSPI_TEST_PASSWORD"), b"", &variables).expect(0);
+    run(&with("env:OPENSSPI_NOT_SET")).expect(2);
+    run(&["token", "decode", AUTHENTICATE, "--reveal", "--password", "Password"]).expect(2);
+}
+
+#[test]
+fn a_digest_answer_is_checked_against_its_request() {
+    let arguments = ["token", "decode", DIGEST, "--reveal", "--password", "Circle of Life", "--json"];
+    let object = &run(&arguments).expect(0).objects()[0];
+    assert_eq!(object["check"]["password"], true);
+    assert_eq!(object["check"]["keys"]["H(A1)"], "3d78807defe7de2157e2b0b6573a855f");
+    run(&[&arguments[..], &["--method", "POST"]].concat()).expect(1);
+}
+
+#[test]
+fn a_broken_token_is_shown_as_far_as_it_goes() {
+    let ran = run(&["token", "decode", &CHALLENGE[..60]]).expect(4);
+    assert!(
+        ran.out.contains("TargetNameFields") && ran.err.contains("at byte 24, in ServerChallenge"),
+        "{}",
+        ran.err
+    );
+    let ran = run(&["token", "decode", "this is nothing"]).expect(2);
+    assert!(ran.err.contains("neither hexadecimal, nor base64"), "{}", ran.err);
+}

@@ -1,0 +1,398 @@
+//! The embedded database of passwords: a file with NT hashes and those of Digest, read again when it changes, and changed as a
+//! whole.
+
+#[cfg(feature = "digest")]
+mod digest_secrets;
+#[cfg(not(feature = "digest"))]
+#[path = "logons/no_digest_secrets.rs"]
+mod digest_secrets;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use sspi_core::{AccountSecret, Error, Fault, LogonRequest, LogonVerdict, SecStatus, Secret};
+#[cfg(feature = "digest")]
+use sspi_core::{DigestAccount, DigestLogon};
+use sspi_tokio::{AccountDatabase, blocking};
+use zeroize::Zeroizing;
+
+use crate::config::{ConfigProblems, LogonEntry, Logons};
+use crate::providers::NtHash;
+
+/// The accounts in a file, with the NT hashes of their passwords, and those of Digest.
+///
+/// Such a hash is as good as the password, so a file that others than its owner can read is refused. Every logon looks
+/// whether the file has changed and reads it again if it has; a file that has mistakes, or is gone, is an error of the log,
+/// and the accounts stay what they were.
+#[derive(Debug)]
+pub struct FileLogons {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    logons: Arc<Logons>,
+    stamp: Option<Stamp>,
+}
+
+/// By what a file is seen to have changed: [`FileLogons`] writes a new one each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Self { modified: metadata.modified().ok(), length: metadata.len(), inode }
+    }
+}
+
+/// An account to be added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Its name, without domain.
+    pub name: String,
+    /// Its domain; an account without one is of any domain.
+    pub domain: Option<String>,
+    /// Its user principal name.
+    pub upn: Option<String>,
+    /// Its security identifier.
+    pub sid: Option<String>,
+}
+
+/// An account of a file, without its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListedAccount {
+    /// Its name, without domain.
+    pub name: String,
+    /// Its domain.
+    pub domain: Option<String>,
+    /// Its user principal name.
+    pub upn: Option<String>,
+    /// Its security identifier.
+    pub sid: Option<String>,
+    /// Nobody may log on with it.
+    pub is_disabled: bool,
+}
+
+impl FileLogons {
+    /// The accounts in this file.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) with why it cannot be read, or everything that is wrong with it;
+    /// [`Error::Security`](crate::Error::Security) if others can read it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, crate::Error> {
+        let path = path.as_ref().to_owned();
+        let (logons, _, stamp) = read(&path)?;
+        tracing::info!(path = %path.display(), accounts = logons.all.len(), "accounts with passwords were read");
+        Ok(Self { path, state: Mutex::new(State { logons: Arc::new(logons), stamp: Some(stamp) }) })
+    }
+
+    /// The accounts in the file at `path`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn list(path: impl AsRef<Path>) -> Result<Vec<ListedAccount>, crate::Error> {
+        let (logons, ..) = read(path.as_ref())?;
+        Ok(logons.all.iter().map(listed).collect())
+    }
+
+    /// Adds an account to the file at `path`, which is created if it is not there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); the account is there already, or its name cannot be one; the file cannot be written.
+    pub fn add(path: impl AsRef<Path>, account: &NewAccount, password: &str) -> Result<(), crate::Error> {
+        let path = path.as_ref();
+        let change = Change::begin(path)?;
+        let mut text = match read(path) {
+            Ok((_, text, _)) => text,
+            Err(_) if !path.exists() => Zeroizing::new(String::new()),
+            Err(error) => return Err(error),
+        };
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(&entry(account, password));
+        change.write(&text)
+    }
+
+    /// Gives an account in the file at `path` another password.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); there is no such account, or there are two; the file cannot be written.
+    pub fn set_password(
+        path: impl AsRef<Path>,
+        name: &str,
+        domain: Option<&str>,
+        password: &str,
+    ) -> Result<(), crate::Error> {
+        let path = path.as_ref();
+        let change = Change::begin(path)?;
+        let (logons, text, _) = read(path)?;
+        let found = only(&logons, path, name, domain)?;
+        let hash = Zeroizing::new(format!("\"{}\"", *NtHash::of_password(password).to_hex()));
+        let mut replacements = vec![(found.place.clone(), hash)];
+        replacements.extend(digest_secrets::hashes(found, password)?);
+        change.write(&replaced(&text, replacements))
+    }
+
+    /// Has an account of the file at `path` prove itself with the package Digest in `realm`, beside the realms that it has: H(A1)
+    /// of its name goes into the file for each hash function, and no password. The password must be the account's.
+    ///
+    /// # Errors
+    /// As [`set_password`](Self::set_password); it is another password; the realm cannot be one, or is there already.
+    #[cfg(feature = "digest")]
+    pub fn add_digest_realm(
+        path: impl AsRef<Path>,
+        name: &str,
+        domain: Option<&str>,
+        realm: &str,
+        password: &str,
+    ) -> Result<(), crate::Error> {
+        let path = path.as_ref();
+        let change = Change::begin(path)?;
+        let (logons, text, _) = read(path)?;
+        let found = only(&logons, path, name, domain)?;
+        if found.nt_hash != NtHash::of_password(password) {
+            let what = format!("it is not the password of {name:?}");
+            return Err(wrong(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, what));
+        }
+        if realm.is_empty() || realm.chars().any(char::is_control) {
+            return Err(wrong(SecStatus::SEC_E_INVALID_PARAMETER, format!("{realm:?} is no realm")));
+        }
+        let place = digest_secrets::place(found, &text);
+        let entry = digest_secrets::written(found, realm, password);
+        change.write(&replaced(&text, vec![(place, entry)]))
+    }
+
+    /// The accounts as they are now.
+    fn current(&self) -> Arc<Logons> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata));
+        if stamp.is_none() || stamp != state.stamp {
+            let was_there = state.stamp.is_some();
+            match read(&self.path) {
+                Ok((logons, _, stamp)) => {
+                    tracing::info!(path = %self.path.display(), accounts = logons.all.len(), "accounts with passwords were read again");
+                    *state = State { logons: Arc::new(logons), stamp: Some(stamp) };
+                }
+                // Once for each state of the file.
+                Err(error) if stamp.is_some() || was_there => {
+                    let error = crate::harmless_message(&error.to_string());
+                    tracing::error!(path = %self.path.display(), error, "the file with passwords cannot be read; accounts stay what they were");
+                    state.stamp = stamp;
+                }
+                Err(_) => {}
+            }
+        }
+        Arc::clone(&state.logons)
+    }
+
+    fn verdict(&self, request: &LogonRequest) -> LogonVerdict {
+        match self.current().find(&request.user, &request.domain) {
+            Ok(LogonEntry { account, nt_hash, .. }) => LogonVerdict::Known {
+                account: account.clone(),
+                secrets: vec![AccountSecret::NtHash(Secret::new(*nt_hash.as_bytes()))],
+            },
+            Err(count) => {
+                if count > 1 {
+                    tracing::warn!(user = ?request.user, count, "a client names an account of which there are several");
+                }
+                LogonVerdict::NoAccount
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl AccountDatabase for FileLogons {
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Ok(self.verdict(request))
+    }
+
+    #[cfg(feature = "digest")]
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Ok(digest_secrets::find(&self.current(), logon))
+    }
+}
+
+impl blocking::Answers for FileLogons {
+    fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Ok(self.verdict(request))
+    }
+
+    #[cfg(feature = "digest")]
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Ok(digest_secrets::find(&self.current(), logon))
+    }
+}
+
+/// The one account of this name.
+fn only<'a>(
+    logons: &'a Logons,
+    path: &Path,
+    name: &str,
+    domain: Option<&str>,
+) -> Result<&'a LogonEntry, crate::Error> {
+    logons.find(name, domain.unwrap_or_default()).map_err(|count| {
+        let what = if count == 0 {
+            "there is no account"
+        } else {
+            "a domain must be said: there are several accounts"
+        };
+        wrong(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, format!("{what} {name:?} in {}", path.display()))
+    })
+}
+
+/// The text with something else in these places, which do not overlap.
+fn replaced(text: &str, mut replacements: Vec<Replacement>) -> Zeroizing<String> {
+    replacements.sort_by_key(|(place, _)| place.start);
+    let added: usize = replacements.iter().map(|(_, new)| new.len()).sum();
+    let mut out = Zeroizing::new(String::with_capacity(text.len().saturating_add(added)));
+    let mut at = 0;
+    for (place, new) in &replacements {
+        out.push_str(text.get(at..place.start).unwrap_or_default());
+        out.push_str(new);
+        at = place.end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out
+}
+
+/// A place in the text, and what comes there.
+type Replacement = (Range<usize>, Zeroizing<String>);
+
+fn listed(entry: &LogonEntry) -> ListedAccount {
+    let account = entry.account.account.clone();
+    ListedAccount {
+        name: account.name,
+        domain: account.domain,
+        upn: account.upn,
+        sid: account.sid,
+        is_disabled: entry.account.is_disabled,
+    }
+}
+
+fn wrong(status: SecStatus, what: String) -> crate::Error {
+    Error::new(status, Fault::Configuration, what).with_setting("logon.accounts").into()
+}
+
+/// The accounts of a file, its text, and by what a change is seen.
+fn read(path: &Path) -> Result<(Logons, Zeroizing<String>, Stamp), crate::Error> {
+    let name = path.display().to_string();
+    let unreadable = |error: io::Error| ConfigProblems::unreadable_logons(&name, &error);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let what =
+                format!("{name} has passwords in it, and others can read it (mode {mode:03o}): chmod 600");
+            return Err(wrong(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, what));
+        }
+    }
+    let length = usize::try_from(metadata.len()).unwrap_or_default();
+    let mut text = Zeroizing::new(String::with_capacity(length.saturating_add(1)));
+    io::Read::read_to_string(&mut file, &mut text).map_err(unreadable)?;
+    Ok((Logons::from_toml(&text, &name)?, text, Stamp::of(&metadata)))
+}
+
+/// The lines of an account.
+fn entry(account: &NewAccount, password: &str) -> Zeroizing<String> {
+    let hash = NtHash::of_password(password).to_hex();
+    let mut out = Zeroizing::new(String::with_capacity(512));
+    out.push_str("[[account]]\n");
+    let optional = [("domain", &account.domain), ("upn", &account.upn), ("sid", &account.sid)];
+    let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+    for (key, value) in core::iter::once(("name", account.name.as_str())).chain(optional) {
+        out.push_str(&format!("{key} = {}\n", quoted(value)));
+    }
+    out.push_str(&Zeroizing::new(format!("nt-hash = \"{}\"\n", *hash)));
+    out
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A change of a file: the new one is written beside it and takes its place at once. While it is there, nobody else changes
+/// the file.
+struct Change<'a> {
+    path: &'a Path,
+    new: PathBuf,
+    file: File,
+}
+
+impl<'a> Change<'a> {
+    fn begin(path: &'a Path) -> Result<Self, crate::Error> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        let new = path.with_file_name(name);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&new).map_err(|error| {
+            let new = new.display();
+            let what = match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    format!("somebody else is changing the file: remove {new} if nobody is")
+                }
+                _ => format!("{new} cannot be written: {error}"),
+            };
+            wrong(SecStatus::SEC_E_INTERNAL_ERROR, what)
+        })?;
+        Ok(Self { path, new, file })
+    }
+
+    /// Puts the text in the file's place, if it can be read.
+    fn write(mut self, text: &str) -> Result<(), crate::Error> {
+        Logons::from_toml(text, &self.path.display().to_string())?;
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        let written = written.and_then(|()| fs::rename(&self.new, self.path));
+        // The folder, too, or the name may be the old one after a crash.
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let synced = written.and_then(|()| File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all());
+        synced.map_err(|error| {
+            wrong(
+                SecStatus::SEC_E_INTERNAL_ERROR,
+                format!("{} cannot be written: {error}", self.path.display()),
+            )
+        })
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        // It is not there any more if the change was made.
+        let _gone = fs::remove_file(&self.new);
+    }
+}
+
+#[cfg(test)]
+mod tests;

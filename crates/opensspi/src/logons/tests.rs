@@ -1,0 +1,215 @@
+//! Accounts that are added and changed, and files that are refused.
+
+use super::*;
+use sspi_core::LogonProof;
+
+fn request(user: &str, domain: &str) -> LogonRequest {
+    LogonRequest {
+        package: "NTLM".into(),
+        user: user.into(),
+        domain: domain.into(),
+        workstation: String::new(),
+        proof: LogonProof::ChallengeResponse { challenge: [0; 8], nt_response: vec![], lm_response: vec![] },
+    }
+}
+
+fn knows(logons: &FileLogons, user: &str, password: &str) -> bool {
+    let LogonVerdict::Known { secrets, .. } = logons.verdict(&request(user, "")) else { return false };
+    let [AccountSecret::NtHash(hash)] = &secrets[..] else { panic!() };
+    NtHash::from_bytes(*hash.expose_secret()) == NtHash::of_password(password)
+}
+
+fn account(name: &str) -> NewAccount {
+    NewAccount { name: name.into(), ..NewAccount::default() }
+}
+
+#[test]
+fn accounts_are_added_changed_and_listed_and_what_else_is_in_the_file_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logons.toml");
+    FileLogons::add(&path, &account("alice"), "first").unwrap();
+    let logons = FileLogons::open(&path).unwrap();
+    assert!(knows(&logons, "alice", "first"));
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("# people\n{text}disabled = false # for now")).unwrap();
+    let bob = NewAccount {
+        name: "bob \"the builder\"".into(),
+        domain: Some("CORP".into()),
+        upn: Some("bob@corp.example".into()),
+        sid: None,
+    };
+    FileLogons::add(&path, &bob, "second").unwrap();
+    assert!(knows(&logons, "bob@corp.example", "second"), "an open file is read again");
+    FileLogons::set_password(&path, "ALICE", None, "third").unwrap();
+    assert!(knows(&logons, "alice", "third") && !knows(&logons, "alice", "first"));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        text.starts_with("# people\n[[account]]\nname = \"alice\"\n") && text.contains("# for now"),
+        "{text}"
+    );
+    let names: Vec<_> =
+        FileLogons::list(&path).unwrap().into_iter().map(|one| (one.name, one.domain)).collect();
+    assert_eq!(names, [("alice".to_owned(), None), (bob.name.clone(), bob.domain.clone())]);
+    assert!(!format!("{logons:?}").contains(&*NtHash::of_password("third").to_hex()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_file_is_for_its_owner_only_and_one_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logons.toml");
+    FileLogons::add(&path, &account("alice"), "secret").unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    for mode in [0o640, 0o604, 0o660] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        for error in [
+            FileLogons::open(&path).map(drop).unwrap_err(),
+            FileLogons::list(&path).map(drop).unwrap_err(),
+            FileLogons::add(&path, &account("bob"), "x").unwrap_err(),
+            FileLogons::set_password(&path, "alice", None, "x").unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_leaves_the_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logons.toml");
+    FileLogons::add(&path, &account("alice"), "secret").unwrap();
+    let before = fs::read(&path).unwrap();
+    for error in [
+        FileLogons::add(&path, &account("Alice"), "x").unwrap_err(),
+        FileLogons::add(&path, &account("CORP\\bob"), "x").unwrap_err(),
+        FileLogons::add(&path, &account(""), "x").unwrap_err(),
+        FileLogons::set_password(&path, "carol", None, "x").unwrap_err(),
+    ] {
+        assert!(!error.to_string().is_empty());
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert!(!folder.path().join("logons.toml.new").exists(), "nothing is left behind");
+}
+
+#[test]
+fn two_changes_at_once_do_not_lose_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logons.toml");
+    FileLogons::add(&path, &account("alice"), "secret").unwrap();
+    let under_way = Change::begin(&path).unwrap();
+    let error = FileLogons::add(&path, &account("bob"), "secret").unwrap_err().to_string();
+    assert!(error.contains("somebody else is changing the file"), "{error}");
+    drop(under_way);
+    FileLogons::add(&path, &account("bob"), "secret").unwrap();
+}
+
+#[test]
+fn a_bad_file_changes_nothing_until_it_is_good_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logons.toml");
+    FileLogons::add(&path, &account("alice"), "secret").unwrap();
+    let logons = FileLogons::open(&path).unwrap();
+    fs::write(&path, "[[account]]\nname = \"bob\"\n").unwrap();
+    assert!(knows(&logons, "alice", "secret"));
+    fs::remove_file(&path).unwrap();
+    assert!(knows(&logons, "alice", "secret"));
+    FileLogons::add(&path, &account("bob"), "another").unwrap();
+    assert!(knows(&logons, "bob", "another") && !knows(&logons, "alice", "secret"));
+}
+
+#[test]
+fn unknown_accounts_are_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logons.toml");
+    FileLogons::add(&path, &account("alice"), "secret").unwrap();
+    let logons = FileLogons::open(&path).unwrap();
+    assert!(matches!(logons.verdict(&request("nobody", "")), LogonVerdict::NoAccount));
+}
+
+#[cfg(feature = "digest")]
+mod digest {
+    use sspi_core::{DigestAlgorithm, DigestLogon, DigestSecret, DigestUser};
+
+    use super::*;
+    use crate::providers::digest::{hashed_a1, user_hash};
+
+    fn logon(user: &str, realm: &str, algorithm: DigestAlgorithm) -> DigestLogon {
+        DigestLogon { user: DigestUser::Names(vec![user.into()]), realm: realm.into(), algorithm }
+    }
+
+    /// Whether the file has the right hash of this password for every hash function.
+    fn knows(logons: &FileLogons, user: &str, realm: &str, password: &str) -> bool {
+        DigestAlgorithm::ALL.into_iter().all(|algorithm| {
+            let found = digest_secrets::find(&logons.current(), &logon(user, realm, algorithm));
+            let expected = hashed_a1(algorithm, user.as_bytes(), realm.as_bytes(), password.as_bytes());
+            found.is_some_and(|found| match found.secret {
+                DigestSecret::HashedA1(hash) => hash.expose_secret() == expected.expose_secret(),
+                DigestSecret::Password(_) => false,
+            })
+        })
+    }
+
+    #[test]
+    fn realms_are_added_and_a_new_password_is_one_of_every_realm() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logons.toml");
+        for name in ["alice", "bob"] {
+            FileLogons::add(&path, &account(name), "first").unwrap();
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("\n[[account]]", " # of alice\ndisabled = false\n[[account]]"))
+            .unwrap();
+        for realm in ["one \"quoted\"", "two"] {
+            FileLogons::add_digest_realm(&path, "alice", None, realm, "first").unwrap();
+        }
+        FileLogons::add_digest_realm(&path, "bob", None, "two", "first").unwrap();
+        let logons = FileLogons::open(&path).unwrap();
+        for realm in ["one \"quoted\"", "two"] {
+            assert!(knows(&logons, "alice", realm, "first"), "{}", fs::read_to_string(&path).unwrap());
+        }
+        FileLogons::set_password(&path, "alice", None, "second").unwrap();
+        for realm in ["one \"quoted\"", "two"] {
+            assert!(knows(&logons, "alice", realm, "second"));
+        }
+        assert!(super::knows(&logons, "alice", "second"), "the NT hash, too");
+        assert!(knows(&logons, "bob", "two", "first"), "and nobody else's");
+        assert!(!knows(&logons, "alice", "three", "second") && !knows(&logons, "Alice", "two", "second"));
+        let hash = DigestUser::Hashed(user_hash(DigestAlgorithm::Sha256, "bob", "two"));
+        let hashed = DigestLogon { user: hash, ..logon("", "two", DigestAlgorithm::Sha256) };
+        assert_eq!(digest_secrets::find(&logons.current(), &hashed).unwrap().user, "bob");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("# of alice\n"), "{text}");
+        assert!(!text.contains("second"), "no password is in it");
+    }
+
+    #[test]
+    fn a_wrong_password_a_realm_that_is_there_and_one_that_is_none_are_refused_and_change_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logons.toml");
+        FileLogons::add(&path, &account("alice"), "first").unwrap();
+        FileLogons::add_digest_realm(&path, "alice", None, "one", "first").unwrap();
+        let before = fs::read_to_string(&path).unwrap();
+        for (realm, password) in [("two", "second"), ("one", "first"), ("", "first"), ("a\nb", "first")] {
+            let error = FileLogons::add_digest_realm(&path, "alice", None, realm, password).unwrap_err();
+            assert!(!error.to_string().contains("first"), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), before, "{realm:?}");
+        }
+    }
+
+    #[test]
+    fn hashes_of_a_wrong_length_are_named_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logons.toml");
+        FileLogons::add(&path, &account("alice"), "first").unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        for (bad, what) in
+            [("md5 = \"c0ffee\"", "a hash of MD5 is 32"), ("sha-256 = \"hunter2\"", "hexadecimal digits")]
+        {
+            fs::write(&path, format!("{text}digest = [{{ realm = \"r\", {bad} }}]\n")).unwrap();
+            let error = FileLogons::open(&path).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+            assert!(!error.contains("c0ffee") && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

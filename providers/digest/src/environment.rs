@@ -1,0 +1,15 @@
+//! What the package needs from outside: the time and randomness. Both are passed in.
+
+use std::sync::Arc;
+
+pub use crypto::random::{Random, RandomError};
+use sspi_core::Clock;
+
+/// What the package needs from outside.
+#[derive(Clone)]
+pub struct Environment {
+    /// The time: how old nonces are.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for nonces.
+    pub random: Arc<dyn Random>,
+}

@@ -1,0 +1,548 @@
+//! A handshake in the server's role.
+//!
+//! ```text
+//! challenge ──▶        ◀── response        account ──▶ ?        proof ──▶ the client, or another challenge
+//! ```
+//!
+//! What the response proves is looked at before anything else that it says: whether a name exists, whether a nonce was used,
+//! and what else is wrong is told to nobody who does not know the password, and costs the same for names that there are not.
+//!
+//! Spec: DIGEST (RFC 2831) sections 2.1 and 2.2; DIGEST (RFC 7616) section 3.6.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crypto::constant_time::ct_eq;
+use sspi_core::{
+    AcceptRequest, AcceptSecurityContext, Account, Answer, AscReq, Ask, DigestAccount, DigestLogon,
+    DigestSecret, DigestUser, Failure, Question, Secret, Step,
+};
+use zeroize::Zeroizing;
+
+use crate::algorithm::{Qop, joined};
+use crate::attributes::{Attributes, Negotiated};
+use crate::bindings;
+use crate::challenge::{Challenge, DEFAULT_MAXBUF, Dialect};
+use crate::client::{hash_of_body, inputs};
+use crate::context;
+use crate::credentials::{Acceptor, Shared};
+use crate::nonce::{NonceId, Unusable, made_at};
+use crate::proof::{AUTHENTICATE, base};
+use crate::response::{AuthenticationInfo, Response, Username};
+use crate::status::{Error, Foreign};
+use crate::text::{Text, latin1_or_utf8};
+
+/// A server's handshake.
+pub(crate) struct Server {
+    shared: Arc<Shared>,
+    request: AcceptRequest,
+    dialect: Dialect,
+    start: SystemTime,
+    state: State,
+    /// What the last answer was made of, for `CompleteAuthToken`.
+    answered: Option<Box<Answered>>,
+}
+
+enum State {
+    /// Nothing was said.
+    Begin,
+    /// A challenge was sent. In SASL, the response is to this nonce.
+    Challenged(Text),
+    /// The account is asked for.
+    Asking(Box<Asking>),
+    Over(sspi_core::Error),
+}
+
+struct Asking {
+    token: Vec<u8>,
+    response: Response,
+    /// The nonce of the challenge that was sent.
+    challenged: Option<Text>,
+    answer: Answer<Result<Option<DigestAccount>, sspi_core::Error>>,
+}
+
+/// A response that was accepted.
+struct Answered {
+    response: Response,
+    key: Zeroizing<Vec<u8>>,
+    next_nonce: Option<Text>,
+}
+
+/// What follows from a response.
+enum Verdict {
+    Accepted(Box<Answered>),
+    /// The password is right, the nonce is too old.
+    Stale,
+}
+
+impl Server {
+    pub(crate) fn new(shared: &Arc<Shared>, request: &AcceptRequest) -> Result<Self, sspi_core::Error> {
+        if shared.acceptor.is_none() {
+            return Err(Error::NoCredentials("the credential is a client's").into());
+        }
+        let dialect = shared.dialect(request.http.as_ref())?;
+        let server = Self {
+            shared: Arc::clone(shared),
+            request: request.clone(),
+            dialect,
+            start: shared.environment.clock.now(),
+            state: State::Begin,
+            answered: None,
+        };
+        if server.qualities().is_empty() {
+            let ours = joined(&server.shared.config.qop, ", ");
+            let what = format!("of the protection {ours} nothing is what the application asks for").into();
+            return Err(Error::Configuration { setting: "digest.qop", what }.into());
+        }
+        Ok(server)
+    }
+
+    fn acceptor(&self) -> Result<&Acceptor, Error> {
+        self.shared.acceptor.as_ref().ok_or(Error::NoCredentials("the credential is a client's"))
+    }
+
+    /// What is offered: what is configured, and no less than what the application asks for.
+    fn qualities(&self) -> Vec<Qop> {
+        let flags = self.request.flags;
+        let least = match self.dialect {
+            Dialect::Http => Qop::None,
+            Dialect::Sasl if flags.contains(AscReq::CONFIDENTIALITY) => Qop::AuthConf,
+            Dialect::Sasl if flags.0 & LAYER.0 != 0 => Qop::AuthInt,
+            Dialect::Sasl => Qop::Auth,
+        };
+        let mut qualities = self.shared.qualities(self.dialect);
+        qualities.retain(|qop| *qop >= least);
+        qualities
+    }
+
+    fn step(&mut self, input: &[u8]) -> Result<Step, Error> {
+        match &self.state {
+            State::Begin if input.is_empty() => Ok(Step::Continue { token: self.challenge(false)?, used: 0 }),
+            State::Begin | State::Challenged(_) if !input.is_empty() => self.ask(input),
+            State::Asking(_) => self.judge(input),
+            _ => Ok(Step::Incomplete { missing: None }),
+        }
+    }
+
+    /// Another challenge: in HTTP a line for each algorithm, the preferred one first.
+    fn challenge(&mut self, is_stale: bool) -> Result<Vec<u8>, Error> {
+        let (token, nonce) = self.new_challenge(is_stale)?;
+        self.state = State::Challenged(nonce);
+        Ok(token)
+    }
+
+    fn new_challenge(&self, is_stale: bool) -> Result<(Vec<u8>, Text), Error> {
+        let acceptor = self.acceptor()?;
+        let (config, environment) = (&self.shared.config, &self.shared.environment);
+        let now = environment.clock.now();
+        let minted = acceptor.mint.mint(self.dialect, &acceptor.realm, now, &*environment.random)?;
+        let qop = self.qualities();
+        let is_sasl = self.dialect == Dialect::Sasl;
+        let has_layer = is_sasl && qop.iter().any(|qop| *qop >= Qop::AuthInt);
+        let encrypts = qop.contains(&Qop::AuthConf);
+        let challenge = |algorithm| Challenge {
+            realms: vec![Text::from(acceptor.realm.as_str())],
+            nonce: minted.nonce.clone(),
+            opaque: (!is_sasl).then(|| minted.opaque.clone()),
+            domain: None,
+            is_stale,
+            algorithm,
+            // Clients take the first that they know, or look for the strongest: both get the same.
+            qop: qop.clone(),
+            is_utf8: true,
+            userhash: !is_sasl && config.userhash,
+            ciphers: if encrypts { config.ciphers.clone() } else { Vec::new() },
+            maxbuf: has_layer.then_some(config.maxbuf),
+        };
+        let token = if is_sasl {
+            challenge(crate::algorithm::Algorithm::MD5_SESS).to_sasl()
+        } else {
+            let lines = config.algorithms.iter().map(|algorithm| challenge(*algorithm).to_http());
+            lines.collect::<Vec<_>>().join(&b'\n')
+        };
+        Ok((token, minted.nonce))
+    }
+
+    /// Reads the response, and asks for the account that it names.
+    fn ask(&mut self, input: &[u8]) -> Result<Step, Error> {
+        let response = match self.dialect {
+            Dialect::Http => Response::from_http(input)?,
+            Dialect::Sasl => Response::from_sasl(input)?,
+        };
+        let realm = self.acceptor()?.realm.clone();
+        self.check_choices(&response)?;
+        let challenged = match core::mem::replace(&mut self.state, State::Begin) {
+            State::Challenged(nonce) => Some(nonce),
+            _ => None,
+        };
+        let user = match &response.username {
+            Username::Name { name, escaped } => {
+                let names = core::iter::once(name).chain(escaped);
+                DigestUser::Names(names.map(|name| name.to_text().into_owned()).collect())
+            }
+            Username::Extended(name) => DigestUser::Names(vec![name.clone()]),
+            Username::Hashed(hash) => DigestUser::Hashed(hash.clone()),
+        };
+        let logon = DigestLogon { user, realm, algorithm: response.algorithm.hash };
+        let (ask, answer) = Ask::new(logon);
+        let asking = Asking { token: input.to_vec(), response, challenged, answer };
+        self.state = State::Asking(Box::new(asking));
+        Ok(Step::Ask(Question::DigestSecret(ask)))
+    }
+
+    /// Whether the client chose among what it was offered.
+    fn check_choices(&self, response: &Response) -> Result<(), Error> {
+        let config = &self.shared.config;
+        let realm = &self.acceptor()?.realm;
+        if response.realm.as_deref() != Some(realm.as_bytes()) {
+            let theirs = response.realm.as_ref().map(|realm| realm.to_text().into_owned());
+            return Err(Error::WrongRealm { realm: theirs.unwrap_or_default() });
+        }
+        if self.dialect == Dialect::Http && !config.algorithms.contains(&response.algorithm) {
+            return Err(Error::NotOffered { what: "algorithm", chosen: response.algorithm.name() });
+        }
+        if !self.qualities().contains(&response.qop) {
+            return Err(Error::NotOffered { what: "protection", chosen: response.qop.name() });
+        }
+        match (response.qop, response.cipher) {
+            (Qop::AuthConf, Some(cipher)) if config.ciphers.contains(&cipher) => Ok(()),
+            (Qop::AuthConf, Some(cipher)) => Err(Error::NotOffered { what: "cipher", chosen: cipher.name() }),
+            (Qop::AuthConf, None) => Err(crate::directives::DecodeError::Missing { name: "cipher" }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The account is there, or it is known that there is none.
+    fn judge(&mut self, input: &[u8]) -> Result<Step, Error> {
+        let State::Asking(asking) = core::mem::replace(&mut self.state, State::Begin) else {
+            return Err(Error::Internal("nothing was asked"));
+        };
+        let Asking { token, mut response, challenged, answer } = *asking;
+        if token != input {
+            return Err(Error::Misuse("after a question, the same token comes again"));
+        }
+        if response.cipher.is_some() && response.qop != Qop::AuthConf {
+            response.cipher = None;
+        }
+        let found = answer.given().map_err(|error| Error::Foreign(Foreign(error)))?;
+        let found = found.as_ref().map_err(|error| Error::Foreign(Foreign(error.clone())))?;
+        match self.verify(&response, challenged.as_ref(), found.as_ref())? {
+            Verdict::Accepted(answered) => {
+                let account = found.as_ref().map(|found| found.account.account.clone()).unwrap_or_default();
+                self.accept(answered, account, input.len())
+            }
+            Verdict::Stale => Ok(Step::Continue { token: self.challenge(true)?, used: input.len() }),
+        }
+    }
+
+    fn verify(
+        &self,
+        response: &Response,
+        challenged: Option<&Text>,
+        found: Option<&DigestAccount>,
+    ) -> Result<Verdict, Error> {
+        let key = self.proved(response, found)?;
+        let Some(found) = found else { return Err(Error::LogonDenied) };
+        if let Some(report) = &found.report {
+            report.tell(key.is_some());
+        }
+        let key = key.ok_or(Error::LogonDenied)?;
+        if found.account.is_disabled {
+            return Err(Error::AccountDisabled);
+        }
+        self.check_target(response)?;
+        let name = match &response.username {
+            Username::Name { name, .. } => Some(name),
+            Username::Extended(_) | Username::Hashed(_) => None,
+        };
+        if response.authzid.is_some() && response.authzid.as_ref() != name {
+            return Err(Error::AuthorizationIdentity);
+        }
+        let cnonce = response.cnonce.as_deref().unwrap_or_default();
+        let bindings = self.request.channel_bindings.as_ref();
+        bindings::check(cnonce, bindings, self.shared.config.channel_bindings)?;
+        let Some(id) = self.use_nonce(response, challenged)? else { return Ok(Verdict::Stale) };
+        let next_nonce = self.next_nonce(response, &id)?;
+        let answered = Answered { response: response.clone(), key, next_nonce };
+        Ok(Verdict::Accepted(Box::new(answered)))
+    }
+
+    /// H(A1), if the response proves the secret. It takes the same time for a user that there is not.
+    fn proved(
+        &self,
+        response: &Response,
+        found: Option<&DigestAccount>,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let inputs = inputs(self.dialect, response);
+        let (method, body) = match &self.request.http {
+            Some(http) if self.dialect == Dialect::Http => {
+                let body = match response.qop {
+                    Qop::AuthInt => Some(hash_of_body(&http.entity, response.algorithm).ok_or(
+                        Error::Misuse("the request's body must be known before its proof is checked"),
+                    )?),
+                    _ => None,
+                };
+                (http.method.as_str(), body)
+            }
+            _ => (AUTHENTICATE, None),
+        };
+        let a2 = inputs.a2(method, &response.uri, body.as_deref());
+        let mut proved = None;
+        for base in self.candidates(response, found)? {
+            let key = inputs.key(&base);
+            let expected = inputs.proof(&key, &a2);
+            if ct_eq(expected.as_bytes(), &response.response) {
+                proved = Some(key);
+            }
+        }
+        Ok(proved)
+    }
+
+    /// H(user `:` realm `:` password) in the two ways in which name and password can be encoded. Clients of HTTP do not say
+    /// which it is, and those of SASL that send UTF-8 hash ISO 8859-1 if they can. Both are always tried.
+    fn candidates(
+        &self,
+        response: &Response,
+        found: Option<&DigestAccount>,
+    ) -> Result<[Zeroizing<Vec<u8>>; 2], Error> {
+        let acceptor = self.acceptor()?;
+        let hash = response.algorithm.hash;
+        let dummy = DigestSecret::Password(Secret::new(acceptor.dummy.to_string()));
+        let secret = found.map_or(&dummy, |found| &found.secret);
+        let password = match secret {
+            DigestSecret::Password(password) => password.expose_secret().as_str(),
+            // As much is computed as for a password.
+            DigestSecret::HashedA1(_) => acceptor.dummy.as_str(),
+        };
+        let name = sent_name(response, found);
+        let realm = acceptor.realm.as_bytes();
+        let text = name.to_text();
+        let as_sent = base(hash, &name, realm, password.as_bytes());
+        let shorter = Zeroizing::new(latin1_or_utf8(password));
+        let as_latin1 = base(hash, &latin1_or_utf8(&text), &latin1_or_utf8(&acceptor.realm), &shorter);
+        Ok([as_sent, as_latin1].map(|computed| match secret {
+            DigestSecret::Password(_) => Zeroizing::new(computed.as_ref().to_vec()),
+            DigestSecret::HashedA1(hashed) => Zeroizing::new(hashed.expose_secret().clone()),
+        }))
+    }
+
+    /// Whether the client means this request, or this service.
+    fn check_target(&self, response: &Response) -> Result<(), Error> {
+        match &self.request.http {
+            Some(http) if self.dialect == Dialect::Http => {
+                if *response.uri == *http.uri.as_bytes() {
+                    return Ok(());
+                }
+                Err(Error::WrongUri { proved: response.uri.to_text().into_owned(), asked: http.uri.clone() })
+            }
+            _ => {
+                let services = &self.shared.config.services;
+                if services.is_empty() || services.iter().any(|service| response.uri.is(service)) {
+                    return Ok(());
+                }
+                Err(Error::WrongService { service: response.uri.to_text().into_owned() })
+            }
+        }
+    }
+
+    /// Enters the use of the nonce. `None` if it is too old, or none of ours: the client may come again with another.
+    fn use_nonce(&self, response: &Response, challenged: Option<&Text>) -> Result<Option<NonceId>, Error> {
+        let acceptor = self.acceptor()?;
+        let now = self.shared.environment.clock.now();
+        let opaque = response.opaque.as_deref().unwrap_or_default();
+        let opaque = if self.dialect == Dialect::Http { opaque } else { &[] };
+        let id = acceptor.mint.recognise(&response.nonce, self.dialect, opaque, &acceptor.realm);
+        let count = response.nonce_count.as_ref().map(|count| count.count);
+        if self.dialect == Dialect::Sasl {
+            return self.use_nonce_of_sasl(response, challenged, id, count.unwrap_or_default());
+        }
+        let Some(id) = id else { return Ok(None) };
+        let entered = match count {
+            Some(count) if response.qop != Qop::None => acceptor.table.enter(&id, count, now),
+            // Nothing counts: the nonce is used once.
+            _ => acceptor.table.enter(&id, 1, now),
+        };
+        match entered {
+            Ok(()) => Ok(Some(id)),
+            Err(Unusable::Stale) => Ok(None),
+            Err(Unusable::Replayed) => Err(Error::Replayed),
+        }
+    }
+
+    /// A response to our challenge has its nonce and the count 1. One that comes first has the nonce of an earlier handshake.
+    fn use_nonce_of_sasl(
+        &self,
+        response: &Response,
+        challenged: Option<&Text>,
+        id: Option<NonceId>,
+        count: u32,
+    ) -> Result<Option<NonceId>, Error> {
+        let acceptor = self.acceptor()?;
+        let now = self.shared.environment.clock.now();
+        let id = match (challenged, id) {
+            (Some(nonce), _) if *nonce != response.nonce => return Err(Error::WrongNonce),
+            (Some(_), _) if count != 1 => return Err(Error::WrongCount { count }),
+            (None, _) if !self.shared.config.reauthentication => return Ok(None),
+            (None, None) => return Ok(None),
+            // Only a response to a new challenge begins to count.
+            (None, Some(_)) if count < 2 => return Ok(None),
+            (Some(_), None) => return Err(Error::Internal("our own nonce is not recognised")),
+            (_, Some(id)) => id,
+        };
+        if !self.shared.config.reauthentication {
+            // Nobody can use it again: it is this handshake's.
+            return if acceptor.table.is_expired(&id, now) { Err(Error::Expired) } else { Ok(Some(id)) };
+        }
+        let has_layer = response.qop >= Qop::AuthInt;
+        let cnonce = response.cnonce.as_deref().unwrap_or_default();
+        match (acceptor.table.enter_next(&id, count, cnonce, has_layer, now), challenged) {
+            (Ok(()), _) => Ok(Some(id)),
+            (Err(Unusable::Stale), Some(_)) => Err(Error::Expired),
+            (Err(Unusable::Replayed), Some(_)) => Err(Error::Replayed),
+            // The client may log on again from the beginning.
+            (Err(_), None) => Ok(None),
+        }
+    }
+
+    /// Of HTTP: the nonce of the next request, where each is used once.
+    fn next_nonce(&self, response: &Response, id: &NonceId) -> Result<Option<Text>, Error> {
+        let config = &self.shared.config;
+        let is_last = config.single_use_nonces
+            || response.nonce_count.as_ref().is_some_and(|count| count.count >= config.max_nonce_count);
+        let environment = &self.shared.environment;
+        let now = environment.clock.now();
+        let age = now.duration_since(made_at(id)).unwrap_or_default();
+        let is_old = age.saturating_mul(2) >= config.nonce_lifetime;
+        if self.dialect == Dialect::Sasl || !(is_last || is_old) {
+            return Ok(None);
+        }
+        let acceptor = self.acceptor()?;
+        let opaque = response.opaque.clone().unwrap_or_default();
+        let minted =
+            acceptor.mint.mint_with(opaque, self.dialect, &acceptor.realm, now, &*environment.random)?;
+        Ok(Some(minted.nonce))
+    }
+
+    fn accept(&mut self, answered: Box<Answered>, account: Account, used: usize) -> Result<Step, Error> {
+        let Answered { response, key, .. } = &*answered;
+        let user = if account.name.is_empty() {
+            sent_name(response, None).to_text().into_owned()
+        } else {
+            account.name.clone()
+        };
+        let account = Account { name: user.clone(), matched_by: "password".to_owned(), ..account };
+        let config = &self.shared.config;
+        let peer_maxbuf = response.maxbuf.unwrap_or(DEFAULT_MAXBUF);
+        let acceptor = self.acceptor()?;
+        let expiry = match self.dialect {
+            Dialect::Http => self.start.checked_add(config.nonce_lifetime),
+            Dialect::Sasl => None,
+        };
+        let negotiated = Negotiated {
+            is_client: false,
+            dialect: self.dialect,
+            algorithm: response.algorithm,
+            qop: response.qop,
+            cipher: response.cipher,
+            is_mutual: true,
+            user,
+            realm: acceptor.realm.clone(),
+            target: response.uri.to_text().into_owned(),
+            key: Secret::new(key.to_vec()),
+            start: self.start,
+            expiry,
+            peer_maxbuf: usize::try_from(peer_maxbuf).unwrap_or(usize::MAX),
+            own_maxbuf: usize::try_from(config.maxbuf).unwrap_or(usize::MAX),
+        };
+        let attributes = Attributes { info: Arc::clone(&self.shared.info), negotiated };
+        let context = Box::new(context::new(attributes, Some(account))?);
+        let token = self.info(&answered);
+        self.answered = Some(answered);
+        Ok(Step::Complete { context, token, used })
+    }
+
+    /// What the client hears: that the server knows the secret too, as far as the response's body is known.
+    fn info(&self, answered: &Answered) -> Vec<u8> {
+        let Answered { response, key, next_nonce } = answered;
+        let inputs = inputs(self.dialect, response);
+        let body = match (&self.request.http, response.qop) {
+            (Some(http), Qop::AuthInt) => Some(hash_of_body(&http.response_entity, response.algorithm)),
+            _ => None,
+        };
+        let is_known = !matches!(body, Some(None));
+        let a2 = inputs.a2("", &response.uri, body.flatten().as_deref());
+        let rspauth = is_known.then(|| Text::from(inputs.proof(key, &a2).as_str()));
+        let info = AuthenticationInfo {
+            rspauth,
+            next_nonce: next_nonce.clone(),
+            qop: Some(response.qop),
+            cnonce: response.cnonce.clone(),
+            nonce_count: response.nonce_count.clone(),
+        };
+        match self.dialect {
+            Dialect::Http => info.to_http(),
+            Dialect::Sasl => info.to_sasl(),
+        }
+    }
+
+    /// What a client of HTTP is told when it is refused: another challenge, which says `stale` if its password was right.
+    fn refusal(&self, error: &Error) -> Vec<u8> {
+        let wants = self.dialect == Dialect::Http && self.request.flags.contains(AscReq::EXTENDED_ERROR);
+        if !wants {
+            return Vec::new();
+        }
+        self.new_challenge(*error == Error::Replayed).map(|(token, _)| token).unwrap_or_default()
+    }
+}
+
+/// What cannot be had without the protection of messages.
+const LAYER: AscReq = AscReq(AscReq::INTEGRITY.0 | AscReq::SEQUENCE_DETECT.0 | AscReq::REPLAY_DETECT.0);
+
+/// The user's name as the client hashed it: of the two ways to read it, the one that the account has.
+fn sent_name(response: &Response, found: Option<&DigestAccount>) -> Text {
+    let found = found.map(|found| found.user.as_str());
+    match &response.username {
+        Username::Name { name, escaped: Some(escaped) } if found == Some(&*escaped.to_text()) => {
+            escaped.clone()
+        }
+        Username::Name { name, .. } => name.clone(),
+        Username::Extended(name) => Text::from(name.as_str()),
+        Username::Hashed(_) => Text::from(found.unwrap_or_default()),
+    }
+}
+
+impl AcceptSecurityContext for Server {
+    fn accept_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
+        if let State::Over(error) = &self.state {
+            return Err(error.clone().into());
+        }
+        match self.step(input) {
+            Ok(step) => {
+                if let Step::Complete { .. } = step {
+                    self.state = State::Over(sspi_core::Error::invalid_handle("the handshake is complete"));
+                }
+                Ok(step)
+            }
+            Err(error) => {
+                let token = self.refusal(&error);
+                let error = sspi_core::Error::from(error);
+                self.state = State::Over(error.clone());
+                Err(Failure { error, token })
+            }
+        }
+    }
+
+    /// Proves the body of the response, which was not known when the token was made.
+    fn complete_auth_token(&mut self, token: &mut Vec<u8>) -> Result<(), sspi_core::Error> {
+        let Some(answered) = &self.answered else {
+            return Err(Error::Misuse("there is no token to complete").into());
+        };
+        let entity = self.request.http.as_ref().map(|http| &http.response_entity);
+        let is_about_a_body = answered.response.qop == Qop::AuthInt && self.dialect == Dialect::Http;
+        if is_about_a_body && entity.is_some_and(|entity| entity.body().is_none()) {
+            return Err(Error::Misuse("the response's body is not known yet").into());
+        }
+        *token = self.info(answered);
+        Ok(())
+    }
+}

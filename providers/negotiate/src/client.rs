@@ -1,0 +1,400 @@
+//! A handshake as client.
+//!
+//! ```text
+//! Begin ── offer, first token ──▶ Running ── tokens ──▶ Ending: the mechanism is done ── the last word ──▶ complete
+//!                                    │ the server chose another
+//!                                    └── first token of that one ──▶ Running
+//! ```
+//!
+//! Spec: SPNEGO sections 3.2 and 5; MS-SPNG section 3.2.
+
+use gss::{MechType, MechTypeList, NegState, NegTokenInit, NegTokenResp, NegotiationToken};
+use sspi_core::{Failure, InitializeRequest, InitializeSecurityContext, IscReq, SecurityContext, Step};
+
+use crate::config::NtlmPolicy;
+use crate::context::hand_out;
+use crate::list_mic;
+use crate::mech_list::{Mechanism, names, offer};
+use crate::status::Error;
+
+/// A handshake as client.
+pub(crate) struct Client {
+    mechanisms: Vec<Mechanism>,
+    policy: NtlmPolicy,
+    request: InitializeRequest,
+    state: State,
+}
+
+enum State {
+    /// Nothing was sent.
+    Begin,
+    /// A mechanism runs.
+    Running(Box<Running>),
+    /// The mechanism is done, and the server's last word is awaited.
+    Ending(Box<Ending>),
+    /// It is over; why.
+    Over(sspi_core::Error),
+}
+
+/// The negotiation so far.
+struct Negotiation {
+    /// What was offered, as it was sent.
+    list: MechTypeList<'static>,
+    /// The mechanism that runs.
+    index: usize,
+    /// Where the offer began: what is behind the failed ones is the favourite.
+    favourite: usize,
+    /// The server's first answer has come.
+    is_answered: bool,
+    /// Somebody could have forced the choice: the list must be signed.
+    needs_mic: bool,
+}
+
+struct Running {
+    negotiation: Negotiation,
+    inner: Box<dyn InitializeSecurityContext>,
+    /// The call that stopped with a question.
+    asked: Option<Call>,
+}
+
+struct Ending {
+    negotiation: Negotiation,
+    context: Box<dyn SecurityContext>,
+    /// This end has signed the list.
+    has_signed: bool,
+}
+
+/// What the mechanism is called with, and what came beside it.
+struct Call {
+    /// The whole input.
+    input: Vec<u8>,
+    token: Vec<u8>,
+    state: Option<NegState>,
+    mic: Option<Vec<u8>>,
+}
+
+impl Call {
+    fn first(input: &[u8]) -> Self {
+        Self { input: input.to_vec(), token: Vec::new(), state: None, mic: None }
+    }
+}
+
+/// What a call came to, before it is said.
+struct Next {
+    state: State,
+    step: Step,
+}
+
+impl InitializeSecurityContext for Client {
+    fn initialize_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
+        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
+        let has_begun = !matches!(self.state, State::Begin);
+        let next = match core::mem::replace(&mut self.state, over) {
+            State::Over(error) => {
+                self.state = State::Over(error.clone());
+                return Err(error.into());
+            }
+            State::Begin => self.begin(input),
+            State::Running(running) => self.go_on(*running, input),
+            State::Ending(ending) if input.is_empty() => {
+                let step = Step::Incomplete { missing: None };
+                Ok(Next { state: State::Ending(ending), step })
+            }
+            State::Ending(ending) => self.end(*ending, input),
+        };
+        match next {
+            Ok(Next { state, step }) => {
+                self.state = state;
+                Ok(step)
+            }
+            Err(error) => Err(self.fail(error, has_begun)),
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn new(mechanisms: Vec<Mechanism>, policy: NtlmPolicy, request: &InitializeRequest) -> Self {
+        let mut request = request.clone();
+        // Without signatures nobody could tell that the choice was forced. Spec: SPNEGO section 3.
+        if !request.flags.contains(IscReq::NO_INTEGRITY) {
+            request.flags = request.flags | IscReq::INTEGRITY;
+        }
+        Self { mechanisms, policy, request, state: State::Begin }
+    }
+
+    fn fail(&mut self, error: Error, has_begun: bool) -> Failure {
+        let is_reported = matches!(&error, Error::Rejected { .. });
+        let error = sspi_core::Error::from(error);
+        self.state = State::Over(error.clone());
+        let says_so = self.request.flags.contains(IscReq::EXTENDED_ERROR) && has_begun && !is_reported;
+        let reject = NegTokenResp { neg_state: Some(NegState::Reject), ..NegTokenResp::default() };
+        Failure { error, token: if says_so { reject.to_bytes() } else { Vec::new() } }
+    }
+
+    fn completed() -> State {
+        State::Over(sspi_core::Error::invalid_handle("the handshake is complete"))
+    }
+
+    fn initiate(&self, index: usize) -> Result<Box<dyn InitializeSecurityContext>, Error> {
+        let mechanism = self.mechanisms.get(index).ok_or(Error::Internal("there is no such mechanism"))?;
+        mechanism.credentials.initialize(&self.request).map_err(Error::Mechanism)
+    }
+
+    /// The offer. A server that speaks first says what it has: that is protected by nothing, and so decides nothing; but
+    /// where there is nothing in common, nobody needs to try.
+    fn begin(&mut self, input: &[u8]) -> Result<Next, Error> {
+        if !input.is_empty() {
+            let NegotiationToken::Init(hints) = NegotiationToken::decode(input)? else {
+                return Err(Error::Unexpected("the server answers what was not offered yet"));
+            };
+            let is_ours = |mechanism| self.mechanisms.iter().any(|own| own.is(mechanism));
+            if !hints.mech_types.iter().any(is_ours) {
+                return Err(self.nothing_in_common(&names(hints.mech_types.iter())));
+            }
+        }
+        self.start(0, Call::first(input))
+    }
+
+    fn nothing_in_common(&self, offered: &str) -> Error {
+        let ours: Vec<_> = self.mechanisms.iter().map(Mechanism::name).collect();
+        Error::NothingInCommon {
+            offered: offered.to_owned(),
+            ours: ours.join(", "),
+            setting: "negotiate.packages",
+        }
+    }
+
+    /// Begins with the mechanism of this index. One that cannot even begin is left out.
+    fn start(&mut self, index: usize, call: Call) -> Result<Next, Error> {
+        let inner = match self.initiate(index) {
+            Ok(inner) => inner,
+            Err(error) => return self.start_next(index, call, error),
+        };
+        let offered = self.mechanisms.get(index..).and_then(offer);
+        let list = offered.ok_or(Error::Internal("a package has no object identifier"))?;
+        let negotiation = Negotiation { list, index, favourite: index, is_answered: false, needs_mic: false };
+        self.call(Running { negotiation, inner, asked: None }, call)
+    }
+
+    /// Spec: SPNEGO section 3.1: the offer recovers from what goes wrong before a mechanism is chosen.
+    fn start_next(&mut self, failed: usize, call: Call, error: Error) -> Result<Next, Error> {
+        let next = failed.saturating_add(1);
+        let Some(mechanism) = self.mechanisms.get(failed) else { return Err(error) };
+        if next >= self.mechanisms.len() {
+            return Err(error);
+        }
+        tracing::debug!(package = mechanism.name(), %error, "the mechanism is not offered");
+        self.start(next, call)
+    }
+
+    fn go_on(&mut self, mut running: Running, input: &[u8]) -> Result<Next, Error> {
+        if let Some(call) = running.asked.take() {
+            if !input.starts_with(&call.input) {
+                let what = "after a question the same input must come again";
+                return Err(Error::Mechanism(sspi_core::Error::invalid_handle(what)));
+            }
+            return self.call(running, call);
+        }
+        if input.is_empty() {
+            let step = Step::Incomplete { missing: None };
+            return Ok(Next { state: State::Running(Box::new(running)), step });
+        }
+        let resp = answer(input)?;
+        if let Some(inner) = self.judge(&mut running.negotiation, &resp)? {
+            running.inner = inner;
+        }
+        self.call(running, call_of(input, &resp))
+    }
+
+    /// Looks at what the server says about the choice; another mechanism begins where it chose another.
+    fn judge(
+        &self,
+        negotiation: &mut Negotiation,
+        resp: &NegTokenResp<'_>,
+    ) -> Result<Option<Box<dyn InitializeSecurityContext>>, Error> {
+        if resp.neg_state == Some(NegState::Reject) {
+            return Err(Error::Rejected { is_logon: false });
+        }
+        if core::mem::replace(&mut negotiation.is_answered, true) {
+            // Windows says the mechanism again; nobody may say another one.
+            if resp
+                .supported_mech
+                .is_some_and(|chosen| self.index_of(negotiation, chosen) != Some(negotiation.index))
+            {
+                return Err(Error::Unexpected("the server changed its mind about the mechanism"));
+            }
+            if resp.neg_state == Some(NegState::RequestMic) {
+                return Err(Error::Unexpected("only the server's first answer can request a MIC"));
+            }
+            return Ok(None);
+        }
+        if resp.neg_state.is_none() {
+            return Err(Error::Unexpected("the server's first answer does not say how far it is"));
+        }
+        negotiation.needs_mic |= resp.neg_state == Some(NegState::RequestMic);
+        let Some(chosen) = resp.supported_mech else { return Ok(None) };
+        let not_offered = || Error::NotOffered { chosen: names([chosen]) };
+        let index = self.index_of(negotiation, chosen).ok_or_else(not_offered)?;
+        if index == negotiation.index {
+            return Ok(None);
+        }
+        if resp.response_token.is_some_and(|token| !token.is_empty()) {
+            return Err(Error::Unexpected("the server answers for a mechanism that has not said anything"));
+        }
+        negotiation.needs_mic = true;
+        negotiation.index = index;
+        self.initiate(index).map(Some)
+    }
+
+    /// Which of the mechanisms that were offered it is.
+    fn index_of(&self, negotiation: &Negotiation, chosen: MechType<'_>) -> Option<usize> {
+        let index = self.mechanisms.iter().position(|mechanism| mechanism.is(chosen))?;
+        (index >= negotiation.favourite).then_some(index)
+    }
+
+    fn call(&mut self, mut running: Running, call: Call) -> Result<Next, Error> {
+        let is_begin = !running.negotiation.is_answered;
+        let used = call.input.len();
+        let step = match running.inner.initialize_security_context(&call.token) {
+            Ok(step) => step,
+            Err(failure) if is_begin => {
+                return self.start_next(running.negotiation.index, call, Error::Mechanism(failure.error));
+            }
+            Err(failure) => return Err(Error::Mechanism(failure.error)),
+        };
+        match step {
+            Step::Ask(question) => {
+                running.asked = Some(call);
+                Ok(Next { state: State::Running(Box::new(running)), step: Step::Ask(question) })
+            }
+            Step::Continue { token, used: inner } if inner == call.token.len() => {
+                if call.state == Some(NegState::AcceptCompleted) {
+                    return Err(Error::Unexpected("the server is done before the mechanism is"));
+                }
+                let token = running.negotiation.say(&token, None, is_begin);
+                Ok(Next { state: State::Running(Box::new(running)), step: Step::Continue { token, used } })
+            }
+            Step::Complete { context, token, used: inner } if inner == call.token.len() => {
+                let ending = Ending { negotiation: running.negotiation, context, has_signed: false };
+                if token.is_empty() && !is_begin {
+                    self.complete_with(ending, &call)
+                } else {
+                    Self::last_token(ending, &token, is_begin, used)
+                }
+            }
+            _ => Err(Error::Unexpected("the server's answer is no whole token of the mechanism")),
+        }
+    }
+
+    /// The mechanism's last token is this end's: the server has the last word.
+    ///
+    /// Spec: SPNEGO section 5 (c).
+    fn last_token(mut ending: Ending, token: &[u8], is_begin: bool, used: usize) -> Result<Next, Error> {
+        let Ending { negotiation, context, has_signed } = &mut ending;
+        let can_sign = list_mic::can_sign(context.as_ref());
+        negotiation.needs_mic &= can_sign;
+        // What signs its own messages with a MIC is as new as the rest of its system.
+        *has_signed = can_sign && !is_begin && (negotiation.needs_mic || context.requires_list_mic());
+        let mic = has_signed.then(|| list_mic::make(context.as_mut(), &negotiation.list)).transpose()?;
+        let token = negotiation.say(token, mic.as_deref(), is_begin);
+        Ok(Next { state: State::Ending(Box::new(ending)), step: Step::Continue { token, used } })
+    }
+
+    /// The server's last word, for which the mechanism is done.
+    fn end(&mut self, mut ending: Ending, input: &[u8]) -> Result<Next, Error> {
+        let resp = answer(input)?;
+        let is_logon = resp.neg_state == Some(NegState::Reject) && ending.negotiation.is_answered;
+        if is_logon {
+            return Err(Error::Rejected { is_logon });
+        }
+        if let Some(inner) = self.judge(&mut ending.negotiation, &resp)? {
+            // What was said first was for another mechanism.
+            let running = Running { negotiation: ending.negotiation, inner, asked: None };
+            return self.call(running, call_of(input, &resp));
+        }
+        if resp.response_token.is_some_and(|token| !token.is_empty()) {
+            return Err(Error::Unexpected("the server goes on with a mechanism that is done"));
+        }
+        ending.negotiation.needs_mic &= list_mic::can_sign(ending.context.as_ref());
+        self.complete_with(ending, &call_of(input, &resp))
+    }
+
+    /// Both ends have the mechanism's tokens: what is left is the list.
+    ///
+    /// Spec: SPNEGO section 5 (b) and (c).
+    fn complete_with(&mut self, ending: Ending, call: &Call) -> Result<Next, Error> {
+        let Ending { negotiation, mut context, has_signed } = ending;
+        let needs_mic = negotiation.needs_mic && list_mic::can_sign(context.as_ref());
+        let is_peer_done = matches!(call.state, Some(NegState::AcceptCompleted) | None);
+        let mut last = Vec::new();
+        match &call.mic {
+            Some(mic) => {
+                list_mic::check(context.as_mut(), &negotiation.list, mic)?;
+                if !has_signed && !is_peer_done {
+                    let ours = list_mic::make(context.as_mut(), &negotiation.list)?;
+                    last = done(Some(&ours));
+                }
+            }
+            None if needs_mic => return Err(Error::NoMic),
+            None if is_peer_done => {}
+            None => last = done(None),
+        }
+        if has_signed || call.mic.is_some() {
+            context.reset_crypto();
+        }
+        let mechanism =
+            self.mechanisms.get(negotiation.index).ok_or(Error::Internal("there is no such mechanism"))?;
+        let reason = if negotiation.index != negotiation.favourite {
+            "the server has no better package"
+        } else if self.mechanisms.first().is_some_and(Mechanism::is_ntlm) {
+            "the policy has it first"
+        } else {
+            "no better package could begin"
+        };
+        let target = self.request.target_name.as_deref().unwrap_or_default();
+        let context = hand_out(context, mechanism, self.policy, (reason, target));
+        let step = Step::Complete { context, token: last, used: call.input.len() };
+        Ok(Next { state: Self::completed(), step })
+    }
+}
+
+impl Negotiation {
+    /// A token of the mechanism, in one of SPNEGO.
+    fn say(&self, token: &[u8], mic: Option<&[u8]>, is_begin: bool) -> Vec<u8> {
+        if is_begin {
+            let token = Some(token).filter(|token| !token.is_empty());
+            return NegTokenInit { mech_token: token, ..NegTokenInit::new(self.list.clone()) }.to_bytes();
+        }
+        let resp =
+            NegTokenResp { response_token: Some(token), mech_list_mic: mic, ..NegTokenResp::default() };
+        resp.to_bytes()
+    }
+}
+
+fn answer(input: &[u8]) -> Result<NegTokenResp<'_>, Error> {
+    match NegotiationToken::decode(input)? {
+        NegotiationToken::Resp(resp) => Ok(resp),
+        NegotiationToken::Init(_) => Err(Error::Unexpected("the server answers with an offer")),
+    }
+}
+
+fn call_of(input: &[u8], resp: &NegTokenResp<'_>) -> Call {
+    // Windows 2000 sends its token twice, the second time in place of a MIC.
+    let mic = resp.mech_list_mic.filter(|mic| Some(*mic) != resp.response_token);
+    Call {
+        input: input.to_vec(),
+        token: resp.response_token.unwrap_or_default().to_vec(),
+        state: resp.neg_state,
+        mic: mic.map(<[u8]>::to_vec),
+    }
+}
+
+/// The last word of this end, where the server awaits one.
+fn done(mic: Option<&[u8]>) -> Vec<u8> {
+    let resp = NegTokenResp {
+        neg_state: Some(NegState::AcceptCompleted),
+        mech_list_mic: mic,
+        ..NegTokenResp::default()
+    };
+    resp.to_bytes()
+}

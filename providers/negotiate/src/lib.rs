@@ -1,0 +1,48 @@
+//! Negotiate (SPNEGO) behind the SSPI contract: the best package that both ends have.
+//!
+//! It authenticates nobody itself. The packages that it chooses from come from a registry, by their object identifiers, and
+//! it knows none of them. What it adds is the choice, and the proof that nobody else made it: where a choice could have been
+//! forced, both ends sign the list of mechanisms with the keys that came of the chosen one.
+//!
+//! ```text
+//! client ── NegTokenInit: mechanisms, first token of the favourite ─▶ server
+//! client ◀─ NegTokenResp: what was chosen, its answer ─────────────── server
+//! client ── NegTokenResp: tokens, and a MIC over the mechanisms ────▶ server
+//! client ◀─ NegTokenResp: done, and a MIC over the mechanisms ─────── server
+//! ```
+//!
+//! The context that comes of it is the chosen package's. Its attributes say which one that is.
+//!
+//! | what | where |
+//! |---|---|
+//! | what a configuration may say | `config.rs` |
+//! | which mechanisms are offered and taken | `mech_list.rs` |
+//! | a handshake as client, as server | `client.rs`, `server.rs` |
+//! | the MIC over the list | `list_mic.rs` |
+//! | the context that is handed out | `context.rs`, `attributes.rs` |
+//! | error → status and fault | `status.rs` |
+//!
+//! # When the list is signed
+//!
+//! | | signed |
+//! |---|---|
+//! | the mechanism protects no messages | never: it cannot be |
+//! | it is not the client's favourite, or the server has one that it would rather have had | by both, or the handshake fails |
+//! | it is the favourite of both, and asks for it, as NTLM with its own MIC does | by the client; the server's is checked if it comes |
+//! | it is the favourite of both | not at all, unless the other end signs |
+//!
+//! Spec: SPNEGO section 5; MS-SPNG section 3.
+
+mod attributes;
+mod client;
+mod config;
+mod context;
+mod credentials;
+mod list_mic;
+mod mech_list;
+mod package;
+mod server;
+mod status;
+
+pub use config::{NegotiateConfig, NtlmPolicy, TargetRule};
+pub use package::Negotiate;

@@ -1,0 +1,55 @@
+//! The MIC over the list of mechanisms, made and checked with the context that came of the chosen one.
+//!
+//! Spec: SPNEGO section 5.
+
+use gss::MechTypeList;
+use sspi_core::{
+    AscRet, ContextFlags, IscRet, QualityOfProtection, SecBuffer, SecBufferType, SecurityContext,
+};
+
+use crate::status::Error;
+
+/// Whether the context can sign.
+pub(crate) fn can_sign(context: &dyn SecurityContext) -> bool {
+    match context.attributes().flags() {
+        ContextFlags::Initiator(flags) => flags.contains(IscRet::INTEGRITY),
+        ContextFlags::Acceptor(flags) => flags.contains(AscRet::INTEGRITY),
+    }
+}
+
+/// The MIC that this end sends.
+///
+/// # Errors
+/// The package cannot make one.
+pub(crate) fn make(context: &mut dyn SecurityContext, list: &MechTypeList<'_>) -> Result<Vec<u8>, Error> {
+    let room = context.attributes().sizes().map_err(Error::Mechanism)?.max_signature;
+    let mut memory = vec![0; room];
+    memory.extend_from_slice(list.as_der());
+    let mut buffers = [
+        SecBuffer::new(SecBufferType::TOKEN, 0..room),
+        SecBuffer::new(SecBufferType::DATA, room..memory.len()),
+    ];
+    context
+        .make_signature(QualityOfProtection::Default, &mut memory, &mut buffers)
+        .map_err(Error::Mechanism)?;
+    let [token, _] = buffers;
+    Ok(memory.get(token.range()).unwrap_or_default().to_vec())
+}
+
+/// Checks the MIC that the other end sent.
+///
+/// # Errors
+/// It is over another list, or not the other end's.
+pub(crate) fn check(
+    context: &mut dyn SecurityContext,
+    list: &MechTypeList<'_>,
+    mic: &[u8],
+) -> Result<(), Error> {
+    let memory = [mic, list.as_der()].concat();
+    let buffers = [
+        SecBuffer::new(SecBufferType::TOKEN, 0..mic.len()),
+        SecBuffer::new(SecBufferType::DATA, mic.len()..memory.len()),
+    ];
+    context.verify_signature(&memory, &buffers).map_err(Error::WrongMic)?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Which mechanisms are offered, and which of an offer is taken.
+
+use std::sync::Arc;
+
+use gss::{MechType, MechTypeList};
+use sspi_core::{CredentialsHandle, Oid};
+
+use crate::config::{NtlmPolicy, Policy};
+
+/// A package that may be chosen, with its credentials.
+#[derive(Clone)]
+pub(crate) struct Mechanism {
+    pub(crate) credentials: Arc<dyn CredentialsHandle>,
+}
+
+impl Mechanism {
+    /// The package's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.credentials.package_info().name
+    }
+
+    fn oids(&self) -> impl Iterator<Item = MechType<'_>> {
+        self.credentials.package_info().oids.iter().map(Oid::content).filter_map(MechType::from_content)
+    }
+
+    /// Whether it is this mechanism, under whichever of its names.
+    pub(crate) fn is(&self, mechanism: MechType<'_>) -> bool {
+        self.oids().any(|own| own.is_same_mechanism(mechanism))
+    }
+
+    pub(crate) fn is_ntlm(&self) -> bool {
+        self.is(MechType::NTLM)
+    }
+
+    /// What it is offered as: its first name. Kerberos is offered under both, since servers of Windows 2000 know only one.
+    ///
+    /// Spec: SPNEGO appendix C; MS-SPNG section 3.2.5.2.
+    fn offered_as(&self) -> Vec<MechType<'_>> {
+        if self.is(MechType::KERBEROS) {
+            return vec![MechType::MS_KERBEROS, MechType::KERBEROS];
+        }
+        self.oids().take(1).collect()
+    }
+}
+
+/// The mechanisms of a credential that a policy lets be chosen, in its order.
+pub(crate) fn allowed(mechanisms: &[Mechanism], policy: Policy<'_>) -> Vec<Mechanism> {
+    let named = |name: &String| {
+        mechanisms.iter().find(|mechanism| {
+            let info = mechanism.credentials.package_info();
+            core::iter::once(&info.name).chain(&info.aliases).any(|own| own.eq_ignore_ascii_case(name))
+        })
+    };
+    let chosen: Vec<Mechanism> = if policy.packages.is_empty() {
+        let (last, first): (Vec<_>, Vec<_>) = mechanisms.iter().cloned().partition(Mechanism::is_ntlm);
+        first.into_iter().chain(last).collect()
+    } else {
+        policy.packages.iter().filter_map(named).cloned().collect()
+    };
+    let is_denied = |mechanism: &Mechanism| policy.ntlm == NtlmPolicy::Deny && mechanism.is_ntlm();
+    chosen.into_iter().filter(|mechanism| !is_denied(mechanism)).collect()
+}
+
+/// What a client offers.
+pub(crate) fn offer(mechanisms: &[Mechanism]) -> Option<MechTypeList<'static>> {
+    MechTypeList::new(mechanisms.iter().flat_map(Mechanism::offered_as))
+}
+
+/// What of an offer a server takes.
+pub(crate) struct Chosen<'a> {
+    /// Which of its own.
+    pub(crate) index: usize,
+    /// The name under which it was offered.
+    pub(crate) offered_as: MechType<'a>,
+    /// It is the client's favourite: the token in the offer is for it.
+    pub(crate) is_favourite_of_client: bool,
+}
+
+/// The first of the client's that there is.
+///
+/// Spec: SPNEGO section 3.1.
+pub(crate) fn choose<'a>(mechanisms: &[Mechanism], offered: &'a MechTypeList<'_>) -> Option<Chosen<'a>> {
+    let first = offered.iter().next()?;
+    offered.iter().find_map(|offered_as| {
+        let index = mechanisms.iter().position(|mechanism| mechanism.is(offered_as))?;
+        let is_favourite_of_client = offered_as.is_same_mechanism(first);
+        Some(Chosen { index, offered_as, is_favourite_of_client })
+    })
+}
+
+/// Names of mechanisms, as a person reads them.
+pub(crate) fn names<'m>(mechanisms: impl IntoIterator<Item = MechType<'m>>) -> String {
+    let name = |mechanism: MechType<'_>| match mechanism.name() {
+        Some(name) => name.to_owned(),
+        None => mechanism.to_string(),
+    };
+    mechanisms.into_iter().map(name).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,80 @@
+//! The package: its name, its capabilities, and how credentials are acquired.
+
+use std::sync::Arc;
+
+use gss::MechType;
+use sspi_core::{
+    CredentialsHandle, CredentialsRequest, Error, ExportedContext, Oid, PackageInfo, Registry, SecPkgFlags,
+    SecurityContext, SecurityPackage,
+};
+
+use crate::config::NegotiateConfig;
+use crate::credentials::NegotiateCredentials;
+
+/// The package's name (`NEGOSSP_NAME`).
+pub(crate) const NAME: &str = "Negotiate";
+/// `RPC_C_AUTHN_GSS_NEGOTIATE`.
+const RPC_ID: u16 = 9;
+/// `cbMaxToken`.
+const MAX_TOKEN: u32 = 48_256;
+
+/// The Negotiate package, over the packages of a registry.
+pub struct Negotiate {
+    instance: Arc<Instance>,
+}
+
+/// What all credentials of a package share.
+pub(crate) struct Instance {
+    pub(crate) info: PackageInfo,
+    pub(crate) config: NegotiateConfig,
+    pub(crate) registry: Registry,
+}
+
+impl Negotiate {
+    /// The package with this configuration, over these packages. Those that SPNEGO cannot carry are passed over, and so is
+    /// Negotiate itself.
+    #[must_use]
+    pub fn new(config: NegotiateConfig, registry: Registry) -> Self {
+        let info = PackageInfo {
+            name: NAME.into(),
+            aliases: Vec::new(),
+            comment: "Microsoft Package Negotiator".into(),
+            capabilities: SecPkgFlags::INTEGRITY
+                | SecPkgFlags::PRIVACY
+                | SecPkgFlags::CONNECTION
+                | SecPkgFlags::MULTI_REQUIRED
+                | SecPkgFlags::EXTENDED_ERROR
+                | SecPkgFlags::IMPERSONATION
+                | SecPkgFlags::ACCEPT_WIN32_NAME
+                | SecPkgFlags::NEGOTIABLE
+                | SecPkgFlags::GSS_COMPATIBLE
+                | SecPkgFlags::LOGON,
+            version: 1,
+            rpc_id: RPC_ID,
+            max_token: MAX_TOKEN,
+            oids: vec![Oid::from_content(MechType::SPNEGO.content())],
+        };
+        Self { instance: Arc::new(Instance { info, config, registry }) }
+    }
+}
+
+impl SecurityPackage for Negotiate {
+    fn package_info(&self) -> &PackageInfo {
+        &self.instance.info
+    }
+
+    fn acquire_credentials_handle(
+        &self,
+        request: &CredentialsRequest,
+    ) -> Result<Arc<dyn CredentialsHandle>, Error> {
+        Ok(Arc::new(NegotiateCredentials::acquire(&self.instance, request)?))
+    }
+
+    /// A context is exported by the package that was chosen, under its name.
+    fn import_security_context(&self, exported: &ExportedContext) -> Result<Box<dyn SecurityContext>, Error> {
+        if exported.package.eq_ignore_ascii_case(NAME) {
+            return Err(Error::unsupported(NAME, "contexts of its own"));
+        }
+        self.instance.registry.by_name(&exported.package)?.import_security_context(exported)
+    }
+}

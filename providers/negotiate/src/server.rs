@@ -1,0 +1,389 @@
+//! A handshake as server.
+//!
+//! ```text
+//! Begin ── an offer ──▶ Running ── tokens ──▶ complete
+//!   │                      └── the mechanism's last token is ours ──▶ Proving ── the client's MIC ──▶ complete
+//!   └── a token of a mechanism, without SPNEGO ──▶ Raw ── tokens ──▶ complete
+//! ```
+//!
+//! Spec: SPNEGO sections 3.2 and 5; MS-SPNG section 3.3.
+
+use gss::{
+    InitialContextToken, MechType, MechTypeList, NegHints, NegState, NegTokenInit, NegTokenResp,
+    NegotiationToken,
+};
+use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Failure, SecurityContext, Step};
+
+use crate::config::NtlmPolicy;
+use crate::context::hand_out;
+use crate::list_mic;
+use crate::mech_list::{Chosen, Mechanism, choose, names, offer};
+use crate::status::Error;
+
+/// A handshake as server.
+pub(crate) struct Server {
+    mechanisms: Vec<Mechanism>,
+    policy: NtlmPolicy,
+    request: AcceptRequest,
+    state: State,
+}
+
+enum State {
+    /// Nothing was heard.
+    Begin,
+    /// A mechanism runs in tokens of SPNEGO.
+    Running(Box<Running>),
+    /// The mechanism is done, and the client's MIC is awaited.
+    Proving(Box<Proving>),
+    /// A mechanism runs in its own tokens.
+    Raw { inner: Box<dyn AcceptSecurityContext>, index: usize },
+    /// It is over; why.
+    Over(sspi_core::Error),
+}
+
+/// The negotiation so far.
+struct Negotiation {
+    /// What was offered, as it came.
+    list: Vec<u8>,
+    index: usize,
+    /// The name under which it was offered.
+    offered_as: Vec<u8>,
+    /// The choice is still to be said.
+    is_first: bool,
+    /// Somebody could have forced the choice: the list must be signed.
+    needs_mic: bool,
+}
+
+struct Running {
+    negotiation: Negotiation,
+    inner: Box<dyn AcceptSecurityContext>,
+    /// The call that stopped with a question.
+    asked: Option<Call>,
+}
+
+struct Proving {
+    negotiation: Negotiation,
+    context: Box<dyn SecurityContext>,
+}
+
+/// What the mechanism is called with, and what came beside it.
+struct Call {
+    /// The whole input.
+    input: Vec<u8>,
+    token: Vec<u8>,
+    mic: Option<Vec<u8>>,
+}
+
+/// What a call came to, before it is said.
+struct Next {
+    state: State,
+    step: Step,
+}
+
+/// An error, and what the mechanism still has to say to the client.
+struct Failed {
+    error: Error,
+    token: Vec<u8>,
+    /// The client does not speak SPNEGO.
+    is_raw: bool,
+}
+
+impl<E: Into<Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), token: Vec::new(), is_raw: false }
+    }
+}
+
+impl AcceptSecurityContext for Server {
+    fn accept_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
+        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
+        let next = match core::mem::replace(&mut self.state, over) {
+            State::Over(error) => {
+                self.state = State::Over(error.clone());
+                return Err(error.into());
+            }
+            State::Begin if input.is_empty() => self.hints(),
+            State::Begin => self.begin(input),
+            State::Running(running) => self.go_on(*running, input),
+            State::Proving(proving) if input.is_empty() => {
+                let step = Step::Incomplete { missing: None };
+                Ok(Next { state: State::Proving(proving), step })
+            }
+            State::Proving(proving) => self.prove(*proving, input),
+            State::Raw { inner, index } => self.raw(inner, index, input),
+        };
+        match next {
+            Ok(Next { state, step }) => {
+                self.state = state;
+                Ok(step)
+            }
+            Err(failed) => Err(self.fail(failed)),
+        }
+    }
+}
+
+impl Server {
+    pub(crate) fn new(mechanisms: Vec<Mechanism>, policy: NtlmPolicy, request: &AcceptRequest) -> Self {
+        Self { mechanisms, policy, request: request.clone(), state: State::Begin }
+    }
+
+    fn fail(&mut self, Failed { error, token, is_raw }: Failed) -> Failure {
+        let is_reported = matches!(&error, Error::Rejected { .. });
+        let error = sspi_core::Error::from(error);
+        self.state = State::Over(error.clone());
+        let says_so = self.request.flags.contains(AscReq::EXTENDED_ERROR) && !is_reported;
+        if is_raw || !says_so {
+            return Failure { error, token: if is_raw { token } else { Vec::new() } };
+        }
+        let reject = NegTokenResp {
+            neg_state: Some(NegState::Reject),
+            response_token: Some(&token[..]).filter(|token| !token.is_empty()),
+            ..NegTokenResp::default()
+        };
+        Failure { error, token: reject.to_bytes() }
+    }
+
+    fn mechanism(&self, index: usize) -> Result<&Mechanism, Error> {
+        self.mechanisms.get(index).ok_or(Error::Internal("there is no such mechanism"))
+    }
+
+    fn accept(&self, index: usize) -> Result<Box<dyn AcceptSecurityContext>, Error> {
+        self.mechanism(index)?.credentials.accept(&self.request).map_err(Error::Mechanism)
+    }
+
+    /// A server that speaks first says what it has.
+    ///
+    /// Spec: MS-SPNG section 3.3.5.1.
+    fn hints(&self) -> Result<Next, Failed> {
+        let list = offer(&self.mechanisms).ok_or(Error::Internal("a package has no object identifier"))?;
+        let hints = NegHints { name: Some(NegHints::NAME), address: None };
+        let token = NegTokenInit { hints: Some(hints), ..NegTokenInit::new(list) }.to_bytes();
+        Ok(Next { state: State::Begin, step: Step::Continue { token, used: 0 } })
+    }
+
+    /// The client's first token: an offer, or one of a mechanism that speaks for itself.
+    fn begin(&mut self, input: &[u8]) -> Result<Next, Failed> {
+        if let Some(mechanism) = raw_mechanism(input) {
+            let found = self.mechanisms.iter().position(|own| own.is(mechanism));
+            let index = found.ok_or_else(|| Failed {
+                is_raw: true,
+                ..Failed::from(self.nothing_in_common(&names([mechanism])))
+            })?;
+            let inner = self.accept(index)?;
+            return self.raw(inner, index, input);
+        }
+        let NegotiationToken::Init(init) = NegotiationToken::decode(input)? else {
+            return Err(Error::Unexpected("the client answers what was not offered").into());
+        };
+        let Some(Chosen { index, offered_as, is_favourite_of_client }) =
+            choose(&self.mechanisms, &init.mech_types)
+        else {
+            return Err(self.nothing_in_common(&names(init.mech_types.iter())).into());
+        };
+        let negotiation = Negotiation {
+            list: init.mech_types.as_der().to_vec(),
+            index,
+            offered_as: offered_as.content().to_vec(),
+            is_first: true,
+            // With another list, this end would have chosen another one.
+            needs_mic: !is_favourite_of_client || index != 0,
+        };
+        let running = Running { negotiation, inner: self.accept(index)?, asked: None };
+        let token = init.mech_token.filter(|token| is_favourite_of_client && !token.is_empty());
+        let Some(token) = token else { return Ok(Self::ask_anew(running, input.len())) };
+        let mic = init.mech_list_mic.map(<[u8]>::to_vec);
+        self.call(running, Call { input: input.to_vec(), token: token.to_vec(), mic })
+    }
+
+    fn nothing_in_common(&self, offered: &str) -> Error {
+        let ours: Vec<_> = self.mechanisms.iter().map(Mechanism::name).collect();
+        let is_denied = self.policy == NtlmPolicy::Deny && offered == "NTLM";
+        let setting = if is_denied { "negotiate.ntlm" } else { "negotiate.packages" };
+        Error::NothingInCommon { offered: offered.to_owned(), ours: ours.join(", "), setting }
+    }
+
+    /// The choice, without a token: the client begins anew with that mechanism.
+    fn ask_anew(mut running: Running, used: usize) -> Next {
+        let token = running.negotiation.say(None, None);
+        Next { state: State::Running(Box::new(running)), step: Step::Continue { token, used } }
+    }
+
+    fn go_on(&mut self, mut running: Running, input: &[u8]) -> Result<Next, Failed> {
+        if let Some(call) = running.asked.take() {
+            if !input.starts_with(&call.input) {
+                let what = "after a question the same input must come again";
+                return Err(Error::Mechanism(sspi_core::Error::invalid_handle(what)).into());
+            }
+            return self.call(running, call);
+        }
+        if input.is_empty() {
+            let step = Step::Incomplete { missing: None };
+            return Ok(Next { state: State::Running(Box::new(running)), step });
+        }
+        let call = answer(input)?;
+        self.call(running, call)
+    }
+
+    fn call(&mut self, mut running: Running, call: Call) -> Result<Next, Failed> {
+        let used = call.input.len();
+        let step = running.inner.accept_security_context(&call.token).map_err(|failure| Failed {
+            error: Error::Mechanism(failure.error),
+            token: failure.token,
+            is_raw: false,
+        })?;
+        match step {
+            Step::Ask(question) => {
+                running.asked = Some(call);
+                Ok(Next { state: State::Running(Box::new(running)), step: Step::Ask(question) })
+            }
+            Step::Continue { token, used: inner } if inner == call.token.len() => {
+                let token = running.negotiation.say(Some(&token), None);
+                Ok(Next { state: State::Running(Box::new(running)), step: Step::Continue { token, used } })
+            }
+            Step::Complete { context, token, used: inner } if inner == call.token.len() => {
+                let proving = Proving { negotiation: running.negotiation, context };
+                self.complete(proving, &token, &call)
+            }
+            _ => Err(Error::Unexpected("the client's token is no whole token of the mechanism").into()),
+        }
+    }
+
+    /// The mechanism is done: is the list proved, and must it be?
+    ///
+    /// Spec: SPNEGO section 5 (b) and (c).
+    fn complete(&mut self, mut proving: Proving, token: &[u8], call: &Call) -> Result<Next, Failed> {
+        let used = call.input.len();
+        let Proving { negotiation, context } = &mut proving;
+        let can_sign = list_mic::can_sign(context.as_ref());
+        let needs_mic = negotiation.needs_mic && can_sign;
+        let list = MechTypeList::from_der(&negotiation.list)?;
+        let ours = match &call.mic {
+            Some(mic) => {
+                list_mic::check(context.as_mut(), &list, mic)?;
+                Some(list_mic::make(context.as_mut(), &list)?)
+            }
+            // The client cannot have signed before it knew that it must, or before it has this token.
+            None if needs_mic && (negotiation.is_first || !token.is_empty()) => {
+                let ours = list_mic::make(context.as_mut(), &list)?;
+                let token = negotiation.say(Some(token), Some(&ours));
+                return Ok(Next {
+                    state: State::Proving(Box::new(proving)),
+                    step: Step::Continue { token, used },
+                });
+            }
+            None if needs_mic => return Err(Error::NoMic.into()),
+            None => None,
+        };
+        let last = negotiation.done(token, ours.as_deref());
+        self.hand_out(proving, ours.is_some(), last, used)
+    }
+
+    /// The client's MIC, which this end has asked for.
+    fn prove(&mut self, mut proving: Proving, input: &[u8]) -> Result<Next, Failed> {
+        let call = answer(input)?;
+        if !call.token.is_empty() {
+            return Err(Error::Unexpected("the client goes on with a mechanism that is done").into());
+        }
+        let list = MechTypeList::from_der(&proving.negotiation.list)?;
+        let mic = call.mic.ok_or(Error::NoMic)?;
+        list_mic::check(proving.context.as_mut(), &list, &mic)?;
+        self.hand_out(proving, true, Vec::new(), input.len())
+    }
+
+    fn hand_out(&self, proving: Proving, has_mic: bool, token: Vec<u8>, used: usize) -> Result<Next, Failed> {
+        let Proving { negotiation, mut context } = proving;
+        if has_mic {
+            context.reset_crypto();
+        }
+        let list = MechTypeList::from_der(&negotiation.list)?;
+        let offered = names(list.iter());
+        let reason = format!("the client offers {offered}");
+        Ok(self.finished(context, negotiation.index, &reason, token, used)?)
+    }
+
+    fn finished(
+        &self,
+        context: Box<dyn SecurityContext>,
+        index: usize,
+        reason: &str,
+        token: Vec<u8>,
+        used: usize,
+    ) -> Result<Next, Error> {
+        let source = self.request.source.as_deref().unwrap_or_default();
+        let context = hand_out(context, self.mechanism(index)?, self.policy, (reason, source));
+        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is complete"));
+        Ok(Next { state: over, step: Step::Complete { context, token, used } })
+    }
+
+    /// A client that does not speak SPNEGO is answered in its own words.
+    fn raw(
+        &mut self,
+        mut inner: Box<dyn AcceptSecurityContext>,
+        index: usize,
+        input: &[u8],
+    ) -> Result<Next, Failed> {
+        let step = inner.accept_security_context(input).map_err(|failure| Failed {
+            error: Error::Mechanism(failure.error),
+            token: failure.token,
+            is_raw: true,
+        })?;
+        match step {
+            Step::Complete { context, token, used } => {
+                Ok(self.finished(context, index, "the client does not negotiate", token, used)?)
+            }
+            step => Ok(Next { state: State::Raw { inner, index }, step }),
+        }
+    }
+}
+
+impl Negotiation {
+    /// A token of the mechanism, in one of SPNEGO; the first says what was chosen.
+    fn say(&mut self, token: Option<&[u8]>, mic: Option<&[u8]>) -> Vec<u8> {
+        let is_first = core::mem::replace(&mut self.is_first, false);
+        let state =
+            if is_first && self.needs_mic { NegState::RequestMic } else { NegState::AcceptIncomplete };
+        self.resp(state, is_first, token, mic)
+    }
+
+    /// The last word.
+    fn done(&self, token: &[u8], mic: Option<&[u8]>) -> Vec<u8> {
+        let token = Some(token).filter(|token| !token.is_empty());
+        self.resp(NegState::AcceptCompleted, self.is_first, token, mic)
+    }
+
+    fn resp(&self, state: NegState, is_first: bool, token: Option<&[u8]>, mic: Option<&[u8]>) -> Vec<u8> {
+        let chosen = MechType::from_content(&self.offered_as);
+        let resp = NegTokenResp {
+            neg_state: Some(state),
+            supported_mech: chosen.filter(|_| is_first),
+            response_token: token.filter(|token| !token.is_empty()),
+            mech_list_mic: mic,
+        };
+        resp.to_bytes()
+    }
+}
+
+/// The mechanism of a token that is not one of SPNEGO.
+fn raw_mechanism(input: &[u8]) -> Option<MechType<'_>> {
+    if input.starts_with(b"NTLMSSP\0") {
+        return Some(MechType::NTLM);
+    }
+    let framed = InitialContextToken::decode(input).ok()?;
+    Some(framed.mechanism).filter(|mechanism| *mechanism != MechType::SPNEGO)
+}
+
+fn answer(input: &[u8]) -> Result<Call, Error> {
+    let NegotiationToken::Resp(resp) = NegotiationToken::decode(input)? else {
+        return Err(Error::Unexpected("the client makes a second offer"));
+    };
+    if resp.neg_state == Some(NegState::Reject) {
+        return Err(Error::Rejected { is_logon: false });
+    }
+    // Windows 2000 sends its token twice, the second time in place of a MIC.
+    let mic = resp.mech_list_mic.filter(|mic| Some(*mic) != resp.response_token);
+    Ok(Call {
+        input: input.to_vec(),
+        token: resp.response_token.unwrap_or_default().to_vec(),
+        mic: mic.map(<[u8]>::to_vec),
+    })
+}

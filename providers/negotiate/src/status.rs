@@ -1,0 +1,109 @@
+//! What can go wrong, and THE table of what each error means to the caller.
+
+use std::fmt;
+
+use gss::DecodeError;
+use sspi_core::{Fault, SecStatus};
+
+/// What can go wrong.
+#[derive(Clone, Debug)]
+pub(crate) enum Error {
+    /// A token is none of SPNEGO, or one that cannot be read.
+    Decode(DecodeError),
+    /// It can be read, and is not the one that must come now.
+    Unexpected(&'static str),
+    /// The peer offers nothing that may be chosen.
+    NothingInCommon { offered: String, ours: String, setting: &'static str },
+    /// The peer chose what was not offered.
+    NotOffered { chosen: String },
+    /// The peer gave up before the mechanism was done, or because of what it said.
+    Rejected { is_logon: bool },
+    /// The list of mechanisms had to be signed, and was not.
+    NoMic,
+    /// The signature is not over the list that this end sent or got.
+    WrongMic(sspi_core::Error),
+    /// The policy leaves no package for this target.
+    NothingAllowed { left_out: String },
+    /// The mechanism failed; it says how.
+    Mechanism(sspi_core::Error),
+    /// The mechanism does what it must not.
+    Internal(&'static str),
+}
+
+impl Error {
+    const fn meaning(&self) -> (SecStatus, Fault) {
+        match self {
+            Self::Decode(_) => (SecStatus::SEC_E_INVALID_TOKEN, Fault::Decode),
+            Self::Unexpected(_) | Self::NotOffered { .. } => {
+                (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerMisbehaved)
+            }
+            Self::NothingInCommon { .. } => (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerIncompatible),
+            Self::Rejected { is_logon: false } => (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerReported),
+            Self::Rejected { is_logon: true } => (SecStatus::SEC_E_LOGON_DENIED, Fault::PeerReported),
+            Self::NoMic | Self::WrongMic(_) => (SecStatus::SEC_E_DOWNGRADE_DETECTED, Fault::Refused),
+            Self::NothingAllowed { .. } => (SecStatus::SEC_E_NO_CREDENTIALS, Fault::Configuration),
+            // They are passed on as they are.
+            Self::Mechanism(_) | Self::Internal(_) => (SecStatus::SEC_E_INTERNAL_ERROR, Fault::Internal),
+        }
+    }
+
+    /// The setting that would change the outcome.
+    const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::NothingInCommon { setting, .. } => Some(setting),
+            Self::NothingAllowed { .. } => Some("negotiate.packages"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decode(error) => write!(f, "the token cannot be read: {error}"),
+            Self::Unexpected(what) => f.write_str(what),
+            Self::NothingInCommon { offered, ours, .. } => {
+                write!(f, "the peer offers only {offered}, and this end has only {ours}")
+            }
+            Self::NotOffered { chosen } => write!(f, "the server chose {chosen}, which was not offered"),
+            Self::Rejected { is_logon: false } => {
+                f.write_str("the peer has none of the mechanisms that were offered, or gave up")
+            }
+            Self::Rejected { is_logon: true } => f.write_str("the server does not let this client in"),
+            Self::NoMic => f.write_str(
+                "the list of mechanisms had to be signed, and was not: somebody may have taken a better one out of it",
+            ),
+            Self::WrongMic(error) => {
+                write!(f, "the list of mechanisms is not the one that the peer has seen: somebody changed it ({error})")
+            }
+            Self::NothingAllowed { left_out } if left_out.is_empty() => {
+                f.write_str("no package may be negotiated here")
+            }
+            Self::NothingAllowed { left_out } => write!(f, "no package can be negotiated here: {left_out}"),
+            Self::Mechanism(error) => error.fmt(f),
+            Self::Internal(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl From<Error> for sspi_core::Error {
+    fn from(error: Error) -> Self {
+        if let Error::Mechanism(error) = error {
+            return error;
+        }
+        let (status, fault) = error.meaning();
+        let ours = Self::new(status, fault, error.to_string());
+        match error.setting() {
+            Some(setting) => ours.with_setting(setting),
+            None => ours,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! NTLM among the packages: inside SPNEGO, and without it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the functions that tests share are tests too")]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use gss::{MechType, MechTypeList, NegState, NegTokenInit, NegTokenResp, NegotiationToken};
+use ntlm::messages::{Message, MessageType};
+use ntlm::{Environment, NoSecrets, NtHash, Ntlm, NtlmConfig, Random, Reflection};
+use opensspi_negotiate::{Negotiate, NegotiateConfig, NtlmPolicy};
+use sspi_core::{
+    AcceptRequest, AcceptSecurityContext, Account, AccountSecret, AscReq, AuthData, AuthIdentity, Clock,
+    CredentialUse, CredentialsRequest, Error, InitializeRequest, InitializeSecurityContext, IscReq,
+    LogonVerdict, Question, Registry, SecStatus, Secret, SecurityContext, SecurityPackage as _, Step,
+};
+use support::{Toy, inbound, talk};
+use test_support::{FixedClock, SeededRandom};
+
+const PASSWORD: &str = "open sesame";
+
+struct TestClock(FixedClock);
+
+impl Clock for TestClock {
+    fn now(&self) -> SystemTime {
+        self.0.now()
+    }
+}
+
+struct TestRandom(Mutex<SeededRandom>);
+
+impl Random for TestRandom {
+    fn fill(&self, out: &mut [u8]) -> Result<(), crypto::random::RandomError> {
+        self.0.lock().unwrap().fill(out);
+        Ok(())
+    }
+}
+
+/// Negotiate over NTLM and these, NTLM last.
+fn package(others: &[Toy], config: NegotiateConfig) -> Negotiate {
+    let environment = Environment {
+        clock: Arc::new(TestClock(FixedClock::default())),
+        random: Arc::new(TestRandom(Mutex::new(SeededRandom::new(1)))),
+        secrets: Arc::new(NoSecrets),
+        host_name: Some("server.corp.example".into()),
+    };
+    let ntlm = NtlmConfig { reflection: Reflection::Allow, ..NtlmConfig::default() };
+    let mut registry = Registry::new();
+    registry.register(Arc::new(Ntlm::new(ntlm, environment))).unwrap();
+    for other in others {
+        registry.register(Arc::new(other.clone())).unwrap();
+    }
+    Negotiate::new(config, registry)
+}
+
+fn only_ntlm() -> Negotiate {
+    package(&[], NegotiateConfig::default())
+}
+
+fn client_of(package: &Negotiate, password: &str, flags: IscReq) -> Box<dyn InitializeSecurityContext> {
+    let password = Secret::new(password.to_owned());
+    let auth_data =
+        AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
+    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let request = package
+        .acquire_credentials_handle(&request)
+        .unwrap()
+        .initialize(&InitializeRequest { flags, ..InitializeRequest::default() });
+    request.unwrap()
+}
+
+fn client(package: &Negotiate) -> Box<dyn InitializeSecurityContext> {
+    client_of(package, PASSWORD, IscReq::CONFIDENTIALITY)
+}
+
+fn server(package: &Negotiate) -> Box<dyn AcceptSecurityContext> {
+    let request = AcceptRequest { flags: AscReq::EXTENDED_ERROR, ..AcceptRequest::default() };
+    package.acquire_credentials_handle(&inbound()).unwrap().accept(&request).unwrap()
+}
+
+/// A server's next step, its question answered.
+fn accept(server: &mut dyn AcceptSecurityContext, token: &[u8]) -> Result<Step, sspi_core::Failure> {
+    let step = server.accept_security_context(token)?;
+    let Step::Ask(Question::Logon(ask)) = step else { return Ok(step) };
+    let account = Account { name: "alice".into(), domain: Some("CORP".into()), ..Account::default() };
+    let secrets = vec![AccountSecret::NtHash(Secret::new(*NtHash::of_password(PASSWORD).as_bytes()))];
+    ask.answer(Ok(LogonVerdict::Known { account: account.into(), secrets }));
+    server.accept_security_context(token)
+}
+
+fn goes_on(step: Step) -> Vec<u8> {
+    let Step::Continue { token, .. } = step else { panic!("{step:?}") };
+    token
+}
+
+fn is_over(step: Step) -> (Box<dyn SecurityContext>, Vec<u8>) {
+    let Step::Complete { context, token, .. } = step else { panic!("{step:?}") };
+    (context, token)
+}
+
+fn resp(token: &[u8]) -> NegTokenResp<'_> {
+    let NegotiationToken::Resp(resp) = NegotiationToken::decode(token).unwrap() else { panic!() };
+    resp
+}
+
+/// Both contexts, and the four tokens.
+type Both = (Box<dyn SecurityContext>, Box<dyn SecurityContext>, [Vec<u8>; 4]);
+
+fn run(mut client: Box<dyn InitializeSecurityContext>, mut server: Box<dyn AcceptSecurityContext>) -> Both {
+    let offer = goes_on(client.initialize_security_context(&[]).unwrap());
+    let challenge = goes_on(accept(server.as_mut(), &offer).unwrap());
+    let proof = goes_on(client.initialize_security_context(&challenge).unwrap());
+    let (at_server, last) = is_over(accept(server.as_mut(), &proof).unwrap());
+    let (at_client, nothing) = is_over(client.initialize_security_context(&last).unwrap());
+    assert!(nothing.is_empty());
+    (at_client, at_server, [offer, challenge, proof, last])
+}
+
+#[test]
+fn ntlm_alone_signs_the_list_since_it_has_a_mic_of_its_own_and_messages_follow() {
+    let package = only_ntlm();
+    let (mut at_client, mut at_server, [_, challenge, proof, last]) = run(client(&package), server(&package));
+    assert_eq!(resp(&challenge).neg_state, Some(NegState::AcceptIncomplete));
+    assert!(matches!(Message::decode(resp(&challenge).response_token.unwrap()), Ok(Message::Challenge(_))));
+    let mic = resp(&proof).mech_list_mic.unwrap();
+    assert_eq!((mic.len(), &mic[..4], &mic[12..]), (16, &[1, 0, 0, 0][..], &[0; 4][..]));
+    assert_eq!(resp(&last).neg_state, Some(NegState::AcceptCompleted));
+    assert_eq!(resp(&last).mech_list_mic.unwrap().len(), 16);
+    talk(at_client.as_mut(), at_server.as_mut());
+    for context in [&at_client, &at_server] {
+        let attributes = context.attributes();
+        assert_eq!(attributes.package_info().name, "NTLM");
+        assert_eq!(attributes.negotiation_info().unwrap().package.name, "NTLM");
+        assert_eq!(attributes.names().unwrap(), "CORP\\alice");
+    }
+    assert_eq!(at_server.security_context_token().unwrap().name, "alice");
+}
+
+#[test]
+fn ntlm_is_begun_anew_where_the_server_has_nothing_better() {
+    let strong = Toy::new("Strong", &[support::STRONG], 3);
+    let at_client = package(&[strong], NegotiateConfig::default());
+    let (mut client, mut server) = (client(&at_client), server(&only_ntlm()));
+    let offer = goes_on(client.initialize_security_context(&[]).unwrap());
+    let choice = goes_on(accept(server.as_mut(), &offer).unwrap());
+    assert_eq!((resp(&choice).neg_state, resp(&choice).response_token), (Some(NegState::RequestMic), None));
+    let negotiate = goes_on(client.initialize_security_context(&choice).unwrap());
+    let challenge = goes_on(accept(server.as_mut(), &negotiate).unwrap());
+    let proof = goes_on(client.initialize_security_context(&challenge).unwrap());
+    let (mut at_server, last) = is_over(accept(server.as_mut(), &proof).unwrap());
+    let (mut at_client, _) = is_over(client.initialize_security_context(&last).unwrap());
+    talk(at_client.as_mut(), at_server.as_mut());
+}
+
+#[test]
+fn somebody_in_between_who_leaves_only_ntlm_is_found_out() {
+    let strong = || Toy::new("Strong", &[support::STRONG], 3);
+    let package = package(&[strong()], NegotiateConfig::default());
+    let (mut client, mut server) = (client(&package), server(&package));
+    let _offer = goes_on(client.initialize_security_context(&[]).unwrap());
+    let stripped = NegTokenInit::new(MechTypeList::new([MechType::NTLM]).unwrap()).to_bytes();
+    let choice = goes_on(accept(server.as_mut(), &stripped).unwrap());
+    let negotiate = goes_on(client.initialize_security_context(&choice).unwrap());
+    let challenge = goes_on(accept(server.as_mut(), &negotiate).unwrap());
+    let proof = goes_on(client.initialize_security_context(&challenge).unwrap());
+    let error = accept(server.as_mut(), &proof).unwrap_err().error;
+    assert_eq!(error.status(), SecStatus::SEC_E_DOWNGRADE_DETECTED, "{error}");
+    assert!(error.message().contains("somebody changed it"), "{error}");
+}
+
+#[test]
+fn a_wrong_password_is_denied_and_the_client_hears_it() {
+    let package = only_ntlm();
+    let (mut client, mut server) = (client_of(&package, "wrong", IscReq::CONFIDENTIALITY), server(&package));
+    let offer = goes_on(client.initialize_security_context(&[]).unwrap());
+    let challenge = goes_on(accept(server.as_mut(), &offer).unwrap());
+    let proof = goes_on(client.initialize_security_context(&challenge).unwrap());
+    let failure = accept(server.as_mut(), &proof).unwrap_err();
+    assert_eq!(failure.error.status(), SecStatus::SEC_E_LOGON_DENIED);
+    assert_eq!(resp(&failure.token).neg_state, Some(NegState::Reject));
+    let failure = client.initialize_security_context(&failure.token).unwrap_err();
+    assert_eq!(failure.error.status(), SecStatus::SEC_E_LOGON_DENIED);
+    assert!(failure.token.is_empty());
+}
+
+/// The same package without Negotiate around it.
+fn bare_client() -> Box<dyn InitializeSecurityContext> {
+    let environment = Environment {
+        clock: Arc::new(TestClock(FixedClock::default())),
+        random: Arc::new(TestRandom(Mutex::new(SeededRandom::new(2)))),
+        secrets: Arc::new(NoSecrets),
+        host_name: None,
+    };
+    let password = Secret::new(PASSWORD.to_owned());
+    let auth_data =
+        AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
+    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let credentials = Ntlm::new(NtlmConfig::default(), environment).acquire_credentials_handle(&request);
+    let request = InitializeRequest { flags: IscReq::CONFIDENTIALITY, ..InitializeRequest::default() };
+    credentials.unwrap().initialize(&request).unwrap()
+}
+
+#[test]
+fn a_client_that_does_not_negotiate_is_answered_in_kind() {
+    let mut server = server(&only_ntlm());
+    let mut client = bare_client();
+    let negotiate = goes_on(client.initialize_security_context(&[]).unwrap());
+    let challenge = goes_on(accept(server.as_mut(), &negotiate).unwrap());
+    assert_eq!(MessageType::decode(&challenge), Ok(MessageType::CHALLENGE));
+    let (mut at_client, authenticate) = is_over(client.initialize_security_context(&challenge).unwrap());
+    let (mut at_server, last) = is_over(accept(server.as_mut(), &authenticate).unwrap());
+    assert!(last.is_empty());
+    talk(at_client.as_mut(), at_server.as_mut());
+    assert_eq!(at_server.attributes().negotiation_info().unwrap().package.name, "NTLM");
+}
+
+#[test]
+fn where_ntlm_is_denied_no_token_of_it_leaves_and_none_is_taken() {
+    let deny = || NegotiateConfig { ntlm: NtlmPolicy::Deny, ..NegotiateConfig::default() };
+    let strong = || Toy::new("Strong", &[support::STRONG], 3);
+    let mut server = server(&package(&[strong()], deny()));
+    let negotiate = goes_on(bare_client().initialize_security_context(&[]).unwrap());
+    let failure = server.accept_security_context(&negotiate).unwrap_err();
+    assert_eq!((failure.error.setting(), failure.token.len()), (Some("negotiate.ntlm"), 0));
+    let refused: Option<Error> = package(&[], deny())
+        .acquire_credentials_handle(&inbound())
+        .and_then(|credentials| credentials.accept(&AcceptRequest::default()).map(drop))
+        .err();
+    assert_eq!(refused.unwrap().status(), SecStatus::SEC_E_NO_CREDENTIALS);
+}
+
+#[test]
+fn a_context_is_exported_under_the_name_of_its_package_and_imported_again() {
+    let package = only_ntlm();
+    let (mut at_client, at_server, _) = run(client(&package), server(&package));
+    let exported = at_server.export().unwrap();
+    assert_eq!(exported.package, "NTLM");
+    let mut again = package.import_security_context(&exported).unwrap();
+    talk(at_client.as_mut(), again.as_mut());
+}

@@ -1,0 +1,214 @@
+//! Whether a client that has proved who it is may be let in: integrity of the messages, channel bindings, target name.
+//!
+//! What the client says of these is under the protection of its proof, so it is looked at after the proof, and an attacker
+//! who could take it out or write it would need the password.
+//!
+//! Spec: MS-NLMP section 3.2.5.1.2.
+
+use crypto::constant_time::ct_eq;
+use sspi_core::{Account, AscRet, SecurityContext};
+use zeroize::Zeroizing;
+
+use crate::attributes::{Attributes, Established, Role};
+use crate::compute::{Key, mic, rc4k};
+use crate::config::{Check, NtlmConfig};
+use crate::context;
+use crate::credentials::display_name;
+use crate::judgement::{Claim, Proven};
+use crate::messages::{AuthenticateMessage, AvFlags, AvId, AvPairs, NegotiateFlags};
+use crate::package::Instance;
+use crate::server::Challenged;
+use crate::status::{BindingsProblem, Error};
+
+/// What a server expects of its clients, beside the configuration.
+pub(crate) struct Expected {
+    /// The hash of the channel's bindings, where the application has some.
+    pub(crate) bindings: Option<[u8; 16]>,
+    /// Clients that know bindings and have none are let in.
+    pub(crate) allows_missing_bindings: bool,
+    /// The channel that clients see ends before the server.
+    pub(crate) has_proxy: bool,
+    /// Nobody is let in.
+    pub(crate) allows_anonymous: bool,
+}
+
+impl Expected {
+    /// Lets in a client that has proved who it is, with its context.
+    ///
+    /// # Errors
+    /// Something of what was said on the way is not what it must be.
+    pub(crate) fn accept(
+        &self,
+        instance: &Instance,
+        challenged: &Challenged,
+        message: &AuthenticateMessage<'_>,
+        (token, claim, proven, flags): (&[u8], &Claim<'_>, Proven, NegotiateFlags),
+    ) -> Result<Box<dyn SecurityContext>, Error> {
+        let exported = exported(flags, &proven.key, message.encrypted_random_session_key)?;
+        let pairs = claim.av_pairs();
+        check_mic(&instance.config, &exported, challenged, message, token, &pairs)?;
+        self.check_bindings(instance.config.channel_bindings, &pairs)?;
+        let target = pairs.text(AvId::TARGET_NAME)?.filter(|name| !name.is_empty());
+        check_target(&instance.config, target.as_deref(), pairs.flags())?;
+        let account = proven.account;
+        let domain = account.domain.as_deref().unwrap_or(&claim.domain);
+        context::new(Attributes::new(
+            &instance.info,
+            Established {
+                role: Role::Server(granted(flags)),
+                flags,
+                exported,
+                client: display_name(domain, &account.name),
+                server: instance.names.computer.clone(),
+                target,
+                account: Some(Account { matched_by: "password".to_owned(), ..account }),
+                is_version_1: claim.is_version_1(),
+                start: instance.environment.clock.now(),
+            },
+        ))
+    }
+
+    /// Lets in nobody, where the configuration does.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(crate) fn anonymous(
+        &self,
+        instance: &Instance,
+        challenged: &Challenged,
+        message: &AuthenticateMessage<'_>,
+    ) -> Result<Box<dyn SecurityContext>, Error> {
+        if !self.allows_anonymous {
+            return Err(Error::Anonymous);
+        }
+        let flags = challenged.flags.intersection(message.flags);
+        let exported = exported(flags, &Key::default(), message.encrypted_random_session_key)?;
+        self.check_bindings(instance.config.channel_bindings, &AvPairs::default())?;
+        context::new(Attributes::new(
+            &instance.info,
+            Established {
+                role: Role::Server(granted(flags) | AscRet::NULL_SESSION),
+                flags,
+                exported,
+                client: String::new(),
+                server: instance.names.computer.clone(),
+                target: None,
+                account: None,
+                is_version_1: false,
+                start: instance.environment.clock.now(),
+            },
+        ))
+    }
+
+    fn check_bindings(&self, policy: Check, pairs: &AvPairs<'_>) -> Result<(), Error> {
+        use BindingsProblem::{Missing, Superfluous, Unknown, Wrong};
+        if policy == Check::Never {
+            return Ok(());
+        }
+        let is_none = |hash: &[u8]| ct_eq(hash, &[0; 16]);
+        let problem = match (self.bindings, pairs.get(AvId::CHANNEL_BINDINGS)) {
+            (Some(ours), Some(theirs)) if ct_eq(&ours, theirs) => return Ok(()),
+            (Some(_), Some(theirs)) if !is_none(theirs) => Wrong,
+            // It knows bindings and has none: it is another channel that it sees, or none.
+            (Some(_), Some(_)) if policy == Check::Always || !self.allows_missing_bindings => Missing,
+            (Some(_), None) if policy == Check::Always => Missing,
+            (Some(_), _) => return Ok(()),
+            (None, _) if policy == Check::Always => Unknown,
+            (None, Some(theirs)) if !is_none(theirs) && !self.has_proxy => Superfluous,
+            (None, _) => return Ok(()),
+        };
+        Err(Error::Bindings(problem))
+    }
+}
+
+/// `ExportedSessionKey`: the client's, if keys are exchanged.
+fn exported(flags: NegotiateFlags, key: &Key, encrypted: &[u8]) -> Result<Key, Error> {
+    if !flags.contains(NegotiateFlags::NEGOTIATE_KEY_EXCH) {
+        return Ok(key.clone());
+    }
+    match <&[u8; 16]>::try_from(encrypted) {
+        Ok(encrypted) => Ok(rc4k(key, encrypted)),
+        // Where messages are not protected there are clients that exchange no keys, whatever the flag says.
+        Err(_) if encrypted.is_empty() && !flags.protects_messages() => Ok(key.clone()),
+        Err(_) => Err(wire::DecodeError::illegal("EncryptedRandomSessionKey").into()),
+    }
+}
+
+/// That a client has a MIC is said under the protection of its proof. Who takes the MIC out cannot take that out, too.
+fn check_mic(
+    config: &NtlmConfig,
+    exported: &Key,
+    challenged: &Challenged,
+    message: &AuthenticateMessage<'_>,
+    token: &[u8],
+    pairs: &AvPairs<'_>,
+) -> Result<(), Error> {
+    if !pairs.flags().contains(AvFlags::MIC) {
+        return if config.require_mic { Err(Error::NoMic) } else { Ok(()) };
+    }
+    let expected = mic(exported, &challenged.negotiate, &challenged.challenge, token);
+    let found = Zeroizing::new(message.mic.ok_or(Error::WrongMic)?);
+    if ct_eq(expected.as_slice(), found.as_slice()) { Ok(()) } else { Err(Error::WrongMic) }
+}
+
+/// Whom the client wants to talk to. A client that was sent elsewhere, and whose answer came here, says another name.
+fn check_target(config: &NtlmConfig, named: Option<&str>, flags: AvFlags) -> Result<(), Error> {
+    if config.target_name == Check::Never || config.service_names.is_empty() {
+        return Ok(());
+    }
+    let is_ours = |name: &str| config.service_names.iter().any(|ours| names_us(name, ours));
+    match named {
+        Some(name) if is_ours(name) && config.target_name == Check::WhenSupported => Ok(()),
+        Some(name) if is_ours(name) && !flags.contains(AvFlags::UNTRUSTED_TARGET_NAME) => Ok(()),
+        None if config.target_name == Check::WhenSupported => Ok(()),
+        named => Err(Error::WrongTarget { named: named.map(str::to_owned) }),
+    }
+}
+
+/// Whether a target name is one of ours: the same, or with our host's name behind its slash, without port.
+fn names_us(name: &str, ours: &str) -> bool {
+    let without_port = |host: &str| host.split(':').next().unwrap_or(host).to_lowercase();
+    if ours.contains('/') || !name.contains('/') {
+        return name.eq_ignore_ascii_case(ours);
+    }
+    let host = name.split('/').nth(1).unwrap_or_default();
+    without_port(host) == ours.to_lowercase()
+}
+
+fn granted(flags: NegotiateFlags) -> AscRet {
+    // The bits of protection are the same in both families, but for one.
+    AscRet::CONNECTION
+        .with_if(
+            flags.protects_messages(),
+            AscRet::INTEGRITY | AscRet::REPLAY_DETECT | AscRet::SEQUENCE_DETECT,
+        )
+        .with_if(flags.contains(NegotiateFlags::NEGOTIATE_SEAL), AscRet::CONFIDENTIALITY)
+        .with_if(flags.contains(NegotiateFlags::NEGOTIATE_IDENTIFY), AscRet::IDENTIFY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_ours_by_its_whole_name_or_by_its_host() {
+        for (name, ours) in [
+            ("HTTP/www.corp.example", "http/WWW.corp.example"),
+            ("HTTP/www.corp.example", "www.corp.example"),
+            ("HTTP/www.corp.example:8080", "www.corp.example"),
+            ("ldap/dc1/corp.example", "dc1"),
+            ("localhost", "localhost"),
+        ] {
+            assert!(names_us(name, ours), "{name} {ours}");
+        }
+        for (name, ours) in [
+            ("HTTP/www", "www.corp.example"),
+            ("cifs/www", "HTTP/www"),
+            ("HTTP/evil/www", "www"),
+            ("www", "HTTP/www"),
+            ("HTTP/", "www"),
+        ] {
+            assert!(!names_us(name, ours), "{name} {ours}");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! A handshake as server.
+//!
+//! ```text
+//! Begin ── NEGOTIATE ──▶ CHALLENGE, Challenged ── AUTHENTICATE ──▶ a question, Asked ── the same again ──▶ complete
+//! ```
+//!
+//! A challenge is answered once: whatever the answer is, the handshake does not come back to where it was.
+//!
+//! Spec: MS-NLMP section 3.2.5.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use sspi_core::{
+    AcceptRequest, AcceptSecurityContext, Answer, AscReq, Ask, Failure, LogonProof, LogonRequest,
+    LogonVerdict, Question, Step,
+};
+use wire::Writer;
+
+use crate::acceptance::Expected;
+use crate::challenges::Issued;
+use crate::client::file_time;
+use crate::compute::channel_bindings_hash;
+use crate::config::NtlmConfig;
+use crate::judgement::{self, Claim, Response};
+use crate::lock_out::Attempt;
+use crate::messages::{
+    AuthenticateMessage, AvId, AvPairs, ChallengeMessage, NegotiateFlags as F, NegotiateMessage, Version,
+    oem, utf16,
+};
+use crate::package::{Instance, NAME};
+use crate::status::Error;
+
+/// What a server calls itself.
+pub(crate) struct Names {
+    pub(crate) computer: String,
+    pub(crate) domain: String,
+    /// Whether it is in a domain, or its own.
+    pub(crate) is_in_domain: bool,
+    pub(crate) dns_computer: Option<String>,
+    pub(crate) dns_domain: Option<String>,
+    /// What a client calls its computer.
+    pub(crate) workstation: String,
+}
+
+/// The longest NetBIOS name, in characters.
+const NETBIOS_LEN: usize = 15;
+
+impl Names {
+    pub(crate) fn new(config: &NtlmConfig, host_name: Option<&str>) -> Self {
+        let (label, behind) = host_name.map_or(("OPENSSPI", None), |host| match host.split_once('.') {
+            Some((label, domain)) => (label, Some(domain)),
+            None => (host, None),
+        });
+        let netbios: String = label.chars().take(NETBIOS_LEN).collect::<String>().to_uppercase();
+        let computer = config.computer_name.clone().unwrap_or_else(|| netbios.clone());
+        Self {
+            domain: config.domain_name.clone().unwrap_or_else(|| computer.clone()),
+            is_in_domain: config.domain_name.is_some(),
+            computer,
+            dns_computer: config.dns_computer_name.clone().or_else(|| host_name.map(str::to_owned)),
+            dns_domain: config.dns_domain_name.clone().or_else(|| behind.map(str::to_owned)),
+            workstation: config.workstation.clone().unwrap_or(netbios),
+        }
+    }
+}
+
+/// A handshake as server.
+pub(crate) struct Server {
+    instance: Arc<Instance>,
+    expected: Expected,
+    source: Option<Box<str>>,
+    state: State,
+}
+
+enum State {
+    /// Nothing was heard.
+    Begin,
+    /// The challenge was sent.
+    Challenged(Box<Challenged>),
+    /// The answer came, and somebody is asked who that is.
+    Asked(Box<Asked>),
+    /// It is over; why.
+    Over(sspi_core::Error),
+}
+
+/// What is known when the challenge was sent.
+pub(crate) struct Challenged {
+    pub(crate) issued: Issued,
+    at: SystemTime,
+    /// What was agreed on.
+    pub(crate) flags: F,
+    /// The messages, as they were.
+    pub(crate) negotiate: Box<[u8]>,
+    pub(crate) challenge: Box<[u8]>,
+}
+
+/// What is known when the answer came.
+struct Asked {
+    challenged: Challenged,
+    token: Box<[u8]>,
+    attempt: Attempt,
+    answer: Answer<Result<LogonVerdict, sspi_core::Error>>,
+}
+
+impl AcceptSecurityContext for Server {
+    fn accept_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
+        if input.is_empty() && !matches!(self.state, State::Over(_)) {
+            return Ok(Step::Incomplete { missing: None });
+        }
+        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
+        let next = match core::mem::replace(&mut self.state, over) {
+            State::Over(error) => Err(error),
+            State::Begin => self.challenge(input).map_err(Into::into),
+            State::Challenged(challenged) => self.authenticate(*challenged, input).map_err(Into::into),
+            State::Asked(asked) => self.judge(*asked, input),
+        };
+        match next {
+            Ok((state, step)) => {
+                self.state = state;
+                Ok(step)
+            }
+            Err(error) => {
+                self.state = State::Over(error.clone());
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl Server {
+    pub(crate) fn new(instance: &Arc<Instance>, request: &AcceptRequest) -> Self {
+        let bindings = request.channel_bindings.as_ref();
+        let expected = Expected {
+            bindings: bindings.map(|bindings| channel_bindings_hash(Some(bindings))),
+            allows_missing_bindings: request.flags.contains(AscReq::ALLOW_MISSING_BINDINGS),
+            has_proxy: request.flags.contains(AscReq::PROXY_BINDINGS),
+            allows_anonymous: instance.config.anonymous,
+        };
+        let source = request.source.as_deref().map(Into::into);
+        Self { instance: Arc::clone(instance), expected, source, state: State::Begin }
+    }
+
+    /// What of the client's offer is taken. Spec: MS-NLMP section 3.2.5.1.1.
+    fn agree(&self, offered: F) -> Result<F, Error> {
+        let taken = F::NEGOTIATE_UNICODE
+            | F::REQUEST_TARGET
+            | F::NEGOTIATE_SIGN
+            | F::NEGOTIATE_SEAL
+            | F::NEGOTIATE_NTLM
+            | F::NEGOTIATE_ALWAYS_SIGN
+            | F::NEGOTIATE_EXTENDED_SESSIONSECURITY
+            | F::NEGOTIATE_IDENTIFY
+            | F::NEGOTIATE_VERSION
+            | F::NEGOTIATE_128
+            | F::NEGOTIATE_KEY_EXCH
+            | F::NEGOTIATE_56;
+        let mut flags = offered.intersection(taken);
+        if !flags.contains(F::NEGOTIATE_UNICODE) {
+            flags = flags | offered.intersection(F::NEGOTIATE_OEM);
+        }
+        if !flags.intersects(F::NEGOTIATE_UNICODE | F::NEGOTIATE_OEM) {
+            return Err(Error::NoCharacterSet);
+        }
+        // Keys of the LM hash are for those that still take it, and there is none with extended session security.
+        let takes_lm = self.instance.config.acceptor_lm_compatibility_level.number() < 4;
+        let has_ess = flags.contains(F::NEGOTIATE_EXTENDED_SESSIONSECURITY);
+        flags =
+            flags.with_if(takes_lm && !has_ess && offered.contains(F::NEGOTIATE_LM_KEY), F::NEGOTIATE_LM_KEY);
+        self.instance.check_protection(flags)?;
+        let kind =
+            if self.instance.names.is_in_domain { F::TARGET_TYPE_DOMAIN } else { F::TARGET_TYPE_SERVER };
+        Ok(flags | F::NEGOTIATE_TARGET_INFO | kind)
+    }
+
+    fn challenge(&self, input: &[u8]) -> Result<(State, Step), Error> {
+        let negotiate = NegotiateMessage::decode(input)?;
+        let flags = self.agree(negotiate.flags)?;
+        let at = self.instance.environment.clock.now();
+        let issued = self.instance.challenges.issue(self.instance.random()?).ok_or(Error::Random)?;
+        let token = self.challenge_message(flags, issued.bytes(), at)?;
+        let challenged =
+            Challenged { issued, at, flags, negotiate: input.into(), challenge: token.as_slice().into() };
+        Ok((State::Challenged(Box::new(challenged)), Step::Continue { token, used: input.len() }))
+    }
+
+    fn challenge_message(&self, flags: F, challenge: &[u8; 8], at: SystemTime) -> Result<Vec<u8>, Error> {
+        let names = &self.instance.names;
+        let texts = [
+            (AvId::NB_DOMAIN_NAME, Some(&names.domain)),
+            (AvId::NB_COMPUTER_NAME, Some(&names.computer)),
+            (AvId::DNS_DOMAIN_NAME, names.dns_domain.as_ref()),
+            (AvId::DNS_COMPUTER_NAME, names.dns_computer.as_ref()),
+        ]
+        .map(|(id, text)| (id, text.map(|text| utf16(text))));
+        let time = file_time(at).to_le_bytes();
+        let mut pairs = AvPairs::default();
+        for (id, text) in &texts {
+            if let Some(text) = text {
+                pairs.set(*id, text);
+            }
+        }
+        pairs.set(AvId::TIMESTAMP, &time);
+        let mut target_info = Writer::new();
+        pairs.encode(&mut target_info)?;
+        let name = if names.is_in_domain { &names.domain } else { &names.computer };
+        let encode = if flags.contains(F::NEGOTIATE_UNICODE) { utf16 } else { oem };
+        let wants_name = flags.contains(F::REQUEST_TARGET);
+        let message = ChallengeMessage {
+            target_name: &if wants_name { encode(name) } else { Vec::new() },
+            flags,
+            server_challenge: *challenge,
+            target_info: target_info.as_bytes(),
+            version: flags.contains(F::NEGOTIATE_VERSION).then_some(Version::OURS),
+        };
+        Ok(message.to_bytes()?)
+    }
+
+    fn authenticate(&self, challenged: Challenged, input: &[u8]) -> Result<(State, Step), Error> {
+        let now = self.instance.environment.clock.now();
+        let age = now.duration_since(challenged.at).unwrap_or_default();
+        if age > self.instance.config.deadline {
+            return Err(Error::Late);
+        }
+        let message = AuthenticateMessage::decode(input)?;
+        let claim = Claim::read(&message)?;
+        self.instance.check_protection(self.negotiated(&challenged, &message))?;
+        claim.check_level(self.instance.config.acceptor_lm_compatibility_level)?;
+        if matches!(claim.response, Response::Anonymous) {
+            let established = self.expected.anonymous(&self.instance, &challenged, &message)?;
+            let over = sspi_core::Error::invalid_handle("the handshake is complete");
+            let step = Step::Complete { context: established, token: Vec::new(), used: input.len() };
+            return Ok((State::Over(over), step));
+        }
+        let Some(attempt) = self.instance.lock_outs.attempt(&claim.user, self.source.as_deref(), now) else {
+            // It takes as long as any other.
+            let _denied = judgement::judge(&claim, challenged.issued.bytes(), &LogonVerdict::NoAccount);
+            self.log("too many failed logons", &claim);
+            return Err(Error::LockedOut);
+        };
+        let (ask, answer) = Ask::new(LogonRequest {
+            package: NAME.into(),
+            user: claim.user.clone(),
+            domain: claim.domain.clone(),
+            workstation: claim.workstation.clone(),
+            proof: LogonProof::ChallengeResponse {
+                challenge: *challenged.issued.bytes(),
+                nt_response: message.nt_response.to_vec(),
+                lm_response: message.lm_response.to_vec(),
+            },
+        });
+        let asked = Asked { challenged, token: input.into(), attempt, answer };
+        Ok((State::Asked(Box::new(asked)), Step::Ask(Question::Logon(ask))))
+    }
+
+    /// What both ends do: what was agreed on, and the client still wants.
+    fn negotiated(&self, challenged: &Challenged, message: &AuthenticateMessage<'_>) -> F {
+        challenged.flags.intersection(message.flags)
+    }
+
+    fn judge(&self, asked: Asked, input: &[u8]) -> Result<(State, Step), sspi_core::Error> {
+        let Asked { challenged, token, attempt, answer } = asked;
+        if !input.starts_with(&token) {
+            self.instance.lock_outs.take_back(&attempt);
+            return Err(sspi_core::Error::invalid_handle("after a question the same input must come again"));
+        }
+        let verdict = match answer.given() {
+            Ok(Ok(verdict)) => verdict,
+            // The attempt was never judged.
+            Ok(Err(error)) => {
+                self.instance.lock_outs.take_back(&attempt);
+                return Err(error.clone());
+            }
+            Err(error) => {
+                self.instance.lock_outs.take_back(&attempt);
+                return Err(error);
+            }
+        };
+        let message = AuthenticateMessage::decode(&token).map_err(Error::from)?;
+        let claim = Claim::read(&message).map_err(Error::from)?;
+        let proven = match judgement::judge(&claim, challenged.issued.bytes(), verdict) {
+            Ok(proven) => proven,
+            Err(why) => {
+                self.log(why.reason(), &claim);
+                return Err(Error::LogonDenied.into());
+            }
+        };
+        self.instance.lock_outs.succeeded(&attempt);
+        let flags = self.negotiated(&challenged, &message);
+        let context =
+            self.expected.accept(&self.instance, &challenged, &message, (&token, &claim, proven, flags));
+        let context = context.inspect_err(|error| self.log(&error.to_string(), &claim))?;
+        let over = sspi_core::Error::invalid_handle("the handshake is complete");
+        Ok((State::Over(over), Step::Complete { context, token: Vec::new(), used: token.len() }))
+    }
+
+    /// Names that a peer sends are shown so that they cannot look like anything else.
+    fn log(&self, reason: &str, claim: &Claim<'_>) {
+        tracing::info!(
+            user = ?claim.user,
+            domain = ?claim.domain,
+            workstation = ?claim.workstation,
+            source = ?self.source.as_deref().unwrap_or("unknown"),
+            reason,
+            "a logon was refused"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_called_what_the_machine_is_unless_something_is_said() {
+        let names = Names::new(&NtlmConfig::default(), Some("quitealongmachinename.corp.example"));
+        assert_eq!((names.computer.as_str(), names.domain.as_str()), ("QUITEALONGMACHI", "QUITEALONGMACHI"));
+        assert_eq!(names.dns_domain.as_deref(), Some("corp.example"));
+        assert_eq!(Names::new(&NtlmConfig::default(), None).computer, "OPENSSPI");
+        let config = NtlmConfig { domain_name: Some("CORP".into()), ..NtlmConfig::default() };
+        let names = Names::new(&config, Some("www"));
+        assert!(names.is_in_domain && names.domain == "CORP" && names.computer == "WWW");
+    }
+}

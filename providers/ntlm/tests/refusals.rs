@@ -1,0 +1,558 @@
+//! What is refused, each by a named test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test, in its helpers too"
+)]
+
+mod support;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use opensspi_ntlm::messages::{
+    AuthenticateMessage, AvId, AvPairs, ChallengeMessage, NegotiateFlags, NtlmV2Response, NtlmV2Temp, utf16,
+};
+use opensspi_ntlm::{Check, LmCompatibilityLevel};
+use sspi_core::{
+    AcceptRequest, AscReq, Error, InitializeRequest, IscReq, LogonVerdict, Question, SecStatus, Step,
+};
+use support::{
+    HandMade, PASSWORD, Tokens, World, accept, account, bindings, handshake, identity, one_account, run,
+    sealed, step, token, world,
+};
+
+fn both() -> (World, World) {
+    (world(1, |_| ()), world(2, |_| ()))
+}
+
+fn any() -> AcceptRequest {
+    AcceptRequest::default()
+}
+
+#[track_caller]
+fn refused(result: Result<Step, Error>, status: SecStatus) -> Error {
+    let error = result.unwrap_err();
+    assert_eq!(error.status(), status, "{error}");
+    error
+}
+
+/// A handshake up to the answer, which `change` alters before it arrives.
+fn altered(world: &World, request: &AcceptRequest, change: impl FnOnce(&mut Vec<u8>)) -> Result<Step, Error> {
+    let client = support::world(1, |_| ());
+    let mut server = world.server(request);
+    let mut tokens = run(&mut *client.client(PASSWORD, &sealed()), &mut *server);
+    change(&mut tokens.authenticate);
+    accept(&mut *server, &tokens.authenticate, &one_account)
+}
+
+/// Writes the answer anew, with another NT response.
+fn with_nt_response(token: &[u8], change: impl FnOnce(&NtlmV2Response<'_>) -> Vec<u8>) -> Vec<u8> {
+    let message = AuthenticateMessage::decode(token).unwrap();
+    let response = change(&NtlmV2Response::decode(message.nt_response).unwrap());
+    AuthenticateMessage { nt_response: &response, ..message }.to_bytes().unwrap()
+}
+
+#[test]
+fn server_refuses_a_wrong_password_with_mic() {
+    let (client, server) = both();
+    let result = handshake(&mut *client.client("wrong", &sealed()), &mut *server.server(&any()));
+    let error = result.map(drop).unwrap_err();
+    assert_eq!((error.status(), error.message()), (SecStatus::SEC_E_LOGON_DENIED, "the logon was denied"));
+}
+
+#[test]
+fn server_refuses_a_wrong_password_without_mic() {
+    let (_, server) = both();
+    let client = HandMade { password: "wrong", ..HandMade::new(AvPairs::default()) };
+    refused(client.log_on(&mut *server.server(&any())), SecStatus::SEC_E_LOGON_DENIED);
+}
+
+#[test]
+fn server_refuses_an_answer_whose_proof_is_wrong_in_any_bit() {
+    let (_, server) = both();
+    for bit in 0..128 {
+        let result = altered(&server, &any(), |token| {
+            let message = AuthenticateMessage::decode(token).unwrap();
+            let place = token.windows(16).position(|window| window == &message.nt_response[..16]).unwrap();
+            token[place + bit / 8] ^= 1 << (bit % 8);
+        });
+        refused(result, SecStatus::SEC_E_LOGON_DENIED);
+    }
+}
+
+#[test]
+fn server_says_the_same_of_unknown_disabled_and_locked_out_accounts_and_of_wrong_passwords() {
+    let (client, server) = both();
+    let disabled = |request: &_| {
+        let mut verdict = one_account(request);
+        if let Ok(LogonVerdict::Known { account, .. }) = &mut verdict {
+            account.is_disabled = true;
+        }
+        verdict
+    };
+    let no_secret = |_: &_| Ok(LogonVerdict::Known { account: account("alice", "CORP"), secrets: vec![] });
+    let databases: [support::Database<'_>; 5] = [
+        &|_| Ok(LogonVerdict::NoAccount),
+        &|_| Ok(LogonVerdict::Denied),
+        &disabled,
+        &no_secret,
+        &|request| {
+            let mut request = request.clone();
+            request.user = "ALICE".into();
+            one_account(&request)
+        },
+    ];
+    let mut said = Vec::new();
+    for (database, password) in databases.into_iter().zip([PASSWORD, PASSWORD, PASSWORD, PASSWORD, "wrong"]) {
+        let mut acceptor = server.server(&any());
+        let tokens = run(&mut *client.client(password, &sealed()), &mut *acceptor);
+        said.push(accept(&mut *acceptor, &tokens.authenticate, database).unwrap_err().to_string());
+    }
+    said.dedup();
+    assert_eq!(said, ["the logon was denied [SEC_E_LOGON_DENIED (0x8009030C)]"]);
+}
+
+#[test]
+fn server_refuses_an_answer_whose_mic_is_taken_out() {
+    let (_, server) = both();
+    let result = altered(&server, &any(), |token| {
+        let message = AuthenticateMessage::decode(token).unwrap();
+        *token = AuthenticateMessage { mic: None, ..message }.to_bytes().unwrap();
+    });
+    refused(result, SecStatus::SEC_E_MESSAGE_ALTERED);
+}
+
+#[test]
+fn server_refuses_an_answer_whose_mic_is_zeros_or_another() {
+    let (_, server) = both();
+    for change in [0, 0xff] {
+        let result = altered(&server, &any(), |token| {
+            token[AuthenticateMessage::MIC_RANGE].iter_mut().for_each(|byte| *byte &= change);
+            token[AuthenticateMessage::MIC_RANGE.start] ^= change;
+        });
+        refused(result, SecStatus::SEC_E_MESSAGE_ALTERED);
+    }
+}
+
+#[test]
+fn server_refuses_an_answer_whose_mic_flag_is_stripped() {
+    let (_, server) = both();
+    for keeps_mic in [false, true] {
+        let result = altered(&server, &any(), |token| {
+            *token = with_nt_response(token, |response| {
+                let mut pairs = response.content.av_pairs.clone();
+                pairs.remove(AvId::FLAGS);
+                let temp = NtlmV2Temp { av_pairs: pairs, ..response.content.clone() }.to_bytes().unwrap();
+                [&response.nt_proof_str[..], &temp].concat()
+            });
+            if !keeps_mic {
+                let message = AuthenticateMessage::decode(token).unwrap();
+                *token = AuthenticateMessage { mic: None, ..message }.to_bytes().unwrap();
+            }
+        });
+        // The flag is under the proof.
+        refused(result, SecStatus::SEC_E_LOGON_DENIED);
+    }
+}
+
+#[test]
+fn server_refuses_messages_that_were_altered_on_their_way() {
+    let (client, server) = both();
+    // The client's offer.
+    let mut acceptor = server.server(&any());
+    let mut initiator = client.client(PASSWORD, &sealed());
+    let mut negotiate = token(step(&mut *initiator, &[]));
+    negotiate[14] ^= 0x10;
+    let challenge = token(accept(&mut *acceptor, &negotiate, &one_account));
+    let authenticate = token(step(&mut *initiator, &challenge));
+    refused(accept(&mut *acceptor, &authenticate, &one_account), SecStatus::SEC_E_MESSAGE_ALTERED);
+    // The server's choice: no encryption.
+    let mut acceptor = server.server(&any());
+    let mut initiator = client.client(PASSWORD, &sealed());
+    let negotiate = token(step(&mut *initiator, &[]));
+    let challenge = token(accept(&mut *acceptor, &negotiate, &one_account));
+    let message = ChallengeMessage::decode(&challenge).unwrap();
+    let flags = message.flags.without(NegotiateFlags::NEGOTIATE_SEAL);
+    let challenge = ChallengeMessage { flags, ..message }.to_bytes().unwrap();
+    let authenticate = token(step(&mut *initiator, &challenge));
+    refused(accept(&mut *acceptor, &authenticate, &one_account), SecStatus::SEC_E_MESSAGE_ALTERED);
+    // The client's names and flags.
+    let result = altered(&server, &any(), |token| {
+        let message = AuthenticateMessage::decode(token).unwrap();
+        *token = AuthenticateMessage { workstation: b"X\0", ..message }.to_bytes().unwrap();
+    });
+    refused(result, SecStatus::SEC_E_MESSAGE_ALTERED);
+    let result = altered(&server, &any(), |token| token[60] ^= 0x20);
+    refused(result, SecStatus::SEC_E_MESSAGE_ALTERED);
+}
+
+#[test]
+fn server_that_requires_a_mic_refuses_a_client_without_one() {
+    let server = world(2, |config| config.require_mic = true);
+    let error = refused(
+        HandMade::new(AvPairs::default()).log_on(&mut *server.server(&any())),
+        SecStatus::SEC_E_MESSAGE_ALTERED,
+    );
+    assert_eq!(error.setting(), Some("require-mic"));
+    let mut pairs = AvPairs::default();
+    pairs.set(AvId::FLAGS, &[2, 0, 0, 0]);
+    let client = HandMade { has_mic: true, ..HandMade::new(pairs) };
+    assert!(client.log_on(&mut *server.server(&any())).is_ok());
+}
+
+/// What a server with this policy says to a client with these bindings: those of the application, and what the client sends.
+fn bound(policy: Check, ours: Option<&[u8]>, theirs: Option<[u8; 16]>, flags: AscReq) -> Result<Step, Error> {
+    let server = world(2, |config| config.channel_bindings = policy);
+    let channel_bindings = ours.map(sspi_core::ChannelBindings::tls_server_end_point);
+    let request = AcceptRequest { channel_bindings, flags, ..AcceptRequest::default() };
+    let mut pairs = AvPairs::default();
+    if let Some(theirs) = &theirs {
+        pairs.set(AvId::CHANNEL_BINDINGS, theirs);
+    }
+    HandMade::new(pairs).log_on(&mut *server.server(&request))
+}
+
+const CHANNEL: Option<&[u8]> = Some(&[5; 32]);
+
+#[track_caller]
+fn badly_bound(result: Result<Step, Error>, why: &str) {
+    let error = refused(result, SecStatus::SEC_E_BAD_BINDINGS);
+    assert_eq!((error.setting(), error.message()), (Some("channel-bindings"), why));
+}
+
+#[test]
+fn missing_bindings_are_refused_by_always_and_by_when_supported_of_clients_that_know_them() {
+    let missing = "the client is not bound to this channel";
+    badly_bound(bound(Check::Always, CHANNEL, None, AscReq::NONE), missing);
+    badly_bound(bound(Check::Always, CHANNEL, Some([0; 16]), AscReq::NONE), missing);
+    badly_bound(bound(Check::Always, CHANNEL, Some([0; 16]), AscReq::ALLOW_MISSING_BINDINGS), missing);
+    badly_bound(bound(Check::WhenSupported, CHANNEL, Some([0; 16]), AscReq::NONE), missing);
+    assert!(bound(Check::WhenSupported, CHANNEL, None, AscReq::NONE).is_ok());
+    assert!(bound(Check::WhenSupported, CHANNEL, Some([0; 16]), AscReq::ALLOW_MISSING_BINDINGS).is_ok());
+    assert!(bound(Check::Never, CHANNEL, None, AscReq::NONE).is_ok());
+}
+
+#[test]
+fn wrong_bindings_are_refused_by_always_and_by_when_supported() {
+    for policy in [Check::Always, Check::WhenSupported] {
+        for flags in [AscReq::NONE, AscReq::ALLOW_MISSING_BINDINGS, AscReq::PROXY_BINDINGS] {
+            badly_bound(
+                bound(policy, CHANNEL, Some([7; 16]), flags),
+                "the client is bound to another channel",
+            );
+        }
+    }
+    assert!(bound(Check::Never, CHANNEL, Some([7; 16]), AscReq::NONE).is_ok());
+}
+
+#[test]
+fn superfluous_bindings_are_refused_by_always_and_by_when_supported() {
+    let superfluous = "the client is bound to a channel, and this is none";
+    badly_bound(bound(Check::WhenSupported, None, Some([7; 16]), AscReq::NONE), superfluous);
+    assert!(bound(Check::WhenSupported, None, Some([7; 16]), AscReq::PROXY_BINDINGS).is_ok());
+    assert!(bound(Check::WhenSupported, None, Some([0; 16]), AscReq::NONE).is_ok());
+    let unknown = "channel bindings are required, and the application has none";
+    badly_bound(bound(Check::Always, None, Some([7; 16]), AscReq::NONE), unknown);
+    badly_bound(bound(Check::Always, None, None, AscReq::NONE), unknown);
+    assert!(bound(Check::Never, None, Some([7; 16]), AscReq::NONE).is_ok());
+}
+
+#[test]
+fn bindings_of_another_channel_are_refused_from_our_own_client() {
+    let (client, server) = both();
+    let request = InitializeRequest { channel_bindings: bindings(&[6; 32]), ..sealed() };
+    let accepts = AcceptRequest { channel_bindings: bindings(&[5; 32]), ..any() };
+    let result = handshake(&mut *client.client(PASSWORD, &request), &mut *server.server(&accepts));
+    assert_eq!(result.map(drop).unwrap_err().status(), SecStatus::SEC_E_BAD_BINDINGS);
+    let result = handshake(&mut *client.client(PASSWORD, &sealed()), &mut *server.server(&accepts));
+    assert_eq!(result.map(drop).unwrap_err().status(), SecStatus::SEC_E_BAD_BINDINGS);
+}
+
+#[test]
+fn a_relayed_target_name_is_refused() {
+    let names = || vec!["HTTP/www.corp.example".to_owned(), "www".to_owned()];
+    let (client, _) = both();
+    let asks = |policy, target: Option<&str>| {
+        let server = world(2, |config| {
+            config.service_names = names();
+            config.target_name = policy;
+        });
+        let request = InitializeRequest { target_name: target.map(str::to_owned), ..sealed() };
+        handshake(&mut *client.client(PASSWORD, &request), &mut *server.server(&any())).map(drop)
+    };
+    for policy in [Check::WhenSupported, Check::Always] {
+        asks(policy, Some("HTTP/www.corp.example")).unwrap();
+        asks(policy, Some("cifs/www")).unwrap();
+        for elsewhere in ["HTTP/files.corp.example", "cifs/files", "HTTP/www.evil.example"] {
+            let error = asks(policy, Some(elsewhere)).unwrap_err();
+            assert_eq!(
+                (error.status(), error.setting()),
+                (SecStatus::SEC_E_WRONG_PRINCIPAL, Some("service-names"))
+            );
+            assert!(error.message().contains(elsewhere), "{error}");
+        }
+    }
+    asks(Check::WhenSupported, None).unwrap();
+    assert_eq!(asks(Check::Always, None).unwrap_err().status(), SecStatus::SEC_E_WRONG_PRINCIPAL);
+    asks(Check::Never, Some("cifs/files")).unwrap();
+}
+
+#[test]
+fn a_target_name_of_an_untrusted_source_is_refused_where_one_is_required() {
+    let server = |policy| {
+        world(2, |config| {
+            config.service_names = vec!["www".into()];
+            config.target_name = policy;
+        })
+    };
+    let target = utf16("HTTP/www");
+    let mut pairs = AvPairs::default();
+    pairs.set(AvId::TARGET_NAME, &target);
+    pairs.set(AvId::FLAGS, &[4, 0, 0, 0]);
+    let client = HandMade::new(pairs);
+    assert!(client.log_on(&mut *server(Check::WhenSupported).server(&any())).is_ok());
+    refused(client.log_on(&mut *server(Check::Always).server(&any())), SecStatus::SEC_E_WRONG_PRINCIPAL);
+}
+
+#[test]
+fn an_answer_replayed_to_another_acceptor_is_refused() {
+    let (client, server) = both();
+    let mut first = server.server(&any());
+    let Tokens { negotiate, authenticate, .. } = run(&mut *client.client(PASSWORD, &sealed()), &mut *first);
+    accept(&mut *first, &authenticate, &one_account).unwrap();
+    refused(accept(&mut *first, &authenticate, &one_account), SecStatus::SEC_E_INVALID_HANDLE);
+    let mut second = server.server(&any());
+    token(accept(&mut *second, &negotiate, &one_account));
+    refused(accept(&mut *second, &authenticate, &one_account), SecStatus::SEC_E_LOGON_DENIED);
+}
+
+#[test]
+fn version_1_is_refused_under_the_default() {
+    let (_, server) = both();
+    for level in 0..3 {
+        let client =
+            world(1, |config| config.lm_compatibility_level = LmCompatibilityLevel::new(level).unwrap());
+        let request = InitializeRequest { flags: IscReq::NONE, ..InitializeRequest::default() };
+        let asked = Mutex::new(0);
+        let count = |request: &_| {
+            *asked.lock().unwrap() += 1;
+            one_account(request)
+        };
+        let mut acceptor = server.server(&any());
+        let tokens = run(&mut *client.client(PASSWORD, &request), &mut *acceptor);
+        let error =
+            refused(accept(&mut *acceptor, &tokens.authenticate, &count), SecStatus::SEC_E_LOGON_DENIED);
+        assert_eq!(error.setting(), Some("acceptor-lm-compatibility-level"));
+        assert_eq!(*asked.lock().unwrap(), 0, "nobody is asked");
+    }
+}
+
+#[test]
+fn client_refuses_its_own_challenge_reflected() {
+    let (package, other) = both();
+    let mut victim = package.client(PASSWORD, &sealed());
+    let negotiate = token(step(&mut *victim, &[]));
+    // Whoever the client connects to connects to the client's own server, and hands on what it says.
+    let mut server = package.server(&any());
+    let challenge = token(accept(&mut *server, &negotiate, &one_account));
+    let error = refused(step(&mut *victim, &challenge), SecStatus::SEC_E_LOGON_DENIED);
+    assert_eq!(error.setting(), Some("reflection"));
+    refused(step(&mut *victim, &challenge), SecStatus::SEC_E_LOGON_DENIED);
+    // Another server's challenge is none of ours, and neither is one whose handshake is over.
+    drop(server);
+    let mut honest = package.client(PASSWORD, &sealed());
+    handshake(&mut *honest, &mut *other.server(&any())).unwrap();
+}
+
+#[test]
+fn weak_keys_and_missing_session_security_are_refused_by_both_ends() {
+    use NegotiateFlags as F;
+    let (client, server) = both();
+    for (without, setting) in [
+        (F::NEGOTIATE_128, "minimum-key-bits"),
+        (F::NEGOTIATE_EXTENDED_SESSIONSECURITY, "extended-session-security"),
+    ] {
+        let offer = HandMade::negotiate(HandMade::FLAGS.without(without));
+        let error = refused(
+            accept(&mut *server.server(&any()), &offer, &one_account),
+            SecStatus::SEC_E_ALGORITHM_MISMATCH,
+        );
+        assert_eq!(error.setting(), Some(setting));
+        // The client says it in its answer only.
+        let late = HandMade { flags: HandMade::FLAGS, ..HandMade::new(AvPairs::default()) };
+        let mut acceptor = server.server(&any());
+        let negotiate = HandMade::negotiate(late.flags);
+        let challenge = token(accept(&mut *acceptor, &negotiate, &one_account));
+        let late = HandMade { flags: late.flags.without(without), ..late };
+        let error = refused(
+            accept(&mut *acceptor, &late.authenticate(&negotiate, &challenge), &one_account),
+            SecStatus::SEC_E_ALGORITHM_MISMATCH,
+        );
+        assert_eq!(error.setting(), Some(setting));
+        // The server chooses it.
+        let mut initiator = client.client(PASSWORD, &sealed());
+        token(step(&mut *initiator, &[]));
+        let message = ChallengeMessage::decode(&challenge).unwrap();
+        let flags = message.flags.without(without);
+        let weak = ChallengeMessage { flags, ..message }.to_bytes().unwrap();
+        let error = refused(step(&mut *initiator, &weak), SecStatus::SEC_E_ALGORITHM_MISMATCH);
+        assert_eq!(error.setting(), Some(setting));
+    }
+}
+
+#[test]
+fn nobody_is_refused_under_the_default_by_both_ends() {
+    let (client, server) = both();
+    let error = client.outbound(identity("", "", "")).map(drop).unwrap_err();
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_NO_CREDENTIALS, Some("user")));
+    let credentials = client.outbound(identity("alice", "", PASSWORD)).unwrap();
+    let asked = InitializeRequest { flags: IscReq::NULL_SESSION, ..InitializeRequest::default() };
+    assert_eq!(credentials.initialize(&asked).map(drop).unwrap_err().setting(), Some("anonymous"));
+    let nobody = world(1, |config| config.anonymous = true);
+    let mut initiator = nobody.outbound(identity("", "", "")).unwrap().initialize(&sealed()).unwrap();
+    let error = handshake(&mut *initiator, &mut *server.server(&any())).map(drop).unwrap_err();
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_LOGON_DENIED, Some("anonymous")));
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_refused() {
+    let (client, server) = both();
+    let mut acceptor = server.server(&any());
+    let tokens = run(&mut *client.client(PASSWORD, &sealed()), &mut *acceptor);
+    server.clock.advance(Duration::from_secs(61));
+    let error =
+        refused(accept(&mut *acceptor, &tokens.authenticate, &one_account), SecStatus::SEC_E_CONTEXT_EXPIRED);
+    assert_eq!(error.setting(), Some("deadline"));
+}
+
+#[test]
+fn who_fails_too_often_is_refused_with_the_right_password_until_the_time_is_over() {
+    let client = world(1, |_| ());
+    let server = world(2, |config| config.lock_out.failures = 3);
+    let from = |source: &str, password| {
+        let request = AcceptRequest { source: Some(source.into()), ..any() };
+        handshake(&mut *client.client(password, &sealed()), &mut *server.server(&request)).map(drop)
+    };
+    for _ in 0..3 {
+        from("10.0.0.1", "wrong").unwrap_err();
+    }
+    assert_eq!(from("10.0.0.1", PASSWORD).unwrap_err().status(), SecStatus::SEC_E_LOGON_DENIED);
+    from("10.0.0.2", PASSWORD).unwrap();
+    server.clock.advance(Duration::from_secs(15 * 60));
+    from("10.0.0.1", PASSWORD).unwrap();
+}
+
+#[test]
+fn as_many_attempts_at_once_are_as_good_as_one_after_the_other() {
+    let client = world(1, |_| ());
+    let server = world(2, |config| config.lock_out.failures = 3);
+    let mut asked = 0;
+    let mut waiting = Vec::new();
+    for _ in 0..10 {
+        let mut acceptor = server.server(&any());
+        let tokens = run(&mut *client.client("wrong", &sealed()), &mut *acceptor);
+        if let Ok(Step::Ask(Question::Logon(ask))) = acceptor.accept_security_context(&tokens.authenticate) {
+            asked += 1;
+            waiting.push((acceptor, ask));
+        }
+    }
+    assert_eq!(asked, 3);
+}
+
+#[test]
+fn a_database_that_cannot_be_asked_ends_the_handshake_and_counts_for_nobody() {
+    let client = world(1, |_| ());
+    let server = world(2, |config| config.lock_out.failures = 1);
+    let down = |_: &_| {
+        Err(Error::new(SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, sspi_core::Fault::Configuration, "down"))
+    };
+    for _ in 0..3 {
+        let mut acceptor = server.server(&any());
+        let tokens = run(&mut *client.client(PASSWORD, &sealed()), &mut *acceptor);
+        refused(
+            accept(&mut *acceptor, &tokens.authenticate, &down),
+            SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY,
+        );
+        refused(
+            accept(&mut *acceptor, &tokens.authenticate, &one_account),
+            SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY,
+        );
+    }
+    handshake(&mut *client.client(PASSWORD, &sealed()), &mut *server.server(&any())).unwrap();
+}
+
+#[test]
+fn every_other_message_at_every_point_is_refused() {
+    let (client, server) = both();
+    let Tokens { negotiate, challenge, authenticate, .. } =
+        run(&mut *client.client(PASSWORD, &sealed()), &mut *server.server(&any()));
+    let invalid = SecStatus::SEC_E_INVALID_TOKEN;
+    for wrong in [&challenge, &authenticate] {
+        let mut acceptor = server.server(&any());
+        refused(accept(&mut *acceptor, wrong, &one_account), invalid);
+        refused(accept(&mut *acceptor, &negotiate, &one_account), invalid);
+    }
+    for wrong in [&challenge, &negotiate] {
+        let mut acceptor = server.server(&any());
+        token(accept(&mut *acceptor, &negotiate, &one_account));
+        refused(accept(&mut *acceptor, wrong, &one_account), invalid);
+        refused(accept(&mut *acceptor, &authenticate, &one_account), invalid);
+    }
+    for wrong in [&negotiate, &authenticate] {
+        let mut initiator = client.client(PASSWORD, &sealed());
+        token(step(&mut *initiator, &[]));
+        refused(step(&mut *initiator, wrong), invalid);
+        refused(step(&mut *initiator, &challenge), invalid);
+    }
+}
+
+#[test]
+fn an_av_pair_that_points_outside_is_refused_in_challenges_and_in_answers() {
+    let (client, server) = both();
+    let mut acceptor = server.server(&any());
+    let Tokens { challenge, authenticate, .. } =
+        run(&mut *client.client(PASSWORD, &sealed()), &mut *acceptor);
+    let message = ChallengeMessage::decode(&challenge).unwrap();
+    let mut info = message.target_info.to_vec();
+    let places: Vec<usize> = pair_lengths(&info, 0).collect();
+    for place in places {
+        for length in [u16::MAX, u16::try_from(info.len()).unwrap()] {
+            let before = [info[place], info[place + 1]];
+            info[place..place + 2].copy_from_slice(&length.to_le_bytes());
+            let wrong = ChallengeMessage { target_info: &info, ..message.clone() }.to_bytes().unwrap();
+            let mut initiator = client.client(PASSWORD, &sealed());
+            token(step(&mut *initiator, &[]));
+            refused(step(&mut *initiator, &wrong), SecStatus::SEC_E_INVALID_TOKEN);
+            info[place..place + 2].copy_from_slice(&before);
+        }
+    }
+    let answer = with_nt_response(&authenticate, |response| {
+        let mut temp = response.temp.to_vec();
+        temp[30..32].copy_from_slice(&u16::MAX.to_le_bytes());
+        [&response.nt_proof_str[..], &temp].concat()
+    });
+    refused(accept(&mut *acceptor, &answer, &one_account), SecStatus::SEC_E_INVALID_TOKEN);
+}
+
+/// Where the lengths of the pairs stand.
+fn pair_lengths(info: &[u8], mut at: usize) -> impl Iterator<Item = usize> + '_ {
+    core::iter::from_fn(move || {
+        let length = info.get(at + 2..at + 4)?;
+        let place = at + 2;
+        at += 4 + usize::from(u16::from_le_bytes([length[0], length[1]]));
+        Some(place)
+    })
+}
+
+#[test]
+fn names_that_are_no_text_are_refused() {
+    let (_, server) = both();
+    let result = altered(&server, &any(), |token| {
+        let message = AuthenticateMessage::decode(token).unwrap();
+        *token = AuthenticateMessage { user: &[0, 0xd8], ..message }.to_bytes().unwrap();
+    });
+    refused(result, SecStatus::SEC_E_INVALID_TOKEN);
+}
