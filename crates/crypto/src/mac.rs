@@ -4,7 +4,6 @@
 
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Formatter};
-use std::slice;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -143,15 +142,14 @@ impl<F: Zeroize> Key<F> {
     where
         F: Function<LEN>,
     {
-        let keyed = |pad: u8| {
-            let mut block = [pad; LEN];
+        let block = |pad: u8| {
+            let mut block = Zeroizing::new([pad; LEN]);
             block.iter_mut().zip(secret).for_each(|(to, from)| *to ^= from);
-            let mut function = initial.clone();
-            function.compress(slice::from_ref(&block));
-            block.as_mut_slice().zeroize();
-            function
+            block
         };
-        Self { inner: keyed(INNER_PAD), outer: keyed(OUTER_PAD) }
+        let (mut inner, mut outer) = (initial.clone(), initial.clone());
+        F::compress_two((&mut inner, &block(INNER_PAD)), (&mut outer, &block(OUTER_PAD)));
+        Self { inner, outer }
     }
 
     /// The hash over the inner block of the key.

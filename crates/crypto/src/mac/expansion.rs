@@ -31,7 +31,7 @@ impl<'a, F: Function<LEN>, const LEN: usize> Expansion<'a, F, LEN> {
         let first = key.sign(seed(), output_len);
         let seeded = Zeroizing::new(padded::<F, LEN>([first.as_ref()].into_iter().chain(seed())));
         let mut output = Zeroizing::new([0; LEN]);
-        if let Some(block) = padded::<F, LEN>([first.as_ref()].into_iter()).first() {
+        if let Some(block) = Zeroizing::new(padded::<F, LEN>([first.as_ref()].into_iter())).first() {
             *output = *block;
         }
         let next = output.clone();
@@ -58,14 +58,16 @@ impl<'a, F: Function<LEN>, const LEN: usize> Expansion<'a, F, LEN> {
                 F::compress_two((&mut outer, &self.output), (&mut next_outer, &self.next));
             }
             write(&next_outer, self.output_len, &mut self.next);
-            (next_inner.zeroize(), next_outer.zeroize());
+            next_inner.zeroize();
+            next_outer.zeroize();
         } else {
             inner.compress(&self.seeded);
             write(&inner, self.output_len, &mut self.output);
             outer.compress(slice::from_ref(&*self.output));
         }
         outer.write_output(out.get_mut(..self.output_len.min(out.len())).unwrap_or_default());
-        (inner.zeroize(), outer.zeroize());
+        inner.zeroize();
+        outer.zeroize();
         if let Some(first) = self.seeded.first_mut().filter(|_| more) {
             copy(self.next.get(..self.output_len).unwrap_or_default(), first);
         }
