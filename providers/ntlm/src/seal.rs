@@ -68,7 +68,7 @@ pub(crate) struct Piece {
 /// One direction of message protection.
 pub(crate) enum Direction {
     /// Keys, stream and number are its own.
-    Own(Box<OwnDirection>),
+    Own(OwnDirection),
     /// Both directions have the same.
     Shared(Arc<Mutex<SharedStream>>),
     /// Neither signing nor sealing was negotiated: signatures are empty.
@@ -93,7 +93,7 @@ enum Keys {
         exported: Key,
         sender: Sender,
     },
-    Made(Made),
+    Made(Box<Made>),
 }
 
 /// For signing and for sealing.
@@ -107,7 +107,7 @@ impl Keys {
         if let Self::Later { flags, exported, sender } = self {
             let sign_key = HmacKey::new(Hash::Md5, sign_key(exported, *sender).as_slice());
             let cipher = stream(seal_key(*flags, exported, *sender).as_slice())?;
-            *self = Self::Made(Made { sign_key, cipher });
+            *self = Self::Made(Box::new(Made { sign_key, cipher }));
         }
         match self {
             Self::Made(made) => Ok(made),
@@ -168,11 +168,11 @@ pub(crate) fn directions(flags: NegotiateFlags, exported: &Key) -> Result<(Direc
         return Ok((Direction::Shared(Arc::clone(&shared)), Direction::Shared(shared)));
     }
     let own = |sender| {
-        Direction::Own(Box::new(OwnDirection {
+        Direction::Own(OwnDirection {
             keys: Keys::Later { flags, exported: exported.clone(), sender },
             number: 0,
             encrypts_checksum: flags.contains(NegotiateFlags::NEGOTIATE_KEY_EXCH),
-        }))
+        })
     };
     Ok((own(Sender::Client), own(Sender::Server)))
 }
