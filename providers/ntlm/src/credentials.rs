@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::compute::{Key, NtHash, lmowf_v1};
-use crate::config::NtlmConfig;
+use crate::config::{LmCompatibilityLevel, NtlmConfig};
 use crate::environment::Environment;
 use crate::package::{Instance, NAME};
 use crate::server::Server;
@@ -107,7 +107,10 @@ fn identity(instance: &Instance, auth_data: &AuthData) -> Result<Identity, Error
         if user.is_empty() && password.is_empty() {
             return Identity::new("", "", None, is_supplied);
         }
-        let hashes = Hashes { nt: NtHash::of_password(password), lm: lmowf_v1(password) };
+        // Version 2 has no use for the weaker one.
+        let needs_lm = config.lm_compatibility_level < LmCompatibilityLevel::VERSION_2;
+        let lm = if needs_lm { lmowf_v1(password) } else { None };
+        let hashes = Hashes { nt: NtHash::of_password(password), lm };
         Identity::new(user, domain, Some(hashes), is_supplied)
     };
     let identity = match auth_data {

@@ -71,7 +71,7 @@ impl LockOuts {
     /// The attempt was right: the account's failures from there are forgotten.
     pub(crate) fn succeeded(&self, attempt: &Attempt) {
         self.take_back(attempt);
-        if let Some((key, _)) = attempt.0.first() {
+        if let Some((key, _)) = attempt.0.first().filter(|_| self.settings.failures > 0) {
             self.entries().remove(key);
         }
     }
@@ -105,10 +105,17 @@ impl LockOuts {
                 .for_each(|part| hash.update(part));
             hash.finish().as_ref().first_chunk().copied().unwrap_or_default()
         };
-        let mut counted = vec![(key(b"both", &name, source.unwrap_or_default()), failures)];
-        counted.extend(source.map(|source| (key(b"source", "", source), failures_of_source)));
-        counted.push((key(b"account", &name, ""), failures_of_account));
-        counted.retain(|(_, limit)| *limit > 0);
+        // What has no limit is not counted.
+        let mut counted = Vec::with_capacity(3);
+        if failures > 0 {
+            counted.push((key(b"both", &name, source.unwrap_or_default()), failures));
+        }
+        if let Some(source) = source.filter(|_| failures_of_source > 0) {
+            counted.push((key(b"source", "", source), failures_of_source));
+        }
+        if failures_of_account > 0 {
+            counted.push((key(b"account", &name, ""), failures_of_account));
+        }
         Attempt(counted)
     }
 
