@@ -58,6 +58,8 @@ pub enum Progress {
     Declined {
         /// Both directions, as they are now.
         directions: Box<Directions>,
+        /// It has closed its side, and sends no more.
+        closed: bool,
         /// Bytes of the input that were taken; what follows is of the connection.
         used: usize,
     },
@@ -313,8 +315,8 @@ pub(crate) trait State: Sized {
     /// What must be asked before anything goes on.
     fn question(&self) -> Option<CertificateRequested>;
     fn is_complete(&self) -> bool;
-    /// The peer does not negotiate the connection again.
-    fn is_declined(&self) -> bool;
+    /// The peer does not negotiate the connection again; whether it has closed its side instead.
+    fn declined(&self) -> Option<bool>;
     fn into_negotiated(self) -> Option<Box<Negotiated>>;
     fn sessions(config: &Self::Config) -> &dyn SessionStore;
 }
@@ -341,8 +343,11 @@ impl State for client::State {
         matches!(self, Self::Complete(_))
     }
 
-    fn is_declined(&self) -> bool {
-        matches!(self, Self::Declined)
+    fn declined(&self) -> Option<bool> {
+        match self {
+            Self::Declined { closed } => Some(*closed),
+            _ => None,
+        }
     }
 
     fn into_negotiated(self) -> Option<Box<Negotiated>> {
@@ -376,8 +381,11 @@ impl State for server::State {
         matches!(self, Self::Complete(_))
     }
 
-    fn is_declined(&self) -> bool {
-        matches!(self, Self::Declined)
+    fn declined(&self) -> Option<bool> {
+        match self {
+            Self::Declined { closed } => Some(*closed),
+            _ => None,
+        }
     }
 
     fn into_negotiated(self) -> Option<Box<Negotiated>> {
@@ -414,13 +422,23 @@ pub(crate) struct Running<S: State> {
 /// What a run came to.
 enum Ran {
     Progress(Progress),
-    Declined { used: usize },
+    Declined { closed: bool, used: usize },
     Complete { used: usize },
 }
 
 impl<S: State> Handshake<S> {
     pub(crate) fn new(config: Arc<S::Config>, channel: Channel, state: S) -> Self {
         Self::Running(Box::new(Running { config, channel, state, skipped: 0, taken: 0 }))
+    }
+
+    /// Ends it with an error of the caller's.
+    pub(crate) fn give_up(&mut self, error: Error) -> Failure {
+        let output = match self {
+            Self::Running(running) => running.channel.fail(&error),
+            _ => Vec::new(),
+        };
+        *self = Self::Failed(error.clone());
+        Failure { error, output }
     }
 
     fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
@@ -444,10 +462,10 @@ impl<S: State> Handshake<S> {
                 *self = Self::Running(running);
                 Ok(progress)
             }
-            Ok((running, Ran::Declined { used })) => {
+            Ok((running, Ran::Declined { closed, used })) => {
                 let (sealer, opener) = running.channel.into_directions();
                 let directions = Box::new(Directions { sealer, opener, messages: Vec::new() });
-                Ok(Progress::Declined { directions, used })
+                Ok(Progress::Declined { directions, closed, used })
             }
             Ok((running, Ran::Complete { used })) => {
                 let Running { mut channel, state, .. } = *running;
@@ -479,7 +497,7 @@ impl<S: State> Running<S> {
                 let mut running = Box::new(Self { config, channel, state, skipped: 0, taken });
                 let ran = match stop {
                     Stop::Complete => Ran::Complete { used },
-                    Stop::Declined => Ran::Declined { used },
+                    Stop::Declined { closed } => Ran::Declined { closed, used },
                     Stop::Ask(request) => {
                         running.skipped = used;
                         Ran::Progress(Progress::Ask(request))
@@ -512,7 +530,7 @@ enum Stop {
     More(usize),
     Data(Vec<u8>),
     Ask(CertificateRequested),
-    Declined,
+    Declined { closed: bool },
     Complete,
 }
 
@@ -530,8 +548,8 @@ impl<C> Pump<'_, C> {
                 self.channel.expect_end_of_flight()?;
                 return Ok((state, Stop::Complete));
             }
-            if state.is_declined() {
-                return Ok((state, Stop::Declined));
+            if let Some(closed) = state.declined() {
+                return Ok((state, Stop::Declined { closed }));
             }
             if let Some(request) = state.question() {
                 return Ok((state, Stop::Ask(request)));

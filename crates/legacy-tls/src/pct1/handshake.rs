@@ -119,6 +119,20 @@ impl<R: Role> Handshake<R> {
         Failure { error, output }
     }
 
+    /// Ends it with an error of the caller's.
+    pub(crate) fn give_up(&mut self, error: Error) -> Failure {
+        match std::mem::replace(self, Self::Complete) {
+            Self::Running(running) => {
+                let Running { config, mut channel, .. } = *running;
+                self.fail::<R>(error, &config, &mut channel)
+            }
+            _ => {
+                *self = Self::Failed(error.clone());
+                Failure { error, output: Vec::new() }
+            }
+        }
+    }
+
     fn stopped(&mut self, mut running: Running<R>, stop: Stop, used: usize) -> Progress {
         let progress = match stop {
             Stop::Complete => {

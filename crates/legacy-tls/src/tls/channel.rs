@@ -50,6 +50,8 @@ pub(crate) enum Incoming {
     NoCertificate,
     /// The peer does not negotiate the connection again.
     NoRenegotiation,
+    /// The peer has closed its side of a connection that there is already.
+    Closed,
 }
 
 /// Records in, messages out; messages in, records out.
@@ -175,6 +177,7 @@ impl Channel {
 
     fn alert(&mut self, alert: Alert) -> Result<Option<Incoming>, Error> {
         match (alert.level, alert.description) {
+            (_, AlertDescription::CLOSE_NOTIFY) if self.carries_data => Ok(Some(Incoming::Closed)),
             (_, AlertDescription::CLOSE_NOTIFY) => Err(Error::ClosedInHandshake),
             (AlertLevel::FATAL, description) => Err(Error::AlertReceived(description)),
             (AlertLevel::WARNING, AlertDescription::NO_CERTIFICATE) => Ok(Some(Incoming::NoCertificate)),

@@ -63,7 +63,10 @@ pub(crate) enum State {
     /// Nothing more.
     Complete(Box<Negotiated>),
     /// Nothing more: the connection stays what it was.
-    Declined,
+    Declined {
+        /// But that the peer has closed its side.
+        closed: bool,
+    },
 }
 
 impl State {
@@ -91,8 +94,14 @@ impl State {
             // Spec: TLS12 section 7.2.2.
             (Self::ServerHello(_), Incoming::NoRenegotiation) => {
                 channel.expect_end_of_flight()?;
-                return Ok(Self::Declined);
+                return Ok(Self::Declined { closed: false });
             }
+            // Its close_notify was on its way before it could hear of us. Spec: TLS12 section 7.2.1.
+            (Self::ServerHello(_), Incoming::Closed) => {
+                channel.expect_end_of_flight()?;
+                return Ok(Self::Declined { closed: true });
+            }
+            (_, Incoming::Closed) => return Err(Error::ClosedInHandshake),
             (_, Incoming::NoRenegotiation) => {
                 return Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into());
             }
@@ -146,7 +155,7 @@ impl State {
             Self::Identity(_) => "nothing",
             Self::ChangeCipherSpec(_) => "ChangeCipherSpec",
             Self::Finished(_) => "Finished",
-            Self::Complete(_) | Self::Declined => "nothing more of the handshake",
+            Self::Complete(_) | Self::Declined { .. } => "nothing more of the handshake",
         }
     }
 }

@@ -59,7 +59,10 @@ pub(crate) enum State {
     /// Nothing more.
     Complete(Box<Negotiated>),
     /// Nothing more: the connection stays what it was.
-    Declined,
+    Declined {
+        /// But that the peer has closed its side.
+        closed: bool,
+    },
 }
 
 impl State {
@@ -117,8 +120,14 @@ impl State {
                 if state.client_auth(config) == ClientAuth::Required {
                     return Err(Refused::NoClientCertificate.into());
                 }
-                Ok(Self::Declined)
+                Ok(Self::Declined { closed: false })
             }
+            // Its close_notify was on its way before it could hear of us. Spec: TLS12 section 7.2.1.
+            (Self::ClientHello(_), Incoming::Closed) => {
+                channel.expect_end_of_flight()?;
+                Ok(Self::Declined { closed: true })
+            }
+            (_, Incoming::Closed) => Err(Error::ClosedInHandshake),
             (_, Incoming::NoRenegotiation) => {
                 Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into())
             }
@@ -149,7 +158,7 @@ impl State {
             Self::CertificateVerify(_) => "CertificateVerify",
             Self::ChangeCipherSpec(_) => "ChangeCipherSpec",
             Self::Finished(_) => "Finished",
-            Self::Complete(_) | Self::Declined => "nothing more of the handshake",
+            Self::Complete(_) | Self::Declined { .. } => "nothing more of the handshake",
         }
     }
 }

@@ -188,6 +188,7 @@ fn name(incoming: &Incoming) -> &'static str {
         Incoming::NoCertificate => "no_certificate",
         Incoming::Data(_) => "data",
         Incoming::NoRenegotiation => "no_renegotiation",
+        Incoming::Closed => "close_notify",
     }
 }
 
