@@ -51,6 +51,7 @@ mod clock;
 mod context;
 mod control_token;
 mod credentials;
+mod duration;
 mod error;
 mod flags;
 mod initialize;
@@ -81,6 +82,7 @@ pub use credentials::{
     AuthData, AuthIdentity, CertificateIdentity, CredentialUse, CredentialsHandle, CredentialsRequest,
     QueryCredentialsAttributes, Secret,
 };
+pub use duration::parse_duration;
 pub use error::{Error, Failure, Fault, Remedy};
 pub use flags::{AscReq, AscRet, IscReq, IscRet, SecPkgFlags};
 pub use initialize::{InitializeRequest, InitializeSecurityContext};

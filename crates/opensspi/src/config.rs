@@ -24,7 +24,7 @@ use toml::de::{DeTable, Deserializer};
 
 #[cfg(feature = "ldap")]
 pub use self::directory::DirectoryConfig;
-pub use self::duration::{parse_deadline, parse_duration};
+pub use self::duration::parse_deadline;
 pub use self::nearest::nearest;
 pub(crate) use self::place::{Place, place_of};
 use self::problem::Locator;
