@@ -73,7 +73,7 @@ impl Sspi {
             self.run(handshaking.into(), stream).await
         };
         let result = handshake.instrument(record.span.clone()).await;
-        close(&record, result)
+        self.close(&record, result)
     }
 
     /// Connects and secures the stream as client. `connect` opens a connection to the peer. It is called a second time where
@@ -166,7 +166,7 @@ impl Sspi {
             self.run(handshaking.into(), stream).await
         };
         let result = handshake.instrument(record.span.clone()).await;
-        close(&record, result)
+        self.close(&record, result)
     }
 
     /// Secures a blocking stream, such as `std::net::TcpStream`, as client. Nothing here bounds the time: give the socket
@@ -186,7 +186,7 @@ impl Sspi {
             self.run_blocking(handshaking.into(), stream)
         };
         let result = record.span.in_scope(handshake);
-        close_blocking(&record, result)
+        self.close_blocking(&record, result)
     }
 
     /// Secures a blocking stream as server. Nothing here bounds the time: give the socket timeouts of its own.
@@ -212,7 +212,7 @@ impl Sspi {
             self.run_blocking(handshaking.into(), stream)
         };
         let result = record.span.in_scope(handshake);
-        close_blocking(&record, result)
+        self.close_blocking(&record, result)
     }
 
     fn run_blocking<S: Read + Write>(
@@ -227,33 +227,56 @@ impl Sspi {
         Record::begin(role, peer, &self.package_info().name)
     }
 
+    /// Whether there may be another handshake on a connection. Most cannot have one, and keep nothing for it.
+    fn may_negotiate_again(&self) -> bool {
+        #[cfg(feature = "schannel")]
+        let is_off = self.config().schannel.renegotiation == crate::providers::Renegotiation::Off
+            && self.package_info().name == "Schannel";
+        #[cfg(not(feature = "schannel"))]
+        let is_off = false;
+        !is_off && tracing::enabled!(target: audit::TARGET, tracing::Level::WARN)
+    }
+
+    fn close<S>(
+        &self,
+        record: &Record,
+        mut result: Result<SecureStream<S>, Error>,
+    ) -> Result<SecureStream<S>, Error> {
+        match &mut result {
+            Ok(stream) => {
+                record.completed(stream.attributes().as_ref(), &stream.security_context_token());
+                if self.may_negotiate_again() {
+                    stream.observe(Arc::new(record.later()));
+                }
+            }
+            Err(error) => record.failed(error),
+        }
+        result
+    }
+
+    fn close_blocking<S>(
+        &self,
+        record: &Record,
+        mut result: Result<blocking::SecureStream<S>, Error>,
+    ) -> Result<blocking::SecureStream<S>, Error> {
+        match &mut result {
+            Ok(stream) => {
+                record.completed(stream.attributes().as_ref(), &stream.security_context_token());
+                if self.may_negotiate_again() {
+                    stream.observe(Arc::new(record.later()));
+                }
+            }
+            Err(error) => record.failed(error),
+        }
+        result
+    }
+
     async fn run<S>(&self, handshaking: Handshaking, stream: S) -> Result<SecureStream<S>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         sspi_tokio::handshake(stream, handshaking, &self.shared().options).await.map_err(from_driver)
     }
-}
-
-fn close<S>(record: &Record, result: Result<SecureStream<S>, Error>) -> Result<SecureStream<S>, Error> {
-    match &result {
-        Ok(stream) => record.completed(stream.attributes().as_ref(), &stream.security_context_token()),
-        Err(error) => record.failed(error),
-    }
-    result
-}
-
-fn close_blocking<S>(
-    record: &Record,
-    result: Result<blocking::SecureStream<S>, Error>,
-) -> Result<blocking::SecureStream<S>, Error> {
-    match &result {
-        Ok(stream) => {
-            record.completed(stream.attributes().as_ref(), &stream.security_context_token());
-        }
-        Err(error) => record.failed(error),
-    }
-    result
 }
 
 fn from_driver(error: HandshakeError) -> Error {

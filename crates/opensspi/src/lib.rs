@@ -35,7 +35,6 @@ pub use clock::SystemClock;
 pub use config::DirectoryConfig;
 pub use config::{
     Config, ConfigProblem, ConfigProblems, LogConfig, LogFormat, LogLevel, nearest, parse_deadline,
-    parse_duration,
 };
 pub use error::{Error, ExitClass};
 pub use harmless::{LIMIT as HARMLESS_LIMIT, harmless, harmless_bytes, harmless_message};
@@ -60,7 +59,7 @@ pub use sspi_redis;
 #[cfg(feature = "tokio")]
 pub use sspi_tokio;
 #[cfg(feature = "tokio")]
-pub use sspi_tokio::SecureStream;
+pub use sspi_tokio::{RenegotiationOutcome, SecureStream};
 
 /// The examples of the project's README, compiled.
 #[cfg(all(doctest, feature = "tokio", feature = "schannel"))]

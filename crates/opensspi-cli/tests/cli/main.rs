@@ -15,5 +15,6 @@ mod demo;
 mod exit_codes;
 mod older;
 mod process;
+mod renegotiation;
 mod session;
 mod starttls;
