@@ -29,6 +29,7 @@
 
 pub mod applications;
 pub mod echo;
+pub mod farm;
 pub mod legacy;
 pub mod matrix;
 pub mod ours;

@@ -13,6 +13,7 @@ mod check;
 mod connections;
 mod demo;
 mod exit_codes;
+mod farm;
 mod older;
 mod process;
 mod renegotiation;
