@@ -3,6 +3,7 @@
 //! Two things are looked at: the dependencies that the manifests declare (and, for runtimes, all that they bring in),
 //! and the paths that the sources name. The sources are read as tokens, without type information: a name that a macro
 //! builds, or that a chain of renames hides, is not seen. That is enough to catch an honest mistake.
+//! In the handshake that all versions share, it is also looked at whether versions are compared.
 
 use std::fmt;
 use std::path::Path;
@@ -10,6 +11,8 @@ use std::path::Path;
 use crate::graph::{Dependency, Graph, Kind, Package};
 use crate::source::{self, NamedPath, SourceFile, Sources, Token};
 use crate::{Failure, public_api};
+
+mod versions;
 
 /// The folders whose sources are read.
 const FOLDERS: [&str; 3] = ["sspi-core", "crates", "providers"];
@@ -416,6 +419,7 @@ fn check_sources(graph: &Graph, sources: &Sources) -> Vec<Violation> {
             .filter(|package| file.path.starts_with(&format!("{}/", package.folder)))
             .max_by_key(|package| package.folder.len());
         let code = file.code();
+        found.extend(versions::questions(file, &code));
         let paths = source::paths(&code);
         found.extend(UNNAMED.iter().flat_map(|rule| named_all_the_same(rule, file, &paths)));
         let Some(package) = package else { continue };

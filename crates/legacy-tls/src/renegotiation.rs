@@ -10,8 +10,9 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
 use crate::config::{ClientConfig, Policy, ServerConfig};
+use crate::connection::handshake::Handshake;
 use crate::connection::{
-    ClientConnection, ClientHandshake, ClientParameters, Failure, Handshake, Negotiated, ServerConnection,
+    ClientConnection, ClientHandshake, ClientParameters, Failure, Negotiated, ServerConnection,
     ServerHandshake, ServerParameters, wanted,
 };
 use crate::error::{Error, Misbehaved, Refused};

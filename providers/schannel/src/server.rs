@@ -39,10 +39,11 @@ impl ServerConfigs {
         let rustls = rustls::ServerConfigs::new(Arc::clone(settings));
         let legacy = legacy::ServerConfigs::new(Arc::clone(settings));
         let all = SpProt(u32::MAX);
-        if settings.legacy_protocols(all).is_empty() || !settings.rustls_protocols(all).is_empty() {
+        if settings.legacy_protocols(all).next().is_none() || settings.rustls_protocols(all).next().is_some()
+        {
             rustls.config(all, Verification::default())?;
         }
-        if !settings.legacy_protocols(all).is_empty() {
+        if settings.legacy_protocols(all).next().is_some() {
             legacy.config(all, Verification::default())?;
         }
         Ok(Self { settings: Arc::clone(settings), rustls, legacy })
@@ -137,7 +138,7 @@ impl First {
             Err(_) => return Ok(None),
         };
         let part = rustls::server_part(settings, protocols, self.parameters.verification);
-        let has_tls13 = settings.rustls_protocols(protocols).contains(&Protocol::Tls13);
+        let has_tls13 = settings.rustls_protocols(protocols).any(|protocol| protocol == Protocol::Tls13);
         let id = match Wanted::of(input, has_tls13) {
             Wanted::Session(id) => id,
             Wanted::More(missing) => return Ok(Some(Progress::Incomplete { missing })),
@@ -225,7 +226,7 @@ impl First {
 
     fn refuse(&self, error: status::Error, words: Option<Vec<u8>>) -> Failure {
         // As far as records go a client of TLS 1.2 and 1.3 takes 3.3, and an older one 3.0.
-        let is_modern = !self.configs.settings.rustls_protocols(self.parameters.protocols).is_empty();
+        let is_modern = self.configs.settings.rustls_protocols(self.parameters.protocols).next().is_some();
         let minor = if is_modern { 3 } else { 0 };
         let alert = || error.alert().map(|alert| vec![ALERT, 3, minor, 0, 2, 2, alert]).unwrap_or_default();
         let token = if self.parameters.extended_errors { words.unwrap_or_else(alert) } else { Vec::new() };
@@ -257,10 +258,10 @@ impl Handshake {
 
     fn new(configs: &Arc<ServerConfigs>, parameters: ServerParameters) -> Result<Self, Error> {
         let settings = &configs.settings;
-        if settings.legacy_protocols(parameters.protocols).is_empty() {
+        if settings.legacy_protocols(parameters.protocols).next().is_none() {
             return Ok(Self::Rustls(rustls::Handshake::server(&configs.rustls, &parameters)?));
         }
-        if settings.rustls_protocols(parameters.protocols).is_empty() {
+        if settings.rustls_protocols(parameters.protocols).next().is_none() {
             let engine = legacy::Handshake::server(&configs.legacy, &parameters)?;
             return Ok(Self::Legacy(Box::new((Replay::default(), engine))));
         }

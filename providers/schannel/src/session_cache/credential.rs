@@ -214,7 +214,7 @@ impl CredentialSessions {
 
     /// The one copy of these certificates that sessions share.
     pub(crate) fn share(&self, certificates: Arc<Chain>) -> Arc<Chain> {
-        self.cache.chain(Arc::unwrap_or_clone(certificates))
+        self.cache.share(certificates)
     }
 
     /// Whether the session with this number, or with this identifier that is shared, is not taken up any more.
@@ -266,7 +266,7 @@ pub(crate) struct Kept {
 struct KeptState {
     ids: Vec<Vec<u8>>,
     /// The number of the session, where it has one.
-    serial: Option<Vec<u8>>,
+    serial: Option<[u8; 16]>,
     /// The application wants no reconnects: what was kept until then.
     withdrawn: Option<Withdrawn>,
     forgotten: bool,
@@ -285,8 +285,7 @@ impl Kept {
         ids: Vec<Vec<u8>>,
         serial: Option<&[u8; 16]>,
     ) -> Self {
-        let serial = serial.map(|serial| serial.to_vec());
-        let state = Mutex::new(KeptState { ids, serial, ..KeptState::default() });
+        let state = Mutex::new(KeptState { ids, serial: serial.copied(), ..KeptState::default() });
         Self { sessions: Arc::clone(sessions), part, state, before: OnceLock::new() }
     }
 
@@ -339,7 +338,7 @@ impl Kept {
         }
         match (allowed, state.withdrawn.take()) {
             (false, None) => {
-                let withdraw = |serial: &Vec<u8>| self.sessions.withdraw(self.part, serial);
+                let withdraw = |serial: &[u8; 16]| self.sessions.withdraw(self.part, serial);
                 let serial = state.serial.as_ref().map(withdraw);
                 let remove = |id: &Vec<u8>| Some((id.clone(), self.sessions.remove(self.part, id)?));
                 let sessions = state.ids.iter().filter_map(remove).collect();

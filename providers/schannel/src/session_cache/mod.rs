@@ -181,10 +181,15 @@ impl SessionCache {
         self.len() == 0
     }
 
+    /// The one copy of a chain that is there already, if it is no such copy itself.
+    pub(crate) fn share(&self, chain: Arc<Chain>) -> Arc<Chain> {
+        self.chains.intern(chain)
+    }
+
     /// The one copy of these certificates that sessions share.
     #[must_use]
     pub fn chain(&self, certificates: Vec<Vec<u8>>) -> Arc<Chain> {
-        self.chains.intern(certificates)
+        self.chains.intern(Arc::new(certificates.into()))
     }
 
     fn place(&self, space: Space, id: &[u8]) -> (&Mutex<Shard>, u64) {

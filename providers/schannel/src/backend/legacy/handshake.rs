@@ -400,7 +400,9 @@ impl Running {
             suite: Suite::of_row(negotiated.suite),
             strength: negotiated.strength,
             alpn: negotiated.alpn.take(),
-            peer_chain: Some(peer_chain).filter(|chain| !chain.is_empty()),
+            peer_chain: Some(peer_chain)
+                .filter(|chain| !chain.is_empty())
+                .map(|chain| Arc::new(chain.into())),
             local: negotiated.identity.take().map(LocalCertificate::Legacy),
             resumed: negotiated.resumed,
             session_id: core::mem::take(&mut negotiated.session_id),

@@ -6,9 +6,11 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crypto::mac::HmacKey;
 use rustls::sign::CertifiedKey;
+use sspi_core::Clock;
 
 use super::record_aead::Keys;
 use super::secret::SmallSecret;
@@ -70,6 +72,8 @@ pub(crate) struct Observed {
     pub(crate) older_versions: Vec<u16>,
     /// Client: the application's answer to a request for a certificate, once there is one.
     pub(crate) client_certificate: Option<Option<Arc<CertifiedKey>>>,
+    /// When the call that is made began, once somebody has asked.
+    pub(crate) now: Option<SystemTime>,
 }
 
 /// A session that a handshake may go on with.
@@ -91,6 +95,9 @@ thread_local! {
 
 /// Runs `call` with `observed` laid on the thread.
 pub(crate) fn during<T>(observed: &mut Option<Box<Observed>>, call: impl FnOnce() -> T) -> T {
+    if let Some(observed) = observed {
+        observed.now = None;
+    }
     CURRENT.set(observed.take());
     let result = call();
     *observed = CURRENT.take();
@@ -103,6 +110,16 @@ pub(crate) fn with<T>(callback: impl FnOnce(&mut Observed) -> T) -> Option<T> {
     let result = callback(&mut current);
     CURRENT.set(Some(current));
     Some(result)
+}
+
+/// A clock that stands still during a call: whatever is decided in it, and there is a lot, is decided at one time.
+pub(crate) struct SteadyClock(pub(crate) Arc<dyn Clock>);
+
+impl Clock for SteadyClock {
+    fn now(&self) -> SystemTime {
+        let in_a_call = with(|o| *o.now.get_or_insert_with(|| self.0.now()));
+        in_a_call.unwrap_or_else(|| self.0.now())
+    }
 }
 
 impl Observed {

@@ -5,6 +5,7 @@
 //! one. A client's sessions cannot be looked into. They count one for each server, are in memory only, and are shared with
 //! nobody.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +40,7 @@ impl fmt::Debug for ServerSessions {
 
 impl ServerSessions {
     /// Whether the client of a session may come back.
-    fn accepts(&self, chain: &[Vec<u8>]) -> bool {
+    fn accepts(&self, chain: &Chain) -> bool {
         chain.is_empty() || self.manual || self.settings.judge_again(chain, "").is_ok()
     }
 
@@ -128,15 +129,19 @@ impl Parts {
         body.extend_from_slice(&at.to_be_bytes());
         body.extend_from_slice(session.get(..list.start)?);
         body.extend_from_slice(session.get(list.end..)?);
-        let mut certificates = Reader::new(session.get(list.clone())?);
+        let chain = if at == NO_CHAIN { Vec::new() } else { Self::chain(session.get(list.clone())?)? };
+        Some(Self { body, chain, length: list.len() })
+    }
+
+    /// The certificates of a list.
+    fn chain(list: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let mut certificates = Reader::new(list);
+        certificates.u24("Session.certificates").ok()?;
         let mut chain = Vec::new();
-        if at != NO_CHAIN {
-            certificates.u24("Session.certificates").ok()?;
-        }
         while !certificates.is_empty() {
             chain.push(certificates.opaque_u24("Session.certificate").ok()?.to_vec());
         }
-        Some(Self { body, chain, length: list.len() })
+        Some(chain)
     }
 
     /// The version of a session.
@@ -208,6 +213,9 @@ pub(super) struct Tickets {
     pub(super) sessions: ServerSessions,
 }
 
+/// What stands before rustls's part of a ticket: number, when the session was made, when the ticket was.
+const DATES: usize = SERIAL + 8 + 8;
+
 impl ProducesTickets for Tickets {
     fn enabled(&self) -> bool {
         self.inner.enabled()
@@ -221,7 +229,7 @@ impl ProducesTickets for Tickets {
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let now = self.sessions.settings.sessions.now();
         let created = observed::with(|o| o.session_created()).flatten().unwrap_or(now);
-        let mut dated = Zeroizing::new(Vec::with_capacity(SERIAL + 16 + plain.len()));
+        let mut dated = Zeroizing::new(Vec::with_capacity(DATES + plain.len()));
         dated.extend_from_slice(&self.sessions.serial()?);
         dated.extend_from_slice(&created.to_be_bytes());
         dated.extend_from_slice(&now.to_be_bytes());
@@ -230,24 +238,25 @@ impl ProducesTickets for Tickets {
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        let dated = Zeroizing::new(self.inner.decrypt(ticket)?);
+        let mut dated = Zeroizing::new(self.inner.decrypt(ticket)?);
         let (serial, rest) = dated.split_first_chunk::<SERIAL>()?;
         let (created, rest) = rest.split_first_chunk::<8>()?;
         let (used, plain) = rest.split_first_chunk::<8>()?;
-        let (created, used) = (u64::from_be_bytes(*created), u64::from_be_bytes(*used));
+        let (serial, created, used) = (*serial, u64::from_be_bytes(*created), u64::from_be_bytes(*used));
         let sessions = &self.sessions.settings.sessions;
-        if !sessions.allow(created, used) || sessions.is_withdrawn(self.sessions.part, serial) {
+        if !sessions.allow(created, used) || sessions.is_withdrawn(self.sessions.part, &serial) {
             return None;
         }
-        let parts = Parts::split(plain)?;
-        if !self.sessions.accepts(&parts.chain) {
+        let list = Parts::find(plain).ok()?;
+        let chain = list.map(|list| Parts::chain(plain.get(list)?)).unwrap_or_else(|| Some(Vec::new()))?;
+        if !self.sessions.accepts(&chain.into()) {
             return None;
         }
-        let serial = Some(*serial);
         let _outside_a_handshake = observed::with(|o| {
-            o.offered = Some(Offered { created, serial, id: None, chain: None });
+            o.offered = Some(Offered { created, serial: Some(serial), id: None, chain: None });
         });
-        Some(plain.to_vec())
+        dated.drain(..DATES);
+        Some(core::mem::take(&mut *dated))
     }
 }
 
@@ -342,13 +351,14 @@ struct Session<T> {
 const MOST_TICKETS: usize = 8;
 
 /// Under what all that there is of a server is kept.
-pub(super) fn id_of_server(name: &ServerName<'_>) -> Vec<u8> {
-    name.to_str().as_bytes().to_vec()
+pub(super) fn id_of_server<'a>(name: &'a ServerName<'_>) -> Cow<'a, str> {
+    name.to_str()
 }
 
 impl ClientSessions {
     fn of_server(&self, name: &ServerName<'_>) -> Option<Arc<Mutex<OfServer>>> {
-        let entry = self.settings.sessions.get(self.part, &id_of_server(name), Kind::RustlsClient)?;
+        let entry =
+            self.settings.sessions.get(self.part, id_of_server(name).as_bytes(), Kind::RustlsClient)?;
         let Value::Opaque(value) = &entry.value else { return None };
         Arc::clone(value).downcast().ok()
     }
@@ -361,9 +371,12 @@ impl ClientSessions {
     /// A session of the handshake that runs.
     fn session<T>(&self, value: T) -> Session<T> {
         let sessions = &self.settings.sessions;
-        let seen = observed::with(|o| (o.session_created(), o.session_chain().cloned()));
-        let (created, chain) = seen.unwrap_or_default();
-        let chain = chain.map(|chain| sessions.share(chain));
+        let seen = observed::with(|o| {
+            let before = o.goes_on_with().and_then(|offered| offered.chain.clone());
+            (o.session_created(), o.peer_chain.clone(), before)
+        });
+        let (created, shown, before) = seen.unwrap_or_default();
+        let chain = shown.map(|chain| sessions.share(chain)).or(before);
         Session { created: created.unwrap_or_else(|| sessions.now()), chain, value }
     }
 
@@ -372,7 +385,7 @@ impl ClientSessions {
         let sessions = &self.settings.sessions;
         let of_server = self.of_server(name).unwrap_or_default();
         change(&mut of_server.lock().unwrap_or_else(PoisonError::into_inner));
-        sessions.keep_opaque(self.part, &id_of_server(name), Kind::RustlsClient, of_server);
+        sessions.keep_opaque(self.part, id_of_server(name).as_bytes(), Kind::RustlsClient, of_server);
     }
 
     /// Whether a session may be offered to this server now. What follows it is no younger.
@@ -382,9 +395,9 @@ impl ClientSessions {
         let allowed = self.settings.sessions.allow(*created, self.settings.sessions.now())
             && (self.manual || chain.as_ref().is_some_and(judged));
         if allowed {
-            let (created, chain, id) = (*created, chain.clone(), Some(id_of_server(name)));
+            let (created, chain) = (*created, chain.clone());
             let _outside_a_handshake =
-                observed::with(|o| o.offered = Some(Offered { created, id, chain, serial: None }));
+                observed::with(|o| o.offered = Some(Offered { created, id: None, chain, serial: None }));
         }
         allowed
     }
