@@ -31,6 +31,7 @@
 pub mod applications;
 pub mod digest;
 pub mod echo;
+pub mod farm;
 pub mod legacy;
 pub mod matrix;
 pub mod ours;

@@ -52,6 +52,7 @@ mod context;
 mod control_token;
 mod credentials;
 mod digest;
+mod duration;
 mod error;
 mod flags;
 mod http;
@@ -85,6 +86,7 @@ pub use credentials::{
     QueryCredentialsAttributes, Secret,
 };
 pub use digest::{DigestAccount, DigestAlgorithm, DigestLogon, DigestSecret, DigestUser, LogonReport};
+pub use duration::parse_duration;
 pub use error::{Error, Failure, Fault, Remedy};
 pub use flags::{AscReq, AscRet, IscReq, IscRet, SecPkgFlags};
 pub use http::{EntityBody, HttpEntity, HttpRequest};

@@ -53,6 +53,8 @@ pub enum Progress {
     Declined {
         /// Both directions, as they are now.
         directions: Box<Directions>,
+        /// It has closed its side, and sends no more.
+        closed: bool,
         /// Bytes of the input that were taken; what follows is of the connection.
         used: usize,
     },

@@ -119,6 +119,8 @@ pub enum Misbehaved {
     IdentityChanged,
     /// A second handshake is for another server name than the first.
     ServerNameChanged,
+    /// A client that was asked for a second handshake has not begun it in the time that it had.
+    NotNegotiatedAgain,
     /// A value that is out of range or does not fit the others.
     IllegalParameter(&'static str),
     /// A key exchange that the suite has not: an export key where none was agreed (FREAK).
@@ -295,6 +297,7 @@ impl Misbehaved {
             | Self::BindingChanged
             | Self::IdentityChanged
             | Self::ServerNameChanged
+            | Self::NotNegotiatedAgain
             | Self::ResumedBinding { .. } => A::HANDSHAKE_FAILURE,
             Self::WrongCertificateType | Self::KeyMayNotSign | Self::RsaKeyMayNot { .. } => {
                 A::UNSUPPORTED_CERTIFICATE
@@ -381,6 +384,9 @@ impl Display for Misbehaved {
             Self::ServerNameChanged => f.write_str(
                 "the client asks for another server name in the second handshake of the connection than in the first",
             ),
+            Self::NotNegotiatedAgain => {
+                f.write_str("the client was asked to negotiate again, and has not in the time that it had")
+            }
             Self::RenegotiationInfo => {
                 f.write_str("the peer's renegotiation indication is not that of this connection")
             }

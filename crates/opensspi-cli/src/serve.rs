@@ -379,6 +379,7 @@ fn farewell(printer: &Printer, counters: &Counters) {
         "completed": totals.completed,
         "refused": totals.refused,
         "cut_off": totals.cut_off,
+        "negotiated_again": totals.negotiated_again,
         "bytes_received": totals.received,
         "bytes_sent": totals.sent,
     }));
@@ -388,6 +389,9 @@ fn farewell(printer: &Printer, counters: &Counters) {
     printer.field(channel, "completed", thousands(totals.completed));
     printer.field(channel, "refused", thousands(totals.refused));
     printer.field(channel, "cut off", thousands(totals.cut_off));
+    if totals.negotiated_again > 0 {
+        printer.field(channel, "again", format_args!("{} negotiated", thousands(totals.negotiated_again)));
+    }
     printer.field(
         channel,
         "bytes",

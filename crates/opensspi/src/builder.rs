@@ -353,7 +353,8 @@ impl Builder {
             Arc::new(FileAccounts::open(self.base.join(file.strip_prefix("file:").unwrap_or(&file)))?);
         let others = self.blocking_answers.take();
         self.blocking_answers = Some(WithBlockingDirectory::new(Arc::clone(&accounts) as _, others));
-        Ok(Some(accounts))
+        // Files may hold up whoever looks at them.
+        Ok(Some(Arc::new(sspi_tokio::OnThread(accounts))))
     }
 }
 

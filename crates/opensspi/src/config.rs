@@ -26,7 +26,7 @@ use toml::de::{DeTable, Deserializer};
 
 #[cfg(feature = "ldap")]
 pub use self::directory::DirectoryConfig;
-pub use self::duration::{parse_deadline, parse_duration};
+pub use self::duration::parse_deadline;
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
 pub use self::logon::LogonConfig;
 #[cfg(all(feature = "tokio", feature = "ntlm"))]

@@ -74,7 +74,7 @@ impl Sspi {
             self.run(handshaking.into(), stream).await
         };
         let result = handshake.instrument(record.span.clone()).await;
-        close(&record, result)
+        self.close(&record, result)
     }
 
     /// Connects and secures the stream as client. `connect` opens a connection to the peer. It is called a second time where
@@ -168,7 +168,7 @@ impl Sspi {
             self.run(handshaking.into(), stream).await
         };
         let result = handshake.instrument(record.span.clone()).await;
-        close(&record, result)
+        self.close(&record, result)
     }
 
     /// Secures a blocking stream, such as `std::net::TcpStream`, as client. Nothing here bounds the time: give the socket
@@ -188,7 +188,7 @@ impl Sspi {
             self.run_blocking(handshaking.into(), stream)
         };
         let result = record.span.in_scope(handshake);
-        close_blocking(&record, result)
+        self.close_blocking(&record, result)
     }
 
     /// Secures a blocking stream as server. Nothing here bounds the time: give the socket timeouts of its own.
@@ -215,7 +215,7 @@ impl Sspi {
             self.run_blocking(handshaking.into(), stream)
         };
         let result = record.span.in_scope(handshake);
-        close_blocking(&record, result)
+        self.close_blocking(&record, result)
     }
 
     fn run_blocking<S: Read + Write>(
@@ -228,6 +228,50 @@ impl Sspi {
 
     fn record(&self, role: Role, peer: &str) -> Record {
         Record::begin(role, peer, &self.package_info().name)
+    }
+
+    /// Whether there may be another handshake on a connection. Most cannot have one, and keep nothing for it.
+    fn may_negotiate_again(&self) -> bool {
+        #[cfg(feature = "schannel")]
+        let is_off = self.config().schannel.renegotiation == crate::providers::Renegotiation::Off
+            && self.package_info().name == "Schannel";
+        #[cfg(not(feature = "schannel"))]
+        let is_off = false;
+        !is_off && tracing::enabled!(target: audit::TARGET, tracing::Level::WARN)
+    }
+
+    fn close<S>(
+        &self,
+        record: &Record,
+        mut result: Result<SecureStream<S>, Error>,
+    ) -> Result<SecureStream<S>, Error> {
+        match &mut result {
+            Ok(stream) => {
+                record.completed(stream.attributes().as_ref(), &stream.security_context_token());
+                if self.may_negotiate_again() {
+                    stream.observe(Arc::new(record.later()));
+                }
+            }
+            Err(error) => record.failed(error),
+        }
+        result
+    }
+
+    fn close_blocking<S>(
+        &self,
+        record: &Record,
+        mut result: Result<blocking::SecureStream<S>, Error>,
+    ) -> Result<blocking::SecureStream<S>, Error> {
+        match &mut result {
+            Ok(stream) => {
+                record.completed(stream.attributes().as_ref(), &stream.security_context_token());
+                if self.may_negotiate_again() {
+                    stream.observe(Arc::new(record.later()));
+                }
+            }
+            Err(error) => record.failed(error),
+        }
+        result
     }
 
     async fn run<S>(&self, handshaking: Handshaking, stream: S) -> Result<SecureStream<S>, Error>
@@ -247,27 +291,6 @@ fn with_source(request: &AcceptRequest, peer: &str) -> AcceptRequest {
             address.ok().or_else(|| peer.parse::<IpAddr>().ok().map(|address| address.to_string()));
     }
     request
-}
-
-fn close<S>(record: &Record, result: Result<SecureStream<S>, Error>) -> Result<SecureStream<S>, Error> {
-    match &result {
-        Ok(stream) => record.completed(stream.attributes().as_ref(), &stream.security_context_token()),
-        Err(error) => record.failed(error),
-    }
-    result
-}
-
-fn close_blocking<S>(
-    record: &Record,
-    result: Result<blocking::SecureStream<S>, Error>,
-) -> Result<blocking::SecureStream<S>, Error> {
-    match &result {
-        Ok(stream) => {
-            record.completed(stream.attributes().as_ref(), &stream.security_context_token());
-        }
-        Err(error) => record.failed(error),
-    }
-    result
 }
 
 fn from_driver(error: HandshakeError) -> Error {

@@ -43,7 +43,6 @@ pub use config::DirectoryConfig;
 pub use config::LogonConfig;
 pub use config::{
     Config, ConfigProblem, ConfigProblems, LogConfig, LogFormat, LogLevel, nearest, parse_deadline,
-    parse_duration,
 };
 pub use error::{Error, ExitClass};
 pub use harmless::{LIMIT as HARMLESS_LIMIT, harmless, harmless_bytes, harmless_message};
@@ -81,7 +80,7 @@ pub use sspi_redis;
 #[cfg(feature = "tokio")]
 pub use sspi_tokio;
 #[cfg(feature = "tokio")]
-pub use sspi_tokio::SecureStream;
+pub use sspi_tokio::{RenegotiationOutcome, SecureStream};
 #[cfg(feature = "winbind")]
 pub use sspi_winbind;
 

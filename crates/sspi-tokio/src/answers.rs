@@ -11,6 +11,8 @@ use sspi_core::{
 };
 use zeroize::Zeroizing;
 
+use crate::driver::internal;
+
 /// Answers what a handshake asks. What is not overridden is refused: the handshake ends with the error of
 /// [`Question::unanswered`].
 #[async_trait]
@@ -116,6 +118,24 @@ impl<D: AccountDirectory + ?Sized> AccountDirectory for Arc<D> {
     }
 }
 
+/// A directory that may hold up whoever asks it, such as one of files, asked on threads that are for that. Outside of a
+/// runtime there are none, and it is asked where the question is.
+#[derive(Clone, Debug)]
+pub struct OnThread<D>(
+    /// The directory.
+    pub Arc<D>,
+);
+
+#[async_trait]
+impl<D: crate::blocking::Answers + 'static> AccountDirectory for OnThread<D> {
+    async fn find(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return self.0.accounts(peer) };
+        let (directory, peer) = (Arc::clone(&self.0), peer.clone());
+        let asked = runtime.spawn_blocking(move || directory.accounts(&peer)).await;
+        asked.unwrap_or_else(|_| Err(internal("the account directory ended without an answer")))
+    }
+}
+
 /// Where the passwords of accounts are, or whoever judges what is proved with them: a file, a domain controller. What is not
 /// overridden is refused.
 #[async_trait]
@@ -201,4 +221,33 @@ pub fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Says nothing before it is let go.
+    struct HeldUp(Mutex<mpsc::Receiver<()>>);
+
+    impl crate::blocking::Answers for HeldUp {
+        fn accounts(&self, _peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
+            self.0.lock().unwrap().recv().unwrap();
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_holds_up_whoever_asks_holds_up_nobody_else() {
+        let (let_go, held_up) = mpsc::channel();
+        let directory = OnThread(Arc::new(HeldUp(Mutex::new(held_up))));
+        let peer = PeerIdentity::Name("alice".into());
+        // On the runtime's only thread nobody would come to let it go.
+        let others = async { let_go.send(()).unwrap() };
+        let (found, ()) = tokio::join!(biased; directory.find(&peer), others);
+        assert!(found.unwrap().is_empty());
+    }
 }

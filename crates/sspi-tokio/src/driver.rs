@@ -26,6 +26,8 @@ pub(crate) enum Event {
 pub(crate) struct Established {
     pub(crate) context: Box<dyn SecurityContext>,
     pub(crate) unread: Vec<u8>,
+    /// The context is what it was: the peer does not negotiate it again.
+    pub(crate) declined: bool,
 }
 
 /// A handshake between its bytes.
@@ -213,22 +215,22 @@ impl Driver {
             }
             Step::Declined { context, used } => {
                 self.input.drain(..used);
-                Ok(self.complete(context))
+                Ok(self.complete(context, true))
             }
             Step::Complete { context, token, used } => {
                 self.input.drain(..used);
                 self.outgoing = token;
-                Ok(self.complete(context))
+                Ok(self.complete(context, false))
             }
         }
     }
 
-    fn complete(&mut self, context: Box<dyn SecurityContext>) -> Event {
+    fn complete(&mut self, context: Box<dyn SecurityContext>, declined: bool) -> Event {
         let mut unread = core::mem::take(&mut self.input);
         // The connection may be idle for long; the room that the handshake needed is not kept for it.
         unread.shrink_to_fit();
         debug!(unread = unread.len(), "handshake: complete");
-        Event::Complete(Established { context, unread })
+        Event::Complete(Established { context, unread, declined })
     }
 
     fn next_nns(&mut self) -> Result<Event, Error> {
@@ -272,7 +274,7 @@ impl Driver {
                 }
                 nns::encode_handshake(&mut self.outgoing, MessageId::HANDSHAKE_DONE, &token)?;
                 if self.nns.peer_done {
-                    return Ok(self.complete(context));
+                    return Ok(self.complete(context, false));
                 }
                 self.nns.context = Some(context);
                 Ok(Event::Progress)
@@ -292,7 +294,7 @@ impl Driver {
                 self.nns.peer_done = true;
                 if let Some(context) = self.nns.context.take_if(|_| empty) {
                     self.input.drain(..end);
-                    return Ok(Some(self.complete(context)));
+                    return Ok(Some(self.complete(context, false)));
                 }
             }
             _ => {}

@@ -47,6 +47,16 @@ pub trait SessionStore: Send + Sync {
     /// forgets nothing now.
     async fn put(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()>;
 
+    /// Keeps a session that was taken up once more for so long, and nothing where it is not kept any more: who removed it has
+    /// the last word. Only sessions that are not to lie idle are renewed; a store that does not lets them end early.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    async fn renew(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
+        let _unchanged = (key, session, lifetime);
+        Ok(())
+    }
+
     /// Forgets a session.
     ///
     /// # Errors
@@ -81,6 +91,7 @@ type Asker = Box<dyn FnOnce(Option<Zeroizing<Vec<u8>>>) + Send>;
 enum Work {
     Get { key: Vec<u8>, asked: Instant, answer: Asker },
     Put { key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration },
+    Renew { key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration },
     Remove { key: Vec<u8> },
 }
 
@@ -150,6 +161,13 @@ impl SharedSessions {
         if !self.is_down() {
             // Without room the session is just not shared.
             let _may_be_full = self.work.try_send(Work::Put { key, session, lifetime });
+        }
+    }
+
+    /// Keeps a session that was taken up for so long, unless somebody has removed it. Does not wait.
+    pub fn renew(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
+        if !self.is_down() {
+            let _may_be_full = self.work.try_send(Work::Renew { key, session, lifetime });
         }
     }
 
@@ -281,6 +299,11 @@ impl Server {
             Work::Put { key, session, lifetime } => {
                 if !is_down {
                     self.written(self.store.put(&key, &session, lifetime)).await;
+                }
+            }
+            Work::Renew { key, session, lifetime } => {
+                if !is_down {
+                    self.written(self.store.renew(&key, &session, lifetime)).await;
                 }
             }
             Work::Remove { key } => {

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use test_support::TestCertificate;
 
 use super::process::{Launch, Stdout};
@@ -25,8 +26,7 @@ pub const PASSWORD: &str = "Passw0rd.Admin";
 pub struct Samba {
     files: Files,
     configuration: String,
-    /// Held, not read: it is killed when this is dropped.
-    _process: Process,
+    process: Option<Process>,
 }
 
 impl Samba {
@@ -148,10 +148,40 @@ impl Samba {
         ])?;
         // It writes the file anew.
         let configuration = files.write("smb.conf", &text)?;
+        let mut samba = Self { files, configuration, process: None };
+        samba.restart()?;
+        Ok(samba)
+    }
+
+    /// Ends its process.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again, with everything that was in it.
+    ///
+    /// # Errors
+    ///
+    /// It did not come up.
+    pub fn restart(&mut self) -> Result<(), PeerError> {
+        self.stop();
         let mut launch = Launch::new("samba", Stdout::Log);
-        launch.arguments(["-i", "-M", "single", "--debug-stdout", "-s", &configuration]);
-        let process = launch.serve(636)?;
-        Ok(Self { files, configuration, _process: process })
+        launch.arguments(["-i", "-M", "single", "--debug-stdout", "-s", &self.configuration]);
+        self.process = Some(launch.serve(636)?);
+        Ok(())
+    }
+
+    /// Stops its processes where they are, or lets them go on: meanwhile it neither answers nor closes anything.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub fn pause(&self, paused: bool) -> Result<(), PeerError> {
+        let id = self.process.as_ref().and_then(|process| Pid::from_raw(i32::try_from(process.id()).ok()?));
+        let id = id.ok_or_else(|| PeerError::new("samba does not run"))?;
+        let signal = if paused { Signal::STOP } else { Signal::CONT };
+        // Those that it started, too: it leads a group of its own.
+        kill_process_group(id, signal).map_err(|error| PeerError::new(error.to_string()))
     }
 
     /// Runs `samba-tool` on its database.

@@ -198,6 +198,7 @@ impl Client {
             info: Arc::clone(info),
             requested: Requested::Initiator(request.flags),
             by_peer: 0,
+            by_us: 0,
             standing: None,
             kept: None,
             shown: None,
@@ -219,9 +220,9 @@ impl InitializeSecurityContext for Client {
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),
             Progress::Data { data, used } => Step::Data { data, used },
-            Progress::Declined { directions, used } => {
+            Progress::Declined { directions, closed, used } => {
                 let again = self.again.take().ok_or_else(already_complete)?;
-                Step::Declined { context: again.declined(*directions)?, used }
+                Step::Declined { context: again.declined(*directions, closed)?, used }
             }
             Progress::Complete { established, token, used } => {
                 let again = self.again.take().ok_or_else(already_complete)?;

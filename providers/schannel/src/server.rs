@@ -20,7 +20,7 @@ use crate::backend::{
 use crate::config::{ClientAuth, Protocol};
 use crate::first_flight::{HelloSummary, describe, handshake_messages};
 use crate::protocol_order;
-use crate::renegotiation::{Again, AgainAs, Begin, already_complete};
+use crate::renegotiation::{Again, AgainAs, Begin, Patience, already_complete};
 use crate::session_cache::{Part, Wanted};
 use crate::status;
 use crate::suite_info::protocols_to_enable;
@@ -69,6 +69,8 @@ pub(crate) struct Server {
     again: Option<Again>,
     /// The handshake is over, and the client's account is asked for.
     mapping: Option<Box<MappingClient>>,
+    /// In a handshake on a context that there is already: how long the client may send something else.
+    patience: Option<Box<Patience>>,
 }
 
 /// What a handshake came to, as long as the client's account is not known.
@@ -288,6 +290,14 @@ impl Handshake {
         }))
     }
 
+    /// Ends a handshake on a context that there is already: the client has had its time.
+    fn give_up(&mut self) -> Failure {
+        match self {
+            Self::Legacy(both) => both.1.give_up(),
+            _ => already_complete().into(),
+        }
+    }
+
     fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
         let judging = match self {
             Self::Refused(error) => return Err(error.clone().into()),
@@ -361,18 +371,20 @@ impl Server {
             info: Arc::clone(info),
             requested: Requested::Acceptor { flags: request.flags, manual: request.manual_cred_validation },
             by_peer: 0,
+            by_us: 0,
             standing: None,
             kept: None,
             shown: None,
         };
-        Ok(Self { handshake, start, again: Some(again), mapping: None })
+        Ok(Self { handshake, start, again: Some(again), mapping: None, patience: None })
     }
 
     /// A handshake on a context that there is already.
     pub(crate) fn again(again: Again, handshake: legacy::Handshake) -> Self {
         let start = again.now();
         let handshake = Handshake::Legacy(Box::new((Replay::default(), handshake)));
-        Self { handshake, start, again: Some(again), mapping: None }
+        let patience = Some(Box::new(Patience::new(Arc::clone(again.clock()))));
+        Self { handshake, start, again: Some(again), mapping: None, patience }
     }
 
     /// The handshake is over; whose account the client's certificate is for is asked before anybody hears of it. Every
@@ -449,10 +461,15 @@ impl AcceptSecurityContext for Server {
             Progress::Continue { token, used } => Step::Continue { token, used },
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),
-            Progress::Data { data, used } => Step::Data { data, used },
-            Progress::Declined { directions, used } => {
+            Progress::Data { data, used } => {
+                match self.patience.as_mut().map(|left| left.one_more_record()) {
+                    Some(None) => return Err(self.handshake.give_up()),
+                    _ => Step::Data { data, used },
+                }
+            }
+            Progress::Declined { directions, closed, used } => {
                 let again = self.again.take().ok_or_else(already_complete)?;
-                Step::Declined { context: again.declined(*directions)?, used }
+                Step::Declined { context: again.declined(*directions, closed)?, used }
             }
             Progress::Complete { established, token, used } => {
                 return self

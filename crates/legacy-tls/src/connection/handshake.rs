@@ -67,8 +67,11 @@ pub(crate) enum Rest {
 /// What came of a handshake.
 pub(crate) enum Outcome {
     Established(Box<Established>),
-    /// The peer does not negotiate the connection again.
-    Declined(Box<Directions>),
+    /// The peer does not negotiate the connection again, or has closed its side instead.
+    Declined {
+        directions: Box<Directions>,
+        closed: bool,
+    },
 }
 
 /// A role's state.
@@ -183,6 +186,14 @@ impl<R: Role> Handshake<R> {
         }
     }
 
+    /// Ends it with an error of the caller's.
+    pub(crate) fn give_up(&mut self, error: Error) -> Failure {
+        match self.take_running() {
+            Ok(mut running) => self.fail(error, &running.config, &mut running.channel),
+            Err(failure) => failure,
+        }
+    }
+
     /// What runs, if anything does.
     fn take_running(&mut self) -> Result<Box<Running<R>>, Failure> {
         let said = |error| Failure { error, output: Vec::new() };
@@ -244,7 +255,7 @@ fn conclude<R: Role>(running: Running<R>, used: usize) -> Result<Progress, Failu
     let output = channel.take_output();
     match state.conclude(channel) {
         Ok(Outcome::Established(established)) => Ok(Progress::Complete { established, output, used }),
-        Ok(Outcome::Declined(directions)) => Ok(Progress::Declined { directions, used }),
+        Ok(Outcome::Declined { directions, closed }) => Ok(Progress::Declined { directions, closed, used }),
         Err(error) => Err(Failure { error, output }),
     }
 }

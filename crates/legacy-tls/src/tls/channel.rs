@@ -51,6 +51,8 @@ pub(crate) enum Incoming {
     NoCertificate,
     /// The peer does not negotiate the connection again.
     NoRenegotiation,
+    /// The peer has closed its side of a connection that there is already.
+    Closed,
 }
 
 /// Records in, messages out; messages in, records out.
@@ -119,6 +121,7 @@ impl Channel {
 
     fn alert(&mut self, alert: Alert) -> Result<Option<Incoming>, Error> {
         match (alert.level, alert.description) {
+            (_, AlertDescription::CLOSE_NOTIFY) if self.carries_data => Ok(Some(Incoming::Closed)),
             (_, AlertDescription::CLOSE_NOTIFY) => Err(Error::ClosedInHandshake),
             (AlertLevel::FATAL, description) => Err(Error::AlertReceived(description)),
             (AlertLevel::WARNING, AlertDescription::NO_CERTIFICATE) => Ok(Some(Incoming::NoCertificate)),
@@ -206,15 +209,17 @@ impl Channel {
         Ok(())
     }
 
-    /// What a connection goes on with, newly negotiated, or as it was.
-    pub(crate) fn conclude(self, negotiated: Option<Box<Negotiated>>) -> Result<Outcome, Error> {
+    /// What a connection goes on with.
+    pub(crate) fn conclude(self, negotiated: Box<Negotiated>) -> Outcome {
         let Self { sealer, opener, .. } = self;
-        Ok(match negotiated {
-            Some(negotiated) => {
-                Outcome::Established(Box::new(Established { sealer, opener, negotiated: *negotiated }))
-            }
-            None => Outcome::Declined(Box::new(Directions { sealer, opener, messages: Vec::new() })),
-        })
+        Outcome::Established(Box::new(Established { sealer, opener, negotiated: *negotiated }))
+    }
+
+    /// The connection as it was, but that the peer may have closed its side.
+    pub(crate) fn declined(self, closed: bool) -> Outcome {
+        let Self { sealer, opener, .. } = self;
+        let directions = Box::new(Directions { sealer, opener, messages: Vec::new() });
+        Outcome::Declined { directions, closed }
     }
 }
 

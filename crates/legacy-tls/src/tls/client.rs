@@ -28,7 +28,7 @@ use wire::Reader;
 use crate::certificate::Identity;
 use crate::config::ClientConfig;
 use crate::connection::Negotiated;
-use crate::connection::handshake::{Channel as _, NOT_ASKED, Outcome, Rest, Role};
+use crate::connection::handshake::{Channel as _, NOT_ASKED, NOT_OVER, Outcome, Rest, Role};
 use crate::error::{Error, Misbehaved};
 use crate::session::SessionStore;
 use crate::tls::channel::{Channel, Incoming};
@@ -62,7 +62,10 @@ pub(crate) enum State {
     /// Nothing more.
     Complete(Box<Negotiated>),
     /// Nothing more: the connection stays what it was.
-    Declined,
+    Declined {
+        /// But that the peer has closed its side.
+        closed: bool,
+    },
 }
 
 impl Role for State {
@@ -85,8 +88,14 @@ impl Role for State {
             // Spec: TLS12 section 7.2.2.
             (Self::ServerHello(_), Incoming::NoRenegotiation) => {
                 channel.expect_end_of_flight()?;
-                return Ok(Self::Declined);
+                return Ok(Self::Declined { closed: false });
             }
+            // Its close_notify was on its way before it could hear of us. Spec: TLS12 section 7.2.1.
+            (Self::ServerHello(_), Incoming::Closed) => {
+                channel.expect_end_of_flight()?;
+                return Ok(Self::Declined { closed: true });
+            }
+            (_, Incoming::Closed) => return Err(Error::ClosedInHandshake),
             (_, Incoming::NoRenegotiation) => {
                 return Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into());
             }
@@ -139,14 +148,14 @@ impl Role for State {
             Self::Identity(_) => "nothing",
             Self::ChangeCipherSpec(_) => "ChangeCipherSpec",
             Self::Finished(_) => "Finished",
-            Self::Complete(_) | Self::Declined => "nothing more of the handshake",
+            Self::Complete(_) | Self::Declined { .. } => "nothing more of the handshake",
         }
     }
 
     fn rest(&self) -> Option<Rest> {
         match self {
             Self::Identity(asked) => Some(Rest::Asking(asked.question())),
-            Self::Complete(_) | Self::Declined => Some(Rest::Over),
+            Self::Complete(_) | Self::Declined { .. } => Some(Rest::Over),
             _ => None,
         }
     }
@@ -168,10 +177,11 @@ impl Role for State {
     }
 
     fn conclude(self, channel: Channel) -> Result<Outcome, Error> {
-        channel.conclude(match self {
-            Self::Complete(negotiated) => Some(negotiated),
-            _ => None,
-        })
+        match self {
+            Self::Complete(negotiated) => Ok(channel.conclude(negotiated)),
+            Self::Declined { closed } => Ok(channel.declined(closed)),
+            _ => Err(NOT_OVER),
+        }
     }
 
     fn sessions(config: &ClientConfig) -> &dyn SessionStore {

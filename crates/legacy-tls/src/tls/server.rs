@@ -22,7 +22,7 @@
 
 use crate::config::{ClientAuth, ServerConfig};
 use crate::connection::Negotiated;
-use crate::connection::handshake::{Channel as _, Outcome, Rest, Role};
+use crate::connection::handshake::{Channel as _, NOT_OVER, Outcome, Rest, Role};
 use crate::error::{Error, Misbehaved, Refused};
 use crate::session::SessionStore;
 use crate::tls::channel::{Channel, Incoming};
@@ -51,7 +51,10 @@ pub(crate) enum State {
     /// Nothing more.
     Complete(Box<Negotiated>),
     /// Nothing more: the connection stays what it was.
-    Declined,
+    Declined {
+        /// But that the peer has closed its side.
+        closed: bool,
+    },
 }
 
 impl Role for State {
@@ -107,8 +110,14 @@ impl Role for State {
                 if state.client_auth(config) == ClientAuth::Required {
                     return Err(Refused::NoClientCertificate.into());
                 }
-                Ok(Self::Declined)
+                Ok(Self::Declined { closed: false })
             }
+            // Its close_notify was on its way before it could hear of us. Spec: TLS12 section 7.2.1.
+            (Self::ClientHello(_), Incoming::Closed) => {
+                channel.expect_end_of_flight()?;
+                Ok(Self::Declined { closed: true })
+            }
+            (_, Incoming::Closed) => Err(Error::ClosedInHandshake),
             (_, Incoming::NoRenegotiation) => {
                 Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into())
             }
@@ -123,19 +132,20 @@ impl Role for State {
             Self::CertificateVerify(_) => "CertificateVerify",
             Self::ChangeCipherSpec(_) => "ChangeCipherSpec",
             Self::Finished(_) => "Finished",
-            Self::Complete(_) | Self::Declined => "nothing more of the handshake",
+            Self::Complete(_) | Self::Declined { .. } => "nothing more of the handshake",
         }
     }
 
     fn rest(&self) -> Option<Rest> {
-        matches!(self, Self::Complete(_) | Self::Declined).then_some(Rest::Over)
+        matches!(self, Self::Complete(_) | Self::Declined { .. }).then_some(Rest::Over)
     }
 
     fn conclude(self, channel: Channel) -> Result<Outcome, Error> {
-        channel.conclude(match self {
-            Self::Complete(negotiated) => Some(negotiated),
-            _ => None,
-        })
+        match self {
+            Self::Complete(negotiated) => Ok(channel.conclude(negotiated)),
+            Self::Declined { closed } => Ok(channel.declined(closed)),
+            _ => Err(NOT_OVER),
+        }
     }
 
     fn sessions(config: &ServerConfig) -> &dyn SessionStore {

@@ -188,6 +188,7 @@ fn name(incoming: &Incoming) -> &'static str {
         Incoming::ChangeCipherSpec => "ChangeCipherSpec",
         Incoming::NoCertificate => "no_certificate",
         Incoming::NoRenegotiation => "no_renegotiation",
+        Incoming::Closed => "close_notify",
     }
 }
 

@@ -140,6 +140,7 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::ServerNameChanged => Error::HandshakeFailure {
             what: "the second handshake of the connection is for another server name than the first".to_owned(),
         },
+        M::NotNegotiatedAgain => Error::NotNegotiatedAgain,
         M::RenegotiationInfo => Error::HandshakeFailure {
             what: "the renegotiation indication is not that of this connection".to_owned(),
         },

@@ -14,7 +14,7 @@ use sspi_core::{Clock, Error, Fault, SecStatus, SpProt};
 use super::key_schedule;
 use super::observed;
 use super::older_versions::WireKey;
-use super::sessions::{ClientSessions, ServerSessions, Tickets};
+use super::sessions::{ClientSessions, Handles, ServerSessions, Tickets};
 use super::verify::{self, Beyond};
 use crate::backend::settings::no_protocol;
 use crate::backend::{Identity, Settings, Variants, Verification};
@@ -262,7 +262,9 @@ impl ServerConfigs {
                     manual: verification.manual,
                 };
                 config.session_storage = Arc::new(sessions());
-                if settings.session_tickets && !settings.sessions.are_shared() {
+                if settings.session_tickets && settings.sessions.are_shared() {
+                    config.ticketer = Arc::new(Handles(sessions()));
+                } else if settings.session_tickets {
                     let inner = rustls::crypto::ring::Ticketer::new().map_err(|error| unusable(&error))?;
                     config.ticketer = Arc::new(Tickets { inner, sessions: sessions() });
                 }

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use super::configs::{ClientConfigs, OwnKey, ServerConfigs, client_part, server_part};
 use super::error::Situation;
-use super::observed::{self, Observed};
+use super::observed::{self, Observed, Offered};
 use super::older_versions;
 use super::record_aead::Keys;
 use super::records::{self, Protection, Receiving, Sending};
@@ -58,8 +58,8 @@ pub(crate) struct Established {
 pub(crate) struct Tickets {
     kernel: Box<KernelConnection<ClientConnectionData>>,
     kept: Arc<Kept>,
-    /// When the session was made that this one goes on with.
-    created: Option<u64>,
+    /// When the session was made, or the one that it goes on with.
+    created: u64,
     /// What the server showed.
     chain: Option<Arc<Chain>>,
 }
@@ -70,8 +70,8 @@ impl Tickets {
         if !self.kept.is_open() {
             return Ok(());
         }
-        let (session_created, peer_chain) = (self.created, self.chain.clone());
-        let mut observed = Some(Box::new(Observed { session_created, peer_chain, ..Observed::default() }));
+        let offered = Offered { created: self.created, chain: self.chain.clone(), ..Offered::default() };
+        let mut observed = Some(Box::new(Observed { offered: Some(offered), ..Observed::default() }));
         observed::during(&mut observed, || self.kernel.handle_new_session_ticket(body))
             .map_err(|error| Error::Decode { what: format!("NewSessionTicket: {error}") })
     }
@@ -505,6 +505,13 @@ impl Running {
             Connection::Client(client) => pump(&mut **client, held, token),
             Connection::Server(server) => pump(&mut **server, held, token),
         });
+        if let Some(observed) = observed {
+            let kind = match connection {
+                Connection::Client(client) => client.handshake_kind(),
+                Connection::Server(server) => server.handshake_kind(),
+            };
+            observed.is_full = kind.is_some_and(|kind| kind != HandshakeKind::Resumed);
+        }
         if let Some(observed) = observed.as_ref().filter(|o| !o.older_versions.is_empty())
             && !self.transcript.is_over()
         {
@@ -583,21 +590,22 @@ impl Running {
     /// Spec: TLS12 section 7.2.2.
     fn forget(&mut self) {
         let Some(observed) = &mut self.observed else { return };
-        let ids = core::mem::take(&mut observed.kept);
+        let ids = observed.take_kept();
         let ids = self.place.server.take().map_or(ids, |server| vec![server]);
-        Kept::new(&self.settings.sessions, self.place.part, ids, observed.serial.as_ref()).forget();
+        Kept::new(&self.settings.sessions, self.place.part, ids, observed.session_serial().as_ref()).forget();
     }
 
     /// Takes the keys out: from here on records are ours.
     fn establish(self) -> Result<Established, Error> {
         let Self { connection, observed, transcript, settings, place, .. } = self;
         let mut observed = observed.unwrap_or_default();
-        if let (Some(chain), Some(server)) = (&observed.peer_chain, &place.server) {
+        if let (Some(chain), Some(server)) = (observed.session_chain(), &place.server) {
             settings.remember_staple(chain, &String::from_utf8_lossy(server), &observed.staple);
         }
-        let ids = core::mem::take(&mut observed.kept);
+        let ids = observed.take_kept();
         let ids = place.server.map_or(ids, |server| vec![server]);
-        let kept = Arc::new(Kept::new(&settings.sessions, place.part, ids, observed.serial.as_ref()));
+        let kept =
+            Arc::new(Kept::new(&settings.sessions, place.part, ids, observed.session_serial().as_ref()));
         let common = match &connection {
             Connection::Client(client) => &****client,
             Connection::Server(server) => &****server,
@@ -621,8 +629,8 @@ impl Running {
         let is_tls13 = version == ProtocolVersion::TLSv1_3;
         let is_client = matches!(connection, Connection::Client(_));
 
-        let created = observed.session_created;
-        let chain = observed.peer_chain.take().filter(|_| settings.keeps_sessions());
+        let created = observed.session_created().unwrap_or_else(|| settings.sessions.now());
+        let chain = observed.session_chain().cloned().filter(|_| settings.keeps_sessions());
         let tickets = match connection {
             // A session in which the application chose the certificate is not taken up again by a handshake that would ask.
             Connection::Client(client) if is_tls13 && observed.client_certificate.is_none() => {
