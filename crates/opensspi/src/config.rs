@@ -35,6 +35,8 @@ pub use self::nearest::nearest;
 pub(crate) use self::place::{Place, place_of};
 use self::problem::Locator;
 pub use self::problem::{ConfigProblem, ConfigProblems};
+#[cfg(feature = "negotiate")]
+use crate::providers::NegotiateConfig;
 #[cfg(feature = "ntlm")]
 use crate::providers::NtlmConfig;
 #[cfg(feature = "schannel")]
@@ -84,6 +86,9 @@ pub struct Config {
     /// `[schannel]`: what the package Schannel is told.
     #[cfg(feature = "schannel")]
     pub schannel: SchannelConfig,
+    /// `[negotiate]`: which packages Negotiate chooses from, and in which order.
+    #[cfg(feature = "negotiate")]
+    pub negotiate: NegotiateConfig,
     /// `[ntlm]`: what the package NTLM is told.
     #[cfg(feature = "ntlm")]
     pub ntlm: NtlmConfig,
@@ -108,6 +113,8 @@ impl Default for Config {
             directory: None,
             #[cfg(feature = "schannel")]
             schannel: SchannelConfig::default(),
+            #[cfg(feature = "negotiate")]
+            negotiate: NegotiateConfig::default(),
             #[cfg(feature = "ntlm")]
             ntlm: NtlmConfig::default(),
             #[cfg(all(feature = "tokio", feature = "ntlm"))]

@@ -64,6 +64,8 @@ pub use providers::{
     Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtHash, NtHashIdentity, NtlmConfig,
     Reflection,
 };
+#[cfg(feature = "negotiate")]
+pub use providers::{NegotiateConfig, NtlmPolicy, TargetRule};
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;

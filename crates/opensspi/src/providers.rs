@@ -6,6 +6,8 @@ use sspi_core::{Clock, SecurityPackage};
 
 use crate::config::Config;
 
+#[cfg(feature = "negotiate")]
+pub use negotiate::{NegotiateConfig, NtlmPolicy, TargetRule};
 #[cfg(feature = "ntlm")]
 pub(crate) use ntlm::Secrets;
 #[cfg(feature = "ntlm")]
@@ -63,6 +65,12 @@ pub(crate) fn packages(config: &Config, seams: &Seams) -> Vec<Arc<dyn SecurityPa
         #[cfg(feature = "ntlm")]
         Arc::new(ntlm(config, seams)),
     ]
+}
+
+/// The package that chooses among the others, those of third parties too.
+#[cfg(feature = "negotiate")]
+pub(crate) fn negotiate(config: &Config, others: sspi_core::Registry) -> Arc<dyn SecurityPackage> {
+    Arc::new(negotiate::Negotiate::new(config.negotiate.clone(), others))
 }
 
 #[cfg(feature = "schannel")]
