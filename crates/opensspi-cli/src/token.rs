@@ -24,6 +24,16 @@ use crate::print::{Channel, Printer, Style};
 
 /// The arguments of `token`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  opensspi token decode TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAAKAGNFAAAADw==
+  opensspi token decode --help                what else can be read, and how a password is checked
+
+Exit codes:
+  0  all went well
+  1  the password is not the one that the token proves, or the MIC is wrong
+  2  usage: there is no token in it, or the password cannot be read
+  4  it is a token, and one that breaks its format; what can be read of it is printed")]
 pub(crate) struct Token {
     #[command(subcommand)]
     what: What,
@@ -68,8 +78,8 @@ struct Decode {
     /// Show what can be used to guess the password or to read the session.
     #[arg(long)]
     reveal: bool,
-    /// Check the answer against this password: env:NAME, file:PATH, or the password itself.
-    #[arg(long, value_name = "PASSWORD", requires = "reveal")]
+    /// Check the answer against a password, which is in env:NAME or file:PATH.
+    #[arg(long, value_name = "REFERENCE", requires = "reveal")]
     password: Option<String>,
     /// The challenge that an NTLM answer is for, as a token.
     #[arg(long, value_name = "TOKEN", requires = "password")]

@@ -88,6 +88,14 @@ impl Builder {
         self
     }
 
+    /// What the package Negotiate is told, in place of what the configuration says.
+    #[cfg(feature = "negotiate")]
+    #[must_use]
+    pub fn negotiate(mut self, config: providers::NegotiateConfig) -> Self {
+        self.config.negotiate = config;
+        self
+    }
+
     /// What the package NTLM is told, in place of what the configuration says.
     #[cfg(feature = "ntlm")]
     #[must_use]
@@ -220,7 +228,14 @@ impl Builder {
         for package in providers::packages(&self.config, &seams).into_iter().chain(self.packages) {
             registry.register(package)?;
         }
-        let package = choose(&registry, &self.config.package)?;
+        #[cfg(feature = "negotiate")]
+        {
+            for (setting, name) in self.config.negotiate.named_packages() {
+                let _there_is_one = choose(&registry, setting, name)?;
+            }
+            registry.register(providers::negotiate(&self.config, registry.clone()))?;
+        }
+        let package = choose(&registry, "package", &self.config.package)?;
         #[cfg(feature = "tokio")]
         let options = crate::connection::options(&package, self.config.handshake_deadline, self.answers);
         #[cfg(feature = "tokio")]
@@ -358,18 +373,18 @@ impl Builder {
     }
 }
 
-/// The package of that name, or an error that says which was probably meant.
-fn choose(registry: &Registry, name: &str) -> Result<Arc<dyn SecurityPackage>, Error> {
+/// The package of that name, which the setting names, or an error that says which was probably meant.
+fn choose(registry: &Registry, setting: &'static str, name: &str) -> Result<Arc<dyn SecurityPackage>, Error> {
     let error = match registry.by_name(name) {
         Ok(package) => return Ok(package),
-        Err(error) => error,
+        Err(error) => error.with_setting(setting),
     };
     let infos = registry.enumerate_security_packages();
     let names = infos.iter().flat_map(|info| std::iter::once(&info.name).chain(&info.aliases));
     let Some(meant) = nearest(name, names.map(AsRef::as_ref)) else { return Err(error.into()) };
     let message = format!("there is no security package {name:?}; did you mean {meant:?}?");
     Err(sspi_core::Error::new(SecStatus::SEC_E_SECPKG_NOT_FOUND, Fault::Configuration, message)
-        .with_setting("package")
+        .with_setting(setting)
         .into())
 }
 

@@ -37,6 +37,8 @@ use self::problem::Locator;
 pub use self::problem::{ConfigProblem, ConfigProblems};
 #[cfg(feature = "digest")]
 use crate::providers::DigestConfig;
+#[cfg(feature = "negotiate")]
+use crate::providers::NegotiateConfig;
 #[cfg(feature = "ntlm")]
 use crate::providers::NtlmConfig;
 #[cfg(feature = "schannel")]
@@ -89,6 +91,9 @@ pub struct Config {
     /// `[schannel]`: what the package Schannel is told.
     #[cfg(feature = "schannel")]
     pub schannel: SchannelConfig,
+    /// `[negotiate]`: which packages Negotiate chooses from, and in which order.
+    #[cfg(feature = "negotiate")]
+    pub negotiate: NegotiateConfig,
     /// `[ntlm]`: what the package NTLM is told.
     #[cfg(feature = "ntlm")]
     pub ntlm: NtlmConfig,
@@ -115,6 +120,8 @@ impl Default for Config {
             digest: DigestConfig::default(),
             #[cfg(feature = "schannel")]
             schannel: SchannelConfig::default(),
+            #[cfg(feature = "negotiate")]
+            negotiate: NegotiateConfig::default(),
             #[cfg(feature = "ntlm")]
             ntlm: NtlmConfig::default(),
             #[cfg(all(feature = "tokio", feature = "ntlm"))]

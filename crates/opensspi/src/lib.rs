@@ -67,6 +67,8 @@ pub use providers::{
 };
 #[cfg(feature = "digest")]
 pub use providers::{DigestConfig, digest};
+#[cfg(feature = "negotiate")]
+pub use providers::{NegotiateConfig, NtlmPolicy, TargetRule};
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;

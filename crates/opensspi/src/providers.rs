@@ -10,6 +10,8 @@ use crate::config::Config;
 pub use digest;
 #[cfg(feature = "digest")]
 pub use digest::DigestConfig;
+#[cfg(feature = "negotiate")]
+pub use negotiate::{NegotiateConfig, NtlmPolicy, TargetRule};
 #[cfg(feature = "ntlm")]
 pub(crate) use ntlm::Secrets;
 #[cfg(feature = "ntlm")]
@@ -78,6 +80,12 @@ fn digest_package(config: &Config, seams: &Seams) -> digest::Digest {
         random: Arc::new(crypto::random::SystemRandom),
     };
     digest::Digest::new(config.digest.clone(), environment)
+}
+
+/// The package that chooses among the others, those of third parties too.
+#[cfg(feature = "negotiate")]
+pub(crate) fn negotiate(config: &Config, others: sspi_core::Registry) -> Arc<dyn SecurityPackage> {
+    Arc::new(negotiate::Negotiate::new(config.negotiate.clone(), others))
 }
 
 #[cfg(feature = "schannel")]

@@ -142,7 +142,7 @@ impl Client {
 
     /// The offer. A server that speaks first says what it has: that is protected by nothing, and so decides nothing; but
     /// where there is nothing in common, nobody needs to try.
-    fn begin(&mut self, input: &[u8]) -> Result<Next, Error> {
+    fn begin(&self, input: &[u8]) -> Result<Next, Error> {
         if !input.is_empty() {
             let NegotiationToken::Init(hints) = NegotiationToken::decode(input)? else {
                 return Err(Error::Unexpected("the server answers what was not offered yet"));
@@ -165,7 +165,7 @@ impl Client {
     }
 
     /// Begins with the mechanism of this index. One that cannot even begin is left out.
-    fn start(&mut self, index: usize, call: Call) -> Result<Next, Error> {
+    fn start(&self, index: usize, call: Call) -> Result<Next, Error> {
         let inner = match self.initiate(index) {
             Ok(inner) => inner,
             Err(error) => return self.start_next(index, call, error),
@@ -177,7 +177,7 @@ impl Client {
     }
 
     /// Spec: SPNEGO section 3.1: the offer recovers from what goes wrong before a mechanism is chosen.
-    fn start_next(&mut self, failed: usize, call: Call, error: Error) -> Result<Next, Error> {
+    fn start_next(&self, failed: usize, call: Call, error: Error) -> Result<Next, Error> {
         let next = failed.saturating_add(1);
         let Some(mechanism) = self.mechanisms.get(failed) else { return Err(error) };
         if next >= self.mechanisms.len() {
@@ -187,7 +187,7 @@ impl Client {
         self.start(next, call)
     }
 
-    fn go_on(&mut self, mut running: Running, input: &[u8]) -> Result<Next, Error> {
+    fn go_on(&self, mut running: Running, input: &[u8]) -> Result<Next, Error> {
         if let Some(call) = running.asked.take() {
             if !input.starts_with(&call.input) {
                 let what = "after a question the same input must come again";
@@ -252,7 +252,7 @@ impl Client {
         (index >= negotiation.favourite).then_some(index)
     }
 
-    fn call(&mut self, mut running: Running, call: Call) -> Result<Next, Error> {
+    fn call(&self, mut running: Running, call: Call) -> Result<Next, Error> {
         let is_begin = !running.negotiation.is_answered;
         let used = call.input.len();
         let step = match running.inner.initialize_security_context(&call.token) {
@@ -301,7 +301,7 @@ impl Client {
     }
 
     /// The server's last word, for which the mechanism is done.
-    fn end(&mut self, mut ending: Ending, input: &[u8]) -> Result<Next, Error> {
+    fn end(&self, mut ending: Ending, input: &[u8]) -> Result<Next, Error> {
         let resp = answer(input)?;
         let is_logon = resp.neg_state == Some(NegState::Reject) && ending.negotiation.is_answered;
         if is_logon {
@@ -322,7 +322,7 @@ impl Client {
     /// Both ends have the mechanism's tokens: what is left is the list.
     ///
     /// Spec: SPNEGO section 5 (b) and (c).
-    fn complete_with(&mut self, ending: Ending, call: &Call) -> Result<Next, Error> {
+    fn complete_with(&self, ending: Ending, call: &Call) -> Result<Next, Error> {
         let Ending { negotiation, mut context, has_signed } = ending;
         let needs_mic = negotiation.needs_mic && list_mic::can_sign(context.as_ref());
         let is_peer_done = matches!(call.state, Some(NegState::AcceptCompleted) | None);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gss::MechType;
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, CredentialUse, CredentialsHandle, CredentialsRequest, Error, Fault,
-    InitializeRequest, InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes, SecStatus,
+    InitializeRequest, InitializeSecurityContext, Oid, PackageInfo, QueryCredentialsAttributes, SecStatus,
     SecurityPackage,
 };
 
@@ -59,8 +59,8 @@ impl NegotiateCredentials {
         if !allowed.is_empty() {
             return Ok(allowed);
         }
-        let is_denied = policy.ntlm == NtlmPolicy::Deny && self.mechanisms.iter().any(Mechanism::is_ntlm);
-        if is_denied {
+        let ntlm = Oid::from_content(MechType::NTLM.content());
+        if policy.ntlm == NtlmPolicy::Deny && self.instance.registry.by_oid(&ntlm).is_ok() {
             let message = "NTLM is all that there is, and must not be used here";
             let error = Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::Configuration, message);
             return Err(error.with_setting("negotiate.ntlm"));

@@ -162,7 +162,7 @@ impl Server {
     }
 
     /// The client's first token: an offer, or one of a mechanism that speaks for itself.
-    fn begin(&mut self, input: &[u8]) -> Result<Next, Failed> {
+    fn begin(&self, input: &[u8]) -> Result<Next, Failed> {
         if let Some(mechanism) = raw_mechanism(input) {
             let found = self.mechanisms.iter().position(|own| own.is(mechanism));
             let index = found.ok_or_else(|| Failed {
@@ -208,7 +208,7 @@ impl Server {
         Next { state: State::Running(Box::new(running)), step: Step::Continue { token, used } }
     }
 
-    fn go_on(&mut self, mut running: Running, input: &[u8]) -> Result<Next, Failed> {
+    fn go_on(&self, mut running: Running, input: &[u8]) -> Result<Next, Failed> {
         if let Some(call) = running.asked.take() {
             if !input.starts_with(&call.input) {
                 let what = "after a question the same input must come again";
@@ -224,7 +224,7 @@ impl Server {
         self.call(running, call)
     }
 
-    fn call(&mut self, mut running: Running, call: Call) -> Result<Next, Failed> {
+    fn call(&self, mut running: Running, call: Call) -> Result<Next, Failed> {
         let used = call.input.len();
         let step = running.inner.accept_security_context(&call.token).map_err(|failure| Failed {
             error: Error::Mechanism(failure.error),
@@ -251,7 +251,7 @@ impl Server {
     /// The mechanism is done: is the list proved, and must it be?
     ///
     /// Spec: SPNEGO section 5 (b) and (c).
-    fn complete(&mut self, mut proving: Proving, token: &[u8], call: &Call) -> Result<Next, Failed> {
+    fn complete(&self, mut proving: Proving, token: &[u8], call: &Call) -> Result<Next, Failed> {
         let used = call.input.len();
         let Proving { negotiation, context } = &mut proving;
         let can_sign = list_mic::can_sign(context.as_ref());
@@ -279,7 +279,7 @@ impl Server {
     }
 
     /// The client's MIC, which this end has asked for.
-    fn prove(&mut self, mut proving: Proving, input: &[u8]) -> Result<Next, Failed> {
+    fn prove(&self, mut proving: Proving, input: &[u8]) -> Result<Next, Failed> {
         let call = answer(input)?;
         if !call.token.is_empty() {
             return Err(Error::Unexpected("the client goes on with a mechanism that is done").into());
@@ -317,7 +317,7 @@ impl Server {
 
     /// A client that does not speak SPNEGO is answered in its own words.
     fn raw(
-        &mut self,
+        &self,
         mut inner: Box<dyn AcceptSecurityContext>,
         index: usize,
         input: &[u8],

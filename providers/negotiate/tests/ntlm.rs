@@ -231,6 +231,39 @@ fn where_ntlm_is_denied_no_token_of_it_leaves_and_none_is_taken() {
     assert_eq!(refused.unwrap().status(), SecStatus::SEC_E_NO_CREDENTIALS);
 }
 
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn every_use_of_ntlm_is_recorded_where_that_is_wanted_with_who_and_why() {
+    for (policy, count) in [(NtlmPolicy::Allow, 0), (NtlmPolicy::Audit, 2)] {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        let package = package(&[], NegotiateConfig { ntlm: policy, ..NegotiateConfig::default() });
+        tracing::subscriber::with_default(subscriber, || run(client(&package), server(&package)));
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<_> = text.lines().filter(|line| line.contains("NTLM was negotiated")).collect();
+        assert_eq!(lines.len(), count, "{text}");
+        for (line, reason) in lines.iter().zip(["the client offers NTLM", "the policy has it first"]) {
+            assert!(line.contains("CORP") && line.contains("alice") && line.contains(reason), "{line}");
+        }
+    }
+}
+
 #[test]
 fn a_context_is_exported_under_the_name_of_its_package_and_imported_again() {
     let package = only_ntlm();

@@ -17,7 +17,7 @@ use zeroize::Zeroize;
 use crate::attributes::{Attributes, Established};
 use crate::export;
 use crate::messages::NegotiateFlags;
-use crate::seal::{Direction, Piece, SIGNATURE_LEN, directions};
+use crate::seal::{self, Direction, Piece, SIGNATURE_LEN, directions};
 use crate::status;
 
 /// The half that sends.
@@ -113,15 +113,14 @@ impl SharedPart for Negotiated {
 
     fn reset_crypto(context: &mut Context) {
         let Established { flags, exported, .. } = &context.shared.attributes.established;
-        // There were keys of these when the context was made.
-        let Ok((from_client, from_server)) = directions(*flags, exported) else { return };
         let (sends, receives) = if context.shared.attributes.is_client() {
-            (from_client, from_server)
+            (seal::Sender::Client, seal::Sender::Server)
         } else {
-            (from_server, from_client)
+            (seal::Sender::Server, seal::Sender::Client)
         };
-        context.sender.direction.restart(sends);
-        context.receiver.direction.restart(receives);
+        // There were streams of these keys when the context was made.
+        let _same_keys = context.sender.direction.restart(*flags, exported, sends);
+        let _same_keys = context.receiver.direction.restart(*flags, exported, receives);
     }
 
     fn export(context: &Context) -> Result<ExportedContext, Error> {

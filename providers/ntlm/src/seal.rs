@@ -229,15 +229,24 @@ impl Direction {
         }
     }
 
-    /// Begins the stream anew, as it is in `fresh`; the numbers go on. Both halves of a shared stream may do so.
-    pub(crate) fn restart(&mut self, fresh: Self) {
-        match (self, fresh) {
-            (Self::Own(own), Self::Own(fresh)) => own.cipher = fresh.cipher,
-            (Self::Shared(shared), Self::Shared(fresh)) => {
-                lock(shared).cipher = Rc4::from(&lock(&fresh).cipher.state());
+    /// Begins the stream anew; the numbers go on. Both halves of a shared stream may do so.
+    ///
+    /// # Errors
+    /// There is no such key, and there was none before.
+    pub(crate) fn restart(
+        &mut self,
+        flags: NegotiateFlags,
+        exported: &Key,
+        sender: Sender,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Own(own) => {
+                own.keys.made()?.cipher = stream(seal_key(flags, exported, sender).as_slice())?;
             }
-            _ => {}
+            Self::Shared(shared) => lock(shared).cipher = stream(&shared_seal_key(flags, exported))?,
+            Self::Unprotected => {}
         }
+        Ok(())
     }
 
     /// Number, and stream, for another process.

@@ -30,22 +30,23 @@ pub(super) struct Check {
     keys: Vec<(&'static str, Zeroizing<String>)>,
 }
 
-/// A password: of a variable, of a file, or as it stands there.
+/// A password, from where the reference says.
 ///
 /// # Errors
-/// There is no such variable, or the file cannot be read.
-pub(super) fn password(given: &str) -> Result<Zeroizing<String>, Failure> {
+/// There is no such variable, the file cannot be read, or it is no reference.
+pub(super) fn password(reference: &str) -> Result<Zeroizing<String>, Failure> {
     let wrong = |what: String| Failure::usage(format!("the password cannot be read: {what}"));
-    if let Some(name) = given.strip_prefix("env:") {
+    if let Some(name) = reference.strip_prefix("env:") {
         return std::env::var(name).map(Zeroizing::new).map_err(|error| wrong(format!("{name}: {error}")));
     }
-    if let Some(file) = given.strip_prefix("file:") {
-        let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("{file}: {error}")))?;
-        let text = Zeroizing::new(text);
-        let line = text.strip_suffix('\n').unwrap_or(&text);
-        return Ok(Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned()));
-    }
-    Ok(Zeroizing::new(given.to_owned()))
+    let Some(file) = reference.strip_prefix("file:") else {
+        // Everybody on the machine can read it there.
+        return Err(Failure::usage("a password is not written on a command line: env:NAME, or file:PATH"));
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("{file}: {error}")))?;
+    let text = Zeroizing::new(text);
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned()))
 }
 
 impl Check {

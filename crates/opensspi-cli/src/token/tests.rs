@@ -64,7 +64,7 @@ fn the_answer_of_the_specification_keeps_its_secrets() {
 fn what_spnego_carries_is_shown_where_it_lies() {
     let ntlm = hex(CHALLENGE);
     let (length, inner) = (u8::try_from(ntlm.len()).unwrap(), ntlm.len());
-    let (token, state) = (vec![&[0xa2, length + 2, 4, length], &ntlm[..]].concat(), [0xa0, 3, 10, 1, 1]);
+    let (token, state) = ([&[0xa2, length + 2, 4, length], &ntlm[..]].concat(), [0xa0, 3, 10, 1, 1]);
     let chosen = hex("a10c060a2b06010401823702020a");
     let fields = [&state[..], &chosen, &token].concat();
     let length = u8::try_from(fields.len()).unwrap();

@@ -33,7 +33,7 @@ fn secrets_are_shown_on_demand_only() {
     assert!(hidden.contains("(hidden: --reveal)") && !hidden.contains("68cd0ab8"), "{hidden}");
     let shown = run(&["token", "decode", &header, "--reveal"]).expect(0).out;
     assert!(shown.contains("68cd0ab851e51c96aabc927bebef6a1c"), "{shown}");
-    run(&["token", "decode", &header, "--password", "Password"]).expect(2);
+    run(&["token", "decode", &header, "--password", "env:HOME"]).expect(2);
 }
 
 #[test]
@@ -50,30 +50,45 @@ fn the_input_and_files_are_read_in_every_form() {
 
 #[test]
 fn a_password_is_checked_and_its_keys_are_printed() {
-    let arguments = ["token", "decode", AUTHENTICATE, "--reveal", "--challenge", CHALLENGE, "--password"];
-    let with = |password: &'static str| [&arguments[..], &[password]].concat();
-    let ran = run(&with("Password")).expect(0);
+    let reveal = ["token", "decode", AUTHENTICATE, "--reveal", "--password"];
+    let with = |reference: &str, password: &str| {
+        let arguments = [&reveal[..], &[reference, "--challenge", CHALLENGE]].concat();
+        run_with(&arguments, b"", &[("OPENSSPI_TEST_PASSWORD", Path::new(password))])
+    };
+    let ran = with("env:OPENSSPI_TEST_PASSWORD", "Password").expect(0);
     assert!(ran.out.contains("✓ the password is the one"), "{}", ran.out);
     assert!(ran.out.contains("ClientSealingKey    59f600973cc4960a25480a7c196e4c58"), "{}", ran.out);
-    let ran = run(&with("password")).expect(1);
+    let ran = with("env:OPENSSPI_TEST_PASSWORD", "password").expect(1);
     assert!(
         ran.out.contains("✗ the password is not the one") && !ran.out.contains("SealingKey"),
         "{}",
         ran.out
     );
-    let variables = [("OPENSSPI_TEST_PASSWORD", Path::new("Password"))];
-    run_with(&with("env:OPENSSPI_TEST_PASSWORD"), b"", &variables).expect(0);
-    run(&with("env:OPENSSPI_NOT_SET")).expect(2);
-    run(&["token", "decode", AUTHENTICATE, "--reveal", "--password", "Password"]).expect(2);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, "Password\r\n").unwrap();
+    let file = format!("file:{}", file.display());
+    with(&file, "").expect(0);
+    with("env:OPENSSPI_NOT_SET", "").expect(2);
+    let ran = with("Password", "").expect(2);
+    assert!(
+        ran.err.contains("not written on a command line") && !ran.err.contains("Password"),
+        "{}",
+        ran.err
+    );
+    let ran = run(&[&reveal[..], &[&file]].concat()).expect(2);
+    assert!(ran.err.contains("--challenge"), "{}", ran.err);
 }
 
 #[test]
 fn a_digest_answer_is_checked_against_its_request() {
-    let arguments = ["token", "decode", DIGEST, "--reveal", "--password", "Circle of Life", "--json"];
-    let object = &run(&arguments).expect(0).objects()[0];
+    let arguments =
+        ["token", "decode", DIGEST, "--reveal", "--password", "env:OPENSSPI_TEST_PASSWORD", "--json"];
+    let variables = [("OPENSSPI_TEST_PASSWORD", Path::new("Circle of Life"))];
+    let object = &run_with(&arguments, b"", &variables).expect(0).objects()[0];
     assert_eq!(object["check"]["password"], true);
     assert_eq!(object["check"]["keys"]["H(A1)"], "3d78807defe7de2157e2b0b6573a855f");
-    run(&[&arguments[..], &["--method", "POST"]].concat()).expect(1);
+    run_with(&[&arguments[..], &["--method", "POST"]].concat(), b"", &variables).expect(1);
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn after_the_signature_of_a_list_of_mechanisms_streams_begin_anew_and_numbers_go
         if has_ess {
             assert_eq!(mic[..], hex("01000000a997641ecdebadf700000000"));
         }
-        ours.restart(fresh());
+        ours.restart(flags, &fives(), Sender::Client).unwrap();
         let mut anew = fresh();
         anew.import(1, &fresh().export().unwrap().1);
         let (mut first, mut second) = (*b"message", *b"message");
