@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use crypto::constant_time::ct_eq;
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, Answer, AscReq, Ask, DigestAccount, DigestLogon,
-    DigestSecret, DigestUser, Failure, Question, Secret, Step,
+    DigestSecret, DigestUser, Failure, Fault, Question, Secret, Step,
 };
 use zeroize::Zeroizing;
 
@@ -225,7 +225,16 @@ impl Server {
             response.cipher = None;
         }
         let found = answer.given().map_err(|error| Error::Foreign(Foreign(error)))?;
-        let found = found.as_ref().map_err(|error| Error::Foreign(Foreign(error.clone())))?;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                if error.fault() == Fault::Refused {
+                    // It takes as long as any other.
+                    let _denied = self.proved(&response, None)?;
+                }
+                return Err(Error::Foreign(Foreign(error.clone())));
+            }
+        };
         match self.verify(&response, challenged.as_ref(), found.as_ref())? {
             Verdict::Accepted(answered) => {
                 let account = found.as_ref().map(|found| found.account.account.clone()).unwrap_or_default();
