@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lock_out::LockOut;
 use serde::{Deserialize, Deserializer};
 
 use crate::algorithm::{Algorithm, Cipher, Qop};
@@ -70,6 +71,8 @@ pub struct DigestConfig {
     pub service: String,
     /// Whether a server insists that clients bind their authentication to the channel.
     pub channel_bindings: BindingPolicy,
+    /// When failed logons lock out.
+    pub lock_out: LockOut,
 }
 
 impl Default for DigestConfig {
@@ -90,6 +93,7 @@ impl Default for DigestConfig {
             services: Vec::new(),
             service: "host".to_owned(),
             channel_bindings: BindingPolicy::WhenSupported,
+            lock_out: LockOut::default(),
         }
     }
 }

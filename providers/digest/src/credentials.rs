@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lock_out::LockOuts;
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, AuthData, CredentialUse, CredentialsHandle, CredentialsRequest,
     HttpRequest, InitializeRequest, InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes,
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     /// Of a server.
     pub(crate) acceptor: Option<Acceptor>,
+    /// Of the package: another credential does not begin to count anew.
+    pub(crate) lock_outs: Arc<LockOuts>,
 }
 
 /// A user, as it is hashed.
@@ -60,6 +63,7 @@ impl DigestCredentials {
         info: &Arc<PackageInfo>,
         config: &Arc<DigestConfig>,
         environment: &Environment,
+        lock_outs: &Arc<LockOuts>,
         request: &CredentialsRequest,
     ) -> Result<Self, Error> {
         check(config)?;
@@ -91,6 +95,7 @@ impl DigestCredentials {
             identity,
             sessions: Sessions::default(),
             acceptor,
+            lock_outs: Arc::clone(lock_outs),
         };
         Ok(Self { shared: Arc::new(shared), credential_use })
     }

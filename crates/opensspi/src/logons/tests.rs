@@ -135,7 +135,8 @@ mod digest {
     use crate::providers::digest::{hashed_a1, user_hash};
 
     fn logon(user: &str, realm: &str, algorithm: DigestAlgorithm) -> DigestLogon {
-        DigestLogon { user: DigestUser::Names(vec![user.into()]), realm: realm.into(), algorithm }
+        let user = DigestUser::Names(vec![user.into()]);
+        DigestLogon { user, realm: realm.into(), algorithm, source: None }
     }
 
     /// Whether the file has the right hash of this password for every hash function.
