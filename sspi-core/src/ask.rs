@@ -141,8 +141,9 @@ impl Question {
             Self::ClientCertificate(_) => (SecStatus::SEC_I_INCOMPLETE_CREDENTIALS, "client-certificate"),
             Self::Account(_) => (SecStatus::SEC_E_NO_IMPERSONATION, "accounts"),
             Self::Session(_) => (SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "session-store"),
-            Self::DigestSecret(_) => (SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "accounts"),
-            Self::Logon(_) => (SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "logon.accounts"),
+            Self::DigestSecret(_) | Self::Logon(_) => {
+                (SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "logon.accounts")
+            }
         };
         Error::new(status, Fault::Configuration, format!("nobody was there to answer {}", self.name()))
             .with_setting(setting)
