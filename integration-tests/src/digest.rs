@@ -8,7 +8,7 @@ pub mod ldap;
 
 use std::sync::Arc;
 
-use digest::{Digest, DigestConfig, Environment};
+use digest::{Digest, DigestConfig, Environment, NoSecrets};
 use opensspi::SystemClock;
 use sspi_core::{
     AcceptSecurityContext, Account, AuthData, AuthIdentity, CredentialUse, CredentialsHandle,
@@ -32,8 +32,11 @@ ciphers = [\"3des\", \"rc4\", \"des\", \"rc4-56\", \"rc4-40\"]
 
 fn package(section: &str) -> Digest {
     let config: DigestConfig = toml::from_str(section).unwrap_or_else(|error| panic!("{error}"));
-    let environment =
-        Environment { clock: Arc::new(SystemClock), random: Arc::new(crypto::random::SystemRandom) };
+    let environment = Environment {
+        clock: Arc::new(SystemClock),
+        random: Arc::new(crypto::random::SystemRandom),
+        secrets: Arc::new(NoSecrets),
+    };
     Digest::new(config, environment)
 }
 

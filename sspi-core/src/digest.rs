@@ -49,6 +49,8 @@ pub struct DigestLogon {
     pub realm: String,
     /// With which hash function.
     pub algorithm: DigestAlgorithm,
+    /// Where the client comes from, as far as it is known: by this, failures are counted.
+    pub source: Option<String>,
 }
 
 /// Who logs on.
@@ -78,7 +80,8 @@ pub struct DigestAccount {
 }
 
 /// Whoever gave a secret away and hears whether it was proved, to count failures. It is told once for each response of a client,
-/// and not of accounts that there are not: of those it knows. An account that is locked for a time is answered as one that there
+/// and not of accounts that there are not: of those it knows. Of an attempt that the package refuses unseen, because there were
+/// too many, it hears nothing. An account that is locked for a time is answered as one that there
 /// is not, or the time that it is locked would tell which password is right.
 #[derive(Clone)]
 pub struct LogonReport(Arc<dyn Fn(bool) + Send + Sync>);

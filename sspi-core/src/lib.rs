@@ -62,6 +62,7 @@ mod oid;
 mod package;
 mod paired_context;
 mod registry;
+mod secrets;
 mod status;
 mod step;
 
@@ -96,6 +97,7 @@ pub use oid::Oid;
 pub use package::{PackageInfo, SecurityPackage};
 pub use paired_context::{PairedContext, SharedPart};
 pub use registry::Registry;
+pub use secrets::{NoSecrets, Secrets, referred_password};
 pub use status::SecStatus;
 pub use step::Step;
 

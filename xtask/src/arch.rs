@@ -44,6 +44,7 @@ const SSPI_CORE: &str = "sspi-core";
 const WIRE: &str = "opensspi-wire";
 const CRYPTO: &str = "opensspi-crypto";
 const GSS: &str = "opensspi-gss";
+const LOCK_OUT: &str = "opensspi-lock-out";
 const LEGACY_TLS: &str = "opensspi-legacy-tls";
 const SCHANNEL: &str = "opensspi-schannel";
 const SSPI_TOKIO: &str = "sspi-tokio";
@@ -70,12 +71,13 @@ const ARROWS: &[Arrow] = &[
     arrow(WIRE, Reach::Only(&[]), BELOW_SSPI),
     arrow(CRYPTO, Reach::Only(&[WIRE]), BELOW_SSPI),
     arrow(GSS, Reach::Only(&[WIRE]), BELOW_SSPI),
+    arrow(LOCK_OUT, Reach::Only(&[CRYPTO]), "it counts, whoever judges: it knows no package and no contract"),
     arrow(LEGACY_TLS, Reach::Only(&[WIRE, CRYPTO]), BELOW_SSPI),
     arrow(SCHANNEL, Reach::Only(&[SSPI_CORE, WIRE, CRYPTO, LEGACY_TLS]), ONE_PROVIDER),
     arrow("opensspi-negotiate", Reach::Only(&[SSPI_CORE, GSS]), ONE_PROVIDER),
     arrow("opensspi-kerberos", Reach::Only(&[SSPI_CORE, WIRE, CRYPTO, GSS]), ONE_PROVIDER),
-    arrow("opensspi-ntlm", Reach::Only(&[SSPI_CORE, WIRE, CRYPTO]), ONE_PROVIDER),
-    arrow("opensspi-digest", Reach::Only(&[SSPI_CORE, CRYPTO]), ONE_PROVIDER),
+    arrow("opensspi-ntlm", Reach::Only(&[SSPI_CORE, WIRE, CRYPTO, LOCK_OUT]), ONE_PROVIDER),
+    arrow("opensspi-digest", Reach::Only(&[SSPI_CORE, CRYPTO, LOCK_OUT]), ONE_PROVIDER),
     arrow(SSPI_TOKIO, Reach::Only(&[SSPI_CORE]), EDGE),
     arrow(SSPI_HTTP, Reach::Only(&[SSPI_CORE, SSPI_TOKIO]), EDGE),
     arrow(

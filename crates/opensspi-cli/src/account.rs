@@ -14,9 +14,13 @@ use crate::print::{Channel, Printer};
 /// The arguments of `account`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The accounts are those of the package NTLM, in a file with the NT hashes of their passwords
+The accounts are those of the packages NTLM and Digest, in a file with the hashes of their passwords
 (logon.accounts). Such a hash is as good as the password: the file is for its owner only, and a
 server does not take one that others can read. A server that runs reads it again when it changes.
+
+NTLM needs nothing more. Digest proves a password in a realm, the one that the server's configuration
+names (digest.realm), and under the name as it is typed, domain and case included: --realm stores what
+it needs, for each realm that is named. `passwd` makes it anew for the realms that are there already.
 
 A password is asked for on a terminal, and otherwise the first line of the input.
 
@@ -24,6 +28,7 @@ Examples:
   opensspi account add alice --domain CORP --file logons.toml
   opensspi account passwd alice --config opensspi.toml
   opensspi account add svc --password env:SVC_PASSWORD --file logons.toml
+  opensspi account add carol --realm corp.example --file logons.toml
   opensspi account list --file logons.toml
 
 Exit codes:
@@ -68,6 +73,8 @@ struct Add {
     #[arg(long, value_name = "S-1-5-21-…")]
     sid: Option<String>,
     #[command(flatten)]
+    digest: Realms,
+    #[command(flatten)]
     password: Password,
     #[command(flatten)]
     place: Place,
@@ -81,10 +88,30 @@ struct Passwd {
     #[arg(long, value_name = "NAME")]
     domain: Option<String>,
     #[command(flatten)]
+    digest: Realms,
+    #[command(flatten)]
     password: Password,
     #[command(flatten)]
     place: Place,
 }
+
+#[derive(Debug, Args)]
+struct Realms {
+    /// Let it log on with Digest in this realm (digest.realm); may be repeated.
+    #[arg(long = "realm", value_name = "REALM", value_parser = realm)]
+    realms: Vec<String>,
+}
+
+/// A realm, before a password is asked for.
+fn realm(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > MOST_REALM || text.chars().any(char::is_control) {
+        return Err(format!("a realm has from 1 to {MOST_REALM} bytes and no control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The longest realm that a server announces, in bytes.
+const MOST_REALM: usize = 255;
 
 #[derive(Debug, Args)]
 struct Password {
@@ -114,24 +141,55 @@ impl Account {
                     upn: add.upn.clone(),
                     sid: add.sid.clone(),
                 };
-                FileLogons::add(&path, &account, &add.password.read()?)?;
+                let password = add.password.read()?;
+                FileLogons::add(&path, &account, &password)?;
+                add.digest.store(&path, &add.name, add.domain.as_deref(), &password)?;
                 told(printer, "added", &add.name, &path);
+                add.hint(printer);
             }
             What::Passwd(passwd) => {
                 let path = passwd.place.path()?;
                 // Nobody types a password for an account that is not there.
                 FileLogons::list(&path)?;
-                FileLogons::set_password(
-                    &path,
-                    &passwd.name,
-                    passwd.domain.as_deref(),
-                    &passwd.password.read()?,
-                )?;
+                let (name, domain) = (&passwd.name, passwd.domain.as_deref());
+                let password = passwd.password.read()?;
+                FileLogons::set_password(&path, name, domain, &password)?;
+                passwd.digest.store(&path, name, domain, &password)?;
                 told(printer, "changed", &passwd.name, &path);
             }
             What::List(place) => list(printer, &FileLogons::list(place.path()?)?),
         }
         Ok(())
+    }
+}
+
+impl Realms {
+    /// Stores what proves the account in the realms, but in those that it has: there it is the new password's already.
+    fn store(&self, path: &Path, name: &str, domain: Option<&str>, password: &str) -> Result<(), Failure> {
+        for realm in &self.realms {
+            let known = FileLogons::digest_realms(path, name, domain)?;
+            if !known.contains(realm) {
+                FileLogons::add_digest_realm(path, name, domain, realm, password)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Add {
+    /// Says that Digest is configured, and that this account cannot log on with it.
+    fn hint(&self, printer: &Printer) {
+        let Some(file) = &self.place.config else { return };
+        let realm = Config::from_file(file).ok().and_then(|config| config.digest.realm);
+        if let Some(realm) = realm.filter(|realm| !self.digest.realms.contains(realm)) {
+            printer.line(
+                Channel::Err,
+                format_args!(
+                    "it cannot log on with Digest (digest.realm): `opensspi account passwd` with --realm {:?}",
+                    harmless(&realm)
+                ),
+            );
+        }
     }
 }
 
@@ -260,14 +318,17 @@ fn told(printer: &Printer, what: &str, name: &str, path: &Path) {
 }
 
 fn list(printer: &Printer, accounts: &[ListedAccount]) {
-    for ListedAccount { name, domain, upn, sid, is_disabled, .. } in accounts {
-        printer.object(
-            &json!({ "name": name, "domain": domain, "upn": upn, "sid": sid, "disabled": is_disabled }),
-        );
+    for ListedAccount { name, domain, upn, sid, digest_realms, is_disabled, .. } in accounts {
+        printer.object(&json!({
+            "name": name, "domain": domain, "upn": upn, "sid": sid, "digest_realms": digest_realms,
+            "disabled": is_disabled,
+        }));
         let domain = domain.as_deref().map(|domain| format!("{}\\", harmless(domain))).unwrap_or_default();
         let upn = upn.as_deref().map(|upn| format!("  {}", harmless(upn))).unwrap_or_default();
+        let realms: String =
+            digest_realms.iter().map(|realm| format!("  Digest in {:?}", harmless(realm))).collect();
         let disabled = if *is_disabled { "  disabled" } else { "" };
-        printer.line(Channel::Out, format_args!("{domain}{}{upn}{disabled}", harmless(name)));
+        printer.line(Channel::Out, format_args!("{domain}{}{upn}{realms}{disabled}", harmless(name)));
     }
     if accounts.is_empty() {
         printer.line(Channel::Err, "no accounts");

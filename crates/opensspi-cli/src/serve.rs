@@ -284,13 +284,18 @@ impl Serve {
             if !self.http {
                 return vec![format!("opensspi connect {host}:{port} --package {package}")];
             }
-            let user = "--user 'DOMAIN\\NAME' --password env:PASSWORD";
-            let mut commands = vec![format!("opensspi get http://{host}:{port}/ --package {package} {user}")];
-            let scheme = package.to_ascii_lowercase();
-            if ["ntlm", "digest", "negotiate"].contains(&scheme.as_str()) {
-                commands.push(format!("curl --{scheme} --user 'DOMAIN\\NAME' http://{host}:{port}/"));
-            }
-            return commands;
+            // Digest hashes the name as it is typed: a domain would be part of it.
+            let (scheme, user) = match &**package {
+                "NTLM" => (Some("ntlm"), "'DOMAIN\\NAME'"),
+                "Negotiate" => (Some("negotiate"), "'DOMAIN\\NAME'"),
+                "WDigest" => (Some("digest"), "NAME"),
+                _ => (None, "NAME"),
+            };
+            let page = format!("http://{host}:{port}/");
+            let get =
+                format!("opensspi get {page} --package {package} --user {user} --password env:PASSWORD");
+            let curl = scheme.map(|scheme| format!("curl --{scheme} --user {user} {page}"));
+            return core::iter::once(get).chain(curl).collect();
         }
         let trust: String = pins.iter().map(|pin| format!(" --pin sha256:{pin}")).collect();
         let policy = self.settings.policy_options();

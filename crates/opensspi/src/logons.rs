@@ -84,6 +84,8 @@ pub struct ListedAccount {
     pub upn: Option<String>,
     /// Its security identifier.
     pub sid: Option<String>,
+    /// The realms in which it proves itself with the package Digest.
+    pub digest_realms: Vec<String>,
     /// Nobody may log on with it.
     pub is_disabled: bool,
 }
@@ -178,6 +180,20 @@ impl FileLogons {
         change.write(&replaced(&text, vec![(place, entry)]))
     }
 
+    /// The realms in which an account of the file at `path` proves itself with the package Digest.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); there is no such account, or there are two.
+    pub fn digest_realms(
+        path: impl AsRef<Path>,
+        name: &str,
+        domain: Option<&str>,
+    ) -> Result<Vec<String>, crate::Error> {
+        let path = path.as_ref();
+        let (logons, ..) = read(path)?;
+        only(&logons, path, name, domain).map(|entry| listed(entry).digest_realms)
+    }
+
     /// The accounts as they are now.
     fn current(&self) -> Arc<Logons> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -225,7 +241,7 @@ impl AccountDatabase for FileLogons {
 
     #[cfg(feature = "digest")]
     async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
-        Ok(digest_secrets::find(&self.current(), logon))
+        digest_secrets::find(&self.current(), logon)
     }
 }
 
@@ -236,7 +252,7 @@ impl blocking::Answers for FileLogons {
 
     #[cfg(feature = "digest")]
     fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
-        Ok(digest_secrets::find(&self.current(), logon))
+        digest_secrets::find(&self.current(), logon)
     }
 }
 
@@ -282,6 +298,7 @@ fn listed(entry: &LogonEntry) -> ListedAccount {
         domain: account.domain,
         upn: account.upn,
         sid: account.sid,
+        digest_realms: entry.digest.iter().map(|digest| digest.realm.clone()).collect(),
         is_disabled: entry.account.is_disabled,
     }
 }

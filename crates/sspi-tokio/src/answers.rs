@@ -152,7 +152,8 @@ pub trait AccountDatabase: Send + Sync {
     /// The account of a logon with Digest, and what proves it; `None` where there is none, or where it is locked for a time.
     ///
     /// # Errors
-    /// As [`logon`](Self::logon).
+    /// As [`logon`](Self::logon). `SEC_E_LOGON_DENIED` of [`Fault::Refused`](sspi_core::Fault::Refused) is for the log: an
+    /// account that is there and has no secret for this realm, say. Its peer sees what it sees of one that there is not.
     async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
         Err(no_digest_secret(logon))
     }

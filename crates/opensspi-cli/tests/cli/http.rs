@@ -11,11 +11,16 @@ const PASSWORD: &str = "correct horse";
 
 /// A folder with an account and a configuration that names it; the server that serves it.
 fn serve(package: &str) -> (tempfile::TempDir, Server) {
+    serve_with(package, "", &[])
+}
+
+fn serve_with(package: &str, section: &str, more: &[&str]) -> (tempfile::TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let config = path("opensspi.toml");
-    fs::write(&config, "[logon]\naccounts = \"file:logons.toml\"\n").unwrap();
-    let add = ["account", "add", "alice", "--domain", "CORP", "--config", &config];
+    fs::write(&config, format!("{section}[logon]\naccounts = \"file:logons.toml\"\n")).unwrap();
+    let mut add = vec!["account", "add", "alice", "--domain", "CORP", "--config", &config];
+    add.extend(more);
     run_with(&add, PASSWORD.as_bytes(), &[]).expect(0);
     let server = Server::start(&["--http", "--package", package, "--config", &config]);
     (folder, server)
@@ -42,6 +47,31 @@ fn get_logs_on_with_ntlm_and_the_page_says_who_it_is() {
     let ran = get(&url, "alice", PASSWORD, &["--package", "ntlm", "--include", "--quiet"]).expect(0);
     assert!(ran.out.starts_with("HTTP/1.1 200 OK\r\n") && ran.out.contains("persistent-auth: true\r\n"));
     assert_eq!(ran.err, "");
+}
+
+#[test]
+fn get_logs_on_with_digest_in_the_realm_that_the_account_was_given() {
+    let (_folder, server) = serve_with("Digest", "[digest]\nrealm = \"corp\"\n", &["--realm", "corp"]);
+    let url = format!("http://localhost:{}/", server.port);
+    let ran = get(&url, "alice", PASSWORD, &["--package", "Digest"]).expect(0);
+    assert!(ran.out.contains("<th>account</th><td>CORP/alice</td>"), "{}", ran.out);
+    let ran = get(&url, "alice", "wrong", &["--package", "Digest"]).expect(1);
+    assert!(ran.err.contains("the server refused the logon with Digest"), "{}", ran.err);
+}
+
+#[test]
+fn the_audit_record_says_that_an_account_has_no_secret_for_the_realm() {
+    let (_folder, mut server) = serve_with("Digest", "[digest]\nrealm = \"other\"\n", &["--realm", "corp"]);
+    let url = format!("http://localhost:{}/", server.port);
+    get(&url, "alice", PASSWORD, &["--package", "Digest"]).expect(1);
+    let refusal = loop {
+        let event = server.event();
+        if event["verdict"] == "refused" {
+            break event;
+        }
+    };
+    let error = refusal["error"].as_str().unwrap();
+    assert!(error.contains("no secret of Digest for the realm \"other\" (digest.realm)"), "{error}");
 }
 
 #[test]

@@ -26,6 +26,43 @@ fn accounts_are_added_changed_and_listed() {
 }
 
 #[test]
+fn accounts_get_realms_of_digest_and_keep_them_with_another_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("logons.toml");
+    let file = file.to_str().unwrap();
+    let add = ["account", "add", "alice", "--realm", "one", "--realm", "two", "--file", file];
+    run_with(&add, b"correct horse\n", &[]).expect(0);
+    run_with(&["account", "add", "bob", "--file", file], b"secret\n", &[]).expect(0);
+    let before = fs::read_to_string(file).unwrap();
+    assert!(before.contains("sha-256 = \"") && !before.contains("horse"), "{before}");
+    let passwd = ["account", "passwd", "alice", "--realm", "two", "--realm", "three", "--file", file];
+    run_with(&passwd, b"another\n", &[]).expect(0);
+    let list = run(&["account", "list", "--file", file]).expect(0).out;
+    let (alice, bob) = list.split_once('\n').unwrap();
+    assert_eq!(bob, "bob\n");
+    for realm in ["one", "two", "three"] {
+        assert_eq!(alice.matches(&format!("  Digest in \"{realm}\"")).count(), 1, "{list}");
+    }
+    let listed = run(&["account", "list", "--file", file, "--json"]).expect(0).objects();
+    assert_eq!(listed[1]["digest_realms"], serde_json::json!([]));
+    let ran = run(&["account", "add", "carol", "--realm", "a\nb", "--file", file]).expect(2);
+    assert!(ran.err.contains("a realm has"), "{}", ran.err);
+}
+
+#[test]
+fn a_configuration_with_digest_says_how_the_account_gets_its_realm() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("opensspi.toml");
+    fs::write(&config, "[digest]\nrealm = \"corp\"\n[logon]\naccounts = \"who.toml\"\n").unwrap();
+    let config = config.to_str().unwrap();
+    let ran = run_with(&["account", "add", "bob", "--config", config], b"secret\n", &[]).expect(0);
+    assert!(ran.err.contains("with --realm \"corp\""), "{}", ran.err);
+    let carol = ["account", "add", "carol", "--realm", "corp", "--config", config];
+    let ran = run_with(&carol, b"secret\n", &[]).expect(0);
+    assert!(!ran.err.contains("realm"), "{}", ran.err);
+}
+
+#[test]
 fn a_configuration_says_which_file_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("opensspi.toml");

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use sspi_core::{DigestAccount, DigestAlgorithm, DigestLogon, DigestSecret, DigestUser, Secret};
+use sspi_core::{
+    DigestAccount, DigestAlgorithm, DigestLogon, DigestSecret, DigestUser, Error, Fault, SecStatus, Secret,
+};
 use zeroize::Zeroizing;
 
 use super::{Replacement, quoted};
@@ -10,24 +12,46 @@ use crate::config::{DigestEntry, DigestHash, LogonEntry, Logons};
 use crate::providers::digest::{hashed_a1, user_hash};
 
 /// The account of a logon, and its hash. The name is compared as it is hashed, with regard to case.
-pub(super) fn find(logons: &Logons, logon: &DigestLogon) -> Option<DigestAccount> {
+///
+/// # Errors
+/// There is the account, and it has no such hash. It is refused as one that there is not, and the log knows better.
+pub(super) fn find(logons: &Logons, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
     let in_realm = || logons.digests().filter(|(_, digest)| digest.realm == logon.realm);
-    let (entry, digest) = match &logon.user {
+    let found = match &logon.user {
         DigestUser::Names(names) => {
-            names.iter().find_map(|name| in_realm().find(|(_, digest)| digest.user == *name))?
+            names.iter().find_map(|name| in_realm().find(|(_, digest)| digest.user == *name))
         }
         DigestUser::Hashed(hash) => {
-            in_realm().find(|(_, digest)| user_hash(logon.algorithm, &digest.user, &digest.realm) == *hash)?
+            in_realm().find(|(_, digest)| user_hash(logon.algorithm, &digest.user, &digest.realm) == *hash)
         }
-        _ => return None,
+        _ => None,
     };
-    let found = digest.hashes.iter().find(|hash| hash.algorithm == logon.algorithm)?;
-    Some(DigestAccount {
+    let Some((entry, digest)) = found else { return without_secret(logons, logon).map_or(Ok(None), Err) };
+    let Some(found) = digest.hashes.iter().find(|hash| hash.algorithm == logon.algorithm) else {
+        let (user, algorithm) = (&digest.user, logon.algorithm.name());
+        return Err(denied(format!("the account {user:?} has no secret of Digest for {algorithm}")));
+    };
+    Ok(Some(DigestAccount {
         account: entry.account.clone(),
         user: digest.user.clone(),
         secret: DigestSecret::HashedA1(found.hashed_a1.clone()),
         report: None,
-    })
+    }))
+}
+
+/// What is wrong with an account that has a password, and none in this realm.
+fn without_secret(logons: &Logons, logon: &DigestLogon) -> Option<Error> {
+    let DigestUser::Names(names) = &logon.user else { return None };
+    let name = names.iter().find(|name| logons.find(name, "").is_ok())?;
+    let realm = &logon.realm;
+    Some(denied(format!(
+        "the account {name:?} has no secret of Digest for the realm {realm:?} (digest.realm), as `opensspi account \
+         passwd --realm` stores it, or its name is written otherwise there"
+    )))
+}
+
+fn denied(what: String) -> Error {
+    Error::new(SecStatus::SEC_E_LOGON_DENIED, Fault::Refused, what).with_setting("logon.accounts")
 }
 
 /// What comes in the place of the hashes of an account that gets another password.

@@ -135,7 +135,8 @@ mod digest {
     use crate::providers::digest::{hashed_a1, user_hash};
 
     fn logon(user: &str, realm: &str, algorithm: DigestAlgorithm) -> DigestLogon {
-        DigestLogon { user: DigestUser::Names(vec![user.into()]), realm: realm.into(), algorithm }
+        let user = DigestUser::Names(vec![user.into()]);
+        DigestLogon { user, realm: realm.into(), algorithm, source: None }
     }
 
     /// Whether the file has the right hash of this password for every hash function.
@@ -143,7 +144,7 @@ mod digest {
         DigestAlgorithm::ALL.into_iter().all(|algorithm| {
             let found = digest_secrets::find(&logons.current(), &logon(user, realm, algorithm));
             let expected = hashed_a1(algorithm, user.as_bytes(), realm.as_bytes(), password.as_bytes());
-            found.is_some_and(|found| match found.secret {
+            found.ok().flatten().is_some_and(|found| match found.secret {
                 DigestSecret::HashedA1(hash) => hash.expose_secret() == expected.expose_secret(),
                 DigestSecret::Password(_) => false,
             })
@@ -177,10 +178,25 @@ mod digest {
         assert!(!knows(&logons, "alice", "three", "second") && !knows(&logons, "Alice", "two", "second"));
         let hash = DigestUser::Hashed(user_hash(DigestAlgorithm::Sha256, "bob", "two"));
         let hashed = DigestLogon { user: hash, ..logon("", "two", DigestAlgorithm::Sha256) };
-        assert_eq!(digest_secrets::find(&logons.current(), &hashed).unwrap().user, "bob");
+        assert_eq!(digest_secrets::find(&logons.current(), &hashed).unwrap().unwrap().user, "bob");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("# of alice\n"), "{text}");
         assert!(!text.contains("second"), "no password is in it");
+    }
+
+    #[test]
+    fn an_account_without_a_secret_for_the_realm_is_refused_and_the_reason_names_the_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logons.toml");
+        FileLogons::add(&path, &account("alice"), "first").unwrap();
+        FileLogons::add_digest_realm(&path, "alice", None, "one", "first").unwrap();
+        let logons = FileLogons::open(&path).unwrap();
+        let find = |user| digest_secrets::find(&logons.current(), &logon(user, "two", DigestAlgorithm::Md5));
+        let error = find("alice").unwrap_err();
+        assert_eq!((error.status(), error.fault()), (SecStatus::SEC_E_LOGON_DENIED, Fault::Refused));
+        assert_eq!(error.setting(), Some("logon.accounts"));
+        assert!(error.message().contains("\"two\" (digest.realm)"), "{error}");
+        assert!(find("mallory").unwrap().is_none());
     }
 
     #[test]
