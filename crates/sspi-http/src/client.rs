@@ -208,7 +208,7 @@ impl Client {
             return Ok(None);
         }
         let value = header::value(scheme.name, &stepped.token);
-        let is_over_body = protects_bodies(&stepped.token);
+        let is_over_body = header::protects_bodies(&String::from_utf8_lossy(&stepped.token));
         let response =
             self.dispatch(again(parts, body.clone(), value.map(|value| (self.place, value)))).await?;
         let attributes = stepped.attributes;
@@ -243,8 +243,18 @@ impl Client {
                 scheme: scheme.name,
                 what: "the package's token has no place in a field",
             })?;
-            let is_over_body = scheme.form == Form::Request && protects_bodies(&rest);
+            let is_over_body =
+                scheme.form == Form::Request && header::protects_bodies(&String::from_utf8_lossy(&rest));
             let response = self.dispatch(again(parts, sent, Some((self.place, value)))).await?;
+            if is_first && attributes.is_none() && response.status() != self.place.status() {
+                // It did not want to know after all. What it did, it did without the body.
+                let status = response.status();
+                return if body.is_empty() {
+                    Ok(response.map(Either::Left))
+                } else {
+                    Err(Error::AnsweredEarly { scheme: scheme.name, status })
+                };
+            }
             if response.status() != self.place.status() || scheme.form == Form::Request {
                 let exchange =
                     Exchange { scheme: scheme.clone(), handshake, entity, is_over_body, attributes };
@@ -349,11 +359,6 @@ struct Stepped {
 enum Ended {
     Answered(Response<ResponseBody<Incoming>>),
     AskedAgain(Response<Incoming>),
-}
-
-/// Whether these credentials are over the bodies, too. Spec: DIGEST (RFC 7616) section 3.4.
-fn protects_bodies(credentials: &[u8]) -> bool {
-    String::from_utf8_lossy(credentials).to_ascii_lowercase().contains("auth-int")
 }
 
 fn http_request(parts: &Parts, body: &Bytes) -> HttpRequest {

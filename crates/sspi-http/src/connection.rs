@@ -1,8 +1,9 @@
 //! A connection, and whose it is.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sspi_core::{AcceptSecurityContext, ChannelBindings};
 
@@ -24,23 +25,22 @@ pub struct HttpConnection(Arc<Shared>);
 struct Shared {
     source: Option<String>,
     bindings: Option<ChannelBindings>,
-    state: Mutex<State>,
+    /// What each layer knows of it, by the layer's number: who was let in at one door was not let in at another.
+    states: Mutex<Vec<(u64, State)>>,
 }
 
 /// How far the authentication of a connection is.
-#[derive(Default)]
-pub(crate) enum State {
-    #[default]
-    Nobody,
-    /// Under way; the number tells it from others.
+enum State {
+    /// Under way.
     Half(Half),
     /// Whose it is.
     Done(Arc<Authenticated>),
 }
 
-pub(crate) struct Half {
-    pub(crate) scheme: &'static str,
-    pub(crate) handshake: Box<dyn AcceptSecurityContext>,
+struct Half {
+    scheme: &'static str,
+    handshake: Box<dyn AcceptSecurityContext>,
+    /// Tells it from others.
     number: u64,
     /// Ends with this: whoever begins one exchange after the other leaves no timers behind.
     _timer: Timer,
@@ -78,7 +78,7 @@ impl HttpConnection {
         let mut shared = Shared {
             source: self.0.source.clone(),
             bindings: self.0.bindings.clone(),
-            state: Mutex::default(),
+            states: Mutex::default(),
         };
         change(&mut shared);
         Self(Arc::new(shared))
@@ -92,63 +92,83 @@ impl HttpConnection {
         self.0.bindings.as_ref()
     }
 
-    /// Who the connection was authenticated as.
-    #[must_use]
-    pub fn authenticated(&self) -> Option<Arc<Authenticated>> {
-        match &*self.0.state() {
-            State::Done(authenticated) => Some(Arc::clone(authenticated)),
-            State::Nobody | State::Half(_) => None,
+    /// Who this layer has authenticated the connection as. An exchange that was under way is given up: who sends something else
+    /// does not go on with it.
+    pub(crate) fn known(&self, layer: u64) -> Option<Arc<Authenticated>> {
+        let mut states = self.0.states();
+        let at = states.iter().position(|(of, _)| *of == layer)?;
+        if let Some((_, State::Done(known))) = states.get(at) {
+            let expiry = known.attributes.lifespan().ok().and_then(|lifespan| lifespan.expiry);
+            if expiry.is_none_or(|expiry| SystemTime::now() < expiry) {
+                return Some(Arc::clone(known));
+            }
+        }
+        let given_up = states.swap_remove(at);
+        drop(states);
+        drop(given_up);
+        None
+    }
+
+    /// The exchange that is under way with this layer and scheme. Whose the connection was, it is no more.
+    pub(crate) fn take(&self, layer: u64, scheme: &str) -> Option<Box<dyn AcceptSecurityContext>> {
+        let mut states = self.0.states();
+        let at = states.iter().position(|(of, _)| *of == layer)?;
+        match states.swap_remove(at).1 {
+            State::Half(half) if half.scheme == scheme => Some(half.handshake),
+            State::Half(_) | State::Done(_) => None,
         }
     }
 
-    /// Takes out what there is: nobody's it is in the meantime.
-    pub(crate) fn take(&self) -> State {
-        core::mem::take(&mut *self.0.state())
-    }
-
-    pub(crate) fn is_done(&self, authenticated: Arc<Authenticated>) {
-        *self.0.state() = State::Done(authenticated);
+    pub(crate) fn is_done(&self, layer: u64, authenticated: Arc<Authenticated>) {
+        set(&mut self.0.states(), layer, State::Done(authenticated));
     }
 
     /// Keeps a handshake that waits for the client's next message, until the deadline.
     pub(crate) fn waits(
         &self,
+        layer: u64,
         scheme: &'static str,
         handshake: Box<dyn AcceptSecurityContext>,
         deadline: Duration,
     ) {
-        let number = NUMBERS.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let shared: Weak<Shared> = Arc::downgrade(&self.0);
-        let mut state = self.0.state();
+        // The timer finds what it is for: it waits for the states.
+        let mut states = self.0.states();
         let timer = tokio::spawn(async move {
             tokio::time::sleep(deadline).await;
             if let Some(shared) = shared.upgrade() {
-                let mut state = shared.state();
-                if matches!(&*state, State::Half(half) if half.number == number) {
-                    *state = State::Nobody;
-                }
+                let is_meant = |state: &State| matches!(state, State::Half(half) if half.number == number);
+                shared.states().retain(|(_, state)| !is_meant(state));
             }
         });
-        *state = State::Half(Half { scheme, handshake, number, _timer: Timer(timer) });
+        set(&mut states, layer, State::Half(Half { scheme, handshake, number, _timer: Timer(timer) }));
     }
 }
 
-static NUMBERS: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
+fn set(states: &mut Vec<(u64, State)>, layer: u64, state: State) {
+    match states.iter_mut().find(|(of, _)| *of == layer) {
+        Some((_, place)) => *place = state,
+        None => states.push((layer, state)),
+    }
+}
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn states(&self) -> MutexGuard<'_, Vec<(u64, State)>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for HttpConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &*self.0.state() {
-            State::Nobody => "nobody's",
+        let name = |state: &State| match state {
             State::Half(_) => "being authenticated",
             State::Done(_) => "authenticated",
         };
-        f.debug_struct("HttpConnection").field("source", &self.0.source).field("state", &state).finish()
+        let states: Vec<&str> = self.0.states().iter().map(|(_, state)| name(state)).collect();
+        f.debug_struct("HttpConnection").field("source", &self.0.source).field("states", &states).finish()
     }
 }
 

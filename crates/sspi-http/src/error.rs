@@ -26,6 +26,14 @@ pub enum Error {
         /// The status of the response.
         status: StatusCode,
     },
+    /// The server answered the first message of an exchange, which goes without the request's body, as if it were the request:
+    /// what it did, it did without the body.
+    AnsweredEarly {
+        /// The scheme that was used.
+        scheme: &'static str,
+        /// The status of the response.
+        status: StatusCode,
+    },
     /// The server sent what has no place in the scheme's exchange.
     Protocol {
         /// The scheme that was used.
@@ -56,6 +64,10 @@ impl fmt::Display for Error {
             Self::Refused { scheme, status } => {
                 write!(f, "the server refused the logon with {scheme} (status {status})")
             }
+            Self::AnsweredEarly { scheme, status } => write!(
+                f,
+                "the server answered the request without its body (status {status}): it did not wait for the logon with {scheme}"
+            ),
             Self::Protocol { scheme, what } => write!(f, "{scheme}: {what}"),
         }
     }

@@ -145,6 +145,14 @@ pub fn credentials(headers: &HeaderMap, place: Place) -> Result<Option<Challenge
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;
 
+/// Whether these credentials of Digest are over the bodies, too. Spec: DIGEST (RFC 7616) section 3.4.
+pub(crate) fn protects_bodies(directives: &str) -> bool {
+    items(directives).filter_map(|item| item.split_once('=')).any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("qop")
+            && value.trim().trim_matches('"').eq_ignore_ascii_case("auth-int")
+    })
+}
+
 /// A token as it stands in a field.
 #[must_use]
 pub fn encode(token: &[u8]) -> String {

@@ -4,11 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
@@ -22,8 +23,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{debug, error};
 
-use crate::bodies::collect;
-use crate::connection::State;
+use crate::bodies::{collect, drain};
 use crate::header::{self, Challenge, Place};
 use crate::scheme::Form;
 use crate::{Attempt, Authenticated, HttpConnection, Scheme};
@@ -48,6 +48,8 @@ pub struct AuthLayer(Arc<Terms>);
 
 #[derive(Clone)]
 struct Terms {
+    /// Tells the layers apart.
+    layer: u64,
     schemes: Vec<Scheme>,
     place: Place,
     required: bool,
@@ -59,6 +61,12 @@ struct Terms {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Report = Arc<dyn Fn(&Attempt<'_>) + Send + Sync>;
+
+/// A number that no layer has had. One that differs from another in anything is another layer.
+fn next_layer() -> u64 {
+    static LAYERS: AtomicU64 = AtomicU64::new(0);
+    LAYERS.fetch_add(1, Ordering::Relaxed)
+}
 
 /// How long a client has between two messages of an exchange.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -72,6 +80,7 @@ impl AuthLayer {
     #[must_use]
     pub fn new(schemes: impl IntoIterator<Item = Scheme>) -> Self {
         Self(Arc::new(Terms {
+            layer: next_layer(),
             schemes: schemes.into_iter().collect(),
             place: Place::Server,
             required: true,
@@ -123,6 +132,7 @@ impl AuthLayer {
     fn with(self, change: impl FnOnce(&mut Terms)) -> Self {
         let mut terms = Arc::unwrap_or_clone(self.0);
         change(&mut terms);
+        terms.layer = next_layer();
         Self(Arc::new(terms))
     }
 }
@@ -194,9 +204,11 @@ where
             let (verdict, body) = terms.judge(&connection, &parts, body).await;
             match verdict {
                 Verdict::Refuse { status, headers, text } => {
-                    if let Some(body) = body {
-                        // What is left unread of a request would end the connection that the exchange is bound to.
-                        let _too_long = collect(body, terms.longest_body).await;
+                    // What is left unread of a request would end the connection that the exchange is bound to. Who waits for a
+                    // word before it sends its body is spared that.
+                    if let Some(body) = body.filter(|_| !parts.headers.contains_key(EXPECT)) {
+                        let draining = drain(body, terms.longest_body);
+                        let _too_slow = tokio::time::timeout(terms.deadline, draining).await;
                     }
                     let mut response = own(status, text);
                     response.headers_mut().extend(headers);
@@ -205,6 +217,10 @@ where
                 Verdict::Pass { known, headers, proof } => {
                     if let Some(known) = known {
                         parts.extensions.insert(Authenticated::clone(&known));
+                    }
+                    if terms.place == Place::Proxy {
+                        // What the client says to the proxy is for nobody behind it. Spec: HTTPAUTH section 11.7.2.
+                        parts.headers.remove(terms.place.credentials());
                     }
                     let is_http1 = parts.version < Version::HTTP_2;
                     let target = (parts.method.to_string(), target_of(&parts));
@@ -351,14 +367,10 @@ impl Terms {
 
     /// A request that says nothing of its sender.
     fn judge_silent(&self, connection: &HttpConnection, http: &HttpRequest, is_http1: bool) -> Verdict {
-        match connection.take() {
-            State::Done(known) if is_http1 => {
-                connection.is_done(Arc::clone(&known));
-                Verdict::Pass { known: Some(known), headers: vec![PERSISTENT], proof: None }
-            }
-            // Who began an exchange and sends something else has given it up.
-            _ if !self.required => Verdict::Pass { known: None, headers: Vec::new(), proof: None },
-            _ => self.challenge(connection, http, is_http1),
+        match is_http1.then(|| connection.known(self.layer)).flatten() {
+            Some(known) => Verdict::Pass { known: Some(known), headers: vec![PERSISTENT], proof: None },
+            None if !self.required => Verdict::Pass { known: None, headers: Vec::new(), proof: None },
+            None => self.challenge(connection, http, is_http1),
         }
     }
 
@@ -370,11 +382,7 @@ impl Terms {
         said: &Challenge,
         http: &HttpRequest,
     ) -> Verdict {
-        let before = match connection.take() {
-            State::Half(half) if half.scheme == scheme.name => Some(half.handshake),
-            // Another exchange begins: whose the connection was, it is no more.
-            _ => None,
-        };
+        let before = connection.take(self.layer, scheme.name);
         let token =
             Some(said.rest.as_str()).filter(|rest| rest.len() <= LONGEST_TOKEN).and_then(header::decode);
         let stepped = match token {
@@ -392,7 +400,7 @@ impl Terms {
         };
         match stepped {
             Ok((handshake, Stepped::Continue(token))) => {
-                connection.waits(scheme.name, handshake, self.deadline);
+                connection.waits(self.layer, scheme.name, handshake, self.deadline);
                 let mut headers = HeaderMap::new();
                 headers.extend(self.field(scheme, header::encode(&token).as_bytes()));
                 self.refuse(headers)
@@ -400,7 +408,7 @@ impl Terms {
             Ok((_, Stepped::Complete { known, token })) => {
                 let known = Arc::new(known);
                 self.report(connection, scheme, Ok(&known));
-                connection.is_done(Arc::clone(&known));
+                connection.is_done(self.layer, Arc::clone(&known));
                 let mut headers = vec![PERSISTENT];
                 if !token.is_empty() {
                     headers.extend(self.field(scheme, header::encode(&token).as_bytes()));
@@ -432,10 +440,11 @@ impl Terms {
     where
         B: Body<Data = Bytes>,
     {
-        let is_over_body = said.rest.to_ascii_lowercase().contains("auth-int");
+        let is_over_body = header::protects_bodies(&said.rest);
         let body = if is_over_body {
-            let Some(bytes) = collect(body, self.longest_body).await else {
-                let text = "the body is too long to be protected\n";
+            let collecting = collect(body, self.longest_body);
+            let Ok(Some(bytes)) = tokio::time::timeout(self.deadline, collecting).await else {
+                let text = "the body is too long to be protected, or does not come\n";
                 let status = StatusCode::PAYLOAD_TOO_LARGE;
                 return (Verdict::Refuse { status, headers: HeaderMap::new(), text }, None);
             };

@@ -73,6 +73,9 @@ impl Answers for Alice {
 /// What the handler saw: who, and which body.
 type Seen = Arc<Mutex<Vec<(Option<String>, String)>>>;
 
+/// Where a client was, and why it was refused.
+type Reports = Arc<Mutex<Vec<(Option<String>, SecStatus)>>>;
+
 /// A handler that says who it is for.
 #[derive(Clone, Default)]
 struct Handler(Seen);
@@ -179,7 +182,7 @@ async fn a_client_logs_its_connection_on_once_and_the_handler_learns_who_it_is()
 
 #[tokio::test]
 async fn a_wrong_password_is_refused_and_reported_with_its_source() {
-    let reports: Arc<Mutex<Vec<(Option<String>, SecStatus)>>> = Arc::default();
+    let reports: Reports = Arc::default();
     let kept = Arc::clone(&reports);
     let layer = layer().reporting(move |attempt| {
         let status = attempt.result.unwrap_err().status();
@@ -225,8 +228,16 @@ async fn exchange(
     connection: &HttpConnection,
     bindings: Option<ChannelBindings>,
 ) -> String {
-    let scheme = client(PASSWORD);
-    let Some(_) = Some(&scheme) else { panic!() };
+    exchange_with(layer, connection, bindings, "authorization", header::Place::Server).await
+}
+
+async fn exchange_with(
+    layer: &AuthLayer,
+    connection: &HttpConnection,
+    bindings: Option<ChannelBindings>,
+    field: &'static str,
+    place: header::Place,
+) -> String {
     let request = sspi_core::InitializeRequest {
         target_name: Some("HTTP/www.example.com".into()),
         channel_bindings: bindings,
@@ -242,10 +253,10 @@ async fn exchange(
         other => panic!("{other:?}"),
     };
     let negotiate = token(client.initialize_security_context(&[]).unwrap());
-    let field = format!("NTLM {}", header::encode(&negotiate));
-    let (status, headers) = ask(layer, Some(connection), Version::HTTP_11, &[("authorization", field)]).await;
-    assert_eq!(status, StatusCode::UNAUTHORIZED);
-    let challenge = header::challenges(&headers, header::Place::Server).remove(0);
+    let value = format!("NTLM {}", header::encode(&negotiate));
+    let (status, headers) = ask(layer, Some(connection), HTTP_11, &[(field, value)]).await;
+    assert_eq!(status, place.status());
+    let challenge = header::challenges(&headers, place).remove(0);
     let challenge = header::decode(&challenge.rest).unwrap();
     let authenticate = token(client.initialize_security_context(&challenge).unwrap());
     format!("NTLM {}", header::encode(&authenticate))
@@ -263,7 +274,6 @@ async fn an_authenticate_message_counts_on_its_own_connection_only_and_once() {
     assert_eq!(ask(&layer, Some(&first), HTTP_11, &fields).await.0, StatusCode::OK);
     assert_eq!(ask(&layer, Some(&first), HTTP_11, &[]).await.0, StatusCode::OK);
     assert_eq!(ask(&layer, Some(&second), HTTP_11, &[]).await.0, StatusCode::UNAUTHORIZED);
-    assert_eq!(first.authenticated().unwrap().account().name, "alice");
     // The same message again begins an exchange that it cannot begin: nobody's is the connection then.
     assert_eq!(ask(&layer, Some(&first), HTTP_11, &fields).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(ask(&layer, Some(&first), HTTP_11, &[]).await.0, StatusCode::UNAUTHORIZED);
@@ -319,6 +329,54 @@ async fn an_exchange_that_is_not_gone_on_with_is_dropped_at_its_deadline() {
         let answer = ask(&layer, Some(&connection), HTTP_11, &[("authorization", authenticate)]).await;
         assert_eq!(answer.0, status, "after {wait} seconds");
     }
+}
+
+#[tokio::test]
+async fn who_was_let_in_by_one_layer_was_not_by_another() {
+    let (outer, inner) = (layer(), layer());
+    let connection = HttpConnection::new();
+    let authenticate = [("authorization", exchange(&outer, &connection, None).await)];
+    // Nor does another layer go on with an exchange that is not its own.
+    assert_eq!(ask(&inner, Some(&connection), HTTP_11, &authenticate).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&outer, Some(&connection), HTTP_11, &authenticate).await.0, StatusCode::OK);
+    assert_eq!(ask(&inner, Some(&connection), HTTP_11, &[]).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        ask(&outer, Some(&connection), HTTP_11, &[]).await.0,
+        StatusCode::OK,
+        "both know what they know"
+    );
+    // The same layer with another setting is another layer.
+    let changed = outer.clone().with_deadline(Duration::from_secs(1));
+    assert_eq!(ask(&changed, Some(&connection), HTTP_11, &[]).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_a_client_says_to_a_proxy_goes_to_nobody_behind_it() {
+    #[derive(Clone)]
+    struct Seen(Arc<Mutex<Option<HeaderMap>>>);
+    impl Service<Request<RequestBody<Full<Bytes>>>> for Seen {
+        type Response = Response<Full<Bytes>>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, request: Request<RequestBody<Full<Bytes>>>) -> Self::Future {
+            *self.0.lock().unwrap() = Some(request.headers().clone());
+            std::future::ready(Ok(Response::new(Full::default())))
+        }
+    }
+    let (layer, connection) = (layer().as_proxy(), HttpConnection::new());
+    let authenticate =
+        exchange_with(&layer, &connection, None, "proxy-authorization", header::Place::Proxy).await;
+    let seen = Seen(Arc::default());
+    let mut request = Request::get("http://www.example.com/").body(Full::<Bytes>::default()).unwrap();
+    request.extensions_mut().insert(connection);
+    request.headers_mut().insert("proxy-authorization", authenticate.parse().unwrap());
+    request.headers_mut().insert("authorization", "Basic for-the-server".parse().unwrap());
+    assert_eq!(layer.layer(seen.clone()).call(request).await.unwrap().status(), StatusCode::OK);
+    let seen = seen.0.lock().unwrap().take().unwrap();
+    assert!(!seen.contains_key("proxy-authorization") && seen.contains_key("authorization"));
 }
 
 #[tokio::test]
