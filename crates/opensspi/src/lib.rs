@@ -24,7 +24,7 @@ mod logons;
 #[cfg(feature = "schannel")]
 mod materials;
 mod providers;
-#[cfg(any(feature = "schannel", feature = "ntlm"))]
+#[cfg(any(feature = "digest", feature = "ntlm", feature = "schannel"))]
 mod references;
 #[cfg(feature = "schannel")]
 mod resolved;

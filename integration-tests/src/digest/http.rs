@@ -1,83 +1,61 @@
-//! As much of HTTP as carries Digest: a server of one resource, and a client of one request at a time.
+//! The HTTP ends of `sspi-http` with Digest: a server of one resource, and a client of one request.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::io;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
+use std::task::{Context, Poll};
 
-use sspi_core::{
-    AcceptRequest, AscReq, CredentialsHandle, EntityBody, HttpEntity, HttpRequest, InitializeRequest, IscReq,
-    Step,
-};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use opensspi::sspi_http::{AuthLayer, Client, Error, HttpConnection, RequestBody, Scheme};
+use sspi_core::{ContextFlags, CredentialsHandle, DigestAccount, DigestLogon, IscRet};
+use sspi_tokio::Answers;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tower_layer::Layer as _;
+use tower_service::Service;
 
-use super::advance;
+use super::look_up;
 
 /// What the resource holds.
 pub const CONTENT: &str = "the resource\n";
 
-/// A request or a response.
-#[derive(Debug, Default)]
-pub struct Message {
-    /// The first line.
-    pub first: String,
-    /// The header fields, their names in lower case.
-    pub fields: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
+struct Accounts;
 
-impl Message {
-    /// The values of a header field, a line each.
-    #[must_use]
-    pub fn all(&self, name: &str) -> String {
-        let values = self.fields.iter().filter(|(field, _)| field == name).map(|(_, value)| value.as_str());
-        values.collect::<Vec<_>>().join("\n")
-    }
-
-    fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Self>> {
-        let mut message = Self::default();
-        if stream.read_line(&mut message.first)? == 0 {
-            return Ok(None);
-        }
-        loop {
-            let mut line = String::new();
-            stream.read_line(&mut line)?;
-            let Some((name, value)) = line.trim_end().split_once(':') else { break };
-            message.fields.push((name.to_lowercase(), value.trim().to_owned()));
-        }
-        if message.all("transfer-encoding").eq_ignore_ascii_case("chunked") {
-            message.body = chunks(stream)?;
-        } else {
-            let length: usize = message.all("content-length").parse().unwrap_or(0);
-            message.body.resize(length.min(1 << 20), 0);
-            stream.read_exact(&mut message.body)?;
-        }
-        Ok(Some(message))
+#[async_trait]
+impl Answers for Accounts {
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, sspi_core::Error> {
+        Ok(look_up(logon))
     }
 }
 
-fn chunks(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line)?;
-        let length =
-            usize::from_str_radix(line.trim().split(';').next().unwrap_or_default(), 16).unwrap_or(0);
-        let mut chunk = vec![0; length.min(1 << 20) + 2];
-        stream.read_exact(&mut chunk)?;
-        chunk.truncate(length);
-        if chunk.is_empty() {
-            return Ok(body);
-        }
-        body.extend(chunk);
+#[derive(Clone, Copy)]
+struct Resource;
+
+impl Service<Request<RequestBody<Incoming>>> for Resource {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<RequestBody<Incoming>>) -> Self::Future {
+        ready(Ok(Response::new(Full::from(CONTENT))))
     }
 }
 
-/// A server that listens until the test ends.
+/// A server that listens until it is dropped.
 #[derive(Debug)]
 pub struct Server {
     port: u16,
+    _runtime: Runtime,
 }
 
 impl Server {
@@ -87,16 +65,16 @@ impl Server {
     ///
     /// There is no port.
     pub fn start(credentials: Arc<dyn CredentialsHandle>) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let layer = AuthLayer::new([Scheme::digest(credentials)]).with_answers(Arc::new(Accounts));
+        let runtime = Runtime::new()?;
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
         let port = listener.local_addr()?.port();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let credentials = Arc::clone(&credentials);
-                // A connection that breaks is the client's affair: the test looks at what the client says.
-                thread::spawn(move || drop(serve(stream, &*credentials)));
+        runtime.spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(layer.clone(), socket));
             }
         });
-        Ok(Self { port })
+        Ok(Self { port, _runtime: runtime })
     }
 
     /// The resource's address.
@@ -106,95 +84,49 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, credentials: &dyn CredentialsHandle) -> io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    let mut out = stream.try_clone()?;
-    let mut stream = BufReader::new(stream);
-    while let Some(request) = Message::read(&mut stream)? {
-        let mut line = request.first.split_whitespace();
-        let (method, uri) = (line.next().unwrap_or_default(), line.next().unwrap_or_default());
-        let http = HttpRequest::new(method, uri).with_entity(request.body.clone());
-        http.response_entity.set(EntityBody::Bytes(CONTENT.as_bytes().to_vec()));
-        let accept =
-            AcceptRequest { http: Some(http), flags: AscReq::EXTENDED_ERROR, ..AcceptRequest::default() };
-        let mut server = credentials.accept(&accept).map_err(io::Error::other)?;
-        let answer = match advance(&mut *server, request.all("authorization").as_bytes()) {
-            Ok(Step::Complete { context, token, .. }) => {
-                let user = context.security_context_token().map_err(io::Error::other)?.name;
-                format!(
-                    "HTTP/1.1 200 OK\r\nAuthentication-Info: {}\r\nX-User: {user}\r\nContent-Length: {}\r\n\r\n{CONTENT}",
-                    String::from_utf8_lossy(&token),
-                    CONTENT.len()
-                )
-            }
-            Ok(Step::Continue { token, .. }) => unauthorized(&token),
-            Err(failure) => unauthorized(&failure.token),
-            Ok(other) => return Err(io::Error::other(format!("{other:?}"))),
-        };
-        out.write_all(answer.as_bytes())?;
-    }
-    Ok(())
-}
-
-fn unauthorized(challenges: &[u8]) -> String {
-    let challenges = String::from_utf8_lossy(challenges);
-    let fields: String =
-        challenges.lines().map(|line| format!("WWW-Authenticate: Digest {line}\r\n")).collect();
-    format!("HTTP/1.1 401 Unauthorized\r\n{fields}Content-Length: 0\r\n\r\n")
+/// A connection that breaks is the client's affair: the test looks at what the client says.
+async fn serve(layer: AuthLayer, socket: TcpStream) {
+    let (connection, service) = (HttpConnection::new(), layer.layer(Resource));
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(connection.clone());
+        service.clone().call(request)
+    });
+    let _ended =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
 }
 
 /// What became of a request.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The last response.
-    pub response: Message,
+    /// The status of the last response.
+    pub status: StatusCode,
+    /// Its body.
+    pub body: Bytes,
     /// The client has seen that the server knows the password.
     pub is_mutual: bool,
-    /// How many requests it took.
-    pub requests: usize,
 }
 
 /// Gets a resource with Digest, over one connection.
 ///
 /// # Errors
 ///
-/// The package refuses the server, or the connection breaks. A password that the server does not take is no error: the last
-/// response says 401.
-pub fn fetch(port: u16, path: &str, credentials: &dyn CredentialsHandle) -> io::Result<Fetched> {
-    let http = HttpRequest::new("GET", path);
-    let http = HttpRequest { response_entity: HttpEntity::later(), ..http };
-    let request = InitializeRequest {
-        target_name: Some(format!("http/127.0.0.1:{port}")),
-        flags: IscReq::MUTUAL_AUTH,
-        http: Some(http.clone()),
-        ..InitializeRequest::default()
+/// The package refuses the server, the server does not take the password, or the connection breaks.
+pub fn fetch(port: u16, path: &str, credentials: &Arc<dyn CredentialsHandle>) -> Result<Fetched, Error> {
+    let scheme = Scheme::digest(Arc::clone(credentials));
+    let request = Request::get(path).header("host", format!("localhost:{port}")).body(Bytes::new());
+    let fetching = async {
+        let socket = TcpStream::connect(("127.0.0.1", port)).await;
+        let socket = socket.unwrap_or_else(|error| panic!("{error}"));
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+        tokio::spawn(connection);
+        let mut client = Client::new(sender, "localhost", [scheme]);
+        let response = client.send(request.unwrap_or_else(|error| panic!("{error}"))).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap_or_else(|error| panic!("{error}")).to_bytes();
+        let flags = client.authenticated().map(|(_, attributes)| attributes.flags());
+        let is_mutual =
+            matches!(flags, Some(ContextFlags::Initiator(flags)) if flags.contains(IscRet::MUTUAL_AUTH));
+        Ok(Fetched { status, body, is_mutual })
     };
-    let stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    let mut out = stream.try_clone()?;
-    let mut stream = BufReader::new(stream);
-    let mut client = credentials.initialize(&request).map_err(io::Error::other)?;
-    let mut input = Vec::new();
-    for requests in 1.. {
-        let authorization = match client.initialize_security_context(&input) {
-            Ok(Step::Continue { token, .. }) => String::from_utf8_lossy(&token).into_owned(),
-            Ok(other) => return Err(io::Error::other(format!("{other:?}"))),
-            Err(failure) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, failure.error)),
-        };
-        let field = match authorization.as_str() {
-            "" => String::new(),
-            token => format!("Authorization: Digest {token}\r\n"),
-        };
-        write!(out, "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n{field}\r\n")?;
-        let response = Message::read(&mut stream)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        if !response.first.contains(" 401 ") {
-            let info = response.all("authentication-info");
-            http.response_entity.set(EntityBody::Bytes(response.body.clone()));
-            let verdict = client.initialize_security_context(info.as_bytes());
-            let is_mutual = matches!(verdict, Ok(Step::Complete { .. }));
-            return Ok(Fetched { response, is_mutual, requests });
-        }
-        input = response.all("www-authenticate").into_bytes();
-    }
-    Err(io::Error::other("it does not come to an end"))
+    Runtime::new().unwrap_or_else(|error| panic!("{error}")).block_on(fetching)
 }

@@ -1,7 +1,5 @@
 //! A client as whom the configuration says.
 
-#![expect(clippy::unwrap_used, reason = "the functions that tests share are tests too")]
-
 mod support;
 
 use sspi_core::{AcceptRequest, InitializeRequest, SecStatus};
