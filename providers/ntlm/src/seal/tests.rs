@@ -223,7 +223,7 @@ fn after_the_signature_of_a_list_of_mechanisms_streams_begin_anew_and_numbers_go
         }
         ours.restart(flags, &fives(), Sender::Client).unwrap();
         let mut anew = fresh();
-        anew.import(1, &fresh().export().unwrap().1);
+        anew.import(1, &fresh().export().unwrap().unwrap().1).unwrap();
         let (mut first, mut second) = (*b"message", *b"message");
         let signed = ours.protect(&mut first, &all_of(b"message", true)).unwrap();
         assert_eq!(signed, anew.protect(&mut second, &all_of(b"message", true)).unwrap());
