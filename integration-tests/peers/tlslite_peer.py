@@ -75,6 +75,12 @@ def connection(plain, options):
     return tls
 
 
+def send(tls, options, data):
+    if options.get("empty") == "yes":
+        tls.write(b"")
+    tls.write(data)
+
+
 def negotiated(tls, chain):
     return {
         "version": {number: name for name, number in VERSIONS.items()}[tuple(tls.version)],
@@ -101,7 +107,7 @@ def serve(plain, options, cache, own):
         if options.get("clients") == "require" and not tls.session.clientCertChain:
             raise ValueError("the client showed no certificate")
         while data := tls.read(max=CHUNK, min=1):
-            tls.write(data)
+            send(tls, options, data)
             fields["bytes"] += len(data)
         fields["clean_close"] = True
     except Exception as error:  # Whatever it meets, it is to be told.
@@ -130,7 +136,7 @@ def connect(options, ciphers, session):
         tls.handshakeClientCert(chain, key, settings=settings, session=session)
         session = tls.session
         fields |= negotiated(tls, session.serverCertChain)
-        fields["bytes"] = pattern.exchange(tls.write, lambda: tls.read(max=CHUNK, min=1), options)
+        fields["bytes"] = pattern.exchange(lambda data: send(tls, options, data), lambda: tls.read(max=CHUNK, min=1), options)
         # Sends close_notify, and reads the server's.
         try:
             tls.close()

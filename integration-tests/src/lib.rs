@@ -22,13 +22,16 @@
 //! | what `nmap`, `sslscan` and `tshark` see of us | [`peers::scanners`], and [`wiretap`] for the bytes |
 //! | what is tried: peer × role × version × feature | [`matrix`], and `skipped.toml` for what is left out |
 //! | servers with STARTTLS, a browser, Node.js, with the command `opensspi` | [`applications`] |
+//! | Digest: our two ends, and as much of LDAP and HTTP as carries it | [`digest`] |
 //! | the old protocols: peer × role × version × suite | [`legacy`], and `suites.toml` for what peers lack |
 //! | both as tables, at full size; the peers against each other | `src/bin/interop` |
 //! | many connections, for a long time | `src/bin/soak` |
 //! | the CPU seconds of our server beside OpenSSL's | `src/bin/speed` |
 
 pub mod applications;
+pub mod digest;
 pub mod echo;
+pub mod farm;
 pub mod legacy;
 pub mod matrix;
 pub mod ours;

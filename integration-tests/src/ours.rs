@@ -5,6 +5,7 @@
 
 mod client;
 mod legacy;
+mod records;
 mod report;
 mod server;
 mod setup;

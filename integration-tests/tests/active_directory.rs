@@ -24,10 +24,14 @@ struct World {
 
 impl World {
     fn server(&self, schannel: &str) -> Sspi {
+        self.server_with(schannel, "deadline = \"20s\"")
+    }
+
+    fn server_with(&self, schannel: &str, directory: &str) -> Sspi {
         let text = format!(
             "[directory]\nurl = \"ldaps://localhost\"\nbase = \"{BASE}\"\nbind-dn = \"{ADMIN}\"\n\
              bind-password = \"file:password\"\nroots = [\"servers.pem\"]\ndomain = \"CORP\"\nabsent-for = \"0s\"\n\
-             deadline = \"20s\"\ndown-for = \"0s\"\n\
+             {directory}\ndown-for = \"0s\"\n\
              [schannel]\nclient-auth = \"required\"\nclient-roots = [\"clients.pem\"]\nnt-auth = [\"clients.pem\"]\n{schannel}\n\
              [[schannel.certificates]]\nchain = \"server.pem\"\nkey = \"file:server.key\"\n"
         );
@@ -76,7 +80,7 @@ async fn accounts_are_found_in_active_directory() {
     write("servers.pem", &pki.root_pem());
     write("password", PASSWORD);
     pki.server("localhost").issue().write_as(world.folder.path(), "server").unwrap();
-    let samba = Samba::start(&pki.server("localhost").rsa_2048().issue(), &pki.root_pem()).unwrap();
+    let mut samba = Samba::start(&pki.server("localhost").rsa_2048().issue(), &pki.root_pem()).unwrap();
     for name in ["alice", "bob", "dave"] {
         samba.tool(&["user", "create", name, "Some.Pw.1"]).unwrap();
     }
@@ -151,4 +155,31 @@ async fn accounts_are_found_in_active_directory() {
     samba.tool(&["user", "setexpiry", "dave", "--days=0"]).unwrap();
     let over = world.account(&strong, alice().key_identifier(&[2])).await.unwrap_err();
     assert!(over.to_string().contains("the account dave is disabled"), "{over}");
+
+    // By the principal name that nobody gave it: its name in the domain.
+    let found = world.account(&weak, with_upn("Dave@corp.test")).await.map(|found| found.name);
+    assert!(found.unwrap_err().to_string().contains("the account dave is disabled"));
+    let found = world.account(&weak, with_upn("alice@CORP.test")).await.unwrap();
+    assert_eq!((&*found.name, &*found.matched_by), ("alice", "upn-without-sid"));
+
+    // What is no account has what an account has: a contact is a person, and a group is none.
+    samba.tool(&["group", "add", "guild"]).unwrap();
+    samba.modify(&identities("guild", &["X509:<SKI>03"])).unwrap();
+    let group = world.account(&strong, alice().key_identifier(&[3])).await.unwrap_err();
+    assert!(group.to_string().contains("is for no account"), "{group}");
+
+    // Slow, down, and back again.
+    samba.modify(&identities("alice", &["X509:<SKI>04"])).unwrap();
+    let impatient = world.server_with("", "deadline = \"500ms\"");
+    assert_eq!(world.account(&impatient, alice().key_identifier(&[4])).await.unwrap().name, "alice");
+    samba.pause(true).unwrap();
+    let slow = world.account(&impatient, alice().key_identifier(&[4])).await.unwrap_err();
+    assert_eq!(slow.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{slow}");
+    assert!(slow.to_string().contains("did not answer within 500ms"), "{slow}");
+    samba.pause(false).unwrap();
+    samba.stop();
+    let down = world.account(&strong, alice().key_identifier(&[4])).await.unwrap_err();
+    assert_eq!(down.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{down}");
+    samba.restart().unwrap();
+    assert_eq!(world.account(&strong, alice().key_identifier(&[4])).await.unwrap().name, "alice");
 }

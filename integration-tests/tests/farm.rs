@@ -8,77 +8,27 @@
     reason = "a failure here is a failed test"
 )]
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use opensspi::{SecureStream, Sspi};
+use opensspi_integration_tests::farm::{Farm, PATIENT, PROTOCOLS, TLS12, TLS13, USUAL, sessions_of};
 use opensspi_integration_tests::peers::redis::{self, Redis, Reply};
-use tempfile::TempDir;
-use test_support::Pki;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-/// What a client and a server are told for each protocol.
-const PROTOCOLS: [&str; 7] = [
-    "protocols = [\"ssl2\"]\nallow = [\"rc4\"]",
-    "protocols = [\"pct1\"]\nallow = [\"rc4\"]",
-    "protocols = [\"ssl3\"]",
-    "protocols = [\"tls1.0\"]",
-    "protocols = [\"tls1.2\"]\nsuites = [\"TLS_RSA_WITH_AES_128_CBC_SHA\"]",
-    "protocols = [\"tls1.2\"]",
-    "protocols = [\"tls1.3\"]",
-];
+/// A client without any session.
+fn client_of(farm: &Farm, protocol: &str) -> Sspi {
+    farm.client(protocol).unwrap()
+}
 
-const TLS12: &str = PROTOCOLS[5];
-const TLS13: &str = PROTOCOLS[6];
+fn machine_with(farm: &Farm, protocol: &str, port: u16, deadline: &str, keys: &[&str]) -> Sspi {
+    farm.machine(protocol, port, deadline, keys).unwrap()
+}
 
-/// Longer than any lookup takes where the store is well.
-const PATIENT: &str = "60s";
-const USUAL: &str = "50ms";
-
-/// Files that all machines have.
-struct Farm(TempDir);
-
-impl Farm {
-    fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let pki = Pki::new();
-        let server = pki.server("localhost").rsa_2048().issue();
-        for (name, content) in [
-            ("root.pem", pki.root_pem()),
-            ("server.pem", server.chain_pem()),
-            ("server.key", server.key_pem()),
-            ("old.key", "0b".repeat(32)),
-            ("new.key", "0c".repeat(32)),
-        ] {
-            fs::write(folder.path().join(name), content).unwrap();
-        }
-        Self(folder)
-    }
-
-    fn folder(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn client(&self, protocol: &str) -> Sspi {
-        Sspi::from_toml(&format!("[schannel]\n{protocol}\nroots = [\"root.pem\"]"), self.folder()).unwrap()
-    }
-
-    fn machine_with(&self, protocol: &str, port: u16, deadline: &str, keys: &[&str]) -> Sspi {
-        let text = format!(
-            "session-store = \"redis://127.0.0.1:{port}/\"\nsession-store-keys = {keys:?}\n\
-             session-store-deadline = \"{deadline}\"\n[schannel]\n{protocol}\n\
-             [[schannel.certificates]]\nchain = \"server.pem\"\nkey = \"file:server.key\"\n"
-        );
-        Sspi::from_toml(&text, self.folder()).unwrap()
-    }
-
-    fn machine(&self, protocol: &str, redis: &Redis, deadline: &str) -> Sspi {
-        self.machine_with(protocol, redis.port(), deadline, &["file:old.key"])
-    }
+fn machine_of(farm: &Farm, protocol: &str, redis: &Redis, deadline: &str) -> Sspi {
+    machine_with(farm, protocol, redis.port(), deadline, &["file:old.key"])
 }
 
 type Stream = SecureStream<TcpStream>;
@@ -111,25 +61,24 @@ async fn ends(client: &Sspi, machine: &Sspi) -> (Stream, Stream) {
     (client, server)
 }
 
-/// How many sessions a connection makes.
-fn sessions_of(protocol: &str) -> usize {
-    if protocol == TLS13 { 2 } else { 1 }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_machine_made_the_other_takes_up_in_every_protocol() {
     if !redis::runnable() {
         return;
     }
-    let farm = Farm::new();
+    let farm = Farm::new().unwrap();
     for protocol in PROTOCOLS {
         let mut redis = Redis::start().unwrap();
-        let machines = [farm.machine(protocol, &redis, PATIENT), farm.machine(protocol, &redis, PATIENT)];
-        let client = farm.client(protocol);
+        let machines =
+            [machine_of(&farm, protocol, &redis, PATIENT), machine_of(&farm, protocol, &redis, PATIENT)];
+        let client = client_of(&farm, protocol);
         assert!(!connect(&client, &machines[0]).await);
         redis.wait_for(sessions_of(protocol)).unwrap();
         assert!(connect(&client, &machines[1]).await, "{protocol}");
-        assert!(!connect(&farm.client(protocol), &machines[1]).await, "{protocol}: a client without one");
+        assert!(
+            !connect(&client_of(&farm, protocol), &machines[1]).await,
+            "{protocol}: a client without one"
+        );
     }
 }
 
@@ -138,10 +87,10 @@ async fn redis_learns_nothing_and_what_it_alters_or_moves_is_none() {
     if !redis::runnable() {
         return;
     }
-    let farm = Farm::new();
+    let farm = Farm::new().unwrap();
     let mut redis = Redis::start().unwrap();
-    let (one, other) = (farm.machine(TLS12, &redis, PATIENT), farm.machine(TLS12, &redis, PATIENT));
-    let client = farm.client(TLS12);
+    let (one, other) = (machine_of(&farm, TLS12, &redis, PATIENT), machine_of(&farm, TLS12, &redis, PATIENT));
+    let client = client_of(&farm, TLS12);
     let (ours, _) = ends(&client, &one).await;
     redis.wait_for(1).unwrap();
     let id = ours.attributes().session_info().unwrap().session_id;
@@ -159,7 +108,7 @@ async fn redis_learns_nothing_and_what_it_alters_or_moves_is_none() {
 
     for at in [0, 1, 9, 25, value.len() - 1] {
         redis.command(&[b"FLUSHALL"]).unwrap();
-        let client = farm.client(TLS12);
+        let client = client_of(&farm, TLS12);
         assert!(!connect(&client, &one).await);
         redis.wait_for(1).unwrap();
         let (name, mut value) = redis.all().unwrap()[0].clone();
@@ -170,7 +119,7 @@ async fn redis_learns_nothing_and_what_it_alters_or_moves_is_none() {
 
     // Another's session under this name.
     redis.command(&[b"FLUSHALL"]).unwrap();
-    let (first, second) = (farm.client(TLS12), farm.client(TLS12));
+    let (first, second) = (client_of(&farm, TLS12), client_of(&farm, TLS12));
     connect(&first, &one).await;
     redis.wait_for(1).unwrap();
     let of_first = redis.all().unwrap()[0].clone();
@@ -187,23 +136,23 @@ async fn keys_are_changed_without_losing_a_session_and_without_a_key_there_is_no
     if !redis::runnable() {
         return;
     }
-    let farm = Farm::new();
+    let farm = Farm::new().unwrap();
     for protocol in [TLS12, TLS13, PROTOCOLS[3]] {
         let mut redis = Redis::start().unwrap();
-        let machine = |keys: &[&str]| farm.machine_with(protocol, redis.port(), PATIENT, keys);
+        let machine = |keys: &[&str]| machine_with(&farm, protocol, redis.port(), PATIENT, keys);
         let old = machine(&["file:old.key"]);
         let both = machine(&["file:new.key", "file:old.key"]);
         let new = machine(&["file:new.key"]);
-        let client = farm.client(protocol);
+        let client = client_of(&farm, protocol);
         assert!(!connect(&client, &old).await);
         redis.wait_for(sessions_of(protocol)).unwrap();
         assert!(connect(&client, &both).await, "{protocol}");
-        let client = farm.client(protocol);
+        let client = client_of(&farm, protocol);
         redis.command(&[b"FLUSHALL"]).unwrap();
         assert!(!connect(&client, &old).await);
         redis.wait_for(sessions_of(protocol)).unwrap();
         assert!(!connect(&client, &new).await, "{protocol}: sealed with a key that it has not");
-        let client = farm.client(protocol);
+        let client = client_of(&farm, protocol);
         redis.command(&[b"FLUSHALL"]).unwrap();
         assert!(!connect(&client, &both).await);
         redis.wait_for(sessions_of(protocol)).unwrap();
@@ -244,11 +193,12 @@ async fn redis_is_slow_or_killed_in_the_middle_of_a_handshake_and_comes_back() {
     if !redis::runnable() {
         return;
     }
-    let farm = Farm::new();
+    let farm = Farm::new().unwrap();
     for protocol in PROTOCOLS {
         let mut redis = Redis::start().unwrap();
-        let (one, other) = (farm.machine(protocol, &redis, PATIENT), farm.machine(protocol, &redis, USUAL));
-        let client = farm.client(protocol);
+        let (one, other) =
+            (machine_of(&farm, protocol, &redis, PATIENT), machine_of(&farm, protocol, &redis, USUAL));
+        let client = client_of(&farm, protocol);
         assert!(!connect(&client, &one).await);
         redis.wait_for(sessions_of(protocol)).unwrap();
         // It answers nobody for a minute: the machine gives the lookup up, and does not ask again.
@@ -259,7 +209,7 @@ async fn redis_is_slow_or_killed_in_the_middle_of_a_handshake_and_comes_back() {
         }
         // A lookup that waits when Redis is killed.
         let (port, asked) = listening_along(redis.port()).await;
-        let waiting = farm.machine_with(protocol, port, PATIENT, &["file:old.key"]);
+        let waiting = machine_with(&farm, protocol, port, PATIENT, &["file:old.key"]);
         let connection = tokio::spawn({
             let (client, waiting) = (client.clone(), waiting.clone());
             async move { connect(&client, &waiting).await }
@@ -274,7 +224,7 @@ async fn redis_is_slow_or_killed_in_the_middle_of_a_handshake_and_comes_back() {
         // The machine finds out by itself, by trying now and then.
         let comes_back = async {
             loop {
-                let client = farm.client(protocol);
+                let client = client_of(&farm, protocol);
                 connect(&client, &other).await;
                 if connect(&client, &other).await && !redis.is_empty().unwrap() {
                     return;
@@ -291,16 +241,17 @@ async fn redis_is_full_and_nobody_minds() {
     if !redis::runnable() {
         return;
     }
-    let farm = Farm::new();
+    let farm = Farm::new().unwrap();
     for protocol in PROTOCOLS {
         let mut redis = Redis::start().unwrap();
-        let (one, other) = (farm.machine(protocol, &redis, PATIENT), farm.machine(protocol, &redis, PATIENT));
-        let client = farm.client(protocol);
+        let (one, other) =
+            (machine_of(&farm, protocol, &redis, PATIENT), machine_of(&farm, protocol, &redis, PATIENT));
+        let client = client_of(&farm, protocol);
         assert!(!connect(&client, &one).await);
         redis.wait_for(sessions_of(protocol)).unwrap();
         redis.command(&[b"CONFIG", b"SET", b"maxmemory", b"1"]).unwrap();
         assert!(connect(&client, &other).await, "{protocol}: what is there is found");
-        let client = farm.client(protocol);
+        let client = client_of(&farm, protocol);
         for _ in 0..3 {
             assert!(!connect(&client, &one).await, "{protocol}: there is no room for more");
         }
@@ -317,20 +268,20 @@ async fn a_redis_that_only_reads_is_asked_for_what_is_there() {
     if !redis::runnable() {
         return;
     }
-    let farm = Farm::new();
+    let farm = Farm::new().unwrap();
     let mut redis = Redis::start().unwrap();
-    let machine = farm.machine(TLS12, &redis, PATIENT);
-    let client = farm.client(TLS12);
+    let machine = machine_of(&farm, TLS12, &redis, PATIENT);
+    let client = client_of(&farm, TLS12);
     assert!(!connect(&client, &machine).await);
     redis.wait_for(1).unwrap();
     // It has no replica.
     redis.command(&[b"CONFIG", b"SET", b"min-replicas-to-write", b"1"]).unwrap();
     for _ in 0..3 {
-        assert!(!connect(&farm.client(TLS12), &machine).await);
+        assert!(!connect(&client_of(&farm, TLS12), &machine).await);
         assert!(connect(&client, &machine).await);
     }
     redis.command(&[b"CONFIG", b"SET", b"min-replicas-to-write", b"0"]).unwrap();
-    let client = farm.client(TLS12);
+    let client = client_of(&farm, TLS12);
     assert!(!connect(&client, &machine).await);
     redis.wait_for(2).unwrap();
     assert!(connect(&client, &machine).await);
@@ -341,12 +292,13 @@ async fn redis_answers_garbage_and_nobody_minds() {
     if !redis::runnable() {
         return;
     }
-    let farm = Farm::new();
+    let farm = Farm::new().unwrap();
     for protocol in PROTOCOLS {
         let mut redis = Redis::start().unwrap();
-        let (one, other) = (farm.machine(protocol, &redis, PATIENT), farm.machine(protocol, &redis, PATIENT));
+        let (one, other) =
+            (machine_of(&farm, protocol, &redis, PATIENT), machine_of(&farm, protocol, &redis, PATIENT));
         for garbage in [&b""[..], b"garbage", &[0xff; 5000]] {
-            let client = farm.client(protocol);
+            let client = client_of(&farm, protocol);
             redis.command(&[b"FLUSHALL"]).unwrap();
             assert!(!connect(&client, &one).await);
             redis.wait_for(sessions_of(protocol)).unwrap();
@@ -356,7 +308,7 @@ async fn redis_answers_garbage_and_nobody_minds() {
             assert!(!connect(&client, &other).await, "{protocol}");
         }
         // Not even a value.
-        let client = farm.client(protocol);
+        let client = client_of(&farm, protocol);
         redis.command(&[b"FLUSHALL"]).unwrap();
         assert!(!connect(&client, &one).await);
         redis.wait_for(sessions_of(protocol)).unwrap();
@@ -373,20 +325,24 @@ async fn the_sessions_are_listed_and_cleared() {
     if !redis::runnable() {
         return;
     }
-    let farm = Farm::new();
+    let farm = Farm::new().unwrap();
     let mut redis = Redis::start().unwrap();
     redis.command(&[b"SET", b"of somebody else", b"value"]).unwrap();
-    let machine = farm.machine(TLS12, &redis, PATIENT);
-    let clients = [(); 3].map(|()| farm.client(TLS12));
+    let machine = machine_of(&farm, TLS12, &redis, PATIENT);
+    let clients = [(); 3].map(|()| client_of(&farm, TLS12));
     for client in &clients {
         connect(client, &machine).await;
     }
     redis.wait_for(4).unwrap();
-    let listed = machine.redis_sessions().unwrap().list().await.unwrap();
+    let listing = machine.redis_sessions().unwrap().list(3).await.unwrap();
+    assert!(listing.is_all);
+    let listed = listing.sessions;
     assert_eq!(listed.len(), 3);
+    let some = machine.redis_sessions().unwrap().list(2).await.unwrap();
+    assert_eq!((some.sessions.len(), some.is_all), (2, false));
     assert!(listed.iter().all(|session| session.is_ours && session.left.is_some() && session.size > 100));
-    let stranger = farm.machine_with(TLS12, redis.port(), PATIENT, &["file:new.key"]);
-    let seen = stranger.redis_sessions().unwrap().list().await.unwrap();
+    let stranger = machine_with(&farm, TLS12, redis.port(), PATIENT, &["file:new.key"]);
+    let seen = stranger.redis_sessions().unwrap().list(1000).await.unwrap().sessions;
     assert!(seen.len() == 3 && seen.iter().all(|session| !session.is_ours));
     assert_eq!(machine.redis_sessions().unwrap().clear().await.unwrap(), 3);
     assert_eq!(redis.len().unwrap(), 1, "what is no session stays");
@@ -398,7 +354,7 @@ async fn the_sessions_are_listed_and_cleared() {
 /// Something that listens where Redis should, and speaks no Redis.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_redis_is_a_store_that_is_down() {
-    let farm = Farm::new();
+    let farm = Farm::new().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let noise = tokio::spawn(async move {
@@ -407,8 +363,8 @@ async fn what_is_no_redis_is_a_store_that_is_down() {
         }
     });
     for protocol in PROTOCOLS {
-        let machine = farm.machine_with(protocol, port, USUAL, &["file:old.key"]);
-        let client = farm.client(protocol);
+        let machine = machine_with(&farm, protocol, port, USUAL, &["file:old.key"]);
+        let client = client_of(&farm, protocol);
         for _ in 0..3 {
             connect(&client, &machine).await;
         }
@@ -419,11 +375,11 @@ async fn what_is_no_redis_is_a_store_that_is_down() {
 /// Nothing listens there at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_farm_begins_without_its_store() {
-    let farm = Farm::new();
+    let farm = Farm::new().unwrap();
     let port = opensspi_integration_tests::peers::free_port();
     for protocol in PROTOCOLS {
-        let machine = farm.machine_with(protocol, port, USUAL, &["file:old.key"]);
-        let client = farm.client(protocol);
+        let machine = machine_with(&farm, protocol, port, USUAL, &["file:old.key"]);
+        let client = client_of(&farm, protocol);
         for _ in 0..3 {
             connect(&client, &machine).await;
         }

@@ -113,7 +113,8 @@ pub enum Question {
     /// where it cannot be said, or not in time: the handshake is a full one then. It is secret, and wiped when it was taken.
     Session(Ask<SessionKey, Option<Zeroizing<Vec<u8>>>>),
     /// The account of a logon with Digest, and its secret. `None` where there is none: the package refuses as slowly, and in
-    /// the same words, as it refuses a wrong password.
+    /// the same words, as it refuses a wrong password. It is as slow with an error of [`Fault::Refused`], which says why there
+    /// is none.
     DigestSecret(Ask<DigestLogon, Result<Option<DigestAccount>, Error>>),
     /// Who is behind a logon with a password. That whoever has the accounts cannot say is an answer, too: it ends the
     /// handshake, and the package says it.
@@ -140,8 +141,9 @@ impl Question {
             Self::ClientCertificate(_) => (SecStatus::SEC_I_INCOMPLETE_CREDENTIALS, "client-certificate"),
             Self::Account(_) => (SecStatus::SEC_E_NO_IMPERSONATION, "accounts"),
             Self::Session(_) => (SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "session-store"),
-            Self::DigestSecret(_) => (SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "accounts"),
-            Self::Logon(_) => (SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "logon.accounts"),
+            Self::DigestSecret(_) | Self::Logon(_) => {
+                (SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "logon.accounts")
+            }
         };
         Error::new(status, Fault::Configuration, format!("nobody was there to answer {}", self.name()))
             .with_setting(setting)

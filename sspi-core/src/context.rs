@@ -1,6 +1,7 @@
 //! Established contexts: message protection after the handshake.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
 
 use crate::{
@@ -85,6 +86,16 @@ pub trait ReceivingHalf: Send {
     /// `SEC_E_INVALID_TOKEN` for wrong buffers (the context lives on). Anything else is final: `SEC_E_MESSAGE_ALTERED`,
     /// `SEC_E_ILLEGAL_MESSAGE`, or what an alert of the peer stands for; [`Error::alert`] says which alert to send.
     fn decrypt_message(&mut self, memory: &mut [u8], buffers: &mut [SecBuffer]) -> Result<Decrypted, Error>;
+
+    /// How long the peer may still take over what it was asked for (a server's request to negotiate again); `None` where it
+    /// owes nothing. Whoever is about to wait for the peer's bytes waits no longer than that, and then asks again: a context
+    /// has no timer of its own.
+    ///
+    /// # Errors
+    /// The time is over, and so is the context: final, as an error of [`decrypt_message`](Self::decrypt_message) is.
+    fn time_left(&mut self) -> Result<Option<Duration>, Error> {
+        Ok(None)
+    }
 
     /// `VerifySignature`: checks the data buffers against the token buffer.
     ///

@@ -1,6 +1,7 @@
 //! What a server of the package Digest asks about an account: its secret, as a hash or as the password.
 
 use core::fmt;
+use std::sync::Arc;
 
 use crate::{FoundAccount, Secret};
 
@@ -48,6 +49,8 @@ pub struct DigestLogon {
     pub realm: String,
     /// With which hash function.
     pub algorithm: DigestAlgorithm,
+    /// Where the client comes from, as far as it is known: by this, failures are counted.
+    pub source: Option<String>,
 }
 
 /// Who logs on.
@@ -72,6 +75,34 @@ pub struct DigestAccount {
     pub user: String,
     /// What proves it.
     pub secret: DigestSecret,
+    /// Who wants to hear how it ended.
+    pub report: Option<LogonReport>,
+}
+
+/// Whoever gave a secret away and hears whether it was proved, to count failures. It is told once for each response of a client,
+/// and not of accounts that there are not: of those it knows. Of an attempt that the package refuses unseen, because there were
+/// too many, it hears nothing. An account that is locked for a time is answered as one that there
+/// is not, or the time that it is locked would tell which password is right.
+#[derive(Clone)]
+pub struct LogonReport(Arc<dyn Fn(bool) + Send + Sync>);
+
+impl LogonReport {
+    /// Calls `hear` with whether the secret was proved.
+    #[must_use]
+    pub fn new(hear: impl Fn(bool) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    /// Tells whether the secret was proved.
+    pub fn tell(&self, is_proved: bool) {
+        (self.0)(is_proved);
+    }
+}
+
+impl fmt::Debug for LogonReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogonReport")
+    }
 }
 
 /// What proves a user of Digest.
@@ -90,5 +121,26 @@ impl fmt::Debug for DigestSecret {
             Self::Password(_) => "Password(..)",
             Self::HashedA1(_) => "HashedA1(..)",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Account;
+
+    #[test]
+    fn what_proves_a_user_is_not_printed() {
+        for secret in [
+            DigestSecret::Password(Secret::new("wonderland".into())),
+            DigestSecret::HashedA1(Secret::new(b"wonderland".to_vec())),
+        ] {
+            let report = Some(LogonReport::new(|_| {}));
+            let account = Account::default().into();
+            let account = DigestAccount { account, user: "alice".into(), secret, report };
+            let printed = format!("{account:?}");
+            assert!(printed.contains("alice") && !printed.contains("wonderland"), "{printed}");
+            assert!(!printed.contains("119, 111"), "{printed}");
+        }
     }
 }

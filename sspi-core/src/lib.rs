@@ -52,6 +52,7 @@ mod context;
 mod control_token;
 mod credentials;
 mod digest;
+mod duration;
 mod error;
 mod flags;
 mod http;
@@ -61,6 +62,7 @@ mod oid;
 mod package;
 mod paired_context;
 mod registry;
+mod secrets;
 mod status;
 mod step;
 
@@ -84,7 +86,8 @@ pub use credentials::{
     AuthData, AuthIdentity, CertificateIdentity, CredentialUse, CredentialsHandle, CredentialsRequest,
     QueryCredentialsAttributes, Secret,
 };
-pub use digest::{DigestAccount, DigestAlgorithm, DigestLogon, DigestSecret, DigestUser};
+pub use digest::{DigestAccount, DigestAlgorithm, DigestLogon, DigestSecret, DigestUser, LogonReport};
+pub use duration::parse_duration;
 pub use error::{Error, Failure, Fault, Remedy};
 pub use flags::{AscReq, AscRet, IscReq, IscRet, SecPkgFlags};
 pub use http::{EntityBody, HttpEntity, HttpRequest};
@@ -94,6 +97,7 @@ pub use oid::Oid;
 pub use package::{PackageInfo, SecurityPackage};
 pub use paired_context::{PairedContext, SharedPart};
 pub use registry::Registry;
+pub use secrets::{NoSecrets, Secrets, referred_password};
 pub use status::SecStatus;
 pub use step::Step;
 

@@ -1,5 +1,6 @@
 //! A context that is a pair of halves: what most packages have, so that none writes the delegation itself.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use crate::context::{no_account, no_export};
@@ -151,6 +152,10 @@ impl<S: SharedPart> SendingHalf for PairedContext<S> {
 impl<S: SharedPart> ReceivingHalf for PairedContext<S> {
     fn decrypt_message(&mut self, memory: &mut [u8], buffers: &mut [SecBuffer]) -> Result<Decrypted, Error> {
         self.receiver.decrypt_message(memory, buffers)
+    }
+
+    fn time_left(&mut self) -> Result<Option<Duration>, Error> {
+        self.receiver.time_left()
     }
 
     fn verify_signature(

@@ -38,7 +38,8 @@ pub enum Step {
         used: usize,
     },
     /// `SEC_I_NO_RENEGOTIATION`: in a handshake on an established context, the peer does not negotiate again. The context is
-    /// what it was, with the same attributes.
+    /// what it was, with the same attributes. A peer that closed its side in order instead of answering has declined, too:
+    /// the context's next `DecryptMessage` says so ([`Decrypted::Expired`](crate::Decrypted::Expired)), whatever it is given.
     Declined {
         /// The context that was to be negotiated again.
         context: Box<dyn SecurityContext>,

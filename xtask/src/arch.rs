@@ -3,6 +3,7 @@
 //! Two things are looked at: the dependencies that the manifests declare (and, for runtimes, all that they bring in),
 //! and the paths that the sources name. The sources are read as tokens, without type information: a name that a macro
 //! builds, or that a chain of renames hides, is not seen. That is enough to catch an honest mistake.
+//! In the handshake that all versions share, it is also looked at whether versions are compared.
 
 use std::fmt;
 use std::path::Path;
@@ -10,6 +11,8 @@ use std::path::Path;
 use crate::graph::{Dependency, Graph, Kind, Package};
 use crate::source::{self, NamedPath, SourceFile, Sources, Token};
 use crate::{Failure, public_api};
+
+mod versions;
 
 /// The folders whose sources are read.
 const FOLDERS: [&str; 3] = ["sspi-core", "crates", "providers"];
@@ -41,6 +44,7 @@ const SSPI_CORE: &str = "sspi-core";
 const WIRE: &str = "opensspi-wire";
 const CRYPTO: &str = "opensspi-crypto";
 const GSS: &str = "opensspi-gss";
+const LOCK_OUT: &str = "opensspi-lock-out";
 const LEGACY_TLS: &str = "opensspi-legacy-tls";
 const SCHANNEL: &str = "opensspi-schannel";
 const SSPI_TOKIO: &str = "sspi-tokio";
@@ -67,12 +71,13 @@ const ARROWS: &[Arrow] = &[
     arrow(WIRE, Reach::Only(&[]), BELOW_SSPI),
     arrow(CRYPTO, Reach::Only(&[WIRE]), BELOW_SSPI),
     arrow(GSS, Reach::Only(&[WIRE]), BELOW_SSPI),
+    arrow(LOCK_OUT, Reach::Only(&[CRYPTO]), "it counts, whoever judges: it knows no package and no contract"),
     arrow(LEGACY_TLS, Reach::Only(&[WIRE, CRYPTO]), BELOW_SSPI),
     arrow(SCHANNEL, Reach::Only(&[SSPI_CORE, WIRE, CRYPTO, LEGACY_TLS]), ONE_PROVIDER),
     arrow("opensspi-negotiate", Reach::Only(&[SSPI_CORE, GSS]), ONE_PROVIDER),
     arrow("opensspi-kerberos", Reach::Only(&[SSPI_CORE, WIRE, CRYPTO, GSS]), ONE_PROVIDER),
-    arrow("opensspi-ntlm", Reach::Only(&[SSPI_CORE, WIRE, CRYPTO]), ONE_PROVIDER),
-    arrow("opensspi-digest", Reach::Only(&[SSPI_CORE, CRYPTO]), ONE_PROVIDER),
+    arrow("opensspi-ntlm", Reach::Only(&[SSPI_CORE, WIRE, CRYPTO, LOCK_OUT]), ONE_PROVIDER),
+    arrow("opensspi-digest", Reach::Only(&[SSPI_CORE, CRYPTO, LOCK_OUT]), ONE_PROVIDER),
     arrow(SSPI_TOKIO, Reach::Only(&[SSPI_CORE]), EDGE),
     arrow(SSPI_HTTP, Reach::Only(&[SSPI_CORE, SSPI_TOKIO]), EDGE),
     arrow(
@@ -428,6 +433,7 @@ fn check_sources(graph: &Graph, sources: &Sources) -> Vec<Violation> {
             .filter(|package| file.path.starts_with(&format!("{}/", package.folder)))
             .max_by_key(|package| package.folder.len());
         let code = file.code();
+        found.extend(versions::questions(file, &code));
         let paths = source::paths(&code);
         found.extend(UNNAMED.iter().flat_map(|rule| named_all_the_same(rule, file, &paths)));
         let Some(package) = package else { continue };

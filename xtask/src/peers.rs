@@ -22,7 +22,7 @@ pub(crate) struct Peer {
 }
 
 /// All peers.
-pub(crate) const PEERS: [Peer; 12] = [
+pub(crate) const PEERS: [Peer; 14] = [
     Peer { package: "openssl", commands: &["openssl"], tests: "OpenSSL as client and as server" },
     Peer { package: "curl", commands: &["curl"], tests: "curl as client" },
     Peer {
@@ -48,9 +48,11 @@ pub(crate) const PEERS: [Peer; 12] = [
     },
     Peer {
         package: "ldap-utils",
-        commands: &["ldapmodify"],
+        commands: &["ldapmodify", "ldapwhoami"],
         tests: "OpenLDAP as the directory of certificates' accounts",
     },
+    Peer { package: "gsasl", commands: &["gsasl"], tests: "DIGEST-MD5 of GNU SASL" },
+    Peer { package: "apache2-bin", commands: &["apache2"], tests: "HTTP Digest of Apache" },
     Peer { package: "nmap", commands: &["nmap"], tests: "what nmap's scripts see of a server" },
     Peer { package: "sslscan", commands: &["sslscan"], tests: "what sslscan sees of a server" },
     Peer {
@@ -62,7 +64,7 @@ pub(crate) const PEERS: [Peer; 12] = [
 ];
 
 /// What `integration-tests/peers/install.sh` puts below the target folder in seconds.
-pub(crate) const PARTS: [&str; 3] = ["python", "node", "pki"];
+pub(crate) const PARTS: [&str; 5] = ["python", "http", "node", "ntlm", "pki"];
 
 /// What it takes minutes for: for a release.
 pub(crate) const SLOW_PARTS: [&str; 1] = ["openssl111"];

@@ -13,7 +13,7 @@ mod functions;
 mod md4;
 pub(crate) mod md5;
 
-pub(crate) use self::blocks::Blocks;
+pub(crate) use self::blocks::{Blocks, padded};
 pub(crate) use self::functions::{Function, Md5, Sha1, Sha256, Sha512};
 pub use self::md4::md4;
 
@@ -233,7 +233,7 @@ impl Digest {
 
 /// Copies as many bytes, from the first on, as there are in both.
 #[inline]
-fn copy(from: &[u8], to: &mut [u8]) {
+pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     let len = from.len().min(to.len());
     if let Some((to, from)) = to.get_mut(..len).zip(from.get(..len)) {
         to.copy_from_slice(from);

@@ -4,10 +4,12 @@
 
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Formatter};
-use std::slice;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+mod expansion;
+
+use self::expansion::{Expansion, fill};
 use crate::cipher::Rc4;
 use crate::constant_time::ct_eq;
 use crate::hash::{Blocks, Digest, Function, Hash, HashContext, Md5, Sha1, Sha256, Sha512, State};
@@ -30,20 +32,13 @@ impl HmacKey {
     /// The key that `secret` is, of any length: a longer one than a block is hashed first.
     #[must_use]
     pub fn new(hash: Hash, secret: &[u8]) -> Self {
-        let hashed;
-        let secret = if secret.len() <= hash.block_len() {
-            secret
-        } else {
-            hashed = hash.digest(secret);
-            hashed.as_ref()
-        };
         Self(match hash {
-            Hash::Md5 => Keys::Md5(Key::new(&Md5::INITIAL, secret)),
-            Hash::Sha1 => Keys::Sha1(Key::new(&Sha1::INITIAL, secret)),
-            Hash::Sha256 => Keys::Sha256(Key::new(&Sha256::INITIAL, secret)),
-            Hash::Sha384 => Keys::Sha384(Key::new(&Sha512::INITIAL_OF_SHA384, secret)),
-            Hash::Sha512 => Keys::Sha512(Key::new(&Sha512::INITIAL, secret)),
-            Hash::Sha512Of256 => Keys::Sha512Of256(Key::new(&Sha512::INITIAL_OF_SHA512_256, secret)),
+            Hash::Md5 => Keys::Md5(Key::of(hash, &Md5::INITIAL, secret)),
+            Hash::Sha1 => Keys::Sha1(Key::of(hash, &Sha1::INITIAL, secret)),
+            Hash::Sha256 => Keys::Sha256(Key::of(hash, &Sha256::INITIAL, secret)),
+            Hash::Sha384 => Keys::Sha384(Key::of(hash, &Sha512::INITIAL_OF_SHA384, secret)),
+            Hash::Sha512 => Keys::Sha512(Key::of(hash, &Sha512::INITIAL, secret)),
+            Hash::Sha512Of256 => Keys::Sha512Of256(Key::of(hash, &Sha512::INITIAL_OF_SHA512_256, secret)),
         })
     }
 
@@ -130,20 +125,31 @@ struct Key<F: Zeroize> {
 }
 
 impl<F: Zeroize> Key<F> {
+    /// From a secret of any length.
+    fn of<const LEN: usize>(hash: Hash, initial: &F, secret: &[u8]) -> Self
+    where
+        F: Function<LEN>,
+    {
+        if secret.len() <= LEN {
+            Self::new(initial, secret)
+        } else {
+            Self::new(initial, hash.digest(secret).as_ref())
+        }
+    }
+
     /// From a secret that is no longer than a block.
     fn new<const LEN: usize>(initial: &F, secret: &[u8]) -> Self
     where
         F: Function<LEN>,
     {
-        let keyed = |pad: u8| {
-            let mut block = [pad; LEN];
+        let block = |pad: u8| {
+            let mut block = Zeroizing::new([pad; LEN]);
             block.iter_mut().zip(secret).for_each(|(to, from)| *to ^= from);
-            let mut function = initial.clone();
-            function.compress(slice::from_ref(&block));
-            block.as_mut_slice().zeroize();
-            function
+            block
         };
-        Self { inner: keyed(INNER_PAD), outer: keyed(OUTER_PAD) }
+        let (mut inner, mut outer) = (initial.clone(), initial.clone());
+        F::compress_two((&mut inner, &block(INNER_PAD)), (&mut outer, &block(OUTER_PAD)));
+        Self { inner, outer }
     }
 
     /// The hash over the inner block of the key.
@@ -239,6 +245,45 @@ impl Display for MacError {
 }
 
 impl Error for MacError {}
+
+/// P_hash of TLS under a key: fills `out` from a label and the concatenation of `seed_parts`.
+pub(crate) fn expand(key: &HmacKey, label: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
+    let output_len = key.hash().output_len();
+    match &key.0 {
+        Keys::Md5(key) => fill(Expansion::new(key, output_len, label, seed_parts), out),
+        Keys::Sha1(key) => fill(Expansion::new(key, output_len, label, seed_parts), out),
+        Keys::Sha256(key) => fill(Expansion::new(key, output_len, label, seed_parts), out),
+        Keys::Sha384(key) | Keys::Sha512(key) | Keys::Sha512Of256(key) => {
+            fill(Expansion::new(key, output_len, label, seed_parts), out);
+        }
+    }
+}
+
+/// The same with MD5 under `first` and with SHA-1 under `second`, of which `out` gets the combination: side by side, since
+/// neither waits for the other.
+pub(crate) fn expand_md5_and_sha1(
+    first: &[u8],
+    second: &[u8],
+    label: &[u8],
+    seed_parts: &[&[u8]],
+    out: &mut [u8],
+) {
+    let (md5_len, sha1_len) = (Hash::Md5.output_len(), Hash::Sha1.output_len());
+    let (md5, sha1) = (Key::of(Hash::Md5, &Md5::INITIAL, first), Key::of(Hash::Sha1, &Sha1::INITIAL, second));
+    let mut md5 = Expansion::new(&md5, md5_len, label, seed_parts);
+    let mut sha1 = Expansion::new(&sha1, sha1_len, label, seed_parts);
+    let mut mask = Zeroizing::new(vec![0; out.len()]);
+    let mut of_md5 = out.chunks_mut(md5_len).peekable();
+    let mut of_sha1 = mask.chunks_mut(sha1_len).peekable();
+    // There are never fewer pieces of the shorter length.
+    while let Some(piece) = of_md5.next() {
+        md5.next(piece, of_md5.peek().is_some());
+        if let Some(piece) = of_sha1.next() {
+            sha1.next(piece, of_sha1.peek().is_some());
+        }
+    }
+    out.iter_mut().zip(mask.iter()).for_each(|(byte, mask)| *byte ^= mask);
+}
 
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,8 @@
 //!
 //! Spec: TLS10 section 5; TLS12 section 5.
 
-use zeroize::Zeroizing;
-
 use crate::hash::Hash;
-use crate::mac::HmacKey;
+use crate::mac::{HmacKey, expand, expand_md5_and_sha1};
 
 /// PRF of TLS 1.0 and TLS 1.1: fills `out` from `secret`, for `label` and the concatenation of `seed_parts`.
 ///
@@ -19,12 +17,8 @@ use crate::mac::HmacKey;
 pub fn prf_tls10(secret: &[u8], label: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
     let half = secret.len().div_ceil(2);
     let (first, second) = (secret.get(..half), secret.get(secret.len() - half..));
-    let md5 = HmacKey::new(Hash::Md5, first.unwrap_or_default());
-    let sha1 = HmacKey::new(Hash::Sha1, second.unwrap_or_default());
-    expand(&md5, label, seed_parts, out);
-    let mut mask = Zeroizing::new(vec![0; out.len()]);
-    expand(&sha1, label, seed_parts, &mut mask);
-    out.iter_mut().zip(mask.iter()).for_each(|(byte, mask)| *byte ^= mask);
+    let (first, second) = (first.unwrap_or_default(), second.unwrap_or_default());
+    expand_md5_and_sha1(first, second, label, seed_parts, out);
 }
 
 /// PRF of TLS 1.2: fills `out` from `secret`, for `label` and the concatenation of `seed_parts`.
@@ -53,19 +47,6 @@ pub fn prf_tls12_keyed(key: &HmacKey, label: &[u8], seed_parts: &[&[u8]], out: &
 /// Spec: TLS12 section 5.
 pub fn p_hash(hash: Hash, secret: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
     expand(&HmacKey::new(hash, secret), &[], seed_parts, out);
-}
-
-fn expand(key: &HmacKey, label: &[u8], seed_parts: &[&[u8]], out: &mut [u8]) {
-    let mac_with_seed = |a: &[u8]| key.sign_parts([a, label].into_iter().chain(seed_parts.iter().copied()));
-    // A(1) is the MAC of the seed with nothing before it.
-    let mut a = mac_with_seed(&[]);
-    let mut chunks = out.chunks_mut(key.hash().output_len()).peekable();
-    while let Some(chunk) = chunks.next() {
-        mac_with_seed(a.as_ref()).copy_to(chunk);
-        if chunks.peek().is_some() {
-            a = key.sign(a.as_ref());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -165,14 +165,24 @@ pub(crate) fn issuer(certificate: &[u8]) -> Result<&[u8], DecodeError> {
 /// issuerUniqueID   [1], subjectUniqueID [2]      OPTIONAL
 /// extensions       [3] SEQUENCE OF Extension     OPTIONAL
 /// Extension        SEQUENCE { extnID, critical BOOLEAN?, extnValue OCTET STRING }
-/// KeyUsage         BIT STRING, digitalSignature the first bit
+/// KeyUsage         BIT STRING, digitalSignature the first bit, keyEncipherment the third
 /// ```
 ///
 /// Spec: X509 section 4.2.1.3.
 pub(crate) fn forbids_signing(certificate: &[u8]) -> bool {
     const DIGITAL_SIGNATURE: u8 = 0x80;
+    forbids(certificate, DIGITAL_SIGNATURE)
+}
+
+/// The same of the decryption of keys: what a premaster secret is encrypted for.
+pub(crate) fn forbids_decryption(certificate: &[u8]) -> bool {
+    const KEY_ENCIPHERMENT: u8 = 0x80 >> 2;
+    forbids(certificate, KEY_ENCIPHERMENT)
+}
+
+fn forbids(certificate: &[u8], usage: u8) -> bool {
     match key_usage(certificate) {
-        Ok(Some([_unused, first, ..])) => first & DIGITAL_SIGNATURE == 0,
+        Ok(Some([_unused, first, ..])) => first & usage == 0,
         Ok(Some(_)) => true,
         Ok(None) | Err(_) => false,
     }

@@ -65,6 +65,11 @@ pub struct Policy {
     /// Whether a connection is negotiated again with a peer that has no renegotiation indication (RFC 5746): somebody in
     /// between may then have spoken for the client before.
     pub insecure_renegotiation: bool,
+    /// Whether a client lets a server use the RSA key of its certificate for what keyUsage there does not allow: to decrypt,
+    /// or to sign. Servers have one certificate for the suites of both kinds.
+    pub any_rsa_key_usage: bool,
+    /// Whether a client takes an application protocol that it did not offer, of servers that name theirs whatever is offered.
+    pub unoffered_alpn: bool,
     /// Whether a ClientHello of SSL 3.0 and TLS may have the format of SSL 2.0: a client that has no session to take up
     /// writes it so, a server reads it too. A client that has SSL 2.0 and something newer offers both in it; without it
     /// the newer is offered alone.
@@ -88,6 +93,8 @@ impl Default for Policy {
             split_records: true,
             small_block_limit: 32 << 30,
             insecure_renegotiation: false,
+            any_rsa_key_usage: false,
+            unoffered_alpn: false,
             v2_hello: false,
         }
     }

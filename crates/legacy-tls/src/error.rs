@@ -119,6 +119,8 @@ pub enum Misbehaved {
     IdentityChanged,
     /// A second handshake is for another server name than the first.
     ServerNameChanged,
+    /// A client that was asked for a second handshake has not begun it in the time that it had.
+    NotNegotiatedAgain,
     /// A value that is out of range or does not fit the others.
     IllegalParameter(&'static str),
     /// A key exchange that the suite has not: an export key where none was agreed (FREAK).
@@ -134,6 +136,13 @@ pub enum Misbehaved {
     WrongCertificateType,
     /// A certificate whose key signs a handshake, and may not.
     KeyMayNotSign,
+    /// keyUsage in the server's certificate does not have what its RSA key is used for ([`Policy::any_rsa_key_usage`]).
+    ///
+    /// [`Policy::any_rsa_key_usage`]: crate::Policy::any_rsa_key_usage
+    RsaKeyMayNot {
+        /// To sign, or else to decrypt the premaster secret.
+        sign: bool,
+    },
     /// A server without certificate.
     NoServerCertificate,
     /// A certificate whose key cannot be read.
@@ -288,8 +297,11 @@ impl Misbehaved {
             | Self::BindingChanged
             | Self::IdentityChanged
             | Self::ServerNameChanged
+            | Self::NotNegotiatedAgain
             | Self::ResumedBinding { .. } => A::HANDSHAKE_FAILURE,
-            Self::WrongCertificateType | Self::KeyMayNotSign => A::UNSUPPORTED_CERTIFICATE,
+            Self::WrongCertificateType | Self::KeyMayNotSign | Self::RsaKeyMayNot { .. } => {
+                A::UNSUPPORTED_CERTIFICATE
+            }
             Self::UnreadableCertificate => A::BAD_CERTIFICATE,
             Self::BadSignature(_) | Self::BadFinished => A::DECRYPT_ERROR,
         }
@@ -372,6 +384,9 @@ impl Display for Misbehaved {
             Self::ServerNameChanged => f.write_str(
                 "the client asks for another server name in the second handshake of the connection than in the first",
             ),
+            Self::NotNegotiatedAgain => {
+                f.write_str("the client was asked to negotiate again, and has not in the time that it had")
+            }
             Self::RenegotiationInfo => {
                 f.write_str("the peer's renegotiation indication is not that of this connection")
             }
@@ -391,6 +406,12 @@ impl Display for Misbehaved {
             Self::KeyMayNotSign => {
                 f.write_str("the key of the peer's certificate may not sign, by the certificate's own word")
             }
+            Self::RsaKeyMayNot { sign: true } => {
+                f.write_str("the RSA key of the server's certificate may not sign, by the certificate's own word")
+            }
+            Self::RsaKeyMayNot { sign: false } => f.write_str(
+                "the RSA key of the server's certificate may not decrypt keys, by the certificate's own word",
+            ),
             Self::NoServerCertificate => f.write_str("the server sent no certificate"),
             Self::UnreadableCertificate => f.write_str("the key in the peer's certificate cannot be read"),
             Self::BadKeyShare => f.write_str("the peer's share of the key exchange is not one of its group"),

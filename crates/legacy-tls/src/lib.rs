@@ -20,7 +20,8 @@
 //! |---|---|
 //! | bytes in, bytes out, in either role | [`ClientConnection`], [`ServerConnection`] (`connection.rs`) |
 //! | what is allowed and preferred | [`Policy`], [`ClientConfig`], [`ServerConfig`] (`config.rs`) |
-//! | the expectations of either role, message by message | `tls/client.rs`, `tls/server.rs` |
+//! | the runner of every handshake, and what a protocol is to it | `connection/handshake.rs` |
+//! | the expectations of either role, message by message | `tls/client.rs`, `tls/server.rs`; what handles each lies beside them |
 //! | everything in which the versions differ | `tls/versions/` |
 //! | the suites, a row each | `tls/cipher_suites.rs` |
 //! | a second handshake on a connection | [`Before`], [`Directions`] (`renegotiation.rs`) |

@@ -10,8 +10,9 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
 use crate::config::{ClientConfig, Policy, ServerConfig};
+use crate::connection::handshake::Handshake;
 use crate::connection::{
-    ClientConnection, ClientHandshake, ClientParameters, Handshake, Negotiated, ServerConnection,
+    ClientConnection, ClientHandshake, ClientParameters, Failure, Negotiated, ServerConnection,
     ServerHandshake, ServerParameters, wanted,
 };
 use crate::error::{Error, Misbehaved, Refused};
@@ -200,5 +201,17 @@ impl ServerConnection {
             server::Start { alpn: Vec::new(), client_auth: parameters.client_auth, before: Some(before) };
         let state = server::State::ClientHello(Box::new(start));
         Ok(Self { handshake: ServerHandshake::Tls(Handshake::new(config, channel, state)) })
+    }
+
+    /// Ends a second handshake because the client that was asked for it has had its time. Send what the failure holds.
+    ///
+    /// Spec: TLS12 section 7.4.1.1.
+    pub fn give_up(&mut self) -> Failure {
+        let error = Error::from(Misbehaved::NotNegotiatedAgain);
+        match &mut self.handshake {
+            ServerHandshake::Tls(handshake) => handshake.give_up(error),
+            ServerHandshake::Pct1(handshake) => handshake.give_up(error),
+            ServerHandshake::Ssl2(_) | ServerHandshake::Undecided(_) => Failure { error, output: Vec::new() },
+        }
     }
 }

@@ -149,7 +149,7 @@ fn object(config: &Config, resolved: &Resolved) -> Value {
         "client_auth": client_auth(config),
         "client_roots": schannel.client_roots,
         "accounts": config.accounts,
-        "directory": config.directory.as_ref().map(|directory| directory.url.to_string()),
+        "directory": config.directory.as_ref().map(|directory| directory.servers()),
         "mapping": mapping(config).map(opensspi::Mapping::name),
         "certificate_mapping": schannel.certificate_mapping.iter().map(|rule| rule.name()).collect::<Vec<_>>(),
         "nt_auth": schannel.nt_auth,
@@ -262,7 +262,7 @@ fn describe_trust(printer: &Printer, config: &Config) {
     field("clients", clients);
     if let Some(mapping) = mapping(config).filter(|mapping| *mapping != opensspi::Mapping::Off) {
         let rules: Vec<&str> = schannel.certificate_mapping.iter().map(|rule| rule.name()).collect();
-        let directory = config.directory.as_ref().map(|directory| directory.url.to_string());
+        let directory = config.directory.as_ref().map(|directory| directory.servers());
         let from = config.accounts.clone().or(directory);
         let from = from.unwrap_or_else(|| "what the application knows".to_owned());
         field("accounts", format!("{}, from {from}, by {}", mapping.name(), list(&rules, "no rule")));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use opensspi::sspi_core::ConnectionWeakness;
-use opensspi::{Error, ExitClass, LogConfig, Renegotiation, SecureStream, Sspi};
+use opensspi::{Error, ExitClass, LogConfig, Renegotiation, RenegotiationOutcome, SecureStream, Sspi};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -162,8 +162,10 @@ impl Connect {
                 stream.flush().await
             };
             negotiating.await.map_err(|error| Failure::stream(&error))?;
+            let declined = stream.renegotiation() == RenegotiationOutcome::Declined;
             if !self.quiet {
-                printer.line(Channel::Err, "negotiated again");
+                let what = if declined { "the server does not negotiate again" } else { "negotiated again" };
+                printer.line(Channel::Err, what);
             }
             self.say(printer, sspi, target, &stream, self.reconnect);
         }

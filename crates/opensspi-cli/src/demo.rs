@@ -1,10 +1,12 @@
 //! `demo`: a server and a client against each other over a real socket, for everything that is configured.
 
+mod digest;
+mod ntlm;
 mod plan;
 mod run;
 
 use clap::Args;
-use opensspi::{ExitClass, LogConfig, Profile, Protocol};
+use opensspi::{ExitClass, LogConfig, Profile};
 use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -46,8 +48,11 @@ A configuration's certificates are the server's, its roots and pins the client's
 asks for certificates the demo makes one for the client, and connects without it, too. What of a
 configuration cannot be used is said.
 
+NTLM is shown with an account that only the demo has.
+
 Examples:
   opensspi demo
+  opensspi demo --package NTLM
   opensspi demo --bytes 268435456
   opensspi demo --profile windows-2003                  every suite of Windows Server 2003
   opensspi demo --profile museum                        all seven protocols over one port
@@ -64,17 +69,30 @@ impl Demo {
             .enable_all()
             .build()
             .map_err(|error| Failure::network("the runtime cannot start", &error))?;
-        let (plan, shows) = self.plan()?;
-        for note in &plan.notes {
+        let plan = if self.shows_schannel()? { Some(self.plan()?) } else { None };
+        let notes = plan.as_ref().map(|(plan, _)| plan.notes.clone()).unwrap_or_default();
+        for note in &notes {
             printer.line(Channel::Out, format_args!("note: {note}"));
         }
-        if !plan.notes.is_empty() {
+        if !notes.is_empty() {
             printer.line(Channel::Out, "");
         }
-        let runs = runtime.block_on(self.all(printer, &plan, &shows))?;
+        let mut runs = match &plan {
+            Some((plan, shows)) => runtime.block_on(self.all(printer, plan, shows))?,
+            None => Vec::new(),
+        };
+        if self.shows(&[ntlm::NAME])? {
+            let case = ntlm::case(self.settings.configuration()?, self.bytes.unwrap_or(64 << 20));
+            runs.extend(runtime.block_on(show(printer, case))?);
+        }
+        if self.shows(&digest::NAMES)? {
+            // Triple DES takes its time.
+            let case = digest::case(self.settings.configuration()?, self.bytes.unwrap_or(4 << 20));
+            runs.extend(runtime.block_on(show(printer, case))?);
+        }
         printer.object(&json!({
             "ok": runs.iter().all(|run| run.result.is_ok()),
-            "notes": plan.notes,
+            "notes": notes,
             "connections": runs.iter().map(object).collect::<Vec<_>>(),
         }));
         table(printer, &runs);
@@ -88,6 +106,35 @@ impl Demo {
                     .told())
             }
         }
+    }
+
+    /// The package that was asked for, on the command line or in a file.
+    fn package(&self) -> Result<Option<String>, Failure> {
+        let is_said = self.settings.package.is_some() || self.settings.config.is_some();
+        Ok(if is_said { Some(self.settings.configuration()?.config.package) } else { None })
+    }
+
+    /// Whether there is anything to show of Schannel: unless another package was asked for.
+    fn shows_schannel(&self) -> Result<bool, Failure> {
+        let others = || digest::NAMES.iter().chain([&ntlm::NAME]);
+        let package = self.package()?;
+        Ok(!package.is_some_and(|package| others().any(|other| package.eq_ignore_ascii_case(other))))
+    }
+
+    /// Whether a package of these names is shown: if it was asked for, or nothing was said that only Schannel understands.
+    fn shows(&self, names: &[&str]) -> Result<bool, Failure> {
+        let settings = &self.settings;
+        let is_of_schannel = settings.profile.is_some()
+            || !settings.protocols.is_empty()
+            || !settings.suites.is_empty()
+            || settings.cert.is_some()
+            || self.client_auth.is_some()
+            || !self.ca.is_empty()
+            || self.each_suite;
+        Ok(match self.package()? {
+            Some(package) => names.iter().any(|name| package.eq_ignore_ascii_case(name)),
+            None => !is_of_schannel,
+        })
     }
 
     fn plan(&self) -> Result<(Plan, Vec<Show>), Failure> {
@@ -136,11 +183,6 @@ impl Demo {
     }
 }
 
-/// `TLS 1.3`.
-fn protocol_name(protocol: Protocol) -> String {
-    protocol.bits().to_string()
-}
-
 fn title(run: &Run) -> String {
     let certificate = match run.shows_certificate {
         None => "",
@@ -148,14 +190,33 @@ fn title(run: &Run) -> String {
         Some(false) => " · without a client certificate",
     };
     let kind = if run.kind == Kind::Resumed { "resumed" } else { "full" };
-    format!("{} · {} · {kind}{certificate}", run.package, protocol_name(run.protocol))
+    format!("{} · {} · {kind}{certificate}", run.package, run.protocol)
+}
+
+/// Runs the connections of another package than Schannel.
+async fn show(
+    printer: &Printer,
+    case: impl Future<Output = Result<Case, Failure>>,
+) -> Result<Vec<Run>, Failure> {
+    let runs = case.await?.run().await;
+    runs.iter().for_each(|run| describe(printer, run));
+    Ok(runs)
+}
+
+/// What each leg holds.
+fn leg_names(run: &Run) -> Vec<String> {
+    match run.package.as_str() {
+        ntlm::NAME => ntlm::names(&run.legs),
+        package if digest::NAMES.contains(&package) => digest::names(&run.legs),
+        _ => legs::names(&run.legs),
+    }
 }
 
 /// One connection, leg by leg.
 fn describe(printer: &Printer, run: &Run) {
     let channel = Channel::Out;
     printer.line(channel, printer.styled(channel, Style::Bold, format_args!("── {} ", title(run))));
-    for (leg, names) in run.legs.iter().zip(legs::names(&run.legs)) {
+    for (leg, names) in run.legs.iter().zip(leg_names(run)) {
         let (arrow, style) = match leg.direction {
             Direction::Sent => ("client ──▶ server", Style::Cyan),
             Direction::Received => ("client ◀── server", Style::Green),
@@ -192,7 +253,7 @@ fn describe(printer: &Printer, run: &Run) {
 fn table(printer: &Printer, runs: &[Run]) {
     let channel = Channel::Out;
     let head = format!(
-        "{:<10} {:<9} {:<9} {:<40} {:>10} {:>12}  {}",
+        "{:<10} {:<10} {:<9} {:<40} {:>10} {:>12}  {}",
         "package", "protocol", "session", "cipher", "handshake", "throughput", "result"
     );
     printer.line(channel, printer.styled(channel, Style::Bold, head));
@@ -217,9 +278,8 @@ fn table(printer: &Printer, runs: &[Run]) {
         printer.line(
             channel,
             format_args!(
-                "{:<10} {:<9} {session:<9} {cipher:<40} {handshake:>10} {throughput:>12}  {result}",
-                run.package,
-                protocol_name(run.protocol)
+                "{:<10} {:<10} {session:<9} {cipher:<40} {handshake:>10} {throughput:>12}  {result}",
+                run.package, run.protocol
             ),
         );
     }
@@ -229,7 +289,7 @@ fn object(run: &Run) -> Value {
     let legs: Vec<Value> = run
         .legs
         .iter()
-        .zip(legs::names(&run.legs))
+        .zip(leg_names(run))
         .map(|(leg, names)| {
             let from = if leg.direction == Direction::Sent { "client" } else { "server" };
             json!({ "from": from, "bytes": leg.bytes.len(), "messages": names })
@@ -237,7 +297,7 @@ fn object(run: &Run) -> Value {
         .collect();
     let mut object = json!({
         "package": run.package,
-        "protocol": protocol_name(run.protocol),
+        "protocol": run.protocol,
         "session": if run.kind == Kind::Resumed { "resumed" } else { "full" },
         "client_certificate": run.shows_certificate,
         "port": run.port,

@@ -1,5 +1,6 @@
 //! `opensspi`: security packages from the command line.
 
+mod account;
 #[cfg(feature = "bench")]
 mod bench;
 mod check_config;
@@ -7,6 +8,7 @@ mod connect;
 mod dates;
 mod demo;
 mod exit;
+mod get;
 mod hints;
 mod legs;
 mod logging;
@@ -53,12 +55,16 @@ enum Verb {
     Serve(serve::Serve),
     /// Connect to a server, say what was negotiated, and talk to it.
     Connect(connect::Connect),
+    /// Fetch a page, and log on to its server with the package that is configured.
+    Get(get::Get),
     /// List the security packages that there are.
     Packages(packages::Packages),
     /// Check a configuration file, and everything that it names.
     CheckConfig(check_config::CheckConfig),
     /// List or forget the sessions that the machines of a server farm share.
     Session(session::Session),
+    /// Add, change or list the accounts that clients log on to with a password.
+    Account(account::Account),
     /// Say what a token of NTLM, SPNEGO or Digest says.
     Token(token::Token),
     /// Measure OpenSSPI beside rustls and tokio-rustls, in one run.
@@ -73,10 +79,12 @@ impl Verb {
             Self::Demo(verb) => &verb.settings,
             Self::Serve(verb) => &verb.settings,
             Self::Connect(verb) => &verb.settings,
+            Self::Get(verb) => &verb.settings,
             Self::Packages(verb) => &verb.settings,
             Self::Session(verb) => return Some(verb.config()),
             // Its findings have their places already.
             Self::CheckConfig(_) => return None,
+            Self::Account(verb) => return verb.config(),
             Self::Token(_) => return None,
             #[cfg(feature = "bench")]
             Self::Bench(_) => return None,
@@ -91,6 +99,7 @@ Examples:
   opensspi connect example.org https          like openssl s_client, with a summary
   opensspi connect mail.example.org smtp      the same after STARTTLS
   opensspi serve --http                       a small page over TLS, with a certificate made on the spot
+  opensspi get http://intranet.example/ --package NTLM --user CORP\\alice --password env:PASSWORD
   opensspi check-config opensspi.toml         every mistake in a configuration, at once
   opensspi token decode TlRMTVNTUAAB…         what a token of NTLM, SPNEGO or Digest says
 
@@ -117,9 +126,11 @@ fn main() -> ExitCode {
         Verb::Demo(verb) => verb.run(&printer, cli.log),
         Verb::Serve(verb) => verb.run(&printer, cli.log),
         Verb::Connect(verb) => verb.run(&printer, cli.log),
+        Verb::Get(verb) => verb.run(&printer, cli.log),
         Verb::Packages(verb) => verb.run(&printer),
         Verb::CheckConfig(verb) => verb.run(&printer),
         Verb::Session(verb) => verb.run(&printer),
+        Verb::Account(verb) => verb.run(&printer),
         Verb::Token(verb) => verb.run(&printer),
         #[cfg(feature = "bench")]
         Verb::Bench(verb) => verb.run(&printer),

@@ -1,6 +1,7 @@
 //! `serve`: secured connections to an echo, to a small page, or to somebody else.
 
 mod accounts;
+mod authenticated;
 mod connection;
 mod http;
 mod limits;
@@ -85,6 +86,7 @@ Examples:
   opensspi serve --cert server.pem --key env:SERVER_KEY --bind 0.0.0.0
   opensspi serve --http --profile windows-2003          TLS 1.0, SSL 3.0 and SSL 2.0
   opensspi serve --http --profile museum                all seven protocols on one port
+  opensspi serve --http --package NTLM --config c.toml  plain HTTP; clients log on ([logon] says who may)
   opensspi serve --http --protocols ssl3 --allow export --record-splitting off
   opensspi serve --client-auth required --client-ca clients.pem
   opensspi serve --client-auth required --client-ca clients.pem --accounts accounts.toml
@@ -128,9 +130,10 @@ impl Serve {
             schannel.renegotiation = Renegotiation::Both;
         }
         self.accounts(&mut configuration)?;
+        let is_schannel = configuration.config.package.eq_ignore_ascii_case("Schannel");
         let schannel = &mut configuration.config.schannel;
         let mut made = Vec::new();
-        if schannel.certificates.is_empty() {
+        if is_schannel && schannel.certificates.is_empty() {
             let effective = schannel.effective().map_err(|error| Failure::from(&error))?;
             let names = self.names();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -179,6 +182,9 @@ impl Serve {
         let sspi = configuration.build()?;
         // What is wrong with the configuration shows now, not with the first connection.
         sspi.acquire(CredentialUse::Inbound)?;
+        // A page for a package that secures no streams is one that clients log on to.
+        let is_stream = sspi.package_info().capabilities.is_stream();
+        let logon = (self.http && !is_stream).then(|| sspi.http_layer()).transpose()?;
         let limit = limits::raise_open_files();
         let allowed = limits::connections(limit, &self.mode());
         let wanted = self.max_connections.and_then(|most| usize::try_from(most).ok());
@@ -194,7 +200,7 @@ impl Serve {
         self.greet(printer, &sspi, address, &made, most);
 
         let greeter = sspi.has_accounts().then_some(*printer);
-        let service = Arc::new(Service::new(sspi, self.mode(), greeter));
+        let service = Arc::new(Service::new(sspi, self.mode(), greeter, logon));
         accept(&listener, &service, most).await;
         drop(listener);
         service.end(GOODBYE).await;
@@ -273,6 +279,24 @@ impl Serve {
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
         let port = address.port();
+        if !sspi.package_info().capabilities.is_stream() {
+            let package = &sspi.package_info().name;
+            if !self.http {
+                return vec![format!("opensspi connect {host}:{port} --package {package}")];
+            }
+            // Digest hashes the name as it is typed: a domain would be part of it.
+            let (scheme, user) = match &**package {
+                "NTLM" => (Some("ntlm"), "'DOMAIN\\NAME'"),
+                "Negotiate" => (Some("negotiate"), "'DOMAIN\\NAME'"),
+                "WDigest" => (Some("digest"), "NAME"),
+                _ => (None, "NAME"),
+            };
+            let page = format!("http://{host}:{port}/");
+            let get =
+                format!("opensspi get {page} --package {package} --user {user} --password env:PASSWORD");
+            let curl = scheme.map(|scheme| format!("curl --{scheme} --user {user} {page}"));
+            return core::iter::once(get).chain(curl).collect();
+        }
         let trust: String = pins.iter().map(|pin| format!(" --pin sha256:{pin}")).collect();
         let policy = self.settings.policy_options();
         let mut commands = vec![format!("opensspi connect {host}:{port}{policy}{trust}")];
@@ -360,6 +384,7 @@ fn farewell(printer: &Printer, counters: &Counters) {
         "completed": totals.completed,
         "refused": totals.refused,
         "cut_off": totals.cut_off,
+        "negotiated_again": totals.negotiated_again,
         "bytes_received": totals.received,
         "bytes_sent": totals.sent,
     }));
@@ -369,6 +394,9 @@ fn farewell(printer: &Printer, counters: &Counters) {
     printer.field(channel, "completed", thousands(totals.completed));
     printer.field(channel, "refused", thousands(totals.refused));
     printer.field(channel, "cut off", thousands(totals.cut_off));
+    if totals.negotiated_again > 0 {
+        printer.field(channel, "again", format_args!("{} negotiated", thousands(totals.negotiated_again)));
+    }
     printer.field(
         channel,
         "bytes",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use opensspi::Sspi;
-use opensspi::sspi_redis::{Listed, RedisSessions};
+use opensspi::sspi_redis::{Listed, Listing, RedisSessions};
 use serde_json::json;
 
 use crate::exit::Failure;
@@ -34,7 +34,13 @@ pub(crate) struct Session {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Say which sessions are there: their names, which tell nothing of whose they are, and how long they will be kept.
-    List(Where),
+    List {
+        #[command(flatten)]
+        place: Where,
+        /// How many are listed at most.
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        most: usize,
+    },
     /// Forget them all, those that were sealed with other keys too.
     Clear(Where),
 }
@@ -48,7 +54,7 @@ struct Where {
 
 impl Session {
     pub(crate) fn config(&self) -> &PathBuf {
-        let (What::List(place) | What::Clear(place)) = &self.what;
+        let (What::List { place, .. } | What::Clear(place)) = &self.what;
         &place.config
     }
 
@@ -60,7 +66,7 @@ impl Session {
             .map_err(|error| Failure::network("the runtime cannot start", &error))?;
         runtime.block_on(async {
             match self.what {
-                What::List(_) => list(printer, &store).await,
+                What::List { most, .. } => list(printer, &store, most).await,
                 What::Clear(_) => clear(printer, &store).await,
             }
         })
@@ -71,8 +77,8 @@ fn silent(error: &io::Error) -> Failure {
     Failure::network("the session store does not answer", error)
 }
 
-async fn list(printer: &Printer, store: &RedisSessions) -> Result<(), Failure> {
-    let sessions = store.list().await.map_err(|error| silent(&error))?;
+async fn list(printer: &Printer, store: &RedisSessions, most: usize) -> Result<(), Failure> {
+    let Listing { sessions, is_all } = store.list(most).await.map_err(|error| silent(&error))?;
     for Listed { name, size, left, is_ours } in &sessions {
         let seconds = left.map(|left| left.as_secs());
         printer.object(&json!({
@@ -85,7 +91,9 @@ async fn list(printer: &Printer, store: &RedisSessions) -> Result<(), Failure> {
         let keys = if *is_ours { "" } else { ", not sealed with our keys" };
         printer.line(Channel::Out, format_args!("{name}  {size} bytes, {left}{keys}"));
     }
-    if sessions.is_empty() {
+    if !is_all {
+        printer.line(Channel::Err, format_args!("and more than these {} (--most)", sessions.len()));
+    } else if sessions.is_empty() {
         printer.line(Channel::Err, "no sessions");
     }
     Ok(())

@@ -35,8 +35,8 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) suites: Vec<String>,
     /// Weaknesses that are accepted, by name: of suites rc4, des, export, null; of certificates md5-signature,
-    /// sha1-signature, rsa-512, rsa-768, rsa-1024, dsa-512, dsa, x509-v1, common-name, loose-encoding; all for every one of
-    /// them, in a laboratory. In place of those of the configuration and the profile. Export suites exist in TLS 1.0 and
+    /// sha1-signature, rsa-512, rsa-768, rsa-1024, dsa-512, dsa, x509-v1, common-name, loose-encoding,
+    /// rsa-key-usage; all for every one of them, in a laboratory. In place of those of the configuration and the profile. Export suites exist in TLS 1.0 and
     /// SSL 3.0 only: --protocols must name one of them.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) allow: Vec<String>,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sspi_core::{
-    CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, LogonRequest, LogonVerdict,
-    PeerIdentity,
+    CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
+    LogonRequest, LogonVerdict, PeerIdentity,
 };
 use sspi_tokio::{AccountDatabase, AccountDirectory, Answers, NoAnswers, blocking};
 
@@ -38,6 +38,10 @@ impl Answers for WithDirectory {
     async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
         self.others.logon(request).await
     }
+
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.others.digest_secret(logon).await
+    }
 }
 
 /// A database of passwords, and whoever answers everything else.
@@ -67,6 +71,10 @@ impl Answers for WithDatabase {
 
     async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
         self.database.logon(request).await
+    }
+
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.database.digest_secret(logon).await
     }
 }
 
@@ -103,6 +111,10 @@ impl blocking::Answers for WithBlockingLogons {
     fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
         self.logons.logon(request)
     }
+
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.logons.digest_secret(logon)
+    }
 }
 
 /// The same for threads.
@@ -134,5 +146,9 @@ impl blocking::Answers for WithBlockingDirectory {
 
     fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
         self.others.logon(request)
+    }
+
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.others.digest_secret(logon)
     }
 }

@@ -45,7 +45,7 @@ pub struct Negotiated {
     pub package: String,
     /// The protocol, such as `TLS 1.3`.
     pub protocol: Option<String>,
-    /// The cipher suite, by its registered name.
+    /// The cipher suite, by its registered name, or the cipher alone.
     pub cipher: Option<String>,
     /// The group of the key exchange.
     pub group: Option<String>,
@@ -85,7 +85,11 @@ impl Negotiated {
         Self {
             package: attributes.package_info().name.to_string(),
             protocol: connection.as_ref().map(|info| info.protocol.to_string()),
-            cipher: cipher.as_ref().and_then(|info| text(&info.cipher_suite_name)),
+            cipher: match &cipher {
+                Some(info) => text(&info.cipher_suite_name),
+                // Packages without suites have a cipher alone.
+                None => attributes.key_info().ok().and_then(|info| text(&info.encrypt_algorithm_name)),
+            },
             group: cipher.as_ref().and_then(|info| text(&info.exchange_group)),
             key_exchange: connection.as_ref().and_then(|info| {
                 let is_export = cipher.as_ref().is_some_and(|info| info.cipher_suite_name.contains("EXPORT"));

@@ -203,7 +203,7 @@ impl Builder {
             .materials
             .take()
             .unwrap_or_else(|| Arc::new(crate::materials::SystemMaterials::new(&self.base)));
-        #[cfg(feature = "ntlm")]
+        #[cfg(any(feature = "digest", feature = "ntlm"))]
         let secrets = crate::references::secrets(
             #[cfg(feature = "schannel")]
             Arc::clone(&materials),
@@ -217,7 +217,7 @@ impl Builder {
             materials: Arc::clone(&materials),
             #[cfg(all(feature = "tokio", feature = "schannel"))]
             sessions: sessions.clone().map(|sessions| Arc::new(crate::sessions::HandOver(sessions)) as _),
-            #[cfg(feature = "ntlm")]
+            #[cfg(any(feature = "digest", feature = "ntlm"))]
             secrets,
         };
         #[cfg(feature = "tokio")]
@@ -368,7 +368,8 @@ impl Builder {
             Arc::new(FileAccounts::open(self.base.join(file.strip_prefix("file:").unwrap_or(&file)))?);
         let others = self.blocking_answers.take();
         self.blocking_answers = Some(WithBlockingDirectory::new(Arc::clone(&accounts) as _, others));
-        Ok(Some(accounts))
+        // Files may hold up whoever looks at them.
+        Ok(Some(Arc::new(sspi_tokio::OnThread(accounts))))
     }
 }
 

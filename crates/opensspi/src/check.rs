@@ -124,10 +124,15 @@ pub fn inspect_file(path: &Path) -> Inspection {
     }
 }
 
+/// Where the text has a setting of whichever package.
+fn place(text: &str, setting: &str, message: &str) -> Option<Place> {
+    ["schannel", "ntlm"].iter().find_map(|section| place_of(text, section, setting, message))
+}
+
 /// The finding with the place of its setting in front, where the text has it.
 fn located(finding: Finding, name: &str, text: &str) -> Finding {
     let setting = finding.setting.as_deref().unwrap_or_default();
-    match place_of(text, "schannel", setting, &finding.message) {
+    match place(text, setting, &finding.message) {
         Some(Place { line, column, .. }) => {
             Finding { message: format!("{name}:{line}:{column}: {}", finding.message), ..finding }
         }
@@ -140,7 +145,7 @@ fn located(finding: Finding, name: &str, text: &str) -> Finding {
 #[must_use]
 pub fn locate(path: &Path, setting: &str, message: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
-    let place = place_of(&text, "schannel", setting, message).filter(|place| place.is_named)?;
+    let place = place(&text, setting, message).filter(|place| place.is_named)?;
     Some(format!("{}:{}:{}", path.display(), place.line, place.column))
 }
 
@@ -154,7 +159,7 @@ fn finding(error: &sspi_core::Error) -> Finding {
 
 impl Sspi {
     /// Loads everything that the configuration names, for both roles, and returns every problem. A configuration without
-    /// certificates is a client's; that it cannot serve is no problem.
+    /// certificates is a client's; that it cannot serve is no problem. Nor is that one without a user cannot log on.
     #[must_use]
     pub fn check(&self) -> Vec<sspi_core::Error> {
         let mut problems = self.unreadable();
@@ -166,8 +171,11 @@ impl Sspi {
             };
             let is_client_only =
                 role == CredentialUse::Inbound && error.status() == SecStatus::SEC_E_NO_CREDENTIALS;
+            let is_server_only = role == CredentialUse::Outbound
+                && error.status() == SecStatus::SEC_E_NO_CREDENTIALS
+                && error.setting() == Some("user");
             let is_known = problems.iter().any(|problem| problem.to_string() == error.to_string());
-            if !is_client_only && !is_known {
+            if !is_client_only && !is_server_only && !is_known {
                 problems.push(error);
             }
         }

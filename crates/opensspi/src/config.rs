@@ -26,15 +26,17 @@ use toml::de::{DeTable, Deserializer};
 
 #[cfg(feature = "ldap")]
 pub use self::directory::DirectoryConfig;
-pub use self::duration::{parse_deadline, parse_duration};
+pub use self::duration::parse_deadline;
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
 pub use self::logon::LogonConfig;
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
-pub(crate) use self::logon::{Entry as LogonEntry, Logons};
+pub(crate) use self::logon::{DigestEntry, DigestHash, Entry as LogonEntry, Logons};
 pub use self::nearest::nearest;
 pub(crate) use self::place::{Place, place_of};
 use self::problem::Locator;
 pub use self::problem::{ConfigProblem, ConfigProblems};
+#[cfg(feature = "digest")]
+use crate::providers::DigestConfig;
 #[cfg(feature = "negotiate")]
 use crate::providers::NegotiateConfig;
 #[cfg(feature = "ntlm")]
@@ -83,6 +85,9 @@ pub struct Config {
     /// `[directory]`: where the accounts of client certificates are looked up with LDAP.
     #[cfg(feature = "ldap")]
     pub directory: Option<DirectoryConfig>,
+    /// `[digest]`: what the package WDigest is told.
+    #[cfg(feature = "digest")]
+    pub digest: DigestConfig,
     /// `[schannel]`: what the package Schannel is told.
     #[cfg(feature = "schannel")]
     pub schannel: SchannelConfig,
@@ -111,6 +116,8 @@ impl Default for Config {
             accounts: None,
             #[cfg(feature = "ldap")]
             directory: None,
+            #[cfg(feature = "digest")]
+            digest: DigestConfig::default(),
             #[cfg(feature = "schannel")]
             schannel: SchannelConfig::default(),
             #[cfg(feature = "negotiate")]

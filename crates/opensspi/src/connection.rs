@@ -1,6 +1,7 @@
 //! `connect` and `accept`: a stream secured in one call, with its audit record.
 
 use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -73,7 +74,7 @@ impl Sspi {
             self.run(handshaking.into(), stream).await
         };
         let result = handshake.instrument(record.span.clone()).await;
-        close(&record, result)
+        self.close(&record, result)
     }
 
     /// Connects and secures the stream as client. `connect` opens a connection to the peer. It is called a second time where
@@ -162,11 +163,12 @@ impl Sspi {
     {
         let record = self.record(Role::Server, peer);
         let handshake = async {
-            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(request)?;
+            let request = with_source(request, peer);
+            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(&request)?;
             self.run(handshaking.into(), stream).await
         };
         let result = handshake.instrument(record.span.clone()).await;
-        close(&record, result)
+        self.close(&record, result)
     }
 
     /// Secures a blocking stream, such as `std::net::TcpStream`, as client. Nothing here bounds the time: give the socket
@@ -186,7 +188,7 @@ impl Sspi {
             self.run_blocking(handshaking.into(), stream)
         };
         let result = record.span.in_scope(handshake);
-        close_blocking(&record, result)
+        self.close_blocking(&record, result)
     }
 
     /// Secures a blocking stream as server. Nothing here bounds the time: give the socket timeouts of its own.
@@ -208,11 +210,12 @@ impl Sspi {
     ) -> Result<blocking::SecureStream<S>, Error> {
         let record = self.record(Role::Server, peer);
         let handshake = || {
-            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(&self.accept_request())?;
+            let request = with_source(&self.accept_request(), peer);
+            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(&request)?;
             self.run_blocking(handshaking.into(), stream)
         };
         let result = record.span.in_scope(handshake);
-        close_blocking(&record, result)
+        self.close_blocking(&record, result)
     }
 
     fn run_blocking<S: Read + Write>(
@@ -227,6 +230,50 @@ impl Sspi {
         Record::begin(role, peer, &self.package_info().name)
     }
 
+    /// Whether there may be another handshake on a connection. Most cannot have one, and keep nothing for it.
+    fn may_negotiate_again(&self) -> bool {
+        #[cfg(feature = "schannel")]
+        let is_off = self.config().schannel.renegotiation == crate::providers::Renegotiation::Off
+            && self.package_info().name == "Schannel";
+        #[cfg(not(feature = "schannel"))]
+        let is_off = false;
+        !is_off && tracing::enabled!(target: audit::TARGET, tracing::Level::WARN)
+    }
+
+    fn close<S>(
+        &self,
+        record: &Record,
+        mut result: Result<SecureStream<S>, Error>,
+    ) -> Result<SecureStream<S>, Error> {
+        match &mut result {
+            Ok(stream) => {
+                record.completed(stream.attributes().as_ref(), &stream.security_context_token());
+                if self.may_negotiate_again() {
+                    stream.observe(Arc::new(record.later()));
+                }
+            }
+            Err(error) => record.failed(error),
+        }
+        result
+    }
+
+    fn close_blocking<S>(
+        &self,
+        record: &Record,
+        mut result: Result<blocking::SecureStream<S>, Error>,
+    ) -> Result<blocking::SecureStream<S>, Error> {
+        match &mut result {
+            Ok(stream) => {
+                record.completed(stream.attributes().as_ref(), &stream.security_context_token());
+                if self.may_negotiate_again() {
+                    stream.observe(Arc::new(record.later()));
+                }
+            }
+            Err(error) => record.failed(error),
+        }
+        result
+    }
+
     async fn run<S>(&self, handshaking: Handshaking, stream: S) -> Result<SecureStream<S>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -235,25 +282,15 @@ impl Sspi {
     }
 }
 
-fn close<S>(record: &Record, result: Result<SecureStream<S>, Error>) -> Result<SecureStream<S>, Error> {
-    match &result {
-        Ok(stream) => record.completed(stream.attributes().as_ref(), &stream.security_context_token()),
-        Err(error) => record.failed(error),
+/// The request with where the peer connects from, as far as its name says: the address, without port.
+fn with_source(request: &AcceptRequest, peer: &str) -> AcceptRequest {
+    let mut request = request.clone();
+    if request.source.is_none() {
+        let address = peer.parse::<SocketAddr>().map(|address| address.ip().to_string());
+        request.source =
+            address.ok().or_else(|| peer.parse::<IpAddr>().ok().map(|address| address.to_string()));
     }
-    result
-}
-
-fn close_blocking<S>(
-    record: &Record,
-    result: Result<blocking::SecureStream<S>, Error>,
-) -> Result<blocking::SecureStream<S>, Error> {
-    match &result {
-        Ok(stream) => {
-            record.completed(stream.attributes().as_ref(), &stream.security_context_token());
-        }
-        Err(error) => record.failed(error),
-    }
-    result
+    request
 }
 
 fn from_driver(error: HandshakeError) -> Error {

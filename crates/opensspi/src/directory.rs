@@ -12,16 +12,23 @@ use crate::providers::{self, SchannelConfig, Seams};
 /// # Errors
 /// What cannot be read or cannot be, with the setting.
 pub(crate) fn open(config: &DirectoryConfig, seams: &Seams) -> Result<LdapDirectory, Error> {
-    let mut options = Options::new(config.url.clone(), &config.base);
+    let Some(first) = config.url.first() else {
+        let what = "a directory has a server: write ldaps://HOST";
+        let error = Error::new(SecStatus::SEC_E_INVALID_PARAMETER, Fault::Configuration, what);
+        return Err(error.with_setting("directory.url"));
+    };
+    let mut options = Options::new(first.clone(), &config.base);
+    options.servers.clone_from(&config.url);
+    options.classes.clone_from(&config.account_classes);
     options.bind = bind(config, seams)?;
     options.domain.clone_from(&config.domain);
     options.connections = config.connections;
     options.deadline = config.deadline;
     options.absent_for = config.absent_for;
     options.down_for = config.down_for;
-    if config.i_accept_clear_text && !config.url.is_ldaps {
+    if config.i_accept_clear_text && !config.is_ldaps() {
         options.protection = Protection::None;
-        tracing::warn!(server = %config.url, "the account directory is asked in clear: whoever is in between says who everybody is");
+        tracing::warn!(server = %config.servers(), "the account directory is asked in clear: whoever is in between says who everybody is");
         return LdapDirectory::new(options, None);
     }
     // Not what the connections of the application may speak: a directory is no museum.

@@ -15,6 +15,8 @@ mod connection;
 mod directory;
 mod error;
 mod harmless;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "schannel")]
 mod keys;
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
@@ -41,7 +43,6 @@ pub use config::DirectoryConfig;
 pub use config::LogonConfig;
 pub use config::{
     Config, ConfigProblem, ConfigProblems, LogConfig, LogFormat, LogLevel, nearest, parse_deadline,
-    parse_duration,
 };
 pub use error::{Error, ExitClass};
 pub use harmless::{LIMIT as HARMLESS_LIMIT, harmless, harmless_bytes, harmless_message};
@@ -64,12 +65,16 @@ pub use providers::{
     Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtHash, NtHashIdentity, NtlmConfig,
     Reflection,
 };
+#[cfg(feature = "digest")]
+pub use providers::{DigestConfig, digest};
 #[cfg(feature = "negotiate")]
 pub use providers::{NegotiateConfig, NtlmPolicy, TargetRule};
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;
 pub use sspi_core;
+#[cfg(feature = "http")]
+pub use sspi_http;
 #[cfg(feature = "ldap")]
 pub use sspi_ldap;
 #[cfg(feature = "redis")]
@@ -77,7 +82,7 @@ pub use sspi_redis;
 #[cfg(feature = "tokio")]
 pub use sspi_tokio;
 #[cfg(feature = "tokio")]
-pub use sspi_tokio::SecureStream;
+pub use sspi_tokio::{RenegotiationOutcome, SecureStream};
 #[cfg(feature = "winbind")]
 pub use sspi_winbind;
 

@@ -1,20 +1,30 @@
-//! The embedded database of passwords: a file with NT hashes, read again when it changes, and changed as a whole.
+//! The embedded database of passwords: a file with NT hashes and those of Digest, read again when it changes, and changed as a
+//! whole.
+
+#[cfg(feature = "digest")]
+mod digest_secrets;
+#[cfg(not(feature = "digest"))]
+#[path = "logons/no_digest_secrets.rs"]
+mod digest_secrets;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use sspi_core::{AccountSecret, Error, Fault, LogonRequest, LogonVerdict, SecStatus, Secret};
+#[cfg(feature = "digest")]
+use sspi_core::{DigestAccount, DigestLogon};
 use sspi_tokio::{AccountDatabase, blocking};
 use zeroize::Zeroizing;
 
 use crate::config::{ConfigProblems, LogonEntry, Logons};
 use crate::providers::NtHash;
 
-/// The accounts in a file, with the NT hashes of their passwords.
+/// The accounts in a file, with the NT hashes of their passwords, and those of Digest.
 ///
 /// Such a hash is as good as the password, so a file that others than its owner can read is refused. Every logon looks
 /// whether the file has changed and reads it again if it has; a file that has mistakes, or is gone, is an error of the log,
@@ -74,6 +84,8 @@ pub struct ListedAccount {
     pub upn: Option<String>,
     /// Its security identifier.
     pub sid: Option<String>,
+    /// The realms in which it proves itself with the package Digest.
+    pub digest_realms: Vec<String>,
     /// Nobody may log on with it.
     pub is_disabled: bool,
 }
@@ -132,20 +144,54 @@ impl FileLogons {
         let path = path.as_ref();
         let change = Change::begin(path)?;
         let (logons, text, _) = read(path)?;
-        let found = logons.find(name, domain.unwrap_or_default()).map_err(|count| {
-            let what = if count == 0 {
-                "there is no account"
-            } else {
-                "a domain must be said: there are several accounts"
-            };
-            wrong(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, format!("{what} {name:?} in {}", path.display()))
-        })?;
-        let (before, rest) = text.split_at_checked(found.place.start).unwrap_or((&text, ""));
-        let behind = rest.get(found.place.len()..).unwrap_or_default();
-        let hash = NtHash::of_password(password).to_hex();
-        let mut new = Zeroizing::new(String::with_capacity(text.len() + 34));
-        [before, "\"", &hash, "\"", behind].into_iter().for_each(|part| new.push_str(part));
-        change.write(&new)
+        let found = only(&logons, path, name, domain)?;
+        let hash = Zeroizing::new(format!("\"{}\"", *NtHash::of_password(password).to_hex()));
+        let mut replacements = vec![(found.place.clone(), hash)];
+        replacements.extend(digest_secrets::hashes(found, password)?);
+        change.write(&replaced(&text, replacements))
+    }
+
+    /// Has an account of the file at `path` prove itself with the package Digest in `realm`, beside the realms that it has: H(A1)
+    /// of its name goes into the file for each hash function, and no password. The password must be the account's.
+    ///
+    /// # Errors
+    /// As [`set_password`](Self::set_password); it is another password; the realm cannot be one, or is there already.
+    #[cfg(feature = "digest")]
+    pub fn add_digest_realm(
+        path: impl AsRef<Path>,
+        name: &str,
+        domain: Option<&str>,
+        realm: &str,
+        password: &str,
+    ) -> Result<(), crate::Error> {
+        let path = path.as_ref();
+        let change = Change::begin(path)?;
+        let (logons, text, _) = read(path)?;
+        let found = only(&logons, path, name, domain)?;
+        if found.nt_hash != NtHash::of_password(password) {
+            let what = format!("it is not the password of {name:?}");
+            return Err(wrong(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, what));
+        }
+        if realm.is_empty() || realm.chars().any(char::is_control) {
+            return Err(wrong(SecStatus::SEC_E_INVALID_PARAMETER, format!("{realm:?} is no realm")));
+        }
+        let place = digest_secrets::place(found, &text);
+        let entry = digest_secrets::written(found, realm, password);
+        change.write(&replaced(&text, vec![(place, entry)]))
+    }
+
+    /// The realms in which an account of the file at `path` proves itself with the package Digest.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); there is no such account, or there are two.
+    pub fn digest_realms(
+        path: impl AsRef<Path>,
+        name: &str,
+        domain: Option<&str>,
+    ) -> Result<Vec<String>, crate::Error> {
+        let path = path.as_ref();
+        let (logons, ..) = read(path)?;
+        only(&logons, path, name, domain).map(|entry| listed(entry).digest_realms)
     }
 
     /// The accounts as they are now.
@@ -192,13 +238,58 @@ impl AccountDatabase for FileLogons {
     async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
         Ok(self.verdict(request))
     }
+
+    #[cfg(feature = "digest")]
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        digest_secrets::find(&self.current(), logon)
+    }
 }
 
 impl blocking::Answers for FileLogons {
     fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
         Ok(self.verdict(request))
     }
+
+    #[cfg(feature = "digest")]
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        digest_secrets::find(&self.current(), logon)
+    }
 }
+
+/// The one account of this name.
+fn only<'a>(
+    logons: &'a Logons,
+    path: &Path,
+    name: &str,
+    domain: Option<&str>,
+) -> Result<&'a LogonEntry, crate::Error> {
+    logons.find(name, domain.unwrap_or_default()).map_err(|count| {
+        let what = if count == 0 {
+            "there is no account"
+        } else {
+            "a domain must be said: there are several accounts"
+        };
+        wrong(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, format!("{what} {name:?} in {}", path.display()))
+    })
+}
+
+/// The text with something else in these places, which do not overlap.
+fn replaced(text: &str, mut replacements: Vec<Replacement>) -> Zeroizing<String> {
+    replacements.sort_by_key(|(place, _)| place.start);
+    let added: usize = replacements.iter().map(|(_, new)| new.len()).sum();
+    let mut out = Zeroizing::new(String::with_capacity(text.len().saturating_add(added)));
+    let mut at = 0;
+    for (place, new) in &replacements {
+        out.push_str(text.get(at..place.start).unwrap_or_default());
+        out.push_str(new);
+        at = place.end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out
+}
+
+/// A place in the text, and what comes there.
+type Replacement = (Range<usize>, Zeroizing<String>);
 
 fn listed(entry: &LogonEntry) -> ListedAccount {
     let account = entry.account.account.clone();
@@ -207,6 +298,7 @@ fn listed(entry: &LogonEntry) -> ListedAccount {
         domain: account.domain,
         upn: account.upn,
         sid: account.sid,
+        digest_realms: entry.digest.iter().map(|digest| digest.realm.clone()).collect(),
         is_disabled: entry.account.is_disabled,
     }
 }

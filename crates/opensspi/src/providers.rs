@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+#[cfg(any(feature = "digest", feature = "ntlm"))]
+pub(crate) use sspi_core::Secrets;
 use sspi_core::{Clock, SecurityPackage};
 
 use crate::config::Config;
 
+#[cfg(feature = "digest")]
+pub use digest;
+#[cfg(feature = "digest")]
+pub use digest::DigestConfig;
 #[cfg(feature = "negotiate")]
 pub use negotiate::{NegotiateConfig, NtlmPolicy, TargetRule};
-#[cfg(feature = "ntlm")]
-pub(crate) use ntlm::Secrets;
 #[cfg(feature = "ntlm")]
 pub use ntlm::{
     Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtHash, NtHashIdentity, NtlmConfig,
@@ -52,7 +56,7 @@ pub(crate) struct Seams {
     pub(crate) materials: Arc<dyn Materials>,
     #[cfg(all(feature = "tokio", feature = "schannel"))]
     pub(crate) sessions: Option<Arc<dyn SharesSessions>>,
-    #[cfg(feature = "ntlm")]
+    #[cfg(any(feature = "digest", feature = "ntlm"))]
     pub(crate) secrets: Arc<dyn Secrets>,
 }
 
@@ -62,9 +66,21 @@ pub(crate) fn packages(config: &Config, seams: &Seams) -> Vec<Arc<dyn SecurityPa
     vec![
         #[cfg(feature = "schannel")]
         Arc::new(schannel(config, seams)),
+        #[cfg(feature = "digest")]
+        Arc::new(digest_package(config, seams)),
         #[cfg(feature = "ntlm")]
         Arc::new(ntlm(config, seams)),
     ]
+}
+
+#[cfg(feature = "digest")]
+fn digest_package(config: &Config, seams: &Seams) -> digest::Digest {
+    let environment = digest::Environment {
+        clock: Arc::clone(&seams.clock),
+        random: Arc::new(crypto::random::SystemRandom),
+        secrets: Arc::clone(&seams.secrets),
+    };
+    digest::Digest::new(config.digest.clone(), environment)
 }
 
 /// The package that chooses among the others, those of third parties too.
@@ -128,6 +144,8 @@ pub(crate) fn references(config: &Config) -> Vec<(&'static str, &str)> {
         out.extend(config.ntlm.password.iter().map(|r| ("password", r.as_str())));
         out.extend(config.ntlm.nt_hash.iter().map(|r| ("nt-hash", r.as_str())));
     }
+    #[cfg(feature = "digest")]
+    out.extend(config.digest.password.iter().map(|r| ("digest.password", r.as_str())));
     out.extend(schannel.ocsp_response.iter().map(|r| ("ocsp-response", r.as_str())));
     out
 }

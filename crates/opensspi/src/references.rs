@@ -2,17 +2,16 @@
 
 use std::io;
 use std::path::Path;
-#[cfg(feature = "ntlm")]
+#[cfg(any(feature = "digest", feature = "ntlm"))]
 use std::sync::Arc;
 use std::{env, fs};
 
-#[cfg(feature = "ntlm")]
+#[cfg(any(feature = "digest", feature = "ntlm"))]
 use zeroize::Zeroizing;
 
-#[cfg(feature = "schannel")]
-#[cfg(feature = "ntlm")]
+#[cfg(all(any(feature = "digest", feature = "ntlm"), feature = "schannel"))]
 use crate::providers::Materials;
-#[cfg(feature = "ntlm")]
+#[cfg(any(feature = "digest", feature = "ntlm"))]
 use crate::providers::Secrets;
 
 /// The content behind a reference; relative paths begin at `base`.
@@ -30,7 +29,7 @@ pub(crate) fn read(base: &Path, reference: &str) -> io::Result<Vec<u8>> {
 }
 
 /// Secrets, from where the other packages have their materials.
-#[cfg(all(feature = "ntlm", feature = "schannel"))]
+#[cfg(all(any(feature = "digest", feature = "ntlm"), feature = "schannel"))]
 pub(crate) fn secrets(materials: Arc<dyn Materials>, _base: &Path) -> Arc<dyn Secrets> {
     struct Of(Arc<dyn Materials>);
     impl Secrets for Of {
@@ -42,7 +41,7 @@ pub(crate) fn secrets(materials: Arc<dyn Materials>, _base: &Path) -> Arc<dyn Se
 }
 
 /// Secrets in files and variables.
-#[cfg(all(feature = "ntlm", not(feature = "schannel")))]
+#[cfg(all(any(feature = "digest", feature = "ntlm"), not(feature = "schannel")))]
 pub(crate) fn secrets(base: &Path) -> Arc<dyn Secrets> {
     struct Of(std::path::PathBuf);
     impl Secrets for Of {

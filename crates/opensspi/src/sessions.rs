@@ -98,6 +98,10 @@ impl SharesSessions for HandOver {
         self.0.put(key, session, lifetime);
     }
 
+    fn renew(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
+        self.0.renew(key, session, lifetime);
+    }
+
     fn remove(&self, key: Vec<u8>) {
         self.0.remove(key);
     }

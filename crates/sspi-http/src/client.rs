@@ -124,7 +124,8 @@ impl Client {
             },
             None => self.dispatch(again(&parts, body.clone(), None)).await?,
         };
-        if response.status() != self.place.status() {
+        // Whoever has nothing to say is told what is asked for.
+        if response.status() != self.place.status() || self.schemes.is_empty() {
             return Ok(response.map(Either::Left));
         }
         let challenges = header::challenges(response.headers(), self.place);

@@ -42,6 +42,16 @@ pub(crate) struct Half {
     pub(crate) scheme: &'static str,
     pub(crate) handshake: Box<dyn AcceptSecurityContext>,
     number: u64,
+    /// Ends with this: whoever begins one exchange after the other leaves no timers behind.
+    _timer: Timer,
+}
+
+struct Timer(tokio::task::JoinHandle<()>);
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl HttpConnection {
@@ -108,9 +118,9 @@ impl HttpConnection {
         deadline: Duration,
     ) {
         let number = NUMBERS.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
-        *self.0.state() = State::Half(Half { scheme, handshake, number });
         let shared: Weak<Shared> = Arc::downgrade(&self.0);
-        tokio::spawn(async move {
+        let mut state = self.0.state();
+        let timer = tokio::spawn(async move {
             tokio::time::sleep(deadline).await;
             if let Some(shared) = shared.upgrade() {
                 let mut state = shared.state();
@@ -119,6 +129,7 @@ impl HttpConnection {
                 }
             }
         });
+        *state = State::Half(Half { scheme, handshake, number, _timer: Timer(timer) });
     }
 }
 

@@ -1,6 +1,6 @@
 //! The header fields of HTTP authentication.
 //!
-//! Spec: HTTPAUTH (RFC 9110) section 11.
+//! Spec: HTTPAUTH section 11.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -16,7 +16,7 @@
 //!
 //! Digest authenticates a *request*: its method, its target, and with `auth-int` its body.
 //!
-//! Spec: HTTPNTLM sections 4 and 5; DIGEST (RFC 7616) section 3; HTTPAUTH (RFC 9110) section 11.
+//! Spec: HTTPNEGO section 4; DIGEST (RFC 7616) section 3; HTTPAUTH section 11.
 
 mod authenticated;
 mod bodies;

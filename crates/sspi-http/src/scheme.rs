@@ -24,13 +24,13 @@ pub struct Scheme {
 }
 
 impl Scheme {
-    /// `NTLM`. Spec: HTTPNTLM section 4.
+    /// `NTLM`. Spec: HTTPNEGO section 4.
     #[must_use]
     pub fn ntlm(credentials: Arc<dyn CredentialsHandle>) -> Self {
         Self::of("NTLM", Form::Connection, credentials)
     }
 
-    /// `Negotiate`. Spec: HTTPNTLM section 4.
+    /// `Negotiate`. Spec: HTTPNEGO section 4.
     #[must_use]
     pub fn negotiate(credentials: Arc<dyn CredentialsHandle>) -> Self {
         Self::of("Negotiate", Form::Connection, credentials)

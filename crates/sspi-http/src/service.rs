@@ -587,6 +587,6 @@ enum Stepped {
     Complete { known: Authenticated, token: Vec<u8> },
 }
 
-/// Says that the connection stays authenticated. Spec: HTTPNTLM section 6.
+/// Says that the connection stays authenticated.
 const PERSISTENT: (HeaderName, HeaderValue) =
     (HeaderName::from_static("persistent-auth"), HeaderValue::from_static("true"));

@@ -1,7 +1,7 @@
 //! One connection: its transport, StartTLS, TLS over any package, and the bind.
 
-use std::io;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use ldap3::asn1::{PL, StructureTag, parse_tag};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
@@ -11,13 +11,16 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::guard;
-use crate::options::{Options, Protection};
+use crate::options::{Options, Protection, Server};
 
-/// Opens a connection, and says who we are.
-pub(crate) async fn open(options: &Options, tls: Option<&Arc<dyn CredentialsHandle>>) -> Result<Ldap, Error> {
-    let server = &options.server;
+/// Opens a connection to one of the servers, and says who we are.
+pub(crate) async fn open(
+    options: &Options,
+    server: &Server,
+    tls: Option<&Arc<dyn CredentialsHandle>>,
+) -> Result<Ldap, Error> {
     let connect = TcpStream::connect((server.host.as_str(), server.port));
-    let mut stream = connect.await.map_err(|error| unreachable_server(options, error))?;
+    let mut stream = connect.await.map_err(|error| unreachable_server(server, error))?;
     let _latency_only = stream.set_nodelay(true);
     let mut ldap = match (options.protection, tls) {
         (Protection::None, _) => join(stream).await,
@@ -27,12 +30,12 @@ pub(crate) async fn open(options: &Options, tls: Option<&Arc<dyn CredentialsHand
         }
         (protection, Some(tls)) => {
             if protection == Protection::StartTls {
-                start_tls(&mut stream).await.map_err(|error| unreachable_server(options, error))?;
+                start_tls(&mut stream).await.map_err(|error| unreachable_server(server, error))?;
             }
             join(secure(stream, &server.host, tls).await?).await
         }
     }
-    .map_err(|error| unreachable_server(options, error))?;
+    .map_err(|error| unreachable_server(server, error))?;
     if let Some(bind) = &options.bind {
         let bound = ldap
             .simple_bind(&bind.dn, bind.password.expose_secret())
@@ -44,7 +47,7 @@ pub(crate) async fn open(options: &Options, tls: Option<&Arc<dyn CredentialsHand
                     format!("the directory {server} does not let {} in (result {})", bind.dn, result.rc);
                 failed(what).with_setting("bind-dn").with_source(error)
             }
-            other => unreachable_server(options, other),
+            other => unreachable_server(server, other),
         })?;
     }
     Ok(ldap)
@@ -58,10 +61,10 @@ pub(crate) fn failed(what: impl Into<String>) -> Error {
 
 /// The directory cannot be reached, or says what cannot be understood.
 pub(crate) fn unreachable_server(
-    options: &Options,
+    server: &dyn fmt::Display,
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> Error {
-    failed(format!("the directory {} cannot be asked: {error}", options.server)).with_source(error)
+    failed(format!("the directory {server} cannot be asked: {error}")).with_source(error)
 }
 
 /// TLS, by whichever package the credential is of.

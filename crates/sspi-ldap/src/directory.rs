@@ -1,6 +1,5 @@
 //! The directory: connections that are shared, what is remembered, and a server that is down.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
@@ -13,15 +12,14 @@ use sspi_tokio::AccountDirectory;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
+use crate::absent::Absent;
 use crate::connection::{self, failed, unreachable_server};
-use crate::entry::{ATTRIBUTES, Entry};
+use crate::entry::{ATTRIBUTES, Entry, domain_of};
 use crate::filter::filter;
 use crate::options::Options;
 
 /// As many entries are too many. One is usual, and more than one mostly nobody's account.
 const MOST_ENTRIES: usize = 4;
-/// The most questions that are remembered to have no answer.
-const MOST_ABSENT: usize = 4096;
 
 /// There were more entries than were wanted, or than the server gives.
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
@@ -51,13 +49,30 @@ struct Shared {
     turn: AtomicUsize,
     /// Numbers connections.
     opened: AtomicU64,
-    absent: Lock<HashMap<PeerIdentity, Instant>>,
+    absent: Absent,
+    /// The server that is asked for connections first: the last one that gave one.
+    server: AtomicUsize,
+    /// How many questions are asked on a connection.
+    questions: u32,
     down: Lock<Option<Down>>,
 }
 
 struct Connection {
     ldap: Ldap,
     number: u64,
+    /// How many questions more are asked on it.
+    left: u32,
+}
+
+/// After so many questions a connection goes, and another comes: the library keeps four bytes of each for as long as the
+/// connection lives.
+const MOST_QUESTIONS: u32 = 10_000;
+
+/// What is asked.
+struct Question {
+    filter: String,
+    /// The principal name, if it is one.
+    upn: Option<String>,
 }
 
 /// There was no connection to the server.
@@ -92,7 +107,9 @@ impl LdapDirectory {
             connections,
             turn: AtomicUsize::new(0),
             opened: AtomicU64::new(0),
-            absent: Lock::default(),
+            absent: Absent::default(),
+            server: AtomicUsize::new(0),
+            questions: MOST_QUESTIONS,
             down: Lock::default(),
         })))
     }
@@ -105,21 +122,22 @@ fn lock<T>(lock: &Lock<T>) -> MutexGuard<'_, T> {
 #[async_trait]
 impl AccountDirectory for LdapDirectory {
     async fn find(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
-        let Some(filter) = filter(peer) else { return Ok(Vec::new()) };
-        if self.0.is_absent(peer) {
+        let Some(question) = self.0.question(peer) else { return Ok(Vec::new()) };
+        let name = self.0.absent.name(peer);
+        if self.0.absent.has(name) {
             return Ok(Vec::new());
         }
         self.0.check_down()?;
         // A task of its own: whoever asks may be given up in the middle, and what the library makes of a broken answer stays
         // in here.
         let (shared, turn) = (Arc::clone(&self.0), self.0.turn.fetch_add(1, Ordering::Relaxed));
-        let found = match tokio::spawn(async move { shared.ask(turn, &filter).await }).await {
+        let found = match tokio::spawn(async move { shared.ask(turn, &question).await }).await {
             Ok(found) => found,
             Err(error) => {
                 if let Some(place) = self.0.place(turn) {
                     *place.lock().await = None;
                 }
-                let what = format!("the directory {} sent what cannot be read", self.0.options.server);
+                let what = format!("the directory {} sent what cannot be read", self.0.options.name());
                 Err(Failure::Connection(failed(what).with_source(error)))
             }
         };
@@ -127,7 +145,7 @@ impl AccountDirectory for LdapDirectory {
             Ok(found) => {
                 self.0.is_up();
                 if found.is_empty() {
-                    self.0.remember_absent(peer);
+                    self.0.absent.remember(name, self.0.options.absent_for);
                 }
                 Ok(found)
             }
@@ -146,23 +164,14 @@ impl AccountDirectory for LdapDirectory {
 }
 
 impl Shared {
-    fn is_absent(&self, peer: &PeerIdentity) -> bool {
-        lock(&self.absent).get(peer).is_some_and(|until| Instant::now() < *until)
-    }
-
-    fn remember_absent(&self, peer: &PeerIdentity) {
-        if self.options.absent_for.is_zero() {
-            return;
-        }
-        let (now, mut absent) = (Instant::now(), lock(&self.absent));
-        if absent.len() >= MOST_ABSENT {
-            absent.retain(|_, until| now < *until);
-            // Whoever fills it with questions gains nothing: forgetting costs a question.
-            if absent.len() >= MOST_ABSENT {
-                absent.clear();
-            }
-        }
-        absent.insert(peer.clone(), now + self.options.absent_for);
+    /// What is asked about a peer; `None` for what no directory can answer.
+    fn question(&self, peer: &PeerIdentity) -> Option<Question> {
+        let domain = domain_of(&self.options.base);
+        let upn = match peer {
+            PeerIdentity::UserPrincipalName(upn) => Some(upn.clone()),
+            _ => None,
+        };
+        Some(Question { filter: filter(peer, &self.options.classes, domain.as_deref())?, upn })
     }
 
     /// # Errors
@@ -184,13 +193,13 @@ impl Shared {
         let until = Instant::now() + self.options.down_for;
         let before = lock(&self.down).replace(Down { error: error.clone(), until });
         if before.is_none() {
-            tracing::error!(server = %self.options.server, %error, "the account directory is down");
+            tracing::error!(server = %self.options.name(), %error, "the account directory is down");
         }
     }
 
     fn is_up(&self) {
         if lock(&self.down).take().is_some() {
-            tracing::info!(server = %self.options.server, "the account directory is back");
+            tracing::info!(server = %self.options.name(), "the account directory is back");
         }
     }
 
@@ -200,7 +209,7 @@ impl Shared {
     }
 
     /// The accounts, before the deadline.
-    async fn ask(&self, turn: usize, filter: &str) -> Result<Vec<FoundAccount>, Failure> {
+    async fn ask(&self, turn: usize, question: &Question) -> Result<Vec<FoundAccount>, Failure> {
         let Some(place) = self.place(turn) else {
             return Err(Failure::Down(failed("there is no connection to the directory")));
         };
@@ -208,7 +217,7 @@ impl Shared {
         let connection = timeout_at(until, self.connection(place)).await;
         let (mut ldap, number, is_new) =
             connection.map_err(|_| self.late()).flatten().map_err(Failure::Down)?;
-        match self.ask_on(place, (&mut ldap, number), filter, until).await {
+        match self.ask_on(place, (&mut ldap, number), question, until).await {
             Err(Failure::Connection(_)) if !is_new && Instant::now() < until => {}
             answered => return answered,
         }
@@ -216,7 +225,7 @@ impl Shared {
         let connection = timeout_at(until, self.connection(place)).await;
         let connection = connection.map_err(|_| Failure::Connection(self.late()))?;
         let (mut ldap, number, _) = connection.map_err(Failure::Down)?;
-        self.ask_on(place, (&mut ldap, number), filter, until).await
+        self.ask_on(place, (&mut ldap, number), question, until).await
     }
 
     /// The answer that comes on a connection, which is given up if it is worth nothing.
@@ -224,10 +233,10 @@ impl Shared {
         &self,
         place: &Mutex<Option<Connection>>,
         (ldap, number): (&mut Ldap, u64),
-        filter: &str,
+        question: &Question,
         until: Instant,
     ) -> Result<Vec<FoundAccount>, Failure> {
-        let answered = timeout_at(until, self.search(ldap, filter)).await;
+        let answered = timeout_at(until, self.search(ldap, question)).await;
         // What is silent now may be so for good.
         let answered = answered.unwrap_or_else(|_| Err(Failure::Connection(self.late())));
         if let Err(Failure::Connection(_)) = answered {
@@ -238,33 +247,62 @@ impl Shared {
 
     /// The deadline is over.
     fn late(&self) -> Error {
-        let Options { server, deadline, .. } = &self.options;
-        failed(format!("the directory {server} did not answer within {deadline:?}"))
+        let (servers, deadline) = (self.options.name(), self.options.deadline);
+        failed(format!("the directory {servers} did not answer within {deadline:?}"))
             .with_setting("directory.deadline")
     }
 
     /// The connection in this place, opened if there is none: its number, and whether it is new.
     async fn connection(&self, place: &Mutex<Option<Connection>>) -> Result<(Ldap, u64, bool), Error> {
         let mut connection = place.lock().await;
-        if let Some(Connection { ldap, number }) = connection.as_ref() {
+        connection.take_if(|connection| connection.left == 0);
+        if let Some(Connection { ldap, number, left }) = connection.as_mut() {
+            *left -= 1;
             return Ok((ldap.clone(), *number, false));
         }
-        let ldap = connection::open(&self.options, self.tls.as_ref()).await?;
+        let ldap = self.open().await?;
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
-        *connection = Some(Connection { ldap: ldap.clone(), number });
+        *connection = Some(Connection { ldap: ldap.clone(), number, left: self.questions - 1 });
         self.is_up();
         Ok((ldap, number, true))
     }
 
-    async fn search(&self, ldap: &mut Ldap, filter: &str) -> Result<Vec<FoundAccount>, Failure> {
-        let lost = |error: LdapError| Failure::Connection(unreachable_server(&self.options, error));
+    /// A connection to the first server that gives one, beginning with the one that gave the last.
+    async fn open(&self) -> Result<Ldap, Error> {
+        let servers = &self.options.servers;
+        let first = self.server.load(Ordering::Relaxed);
+        // One that is silent leaves time for the others.
+        let share = self.options.deadline / u32::try_from(servers.len()).unwrap_or(u32::MAX).max(1);
+        let mut result = Err(failed("there is no server of the directory"));
+        for at in (0..servers.len()).map(|step| first.wrapping_add(step) % servers.len()) {
+            let Some(server) = servers.get(at) else { continue };
+            let opening = connection::open(&self.options, server, self.tls.as_ref());
+            result = match tokio::time::timeout(share, opening).await {
+                Ok(Ok(ldap)) => {
+                    self.server.store(at, Ordering::Relaxed);
+                    return Ok(ldap);
+                }
+                Ok(failed) => failed,
+                Err(_) => Err(self.late()),
+            };
+            if let Err(error) = &result {
+                tracing::debug!(%server, %error, "a server of the account directory gives no connection");
+            }
+        }
+        result
+    }
+
+    async fn search(&self, ldap: &mut Ldap, question: &Question) -> Result<Vec<FoundAccount>, Failure> {
+        let lost = |error: LdapError| Failure::Connection(unreachable_server(&self.options.name(), error));
         let limit = i32::try_from(MOST_ENTRIES).unwrap_or_default();
         ldap.with_search_options(
             SearchOptions::new().sizelimit(limit).timelimit(time_limit(self.options.deadline)),
         );
         let base = self.options.base.as_str();
-        let mut stream =
-            ldap.streaming_search(base, Scope::Subtree, filter, ATTRIBUTES.to_vec()).await.map_err(lost)?;
+        let mut stream = ldap
+            .streaming_search(base, Scope::Subtree, &question.filter, ATTRIBUTES.to_vec())
+            .await
+            .map_err(lost)?;
         let mut found = Vec::new();
         while let Some(entry) = stream.next().await.map_err(lost)? {
             // Other parts of the forest, which are not asked; and messages about the search.
@@ -277,9 +315,11 @@ impl Shared {
             }
             let entry = Entry::read(entry.0);
             let now = SystemTime::now();
-            let account = entry.and_then(|entry| entry.account(self.options.domain.as_deref(), now));
+            let account = entry.and_then(|entry| {
+                entry.account(self.options.domain.as_deref(), question.upn.as_deref(), now)
+            });
             found.push(account.ok_or_else(|| {
-                let what = format!("the directory {} has an entry without a name", self.options.server);
+                let what = format!("the directory {} has an entry without a name", self.options.name());
                 Failure::Server(failed(what))
             })?);
         }
@@ -288,11 +328,11 @@ impl Shared {
             // The server's limit may be lower than ours.
             0 | SIZE_LIMIT_EXCEEDED => Err(Failure::Server(self.too_many())),
             NO_SUCH_OBJECT => {
-                let what = format!("the directory {} has no entry {base:?}", self.options.server);
+                let what = format!("the directory {} has no entry {base:?}", self.options.name());
                 Err(Failure::Server(failed(what).with_setting("directory.base")))
             }
             result => {
-                let what = format!("the directory {} does not answer (result {result})", self.options.server);
+                let what = format!("the directory {} does not answer (result {result})", self.options.name());
                 Err(Failure::Server(failed(what)))
             }
         }
@@ -300,7 +340,7 @@ impl Shared {
 
     /// Some of the accounts are none of them: which one is meant can only be said of all.
     fn too_many(&self) -> Error {
-        let what = format!("the directory {} has more accounts than can be judged", self.options.server);
+        let what = format!("the directory {} has more accounts than can be judged", self.options.name());
         Error::new(SecStatus::SEC_E_MULTIPLE_ACCOUNTS, Fault::Configuration, what).with_setting("directory")
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use ldap3::asn1::{PL, StructureTag};
 use sspi_core::{Account, FoundAccount};
 
-use crate::filter::{IDENTITIES, NAME, UPN};
+use crate::filter::{IDENTITIES, NAME, UPN, implicit_name};
 
 /// The attributes that are asked for.
 pub(crate) const ATTRIBUTES: [&str; 10] = [
@@ -70,8 +70,13 @@ impl Entry {
         self.values(name).filter_map(|value| String::from_utf8(value.to_vec()).ok())
     }
 
-    /// The account; `None` if it has no name.
-    pub(crate) fn account(&self, domain: Option<&str>, now: SystemTime) -> Option<FoundAccount> {
+    /// The account, which was perhaps found by this principal name; `None` if it has no name.
+    pub(crate) fn account(
+        &self,
+        domain: Option<&str>,
+        asked: Option<&str>,
+        now: SystemTime,
+    ) -> Option<FoundAccount> {
         let first = |name| self.texts(name).next();
         // Where accounts have security identifiers they have `sAMAccountName`, too, if it is shown; others are no names of theirs,
         // and may be the users' own to write.
@@ -80,10 +85,17 @@ impl Entry {
             let other = || first(UID).or_else(|| first(COMMON_NAME));
             if is_of_windows { None } else { other() }
         })?;
+        // Every account has `sAMAccountName@domain` besides the one that it was given.
+        let own = domain_of(&self.dn);
+        let is_implicit = |upn: &&str| {
+            let asked = implicit_name(upn, own.as_deref());
+            asked.zip(first(NAME)).is_some_and(|(asked, name)| asked.eq_ignore_ascii_case(&name))
+        };
+        let upn = asked.filter(is_implicit).map(str::to_owned).or_else(|| first(UPN));
         let account = Account {
             name,
-            domain: domain.map(str::to_owned).or_else(|| domain_of(&self.dn)),
-            upn: first(UPN),
+            domain: domain.map(str::to_owned).or(own.clone()),
+            upn,
             distinguished_name: Some(self.dn.clone()),
             sid: self.values(OBJECT_SID).next().and_then(sid),
             matched_by: String::new(),
@@ -121,7 +133,7 @@ fn primitive(tag: StructureTag) -> Option<Vec<u8>> {
 }
 
 /// `corp.example` of `CN=alice,DC=corp,DC=example`: the parts at its end, since a name may hold anything, escaped.
-fn domain_of(dn: &str) -> Option<String> {
+pub(crate) fn domain_of(dn: &str) -> Option<String> {
     let mut is_escaped = false;
     let parts = dn.split(|c: char| {
         let splits = c == ',' && !is_escaped;
@@ -189,7 +201,9 @@ mod tests {
     }
 
     fn account(attributes: &[(&str, &[u8])]) -> FoundAccount {
-        entry(attributes).account(None, SystemTime::UNIX_EPOCH + Duration::from_secs(1_750_000_000)).unwrap()
+        entry(attributes)
+            .account(None, None, SystemTime::UNIX_EPOCH + Duration::from_secs(1_750_000_000))
+            .unwrap()
     }
 
     #[test]
@@ -235,7 +249,7 @@ mod tests {
     fn an_account_of_windows_has_no_name_but_its_own() {
         let sid: &[u8] = &[1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0];
         let named = |attributes: &[(&str, &[u8])]| {
-            entry(attributes).account(None, SystemTime::UNIX_EPOCH).map(|found| found.account.name)
+            entry(attributes).account(None, None, SystemTime::UNIX_EPOCH).map(|found| found.account.name)
         };
         assert_eq!(named(&[("uid", b"alice"), ("cn", b"Alice")]).as_deref(), Some("alice"));
         assert_eq!(named(&[("cn", b"Alice")]).as_deref(), Some("Alice"));
@@ -281,6 +295,28 @@ mod tests {
         let attribute = tag(PL::C(vec![name()]));
         assert!(Entry::read(tag(PL::C(vec![name(), tag(PL::C(vec![attribute]))]))).is_none());
         assert!(Entry::read(tag(PL::C(vec![name(), tag(PL::C(vec![]))]))).is_some());
-        assert!(entry(&[]).account(None, SystemTime::UNIX_EPOCH).is_none(), "it has no name");
+        assert!(entry(&[]).account(None, None, SystemTime::UNIX_EPOCH).is_none(), "it has no name");
+    }
+
+    #[test]
+    fn a_name_in_the_domain_is_the_principal_name_that_was_asked_for_and_no_other() {
+        let account = |dn: &str, asked: &str| {
+            let attributes = vec![
+                (NAME.to_owned(), vec![b"alice".to_vec()]),
+                (UPN.to_owned(), vec![b"alice.smith@corp.example".to_vec()]),
+            ];
+            let entry = Entry { dn: dn.to_owned(), attributes };
+            entry.account(None, Some(asked), SystemTime::UNIX_EPOCH).unwrap().account.upn.unwrap()
+        };
+        let dn = "CN=Alice,DC=corp,DC=example";
+        assert_eq!(account(dn, "Alice@CORP.example"), "Alice@CORP.example");
+        for (dn, other) in [
+            (dn, "alice.smith@corp.example"),
+            (dn, "bob@corp.example"),
+            (dn, "alice@corp.other"),
+            ("CN=Alice,DC=other,DC=example", "alice@corp.example"),
+        ] {
+            assert_eq!(account(dn, other), "alice.smith@corp.example", "{dn} {other}");
+        }
     }
 }

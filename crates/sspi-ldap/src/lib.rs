@@ -17,6 +17,7 @@
 //!
 //! Spec: LDAP; LDAP-FILTER.
 
+mod absent;
 mod blocking;
 mod connection;
 mod directory;

@@ -89,12 +89,15 @@ pub struct Bind {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// The server.
-    pub server: Server,
+    /// The servers, each with everything: the next is asked where one cannot be.
+    pub servers: Vec<Server>,
     /// What secures the connections.
     pub protection: Protection,
     /// Below which entry accounts are looked for.
     pub base: String,
+    /// Only entries of these classes are accounts; with none, all are. People and machines of Active Directory are `person`, and
+    /// accounts of Unix `posixAccount` or `account`.
+    pub classes: Vec<String>,
     /// `None`: as nobody.
     pub bind: Option<Bind>,
     /// The domain of the accounts, if it is not the one of their distinguished names (`DC=corp,DC=example`).
@@ -115,9 +118,10 @@ impl Options {
     pub fn new(server: Server, base: &str) -> Self {
         let protection = if server.is_ldaps { Protection::Tls } else { Protection::StartTls };
         Self {
-            server,
+            servers: vec![server],
             protection,
             base: base.to_owned(),
+            classes: ["person", "posixAccount", "account"].map(str::to_owned).to_vec(),
             bind: None,
             domain: None,
             connections: 4,
@@ -127,6 +131,11 @@ impl Options {
         }
     }
 
+    /// The servers, for a sentence.
+    pub(crate) fn name(&self) -> String {
+        self.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
     /// # Errors
     /// What cannot be.
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -134,8 +143,20 @@ impl Options {
             let error = Error::new(SecStatus::SEC_E_INVALID_PARAMETER, Fault::Configuration, what);
             Err(error.with_setting(setting))
         };
-        if self.server.is_ldaps != (self.protection == Protection::Tls) {
-            return wrong("url", "ldaps is TLS from the first byte, and ldap is not");
+        if self.servers.is_empty() {
+            return wrong("url", "a directory has a server");
+        }
+        if self.servers.iter().any(|server| server.is_ldaps != (self.protection == Protection::Tls)) {
+            return wrong(
+                "url",
+                "ldaps is TLS from the first byte, and ldap is not: servers are of one kind",
+            );
+        }
+        let is_name = |class: &String| {
+            !class.is_empty() && class.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+        };
+        if !self.classes.iter().all(is_name) {
+            return wrong("account-classes", "what should be a class of entries has no name of one");
         }
         if self.base.trim().is_empty() {
             return wrong("base", "below which entry accounts are must be said");

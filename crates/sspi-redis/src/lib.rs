@@ -31,4 +31,4 @@ mod sealed;
 mod store;
 
 pub use key_ring::{BadKeys, FarmKey, KeyRing};
-pub use store::{BadUrl, Listed, RedisSessions};
+pub use store::{BadUrl, Listed, Listing, RedisSessions};

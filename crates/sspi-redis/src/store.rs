@@ -1,5 +1,6 @@
 //! Redis as a [`SessionStore`].
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -46,6 +47,15 @@ pub struct Listed {
     pub left: Option<Duration>,
     /// Whether our keys open it.
     pub is_ours: bool,
+}
+
+/// Sessions that are in Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Them, in the order of their names.
+    pub sessions: Vec<Listed>,
+    /// Whether these are all that there are.
+    pub is_all: bool,
 }
 
 fn now() -> u64 {
@@ -113,39 +123,39 @@ impl RedisSessions {
         self.keys.keys().map(|farm_key| sealed::name(farm_key, key)).collect()
     }
 
-    async fn names_in_redis(&self) -> io::Result<Vec<String>> {
-        let (mut names, mut cursor) = (Vec::new(), 0_u64);
-        loop {
-            let mut scan = cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(format!("{}*", sealed::PREFIX)).arg("COUNT").arg(1000);
-            let (next, some): (u64, Vec<String>) = self.query(&scan).await?;
-            names.extend(some);
-            cursor = next;
-            if cursor == 0 {
-                names.sort();
-                names.dedup();
-                return Ok(names);
-            }
-        }
+    /// One page of names, and where the next begins; there is none behind 0.
+    async fn page(&self, cursor: u64) -> io::Result<(u64, Vec<String>)> {
+        let mut scan = cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(format!("{}*", sealed::PREFIX)).arg("COUNT").arg(1000);
+        self.query(&scan).await
     }
 
-    /// All sessions that are there.
+    /// Sessions that are there, so many at most: there may be millions.
     ///
     /// # Errors
     /// Redis cannot be asked.
-    pub async fn list(&self) -> io::Result<Vec<Listed>> {
-        let mut listed = Vec::new();
-        for name in self.names_in_redis().await? {
-            let Some(value): Option<Vec<u8>> = self.query(cmd("GET").arg(&name)).await? else { continue };
+    pub async fn list(&self, most: usize) -> io::Result<Listing> {
+        let (mut names, mut cursor) = (BTreeSet::new(), 0);
+        let is_all = loop {
+            let (next, some) = self.page(cursor).await?;
+            names.extend(some);
+            cursor = next;
+            if cursor == 0 || names.len() > most {
+                break names.len() <= most;
+            }
+        };
+        let mut sessions = Vec::new();
+        for name in names.into_iter().take(most) {
+            let Some(value) = self.value(&name).await? else { continue };
             let left: i64 = self.query(cmd("TTL").arg(&name)).await?;
-            listed.push(Listed {
+            sessions.push(Listed {
                 is_ours: sealed::open(&self.keys, &name, &value, now()).is_some(),
                 size: value.len(),
                 left: u64::try_from(left).ok().map(Duration::from_secs),
                 name,
             });
         }
-        Ok(listed)
+        Ok(Listing { sessions, is_all })
     }
 
     /// Forgets all sessions, also those of other keys; how many they were.
@@ -153,13 +163,33 @@ impl RedisSessions {
     /// # Errors
     /// Redis cannot be asked.
     pub async fn clear(&self) -> io::Result<usize> {
-        let names = self.names_in_redis().await?;
-        let mut gone = 0;
-        for some in names.chunks(1000) {
-            let count: usize = self.query(cmd("DEL").arg(some)).await?;
-            gone += count;
+        let (mut gone, mut cursor) = (0, 0);
+        loop {
+            let (next, some) = self.page(cursor).await?;
+            if !some.is_empty() {
+                let count: usize = self.query(cmd("DEL").arg(some)).await?;
+                gone += count;
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(gone);
+            }
         }
-        Ok(gone)
+    }
+
+    /// The command that keeps a session; `None` for one whose time is over.
+    fn set(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<Option<Cmd>> {
+        let seconds = lifetime.as_secs();
+        if seconds == 0 {
+            return Ok(None);
+        }
+        let farm_key = &self.keys.first;
+        let name = sealed::name(farm_key, key);
+        let value = sealed::seal(farm_key, &name, now().saturating_add(seconds), session, &SystemRandom)
+            .ok_or_else(|| io::Error::other("a session could not be sealed"))?;
+        let mut set = cmd("SET");
+        set.arg(name).arg(value).arg("EX").arg(seconds);
+        Ok(Some(set))
     }
 }
 
@@ -177,15 +207,18 @@ impl SessionStore for RedisSessions {
     }
 
     async fn put(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
-        let seconds = lifetime.as_secs();
-        if seconds == 0 {
-            return Ok(());
+        match self.set(key, session, lifetime)? {
+            Some(set) => self.write(&set).await,
+            None => Ok(()),
         }
-        let farm_key = &self.keys.first;
-        let name = sealed::name(farm_key, key);
-        let value = sealed::seal(farm_key, &name, now().saturating_add(seconds), session, &SystemRandom)
-            .ok_or_else(|| io::Error::other("a session could not be sealed"))?;
-        self.write(cmd("SET").arg(name).arg(value).arg("EX").arg(seconds)).await
+    }
+
+    async fn renew(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
+        match self.set(key, session, lifetime)? {
+            // Whoever has removed it meanwhile has the last word; and one under an older key lies under another name.
+            Some(mut set) => self.write(set.arg("XX")).await,
+            None => Ok(()),
+        }
     }
 
     async fn remove(&self, key: &[u8]) -> io::Result<()> {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sspi_core::{
-    Ask, CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, LogonRequest, LogonVerdict,
-    PeerIdentity, Question, SessionKey,
+    Ask, CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
+    LogonRequest, LogonVerdict, PeerIdentity, Question, SessionKey,
 };
 use zeroize::Zeroizing;
+
+use crate::driver::internal;
 
 /// Answers what a handshake asks. What is not overridden is refused: the handshake ends with the error of
 /// [`Question::unanswered`].
@@ -32,6 +34,14 @@ pub trait Answers: Send + Sync {
     /// They are the package's to judge, too: it may go on without an account.
     async fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         Err(no_account(peer))
+    }
+
+    /// The account of a logon with Digest, and what proves it; `None` where there is none: see [`AccountDatabase`].
+    ///
+    /// # Errors
+    /// They end the handshake.
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Err(no_digest_secret(logon))
     }
 
     /// The session that a client wants to take up again, from where several machines share them: see
@@ -58,6 +68,11 @@ pub(crate) fn no_client_certificate(request: &ClientCertificateRequest) -> Error
 /// The error of whoever has no accounts.
 pub(crate) fn no_account(peer: &PeerIdentity) -> Error {
     Question::Account(Ask::new(peer.clone()).0).unanswered()
+}
+
+/// The error of whoever has no secrets of Digest.
+pub(crate) fn no_digest_secret(logon: &DigestLogon) -> Error {
+    Question::DigestSecret(Ask::new(logon.clone()).0).unanswered()
 }
 
 /// The error of whoever has no passwords.
@@ -103,7 +118,26 @@ impl<D: AccountDirectory + ?Sized> AccountDirectory for Arc<D> {
     }
 }
 
-/// Where the passwords of accounts are, or whoever judges what is proved with them: a file, a domain controller.
+/// A directory that may hold up whoever asks it, such as one of files, asked on threads that are for that. Outside of a
+/// runtime there are none, and it is asked where the question is.
+#[derive(Clone, Debug)]
+pub struct OnThread<D>(
+    /// The directory.
+    pub Arc<D>,
+);
+
+#[async_trait]
+impl<D: crate::blocking::Answers + 'static> AccountDirectory for OnThread<D> {
+    async fn find(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return self.0.accounts(peer) };
+        let (directory, peer) = (Arc::clone(&self.0), peer.clone());
+        let asked = runtime.spawn_blocking(move || directory.accounts(&peer)).await;
+        asked.unwrap_or_else(|_| Err(internal("the account directory ended without an answer")))
+    }
+}
+
+/// Where the passwords of accounts are, or whoever judges what is proved with them: a file, a domain controller. What is not
+/// overridden is refused.
 #[async_trait]
 pub trait AccountDatabase: Send + Sync {
     /// Who is behind the logon. An account that is not there is [`LogonVerdict::NoAccount`], not an error.
@@ -111,13 +145,28 @@ pub trait AccountDatabase: Send + Sync {
     /// # Errors
     /// `SEC_E_NO_AUTHENTICATING_AUTHORITY` where the database cannot be asked, or what it has to say. They end the
     /// handshake.
-    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error>;
+    async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Err(no_logon(request))
+    }
+
+    /// The account of a logon with Digest, and what proves it; `None` where there is none, or where it is locked for a time.
+    ///
+    /// # Errors
+    /// As [`logon`](Self::logon). `SEC_E_LOGON_DENIED` of [`Fault::Refused`](sspi_core::Fault::Refused) is for the log: an
+    /// account that is there and has no secret for this realm, say. Its peer sees what it sees of one that there is not.
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Err(no_digest_secret(logon))
+    }
 }
 
 #[async_trait]
 impl<D: AccountDatabase + ?Sized> AccountDatabase for Arc<D> {
     async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
         (**self).logon(request).await
+    }
+
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        (**self).digest_secret(logon).await
     }
 }
 
@@ -132,6 +181,10 @@ pub struct Logons<D>(
 impl<D: AccountDatabase> Answers for Logons<D> {
     async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
         self.0.logon(request).await
+    }
+
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.0.digest_secret(logon).await
     }
 }
 
@@ -157,6 +210,10 @@ pub fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
                 let session = answers.session(ask.question()).await;
                 ask.answer(session);
             }
+            Question::DigestSecret(ask) => {
+                let found = answers.digest_secret(ask.question()).await;
+                ask.answer(found);
+            }
             Question::Logon(ask) => {
                 let verdict = answers.logon(ask.question()).await;
                 ask.answer(verdict);
@@ -165,4 +222,33 @@ pub fn answer(answers: Arc<dyn Answers>, question: Question) -> Answering {
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Says nothing before it is let go.
+    struct HeldUp(Mutex<mpsc::Receiver<()>>);
+
+    impl crate::blocking::Answers for HeldUp {
+        fn accounts(&self, _peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
+            self.0.lock().unwrap().recv().unwrap();
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_holds_up_whoever_asks_holds_up_nobody_else() {
+        let (let_go, held_up) = mpsc::channel();
+        let directory = OnThread(Arc::new(HeldUp(Mutex::new(held_up))));
+        let peer = PeerIdentity::Name("alice".into());
+        // On the runtime's only thread nobody would come to let it go.
+        let others = async { let_go.send(()).unwrap() };
+        let (found, ()) = tokio::join!(biased; directory.find(&peer), others);
+        assert!(found.unwrap().is_empty());
+    }
 }

@@ -9,20 +9,21 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use sspi_core::{
-    Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, Error, Fault,
-    FoundAccount, LogonRequest, LogonVerdict, PackageInfo, PeerIdentity, QueryContextAttributes, Question,
-    SecStatus, SecurityContext, SendingHalf, SessionKey,
+    Account, CertificateIdentity, ClientCertificateRequest, ContextFlags, ControlToken, DigestAccount,
+    DigestLogon, Error, Fault, FoundAccount, LogonRequest, LogonVerdict, PackageInfo, PeerIdentity,
+    QueryContextAttributes, Question, SecStatus, SecurityContext, SendingHalf, SessionKey,
 };
+use tracing::Span;
 use zeroize::Zeroizing;
 
 use crate::driver::{Driver, Established, Event, internal};
 use crate::handshake::Reached;
 use crate::inbound::{Inbound, Progress, Sink};
-use crate::known::Known;
+use crate::known::{InTime, Known, RenegotiationOutcome};
 use crate::outbound::{Outbound, RecordSizes, Source};
 use crate::stream::{MOST_HELD, unfinished};
 use crate::wakers::Side;
-use crate::{Framing, HandshakeError, Handshaking, answers, error, options, scratch};
+use crate::{Framing, HandshakeError, Handshaking, Observer, Renegotiated, answers, error, options, scratch};
 
 /// Answers what a handshake asks, and may block while it looks. What is not overridden is refused.
 pub trait Answers: Send + Sync {
@@ -43,6 +44,15 @@ pub trait Answers: Send + Sync {
     /// They are the package's to judge, too: it may go on without an account.
     fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         Err(answers::no_account(peer))
+    }
+
+    /// The account of a logon with Digest, and what proves it; `None` where there is none: see
+    /// [`AccountDatabase`](crate::AccountDatabase).
+    ///
+    /// # Errors
+    /// They end the handshake.
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        Err(answers::no_digest_secret(logon))
     }
 
     /// The session that a client wants to take up again, from where several machines share them: see
@@ -195,6 +205,10 @@ fn answer(answers: &dyn Answers, question: Question) -> Result<(), Error> {
             let session = answers.session(ask.question());
             ask.answer(session);
         }
+        Question::DigestSecret(ask) => {
+            let found = answers.digest_secret(ask.question());
+            ask.answer(found);
+        }
         Question::Logon(ask) => {
             let verdict = answers.logon(ask.question());
             ask.answer(verdict);
@@ -218,15 +232,17 @@ fn read(io: &mut impl Read, memory: &mut [u8]) -> io::Result<usize> {
 /// for [`sspi_tokio::SecureStream`](crate::SecureStream).
 ///
 /// A timeout of the socket is an error of the call that meets it and of nothing else: what was read before is kept, what was
-/// reported as written is sent by a later call, and the stream goes on. Only a renegotiation does not survive it.
+/// reported as written is sent by a later call, and the stream goes on. Only a renegotiation does not survive it; and a server
+/// whose client was asked for one, and has not begun it in its time, ends then: see that the socket has a timeout.
 pub struct SecureStream<S> {
     io: S,
     /// `None` in a renegotiation, and behind one that failed.
     context: Option<Box<dyn SecurityContext>>,
-    renegotiating: Option<Box<Driver>>,
-    known: Known,
-    /// What the last renegotiation changed of it, while data from before is not read yet.
-    next: Option<Box<Known>>,
+    renegotiating: Option<Box<Renegotiating>>,
+    known: InTime,
+    /// What became of our own wish to negotiate again.
+    renegotiation: RenegotiationOutcome,
+    observer: Option<Arc<dyn Observer>>,
     inbound: Inbound,
     outbound: Outbound,
     /// The peer wants to negotiate again, and the caller got data first.
@@ -234,15 +250,21 @@ pub struct SecureStream<S> {
     options: HandshakeOptions,
 }
 
+struct Renegotiating {
+    driver: Driver,
+    span: Span,
+}
+
 impl<S> SecureStream<S> {
     fn established(io: S, established: Established, options: HandshakeOptions) -> Result<Self, Error> {
-        let Established { context, unread } = established;
+        let Established { context, unread, .. } = established;
         let known = Known::of(&*context);
         let sizes = RecordSizes::of(options.framing, &*known.attributes)?;
         Ok(Self {
             io,
-            known,
-            next: None,
+            known: InTime::new(known),
+            renegotiation: RenegotiationOutcome::None,
+            observer: None,
             inbound: Inbound::new(options.framing, &sizes, unread),
             outbound: Outbound::new(options.framing, sizes),
             context: Some(context),
@@ -255,7 +277,7 @@ impl<S> SecureStream<S> {
     /// `QueryContextAttributes`: what was negotiated. Behind a renegotiation that is what the data belongs to which is read
     /// next: while there is data from before it, what was negotiated before.
     pub fn attributes(&self) -> &Arc<dyn QueryContextAttributes> {
-        &self.known.attributes
+        &self.known.now().attributes
     }
 
     /// `QuerySecurityContextToken`: the account that the peer maps to; in time with [`attributes`](Self::attributes).
@@ -263,7 +285,24 @@ impl<S> SecureStream<S> {
     /// # Errors
     /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context.
     pub fn security_context_token(&self) -> Result<Account, Error> {
-        self.known.account()
+        self.known.now().account()
+    }
+
+    /// What became of the last renegotiation that this side asked for or began ([`renegotiate`](Self::renegotiate),
+    /// [`ControlToken::Renegotiate`]). Reading is what makes it known.
+    pub fn renegotiation(&self) -> RenegotiationOutcome {
+        self.renegotiation
+    }
+
+    /// Has every handshake from now on told to this observer, in place of the one before.
+    pub fn observe(&mut self, observer: Arc<dyn Observer>) {
+        self.observer = Some(observer);
+    }
+
+    fn tell(&self, end: &Renegotiated<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.ends(end);
+        }
     }
 
     /// The package's error that ended the stream, if one did.
@@ -292,6 +331,9 @@ impl<S: Read + Write> SecureStream<S> {
         self.outbound.check()?;
         let context = self.context.as_deref_mut().ok_or_else(|| error::security(unfinished()))?;
         self.outbound.apply_control_token(context, token).map_err(error::security)?;
+        if matches!(token, ControlToken::Renegotiate) {
+            self.renegotiation = RenegotiationOutcome::Pending;
+        }
         self.flush()
     }
 
@@ -357,14 +399,33 @@ impl<S: Read + Write> SecureStream<S> {
         }
         let kept = self.inbound.unread();
         let end = kept + self.inbound.read_size(sink.room());
-        scratch::with(end, |memory| {
+        if let Err(late) = context.time_left() {
+            return Ok(Err(self.late(late)));
+        }
+        let received: io::Result<_> = scratch::with(end, |memory| {
             let length = read(&mut self.io, memory.get_mut(kept..end).unwrap_or_default())?;
             if length == 0 {
                 self.inbound.transport_ended();
                 return Ok(Ok(Progress::Ended));
             }
             Ok(self.inbound.absorb(context, sink, memory, length))
-        })
+        });
+        match received {
+            // The socket has a timer, and the package has none.
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                match self.context.as_deref_mut().map_or(Ok(None), |context| context.time_left()) {
+                    Ok(_) => Err(e),
+                    Err(late) => Ok(Err(self.late(late))),
+                }
+            }
+            received => received,
+        }
+    }
+
+    /// The peer was asked to negotiate again, and has had its time.
+    fn late(&mut self, error: Error) -> Error {
+        self.tell(&Renegotiated::Failed(&HandshakeError::Security(error.clone())));
+        self.inbound.failed(error)
     }
 
     fn fail(&mut self, error: &Error) {
@@ -381,13 +442,15 @@ impl<S: Read + Write> SecureStream<S> {
     pub fn renegotiate(&mut self) -> io::Result<()> {
         self.outbound.check()?;
         self.negotiate(Side::Write)?;
-        if matches!(self.known.attributes.flags(), ContextFlags::Acceptor(_)) {
+        if matches!(self.known.latest().attributes.flags(), ContextFlags::Acceptor(_)) {
             match self.apply_control_token(&ControlToken::Renegotiate) {
                 Err(e) if error::is_unsupported(&e) => {}
                 asked => return asked,
             }
         }
-        self.begin().map_err(error::security)
+        self.begin().map_err(error::security)?;
+        self.renegotiation = RenegotiationOutcome::Pending;
+        Ok(())
     }
 
     fn begin(&mut self) -> Result<(), Error> {
@@ -396,7 +459,8 @@ impl<S: Read + Write> SecureStream<S> {
         match context.renegotiate(&extra) {
             Ok(renegotiation) => {
                 let driver = Driver::renegotiating(renegotiation.into(), extra, self.options.maximum_token);
-                self.renegotiating = Some(Box::new(driver));
+                let span = self.observer.as_ref().map_or_else(Span::none, |observer| observer.begins());
+                self.renegotiating = Some(Box::new(Renegotiating { driver, span }));
                 Ok(())
             }
             Err(refused) => {
@@ -413,6 +477,7 @@ impl<S: Read + Write> SecureStream<S> {
             self.drain()?;
             self.renegotiation_due = false;
             if let Err(error) = self.begin() {
+                self.tell(&Renegotiated::Refused(&error));
                 let Some(context) = self.context.as_deref_mut() else {
                     return Err(error::security(error));
                 };
@@ -423,23 +488,27 @@ impl<S: Read + Write> SecureStream<S> {
                 self.drain()?;
             }
         }
-        while let Some(mut driver) = self.renegotiating.take() {
+        while let Some(mut renegotiating) = self.renegotiating.take() {
             if side == Side::Read && self.inbound.held() > 0 {
-                self.renegotiating = Some(driver);
+                self.renegotiating = Some(renegotiating);
                 return Ok(());
             }
+            let span = renegotiating.span.clone();
+            let _in_it = span.enter();
             let reached = self.drain().map_err(HandshakeError::Io);
-            let reached = reached.and_then(|()| drive(&mut self.io, &mut driver, &*self.options.answers));
+            let reached =
+                reached.and_then(|()| drive(&mut self.io, &mut renegotiating.driver, &*self.options.answers));
             let resumed = reached.and_then(|reached| match reached {
                 Reached::Data(data) if self.inbound.held() + data.len() <= MOST_HELD => {
                     self.inbound.hold(&data);
-                    self.renegotiating = Some(driver);
+                    self.renegotiating = Some(renegotiating);
                     Ok(())
                 }
                 Reached::Data(_) => Err(HandshakeError::Security(unread())),
                 Reached::Established(established) => self.resume(established),
             });
             resumed.map_err(|e| {
+                self.tell(&Renegotiated::Failed(&e));
                 self.fail(&e.security().cloned().unwrap_or_else(unfinished));
                 io::Error::from(e)
             })?;
@@ -455,21 +524,15 @@ impl<S: Read + Write> SecureStream<S> {
     fn resume(&mut self, established: Established) -> Result<(), HandshakeError> {
         let known = Known::of(&*established.context);
         let sizes = RecordSizes::of(self.options.framing, &*known.attributes)?;
-        self.next = Some(Box::new(known));
+        if let Some(observer) = &self.observer {
+            known.tell(&**observer, established.declined);
+        }
+        self.known.change(self.inbound.held(), known);
+        self.renegotiation.end(established.declined);
         self.inbound.resume(&sizes, established.unread);
         self.outbound.resume(sizes);
         self.context = Some(established.context);
-        self.read_behind();
         Ok(())
-    }
-
-    /// All that came before the last renegotiation has been read, if so: from here on it is what it left.
-    fn read_behind(&mut self) {
-        if self.inbound.held() == 0
-            && let Some(next) = self.next.take()
-        {
-            self.known = *next;
-        }
     }
 }
 
@@ -489,9 +552,9 @@ impl<S: Read + Write> Read for SecureStream<S> {
         let mut sink = Filling { buffer, filled: 0 };
         while sink.filled == 0 && sink.room() > 0 {
             self.negotiate(Side::Read)?;
-            self.read_behind();
-            if (self.context.is_none() || self.next.is_some()) && self.inbound.held() > 0 {
-                self.inbound.deliver(&mut sink);
+            self.known.settle();
+            if (self.context.is_none() || self.known.until().is_some()) && self.inbound.held() > 0 {
+                self.known.read(self.inbound.deliver(&mut sink, self.known.until()));
                 continue;
             }
             if let Some(end) = self.inbound.end() {
@@ -499,6 +562,10 @@ impl<S: Read + Write> Read for SecureStream<S> {
             }
             match self.receive(&mut sink)? {
                 Ok(Progress::Renegotiate) => self.renegotiation_due = true,
+                Ok(Progress::Declined) => {
+                    self.tell(&Renegotiated::Declined);
+                    self.renegotiation.end(true);
+                }
                 Ok(_) => {}
                 Err(error) => {
                     if let Some(context) = self.context.as_deref_mut() {
@@ -531,7 +598,7 @@ impl<S: Read + Write> Write for SecureStream<S> {
 impl<S: fmt::Debug> fmt::Debug for SecureStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecureStream")
-            .field("package", &self.known.attributes.package_info().name)
+            .field("package", &self.known.now().attributes.package_info().name)
             .field("error", &self.error())
             .field("transport", &self.io)
             .finish_non_exhaustive()

@@ -26,6 +26,8 @@ pub(crate) enum Event {
 pub(crate) struct Established {
     pub(crate) context: Box<dyn SecurityContext>,
     pub(crate) unread: Vec<u8>,
+    /// The context is what it was: the peer does not negotiate it again.
+    pub(crate) declined: bool,
 }
 
 /// A handshake between its bytes.
@@ -50,6 +52,8 @@ pub(crate) struct Driver {
 struct NnsState {
     /// The initiator has made its first call.
     begun: bool,
+    /// The package has been called with a frame.
+    heard: bool,
     /// What the package has not taken of the payload of the frame at the beginning of the input.
     payload: Option<Range<usize>>,
     /// The peer has said that it is done.
@@ -211,22 +215,22 @@ impl Driver {
             }
             Step::Declined { context, used } => {
                 self.input.drain(..used);
-                Ok(self.complete(context))
+                Ok(self.complete(context, true))
             }
             Step::Complete { context, token, used } => {
                 self.input.drain(..used);
                 self.outgoing = token;
-                Ok(self.complete(context))
+                Ok(self.complete(context, false))
             }
         }
     }
 
-    fn complete(&mut self, context: Box<dyn SecurityContext>) -> Event {
+    fn complete(&mut self, context: Box<dyn SecurityContext>, declined: bool) -> Event {
         let mut unread = core::mem::take(&mut self.input);
         // The connection may be idle for long; the room that the handshake needed is not kept for it.
         unread.shrink_to_fit();
         debug!(unread = unread.len(), "handshake: complete");
-        Event::Complete(Established { context, unread })
+        Event::Complete(Established { context, unread, declined })
     }
 
     fn next_nns(&mut self) -> Result<Event, Error> {
@@ -245,11 +249,13 @@ impl Driver {
         let payload = self.nns.payload.clone().unwrap_or_default();
         match self.advance(payload)? {
             Step::Continue { token, used } => {
+                // A client that has nothing to say at first says that.
+                let is_first = !self.nns.begun;
                 self.take(used);
                 if self.nns.peer_done && (!token.is_empty() || self.nns.payload.is_none()) {
                     return Err(nns::misbehaved("the peer is done, and the package expects another token"));
                 }
-                if !token.is_empty() {
+                if is_first || !token.is_empty() {
                     nns::encode_handshake(&mut self.outgoing, MessageId::HANDSHAKE_IN_PROGRESS, &token)?;
                 }
                 Ok(Event::Progress)
@@ -268,7 +274,7 @@ impl Driver {
                 }
                 nns::encode_handshake(&mut self.outgoing, MessageId::HANDSHAKE_DONE, &token)?;
                 if self.nns.peer_done {
-                    return Ok(self.complete(context));
+                    return Ok(self.complete(context, false));
                 }
                 self.nns.context = Some(context);
                 Ok(Event::Progress)
@@ -288,7 +294,7 @@ impl Driver {
                 self.nns.peer_done = true;
                 if let Some(context) = self.nns.context.take_if(|_| empty) {
                     self.input.drain(..end);
-                    return Ok(Some(self.complete(context)));
+                    return Ok(Some(self.complete(context, false)));
                 }
             }
             _ => {}
@@ -296,9 +302,13 @@ impl Driver {
         if self.nns.context.is_some() {
             return Err(nns::misbehaved("the peer sends another token, and the package is complete"));
         }
-        if empty {
+        let may_be_empty = !self.nns.heard
+            && header.message_id == MessageId::HANDSHAKE_IN_PROGRESS
+            && matches!(self.handshaking, Handshaking::Accept(_));
+        if empty && !may_be_empty {
             return Err(nns::misbehaved("the peer sends an empty token"));
         }
+        self.nns.heard = true;
         self.nns.payload = Some(HANDSHAKE_HEADER..end);
         Ok(None)
     }

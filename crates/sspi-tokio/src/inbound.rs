@@ -39,6 +39,8 @@ pub(crate) enum Progress {
     Hungry,
     /// The peer wants to negotiate again; what it sent for that is unread.
     Renegotiate,
+    /// The peer was asked to negotiate again, and will not.
+    Declined,
     /// The peer has closed its side in order.
     Ended,
 }
@@ -132,6 +134,8 @@ impl Inbound {
         let plain = self.take_plain();
         *self = Self::new(self.framing, sizes, Vec::new());
         self.put_back(plain, unread);
+        // Whatever came for the handshake may have been the peer's goodbye: the context is asked before the transport is.
+        self.wanted = 0;
     }
 
     /// How much plaintext waits to be delivered, in bytes.
@@ -146,14 +150,17 @@ impl Inbound {
         self.put_back(plain, Vec::new());
     }
 
-    /// Delivers plaintext that waits.
-    pub(crate) fn deliver(&mut self, sink: &mut impl Sink) {
+    /// Delivers plaintext that waits, as far as `until`. Says how much that was.
+    pub(crate) fn deliver(&mut self, sink: &mut impl Sink, until: Option<usize>) -> usize {
         let plain = self.rest.get(self.places.plain.clone()).unwrap_or_default();
-        self.places.plain.start += sink.put(plain);
+        let plain = until.and_then(|until| plain.get(..until)).unwrap_or(plain);
+        let count = sink.put(plain);
+        self.places.plain.start += count;
         if self.places.plain.is_empty() && self.places.unread.is_empty() {
             self.rest = Vec::new();
             self.places = Places::default();
         }
+        count
     }
 
     fn take_plain(&mut self) -> Vec<u8> {
@@ -318,7 +325,11 @@ impl Inbound {
                 return Ok(Progress::Hungry);
             }
             match self.open_record(memory, places, receiver) {
-                Ok(Decrypted::Message | Decrypted::NoRenegotiation) => self.wanted = 1,
+                Ok(Decrypted::Message) => self.wanted = 1,
+                Ok(Decrypted::NoRenegotiation) => {
+                    self.wanted = 1;
+                    return Ok(Progress::Declined);
+                }
                 Ok(Decrypted::Incomplete { missing }) => {
                     let wanted = places.unread.len().saturating_add(missing.unwrap_or(1).max(1));
                     if wanted <= LONGEST_RECORD {
@@ -342,7 +353,8 @@ impl Inbound {
         }
     }
 
-    fn failed(&mut self, error: Error) -> Error {
+    /// Ends with this error, and hands it out.
+    pub(crate) fn failed(&mut self, error: Error) -> Error {
         self.fail(error.clone());
         error
     }

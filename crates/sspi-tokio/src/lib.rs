@@ -40,8 +40,10 @@ mod handshaking;
 mod inbound;
 mod known;
 mod nns;
+mod observer;
 mod options;
 mod outbound;
+mod patience;
 mod scratch;
 mod sessions;
 mod split;
@@ -49,12 +51,14 @@ mod stream;
 mod wakers;
 
 pub use answers::{
-    AccountDatabase, AccountDirectory, Accounts, Answering, Answers, Logons, NoAnswers, answer,
+    AccountDatabase, AccountDirectory, Accounts, Answering, Answers, Logons, NoAnswers, OnThread, answer,
 };
 pub use error::HandshakeError;
 pub use framing::Framing;
 pub use handshake::handshake;
 pub use handshaking::Handshaking;
+pub use known::RenegotiationOutcome;
+pub use observer::{Observer, Renegotiated};
 pub use options::HandshakeOptions;
 pub use sessions::{SessionStore, SharedSessions};
 pub use split::{SecureReadHalf, SecureWriteHalf};

@@ -14,6 +14,9 @@
 //! both were sent and received. Of an error's payload the upper half is written as zero and not read: .NET extends the sign
 //! of the status into it.
 //!
+//! A client whose package has nothing to say before it heard the server sends an empty token first, and the server's package is
+//! called with nothing. Every other token has at least a byte.
+//!
 //! A package that gives up with a token for its peer gets it across in a frame *in progress*, unless the peer is done, since
 //! the frame *error* has room for the status only; the frame *error* follows.
 //!

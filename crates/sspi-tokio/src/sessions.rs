@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sspi_core::{
-    CertificateIdentity, ClientCertificateRequest, Error, FoundAccount, LogonRequest, LogonVerdict,
-    PeerIdentity, SessionKey,
+    CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
+    LogonRequest, LogonVerdict, PeerIdentity, SessionKey,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -46,6 +46,16 @@ pub trait SessionStore: Send + Sync {
     /// The store cannot be reached. [`io::ErrorKind::StorageFull`] says that it is there, and answers lookups, but keeps and
     /// forgets nothing now.
     async fn put(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()>;
+
+    /// Keeps a session that was taken up once more for so long, and nothing where it is not kept any more: who removed it has
+    /// the last word. Only sessions that are not to lie idle are renewed; a store that does not lets them end early.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    async fn renew(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
+        let _unchanged = (key, session, lifetime);
+        Ok(())
+    }
 
     /// Forgets a session.
     ///
@@ -81,6 +91,7 @@ type Asker = Box<dyn FnOnce(Option<Zeroizing<Vec<u8>>>) + Send>;
 enum Work {
     Get { key: Vec<u8>, asked: Instant, answer: Asker },
     Put { key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration },
+    Renew { key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration },
     Remove { key: Vec<u8> },
 }
 
@@ -153,6 +164,13 @@ impl SharedSessions {
         }
     }
 
+    /// Keeps a session that was taken up for so long, unless somebody has removed it. Does not wait.
+    pub fn renew(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
+        if !self.is_down() {
+            let _may_be_full = self.work.try_send(Work::Renew { key, session, lifetime });
+        }
+    }
+
     /// Forgets a session. Does not wait: where the store cannot be told now it is told before anybody asks it again, or when
     /// it has less to do.
     pub fn remove(&self, key: Vec<u8>) {
@@ -202,6 +220,10 @@ impl Answers for With<dyn Answers> {
         self.answers.accounts(peer).await
     }
 
+    async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.answers.digest_secret(logon).await
+    }
+
     async fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
         self.sessions.find(&key.0).await
     }
@@ -221,6 +243,10 @@ impl blocking::Answers for With<dyn blocking::Answers> {
 
     fn accounts(&self, peer: &PeerIdentity) -> Result<Vec<FoundAccount>, Error> {
         self.answers.accounts(peer)
+    }
+
+    fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+        self.answers.digest_secret(logon)
     }
 
     fn session(&self, key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
@@ -273,6 +299,11 @@ impl Server {
             Work::Put { key, session, lifetime } => {
                 if !is_down {
                     self.written(self.store.put(&key, &session, lifetime)).await;
+                }
+            }
+            Work::Renew { key, session, lifetime } => {
+                if !is_down {
+                    self.written(self.store.renew(&key, &session, lifetime)).await;
                 }
             }
             Work::Remove { key } => {

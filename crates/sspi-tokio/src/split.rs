@@ -3,6 +3,7 @@
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
+use core::time::Duration;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error;
 use crate::inbound::{Inbound, Progress};
-use crate::known::Known;
+use crate::known::{InTime, Known};
 use crate::outbound::{Outbound, Source};
+use crate::patience::Patience;
 use crate::stream::{poll_drain, poll_receive, poll_send, unfinished};
 
 /// What both halves have.
@@ -39,8 +41,8 @@ struct Sending {
 pub struct SecureReadHalf<S> {
     shared: Arc<Shared<S>>,
     receiver: Option<Box<dyn ReceivingHalf>>,
-    /// What was known before the last renegotiation, while data from before is not read yet.
-    before: Option<Known>,
+    known: InTime,
+    patience: Patience,
     inbound: Inbound,
 }
 
@@ -53,8 +55,8 @@ pub struct SecureWriteHalf<S> {
 pub(crate) fn halves<S>(
     io: S,
     context: Option<Box<dyn SecurityContext>>,
-    known: Known,
-    before: Option<Known>,
+    known: InTime,
+    patience: Patience,
     mut inbound: Inbound,
     mut outbound: Outbound,
 ) -> (SecureReadHalf<S>, SecureWriteHalf<S>) {
@@ -71,8 +73,9 @@ pub(crate) fn halves<S>(
         }
     };
     let sending = Mutex::new(Sending { sender, outbound, waiting: None });
-    let shared = Arc::new(Shared { io: Mutex::new(io), sending, known });
-    (SecureReadHalf { shared: Arc::clone(&shared), receiver, before, inbound }, SecureWriteHalf { shared })
+    let shared = Arc::new(Shared { io: Mutex::new(io), sending, known: known.latest().clone() });
+    let write = SecureWriteHalf { shared: Arc::clone(&shared) };
+    (SecureReadHalf { shared, receiver, known, patience, inbound }, write)
 }
 
 impl<S> Shared<S> {
@@ -148,7 +151,7 @@ what_both_halves_know!(SecureWriteHalf);
 
 impl<S> SecureReadHalf<S> {
     fn known(&self) -> &Known {
-        self.before.as_ref().unwrap_or(&self.shared.known)
+        self.known.now()
     }
 
     /// The package's error that ended this half, if one did.
@@ -174,21 +177,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureReadHalf<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { shared, receiver, before, inbound } = self.get_mut();
+        let Self { shared, receiver, known, patience, inbound } = self.get_mut();
         let room = buffer.remaining();
         while room > 0 && buffer.remaining() == room {
             if let Some(end) = inbound.end() {
                 return Poll::Ready(end);
             }
-            if inbound.held() == 0 {
-                *before = None;
-            } else if receiver.is_none() || before.is_some() {
-                inbound.deliver(buffer);
+            known.settle();
+            if inbound.held() > 0 && (receiver.is_none() || known.until().is_some()) {
+                known.read(inbound.deliver(buffer, known.until()));
                 continue;
             }
             let Some(receiver) = receiver else { return Poll::Ready(Err(error::security(unfinished()))) };
             let io = &mut Locked(&shared.io);
-            match ready!(poll_receive(inbound, &mut **receiver, io, cx, buffer))? {
+            let mut poll = poll_receive(inbound, &mut **receiver, io, cx, buffer);
+            if poll.is_pending()
+                && let Poll::Ready(late) = patience.poll(cx, &mut **receiver)
+            {
+                poll = Poll::Ready(Ok(Err(inbound.failed(late))));
+            }
+            match ready!(poll)? {
                 Ok(Progress::Renegotiate) => {
                     if !shared.decline_renegotiation(cx) {
                         inbound.fail(no_renegotiation(&shared.known));
@@ -366,6 +374,10 @@ impl SendingHalf for TakingTurns {
 impl ReceivingHalf for TakingTurns {
     fn decrypt_message(&mut self, memory: &mut [u8], buffers: &mut [SecBuffer]) -> Result<Decrypted, Error> {
         self.context().decrypt_message(memory, buffers)
+    }
+
+    fn time_left(&mut self) -> Result<Option<Duration>, Error> {
+        self.context().time_left()
     }
 
     fn verify_signature(

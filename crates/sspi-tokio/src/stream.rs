@@ -12,14 +12,19 @@ use sspi_core::{
     SecurityContext, SendingHalf,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tracing::Span;
 
 use crate::driver::{Driver, Established};
 use crate::handshake::{Machine, Reached};
 use crate::inbound::{Inbound, Progress};
-use crate::known::Known;
+use crate::known::{InTime, Known, RenegotiationOutcome};
 use crate::outbound::{Outbound, RecordSizes, Source};
+use crate::patience::Patience;
 use crate::wakers::{Side, Wakers};
-use crate::{HandshakeError, HandshakeOptions, SecureReadHalf, SecureWriteHalf, error, scratch, split};
+use crate::{
+    HandshakeError, HandshakeOptions, Observer, Renegotiated, SecureReadHalf, SecureWriteHalf, error,
+    scratch, split,
+};
 
 /// A transport over which a context protects what is written and opens what is read.
 ///
@@ -40,9 +45,11 @@ use crate::{HandshakeError, HandshakeOptions, SecureReadHalf, SecureWriteHalf, e
 pub struct SecureStream<S> {
     io: S,
     session: Session,
-    known: Known,
-    /// What the last renegotiation changed of it, while data from before is not read yet.
-    next: Option<Box<Known>>,
+    known: InTime,
+    /// What became of our own wish to negotiate again.
+    renegotiation: RenegotiationOutcome,
+    observer: Option<Arc<dyn Observer>>,
+    patience: Patience,
     inbound: Inbound,
     outbound: Outbound,
     /// Whoever waits to write: a transport remembers one waiting writer, and what a reader sends may have replaced it.
@@ -72,6 +79,7 @@ enum Begun {
 struct Renegotiating {
     machine: Machine,
     wakers: Arc<Wakers>,
+    span: Span,
 }
 
 impl<S> SecureStream<S> {
@@ -81,13 +89,15 @@ impl<S> SecureStream<S> {
         established: Established,
         options: HandshakeOptions,
     ) -> Result<Self, Error> {
-        let Established { context, unread } = established;
+        let Established { context, unread, .. } = established;
         let known = Known::of(&*context);
         let sizes = RecordSizes::of(options.framing, &*known.attributes)?;
         Ok(Self {
             io,
-            known,
-            next: None,
+            known: InTime::new(known),
+            renegotiation: RenegotiationOutcome::None,
+            observer: None,
+            patience: Patience::new(options.deadline.is_some()),
             inbound: Inbound::new(options.framing, &sizes, unread),
             outbound: Outbound::new(options.framing, sizes),
             session: Session::Open(context),
@@ -99,7 +109,7 @@ impl<S> SecureStream<S> {
     /// `QueryContextAttributes`: what was negotiated. Behind a renegotiation that is what the data belongs to which is read
     /// next: while there is data from before it, what was negotiated before.
     pub fn attributes(&self) -> &Arc<dyn QueryContextAttributes> {
-        &self.known.attributes
+        &self.known.now().attributes
     }
 
     /// `QuerySecurityContextToken`: the account that the peer maps to; in time with [`attributes`](Self::attributes).
@@ -107,7 +117,18 @@ impl<S> SecureStream<S> {
     /// # Errors
     /// `SEC_E_NO_IMPERSONATION` where no account stands behind the context.
     pub fn security_context_token(&self) -> Result<Account, Error> {
-        self.known.account()
+        self.known.now().account()
+    }
+
+    /// What became of the last renegotiation that this side asked for or began ([`renegotiate`](Self::renegotiate),
+    /// [`ControlToken::Renegotiate`]). Reading is what makes it known.
+    pub fn renegotiation(&self) -> RenegotiationOutcome {
+        self.renegotiation
+    }
+
+    /// Has every handshake from now on told to this observer, in place of the one before. Halves of a split stream have none.
+    pub fn observe(&mut self, observer: Arc<dyn Observer>) {
+        self.observer = Some(observer);
     }
 
     /// The package's error that ended the stream, if one did.
@@ -133,11 +154,13 @@ impl<S> SecureStream<S> {
             Session::Open(context) => Some(context),
             Session::Renegotiating(_) | Session::Closed => None,
         };
-        let (known, before) = match self.next {
-            Some(next) => (*next, Some(self.known)),
-            None => (self.known, None),
-        };
-        split::halves(self.io, context, known, before, self.inbound, self.outbound)
+        split::halves(self.io, context, self.known, self.patience, self.inbound, self.outbound)
+    }
+
+    fn tell(&self, end: &Renegotiated<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.ends(end);
+        }
     }
 
     fn fail(&mut self, error: &Error) {
@@ -156,12 +179,13 @@ impl<S> SecureStream<S> {
                 let maximum = self.options.maximum_token;
                 let driver = Driver::renegotiating(renegotiation.into(), extra, maximum);
                 let machine = Machine::new(driver, &self.options);
+                let span = self.observer.as_ref().map_or_else(Span::none, |observer| observer.begins());
                 let wakers = Arc::<Wakers>::default();
                 // Whoever waits to write loses its place with the transport to the handshake.
                 if let Some(writer) = self.writer.take() {
                     wakers.register(Side::Write, &writer);
                 }
-                let renegotiating = Renegotiating { machine, wakers };
+                let renegotiating = Renegotiating { machine, wakers, span };
                 self.session = Session::Renegotiating(Box::new(renegotiating));
                 Ok(())
             }
@@ -176,6 +200,7 @@ impl<S> SecureStream<S> {
     /// Begins the handshake that the peer wants, or tells it that there is none.
     fn begin_renegotiation(&mut self) -> Begun {
         let Err(error) = self.begin() else { return Begun::Started };
+        self.tell(&Renegotiated::Refused(&error));
         let Session::Open(context) = &mut self.session else { return Begun::Failed };
         if self.outbound.decline_renegotiation(&mut **context).is_err() {
             self.fail(&error);
@@ -184,28 +209,23 @@ impl<S> SecureStream<S> {
         Begun::Declined
     }
 
-    /// All that came before the last renegotiation has been read, if so: from here on it is what it left.
-    fn read_behind(&mut self) {
-        if self.inbound.held() == 0
-            && let Some(next) = self.next.take()
-        {
-            self.known = *next;
-        }
-    }
-
     fn end_renegotiation(&mut self, end: Result<Established, HandshakeError>) -> io::Result<()> {
         self.session = Session::Closed;
         let resumed = end.and_then(|established| {
             let known = Known::of(&*established.context);
             let sizes = RecordSizes::of(self.options.framing, &*known.attributes)?;
-            self.next = Some(Box::new(known));
+            if let Some(observer) = &self.observer {
+                known.tell(&**observer, established.declined);
+            }
+            self.known.change(self.inbound.held(), known);
+            self.renegotiation.end(established.declined);
             self.inbound.resume(&sizes, established.unread);
             self.outbound.resume(sizes);
             self.session = Session::Open(established.context);
-            self.read_behind();
             Ok(())
         });
         resumed.map_err(|e| {
+            self.tell(&Renegotiated::Failed(&e));
             self.fail(&e.security().cloned().unwrap_or_else(unfinished));
             io::Error::from(e)
         })
@@ -222,6 +242,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
         self.outbound.check()?;
         let Session::Open(context) = &mut self.session else { return Err(error::security(unfinished())) };
         self.outbound.apply_control_token(&mut **context, token).map_err(error::security)?;
+        if matches!(token, ControlToken::Renegotiate) {
+            self.renegotiation = RenegotiationOutcome::Pending;
+        }
         poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await
     }
 
@@ -236,14 +259,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
     pub async fn renegotiate(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.poll_session(cx, Side::Write)).await?;
         self.outbound.check()?;
-        if matches!(self.known.attributes.flags(), ContextFlags::Acceptor(_)) {
+        if matches!(self.known.latest().attributes.flags(), ContextFlags::Acceptor(_)) {
             match self.apply_control_token(&ControlToken::Renegotiate).await {
                 Err(e) if error::is_unsupported(&e) => {}
                 asked => return asked,
             }
         }
         // A protocol in which nothing else may follow the request has no token for it.
-        self.begin().map_err(error::security)
+        self.begin().map_err(error::security)?;
+        self.renegotiation = RenegotiationOutcome::Pending;
+        Ok(())
     }
 
     /// Drives a renegotiation, if there is one, for whoever polls; for a reader until there is data.
@@ -263,6 +288,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
             if side == Side::Write && self.inbound.held() >= MOST_HELD {
                 return Poll::Pending;
             }
+            let span = renegotiating.span.clone();
+            let _in_it = span.enter();
             let end = match ready!(poll_drain(&mut self.outbound, &mut self.io, &mut cx)) {
                 Ok(()) => ready!(renegotiating.machine.poll(&mut cx, &mut self.io)),
                 Err(e) => Err(HandshakeError::Io(e)),
@@ -290,19 +317,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SecureStream<S> {
         let Session::Open(context) = &mut self.session else {
             return Poll::Ready(Err(error::security(unfinished())));
         };
-        poll_receive(&mut self.inbound, &mut **context, &mut self.io, cx, buffer)
+        let poll = poll_receive(&mut self.inbound, &mut **context, &mut self.io, cx, buffer);
+        if poll.is_pending()
+            && let Poll::Ready(late) = self.patience.poll(cx, &mut **context)
+        {
+            self.tell(&Renegotiated::Failed(&HandshakeError::Security(late.clone())));
+            return Poll::Ready(Ok(Err(self.inbound.failed(late))));
+        }
+        poll
     }
 
     /// Delivers what came before or in the middle of a renegotiation, and nothing that came behind it.
     fn deliver_held(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
         match &self.session {
-            Session::Open(_) if self.next.is_none() => return false,
+            Session::Open(_) if self.known.until().is_none() => return false,
             Session::Open(_) => {}
             // A writer may wait for the room.
             Session::Renegotiating(renegotiating) => Waker::from(Arc::clone(&renegotiating.wakers)).wake(),
             Session::Closed => {}
         }
-        self.inbound.deliver(buffer);
+        self.known.read(self.inbound.deliver(buffer, self.known.until()));
         true
     }
 
@@ -356,7 +390,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureStream<S> {
         let room = buffer.remaining();
         while room > 0 && buffer.remaining() == room {
             ready!(this.poll_session(cx, Side::Read))?;
-            this.read_behind();
+            this.known.settle();
             if this.inbound.held() > 0 && this.deliver_held(buffer) {
                 continue;
             }
@@ -370,6 +404,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SecureStream<S> {
                     if this.begin_renegotiation() == Begun::Declined && !writer_is_sending {
                         this.send_for_reader(cx);
                     }
+                }
+                Ok(Progress::Declined) => {
+                    this.tell(&Renegotiated::Declined);
+                    this.renegotiation.end(true);
                 }
                 Ok(_) => {}
                 Err(error) => this.alert(cx, &error),
@@ -434,7 +472,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SecureStream<S> {
 impl<S: fmt::Debug> fmt::Debug for SecureStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecureStream")
-            .field("package", &self.known.attributes.package_info().name)
+            .field("package", &self.known.now().attributes.package_info().name)
             .field("error", &self.error())
             .field("transport", &self.io)
             .finish_non_exhaustive()

@@ -40,6 +40,8 @@ pub(crate) struct Answer {
     is_authenticated: Option<bool>,
     session_key: Option<Zeroizing<[u8; 16]>>,
     error: Option<String>,
+    /// It has a line.
+    is_begun: bool,
 }
 
 impl Answer {
@@ -47,8 +49,10 @@ impl Answer {
     pub(crate) fn line(&mut self, line: &str) -> bool {
         let line = line.trim_end();
         if line == "." {
-            return true;
+            // Behind a denial Samba sends two of them: the second is no answer to what is asked next.
+            return self.is_begun;
         }
+        self.is_begun = true;
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.trim();
         match name {
@@ -184,13 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn the_second_point_behind_a_denial_is_not_the_next_answer() {
+        let yes = answer(".\nAuthenticated: Yes\nUser-Session-Key: 8DE40CCADBC14A82F15CB0AD0DE95CA3\n.");
+        assert!(matches!(yes.verdict(&request("alice")).unwrap(), LogonVerdict::Proven { .. }));
+    }
+
+    #[test]
     fn that_nobody_could_be_asked_is_no_denial() {
         for lines in [
             "Authenticated: No\nAuthentication-Error: NT_STATUS_NO_LOGON_SERVERS\n.",
             "Authenticated: No\nAuthentication-Error: Reading winbind reply failed! (0xc0000001)\n.",
             "Authenticated: Yes\n.",
             "Error: something\n.",
-            ".",
         ] {
             let error = answer(lines).verdict(&request("alice")).unwrap_err();
             assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{lines}");

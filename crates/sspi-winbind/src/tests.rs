@@ -1,5 +1,6 @@
 //! With scripts in place of `ntlm_auth`.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ fn program(script: &str) -> (tempfile::TempDir, Options) {
     // Written under another name first: a file that is open for writing cannot be run.
     let written = folder.path().join("written");
     std::fs::write(&written, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&written, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&written, Permissions::from_mode(0o755)).unwrap();
     std::fs::rename(&written, &program).unwrap();
     (folder, Options { program, ..Options::default() })
 }

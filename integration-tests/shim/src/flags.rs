@@ -47,6 +47,8 @@ pub(crate) struct Options {
     /// Server: what is chosen.
     pub(crate) select_alpn: Option<Vec<u8>>,
     pub(crate) decline_alpn: bool,
+    pub(crate) allow_unknown_alpn_protos: bool,
+    pub(crate) enforce_rsa_key_usage: bool,
     /// Server: nothing that the client offers will do.
     pub(crate) reject_alpn: bool,
     /// Server: what is stapled; base64, as it was given.
@@ -302,7 +304,7 @@ const FLAGS: &[Flag] = &[
     // A trace of the runner's own library.
     value("-expect-msg-callback", |_, _| Ok(())),
     // What the certificate of a server with an RSA key says of its use is looked over before TLS 1.3.
-    accepted("-enforce-rsa-key-usage"),
+    switch("-enforce-rsa-key-usage", |o| o.enforce_rsa_key_usage = true),
     accepted("-ignore-rsa-key-usage"),
     // The judgement is the shim's own, and a handshake that completes has it.
     accepted("-expect-verify-result"),
@@ -327,6 +329,7 @@ const FLAGS: &[Flag] = &[
     set!("-advertise-alpn", advertise_alpn, protocol_list),
     some!("-select-alpn", select_alpn, bytes),
     switch("-decline-alpn", |o| o.decline_alpn = true),
+    switch("-allow-unknown-alpn-protos", |o| o.allow_unknown_alpn_protos = true),
     switch("-reject-alpn", |o| o.reject_alpn = true),
     some!("-expect-advertised-alpn", expect_advertised_alpn, bytes),
     some!("-expect-alpn", expect_alpn, bytes),

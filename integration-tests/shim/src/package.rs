@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use schannel::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, Environment, Materials, Profile, Renegotiation,
-    Schannel, SchannelConfig,
+    Schannel, SchannelConfig, Weakness,
 };
 use sspi_core::{
     AcceptRequest, AscReq, CertificateIdentity, Clock, CredentialUse, CredentialsHandle, CredentialsRequest,
@@ -125,7 +125,8 @@ fn both(options: &Options) -> Result<SchannelConfig, Stop> {
     Ok(SchannelConfig {
         protocols: protocols.iter().map(|(protocol, _)| *protocol).collect(),
         suites: wanted.into_iter().map(str::to_owned).collect(),
-        allow: Some(Allow::all().filter(|entry| matches!(entry, Allow::Certificate(_))).collect()),
+        allow: Some(Allow::all().filter(|entry| is_allowed(entry, options)).collect()),
+        unoffered_alpn: options.allow_unknown_alpn_protos,
         record_splitting: options.cbc_record_splitting,
         renegotiation: if renegotiates { Renegotiation::Both } else { Renegotiation::Off },
         // What the runner calls freely is so with whomever.
@@ -134,6 +135,15 @@ fn both(options: &Options) -> Result<SchannelConfig, Stop> {
         pins: vec![hex(&NO_CERTIFICATE)],
         ..SchannelConfig::default()
     })
+}
+
+/// Whatever is weak about certificates, except what a flag says.
+const fn is_allowed(entry: &Allow, options: &Options) -> bool {
+    match entry {
+        Allow::Certificate(Weakness::RsaKeyUsage) => !options.enforce_rsa_key_usage,
+        Allow::Certificate(_) => true,
+        _ => false,
+    }
 }
 
 /// The certificate of the flags, in files.

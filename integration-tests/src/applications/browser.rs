@@ -26,11 +26,26 @@ pub(super) fn run(packages: &Packages, opensspi: &Opensspi, version: Version) ->
     let refused = "ERR_CERT_AUTHORITY_INVALID";
     shown.require(shown.page.is_empty() && shown.log.contains(refused), refused)?;
     let heard = server.failure()?;
-    if heard.contains("the peer sent the alert") && heard.contains("our certificate") {
-        Ok(())
-    } else {
-        Err(PeerError::new(format!("the server heard something else: {heard}")))
+    if !(heard.contains("the peer sent the alert") && heard.contains("our certificate")) {
+        return Err(PeerError::new(format!("the server heard something else: {heard}")));
     }
+    logs_on(packages, opensspi, "NTLM", "", &["alice", "--domain", "CORP"])
+}
+
+/// A browser logs on, and is not let in with a wrong password.
+fn logs_on(
+    packages: &Packages,
+    opensspi: &Opensspi,
+    package: &str,
+    section: &str,
+    account: &[&str],
+) -> Result<(), PeerError> {
+    let server = opensspi.serve_logons(package, section, account, "correct horse")?;
+    let address = |password: &str| format!("http://alice:{password}@localhost:{}/", server.port);
+    let shown = Browser::new(packages, None)?.open(&address("correct%20horse"))?;
+    shown.require(shown.page.contains("<td>CORP/alice</td>"), "the account")?;
+    let shown = Browser::new(packages, None)?.open(&address("wrong"))?;
+    shown.require(!shown.page.contains("alice"), "that a wrong password lets nobody in")
 }
 
 /// What a browser made of an address.

@@ -60,6 +60,35 @@ impl Opensspi {
         let mut launch = Launch::new(&self.program.to_string_lossy(), Stdout::Data);
         launch.arguments(["serve", "--http", "--port", "0", "--json", "--cert", &chain, "--key", &key]);
         launch.arguments(["--protocols", version.key(), "--alpn", "http/1.1"]);
+        Self::listening(&launch, files)
+    }
+
+    /// `opensspi serve --http` with a package that its clients log on with, and one account.
+    pub(super) fn serve_logons(
+        &self,
+        package: &str,
+        section: &str,
+        add: &[&str],
+        password: &str,
+    ) -> Result<Server, PeerError> {
+        let files = Files::new()?;
+        let text = format!("package = \"{package}\"\n{section}\n[logon]\naccounts = \"file:logons.toml\"\n");
+        let config = files.write("opensspi.toml", text)?;
+        let password = format!("file:{}", files.write("password", password)?);
+        let program = self.program.to_string_lossy();
+        let mut launch = Launch::new(&program, Stdout::Data);
+        launch.arguments(["account", "add", "--config", &config, "--password", &password]);
+        launch.arguments(add.iter().copied());
+        let mut adding = launch.start()?;
+        if !adding.wait()?.success() {
+            return Err(adding.error("the account was not added"));
+        }
+        let mut launch = Launch::new(&program, Stdout::Data);
+        launch.arguments(["serve", "--http", "--port", "0", "--json", "--config", &config]);
+        Self::listening(&launch, files)
+    }
+
+    fn listening(launch: &Launch, files: Files) -> Result<Server, PeerError> {
         let mut process = launch.start()?;
         process.set_patience(PATIENCE);
         let event = next_event(&mut process)?;

@@ -117,6 +117,10 @@ features! {
     ResumeId = "resume-id", "Resumption by session ID";
     /// Records of every length.
     RecordSizes = "record-sizes", "Records of every length";
+    /// Our end sends records without content before, between and behind those with some.
+    EmptyOurs = "empty-ours", "Empty records of our end";
+    /// The peer sends records without content.
+    EmptyPeer = "empty-peer", "Empty records of the peer";
     /// Both ends hide the IV of the next record: one with 1/n-1 splitting, or an empty record.
     SplitBoth = "split-both", "CBC: both ends split records";
     /// Our end splits records, the peer does not.
@@ -134,7 +138,21 @@ impl Feature {
             Self::SplitBoth | Self::SplitOurs | Self::SplitPeer | Self::SplitNone => {
                 &[Version::Ssl30, Version::Tls10]
             }
-            Self::ClientRsa | Self::ClientDsa | Self::ResumeId | Self::RecordSizes => &Version::LEGACY,
+            Self::ClientRsa
+            | Self::ClientDsa
+            | Self::ResumeId
+            | Self::RecordSizes
+            | Self::EmptyOurs
+            | Self::EmptyPeer => &Version::LEGACY,
+        }
+    }
+
+    /// Whether our end sends records without content; `None` if nobody looks at single records.
+    pub const fn ours_sends_empty(self) -> Option<bool> {
+        match self {
+            Self::EmptyOurs => Some(true),
+            Self::EmptyPeer => Some(false),
+            _ => None,
         }
     }
 

@@ -59,8 +59,10 @@ fn try_out(trial: Trial, scale: Scale) -> Result<(), CaseError> {
     let suites = terms::runnable(group).remove(&Key::Rsa).unwrap_or_default();
     let cbc = suites.iter().copied().find(|suite| suite.is_cbc());
     let stream = suites.iter().copied().find(|suite| suite.name.contains("_RC4_128_"));
+    let aead = suites.iter().copied().find(|suite| suite.name.contains("_GCM_"));
     let chosen: Vec<&'static Suite> = match feature {
         Feature::RecordSizes => cbc.into_iter().chain(stream).collect(),
+        Feature::EmptyOurs => cbc.into_iter().chain(stream).chain(aead).collect(),
         _ => cbc.or(stream).into_iter().collect(),
     };
     if chosen.is_empty() {
@@ -68,6 +70,7 @@ fn try_out(trial: Trial, scale: Scale) -> Result<(), CaseError> {
     }
     let bytes = match feature {
         Feature::RecordSizes => terms::bytes(peer, scale).min(total(&record_sizes(scale))),
+        Feature::EmptyOurs | Feature::EmptyPeer => terms::bytes(peer, Scale::SMALL).min(10_000),
         // It gets a page without content.
         Feature::ResumeId if (peer, role) == (Peer::Nss, Role::Client) => 0,
         _ => terms::bytes(peer, Scale::SMALL).min(100_000),
@@ -126,6 +129,10 @@ impl Meeting {
         if self.feature == Some(Feature::ResumeId) { 2 } else { 1 }
     }
 
+    fn sends_empty(self) -> Option<bool> {
+        self.feature.and_then(Feature::ours_sends_empty)
+    }
+
     fn client_key(self) -> Option<Key> {
         match self.feature {
             Some(Feature::ClientRsa) => Some(Key::Rsa),
@@ -155,16 +162,21 @@ impl Meeting {
         let client = Client::new(setup)?;
         let mut met = Met { ours: Vec::new(), peer: Vec::new(), bytes: self.bytes };
         for _ in 0..self.rounds() {
-            let content = Pattern::new(1).content(self.bytes);
-            let mut report = match server.service(self.bytes)? {
-                Service::Http(path) => {
-                    client.fetch(server.port(), &path, Pattern::new(HTTP_BODY_SEED).content(self.bytes))
+            let service = server.service(self.bytes)?;
+            let content = match service {
+                Service::Http(_) => Pattern::new(HTTP_BODY_SEED).content(self.bytes),
+                Service::Lines => Pattern::new(1).content(self.bytes).as_lines(),
+                Service::Echo => Pattern::new(1).content(self.bytes),
+            };
+            let mut report = match service {
+                service if let Some(sends_empty) = self.sends_empty() => {
+                    client.exchange_records(server.port(), &service, content, sends_empty)
                 }
-                Service::Lines => client.echo(server.port(), content.as_lines()),
+                Service::Http(path) => client.fetch(server.port(), &path, content),
                 Service::Echo if self.feature == Some(Feature::RecordSizes) => {
                     client.echo_in_writes(server.port(), content, 1..=16_384)
                 }
-                Service::Echo => client.echo(server.port(), content),
+                Service::Echo | Service::Lines => client.echo(server.port(), content),
             };
             met.peer.extend(server.next_connection()?);
             let failed = report.failure.is_some();
@@ -189,12 +201,16 @@ impl Meeting {
             setup = setup.require_client_certificate_of(pki.root()?);
         }
         let setup = setup.legacy(&self.legacy(suites))?;
-        let server = Server::start(&setup, echo::service_for(self.group.peer))?;
+        let service = match self.sends_empty() {
+            Some(sends_empty) => ours::Service::Records { sends_empty },
+            None => echo::service_for(self.group.peer),
+        };
+        let server = Server::start(&setup, service)?;
         let mut options = client_options(&pki, self.group, server.port(), self.feature)?.bytes(self.bytes);
         if self.feature == Some(Feature::RecordSizes) {
             options = options.write_sizes(1..=16_384);
         }
-        if self.group.peer == Peer::Nss {
+        if self.group.peer == Peer::Nss && service == ours::Service::Http {
             options = options.posting();
         }
         let patience = Duration::from_secs(10);
@@ -248,6 +264,9 @@ impl Met {
         let resumed: Vec<bool> = self.ours.iter().map(|report| report.negotiated.resumed).collect();
         if feature == Feature::ResumeId && resumed != [false, true] {
             return Err(CaseError::new(format!("our end resumed {resumed:?}")));
+        }
+        if feature == Feature::EmptyPeer && self.ours.iter().any(|report| report.empty_records == 0) {
+            return Err(CaseError::new("the peer sent no empty record"));
         }
         let client = match feature {
             Feature::ClientRsa => Pki::find()?.client(Key::Rsa)?.sha256,

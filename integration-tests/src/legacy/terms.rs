@@ -95,6 +95,9 @@ fn arguments(peer: Peer, feature: Option<Feature>) -> Vec<String> {
         Peer::Nss if splits == Some(false) => arguments.push("NSS_SSL_CBC_RANDOM_IV=0"),
         _ => {}
     }
+    if matches!(peer, Peer::Tlslite | Peer::Scapy) && feature == Some(Feature::EmptyPeer) {
+        arguments.push("empty=yes");
+    }
     arguments.into_iter().map(str::to_owned).collect()
 }
 

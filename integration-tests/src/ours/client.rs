@@ -11,8 +11,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::records::Records;
 use super::{Failure, Report, Setup, patience, wait};
-use crate::Content;
+use crate::{Content, peers};
 
 /// A client of ours. Its connections, one after the other, resume what they can.
 pub struct Client {
@@ -57,6 +58,31 @@ impl Client {
             exchange(stream, content, sizes, &mut report).await
         });
         match echoed {
+            Ok(()) => report,
+            Err(failure) => report.failed(failure),
+        }
+    }
+
+    /// Sends the content in records of its own and checks what comes back, or asks for it, as the server has it; with
+    /// `sends_empty` a record without content goes before each, two before the first, and one behind them all.
+    pub fn exchange_records(
+        &self,
+        port: u16,
+        service: &peers::Service,
+        content: Content,
+        sends_empty: bool,
+    ) -> Report {
+        let mut report = Report::default();
+        let exchange = |report: &mut Report| {
+            let stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+            let initializing = self.credentials.initialize(&self.setup.initialize_request())?;
+            let records = Records::establish(stream, initializing.into(), sends_empty, report)?;
+            match service {
+                peers::Service::Http(path) => records.fetch(path, content, report),
+                peers::Service::Echo | peers::Service::Lines => records.echo(content, report),
+            }
+        };
+        match exchange(&mut report) {
             Ok(()) => report,
             Err(failure) => report.failed(failure),
         }

@@ -35,6 +35,8 @@ pub struct Report {
     pub exported: Option<String>,
     /// How often the connection was negotiated again, as far as [`Service::Ask`](super::Service::Ask) saw.
     pub renegotiations: u32,
+    /// Records without content that came, as far as our end looked at records.
+    pub empty_records: u32,
     /// Why it failed.
     pub failure: Option<Failure>,
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use sspi_core::{CredentialUse, CredentialsHandle, QueryContextAttributes};
+use sspi_core::{AcceptSecurityContext, CredentialUse, CredentialsHandle, QueryContextAttributes};
 use sspi_tokio::{SecureReadHalf, SecureStream, SecureWriteHalf, handshake};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
+use super::records::Records;
 use super::{Failure, Report, Setup, runtime};
 use crate::Pattern;
 
@@ -25,6 +26,11 @@ pub enum Service {
     Http,
     /// Sends every byte back, except that `ask` and a line feed, alone, make it ask the client to negotiate again, and say so.
     Ask,
+    /// Sends every record back as a record, and counts those without content.
+    Records {
+        /// Whether one without content goes before each, and two before the first; and one behind them all.
+        sends_empty: bool,
+    },
 }
 
 /// The seed of the bodies that [`Service::Http`] answers with.
@@ -105,13 +111,36 @@ async fn serve(
 ) -> Result<(), Failure> {
     stream.set_nodelay(true)?;
     let accepting = credentials.accept(&setup.accept_request())?;
+    if let Service::Records { sends_empty } = service {
+        return serve_records(stream, accepting, sends_empty, report).await;
+    }
     let stream = handshake(stream, accepting, &setup.handshake_options()).await?;
     report.note(stream.attributes().as_ref())?;
     match service {
         Service::Echo => echo(stream, report).await,
         Service::Http => answer(stream, report).await,
         Service::Ask => ask(stream, report).await,
+        Service::Records { .. } => Ok(()),
     }
+}
+
+async fn serve_records(
+    stream: TcpStream,
+    accepting: Box<dyn AcceptSecurityContext>,
+    sends_empty: bool,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let stream = stream.into_std()?;
+    stream.set_nonblocking(false)?;
+    let serving = tokio::task::spawn_blocking(move || {
+        let mut report = Report::default();
+        let records = Records::establish(stream, accepting.into(), sends_empty, &mut report);
+        let served = records.and_then(|records| records.send_back(&mut report));
+        (report, served)
+    });
+    let (noted, served) = serving.await.map_err(io::Error::other)?;
+    *report = noted;
+    served
 }
 
 type Stream = SecureStream<TcpStream>;

@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use super::process::{Launch, Stdout};
 use super::program::{self, Program};
-use super::{ClientOptions, Negotiated, PeerError, argument, programs_available};
+use super::{ClientOptions, Negotiated, PeerError, Process, argument, programs_available};
 
 /// Whether `java` and `javac` are there.
 ///
@@ -25,7 +25,8 @@ pub struct Java;
 
 impl Program for Java {
     fn launch(arguments: &[String], tickets: bool) -> Result<Launch, PeerError> {
-        let classes = compiled()?;
+        static CLASSES: OnceLock<Result<PathBuf, PeerError>> = OnceLock::new();
+        let classes = CLASSES.get_or_init(|| compile("JavaPeer")).clone()?;
         let mut launch = Launch::new("java", Stdout::Data);
         // A machine for seconds, not for days.
         launch.arguments(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx256m"]);
@@ -60,20 +61,29 @@ pub fn echo_with_log(options: &ClientOptions) -> Result<(Vec<Negotiated>, String
     program::echo_with_log::<Java>(options)
 }
 
-/// The folder of the compiled program, compiled when nobody has yet: beside this executable, in cargo's target folder,
-/// under a name that changes with the source.
-fn compiled() -> Result<PathBuf, PeerError> {
+/// The program `peers/DigestPeer.java`: DIGEST-MD5 of Java, over standard input and output.
+///
+/// # Errors
+///
+/// It could not be compiled or started.
+pub fn digest(arguments: &[&str]) -> Result<Process, PeerError> {
     static CLASSES: OnceLock<Result<PathBuf, PeerError>> = OnceLock::new();
-    CLASSES.get_or_init(compile).clone()
+    let classes = CLASSES.get_or_init(|| compile("DigestPeer")).clone()?;
+    let mut launch = Launch::new("java", Stdout::Data);
+    launch.arguments(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx64m"]);
+    launch.arguments(["-cp", &argument(&classes), "DigestPeer"]).arguments(arguments.iter().copied());
+    launch.start()
 }
 
-fn compile() -> Result<PathBuf, PeerError> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/JavaPeer.java");
+/// The folder of the compiled program, compiled when nobody has yet: beside this executable, in cargo's target folder,
+/// under a name that changes with the source.
+fn compile(name: &str) -> Result<PathBuf, PeerError> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("peers/{name}.java"));
     let mut hasher = DefaultHasher::new();
     fs::read(&source)?.hash(&mut hasher);
     let executable = env::current_exe()?;
     let beside = executable.parent().ok_or_else(|| PeerError::new("the executable is in no folder"))?;
-    let classes = beside.join(format!("java-peer-{:016x}", hasher.finish()));
+    let classes = beside.join(format!("java-{name}-{:016x}", hasher.finish()));
     if classes.is_dir() {
         return Ok(classes);
     }
@@ -83,7 +93,7 @@ fn compile() -> Result<PathBuf, PeerError> {
     let mut process = launch.start()?;
     process.set_patience(std::time::Duration::from_secs(60));
     if !process.wait()?.success() {
-        return Err(process.error("JavaPeer.java does not compile"));
+        return Err(process.error(format!("{name}.java does not compile")));
     }
     // Renamed when it is whole, so that nobody runs half of it. Another process may have been first: as good.
     let fresh = fresh.keep();

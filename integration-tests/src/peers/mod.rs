@@ -1,13 +1,16 @@
 //! Real peers: each is started with the options of this module, waits until it listens, and is killed with all that it
 //! started when it is dropped. What it printed is in its log, which is printed when a test fails.
 
+pub mod apache;
 pub mod curl;
 pub mod fetched;
 mod files;
 pub mod gnutls;
+pub mod gsasl;
 mod installed;
 pub mod java;
 pub mod nss;
+pub mod ntlm;
 pub mod openssl;
 mod options;
 mod output;
@@ -78,6 +81,16 @@ fn judge(missing: Vec<String>) -> Result<(), String> {
 #[must_use]
 pub fn runnable(peers: &[Peer]) -> bool {
     let verdict = require(peers);
+    if let Err(reason) = &verdict {
+        note(reason);
+    }
+    verdict.is_ok()
+}
+
+/// The same for a peer that is no [`Peer`]: `available` says why it cannot run, if it cannot.
+#[must_use]
+pub fn runnable_with(available: Result<(), String>) -> bool {
+    let verdict = judge(available.err().into_iter().collect());
     if let Err(reason) = &verdict {
         note(reason);
     }

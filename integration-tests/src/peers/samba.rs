@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use test_support::TestCertificate;
 
 use super::process::{Launch, Stdout};
@@ -25,8 +26,7 @@ pub const PASSWORD: &str = "Passw0rd.Admin";
 pub struct Samba {
     files: Files,
     configuration: String,
-    /// Held, not read: it is killed when this is dropped.
-    _process: Process,
+    process: Option<Process>,
 }
 
 impl Samba {
@@ -50,6 +50,52 @@ impl Samba {
     ///
     /// It did not come up; the error has its log.
     pub fn start(certificate: &TestCertificate, authority: &str) -> Result<Self, PeerError> {
+        Self::start_with("ldap", certificate, authority)
+    }
+
+    /// The same with winbind, which answers below `/run/samba`: where its clients look for it is compiled into them.
+    ///
+    /// # Errors
+    ///
+    /// It did not come up; the error has its log.
+    pub fn start_with_winbind(certificate: &TestCertificate, authority: &str) -> Result<Self, PeerError> {
+        std::fs::create_dir_all("/run/samba")?;
+        let samba = Self::start_with("ldap, rpc, winbindd", certificate, authority)?;
+        // It answers some time after the directory listens.
+        let user = format!("--username=Administrator\n--password={PASSWORD}");
+        let arguments: Vec<&str> = user.split('\n').chain(["--domain=CORP"]).collect();
+        let begun = std::time::Instant::now();
+        loop {
+            match samba.ntlm_auth(&arguments) {
+                Ok(()) => return Ok(samba),
+                Err(error) if begun.elapsed().as_secs() > 60 => return Err(error),
+                Err(_) => std::thread::sleep(std::time::Duration::from_millis(200)),
+            }
+        }
+    }
+
+    /// Runs `ntlm_auth` on its winbind.
+    fn ntlm_auth(&self, arguments: &[&str]) -> Result<(), PeerError> {
+        let configuration = format!("--configfile={}", self.configuration);
+        run("ntlm_auth", &[arguments, &[&configuration]].concat())
+    }
+
+    /// A program that is `ntlm_auth` with this configuration.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn helper(&self) -> Result<String, PeerError> {
+        let text = format!("#!/bin/sh\nexec ntlm_auth --configfile='{}' \"$@\"\n", self.configuration);
+        // Under another name first: a file that is open for writing cannot be run.
+        let written = self.files.write("helper.new", &text)?;
+        std::fs::set_permissions(&written, std::fs::Permissions::from_mode(0o700))?;
+        let helper = self.files.reserve("helper");
+        std::fs::rename(&written, &helper)?;
+        Ok(helper)
+    }
+
+    fn start_with(services: &str, certificate: &TestCertificate, authority: &str) -> Result<Self, PeerError> {
         let files = Files::new()?;
         let (chain, key) = files.certificate(certificate)?;
         // It takes a key that nobody else can read, and no other (CVE-2013-4476).
@@ -61,7 +107,7 @@ impl Samba {
             ("realm", "CORP.TEST"),
             ("workgroup", "CORP"),
             ("server role", "active directory domain controller"),
-            ("server services", "ldap"),
+            ("server services", services),
             ("interfaces", "127.0.0.1/8"),
             ("bind interfaces only", "yes"),
             ("disable netbios", "yes"),
@@ -102,10 +148,40 @@ impl Samba {
         ])?;
         // It writes the file anew.
         let configuration = files.write("smb.conf", &text)?;
+        let mut samba = Self { files, configuration, process: None };
+        samba.restart()?;
+        Ok(samba)
+    }
+
+    /// Ends its process.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again, with everything that was in it.
+    ///
+    /// # Errors
+    ///
+    /// It did not come up.
+    pub fn restart(&mut self) -> Result<(), PeerError> {
+        self.stop();
         let mut launch = Launch::new("samba", Stdout::Log);
-        launch.arguments(["-i", "-M", "single", "--debug-stdout", "-s", &configuration]);
-        let process = launch.serve(636)?;
-        Ok(Self { files, configuration, _process: process })
+        launch.arguments(["-i", "-M", "single", "--debug-stdout", "-s", &self.configuration]);
+        self.process = Some(launch.serve(636)?);
+        Ok(())
+    }
+
+    /// Stops its processes where they are, or lets them go on: meanwhile it neither answers nor closes anything.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub fn pause(&self, paused: bool) -> Result<(), PeerError> {
+        let id = self.process.as_ref().and_then(|process| Pid::from_raw(i32::try_from(process.id()).ok()?));
+        let id = id.ok_or_else(|| PeerError::new("samba does not run"))?;
+        let signal = if paused { Signal::STOP } else { Signal::CONT };
+        // Those that it started, too: it leads a group of its own.
+        kill_process_group(id, signal).map_err(|error| PeerError::new(error.to_string()))
     }
 
     /// Runs `samba-tool` on its database.

@@ -73,6 +73,19 @@ impl Slapd {
     ///
     /// It did not come up; the error has its log.
     pub fn start(entries: &str, certificate: &TestCertificate) -> Result<Self, PeerError> {
+        Self::start_with("", entries, certificate)
+    }
+
+    /// The same with these lines in its configuration, before its rules of access.
+    ///
+    /// # Errors
+    ///
+    /// It did not come up; the error has its log.
+    pub fn start_with(
+        settings: &str,
+        entries: &str,
+        certificate: &TestCertificate,
+    ) -> Result<Self, PeerError> {
         let files = Files::new()?;
         let (chain, key) = files.certificate(certificate)?;
         let schema = files.write("ad.schema", SCHEMA)?;
@@ -89,7 +102,7 @@ impl Slapd {
         let _never_fails = write!(
             text,
             "include {schema}\npidfile {database}/slapd.pid\nTLSCertificateFile {chain}\nTLSCertificateKeyFile {key}\n\
-             access to attrs=userPassword by anonymous auth by * none\naccess to * by users read by * none\n\
+             {settings}access to attrs=userPassword by anonymous auth by * none\naccess to * by users read by * none\n\
              database mdb\nmaxsize 16777216\nsuffix {BASE}\nrootdn {ADMIN}\nrootpw {PASSWORD}\ndirectory {database}\n\
              index objectClass,sAMAccountName,userPrincipalName,altSecurityIdentities eq\n"
         );
@@ -101,6 +114,12 @@ impl Slapd {
         let mut slapd = Self { files, configuration, process: None, port, tls_port };
         slapd.restart()?;
         Ok(slapd)
+    }
+
+    /// The port without TLS.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// `ldap://…`.

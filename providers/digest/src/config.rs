@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lock_out::LockOut;
 use serde::{Deserialize, Deserializer};
 
 use crate::algorithm::{Algorithm, Cipher, Qop};
@@ -61,6 +62,12 @@ pub struct DigestConfig {
     pub nonce_table_entries: usize,
     /// Whether a server of HTTP lets clients hash the name. Looking it up takes a hash for every account.
     pub userhash: bool,
+    /// As whom a client logs on where the application does not say, as the server has the name.
+    pub user: Option<String>,
+    /// Its domain: of several realms, the one that is called so.
+    pub domain: Option<String>,
+    /// Its password: `file:PATH` or `env:NAME`.
+    pub password: Option<String>,
     /// Whether in SASL a client that has logged on logs on again without a new challenge, and whether a server takes that. The
     /// protocol that carries it must let the client speak first. (Clients of HTTP always do.)
     pub reauthentication: bool,
@@ -70,6 +77,8 @@ pub struct DigestConfig {
     pub service: String,
     /// Whether a server insists that clients bind their authentication to the channel.
     pub channel_bindings: BindingPolicy,
+    /// When failed logons lock out.
+    pub lock_out: LockOut,
 }
 
 impl Default for DigestConfig {
@@ -86,10 +95,14 @@ impl Default for DigestConfig {
             single_use_nonces: false,
             nonce_table_entries: 100_000,
             userhash: false,
+            user: None,
+            domain: None,
+            password: None,
             reauthentication: false,
             services: Vec::new(),
             service: "host".to_owned(),
             channel_bindings: BindingPolicy::WhenSupported,
+            lock_out: LockOut::default(),
         }
     }
 }
@@ -142,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused_and_what_is_known_is_named() {
-        assert!(read("password = \"secret\"").is_err());
+        assert!(read("passwd = \"env:SECRET\"").is_err());
         let error = read("ciphers = [\"aes\"]").unwrap_err().to_string();
         assert!(
             error.contains("there is no cipher \"aes\"; known: 3des, rc4, des, rc4-56, rc4-40"),

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lock_out::LockOuts;
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, AuthData, CredentialUse, CredentialsHandle, CredentialsRequest,
-    HttpRequest, InitializeRequest, InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes,
-    Secret,
+    AcceptRequest, AcceptSecurityContext, AuthData, AuthIdentity, CredentialUse, CredentialsHandle,
+    CredentialsRequest, Fault, HttpRequest, InitializeRequest, InitializeSecurityContext, PackageInfo,
+    QueryCredentialsAttributes, SecStatus, Secret, referred_password,
 };
 use zeroize::Zeroizing;
 
@@ -18,7 +19,7 @@ use crate::environment::Environment;
 use crate::nonce::{Mint, Rules, Table};
 use crate::package::NAME;
 use crate::server::Server;
-use crate::status::Error;
+use crate::status::{Error, Foreign};
 use crate::text::{Text, hex, nfc};
 
 /// A Digest credential.
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     /// Of a server.
     pub(crate) acceptor: Option<Acceptor>,
+    /// Of the package: another credential does not begin to count anew.
+    pub(crate) lock_outs: Arc<LockOuts>,
 }
 
 /// A user, as it is hashed.
@@ -60,25 +63,18 @@ impl DigestCredentials {
         info: &Arc<PackageInfo>,
         config: &Arc<DigestConfig>,
         environment: &Environment,
+        lock_outs: &Arc<LockOuts>,
         request: &CredentialsRequest,
     ) -> Result<Self, Error> {
         check(config)?;
         let credential_use = request.credential_use;
         let identity = match &request.auth_data {
-            _ if credential_use == CredentialUse::Inbound => match request.auth_data {
-                AuthData::Configured => None,
-                _ => {
-                    return Err(Error::UnknownCredentials(
-                        "a server of Digest needs its configuration alone",
-                    ));
-                }
-            },
-            AuthData::Identity(identity) => Some(Identity {
-                user: nfc(&identity.user),
-                domain: identity.domain.clone(),
-                password: Secret::new(nfc(identity.password.expose_secret())),
-            }),
-            AuthData::Configured => return Err(Error::NoCredentials("Digest needs a name and a password")),
+            // An application that brings a user along for its clients may bring it along for its servers, too.
+            AuthData::Configured | AuthData::Identity(_) if credential_use == CredentialUse::Inbound => None,
+            AuthData::Identity(AuthIdentity { user, domain, password }) => {
+                Some(Identity::new(user, domain, password.expose_secret()))
+            }
+            AuthData::Configured => Some(configured(config, environment)?),
             AuthData::Certificate(_) | AuthData::Package(_) => {
                 return Err(Error::UnknownCredentials("Digest authenticates with a name and a password"));
             }
@@ -97,9 +93,36 @@ impl DigestCredentials {
             identity,
             sessions: Sessions::default(),
             acceptor,
+            lock_outs: Arc::clone(lock_outs),
         };
         Ok(Self { shared: Arc::new(shared), credential_use })
     }
+}
+
+impl Identity {
+    fn new(user: &str, domain: &str, password: &str) -> Self {
+        Self { user: nfc(user), domain: domain.to_owned(), password: Secret::new(nfc(password)) }
+    }
+}
+
+/// What the configuration says.
+fn configured(config: &DigestConfig, environment: &Environment) -> Result<Identity, Error> {
+    let missing = |setting, what| {
+        let error = sspi_core::Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::Configuration, what);
+        Error::Foreign(Foreign(error.with_setting(setting)))
+    };
+    let Some(user) = &config.user else {
+        return Err(missing(
+            "digest.user",
+            "Digest needs a name and a password, and nobody is said to log on as",
+        ));
+    };
+    let Some(reference) = &config.password else {
+        return Err(missing("digest.password", "the user has no password"));
+    };
+    let password = referred_password(&*environment.secrets, "digest.password", reference)
+        .map_err(|error| Error::Foreign(Foreign(error)))?;
+    Ok(Identity::new(user, config.domain.as_deref().unwrap_or_default(), &password))
 }
 
 impl Acceptor {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 pub use crypto::random::{Random, RandomError};
 use sspi_core::Clock;
+pub use sspi_core::{NoSecrets, Secrets};
 
 /// What the package needs from outside.
 #[derive(Clone)]
@@ -12,4 +13,6 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// Randomness, for nonces.
     pub random: Arc<dyn Random>,
+    /// The password that the configuration refers to.
+    pub secrets: Arc<dyn Secrets>,
 }

@@ -60,7 +60,7 @@ mod text;
 pub use algorithm::{Algorithm, Cipher, Qop};
 pub use check::Checked;
 pub use config::{BindingPolicy, DigestConfig, Mode};
-pub use environment::{Environment, Random, RandomError};
+pub use environment::{Environment, NoSecrets, Random, RandomError, Secrets};
 pub use package::Digest;
 pub use proof::{hashed_a1, user_hash};
 pub use text::Text;

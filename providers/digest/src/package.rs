@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lock_out::LockOuts;
 use sspi_core::{
     CredentialsHandle, CredentialsRequest, Error, ExportedContext, PackageInfo, SecPkgFlags, SecurityContext,
     SecurityPackage,
@@ -29,6 +30,7 @@ pub struct Digest {
     info: Arc<PackageInfo>,
     config: Arc<DigestConfig>,
     environment: Environment,
+    lock_outs: Arc<LockOuts>,
 }
 
 impl Digest {
@@ -51,7 +53,8 @@ impl Digest {
             max_token: MAX_TOKEN,
             oids: Vec::new(),
         };
-        Self { info: Arc::new(info), config: Arc::new(config), environment }
+        let lock_outs = Arc::new(LockOuts::new(config.lock_out));
+        Self { info: Arc::new(info), config: Arc::new(config), environment, lock_outs }
     }
 }
 
@@ -64,7 +67,8 @@ impl SecurityPackage for Digest {
         &self,
         request: &CredentialsRequest,
     ) -> Result<Arc<dyn CredentialsHandle>, Error> {
-        let credentials = DigestCredentials::acquire(&self.info, &self.config, &self.environment, request)?;
+        let Self { info, config, environment, lock_outs } = self;
+        let credentials = DigestCredentials::acquire(info, config, environment, lock_outs, request)?;
         Ok(Arc::new(credentials))
     }
 

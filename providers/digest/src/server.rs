@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use crypto::constant_time::ct_eq;
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, Answer, AscReq, Ask, DigestAccount, DigestLogon,
-    DigestSecret, DigestUser, Failure, Question, Secret, Step,
+    DigestSecret, DigestUser, Failure, Fault, Question, Secret, Step,
 };
 use zeroize::Zeroizing;
 
@@ -30,7 +30,7 @@ use crate::nonce::{NonceId, Unusable, made_at};
 use crate::proof::{AUTHENTICATE, base};
 use crate::response::{AuthenticationInfo, Response, Username};
 use crate::status::{Error, Foreign};
-use crate::text::{Text, latin1_or_utf8};
+use crate::text::{Text, hex, latin1_or_utf8};
 
 /// A server's handshake.
 pub(crate) struct Server {
@@ -183,7 +183,8 @@ impl Server {
             Username::Extended(name) => DigestUser::Names(vec![name.clone()]),
             Username::Hashed(hash) => DigestUser::Hashed(hash.clone()),
         };
-        let logon = DigestLogon { user, realm, algorithm: response.algorithm.hash };
+        let (algorithm, source) = (response.algorithm.hash, self.request.source.clone());
+        let logon = DigestLogon { user, realm, algorithm, source };
         let (ask, answer) = Ask::new(logon);
         let asking = Asking { token: input.to_vec(), response, challenged, answer };
         self.state = State::Asking(Box::new(asking));
@@ -225,14 +226,55 @@ impl Server {
             response.cipher = None;
         }
         let found = answer.given().map_err(|error| Error::Foreign(Foreign(error)))?;
-        let found = found.as_ref().map_err(|error| Error::Foreign(Foreign(error.clone())))?;
-        match self.verify(&response, challenged.as_ref(), found.as_ref())? {
+        let none = None;
+        let (found, denied) = match found {
+            Ok(found) => (found, None),
+            // It is refused as a name that there is not, and as slowly.
+            Err(error) if error.fault() == Fault::Refused => (&none, Some(error)),
+            Err(error) => return Err(Error::Foreign(Foreign(error.clone()))),
+        };
+        let verdict = self.count(&response, challenged.as_ref(), found.as_ref());
+        let verdict = match (verdict, denied) {
+            (Err(Error::LogonDenied), Some(error)) => Err(Error::Foreign(Foreign(error.clone()))),
+            (verdict, _) => verdict,
+        };
+        match verdict? {
             Verdict::Accepted(answered) => {
                 let account = found.as_ref().map(|found| found.account.account.clone()).unwrap_or_default();
                 self.accept(answered, account, input.len())
             }
             Verdict::Stale => Ok(Step::Continue { token: self.challenge(true)?, used: input.len() }),
         }
+    }
+
+    /// Verifies an attempt that is counted, unless there were too many. It counts before it is verified and is taken back when
+    /// it was right: many at once are as good as one after the other.
+    fn count(
+        &self,
+        response: &Response,
+        challenged: Option<&Text>,
+        found: Option<&DigestAccount>,
+    ) -> Result<Verdict, Error> {
+        let lock_outs = &self.shared.lock_outs;
+        let now = self.shared.environment.clock.now();
+        let name = match (&response.username, found) {
+            (Username::Hashed(hash), None) => hex(hash),
+            _ => sent_name(response, found).to_text().into_owned(),
+        };
+        let Some(attempt) = lock_outs.attempt(&name, self.request.source.as_deref(), now) else {
+            // It takes as long as any other.
+            let _denied = self.proved(response, None)?;
+            return Err(Error::LockedOut);
+        };
+        let verdict = self.verify(response, challenged, found);
+        match &verdict {
+            Ok(Verdict::Accepted(_)) => lock_outs.succeeded(&attempt),
+            Err(Error::LogonDenied | Error::AccountDisabled) => {}
+            // The password was right and nothing was let in, or nothing was judged. Whoever repeats what others have proved
+            // neither is locked out by it nor makes anybody forget.
+            Ok(Verdict::Stale) | Err(_) => lock_outs.take_back(&attempt),
+        }
+        verdict
     }
 
     fn verify(
@@ -243,6 +285,9 @@ impl Server {
     ) -> Result<Verdict, Error> {
         let key = self.proved(response, found)?;
         let Some(found) = found else { return Err(Error::LogonDenied) };
+        if let Some(report) = &found.report {
+            report.tell(key.is_some());
+        }
         let key = key.ok_or(Error::LogonDenied)?;
         if found.account.is_disabled {
             return Err(Error::AccountDisabled);

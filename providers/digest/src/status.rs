@@ -44,6 +44,8 @@ pub(crate) enum Error {
     // What was judged and refused.
     /// A wrong name or a wrong password: which of them is nobody's business.
     LogonDenied,
+    /// Too many logons failed.
+    LockedOut,
     /// The account is disabled.
     AccountDisabled,
     /// The server says that it is the wrong name or password.
@@ -206,6 +208,12 @@ impl Error {
                 "the name or the password has characters that the server does not take",
             ),
             Self::LogonDenied => row(S::SEC_E_LOGON_DENIED, Refused, "the name or the password is wrong"),
+            Self::LockedOut => row(
+                S::SEC_E_LOGON_DENIED,
+                Refused,
+                "too many logons of this account or from this source failed",
+            )
+            .with("digest.lock-out"),
             Self::AccountDisabled => row(S::SEC_E_LOGON_DENIED, Refused, "the account is disabled"),
             Self::RefusedByServer => row(
                 S::SEC_E_LOGON_DENIED,

@@ -415,6 +415,21 @@ fn server_refuses_what_it_did_not_offer() {
     assert_eq!(status(&narrow, &request, &changed), SecStatus::SEC_E_QOP_NOT_SUPPORTED);
 }
 
+/// Clients that leave the backslash of a domain as it is hash the name with it.
+#[test]
+fn server_accepts_a_name_whose_backslash_is_not_escaped() {
+    let fixture = Fixture::new("", "");
+    for keeps_its_escape in [true, false] {
+        let challenge = fixture.challenge(&server_request(get()));
+        let authorization = answer(&fixture, "CORP\\bob", "builder", &client_request(get()), &challenge);
+        let text = String::from_utf8(authorization).unwrap();
+        assert!(text.contains(r#"username="CORP\\bob""#), "{text}");
+        let text = if keeps_its_escape { text } else { text.replace(r"CORP\\bob", r"CORP\bob") };
+        let (context, _) = completes(fixture.authorize(&server_request(get()), text.as_bytes()));
+        assert_eq!(context.security_context_token().unwrap().name, "CORP\\bob");
+    }
+}
+
 #[test]
 fn the_debug_form_of_nothing_shows_a_password() {
     let fixture = Fixture::new("", "");

@@ -326,6 +326,15 @@ fn challenge(fixture: &Fixture) -> Challenge {
 }
 
 #[test]
+fn the_account_database_hears_of_every_logon_how_it_ended() {
+    let fixture = Fixture::new("", "");
+    let _ = log_on(&fixture, "alice", "wrong").err().unwrap();
+    log_on(&fixture, "alice", "wonderland").unwrap();
+    let _ = log_on(&fixture, "mallory", "wrong").err().unwrap();
+    assert_eq!(*fixture.heard.lock().unwrap(), [false, true]);
+}
+
+#[test]
 fn the_account_database_may_be_out_of_order() {
     let fixture = Fixture::new("", "");
     let (mut server, response) = responded(&fixture);

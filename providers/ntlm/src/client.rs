@@ -23,7 +23,7 @@ use crate::messages::{
     AuthenticateMessage, AvFlags, AvId, AvPairs, ChallengeMessage, NegotiateFlags as F, NegotiateMessage,
     NtlmV2Temp, Version, oem, utf16,
 };
-use crate::package::Instance;
+use crate::package::{Instance, MAX_TOKEN};
 use crate::status::Error;
 
 /// A handshake as client.
@@ -43,6 +43,19 @@ enum State {
     Sent { negotiate: Vec<u8>, offered: F },
     /// It is over; why.
     Over(sspi_core::Error),
+}
+
+/// What is drawn for an answer: a challenge of the client's, and a key, eight bytes and sixteen.
+struct Drawn(Zeroizing<[u8; 24]>);
+
+impl Drawn {
+    fn client_challenge(&self) -> [u8; 8] {
+        self.0.first_chunk().copied().unwrap_or_default()
+    }
+
+    fn session_key(&self) -> Key {
+        Zeroizing::new(self.0.last_chunk().copied().unwrap_or_default())
+    }
 }
 
 /// What the client answers a challenge with.
@@ -139,14 +152,17 @@ impl Client {
             return Err(Error::Reflected);
         }
         let pairs = challenge.av_pairs()?;
+        let drawn = Drawn(Zeroizing::new(self.instance.random()?));
         let responses = match &self.identity.hashes {
             None => anonymous(),
             Some(hashes) if self.instance.config.lm_compatibility_level.number() >= 3 => {
-                self.version_2(hashes, &challenge.server_challenge, pairs)?
+                self.version_2(hashes, &challenge.server_challenge, drawn.client_challenge(), pairs)?
             }
-            Some(hashes) => self.version_1(hashes, flags, &challenge.server_challenge)?,
+            Some(hashes) => {
+                self.version_1(hashes, flags, &challenge.server_challenge, drawn.client_challenge())
+            }
         };
-        let (exported, encrypted) = self.exchange(flags, &responses.key)?;
+        let (exported, encrypted) = exchange(flags, &responses.key, &drawn.session_key());
         let token = self.authenticate(flags, &responses, &encrypted, &exported, (negotiate, input))?;
         let context = self.context(flags, exported, responses.has_mic)?;
         Ok(Step::Complete { context, token, used: input.len() })
@@ -174,6 +190,7 @@ impl Client {
         &self,
         hashes: &Hashes,
         server_challenge: &[u8; 8],
+        client_challenge: [u8; 8],
         theirs: AvPairs<'_>,
     ) -> Result<Responses, Error> {
         let server_time = theirs.timestamp();
@@ -189,7 +206,6 @@ impl Client {
         }
         pairs.set(AvId::TARGET_NAME, &target);
         pairs.set(AvId::CHANNEL_BINDINGS, &self.bindings);
-        let client_challenge = self.instance.random()?;
         let timestamp = server_time.unwrap_or_else(|| file_time(self.instance.environment.clock.now()));
         let temp = NtlmV2Temp { timestamp, client_challenge, av_pairs: pairs }.to_bytes()?;
         let response_key = ntowf_v2(&hashes.nt, &self.identity.user, &self.identity.domain);
@@ -207,10 +223,15 @@ impl Client {
     }
 
     /// Spec: MS-NLMP section 3.3.1.
-    fn version_1(&self, hashes: &Hashes, flags: F, server_challenge: &[u8; 8]) -> Result<Responses, Error> {
+    fn version_1(
+        &self,
+        hashes: &Hashes,
+        flags: F,
+        server_challenge: &[u8; 8],
+        client_challenge: [u8; 8],
+    ) -> Responses {
         let level = self.instance.config.lm_compatibility_level.number();
         let (nt, lm) = if flags.contains(F::NEGOTIATE_EXTENDED_SESSIONSECURITY) {
-            let client_challenge = self.instance.random()?;
             let mut lm = [0; 24];
             lm.iter_mut().zip(client_challenge).for_each(|(to, from)| *to = from);
             (ntlm2_session_response(&hashes.nt, server_challenge, &client_challenge), lm)
@@ -222,17 +243,7 @@ impl Client {
         };
         let base = session_base_key_v1(&hashes.nt);
         let key = key_exchange_key_v1(flags, &base, hashes.lm.as_ref(), server_challenge, &lm);
-        Ok(Responses { lm: lm.to_vec(), nt: nt.to_vec(), key, has_mic: false })
-    }
-
-    /// `ExportedSessionKey`, and how the server gets it.
-    fn exchange(&self, flags: F, key: &Key) -> Result<(Key, Vec<u8>), Error> {
-        if !flags.contains(F::NEGOTIATE_KEY_EXCH) {
-            return Ok((key.clone(), Vec::new()));
-        }
-        let exported: Key = Zeroizing::new(self.instance.random()?);
-        let encrypted = rc4k(key, &exported);
-        Ok((exported, encrypted.to_vec()))
+        Responses { lm: lm.to_vec(), nt: nt.to_vec(), key, has_mic: false }
     }
 
     fn authenticate(
@@ -259,6 +270,9 @@ impl Client {
             mic: responses.has_mic.then_some([0; 16]),
         };
         let mut token = message.to_bytes()?;
+        if u32::try_from(token.len()).is_ok_and(|length| length > MAX_TOKEN) {
+            return Err(Error::TokenTooLong { length: token.len() });
+        }
         if responses.has_mic {
             let code = mic(exported, negotiate, challenge, &token);
             if let Some(place) = token.get_mut(AuthenticateMessage::MIC_RANGE) {
@@ -296,6 +310,15 @@ impl Client {
         ))?;
         context.shared.has_mic = has_mic;
         Ok(Box::new(context))
+    }
+}
+
+/// `ExportedSessionKey`, and how the server gets it.
+fn exchange(flags: F, key: &Key, drawn: &Key) -> (Key, Vec<u8>) {
+    if flags.contains(F::NEGOTIATE_KEY_EXCH) {
+        (drawn.clone(), rc4k(key, drawn).to_vec())
+    } else {
+        (key.clone(), Vec::new())
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a configuration may say about NTLM. The default is safe, as far as NTLM is: version 2 only, keys of 128 bits,
 //! nobody anonymous.
 
-mod lifetime;
-
 use std::time::Duration;
 
+pub use lock_out::LockOut;
+use lock_out::lifetime;
 use serde::{Deserialize, Deserializer, de};
 
 /// Whether something of the client is looked at.
@@ -81,43 +81,6 @@ impl<'de> Deserialize<'de> for LmCompatibilityLevel {
         let level = u8::deserialize(deserializer)?;
         Self::new(level)
             .ok_or_else(|| de::Error::custom(format!("there is no level {level}; there are 0 to 5")))
-    }
-}
-
-/// When failed logons lock out, for how long.
-///
-/// Failures are counted three ways, each with its limit: of one account from one source, from one source, and of one
-/// account. The last one is off by default, since anybody can lock out anybody with it. Where the source is not known, the
-/// first counts the account's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct LockOut {
-    /// Failures of one account from one source; 0: any number.
-    pub failures: u32,
-    /// Failures from one source, whichever account; 0: any number.
-    pub failures_of_source: u32,
-    /// Failures of one account, wherever from; 0: any number.
-    pub failures_of_account: u32,
-    /// A failure is forgotten after this, such as `15m`.
-    #[serde(deserialize_with = "lifetime::required")]
-    pub window: Duration,
-    /// For how long nobody is let in who was locked out.
-    #[serde(deserialize_with = "lifetime::required")]
-    pub duration: Duration,
-    /// How many accounts and sources are remembered at most.
-    pub entries: usize,
-}
-
-impl Default for LockOut {
-    fn default() -> Self {
-        Self {
-            failures: 10,
-            failures_of_source: 100,
-            failures_of_account: 0,
-            window: Duration::from_secs(15 * 60),
-            duration: Duration::from_secs(15 * 60),
-            entries: 10_000,
-        }
     }
 }
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, AuthData, CredentialUse, CredentialsHandle, CredentialsRequest,
     Error, Fault, InitializeRequest, InitializeSecurityContext, IscReq, PackageInfo,
-    QueryCredentialsAttributes, SecStatus,
+    QueryCredentialsAttributes, SecStatus, referred_password,
 };
-use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::compute::{Key, NtHash, lmowf_v1};
-use crate::config::NtlmConfig;
+use crate::config::{LmCompatibilityLevel, NtlmConfig};
 use crate::environment::Environment;
 use crate::package::{Instance, NAME};
 use crate::server::Server;
@@ -107,7 +106,10 @@ fn identity(instance: &Instance, auth_data: &AuthData) -> Result<Identity, Error
         if user.is_empty() && password.is_empty() {
             return Identity::new("", "", None, is_supplied);
         }
-        let hashes = Hashes { nt: NtHash::of_password(password), lm: lmowf_v1(password) };
+        // Version 2 has no use for the weaker one.
+        let needs_lm = config.lm_compatibility_level < LmCompatibilityLevel::VERSION_2;
+        let lm = if needs_lm { lmowf_v1(password) } else { None };
+        let hashes = Hashes { nt: NtHash::of_password(password), lm };
         Identity::new(user, domain, Some(hashes), is_supplied)
     };
     let identity = match auth_data {
@@ -153,11 +155,11 @@ fn configured(
     };
     match (&config.password, &config.nt_hash) {
         (Some(reference), None) => {
-            let password = secret(environment, "password", reference)?;
+            let password = referred_password(&*environment.secrets, "password", reference)?;
             Ok(of_password(user, domain, &password, false))
         }
         (None, Some(reference)) => {
-            let digits = secret(environment, "nt-hash", reference)?;
+            let digits = referred_password(&*environment.secrets, "nt-hash", reference)?;
             let hash = NtHash::from_hex(digits.trim()).ok_or_else(|| {
                 let message = format!("{reference} is no NT hash: 32 hexadecimal digits");
                 Error::new(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, Fault::Configuration, message)
@@ -170,29 +172,6 @@ fn configured(
             Err(no_credentials("there is a password and a hash: which?").with_setting("nt-hash"))
         }
     }
-}
-
-/// A secret that the configuration refers to, without the end of its line.
-fn secret(
-    environment: &Environment,
-    setting: &'static str,
-    reference: &str,
-) -> Result<Zeroizing<String>, Error> {
-    let wrong = |message: String| {
-        Error::new(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, Fault::Configuration, message).with_setting(setting)
-    };
-    if !["file:", "env:"].iter().any(|prefix| reference.starts_with(prefix)) {
-        return Err(wrong(format!(
-            "{setting} stands in the configuration itself: write file:PATH or env:NAME"
-        )));
-    }
-    let content = environment
-        .secrets
-        .read(reference)
-        .map_err(|error| wrong(format!("cannot read {reference}: {error}")).with_source(error))?;
-    let text = str::from_utf8(&content).map_err(|_| wrong(format!("{reference} is not UTF-8")))?;
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    Ok(Zeroizing::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
 }
 
 impl CredentialsHandle for NtlmCredentials {

@@ -63,7 +63,7 @@ pub(crate) fn export(context: &Context) -> Result<ExportedContext, status::Error
     }
     writer.u8(u8::from(known.is_version_1));
     for direction in [&context.sender.direction, &context.receiver.direction] {
-        if let Some((number, state)) = direction.export() {
+        if let Some((number, state)) = direction.export()? {
             writer.u64(number);
             writer.bytes(state.as_bytes());
         }
@@ -91,7 +91,7 @@ pub(crate) fn import(
     for direction in [&mut context.sender.direction, &mut context.receiver.direction] {
         if !matches!(direction, Direction::Unprotected) {
             let (number, state) = read_direction(&mut reader).map_err(read)?;
-            direction.import(number, &state);
+            direction.import(number, &state)?;
         }
     }
     reader.finish("context").map_err(read)?;

@@ -128,7 +128,7 @@ pub(crate) fn judge(
 ) -> Result<Proven, Refusal> {
     match verdict {
         LogonVerdict::Known { account, secrets } => {
-            let hashes = Known::of(secrets);
+            let hashes = Known::of(secrets, claim);
             let key = hashes.verify(claim, challenge);
             let key = if hashes.is_there { key } else { return Err(Refusal::NoSecret) };
             let key = key.ok_or(Refusal::WrongResponse)?;
@@ -149,7 +149,7 @@ pub(crate) fn judge(
             Ok(Proven { account: account.clone(), key })
         }
         LogonVerdict::NoAccount => {
-            let _never = Known::nobody().verify(claim, challenge);
+            let _never = Known::nobody(claim).verify(claim, challenge);
             Err(Refusal::NoAccount)
         }
         _ => Err(Refusal::DeniedElsewhere),
@@ -165,26 +165,30 @@ struct Known {
 }
 
 impl Known {
-    fn nobody() -> Self {
-        Self { nt: NtHash::from_bytes([0; 16]), lm: None, is_there: false }
+    /// Of nobody: what a password of no characters is known by.
+    fn nobody(claim: &Claim<'_>) -> Self {
+        Self::of(&[], claim)
     }
 
-    fn of(secrets: &[AccountSecret]) -> Self {
-        let mut known = Self::nobody();
+    /// A password is hashed in any case, be it none, so that its time does not tell whether there was one.
+    fn of(secrets: &[AccountSecret], claim: &Claim<'_>) -> Self {
+        let password = secrets.iter().find_map(|secret| match secret {
+            AccountSecret::Password(password) => Some(password.expose_secret().as_str()),
+            _ => None,
+        });
+        let hashed = password.unwrap_or_default();
+        // The other hash takes its time, too, and is for the oldest clients only.
+        let lm = if claim.is_version_1() { lmowf_v1(hashed).filter(|_| password.is_some()) } else { None };
+        let mut known = Self { nt: NtHash::of_password(hashed), lm, is_there: password.is_some() };
         for secret in secrets {
             match secret {
-                AccountSecret::NtHash(hash) => known.nt = NtHash::from_bytes(*hash.expose_secret()),
-                AccountSecret::Password(password) => {
-                    known.nt = NtHash::of_password(password.expose_secret());
-                    known.lm = lmowf_v1(password.expose_secret());
+                AccountSecret::NtHash(hash) => {
+                    known.nt = NtHash::from_bytes(*hash.expose_secret());
+                    known.is_there = true;
                 }
-                AccountSecret::LmHash(hash) => {
-                    known.lm = Some(Zeroizing::new(*hash.expose_secret()));
-                    continue;
-                }
-                _ => continue,
+                AccountSecret::LmHash(hash) => known.lm = Some(Zeroizing::new(*hash.expose_secret())),
+                _ => {}
             }
-            known.is_there = true;
         }
         known
     }

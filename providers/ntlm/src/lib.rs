@@ -16,7 +16,7 @@
 //! | a handshake as client, as server | `client.rs`, `server.rs` |
 //! | whether a client's answer is right, and whether it may be used | `judgement.rs`, `acceptance.rs` |
 //! | what a password makes of messages that others exchanged | `derived.rs` |
-//! | failed logons, and challenges that are out | `lock_out.rs`, `challenges.rs` |
+//! | challenges that are out; failed logons are counted in the crate `lock_out` | `challenges.rs` |
 //! | message protection and attributes afterwards | `context.rs`, `attributes.rs`, `export.rs` |
 //! | error → status, fault and setting | `status.rs` |
 //!
@@ -71,7 +71,6 @@ mod derived;
 mod environment;
 mod export;
 mod judgement;
-mod lock_out;
 pub mod messages;
 mod package;
 mod seal;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lock_out::LockOuts;
 use sspi_core::{
     CredentialsHandle, CredentialsRequest, Error, ExportedContext, Oid, PackageInfo, SecPkgFlags,
     SecurityContext, SecurityPackage,
@@ -12,7 +13,6 @@ use crate::config::{ExtendedSessionSecurity, NtlmConfig};
 use crate::credentials::NtlmCredentials;
 use crate::environment::Environment;
 use crate::export;
-use crate::lock_out::LockOuts;
 use crate::messages::NegotiateFlags;
 use crate::server::Names;
 use crate::status;

@@ -68,7 +68,7 @@ pub(crate) struct Piece {
 /// One direction of message protection.
 pub(crate) enum Direction {
     /// Keys, stream and number are its own.
-    Own(Box<OwnDirection>),
+    Own(OwnDirection),
     /// Both directions have the same.
     Shared(Arc<Mutex<SharedStream>>),
     /// Neither signing nor sealing was negotiated: signatures are empty.
@@ -77,12 +77,43 @@ pub(crate) enum Direction {
 
 /// With extended session security.
 pub(crate) struct OwnDirection {
-    sign_key: HmacKey,
-    cipher: Rc4,
+    keys: Keys,
     /// The number of the next message.
     number: u64,
     /// Keys were exchanged: checksums are encrypted, too.
     encrypts_checksum: bool,
+}
+
+/// The keys of a direction. Many handshakes are for the sake of who the client is, as over HTTP, and no message follows: keys
+/// are made for the first one.
+enum Keys {
+    /// What they are made of.
+    Later {
+        flags: NegotiateFlags,
+        exported: Key,
+        sender: Sender,
+    },
+    Made(Box<Made>),
+}
+
+/// For signing and for sealing.
+struct Made {
+    sign_key: HmacKey,
+    cipher: Rc4,
+}
+
+impl Keys {
+    fn made(&mut self) -> Result<&mut Made, Error> {
+        if let Self::Later { flags, exported, sender } = self {
+            let sign_key = HmacKey::new(Hash::Md5, sign_key(exported, *sender).as_slice());
+            let cipher = stream(seal_key(*flags, exported, *sender).as_slice())?;
+            *self = Self::Made(Box::new(Made { sign_key, cipher }));
+        }
+        match self {
+            Self::Made(made) => Ok(made),
+            Self::Later { .. } => Err(Error::Internal("keys that were made are not there")),
+        }
+    }
 }
 
 /// Without extended session security.
@@ -136,15 +167,14 @@ pub(crate) fn directions(flags: NegotiateFlags, exported: &Key) -> Result<(Direc
         let shared = Arc::new(Mutex::new(SharedStream { cipher, number: 0 }));
         return Ok((Direction::Shared(Arc::clone(&shared)), Direction::Shared(shared)));
     }
-    let own = |sender| -> Result<Direction, Error> {
-        Ok(Direction::Own(Box::new(OwnDirection {
-            sign_key: HmacKey::new(Hash::Md5, sign_key(exported, sender).as_slice()),
-            cipher: stream(seal_key(flags, exported, sender).as_slice())?,
+    let own = |sender| {
+        Direction::Own(OwnDirection {
+            keys: Keys::Later { flags, exported: exported.clone(), sender },
             number: 0,
             encrypts_checksum: flags.contains(NegotiateFlags::NEGOTIATE_KEY_EXCH),
-        })))
+        })
     };
-    Ok((own(Sender::Client)?, own(Sender::Server)?))
+    Ok((own(Sender::Client), own(Sender::Server)))
 }
 
 impl Direction {
@@ -210,7 +240,9 @@ impl Direction {
         sender: Sender,
     ) -> Result<(), Error> {
         match self {
-            Self::Own(own) => own.cipher = stream(seal_key(flags, exported, sender).as_slice())?,
+            Self::Own(own) => {
+                own.keys.made()?.cipher = stream(seal_key(flags, exported, sender).as_slice())?;
+            }
             Self::Shared(shared) => lock(shared).cipher = stream(&shared_seal_key(flags, exported))?,
             Self::Unprotected => {}
         }
@@ -218,27 +250,28 @@ impl Direction {
     }
 
     /// Number, and stream, for another process.
-    pub(crate) fn export(&self) -> Option<(u64, Rc4State)> {
-        match self {
-            Self::Own(own) => Some((own.number, own.cipher.state())),
+    pub(crate) fn export(&self) -> Result<Option<(u64, Rc4State)>, Error> {
+        Ok(match self {
+            Self::Own(own) => Some((own.number, own.state()?)),
             Self::Shared(shared) => {
                 let shared = lock(shared);
                 Some((shared.number, shared.cipher.state()))
             }
             Self::Unprotected => None,
-        }
+        })
     }
 
     /// Goes on from what another process exported.
-    pub(crate) fn import(&mut self, number: u64, state: &Rc4State) {
+    pub(crate) fn import(&mut self, number: u64, state: &Rc4State) -> Result<(), Error> {
         match self {
-            Self::Own(own) => (own.number, own.cipher) = (number, Rc4::from(state)),
+            Self::Own(own) => (own.number, own.keys.made()?.cipher) = (number, Rc4::from(state)),
             Self::Shared(shared) => {
                 let mut shared = lock(shared);
                 (shared.number, shared.cipher) = (number, Rc4::from(state));
             }
             Self::Unprotected => {}
         }
+        Ok(())
     }
 }
 
@@ -272,13 +305,14 @@ fn signature(middle: [u8; 8], end: [u8; 4]) -> [u8; SIGNATURE_LEN] {
 impl OwnDirection {
     fn protect(&mut self, memory: &mut [u8], pieces: &[Piece]) -> Result<[u8; SIGNATURE_LEN], Error> {
         let number = take_number(&mut self.number)?;
-        let mut mac = self.sign_key.context();
+        let Made { sign_key, cipher } = self.keys.made()?;
+        let mut mac = sign_key.context();
         mac.update(&number);
         for Piece { range, is_sealed } in pieces {
             let data = memory.get_mut(range.clone()).unwrap_or_default();
-            if *is_sealed { mac.update_encrypting(&mut self.cipher, data) } else { mac.update(data) }
+            if *is_sealed { mac.update_encrypting(cipher, data) } else { mac.update(data) }
         }
-        Ok(self.signature(mac.finish().as_ref(), number))
+        self.signature(mac.finish().as_ref(), number)
     }
 
     /// The number that the next message must have, if it has it.
@@ -296,29 +330,41 @@ impl OwnDirection {
 
     fn verify(&mut self, memory: &[u8], pieces: &[Piece], theirs: &[u8]) -> Result<(), Error> {
         let number = self.expect(theirs)?;
-        let mac = self.sign_key.sign_parts(core::iter::once(&number[..]).chain(contents(memory, pieces)));
-        let ours = self.signature(mac.as_ref(), number);
+        let sign_key = &self.keys.made()?.sign_key;
+        let mac = sign_key.sign_parts(core::iter::once(&number[..]).chain(contents(memory, pieces)));
+        let ours = self.signature(mac.as_ref(), number)?;
         if ct_eq(&ours, theirs) { Ok(()) } else { Err(Error::MessageAltered) }
     }
 
     fn unprotect(&mut self, memory: &mut [u8], pieces: &[Piece], theirs: &[u8]) -> Result<(), Error> {
         let number = self.expect(theirs)?;
-        let mut mac = self.sign_key.context();
+        let Made { sign_key, cipher } = self.keys.made()?;
+        let mut mac = sign_key.context();
         mac.update(&number);
         for Piece { range, is_sealed } in pieces {
             let data = memory.get_mut(range.clone()).unwrap_or_default();
-            if *is_sealed { mac.update_decrypting(&mut self.cipher, data) } else { mac.update(data) }
+            if *is_sealed { mac.update_decrypting(cipher, data) } else { mac.update(data) }
         }
-        let ours = self.signature(mac.finish().as_ref(), number);
+        let ours = self.signature(mac.finish().as_ref(), number)?;
         if ct_eq(&ours, theirs) { Ok(()) } else { Err(Error::MessageAltered) }
     }
 
-    fn signature(&mut self, mac: &[u8], number: [u8; 4]) -> [u8; SIGNATURE_LEN] {
+    fn signature(&mut self, mac: &[u8], number: [u8; 4]) -> Result<[u8; SIGNATURE_LEN], Error> {
         let mut checksum = mac.first_chunk::<8>().copied().unwrap_or_default();
         if self.encrypts_checksum {
-            self.cipher.apply(&mut checksum);
+            self.keys.made()?.cipher.apply(&mut checksum);
         }
-        signature(checksum, number)
+        Ok(signature(checksum, number))
+    }
+
+    /// Where its stream is; where it begins, if no message was sent.
+    fn state(&self) -> Result<Rc4State, Error> {
+        match &self.keys {
+            Keys::Made(made) => Ok(made.cipher.state()),
+            Keys::Later { flags, exported, sender } => {
+                Ok(stream(seal_key(*flags, exported, *sender).as_slice())?.state())
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use lock_out::Attempt;
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Answer, AscReq, Ask, Failure, LogonProof, LogonRequest,
     LogonVerdict, Question, Step,
@@ -23,7 +24,6 @@ use crate::client::file_time;
 use crate::compute::channel_bindings_hash;
 use crate::config::NtlmConfig;
 use crate::judgement::{self, Claim, Response};
-use crate::lock_out::Attempt;
 use crate::messages::{
     AuthenticateMessage, AvId, AvPairs, ChallengeMessage, NegotiateFlags as F, NegotiateMessage, Version,
     oem, utf16,

@@ -55,6 +55,8 @@ pub(crate) enum Error {
     Random,
     /// What we would say is too long.
     Encode(wire::EncodeError),
+    /// A token would be longer than the package says that tokens are.
+    TokenTooLong { length: usize },
     /// Something that should not happen.
     Internal(&'static str),
 }
@@ -102,7 +104,7 @@ impl Error {
             Self::OutOfSequence { .. } => (S::SEC_E_OUT_OF_SEQUENCE, PeerMisbehaved, None),
             Self::NotSealed => (S::SEC_E_QOP_NOT_SUPPORTED, ApiMisuse, None),
             Self::NumbersUsedUp => (S::SEC_E_ENCRYPT_FAILURE, ApiMisuse, None),
-            Self::Encode(_) => (S::SEC_E_INVALID_PARAMETER, ApiMisuse, None),
+            Self::Encode(_) | Self::TokenTooLong { .. } => (S::SEC_E_INVALID_PARAMETER, ApiMisuse, None),
             Self::Random | Self::Internal(_) => (S::SEC_E_INTERNAL_ERROR, Internal, None),
         }
     }
@@ -151,6 +153,9 @@ impl fmt::Display for Error {
             Self::NumbersUsedUp => f.write_str("the numbers of messages are used up"),
             Self::Random => f.write_str("the source of random bytes has failed"),
             Self::Encode(error) => write!(f, "a name is too long: {error}"),
+            Self::TokenTooLong { length } => {
+                write!(f, "names are too long: the token would have {length} bytes")
+            }
             Self::Internal(what) => f.write_str(what),
         }
     }

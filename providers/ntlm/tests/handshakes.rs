@@ -1,5 +1,12 @@
 //! Handshakes that come to a context, in all the ways that a configuration allows.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test, in its helpers too"
+)]
+
 mod support;
 
 use std::sync::Arc;
@@ -14,7 +21,7 @@ use opensspi_ntlm::{
 use sspi_core::{
     AcceptRequest, AccountSecret, AscRet, AuthData, ContextFlags, Decrypted, InitializeRequest, IscReq,
     IscRet, LogonProof, LogonVerdict, QualityOfProtection, Question, SecBuffer, SecBufferType, SecPkgFlags,
-    SecStatus, Secret, SecurityContext, SecurityPackage, Step,
+    SecStatus, Secret, SecurityContext, Step,
 };
 use support::{
     DOMAIN, HandMade, PASSWORD, USER, World, accept, account, bindings, complete, handshake, identity,
@@ -426,4 +433,23 @@ fn a_client_without_mic_and_bindings_is_taken_by_default() {
     let accepts = AcceptRequest { channel_bindings: bindings(&[5; 32]), ..AcceptRequest::default() };
     let client = HandMade::new(opensspi_ntlm::messages::AvPairs::default());
     assert!(matches!(client.log_on(&mut *server.server(&accepts)), Ok(Step::Complete { .. })));
+}
+
+#[test]
+fn a_token_is_never_longer_than_the_package_says() {
+    let (client, server) = both();
+    let mut longest = 0;
+    for length in [10, 1000, 1400] {
+        let request = InitializeRequest { target_name: Some("x".repeat(length)), ..sealed() };
+        let mut initiator = client.client(PASSWORD, &request);
+        let negotiate = token(step(&mut *initiator, &[]));
+        let challenge =
+            token(accept(&mut *server.server(&AcceptRequest::default()), &negotiate, &one_account));
+        match step(&mut *initiator, &challenge) {
+            Ok(Step::Complete { token, .. }) => longest = token.len(),
+            Ok(step) => panic!("{step:?}"),
+            Err(error) => assert_eq!(error.status(), SecStatus::SEC_E_INVALID_PARAMETER, "{error}"),
+        }
+    }
+    assert!((2000..=2888).contains(&longest), "{longest}");
 }

@@ -1,5 +1,12 @@
 //! Damaged tokens, 100,000 of each: an error or a step each time, never a panic, and never a context for a damaged answer.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test, in its helpers too"
+)]
+
 mod support;
 
 use sspi_core::{AcceptRequest, Step};

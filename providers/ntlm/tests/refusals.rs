@@ -1,5 +1,12 @@
 //! What is refused, each by a named test.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test, in its helpers too"
+)]
+
 mod support;
 
 use std::sync::Mutex;
@@ -199,7 +206,7 @@ fn server_that_requires_a_mic_refuses_a_client_without_one() {
 /// What a server with this policy says to a client with these bindings: those of the application, and what the client sends.
 fn bound(policy: Check, ours: Option<&[u8]>, theirs: Option<[u8; 16]>, flags: AscReq) -> Result<Step, Error> {
     let server = world(2, |config| config.channel_bindings = policy);
-    let channel_bindings = ours.map(|ours| sspi_core::ChannelBindings::tls_server_end_point(ours));
+    let channel_bindings = ours.map(sspi_core::ChannelBindings::tls_server_end_point);
     let request = AcceptRequest { channel_bindings, flags, ..AcceptRequest::default() };
     let mut pairs = AvPairs::default();
     if let Some(theirs) = &theirs {

@@ -325,7 +325,7 @@ impl QueryContextAttributes for Attributes {
         let (chain, whose) = if self.session.is_client {
             (self.local_chain(), "we")
         } else {
-            (self.session.peer_chain.clone(), "the client")
+            (self.session.peer_chain.as_deref().map(|chain| chain.to_vec()), "the client")
         };
         let chain = chain.ok_or_else(|| Self::no_certificate(whose))?;
         chain
@@ -412,8 +412,8 @@ impl QueryContextAttributes for Attributes {
     }
 
     fn remote_certificate(&self) -> Result<RemoteCertificate, Error> {
-        let chain = self.session.peer_chain.clone().ok_or_else(|| Self::no_certificate("the peer"))?;
-        Ok(RemoteCertificate { chain })
+        let chain = self.session.peer_chain.as_deref().ok_or_else(|| Self::no_certificate("the peer"))?;
+        Ok(RemoteCertificate { chain: chain.to_vec() })
     }
 
     fn local_certificate(&self) -> Result<RemoteCertificate, Error> {

@@ -28,10 +28,11 @@ impl ClientConfigs {
         let rustls = rustls::ClientConfigs::new(Arc::clone(settings));
         let legacy = legacy::ClientConfigs::new(Arc::clone(settings));
         let all = SpProt(u32::MAX);
-        if settings.legacy_protocols(all).is_empty() || !settings.rustls_protocols(all).is_empty() {
+        if settings.legacy_protocols(all).next().is_none() || settings.rustls_protocols(all).next().is_some()
+        {
             rustls.config(all, false)?;
         }
-        if !settings.legacy_protocols(all).is_empty() {
+        if settings.legacy_protocols(all).next().is_some() {
             legacy.config(all, false)?;
         }
         Ok(Self { settings: Arc::clone(settings), rustls, legacy })
@@ -65,7 +66,7 @@ enum Handshake {
 impl Handshake {
     fn new(configs: &Arc<ClientConfigs>, parameters: ClientParameters) -> Result<Self, Error> {
         let settings = &configs.settings;
-        let legacy = settings.legacy_protocols(parameters.protocols);
+        let legacy: Vec<_> = settings.legacy_protocols(parameters.protocols).collect();
         if legacy.is_empty() && parameters.is_fallback {
             return Err(no_protocol());
         }
@@ -73,12 +74,12 @@ impl Handshake {
             return Ok(Self::Rustls(rustls::Handshake::client(&configs.rustls, &parameters)?));
         }
         // rustls's hello has no place for a session of the engine's.
-        let rustls = settings.rustls_protocols(parameters.protocols);
+        let has_rustls = settings.rustls_protocols(parameters.protocols).next().is_some();
         // And none for PCT and SSL 2.0. Who prefers these begins with a hello of theirs, in which others fit.
         let order: Vec<Protocol> = settings.policy.protocols_among(parameters.protocols).collect();
         let begins_old = protocol_order::best(&order, None).is_some_and(Protocol::is_older_than_ssl3);
         let is_known = configs.legacy.knows(&parameters, &legacy);
-        if rustls.is_empty() || parameters.is_fallback || begins_old || is_known {
+        if !has_rustls || parameters.is_fallback || begins_old || is_known {
             return Ok(Self::Legacy(legacy::Handshake::client(&configs.legacy, &parameters)?));
         }
         Ok(Self::Spanning(Box::new(Spanning {
@@ -161,8 +162,9 @@ impl Spanning {
     fn choose(&mut self) -> Result<Handshake, Failure> {
         let Self { configs, parameters, hello, flight, .. } = self;
         let suites = configs.settings.legacy_suites(parameters.protocols);
-        let rustls = configs.settings.rustls_protocols(parameters.protocols);
-        let handshake = if flight.is_legacy(&suites, rustls.contains(&Protocol::Tls12)) {
+        let mut rustls = configs.settings.rustls_protocols(parameters.protocols);
+        let has_tls12 = rustls.any(|protocol| protocol == Protocol::Tls12);
+        let handshake = if flight.is_legacy(&suites, has_tls12) {
             let handshake = legacy::Handshake::take_over(&configs.legacy, parameters, hello)?;
             Handshake::Legacy(handshake)
         } else {
@@ -196,6 +198,7 @@ impl Client {
             info: Arc::clone(info),
             requested: Requested::Initiator(request.flags),
             by_peer: 0,
+            by_us: 0,
             standing: None,
             kept: None,
             shown: None,
@@ -217,9 +220,9 @@ impl InitializeSecurityContext for Client {
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),
             Progress::Data { data, used } => Step::Data { data, used },
-            Progress::Declined { directions, used } => {
+            Progress::Declined { directions, closed, used } => {
                 let again = self.again.take().ok_or_else(already_complete)?;
-                Step::Declined { context: again.declined(*directions)?, used }
+                Step::Declined { context: again.declined(*directions, closed)?, used }
             }
             Progress::Complete { established, token, used } => {
                 let again = self.again.take().ok_or_else(already_complete)?;

@@ -403,6 +403,9 @@ pub struct SchannelConfig {
     pub ocsp_response: Option<String>,
     /// Application protocols for ALPN, the preferred one first.
     pub alpn: Vec<String>,
+    /// Whether a client takes an application protocol that it did not offer: there are servers that name theirs whatever is
+    /// offered. The application must look at what came, then.
+    pub unoffered_alpn: bool,
     /// Whether sessions are resumed.
     pub resume: bool,
     /// Whether a server gives out stateless tickets (`true`) or keeps sessions itself (`false`).
@@ -453,6 +456,7 @@ impl Default for SchannelConfig {
             crls: Vec::new(),
             ocsp_response: None,
             alpn: Vec::new(),
+            unoffered_alpn: false,
             resume: true,
             session_tickets: true,
             session_cache_entries: 10_000,

@@ -5,6 +5,7 @@
 //! backend's: [`Sealing`] and [`Opening`].
 
 use core::marker::PhantomData;
+use core::time::Duration;
 use std::sync::{Arc, OnceLock};
 
 use sspi_core::{
@@ -151,8 +152,9 @@ pub(crate) trait Negotiates: Backend {
 pub(crate) fn established(
     established: Established,
     attributes: impl FnOnce(Session, StreamSizes) -> Attributes,
-    again: Again,
+    mut again: Again,
 ) -> Box<dyn SecurityContext> {
+    let before = again.kept.take();
     match established {
         Established::Rustls(established) => {
             let crate::backend::rustls::Established { session, kept, sending, receiving } = *established;
@@ -162,6 +164,7 @@ pub(crate) fn established(
         Established::Legacy(established) => {
             let crate::backend::legacy::Established { session, kept, sending, receiving } = *established;
             let attributes = attributes(session, sending.stream_sizes());
+            kept.follows(before);
             let again = again.is_enabled().then(|| Box::new(again));
             Box::new(new::<Engine>(sending, receiving, attributes, again).with_sessions(kept))
         }
@@ -407,6 +410,14 @@ impl<O: Opening> ReceivingHalf for Receiver<O> {
             };
         }
         Ok(decrypted)
+    }
+
+    fn time_left(&mut self) -> Result<Option<Duration>, Error> {
+        if !self.shared.asked.is_waiting() {
+            return Ok(None);
+        }
+        self.shared.check()?;
+        self.shared.asked.time_left().map_err(|error| self.fail(error))
     }
 
     fn verify_signature(

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, AlgId, AuthData, CertificateIdentity, CipherStrengths,
+    AcceptRequest, AcceptSecurityContext, AlgId, AuthData, CertificateIdentity, CipherStrengths, Clock,
     CredentialUse, CredentialsHandle, CredentialsRequest, Error, Fault, InitializeRequest,
     InitializeSecurityContext, PackageInfo, QueryCredentialsAttributes, SecStatus, SpProt,
 };
 
 use crate::account_mapping::{Mapper, MapperSettings};
+use crate::backend::rustls::SteadyClock;
 use crate::backend::{ComingBack, Identity, Settings, check_alpn};
 use crate::certificate::pem;
 use crate::certificate::verifier::VerifyPolicy;
@@ -204,6 +205,7 @@ fn read(
         revocation: config.revocation,
         crls: crls.into_iter().map(Into::into).collect(),
     };
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock(Arc::clone(&environment.clock)));
     let mapper = if inbound { Mapper::new(mapper_settings(config, nt_auth), &verify)? } else { None };
     Ok(Settings {
         is_server: inbound,
@@ -217,14 +219,15 @@ fn read(
         send_ca_list: config.send_ca_list,
         verify,
         alpn,
+        unoffered_alpn: config.unoffered_alpn,
         resume: config.resume,
         session_tickets: config.session_tickets,
         session_cache_entries: config.session_cache_entries,
         session_lifetime: config.session_lifetime.as_secs(),
-        sessions: Arc::new(CredentialSessions::new(&sessions.cache, &environment.clock, farm)),
+        sessions: Arc::new(CredentialSessions::new(&sessions.cache, &clock, farm)),
         coming_back: ComingBack::default(),
         key_log: config.key_log.clone(),
-        environment: environment.clone(),
+        environment: Environment { clock, ..environment.clone() },
         policy,
     })
 }

@@ -26,8 +26,9 @@ use crate::server::{Server, ServerConfigs};
 use crate::session_cache::Kept;
 use crate::status;
 
-/// How often a peer may begin another handshake on one connection.
+/// How often a peer may begin another handshake on one connection, and how often this side may, by asking for one too.
 const MOST_BY_PEER: u32 = 16;
+const MOST_BY_US: u32 = 256;
 /// How many records a server that has asked for a handshake takes before the ClientHello must have come, and how long it
 /// waits.
 const MOST_RECORDS: u32 = 65_536;
@@ -40,6 +41,8 @@ pub(crate) struct Again {
     pub(crate) requested: Requested,
     /// How often the peer has begun a handshake on this connection.
     pub(crate) by_peer: u32,
+    /// How often this side has.
+    pub(crate) by_us: u32,
     /// What holds on the connection while it is negotiated again.
     pub(crate) standing: Option<Arc<Attributes>>,
     /// And where its sessions are kept.
@@ -69,8 +72,12 @@ impl Again {
         self.settings().mapper.as_ref().filter(|_| verifies)
     }
 
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.settings().environment.clock
+    }
+
     pub(crate) fn now(&self) -> SystemTime {
-        self.settings().environment.clock.now()
+        self.clock().now()
     }
 
     /// A context from what the handshake left.
@@ -84,13 +91,18 @@ impl Again {
         context::established(established, attributes, self)
     }
 
-    /// The context as it was: the peer does not negotiate it again.
-    pub(crate) fn declined(mut self, directions: Directions) -> Result<Box<dyn SecurityContext>, Error> {
+    /// The context as it was: the peer does not negotiate it again, or has closed its side instead.
+    pub(crate) fn declined(
+        mut self,
+        directions: Directions,
+        closed: bool,
+    ) -> Result<Box<dyn SecurityContext>, Error> {
         let attributes = self.standing.take().ok_or_else(already_complete)?;
         let (sending, receiving) =
             legacy::on_connection(directions, &attributes, self.settings()).ok_or_else(already_complete)?;
         let kept = self.kept.take();
-        let context = context::new::<Engine>(sending, receiving, attributes, Some(Box::new(self)));
+        let mut context = context::new::<Engine>(sending, receiving, attributes, Some(Box::new(self)));
+        context.receiver.expired = closed;
         Ok(Box::new(match kept {
             Some(kept) => context.with_sessions(kept),
             None => context,
@@ -113,6 +125,11 @@ impl Again {
             Prior::Pct1(_) => true,
         };
         if fits { Ok(()) } else { Err(Unsupported::Insecure) }
+    }
+
+    /// Whether this side may begin.
+    fn check_us(&self) -> Result<(), Unsupported> {
+        if self.by_us < MOST_BY_US { Ok(()) } else { Err(Unsupported::TooOften) }
     }
 
     /// Whether the peer may begin.
@@ -152,6 +169,7 @@ enum Unsupported {
     Policy,
     Insecure,
     Announced,
+    TooOften,
 }
 
 impl Unsupported {
@@ -176,6 +194,7 @@ impl Unsupported {
                 NAME,
                 "a request for a handshake while data goes on: PCT has none (SecurityContext::renegotiate begins one)",
             ),
+            Self::TooOften => refused("this side has begun 256 on this connection:"),
             Self::Insecure => refused(
                 "the peer cannot be bound to what was before (RFC 5746, RFC 7627 section 5.4), and so",
             )
@@ -205,7 +224,7 @@ impl Renegotiable {
             return Self(Err(Unsupported::Announced));
         }
         let settings = again.settings();
-        Self(again.check(&prior).map(|()| Terms {
+        Self(again.check(&prior).and_then(|()| again.check_us()).map(|()| Terms {
             clock: Arc::clone(&settings.environment.clock),
             requires_certificate: settings.renegotiation_client_auth == ClientAuth::Required,
         }))
@@ -225,9 +244,34 @@ pub(crate) struct Asked {
 }
 
 struct Waiting {
-    terms: Terms,
+    patience: Patience,
+    requires_certificate: bool,
+}
+
+/// What is left of the time and of the records that a client has which was asked to negotiate again.
+pub(crate) struct Patience {
+    clock: Arc<dyn Clock>,
     since: SystemTime,
     records: u32,
+}
+
+impl Patience {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let since = clock.now();
+        Self { clock, since, records: 0 }
+    }
+
+    /// The time; nothing, where it is over. A clock that was set back gives more of it.
+    fn left(&self) -> Option<Duration> {
+        let elapsed = self.clock.now().duration_since(self.since).unwrap_or_default();
+        LONGEST.checked_sub(elapsed).filter(|left| !left.is_zero())
+    }
+
+    /// A record has come; nothing, where it was one too many or came too late.
+    pub(crate) fn one_more_record(&mut self) -> Option<()> {
+        self.records += 1;
+        self.left().filter(|_| self.records <= MOST_RECORDS).map(|_| ())
+    }
 }
 
 impl Asked {
@@ -236,9 +280,11 @@ impl Asked {
     }
 
     pub(crate) fn begin(&self, terms: Terms) {
-        let since = terms.clock.now();
+        let Terms { clock, requires_certificate } = terms;
         // Whoever asks twice waits no longer for it.
-        self.waiting().get_or_insert_with(|| Box::new(Waiting { terms, since, records: 0 }));
+        self.waiting().get_or_insert_with(|| {
+            Box::new(Waiting { patience: Patience::new(clock), requires_certificate })
+        });
         self.is_waiting.store(true, Ordering::Release);
     }
 
@@ -253,14 +299,18 @@ impl Asked {
     pub(crate) fn one_more_record(&self) -> Result<(), status::Error> {
         let mut waiting = self.waiting();
         let Some(waiting) = waiting.as_deref_mut() else { return Ok(()) };
-        waiting.records += 1;
-        let elapsed = waiting.terms.clock.now().duration_since(waiting.since).unwrap_or_default();
-        if waiting.records <= MOST_RECORDS && elapsed <= LONGEST {
-            return Ok(());
+        waiting.patience.one_more_record().ok_or(status::Error::NotNegotiatedAgain)
+    }
+
+    /// How long the client may still take; `None` where it was not asked.
+    ///
+    /// # Errors
+    /// The client has had its time.
+    pub(crate) fn time_left(&self) -> Result<Option<Duration>, status::Error> {
+        match self.waiting().as_deref() {
+            Some(waiting) => waiting.patience.left().map(Some).ok_or(status::Error::NotNegotiatedAgain),
+            None => Ok(None),
         }
-        Err(status::Error::HandshakeFailure {
-            what: "the client was asked to negotiate again, and has not".to_owned(),
-        })
     }
 
     /// The ClientHello is there. Whether it was asked for.
@@ -277,7 +327,7 @@ impl Asked {
         self.is_waiting.store(false, Ordering::Release);
         let waiting = self.waiting().take();
         match waiting {
-            Some(waiting) if waiting.terms.requires_certificate => Err(status::Error::NoClientCertificate),
+            Some(waiting) if waiting.requires_certificate => Err(status::Error::NoClientCertificate),
             waiting => Ok(waiting.is_some()),
         }
     }
@@ -305,7 +355,9 @@ impl Negotiates for Engine {
             (Some(again), Some(prior)) => again
                 .check(&prior)
                 .map_err(Unsupported::error)
-                .and_then(|()| if by_peer { again.check_peer() } else { Ok(()) })
+                .and_then(|()| {
+                    if by_peer { again.check_peer() } else { again.check_us().map_err(Unsupported::error) }
+                })
                 .map(|()| prior),
             _ => Err(Unsupported::of(attributes).error()),
         };
@@ -334,10 +386,10 @@ impl Negotiates for Engine {
         let mut messages = wish.map(|wish| wish.hello).unwrap_or_default();
         messages.extend_from_slice(&receiver.fragment);
         let sealer = sender.sealing.into_sealer();
-        let (opener, session) = receiver.opening.into_parts();
+        let opener = receiver.opening.into_opener();
         let again = Again { standing: Some(shared.attributes), kept, ..*again };
         let directions = Directions { sealer, opener, messages };
-        Ok(begin(again, by_peer, Begin { prior, directions, is_announced }, |h| h.in_session(session)))
+        Ok(begin(again, by_peer, Begin { prior, directions, is_announced }))
     }
 }
 
@@ -349,18 +401,13 @@ pub(crate) struct Begin {
     pub(crate) is_announced: bool,
 }
 
-fn begin(
-    mut again: Again,
-    by_peer: bool,
-    with: Begin,
-    in_session: impl FnOnce(legacy::Handshake) -> legacy::Handshake,
-) -> Renegotiation {
-    again.by_peer += u32::from(by_peer);
+fn begin(mut again: Again, by_peer: bool, with: Begin) -> Renegotiation {
+    *(if by_peer { &mut again.by_peer } else { &mut again.by_us }) += 1;
     let handshake = match &again.role {
         AgainAs::Client { configs, parameters, .. } => configs.again(parameters, with),
         AgainAs::Server { configs, parameters } => configs.again(parameters, with),
     };
-    let handshake = in_session(handshake.unwrap_or_else(legacy::Handshake::failed));
+    let handshake = handshake.unwrap_or_else(legacy::Handshake::failed).behind(again.kept.clone());
     match &again.role {
         AgainAs::Client { .. } => Renegotiation::Initialize(Box::new(Client::again(again, handshake))),
         AgainAs::Server { .. } => Renegotiation::Accept(Box::new(Server::again(again, handshake))),

@@ -20,7 +20,7 @@ use crate::backend::{
 use crate::config::{ClientAuth, Protocol};
 use crate::first_flight::{HelloSummary, describe, handshake_messages};
 use crate::protocol_order;
-use crate::renegotiation::{Again, AgainAs, Begin, already_complete};
+use crate::renegotiation::{Again, AgainAs, Begin, Patience, already_complete};
 use crate::session_cache::{Part, Wanted};
 use crate::status;
 use crate::suite_info::protocols_to_enable;
@@ -39,10 +39,11 @@ impl ServerConfigs {
         let rustls = rustls::ServerConfigs::new(Arc::clone(settings));
         let legacy = legacy::ServerConfigs::new(Arc::clone(settings));
         let all = SpProt(u32::MAX);
-        if settings.legacy_protocols(all).is_empty() || !settings.rustls_protocols(all).is_empty() {
+        if settings.legacy_protocols(all).next().is_none() || settings.rustls_protocols(all).next().is_some()
+        {
             rustls.config(all, Verification::default())?;
         }
-        if !settings.legacy_protocols(all).is_empty() {
+        if settings.legacy_protocols(all).next().is_some() {
             legacy.config(all, Verification::default())?;
         }
         Ok(Self { settings: Arc::clone(settings), rustls, legacy })
@@ -68,6 +69,8 @@ pub(crate) struct Server {
     again: Option<Again>,
     /// The handshake is over, and the client's account is asked for.
     mapping: Option<Box<MappingClient>>,
+    /// In a handshake on a context that there is already: how long the client may send something else.
+    patience: Option<Box<Patience>>,
 }
 
 /// What a handshake came to, as long as the client's account is not known.
@@ -135,7 +138,7 @@ impl First {
             Err(_) => return Ok(None),
         };
         let part = rustls::server_part(settings, protocols, self.parameters.verification);
-        let has_tls13 = settings.rustls_protocols(protocols).contains(&Protocol::Tls13);
+        let has_tls13 = settings.rustls_protocols(protocols).any(|protocol| protocol == Protocol::Tls13);
         let id = match Wanted::of(input, has_tls13) {
             Wanted::Session(id) => id,
             Wanted::More(missing) => return Ok(Some(Progress::Incomplete { missing })),
@@ -223,7 +226,7 @@ impl First {
 
     fn refuse(&self, error: status::Error, words: Option<Vec<u8>>) -> Failure {
         // As far as records go a client of TLS 1.2 and 1.3 takes 3.3, and an older one 3.0.
-        let is_modern = !self.configs.settings.rustls_protocols(self.parameters.protocols).is_empty();
+        let is_modern = self.configs.settings.rustls_protocols(self.parameters.protocols).next().is_some();
         let minor = if is_modern { 3 } else { 0 };
         let alert = || error.alert().map(|alert| vec![ALERT, 3, minor, 0, 2, 2, alert]).unwrap_or_default();
         let token = if self.parameters.extended_errors { words.unwrap_or_else(alert) } else { Vec::new() };
@@ -255,10 +258,10 @@ impl Handshake {
 
     fn new(configs: &Arc<ServerConfigs>, parameters: ServerParameters) -> Result<Self, Error> {
         let settings = &configs.settings;
-        if settings.legacy_protocols(parameters.protocols).is_empty() {
+        if settings.legacy_protocols(parameters.protocols).next().is_none() {
             return Ok(Self::Rustls(rustls::Handshake::server(&configs.rustls, &parameters)?));
         }
-        if settings.rustls_protocols(parameters.protocols).is_empty() {
+        if settings.rustls_protocols(parameters.protocols).next().is_none() {
             let engine = legacy::Handshake::server(&configs.legacy, &parameters)?;
             return Ok(Self::Legacy(Box::new((Replay::default(), engine))));
         }
@@ -285,6 +288,14 @@ impl Handshake {
                 Self::Legacy(Box::new((Replay::default(), engine)))
             }
         }))
+    }
+
+    /// Ends a handshake on a context that there is already: the client has had its time.
+    fn give_up(&mut self) -> Failure {
+        match self {
+            Self::Legacy(both) => both.1.give_up(),
+            _ => already_complete().into(),
+        }
     }
 
     fn advance(&mut self, input: &[u8]) -> Result<Progress, Failure> {
@@ -360,18 +371,20 @@ impl Server {
             info: Arc::clone(info),
             requested: Requested::Acceptor { flags: request.flags, manual: request.manual_cred_validation },
             by_peer: 0,
+            by_us: 0,
             standing: None,
             kept: None,
             shown: None,
         };
-        Ok(Self { handshake, start, again: Some(again), mapping: None })
+        Ok(Self { handshake, start, again: Some(again), mapping: None, patience: None })
     }
 
     /// A handshake on a context that there is already.
     pub(crate) fn again(again: Again, handshake: legacy::Handshake) -> Self {
         let start = again.now();
         let handshake = Handshake::Legacy(Box::new((Replay::default(), handshake)));
-        Self { handshake, start, again: Some(again), mapping: None }
+        let patience = Some(Box::new(Patience::new(Arc::clone(again.clock()))));
+        Self { handshake, start, again: Some(again), mapping: None, patience }
     }
 
     /// The handshake is over; whose account the client's certificate is for is asked before anybody hears of it. Every
@@ -448,10 +461,15 @@ impl AcceptSecurityContext for Server {
             Progress::Continue { token, used } => Step::Continue { token, used },
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),
-            Progress::Data { data, used } => Step::Data { data, used },
-            Progress::Declined { directions, used } => {
+            Progress::Data { data, used } => {
+                match self.patience.as_mut().map(|left| left.one_more_record()) {
+                    Some(None) => return Err(self.handshake.give_up()),
+                    _ => Step::Data { data, used },
+                }
+            }
+            Progress::Declined { directions, closed, used } => {
                 let again = self.again.take().ok_or_else(already_complete)?;
-                Step::Declined { context: again.declined(*directions)?, used }
+                Step::Declined { context: again.declined(*directions, closed)?, used }
             }
             Progress::Complete { established, token, used } => {
                 return self

@@ -39,6 +39,8 @@ pub(crate) enum Error {
     UnsupportedExtension { what: String },
     /// Hellos that contradict each other, or each other's handshake.
     HandshakeFailure { what: String },
+    /// A client that was asked to negotiate again, and let its time pass.
+    NotNegotiatedAgain,
     /// A hello of a version that was not offered.
     WrongVersion { version: u16 },
     /// A record of a version that was not agreed on.
@@ -239,7 +241,9 @@ impl Error {
             | Self::Flood { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 10, None),
             Self::IllegalParameter { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 47, None),
             Self::ExportKeyTooLong { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 60, None),
-            Self::HandshakeFailure { .. } => (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 40, None),
+            Self::HandshakeFailure { .. } | Self::NotNegotiatedAgain => {
+                (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 40, None)
+            }
             Self::WrongVersion { .. } | Self::WrongRecordVersion { .. } => {
                 (S::SEC_E_ILLEGAL_MESSAGE, PeerMisbehaved, 70, None)
             }
@@ -331,6 +335,9 @@ impl Error {
                 format!("the peer could not prove its identity: {what}").into()
             }
             Self::HandshakeFailure { what } => format!("the handshake is not right: {what}").into(),
+            Self::NotNegotiatedAgain => {
+                "the client was asked to negotiate again, and has not in the time that it had".into()
+            }
             Self::WrongRecordVersion { version } => {
                 let name = version_name(*version).map_or_else(|| format!("{version:04x}"), str::to_owned);
                 format!("the peer sent a record of the version {name}, which was not agreed on").into()

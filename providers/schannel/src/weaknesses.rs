@@ -7,8 +7,8 @@ use sspi_core::ConnectionWeakness;
 
 use crate::backend::{Session, SessionSecrets};
 use crate::certificate::summary::CertificateSummary;
-use crate::certificate::validity;
 use crate::certificate::verifier::{Weakness, weaknesses_of};
+use crate::certificate::{may_decrypt, may_sign, rsa_bits, validity};
 use crate::suite_info::SuiteInfo;
 
 const SSL30: u16 = 0x0300;
@@ -102,7 +102,7 @@ fn is_export(session: &Session) -> bool {
 /// What is weak about what the peer showed: its own certificate, and those that came along.
 fn of_certificates(session: &Session, at: SystemTime) -> Vec<ConnectionWeakness> {
     let whose = if session.is_client { "the server's certificate" } else { "the client's certificate" };
-    let chain = session.peer_chain.as_deref().unwrap_or_default();
+    let chain = session.peer_chain.as_deref().map(|chain| &**chain).unwrap_or_default();
     let mut found: Vec<(Weakness, &str)> = Vec::new();
     for (index, certificate) in chain.iter().enumerate() {
         let whose = if index == 0 { whose } else { "an authority's certificate in the chain" };
@@ -118,6 +118,9 @@ fn of_certificates(session: &Session, at: SystemTime) -> Vec<ConnectionWeakness>
     if session.is_client && leaf.is_some_and(has_no_names) {
         found.push((Weakness::CommonName, whose));
     }
+    if chain.first().is_some_and(|leaf| uses_its_key_otherwise(session, leaf)) {
+        found.push((Weakness::RsaKeyUsage, whose));
+    }
     let sentence = |(weakness, whose): (Weakness, &str)| {
         weak(weakness.name(), format!("{whose} {}", weakness.sentence()))
     };
@@ -129,6 +132,12 @@ fn of_certificates(session: &Session, at: SystemTime) -> Vec<ConnectionWeakness>
         }
     }
     found
+}
+
+/// Whether a server's RSA key did what keyUsage does not allow.
+fn uses_its_key_otherwise(session: &Session, leaf: &[u8]) -> bool {
+    let may = if SuiteInfo::of(session.suite).has_forward_secrecy() { may_sign } else { may_decrypt };
+    session.is_client && (SSL30..=TLS12).contains(&session.version) && rsa_bits(leaf).is_some() && !may(leaf)
 }
 
 fn of_extensions(session: &Session) -> Vec<ConnectionWeakness> {

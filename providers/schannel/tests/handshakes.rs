@@ -4,7 +4,7 @@
 
 mod support;
 
-use opensspi_schannel::{ClientAuth, ClientCertificate, Protocol, SchannelConfig};
+use opensspi_schannel::{Allow, ClientAuth, ClientCertificate, Protocol, SchannelConfig, Weakness};
 use sspi_core::{
     AcceptRequest, AscRet, CertificateIdentity, ContextFlags, ControlToken, CredentialsHandle, Decrypted,
     Error, InitializeRequest, IscReq, IscRet, Question, SecStatus, Secret,
@@ -557,28 +557,48 @@ fn a_key_that_may_not_sign_by_its_certificates_word_signs_no_handshake() {
         );
     };
     for kind in Kind::ALL {
-        // Servers, and what an RSA key does in suites that sign, which is looked over before TLS 1.3.
+        // Servers, and what an RSA key does in suites that sign, which before TLS 1.3 may be allowed.
         let server = |certificate: TestCertificate| {
             let certificates = vec![world.certificate(&certificate)];
             world.inbound(SchannelConfig { certificates, ..world.server_of(kind) })
         };
-        let client = world.outbound(world.client_of(kind));
+        let strict = world.outbound(world.client_of(kind));
+        let mut lenient = world.client_of(kind);
+        lenient.allow.get_or_insert_default().push(Allow::Certificate(Weakness::RsaKeyUsage));
+        let lenient = world.outbound(lenient);
         let manual = InitializeRequest {
             flags: initialize_request().flags | IscReq::MANUAL_CRED_VALIDATION,
             ..initialize_request()
         };
-        let shown = |server: &dyn CredentialsHandle| {
+        let shown = |client: &dyn CredentialsHandle, server: &dyn CredentialsHandle| {
             let server = server.accept(&accept_request()).unwrap();
             pair::run(client.initialize(&manual).unwrap(), server, usize::MAX, &mut no_questions).0
         };
         if kind != Kind::Ssl30 && kind != Kind::Tls11 {
-            refused(
-                &shown(&*server(world.pki.server("localhost").signs_nothing().issue())).err().unwrap(),
-                "ECDSA",
-            );
+            let server = server(world.pki.server("localhost").signs_nothing().issue());
+            refused(&shown(&*lenient, &*server).err().unwrap(), "ECDSA");
         }
-        let rsa = shown(&*server(world.pki.server("localhost").rsa_2048().signs_nothing().issue()));
-        assert_eq!(rsa.is_ok(), kind != Kind::Tls13, "{kind:?}");
+        let rsa = server(world.pki.server("localhost").rsa_2048().signs_nothing().issue());
+        match (shown(&*strict, &*rsa), shown(&*lenient, &*rsa)) {
+            (Err(strict), Err(lenient)) if kind == Kind::Tls13 => {
+                refused(&strict, "RSA");
+                refused(&lenient, "RSA");
+            }
+            (strict, Ok(lenient)) => {
+                let attributes = lenient.context.attributes();
+                let signs = attributes.cipher_info().unwrap().cipher_suite_name.contains("DHE_");
+                assert_eq!(strict.is_err(), signs, "{kind:?}");
+                if let Err(error) = strict {
+                    refused(&error, "RSA");
+                    let remedy = &error.remedies()[0];
+                    assert_eq!((&*remedy.setting, &*remedy.value), ("allow", "rsa-key-usage"), "{error}");
+                }
+                let is_named =
+                    attributes.weaknesses().iter().any(|weakness| weakness.name == "rsa-key-usage");
+                assert_eq!(is_named, signs, "{kind:?}");
+            }
+            (_, Err(error)) => panic!("{kind:?}: {error}"),
+        }
 
         // Clients.
         let asks = SchannelConfig { client_auth: ClientAuth::Required, ..world.server_of(kind) };

@@ -14,73 +14,12 @@ use std::sync::Arc;
 
 use opensspi_schannel::{ClientAuth, ClientCertificate, Protocol, Renegotiation, SchannelConfig};
 use sspi_core::{
-    AlertLevel, CertificateIdentity, ControlToken, CredentialUse, CredentialsHandle, Decrypted, Error,
-    Question, Renegotiation as Handshake, SecStatus, Secret, SecurityContext, Step,
+    AlertLevel, CertificateIdentity, ControlToken, CredentialUse, CredentialsHandle, Decrypted, Question,
+    SecStatus, Secret, SecurityContext, Step,
 };
+use support::again::{KINDS, again, both, client_begins, finish, pair_of, pct, pct_of, refusal, talk};
 use support::{Kind, World, established, no_questions, send};
-use test_support::pair::{self, End, Established, open, seal};
-
-const KINDS: [Kind; 5] = [Kind::Tls12, Kind::Tls12Cbc, Kind::Tls11, Kind::Tls10, Kind::Ssl30];
-
-fn both(config: SchannelConfig) -> SchannelConfig {
-    SchannelConfig { renegotiation: Renegotiation::Both, ..config }
-}
-
-/// Two ends that may negotiate again.
-fn pair_of(world: &World, kind: Kind) -> (Established, Established) {
-    let (client, server) = (both(world.client_of(kind)), both(world.server_of(kind)));
-    established(&*world.outbound(client), &*world.inbound(server))
-}
-
-fn again(context: Box<dyn SecurityContext>) -> End {
-    match context.renegotiate(&[]).unwrap() {
-        Handshake::Initialize(client) => End::Client(client),
-        Handshake::Accept(server) => End::Server(server),
-    }
-}
-
-/// A client begins: its ClientHello arrives as a record of the connection.
-fn client_begins(client: Box<dyn SecurityContext>, server: &mut dyn SecurityContext) -> (End, Vec<u8>) {
-    let mut client = again(client);
-    let Step::Continue { token, used: 0 } = client.advance(&[]).unwrap() else { panic!("no hello") };
-    let mut records = token;
-    assert_eq!(open(server, &mut records).unwrap(), (Vec::new(), Decrypted::Renegotiate));
-    (client, records)
-}
-
-/// Goes on until both ends are complete.
-fn finish(client: End, server: End, for_client: &[u8], for_server: &[u8]) -> (Established, Established) {
-    let mut ends = [Some(client), Some(server)];
-    let mut pending = [for_client.to_vec(), for_server.to_vec()];
-    let mut done = [None, None];
-    for round in 0..100 {
-        // A server that has a hello speaks without more.
-        let at = (round + 1) % 2;
-        let Some(end) = &mut ends[at] else { continue };
-        let (token, used) =
-            match end.advance(&pending[at]).unwrap_or_else(|failure| panic!("{}", failure.error)) {
-                Step::Continue { token, used } => (token, used),
-                Step::Complete { context, token, used } => {
-                    ends[at] = None;
-                    done[at] = Some(context);
-                    (token, used)
-                }
-                Step::Incomplete { .. } => continue,
-                other => panic!("{other:?}"),
-            };
-        pending[at].drain(..used);
-        pending[1 - at].extend(token);
-    }
-    let [client, server] = done.map(|context| context.expect("both ends are complete"));
-    let [for_client, for_server] = pending;
-    let established = |context, extra| Established { context, extra, sent: Vec::new() };
-    (established(client, for_client), established(server, for_server))
-}
-
-fn talk(client: &mut Established, server: &mut Established) {
-    assert_eq!(send(client, server, b"hello"), b"hello");
-    assert_eq!(send(server, client, b"and back"), b"and back");
-}
+use test_support::pair::{self, Established, open, seal};
 
 fn unique(context: &dyn SecurityContext) -> Option<String> {
     context.attributes().unique_bindings().map(|bindings| format!("{bindings:?}")).ok()
@@ -340,19 +279,6 @@ fn a_context_that_was_declined_still_knows_its_session() {
     assert!(!next.context.attributes().session_info().unwrap().reconnect);
 }
 
-/// A connection of PCT whose ends may negotiate again, as the setting says.
-fn pct(world: &World, renegotiation: Renegotiation) -> (Established, Established) {
-    pct_of(world, renegotiation, renegotiation)
-}
-
-fn pct_of(world: &World, client: Renegotiation, server: Renegotiation) -> (Established, Established) {
-    let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
-    let client = SchannelConfig { renegotiation: client, ..world.client(&[Protocol::Pct1]) };
-    let server =
-        SchannelConfig { renegotiation: server, certificates: vec![rsa], ..world.server(&[Protocol::Pct1]) };
-    established(&*world.outbound(client), &*world.inbound(server))
-}
-
 #[test]
 fn pct_is_negotiated_again_from_either_side_with_data_on_its_way() {
     let world = World::default();
@@ -402,11 +328,6 @@ fn a_server_of_pct_asks_by_becoming_a_handshake() {
     let error = server.context.apply_control_token(&ControlToken::Renegotiate).unwrap_err();
     assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
     assert!(error.message().contains("SecurityContext::renegotiate"), "{error}");
-}
-
-fn refusal(context: Box<dyn SecurityContext>) -> (Error, Box<dyn SecurityContext>) {
-    let refused = context.renegotiate(&[]).err().unwrap();
-    (refused.error, refused.context)
 }
 
 #[test]
@@ -500,38 +421,6 @@ fn a_client_that_declines_is_heard_and_ends_the_connection_where_its_certificate
             assert_eq!(heard.unwrap(), Decrypted::NoRenegotiation);
         }
     }
-}
-
-#[test]
-fn a_client_that_was_asked_has_so_many_records() {
-    let world = World::default();
-    let (mut client, mut server) = pair_of(&world, Kind::Tls11);
-    server.context.apply_control_token(&ControlToken::Renegotiate).unwrap();
-    let sizes = client.context.attributes().stream_sizes().unwrap();
-    let mut records = 0;
-    let error = loop {
-        let mut record = seal(&mut *client.context, &sizes, b"x").unwrap();
-        match open(&mut *server.context, &mut record) {
-            Ok(_) => records += 1,
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(records, 65_536);
-    assert_eq!(error.alert(), Some(40), "{error}");
-}
-
-#[test]
-fn a_client_begins_sixteen_times_and_no_more() {
-    let world = World::default();
-    let (mut client, mut server) = pair_of(&world, Kind::Tls10);
-    for _ in 0..16 {
-        let (again_client, _) = client_begins(client.context, &mut *server.context);
-        (client, server) = finish(again_client, again(server.context), &[], &[]);
-        talk(&mut client, &mut server);
-    }
-    client_begins(client.context, &mut *server.context);
-    let (error, _) = refusal(server.context);
-    assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
 }
 
 #[test]

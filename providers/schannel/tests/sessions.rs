@@ -1,5 +1,5 @@
-//! Sessions that are taken up again, and when they are not: their lifetime, what is judged again, what the application
-//! wants, and what several machines share.
+//! Sessions that are taken up again, and when they are not: their lifetime, what is judged again, and what the application
+//! wants.
 
 #![allow(
     clippy::indexing_slicing,
@@ -10,113 +10,20 @@
 
 mod support;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use opensspi_schannel::session_cache::SharedSessions;
-use opensspi_schannel::{
-    Allow, ClientAuth, ExtendedMasterSecret, Protocol, Revocation, Schannel, SchannelConfig, WeakSuites,
-};
+use opensspi_schannel::{ClientAuth, Revocation, Schannel, SchannelConfig};
 use sspi_core::{
     AlertLevel, ControlToken, CredentialUse, CredentialsHandle, CredentialsRequest, InitializeRequest,
-    Question, SecStatus, SecurityPackage, Step,
+    SecStatus, SecurityPackage, Step,
 };
+use support::again::{again, both, client_begins, finish};
+use support::sessions::{Case, connect, contains, resumed, session_id};
 use support::{Kind, World, accept_request, established, handshake, initialize_request, no_questions, send};
-use test_support::pair::{self, End, Established, Outcome, open};
+use test_support::pair::{self, End, Established, open};
 use test_support::{CertStatus, OcspResponse, TestCertificate};
-use zeroize::Zeroizing;
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// Every protocol there is, with what its sessions are kept as.
-#[derive(Clone, Copy, Debug)]
-enum Case {
-    Tls(Kind, bool),
-    Pct,
-    Ssl2,
-}
-
-impl Case {
-    fn all() -> Vec<Self> {
-        let tls = Kind::ALL.into_iter().flat_map(|kind| [Self::Tls(kind, true), Self::Tls(kind, false)]);
-        tls.chain([Self::Pct, Self::Ssl2]).collect()
-    }
-
-    /// Whether a ticket in the client's hands is all there is of a session.
-    fn is_stateless(self) -> bool {
-        matches!(self, Self::Tls(Kind::Tls13, true))
-    }
-
-    /// Whether a session has an identifier on the wire.
-    fn has_id(self) -> bool {
-        !matches!(self, Self::Tls(Kind::Tls13 | Kind::Tls12, true) | Self::Tls(Kind::Tls13, _))
-    }
-
-    fn client(self, world: &World) -> SchannelConfig {
-        match self {
-            Self::Tls(kind, _) => world.client_of(kind),
-            Self::Pct => world.client(&[Protocol::Pct1]),
-            Self::Ssl2 => SchannelConfig {
-                suites: vec!["SSL_CK_RC4_128_WITH_MD5".to_owned()],
-                ..world.client(&[Protocol::Ssl20])
-            },
-        }
-    }
-
-    fn certificate(self, builder: test_support::CertificateBuilder) -> TestCertificate {
-        match self {
-            Self::Tls(kind, _) => kind.issue(builder),
-            Self::Pct | Self::Ssl2 => builder.rsa_2048().issue(),
-        }
-    }
-
-    fn server(self, world: &World) -> SchannelConfig {
-        let rsa = || vec![world.certificate(&world.pki.server("localhost").rsa_2048().issue())];
-        match self {
-            Self::Tls(kind, session_tickets) => SchannelConfig { session_tickets, ..world.server_of(kind) },
-            Self::Pct => SchannelConfig { certificates: rsa(), ..world.server(&[Protocol::Pct1]) },
-            Self::Ssl2 => SchannelConfig {
-                certificates: rsa(),
-                allow: Some(WeakSuites::ALL.into_iter().map(Allow::Suites).collect()),
-                ..world.server(&[Protocol::Ssl20])
-            },
-        }
-    }
-
-    /// The suites of a server that has nothing which the client's session was made with.
-    fn other_suites(self) -> &'static [&'static str] {
-        match self {
-            Self::Tls(Kind::Tls13, _) => &["TLS_CHACHA20_POLY1305_SHA256"],
-            Self::Tls(Kind::Tls12, _) => &[
-                "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-                "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-            ],
-            _ => &[],
-        }
-    }
-}
-
-fn resumed(side: &Established) -> bool {
-    side.context.attributes().session_info().unwrap().reconnect
-}
-
-fn session_id(side: &Established) -> Vec<u8> {
-    side.context.attributes().session_info().unwrap().session_id
-}
-
-/// One connection whose tickets have arrived.
-fn connect(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle) -> (Established, Established) {
-    let (mut c, mut s) = established(client, server);
-    assert_eq!(resumed(&c), resumed(&s), "both sides say the same");
-    assert_eq!(send(&mut s, &mut c, b"tickets come before this"), b"tickets come before this");
-    (c, s)
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
-}
 
 #[test]
 fn every_protocol_resumes_again_and_again() {
@@ -423,6 +330,28 @@ fn a_servers_certificate_that_has_expired_is_seen_before_its_session_is_offered(
 }
 
 #[test]
+fn a_clients_certificate_that_has_expired_refuses_its_session() {
+    let day = 24 * HOUR;
+    for case in Case::all() {
+        let world = World::default();
+        let now = world.clock.now();
+        let short = case.certificate(world.pki.client("alice").valid_between(now - day, now + HOUR));
+        let client = world.outbound(SchannelConfig {
+            certificates: vec![world.certificate(&short)],
+            ..case.client(&world)
+        });
+        let server =
+            world.inbound(SchannelConfig { client_auth: ClientAuth::Required, ..case.server(&world) });
+        connect(&*client, &*server);
+        assert!(resumed(&connect(&*client, &*server).1), "{case:?}");
+        world.clock.advance(2 * HOUR);
+        let (_, s) = handshake(&*client, &*server, usize::MAX);
+        let error = s.err().unwrap_or_else(|| panic!("{case:?}: an expired certificate"));
+        assert_eq!(error.status(), SecStatus::SEC_E_CERT_EXPIRED, "{case:?}: {error}");
+    }
+}
+
+#[test]
 fn a_session_that_only_a_staple_allowed_lives_no_longer_than_that() {
     for case in
         Case::all().into_iter().filter(|case| matches!(case, Case::Tls(kind, _) if kind.has_extensions()))
@@ -494,6 +423,45 @@ fn a_session_that_has_an_identifier_and_tickets_ends_as_one() {
     assert!(!resumed(&connect(&*client, &*server).1), "the ticket");
 }
 
+/// A connection that was negotiated again has had two sessions, and neither outlives its failure.
+#[test]
+fn a_failure_after_a_second_handshake_ends_the_sessions_of_both() {
+    let world = World::default();
+    for kind in [Kind::Tls12Cbc, Kind::Tls11] {
+        for fails in [false, true] {
+            for in_second in [false, true] {
+                let client = world.outbound(both(Case::Tls(kind, false).client(&world)));
+                let server = world.inbound(both(Case::Tls(kind, false).server(&world)));
+                let (c, mut s) = connect(&*client, &*server);
+                let (id, hello) = (session_id(&s), hello_for(&c, &session_id(&s)));
+                let (mut c, _) = client_begins(c.context, &mut *s.context);
+                let mut again = again(s.context);
+                if in_second {
+                    let Step::Continue { token, .. } = again.advance(&[]).unwrap() else {
+                        panic!("no flight")
+                    };
+                    let Step::Continue { token: mut flight, .. } = c.advance(&token).unwrap() else {
+                        panic!("no flight")
+                    };
+                    if fails {
+                        flight[7] ^= 1;
+                        again.advance(&flight).unwrap_err();
+                    }
+                } else {
+                    let (mut c, mut s) = finish(c, again, &[], &[]);
+                    let sizes = c.context.attributes().stream_sizes().unwrap();
+                    let mut record = pair::seal(&mut *c.context, &sizes, b"some data").unwrap();
+                    if fails {
+                        *record.last_mut().unwrap() ^= 1;
+                    }
+                    assert_eq!(open(&mut *s.context, &mut record).is_err(), fails);
+                }
+                assert_eq!(contains(&answer_to(&*server, &hello).1, &id), !fails, "{kind:?} {in_second}");
+            }
+        }
+    }
+}
+
 #[test]
 fn whoever_allows_reconnects_again_brings_back_no_session_that_failed_since() {
     let world = World::default();
@@ -512,280 +480,42 @@ fn whoever_allows_reconnects_again_brings_back_no_session_that_failed_since() {
     }
 }
 
-/// What several machines share, in memory, with everything that can go wrong.
-#[derive(Default)]
-struct Farm {
-    sessions: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
-    asked: Mutex<usize>,
-    /// What is to be forgotten does not arrive.
-    is_deaf: AtomicBool,
-}
-
-impl SharedSessions for Farm {
-    fn put(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
-        assert!(lifetime > Duration::ZERO && lifetime <= 10 * HOUR, "{lifetime:?}");
-        self.sessions.lock().unwrap().insert(key, session.to_vec());
-    }
-
-    fn remove(&self, key: Vec<u8>) {
-        if !self.is_deaf.load(Ordering::Relaxed) {
-            self.sessions.lock().unwrap().remove(&key);
-        }
-    }
-}
-
-/// A machine of the farm.
-fn machine(world: &World, farm: &Arc<Farm>, config: SchannelConfig) -> Arc<dyn CredentialsHandle> {
-    let package = world.package(config).with_shared_sessions(Arc::clone(farm) as _);
-    package.acquire_credentials_handle(&CredentialsRequest::configured(CredentialUse::Inbound)).unwrap()
-}
-
-/// What becomes of what the farm has on its way to a machine.
-type OnTheWay<'a> = &'a dyn Fn(Option<Vec<u8>>) -> Option<Vec<u8>>;
-
-/// A connection, with `found` between what the farm has and what the machine hears.
-fn connect_to(
-    client: &dyn CredentialsHandle,
-    server: &dyn CredentialsHandle,
-    farm: &Farm,
-    chunk: usize,
-    found: OnTheWay<'_>,
-) -> (Outcome, Outcome) {
-    let (c, s) =
-        (client.initialize(&initialize_request()).unwrap(), server.accept(&accept_request()).unwrap());
-    let (mut c, mut s) = pair::run(c, s, chunk, &mut |question| {
-        let Question::Session(ask) = question else { panic!("{question:?}") };
-        *farm.asked.lock().unwrap() += 1;
-        let session = farm.sessions.lock().unwrap().get(&ask.question().0).cloned();
-        ask.answer(found(session).map(Zeroizing::new));
-    });
-    if let (Ok(c), Ok(s)) = (&mut c, &mut s) {
-        assert_eq!(send(s, c, b"tickets come before this"), b"tickets come before this");
-    }
-    (c, s)
-}
-
-fn as_it_is(session: Option<Vec<u8>>) -> Option<Vec<u8>> {
-    session
-}
-
-fn resumed_on(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle, farm: &Farm) -> bool {
-    let (c, s) = connect_to(client, server, farm, usize::MAX, &as_it_is);
-    let (c, s) = (c.unwrap_or_else(|e| panic!("{e}")), s.unwrap_or_else(|e| panic!("{e}")));
-    assert_eq!(resumed(&c), resumed(&s));
-    resumed(&c)
-}
-
+/// A server that does not know a session makes a new one, and that lives from then on.
 #[test]
-fn a_session_made_on_one_machine_is_taken_up_by_another_however_the_bytes_arrive() {
-    let world = World::default();
+fn a_session_that_was_declined_hands_its_age_to_no_other() {
     for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let config = case.server(&world);
-        let machines = [(); 3].map(|()| machine(&world, &farm, config.clone()));
-        let client = world.outbound(case.client(&world));
-        for (round, chunk) in [usize::MAX, 1, 7, 100, usize::MAX].into_iter().enumerate() {
-            let (c, s) = connect_to(&*client, &*machines[round % 3], &farm, chunk, &as_it_is);
-            let (c, s) = (c.unwrap_or_else(|e| panic!("{case:?} {e}")), s.ok().unwrap());
-            assert_eq!((resumed(&c), resumed(&s)), (round > 0, round > 0), "{case:?} {round}");
-        }
+        let world = World::default();
+        let (client, config) = (world.outbound(case.client(&world)), case.server(&world));
+        connect(&*client, &*world.inbound(config.clone()));
+        world.clock.advance(6 * HOUR);
+        // Another process, which has its own sessions and keys.
+        let server = world.inbound(config);
+        assert!(!resumed(&connect(&*client, &*server).0), "{case:?}");
+        world.clock.advance(5 * HOUR);
+        assert!(resumed(&connect(&*client, &*server).0), "{case:?}");
+        world.clock.advance(5 * HOUR + Duration::from_secs(1));
+        assert!(!resumed(&connect(&*client, &*server).0), "{case:?}: it lives from its own beginning");
     }
 }
 
+/// Several machines may have one name, and each its own certificate.
 #[test]
-fn nobody_is_asked_where_no_session_is_wanted_or_shared() {
+fn a_session_is_judged_by_what_its_own_server_has_shown() {
+    let day = 24 * HOUR;
+    let case = Case::Tls(Kind::Tls13, true);
     let world = World::default();
-    for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let server = machine(&world, &farm, case.server(&world));
-        assert!(!resumed_on(&*world.outbound(case.client(&world)), &*server, &farm));
-        assert_eq!(*farm.asked.lock().unwrap(), 0, "{case:?}");
-        let server = machine(&world, &farm, SchannelConfig { resume: false, ..case.server(&world) });
-        connect(&*world.outbound(case.client(&world)), &*server);
-    }
-}
-
-#[test]
-fn what_the_farm_does_not_say_or_says_wrongly_makes_a_full_handshake() {
-    let world = World::default();
-    for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let server = machine(&world, &farm, case.server(&world));
-        let broken: [(&str, OnTheWay<'_>); 4] = [
-            ("nothing", &|_| None),
-            ("garbage", &|_| Some(b"garbage".to_vec())),
-            ("a piece", &|session| session.map(|s| s[..s.len() / 2].to_vec())),
-            ("an empty value", &|_| Some(Vec::new())),
-        ];
-        for (what, broken) in broken {
-            let client = world.outbound(case.client(&world));
-            assert!(!resumed_on(&*client, &*server, &farm));
-            assert!(resumed_on(&*client, &*server, &farm), "{case:?}");
-            let (c, s) = connect_to(&*client, &*server, &farm, usize::MAX, broken);
-            assert!(!resumed(&c.unwrap_or_else(|e| panic!("{case:?} {e}"))), "{case:?}: {what}");
-            assert!(!resumed(&s.ok().unwrap()));
-        }
-    }
-}
-
-#[test]
-fn a_session_that_failed_on_one_machine_is_taken_up_by_none() {
-    let world = World::default();
-    for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let config = case.server(&world);
-        let (one, other) = (machine(&world, &farm, config.clone()), machine(&world, &farm, config));
-        let client = world.outbound(case.client(&world));
-        assert!(!resumed_on(&*client, &*one, &farm));
-        let (_, s) = connect_to(&*client, &*other, &farm, usize::MAX, &as_it_is);
-        let mut s = s.ok().unwrap();
-        assert!(resumed(&s), "{case:?}");
-        s.context.apply_control_token(&ControlToken::Alert { level: AlertLevel::Fatal, number: 80 }).unwrap();
-        assert!(!resumed_on(&*client, &*one, &farm), "{case:?}");
-    }
-}
-
-#[test]
-fn a_machine_takes_up_no_session_that_failed_there_even_if_the_others_do_not_hear_of_it() {
-    let world = World::default();
-    for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let server = machine(&world, &farm, case.server(&world));
-        let client = world.outbound(case.client(&world));
-        assert!(!resumed_on(&*client, &*server, &farm));
-        farm.is_deaf.store(true, Ordering::Relaxed);
-        let (_, s) = connect_to(&*client, &*server, &farm, usize::MAX, &as_it_is);
-        let mut s = s.ok().unwrap();
-        assert!(resumed(&s), "{case:?}");
-        s.context.apply_control_token(&ControlToken::Alert { level: AlertLevel::Fatal, number: 80 }).unwrap();
-        assert!(!resumed_on(&*client, &*server, &farm), "{case:?}");
-    }
-}
-
-#[test]
-fn a_machine_keeps_no_shared_session_for_which_the_others_were_not_asked() {
-    let world = World::default();
-    for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let package = world.package(case.server(&world)).with_shared_sessions(Arc::clone(&farm) as _);
-        let request = CredentialsRequest::configured(CredentialUse::Inbound);
-        let server = package.acquire_credentials_handle(&request).unwrap();
-        let client = world.outbound(case.client(&world));
-        assert!(!resumed_on(&*client, &*server, &farm));
-        assert!(package.session_cache().is_empty(), "{case:?}: made here");
-        assert!(resumed_on(&*client, &*server, &farm), "{case:?}");
-        // A ticket that is good for one time is remembered as used.
-        let used = usize::from(matches!(case, Case::Tls(Kind::Tls13, _)));
-        assert_eq!(package.session_cache().len(), used, "{case:?}: taken up here");
-    }
-}
-
-#[test]
-fn a_machine_with_another_policy_takes_up_no_session_that_it_would_not_make() {
-    let world = World::default();
-    for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let config = case.server(&world);
-        let client = world.outbound(case.client(&world));
-        let one = machine(&world, &farm, config.clone());
-        assert!(!resumed_on(&*client, &*one, &farm));
-        if !case.other_suites().is_empty() {
-            let suites = case.other_suites().iter().map(|name| (*name).to_owned()).collect();
-            let other = machine(&world, &farm, SchannelConfig { suites, ..config.clone() });
-            assert!(!resumed_on(&*client, &*other, &farm), "{case:?}: other suites");
-        }
-        let client = world.outbound(case.client(&world));
-        assert!(!resumed_on(&*client, &*one, &farm));
-        let other = SchannelConfig { client_auth: ClientAuth::Optional, ..config };
-        assert!(
-            !resumed_on(&*client, &*machine(&world, &farm, other), &farm),
-            "{case:?}: asks for certificates"
-        );
-    }
-}
-
-/// What another machine's configuration has otherwise.
-type Change = fn(&mut SchannelConfig);
-
-#[test]
-fn machines_of_different_rules_do_not_find_each_others_sessions() {
-    let world = World::default();
-    let strangers = test_support::Pki::named("strangers");
-    world.memory.put("strangers.pem", strangers.root_pem());
-    let changes: [(&str, Change); 8] = [
-        ("application protocols", |c| c.alpn = vec!["h2".to_owned()]),
-        ("groups", |c| c.dh_minimum_bits = Some(3072)),
-        ("bound master secrets", |c| c.extended_master_secret = ExtendedMasterSecret::Required),
-        ("pins", |c| c.pins = vec!["ab".repeat(32)]),
-        ("roots", |c| c.client_roots.push("strangers.pem".to_owned())),
-        ("revocation", |c| c.revocation = Revocation::Hard),
-        ("rules of mapping", |c| {
-            c.certificate_mapping.pop();
-        }),
-        ("authorities that name users", |c| c.nt_auth.push("strangers.pem".to_owned())),
-    ];
-    let case = Case::Tls(Kind::Tls12, true);
-    let config = case.server(&world);
-    for (what, change) in changes {
-        let farm = Arc::new(Farm::default());
-        let client = world.outbound(case.client(&world));
-        assert!(!resumed_on(&*client, &*machine(&world, &farm, config.clone()), &farm));
-        let mut other = config.clone();
-        change(&mut other);
-        let nothing = |session: Option<Vec<u8>>| {
-            assert!(session.is_none(), "{what}: the session of another policy is found");
-            session
-        };
-        let (_, s) = connect_to(&*client, &*machine(&world, &farm, other), &farm, usize::MAX, &nothing);
-        assert!(!resumed(&s.unwrap_or_else(|error| panic!("{what}: {error}"))), "{what}");
-        assert_eq!(*farm.asked.lock().unwrap(), 1, "{what}");
-    }
-}
-
-#[test]
-fn a_certificate_that_was_revoked_since_is_refused_with_its_session() {
-    let world = World::default();
-    for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let alice = case.certificate(world.pki.client("alice"));
-        let client = SchannelConfig { certificates: vec![world.certificate(&alice)], ..case.client(&world) };
-        let client = world.outbound(client);
-        let config = SchannelConfig { client_auth: ClientAuth::Required, ..case.server(&world) };
-        let with_list = |name: &str, revoked: &[&TestCertificate]| SchannelConfig {
-            revocation: Revocation::Soft,
-            crls: vec![world.memory.put(name, world.pki.crl(revoked).pem())],
-            ..config.clone()
-        };
-        let before = machine(&world, &farm, with_list("before.crl", &[]));
-        let after = machine(&world, &farm, with_list("after.crl", &[&alice]));
-        assert!(!resumed_on(&*client, &*before, &farm));
-        assert!(resumed_on(&*client, &*before, &farm), "{case:?}");
-        let (_, s) = connect_to(&*client, &*after, &farm, usize::MAX, &as_it_is);
-        let error = s.err().unwrap_or_else(|| panic!("{case:?}: a revoked certificate"));
-        assert_eq!(error.status(), SecStatus::CRYPT_E_REVOKED, "{case:?}: {error}");
-    }
-}
-
-#[test]
-fn machines_that_trust_others_take_up_no_session_of_whom_they_do_not_know() {
-    let world = World::default();
-    let strangers = test_support::Pki::named("strangers");
-    world.memory.put("strangers.pem", strangers.root_pem());
-    for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let alice = case.certificate(world.pki.client("alice"));
-        let client = SchannelConfig { certificates: vec![world.certificate(&alice)], ..case.client(&world) };
-        let client = world.outbound(client);
-        let config = SchannelConfig { client_auth: ClientAuth::Required, ..case.server(&world) };
-        let one = machine(&world, &farm, config.clone());
-        let other = machine(
-            &world,
-            &farm,
-            SchannelConfig { client_roots: vec!["strangers.pem".to_owned()], ..config },
-        );
-        assert!(!resumed_on(&*client, &*one, &farm));
-        assert!(resumed_on(&*client, &*one, &farm), "{case:?}");
-        let (_, s) = connect_to(&*client, &*other, &farm, usize::MAX, &as_it_is);
-        assert!(s.is_err(), "{case:?}");
-    }
+    let now = world.clock.now();
+    let with = |certificate: &TestCertificate| {
+        world.inbound(SchannelConfig {
+            certificates: vec![world.certificate(certificate)],
+            ..case.server(&world)
+        })
+    };
+    let long = with(&world.pki.server("localhost").issue());
+    let short = with(&world.pki.server("localhost").valid_between(now - day, now + HOUR).issue());
+    let client = world.outbound(case.client(&world));
+    connect(&*client, &*long);
+    connect(&*client, &*short);
+    world.clock.advance(2 * HOUR);
+    assert!(resumed(&connect(&*client, &*long).0), "the other's certificate has expired, and not this one's");
 }

@@ -246,3 +246,45 @@ fn foreign_types_behind_our_own_are_fine() {
     bench.is_published = false;
     assert_eq!(in_file(&bench, "providers/schannel/src/config.rs", public), [""; 0]);
 }
+
+fn engine() -> Package {
+    package(LEGACY_TLS, "crates/legacy-tls", &[])
+}
+
+#[test]
+fn questions_about_versions_are_refused_in_the_handshake() {
+    let cases = [
+        ("fn f() { if version == other {} }", "compares versions"),
+        ("fn f() { if self.rules.version != other {} }", "compares versions"),
+        ("fn f() { a = x < policy.highest && y; }", "compares versions"),
+        ("fn f() { a = session.version <= *offer; }", "compares versions"),
+        ("fn f() { a = b >= *hello.client_version; }", "compares versions"),
+        ("fn f() { a = 0x0301 > version.0; }", "compares versions"),
+        ("fn f() { a = version.0 > 3; }", "compares versions"),
+        ("fn f() { a = version.min(other); }", "compares versions"),
+        ("fn f() { match hello.version { _ => {} } }", "matches a version"),
+        ("fn f() { a = matches!(rules.version, _); }", "matches a version"),
+        ("fn f() { a = Self(ProtocolVersion::TLS12); }", "names a version"),
+    ];
+    for (text, does) in cases {
+        for path in ["crates/legacy-tls/src/tls/client.rs", "crates/legacy-tls/src/tls/server/hello.rs"] {
+            let expected = format!(
+                "{path}:1 {does}: no version question outside versions/: a row of rules, or a method there, answers it"
+            );
+            assert_eq!(in_file(&engine(), path, text), [expected], "{text}");
+        }
+    }
+}
+
+#[test]
+fn versions_are_told_apart_where_their_rules_are_and_in_tests() {
+    let text = "fn f() { if version == ProtocolVersion::TLS12 { match version { _ => {} } } }";
+    for path in ["tls/versions/order.rs", "detect.rs", "tls/tests/flows.rs"] {
+        assert_eq!(in_file(&engine(), &format!("crates/legacy-tls/src/{path}"), text), [""; 0]);
+    }
+    let fine = "fn f(version: ProtocolVersion, all: Vec<ProtocolVersion>) -> Option<ProtocolVersion> {
+        let version = hello.version; let a = version.rules().and_then(ProtocolVersion::rules);
+        let Start { version, .. } = self; if a.has_room_for(version) && len <= maximum && x.version() == 3 { }
+        match version.rules() { _ => {} } policy.versions.contains(&version); writer.u16(self.version.0); }";
+    assert_eq!(in_file(&engine(), "crates/legacy-tls/src/tls/server.rs", fine), [""; 0]);
+}

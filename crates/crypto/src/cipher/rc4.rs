@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Debug, Formatter};
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::KeyError;
 use crate::hash::{Blocks, HashContext, Md5, State, md5};
@@ -192,10 +192,17 @@ impl Keystream {
     fn new(key: &[u8]) -> Self {
         let mut table = [0; 256];
         table.iter_mut().zip(0..).for_each(|(entry, index)| *entry = index);
-        let mut j = 0_u8;
-        for (i, key) in key.iter().cycle().take(table.len()).enumerate() {
-            j = j.wrapping_add(low_byte(table[i])).wrapping_add(*key);
-            table.swap(i, usize::from(j));
+        let mut repeated = Zeroizing::new([0; 256]);
+        repeated.iter_mut().zip(key.iter().cycle()).for_each(|(to, from)| *to = *from);
+        let (mut j, mut x) = (0_u32, 0);
+        for (i, key) in repeated.iter().enumerate() {
+            j = j.wrapping_add(x).wrapping_add(u32::from(*key));
+            let place = usize::from(low_byte(j));
+            // As in `Run::next`.
+            let next = (i + 1) % 256;
+            let ahead = table[next];
+            (table[i], table[place]) = (table[place], x);
+            x = if place == next { table[next] } else { ahead };
         }
         Self { table, i: 1, j: 0 }
     }

@@ -136,6 +136,25 @@ impl<F: Function<LEN>, const LEN: usize> Drop for Blocks<F, LEN> {
     }
 }
 
+/// Data that come behind one block, and their padding, as the blocks that are left to be taken in.
+pub(crate) fn padded<'a, F: Function<LEN>, const LEN: usize>(
+    parts: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Vec<[u8; LEN]> {
+    let data: usize = parts.clone().map(<[u8]>::len).sum();
+    let mut blocks = vec![[0; LEN]; (data + 1 + F::LENGTH_LEN).div_ceil(LEN)];
+    let mut rest = blocks.as_flattened_mut();
+    for part in parts.chain([slice::from_ref(&END_OF_DATA)]) {
+        let (to, behind) = rest.split_at_mut_checked(part.len()).unwrap_or_default();
+        copy(part, to);
+        rest = behind;
+    }
+    if let Some(last) = blocks.last_mut() {
+        let bits = ((LEN + data) as u128) << 3;
+        or_into_end(last, &F::length_field(bits), ct_eq_usize(0, 0));
+    }
+    blocks
+}
+
 /// What follows the data: a bit that is set, and zeros.
 const END_OF_DATA: u8 = 0x80;
 

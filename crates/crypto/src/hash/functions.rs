@@ -17,6 +17,13 @@ pub(crate) trait Function<const BLOCK_LEN: usize>: Clone + Zeroize {
     /// Takes `blocks` in.
     fn compress(&mut self, blocks: &[[u8; BLOCK_LEN]]);
 
+    /// Takes a block into each of two. They do not wait for each other.
+    #[inline]
+    fn compress_two(one: (&mut Self, &[u8; BLOCK_LEN]), other: (&mut Self, &[u8; BLOCK_LEN])) {
+        one.0.compress(std::slice::from_ref(one.1));
+        other.0.compress(std::slice::from_ref(other.1));
+    }
+
     /// The length of the data in bits, as the last bytes of the last block hold it.
     fn length_field(bits: u128) -> [u8; 16] {
         bits.to_be_bytes()
@@ -34,6 +41,11 @@ impl Function<64> for Md5 {
 
     fn compress(&mut self, blocks: &[[u8; 64]]) {
         md5::compress(&mut self.0, blocks);
+    }
+
+    fn compress_two(one: (&mut Self, &[u8; 64]), other: (&mut Self, &[u8; 64])) {
+        let ((Self(one), one_block), (Self(other), other_block)) = (one, other);
+        (*one, *other) = md5::compress_two(*one, one_block, *other, other_block);
     }
 
     /// The one function of these whose length is little-endian.

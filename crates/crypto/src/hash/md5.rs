@@ -11,13 +11,37 @@ pub(super) fn compress(words: &mut [u32; 4], blocks: &[[u8; 64]]) {
     }
 }
 
-/// The chaining value after `block`, of which the 64 steps are done four at a time: before the four with the numbers
-/// 4n to 4n+3, `between(n)` is called.
+/// The chaining values of two after a block each. A step waits for the one before it most of the time, so that two chains
+/// take hardly longer than one.
+pub(super) fn compress_two(
+    one: [u32; 4],
+    one_block: &[u8; 64],
+    other: [u32; 4],
+    other_block: &[u8; 64],
+) -> ([u32; 4], [u32; 4]) {
+    let (one_sums, other_sums) = (sums(one_block), sums(other_block));
+    let (one_sums, other_sums) = (black_box(&one_sums), black_box(&other_sums));
+    let (mut a, mut b) = (one, other);
+    macro_rules! both {
+        ($round:literal: $([$($word:literal),*])*) => {$(
+            a = four_steps::<$round>(a, [$(one_sums[$round][$word]),*]);
+            b = four_steps::<$round>(b, [$(other_sums[$round][$word]),*]);
+        )*};
+    }
+    both!(0: [0, 1, 2, 3] [4, 5, 6, 7] [8, 9, 10, 11] [12, 13, 14, 15]);
+    both!(1: [1, 6, 11, 0] [5, 10, 15, 4] [9, 14, 3, 8] [13, 2, 7, 12]);
+    both!(2: [5, 8, 11, 14] [1, 4, 7, 10] [13, 0, 3, 6] [9, 12, 15, 2]);
+    both!(3: [0, 7, 14, 5] [12, 3, 10, 1] [8, 15, 6, 13] [4, 11, 2, 9]);
+    (added(one, a), added(other, b))
+}
+
+fn added([a, b, c, d]: [u32; 4], [e, f, g, h]: [u32; 4]) -> [u32; 4] {
+    [a.wrapping_add(e), b.wrapping_add(f), c.wrapping_add(g), d.wrapping_add(h)]
+}
+
+/// Each word of a block added to each constant that a round has for it.
 #[inline(always)]
-pub(crate) fn compress_block(words: [u32; 4], block: &[u8; 64], mut between: impl FnMut(usize)) -> [u32; 4] {
-    // What is known from the beginning is added up from the beginning, for all words of a round at once. The
-    // optimiser must not see it, or it adds the constant when the result of the step before is there already, which is
-    // what every step waits for.
+fn sums(block: &[u8; 64]) -> [[u32; 16]; 4] {
     let mut message = [0; 16];
     message.iter_mut().zip(block.as_chunks().0).for_each(|(word, bytes)| *word = u32::from_le_bytes(*bytes));
     let mut sums = [[0_u32; 16]; 4];
@@ -25,6 +49,17 @@ pub(crate) fn compress_block(words: [u32; 4], block: &[u8; 64], mut between: imp
         let terms = message.iter().zip(constants);
         sums.iter_mut().zip(terms).for_each(|(sum, (word, constant))| *sum = word.wrapping_add(*constant));
     }
+    sums
+}
+
+/// The chaining value after `block`, of which the 64 steps are done four at a time: before the four with the numbers
+/// 4n to 4n+3, `between(n)` is called.
+#[inline(always)]
+pub(crate) fn compress_block(words: [u32; 4], block: &[u8; 64], mut between: impl FnMut(usize)) -> [u32; 4] {
+    // What is known from the beginning is added up from the beginning, for all words of a round at once. The
+    // optimiser must not see it, or it adds the constant when the result of the step before is there already, which is
+    // what every step waits for.
+    let sums = sums(block);
     let [s0, s1, s2, s3] = black_box(&sums);
     let mut state = words;
     between(0);
@@ -59,8 +94,7 @@ pub(crate) fn compress_block(words: [u32; 4], block: &[u8; 64], mut between: imp
     state = four_steps::<3>(state, [s3[8], s3[15], s3[6], s3[13]]);
     between(15);
     state = four_steps::<3>(state, [s3[4], s3[11], s3[2], s3[9]]);
-    let ([a, b, c, d], [e, f, g, h]) = (words, state);
-    [a.wrapping_add(e), b.wrapping_add(f), c.wrapping_add(g), d.wrapping_add(h)]
+    added(words, state)
 }
 
 /// Four steps of a round, after which each word is where it was.

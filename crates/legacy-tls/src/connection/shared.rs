@@ -11,13 +11,14 @@
 
 use std::sync::Arc;
 
-use super::{
-    ClientHandshake, ClientParameters, Failure, Handshake, Pct1Channel, Pct1Client, Pct1Handshake, Pct1Offer,
-    Progress, first_record_version, only_rules, pct1_wanted, wanted,
-};
+use super::client::{ClientHandshake, first_record_version, pct1_wanted, wanted};
+use super::handshake::Handshake;
+use super::{ClientParameters, Failure, Progress, only_rules};
 use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::pct1;
+use crate::pct1::channel::Channel as Pct1Channel;
+use crate::pct1::client::{Client as Pct1Client, Offer as Pct1Offer};
 use crate::record::{ContentType, Opener, RecordError, Sealer};
 use crate::ssl2::cipher_kinds::CipherKind;
 use crate::ssl2::messages::ClientHello;
@@ -33,8 +34,8 @@ pub(crate) struct Shared {
     /// The hello, until it is sent.
     hello: Option<Vec<u8>>,
     tls: Option<Handshake<client::State>>,
-    pct1: Option<Pct1Handshake<Pct1Client>>,
-    ssl2: Option<ssl2::handshake::Handshake<ssl2::client::State>>,
+    pct1: Option<Handshake<Pct1Client>>,
+    ssl2: Option<Handshake<ssl2::client::State>>,
 }
 
 /// Whose the answer is.
@@ -77,11 +78,11 @@ impl Shared {
             let (mut channel, wanted) = (Pct1Channel::new(), pct1_wanted(&config, parameters));
             let offer = Pct1Offer::behind_unified(wanted, &message, &random, &mut channel)?;
             let role = Pct1Client::ServerHello(Box::new(offer));
-            shared.pct1 = Some(Pct1Handshake::new(Arc::clone(&config), channel, role));
+            shared.pct1 = Some(Handshake::new(Arc::clone(&config), channel, role));
         }
         if let Some(offer) = ssl2 {
             let state = ssl2::client::State::ServerHello(Box::new(offer));
-            shared.ssl2 = Some(ssl2::handshake::Handshake::new(Arc::clone(&config), ssl2_channel, state));
+            shared.ssl2 = Some(Handshake::new(Arc::clone(&config), ssl2_channel, state));
         }
         if policy.lowest_here().is_some() {
             let sealer = Sealer::plaintext(first_record_version(&config));
@@ -110,10 +111,7 @@ impl Shared {
             Answer::More(missing) => Err(Progress::Incomplete { missing }),
             Answer::Tls => Ok(ClientHandshake::Tls(self.tls.take().ok_or_else(Self::over)?)),
             Answer::Pct1 => Ok(ClientHandshake::Pct1(self.pct1.take().ok_or_else(Self::over)?)),
-            Answer::Ssl2 => {
-                let ssl2 = self.ssl2.take().ok_or_else(Self::over)?;
-                Ok(ClientHandshake::Ssl2(Box::new(ssl2)))
-            }
+            Answer::Ssl2 => Ok(ClientHandshake::Ssl2(self.ssl2.take().ok_or_else(Self::over)?)),
             Answer::Nobody(error) => return Err(Failure { error, output: Vec::new() }),
         })
     }

@@ -6,11 +6,9 @@ use super::error::{self, Broken};
 use super::messages::{self, encode_error};
 use super::readings::SEQUENCE_CONTINUES_OVER_A_REDO;
 use super::records::{self, Header, MAX_SHORT, REDO_CONN};
-use crate::error::{Error, Misbehaved};
+use crate::connection::handshake::{self, Channel as _, Taken};
+use crate::error::Error;
 use crate::record::{ContentType, Need, RecordError};
-
-/// The most that a peer may send before its handshake is complete, in bytes.
-const MOST: usize = 512 << 10;
 
 /// The connection as it was before it is negotiated again.
 pub(crate) struct Redo {
@@ -27,15 +25,12 @@ pub(crate) fn refusal(error: &Error) -> Vec<u8> {
     Channel::new().fail(error)
 }
 
-/// What a record was.
-pub(crate) enum Taken {
-    Message(Vec<u8>),
-    /// Nothing for the handshake.
-    Nothing,
-    /// The peer has sent its escape.
+/// What a handshake can be given.
+pub(crate) enum Incoming {
+    /// A message, which begins with its kind.
+    Message { kind: u8, bytes: Vec<u8> },
+    /// The peer announces a handshake.
     Escape,
-    /// Data of the application from before the peer's escape.
-    Data(Vec<u8>),
 }
 
 /// Records in, messages out; messages in, records out.
@@ -44,7 +39,6 @@ pub(crate) struct Channel {
     sent: Option<u32>,
     received: Option<u32>,
     output: Vec<u8>,
-    taken: usize,
     /// Our last message is out: errors are not told any more.
     pub(crate) is_quiet: bool,
     pub(crate) redo: Option<Redo>,
@@ -107,16 +101,12 @@ impl Channel {
     pub(crate) fn unified_hello_sent(&mut self) -> Result<(), Error> {
         Self::count(&mut self.sent)
     }
+}
 
-    fn check_flood(&self) -> Result<(), Error> {
-        if self.taken > MOST {
-            return Err(Misbehaved::Flood { what: "bytes of handshake", limit: MOST }.into());
-        }
-        Ok(())
-    }
+impl handshake::Channel for Channel {
+    type Incoming = Incoming;
 
-    /// Takes one whole record.
-    pub(crate) fn take_record(&mut self, record: &[u8]) -> Result<Taken, Error> {
+    fn take_record(&mut self, record: &[u8], _: &'static str) -> Result<Taken<Incoming>, Error> {
         if let Some(redo) = self.redo.as_mut().filter(|redo| !redo.peer_escaped) {
             let mut copy = record.to_vec();
             let is_used_up = redo.opener.is_used_up();
@@ -127,51 +117,49 @@ impl Channel {
                     redo.peer_escaped = true;
                     self.received =
                         if SEQUENCE_CONTINUES_OVER_A_REDO { redo.opener.sequence() } else { Some(0) };
-                    return Ok(Taken::Escape);
+                    return Ok(Taken::Incoming(Incoming::Escape));
                 }
                 ContentType::OUT_OF_BAND => redo.out_of_band.extend_from_slice(content),
                 // A peer that does not care for the limit would give away what both of us say.
                 _ if is_used_up => return Err(RecordError::KeyUsedUp.into()),
-                // It is the application's, which takes it as it comes: any amount.
                 _ if !content.is_empty() => return Ok(Taken::Data(content.to_vec())),
                 _ => {}
             }
-            self.taken += record.len();
-            return self.check_flood().map(|()| Taken::Nothing);
+            return Ok(Taken::Nothing);
         }
-        self.taken += record.len();
-        self.check_flood()?;
         let header = Header::read(record).map_err(|_| Error::Internal("not a whole record"))?;
         if header.padding != 0 || header.is_escape || header.body == 0 {
             return Err(Broken::NotAHandshakeRecord.into());
         }
         Self::count(&mut self.received)?;
         let message = record.get(header.len..).unwrap_or_default();
-        if message.first() == Some(&messages::ERROR) {
-            return Err(Error::Pct1Received(messages::decode_error(message)?));
+        match message.first() {
+            Some(&messages::ERROR) => Err(Error::Pct1Received(messages::decode_error(message)?)),
+            Some(&kind) => Ok(Taken::Incoming(Incoming::Message { kind, bytes: message.to_vec() })),
+            None => Err(Broken::NotAHandshakeRecord.into()),
         }
-        Ok(Taken::Message(message.to_vec()))
     }
 
-    /// How long the record is that `input` begins with.
-    pub(crate) fn record_len(input: &[u8]) -> Need {
-        records::record_len(input)
+    fn record_len(&self, input: &[u8]) -> Result<Need, Error> {
+        Ok(records::record_len(input))
     }
 
-    /// Whether something must be sent while data still comes.
-    pub(crate) fn has_output_on_connection(&self) -> bool {
+    fn has_output_on_connection(&self) -> bool {
         !self.output.is_empty() && self.redo.as_ref().is_some_and(|redo| !redo.peer_escaped)
     }
 
-    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+    fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
     }
 
-    /// What must be sent when the handshake has failed: what was written before, and the error.
-    pub(crate) fn fail(&mut self, error: &Error) -> Vec<u8> {
+    fn fail(&mut self, error: &Error) -> Vec<u8> {
         if let Some(code) = error::code(error).filter(|_| !self.is_quiet) {
             let _without_error = self.send(&encode_error(code, error::mismatch(error)));
         }
         self.take_output()
+    }
+
+    fn session_in_use(&self) -> Option<&[u8]> {
+        self.session_in_use.as_deref()
     }
 }

@@ -10,9 +10,9 @@ use crypto::public_key::PublicKey;
 use crypto::rsa;
 use zeroize::Zeroizing;
 
-use super::channel::Channel;
+use super::channel::{Channel, Incoming};
 use super::error::{Broken, Mismatch};
-use super::handshake::{Directions, Handshake, Parameters, Pct1Negotiated, Role, Running};
+use super::handshake::{Directions, Parameters, Pct1Negotiated};
 use super::keys::{self, ConnectionKeys, MasterKey, Material};
 use super::messages::{self, ClientHello, ClientMasterKey, NO_SESSION, ServerHello, ServerVerify};
 use super::readings::{
@@ -22,7 +22,8 @@ use super::readings::{
 use super::specs::{CipherSpec, RSA_PKCS1, Spec, certificate, signature};
 use crate::certificate::{Identity, PeerCertificate, public_key};
 use crate::config::{ClientConfig, Policy};
-use crate::connection::{CertificateRequested, Established, Failure, Negotiated};
+use crate::connection::handshake::{NOT_ASKED, NOT_OVER, Outcome, Rest, Role};
+use crate::connection::{CertificateRequested, Established, Negotiated};
 use crate::error::{Error, Misbehaved};
 use crate::renegotiation::Previous;
 use crate::session::{MasterSecret, Session, SessionStore};
@@ -680,84 +681,70 @@ pub(crate) fn negotiated(
     }
 }
 
-impl Client {
-    const fn expected(&self) -> &'static str {
+impl Role for Client {
+    type Config = ClientConfig;
+    type Channel = Channel;
+
+    /// THE flow: what may come when, and what handles it.
+    fn handle(self, incoming: Incoming, config: &ClientConfig, channel: &mut Channel) -> Result<Self, Error> {
+        let expected = self.expected();
+        match (self, incoming) {
+            // Our escape and hello are out already: the peer's answers them, or has crossed them.
+            (Self::ServerHello(offer), Incoming::Escape) => Ok(Self::ServerHello(offer)),
+            (_, Incoming::Escape) => Err(Broken::NoEscape.into()),
+            (Self::ServerHello(offer), Incoming::Message { kind: messages::SERVER_HELLO, bytes }) => {
+                offer.server_hello(&bytes, config, channel)
+            }
+            (Self::ServerVerify(keyed), Incoming::Message { kind: messages::SERVER_VERIFY, bytes }) => {
+                keyed.server_verify(&bytes, config, channel)
+            }
+            (_, Incoming::Message { kind: received, .. }) => {
+                Err(Broken::UnexpectedMessage { received, expected }.into())
+            }
+        }
+    }
+
+    fn expected(&self) -> &'static str {
         match self {
             Self::ServerHello(_) => "SERVER_HELLO",
             Self::ServerVerify(_) => "SERVER_VERIFY",
             Self::Identity(_) | Self::Complete(_) => "nothing",
         }
     }
-}
 
-impl Role for Client {
-    type Config = ClientConfig;
-
-    fn handle(self, message: &[u8], config: &ClientConfig, channel: &mut Channel) -> Result<Self, Error> {
-        let received = message.first().copied().unwrap_or_default();
-        match (self, received) {
-            (Self::ServerHello(offer), messages::SERVER_HELLO) => {
-                offer.server_hello(message, config, channel)
-            }
-            (Self::ServerVerify(keyed), messages::SERVER_VERIFY) => {
-                keyed.server_verify(message, config, channel)
-            }
-            (state, _) => Err(Broken::UnexpectedMessage { received, expected: state.expected() }.into()),
-        }
-    }
-
-    fn escaped(&mut self, _channel: &mut Channel) -> Result<(), Error> {
+    fn rest(&self) -> Option<Rest> {
         match self {
-            // Our escape and hello are out already: the peer's answers them, or has crossed them.
-            Self::ServerHello(_) => Ok(()),
-            _ => Err(Broken::NoEscape.into()),
-        }
-    }
-
-    fn question(&self) -> Option<CertificateRequested> {
-        match self {
-            Self::Identity(asked) => Some(asked.question()),
+            Self::Identity(asked) => Some(Rest::Asking(asked.question())),
+            Self::Complete(_) => Some(Rest::Over),
             _ => None,
         }
     }
 
-    fn is_complete(&self) -> bool {
-        matches!(self, Self::Complete(_))
+    fn answer(
+        self,
+        identity: Option<Arc<Identity>>,
+        config: &ClientConfig,
+        channel: &mut Channel,
+    ) -> Result<Self, Error> {
+        match self {
+            Self::Identity(mut asked) => {
+                // What was chosen for one handshake must not stand in for the choice of another.
+                asked.offer.wanted.session_key = None;
+                asked.reply(identity, config, channel)
+            }
+            _ => Err(NOT_ASKED),
+        }
     }
 
-    fn into_established(self) -> Option<Box<Established>> {
+    fn conclude(self, _: Channel) -> Result<Outcome, Error> {
         match self {
-            Self::Complete(established) => Some(established),
-            _ => None,
+            Self::Complete(established) => Ok(Outcome::Established(established)),
+            _ => Err(NOT_OVER),
         }
     }
 
     fn sessions(config: &ClientConfig) -> &dyn SessionStore {
         config.sessions.as_ref()
-    }
-}
-
-impl Handshake<Client> {
-    /// The application's answer to the question for a certificate.
-    pub(crate) fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
-        let misused =
-            || Failure { error: Error::Misused("no certificate was asked for"), output: Vec::new() };
-        let Self::Running(running) = self else { return Err(misused()) };
-        if running.role.question().is_none() {
-            return Err(misused());
-        }
-        let Self::Running(running) = std::mem::replace(self, Self::Complete) else { return Err(misused()) };
-        let Running { config, mut channel, role, skipped } = *running;
-        let Client::Identity(mut asked) = role else { return Err(misused()) };
-        // What was chosen for one handshake must not stand in for the choice of another.
-        asked.offer.wanted.session_key = None;
-        match asked.reply(identity, &config, &mut channel) {
-            Ok(role) => {
-                *self = Self::Running(Box::new(Running { config, channel, role, skipped }));
-                Ok(())
-            }
-            Err(error) => Err(self.fail::<Client>(error, &config, &mut channel)),
-        }
     }
 }
 

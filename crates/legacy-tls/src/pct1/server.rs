@@ -10,10 +10,10 @@ use crypto::rsa;
 use wire::Codec;
 use zeroize::Zeroizing;
 
-use super::channel::Channel;
+use super::channel::{Channel, Incoming};
 use super::client::{allowed, master_of, negotiated};
 use super::error::{Broken, Mismatch};
-use super::handshake::{Directions, Parameters, Role};
+use super::handshake::{Directions, Parameters};
 use super::keys::{self, ConnectionKeys, DirectionKeys, MasterKey, Material};
 use super::messages::{
     self, ClientHello, ClientMasterKey, NO_SESSION, ServerHello, ServerVerify, VERSION_BIT,
@@ -26,7 +26,8 @@ use super::specs::{CipherSpec, RSA_PKCS1, Spec, certificate, signature};
 use super::unified::as_pct;
 use crate::certificate::{Identity, PeerCertificate, public_key};
 use crate::config::{ClientAuth, ServerConfig};
-use crate::connection::{CertificateRequested, Established};
+use crate::connection::Established;
+use crate::connection::handshake::{NOT_OVER, Outcome, Rest, Role};
 use crate::error::{Error, Misbehaved, Refused};
 use crate::session::{Session, SessionStore};
 use crate::ssl2;
@@ -572,56 +573,50 @@ fn decrypt_master(
     }
 }
 
-impl Server {
-    const fn expected(&self) -> &'static str {
+impl Role for Server {
+    type Config = ServerConfig;
+    type Channel = Channel;
+
+    /// THE flow: what may come when, and what handles it.
+    fn handle(self, incoming: Incoming, config: &ServerConfig, channel: &mut Channel) -> Result<Self, Error> {
+        let expected = self.expected();
+        match (self, incoming) {
+            (Self::ClientHello(mut start), Incoming::Escape) if start.previous.is_some() => {
+                if !std::mem::replace(&mut start.escaped, true) {
+                    channel.send_escape()?;
+                }
+                Ok(Self::ClientHello(start))
+            }
+            (_, Incoming::Escape) => Err(Broken::NoEscape.into()),
+            (Self::ClientHello(start), Incoming::Message { kind: messages::CLIENT_HELLO, bytes }) => {
+                start.client_hello(&bytes, config, channel)
+            }
+            (
+                Self::ClientMasterKey(chosen),
+                Incoming::Message { kind: messages::CLIENT_MASTER_KEY, bytes },
+            ) => chosen.client_master_key(&bytes, config, channel),
+            (_, Incoming::Message { kind: received, .. }) => {
+                Err(Broken::UnexpectedMessage { received, expected }.into())
+            }
+        }
+    }
+
+    fn expected(&self) -> &'static str {
         match self {
             Self::ClientHello(_) => "CLIENT_HELLO",
             Self::ClientMasterKey(_) => "CLIENT_MASTER_KEY",
             Self::Complete(_) => "nothing",
         }
     }
-}
 
-impl Role for Server {
-    type Config = ServerConfig;
-
-    fn handle(self, message: &[u8], config: &ServerConfig, channel: &mut Channel) -> Result<Self, Error> {
-        let received = message.first().copied().unwrap_or_default();
-        match (self, received) {
-            (Self::ClientHello(start), messages::CLIENT_HELLO) => {
-                start.client_hello(message, config, channel)
-            }
-            (Self::ClientMasterKey(chosen), messages::CLIENT_MASTER_KEY) => {
-                chosen.client_master_key(message, config, channel)
-            }
-            (state, _) => Err(Broken::UnexpectedMessage { received, expected: state.expected() }.into()),
-        }
+    fn rest(&self) -> Option<Rest> {
+        matches!(self, Self::Complete(_)).then_some(Rest::Over)
     }
 
-    fn escaped(&mut self, channel: &mut Channel) -> Result<(), Error> {
+    fn conclude(self, _: Channel) -> Result<Outcome, Error> {
         match self {
-            Self::ClientHello(start) if start.previous.is_some() => {
-                if !std::mem::replace(&mut start.escaped, true) {
-                    channel.send_escape()?;
-                }
-                Ok(())
-            }
-            _ => Err(Broken::NoEscape.into()),
-        }
-    }
-
-    fn question(&self) -> Option<CertificateRequested> {
-        None
-    }
-
-    fn is_complete(&self) -> bool {
-        matches!(self, Self::Complete(_))
-    }
-
-    fn into_established(self) -> Option<Box<Established>> {
-        match self {
-            Self::Complete(established) => Some(established),
-            _ => None,
+            Self::Complete(established) => Ok(Outcome::Established(established)),
+            _ => Err(NOT_OVER),
         }
     }
 

@@ -6,6 +6,8 @@ use super::keys::{KeyMaterial, Master};
 use super::messages::{ErrorMessage, Ssl2ErrorCode, Ssl2MessageType as M};
 use super::record::{Header, Opening, Sealing};
 use crate::config::Policy;
+use crate::connection::handshake::{self, Channel as _, Outcome, Taken};
+use crate::connection::{Established, Negotiated};
 use crate::error::{Error, Incompatible, Misbehaved, Refused};
 use crate::record::{Need, Opener, Sealer};
 
@@ -55,35 +57,6 @@ impl Channel {
         channel
     }
 
-    /// How long the record is that `input` begins with.
-    pub(crate) fn record_len(input: &[u8]) -> Result<Need, Error> {
-        Ok(Header::record_len(input)?)
-    }
-
-    /// Takes one whole record, which is one message.
-    ///
-    /// An ERROR ends the handshake, but for the one that says that a client has no certificate. The two ends change to
-    /// ciphertext at different moments, so that a peer may send an ERROR in clear where ciphertext is awaited: it is too
-    /// short to be any. Anybody could have sent that one, so it can do nothing but end the handshake.
-    pub(crate) fn take_record(&mut self, record: &[u8]) -> Result<Message, Error> {
-        if let (false, Some(code)) = (self.opening.is_clear(), error_in_clear(record)) {
-            return Err(Error::Ssl2ErrorReceived(code));
-        }
-        self.scratch.clear();
-        self.scratch.extend_from_slice(record);
-        let opened = self.opening.open(&mut self.scratch)?;
-        let content = self.scratch.get(opened.content).unwrap_or_default();
-        let (kind, body) = content.split_first().ok_or(wire::DecodeError::illegal("message.type"))?;
-        let kind = M(*kind);
-        if kind == M::ERROR {
-            let code = ErrorMessage::from_bytes(body, "ERROR")?.code;
-            if code != Ssl2ErrorCode::NO_CERTIFICATE || self.opening.is_clear() {
-                return Err(Error::Ssl2ErrorReceived(code));
-            }
-        }
-        Ok(Message::new(kind, body.to_vec()))
-    }
-
     /// Sends a message, as one record.
     pub(crate) fn send<'a>(&mut self, kind: M, message: &impl Codec<'a>) -> Result<(), Error> {
         let mut writer = Writer::new();
@@ -109,22 +82,57 @@ impl Channel {
         Ok(())
     }
 
-    /// What must be sent.
-    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+    /// What the connection goes on with.
+    pub(crate) fn conclude(self, negotiated: Negotiated) -> Outcome {
+        let (sealer, opener) = (Sealer::ssl2(self.sealing), Opener::ssl2(self.opening));
+        Outcome::Established(Box::new(Established { sealer, opener, negotiated }))
+    }
+}
+
+impl handshake::Channel for Channel {
+    type Incoming = Message;
+
+    fn record_len(&self, input: &[u8]) -> Result<Need, Error> {
+        Ok(Header::record_len(input)?)
+    }
+
+    /// Takes one whole record, which is one message.
+    ///
+    /// An ERROR ends the handshake, but for the one that says that a client has no certificate. The two ends change to
+    /// ciphertext at different moments, so that a peer may send an ERROR in clear where ciphertext is awaited: it is too
+    /// short to be any. Anybody could have sent that one, so it can do nothing but end the handshake.
+    fn take_record(&mut self, record: &[u8], _: &'static str) -> Result<Taken<Message>, Error> {
+        if let (false, Some(code)) = (self.opening.is_clear(), error_in_clear(record)) {
+            return Err(Error::Ssl2ErrorReceived(code));
+        }
+        self.scratch.clear();
+        self.scratch.extend_from_slice(record);
+        let opened = self.opening.open(&mut self.scratch)?;
+        let content = self.scratch.get(opened.content).unwrap_or_default();
+        let (kind, body) = content.split_first().ok_or(wire::DecodeError::illegal("message.type"))?;
+        let kind = M(*kind);
+        if kind == M::ERROR {
+            let code = ErrorMessage::from_bytes(body, "ERROR")?.code;
+            if code != Ssl2ErrorCode::NO_CERTIFICATE || self.opening.is_clear() {
+                return Err(Error::Ssl2ErrorReceived(code));
+            }
+        }
+        Ok(Taken::Incoming(Message::new(kind, body.to_vec())))
+    }
+
+    fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
     }
 
-    /// What must be sent when the handshake has failed: what was written before, and the ERROR.
-    pub(crate) fn fail(&mut self, error: &Error) -> Vec<u8> {
+    fn fail(&mut self, error: &Error) -> Vec<u8> {
         if let Some(code) = code_of(error) {
             let _without_error = self.send(M::ERROR, &ErrorMessage { code });
         }
         self.take_output()
     }
 
-    /// The two directions of the connection.
-    pub(crate) fn into_directions(self) -> (Sealer, Opener) {
-        (Sealer::ssl2(self.sealing), Opener::ssl2(self.opening))
+    fn session_in_use(&self) -> Option<&[u8]> {
+        self.session_in_use.as_deref()
     }
 }
 

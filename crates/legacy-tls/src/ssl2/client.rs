@@ -27,7 +27,7 @@ use wire::Codec;
 
 use super::channel::{Channel, Message};
 use super::cipher_kinds::{CipherKind, KindRow};
-use super::handshake::{Hellos, Role, negotiated};
+use super::handshake::{Hellos, negotiated};
 use super::key_exchange::make_master_key;
 use super::keys::{KeyMaterial, Master};
 use super::messages::{
@@ -36,11 +36,13 @@ use super::messages::{
 };
 use crate::certificate::{Identity, PeerCertificate, public_key};
 use crate::config::{ClientConfig, Policy};
+use crate::connection::handshake::{NOT_ASKED, NOT_OVER, Outcome, Rest, Role};
 use crate::connection::{CertificateRequested, Negotiated};
 use crate::error::{Error, Incompatible, Misbehaved};
 use crate::session::{Session, SessionStore};
-use crate::tls::client::{RSA_SIGN, Wanted};
+use crate::tls::client::Wanted;
 use crate::tls::key_exchange::KeyExchangeStrength;
+use crate::tls::messages::RSA_SIGN;
 use crate::tls::versions::ProtocolVersion;
 
 /// Bytes of a challenge of ours.
@@ -58,39 +60,9 @@ pub(crate) enum State {
     Complete(Box<Negotiated>),
 }
 
-impl State {
-    /// What is awaited, for a sentence.
-    pub(crate) const fn expected(&self) -> &'static str {
-        match self {
-            Self::ServerHello(_) => "SERVER-HELLO",
-            Self::ServerVerify(_) => "SERVER-VERIFY",
-            Self::ServerFinished(keyed) if keyed.was_asked => "SERVER-FINISHED",
-            Self::ServerFinished(_) => "REQUEST-CERTIFICATE or SERVER-FINISHED",
-            Self::Identity(_) => "nothing",
-            Self::Complete(_) => "nothing more of the handshake",
-        }
-    }
-
-    /// Goes on with the certificate that the application chose, or with none.
-    pub(crate) fn reply(
-        self,
-        identity: Option<Arc<Identity>>,
-        config: &ClientConfig,
-        channel: &mut Channel,
-    ) -> Result<Self, Error> {
-        match self {
-            Self::Identity(mut asked) => {
-                // What was chosen for one handshake must not stand in for the choice of another.
-                asked.keyed.wanted.session_key = None;
-                asked.reply(identity, config, channel)
-            }
-            _ => Err(Error::Misused("no certificate was asked for")),
-        }
-    }
-}
-
 impl Role for State {
     type Config = ClientConfig;
+    type Channel = Channel;
 
     /// THE flow: what may come when, and what handles it.
     fn handle(self, message: Message, config: &ClientConfig, channel: &mut Channel) -> Result<Self, Error> {
@@ -106,24 +78,48 @@ impl Role for State {
         }
     }
 
-    fn question(&self) -> Option<CertificateRequested> {
+    fn expected(&self) -> &'static str {
         match self {
-            Self::Identity(_) => Some(CertificateRequested {
+            Self::ServerHello(_) => "SERVER-HELLO",
+            Self::ServerVerify(_) => "SERVER-VERIFY",
+            Self::ServerFinished(keyed) if keyed.was_asked => "SERVER-FINISHED",
+            Self::ServerFinished(_) => "REQUEST-CERTIFICATE or SERVER-FINISHED",
+            Self::Identity(_) => "nothing",
+            Self::Complete(_) => "nothing more of the handshake",
+        }
+    }
+
+    fn rest(&self) -> Option<Rest> {
+        match self {
+            Self::Identity(_) => Some(Rest::Asking(CertificateRequested {
                 certificate_types: vec![RSA_SIGN],
                 ..CertificateRequested::default()
-            }),
+            })),
+            Self::Complete(_) => Some(Rest::Over),
             _ => None,
         }
     }
 
-    fn is_complete(&self) -> bool {
-        matches!(self, Self::Complete(_))
+    fn answer(
+        self,
+        identity: Option<Arc<Identity>>,
+        config: &ClientConfig,
+        channel: &mut Channel,
+    ) -> Result<Self, Error> {
+        match self {
+            Self::Identity(mut asked) => {
+                // What was chosen for one handshake must not stand in for the choice of another.
+                asked.keyed.wanted.session_key = None;
+                asked.reply(identity, config, channel)
+            }
+            _ => Err(NOT_ASKED),
+        }
     }
 
-    fn into_negotiated(self) -> Option<Box<Negotiated>> {
+    fn conclude(self, channel: Channel) -> Result<Outcome, Error> {
         match self {
-            Self::Complete(negotiated) => Some(negotiated),
-            _ => None,
+            Self::Complete(negotiated) => Ok(channel.conclude(*negotiated)),
+            _ => Err(NOT_OVER),
         }
     }
 

@@ -29,7 +29,7 @@ use wire::Codec;
 use super::channel::{Channel, Message};
 use super::cipher_kinds::{CipherKind, KindRow};
 use super::client::kinds_of;
-use super::handshake::{Hellos, Role, negotiated};
+use super::handshake::{Hellos, negotiated};
 use super::key_exchange::read_master_key;
 use super::keys::{KeyMaterial, Master};
 use super::messages::{
@@ -38,7 +38,8 @@ use super::messages::{
 };
 use crate::certificate::{Identity, PeerCertificate, public_key};
 use crate::config::{ClientAuth, ServerConfig};
-use crate::connection::{CertificateRequested, Negotiated};
+use crate::connection::Negotiated;
+use crate::connection::handshake::{NOT_OVER, Outcome, Rest, Role};
 use crate::error::{Error, Incompatible, Misbehaved, Refused};
 use crate::session::{Session, SessionStore};
 use crate::tls::key_exchange::KeyExchangeStrength;
@@ -58,21 +59,9 @@ pub(crate) enum State {
     Complete(Box<Negotiated>),
 }
 
-impl State {
-    /// What is awaited, for a sentence.
-    pub(crate) const fn expected(&self) -> &'static str {
-        match self {
-            Self::ClientHello(_) => "CLIENT-HELLO",
-            Self::ClientMasterKey(_) => "CLIENT-MASTER-KEY",
-            Self::ClientFinished(_) => "CLIENT-FINISHED",
-            Self::ClientCertificate(_) => "CLIENT-CERTIFICATE",
-            Self::Complete(_) => "nothing more of the handshake",
-        }
-    }
-}
-
 impl Role for State {
     type Config = ServerConfig;
+    type Channel = Channel;
 
     /// THE flow: what may come when, and what handles it.
     fn handle(self, message: Message, config: &ServerConfig, channel: &mut Channel) -> Result<Self, Error> {
@@ -93,18 +82,24 @@ impl Role for State {
         }
     }
 
-    fn question(&self) -> Option<CertificateRequested> {
-        None
-    }
-
-    fn is_complete(&self) -> bool {
-        matches!(self, Self::Complete(_))
-    }
-
-    fn into_negotiated(self) -> Option<Box<Negotiated>> {
+    fn expected(&self) -> &'static str {
         match self {
-            Self::Complete(negotiated) => Some(negotiated),
-            _ => None,
+            Self::ClientHello(_) => "CLIENT-HELLO",
+            Self::ClientMasterKey(_) => "CLIENT-MASTER-KEY",
+            Self::ClientFinished(_) => "CLIENT-FINISHED",
+            Self::ClientCertificate(_) => "CLIENT-CERTIFICATE",
+            Self::Complete(_) => "nothing more of the handshake",
+        }
+    }
+
+    fn rest(&self) -> Option<Rest> {
+        matches!(self, Self::Complete(_)).then_some(Rest::Over)
+    }
+
+    fn conclude(self, channel: Channel) -> Result<Outcome, Error> {
+        match self {
+            Self::Complete(negotiated) => Ok(channel.conclude(*negotiated)),
+            _ => Err(NOT_OVER),
         }
     }
 

@@ -2,8 +2,11 @@
 
 use wire::{EncodeError, U24, Writer};
 
+use crate::connection::handshake::{self, Outcome, Taken};
+use crate::connection::{Established, Negotiated};
 use crate::error::{Alert, Error, Misbehaved};
 use crate::record::{ContentType, Need, Opener, RecordError, Sealer};
+use crate::renegotiation::Directions;
 use crate::tls::alert::{AlertDescription, AlertLevel};
 use crate::tls::messages::{HEADER, HandshakeType};
 use crate::tls::transcript::Transcript;
@@ -44,12 +47,12 @@ impl Message {
 pub(crate) enum Incoming {
     Message(Message),
     ChangeCipherSpec,
-    /// Data of the application under the keys of the handshake before. It is not the state machine's business.
-    Data(Vec<u8>),
     /// SSL 3.0's way for a client to say so.
     NoCertificate,
     /// The peer does not negotiate the connection again.
     NoRenegotiation,
+    /// The peer has closed its side of a connection that there is already.
+    Closed,
 }
 
 /// Records in, messages out; messages in, records out.
@@ -111,70 +114,14 @@ impl Channel {
 
     /// There is no version in common; the alert that says so has the one that the peer can read.
     pub(crate) fn refuse_in(&mut self, version: ProtocolVersion) {
-        if version >= ProtocolVersion::SSL30 && !self.carries_data {
+        if version.reads_records() && !self.carries_data {
             self.sealer.set_wire_version(version.0);
-        }
-    }
-
-    // ---- in ----
-
-    /// How long the record is that `input` begins with.
-    pub(crate) fn record_len(&self, input: &[u8]) -> Result<Need, Error> {
-        Ok(self.opener.record_len(input)?)
-    }
-
-    /// Takes one whole record. `expected` is what the handshake waits for.
-    pub(crate) fn take_record(
-        &mut self,
-        record: &[u8],
-        expected: &'static str,
-    ) -> Result<Option<Incoming>, Error> {
-        self.scratch.clear();
-        self.scratch.extend_from_slice(record);
-        let is_used_up = self.opener.is_used_up();
-        let opened = self.opener.open(&mut self.scratch)?;
-        let content = self.scratch.get(opened.content).unwrap_or_default();
-        if content.is_empty() {
-            self.empty_records += 1;
-            if self.empty_records > FLOOD_LIMIT {
-                return Err(Misbehaved::Flood { what: "empty records", limit: FLOOD_LIMIT }.into());
-            }
-        } else if opened.content_type != ContentType::ALERT {
-            (self.empty_records, self.warnings) = (0, 0);
-        }
-        match opened.content_type {
-            ContentType::HANDSHAKE => {
-                self.joined.extend_from_slice(content);
-                Ok(None)
-            }
-            ContentType::CHANGE_CIPHER_SPEC => {
-                if content != [1] {
-                    return Err(Misbehaved::BadChangeCipherSpec.into());
-                }
-                if !self.joined.is_empty() {
-                    let expected = "the rest of a handshake message";
-                    return Err(Misbehaved::UnexpectedRecord { content_type: 20, expected }.into());
-                }
-                Ok(Some(Incoming::ChangeCipherSpec))
-            }
-            ContentType::ALERT => {
-                let &[level, description] = content else { return Err(Misbehaved::BadAlert.into()) };
-                self.alert(Alert { level: AlertLevel(level), description: AlertDescription(description) })
-            }
-            // "Application data may be interleaved with handshake messages", not put into one. Spec: TLS12 section 7.4.1.1.
-            ContentType::APPLICATION_DATA if self.carries_data && self.joined.is_empty() => {
-                // A peer that does not care for the limit would give away what both of us say.
-                if is_used_up {
-                    return Err(RecordError::KeyUsedUp.into());
-                }
-                Ok((!content.is_empty()).then(|| Incoming::Data(content.to_vec())))
-            }
-            ContentType(other) => Err(Misbehaved::UnexpectedRecord { content_type: other, expected }.into()),
         }
     }
 
     fn alert(&mut self, alert: Alert) -> Result<Option<Incoming>, Error> {
         match (alert.level, alert.description) {
+            (_, AlertDescription::CLOSE_NOTIFY) if self.carries_data => Ok(Some(Incoming::Closed)),
             (_, AlertDescription::CLOSE_NOTIFY) => Err(Error::ClosedInHandshake),
             (AlertLevel::FATAL, description) => Err(Error::AlertReceived(description)),
             (AlertLevel::WARNING, AlertDescription::NO_CERTIFICATE) => Ok(Some(Incoming::NoCertificate)),
@@ -190,31 +137,6 @@ impl Channel {
             }
             _ => Err(Misbehaved::BadAlert.into()),
         }
-    }
-
-    /// The next whole message, if there is one.
-    pub(crate) fn next_message(&mut self) -> Result<Option<Message>, Error> {
-        let Some(&[kind, a, b, c]) = self.joined.first_chunk::<HEADER>() else { return Ok(None) };
-        let kind = HandshakeType(kind);
-        let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
-        let maximum = match kind {
-            HandshakeType::CERTIFICATE | HandshakeType::CERTIFICATE_REQUEST => LONGEST_CERTIFICATE,
-            _ => LONGEST_MESSAGE,
-        };
-        if length > maximum {
-            return Err(Misbehaved::MessageTooLong { received: kind, length, maximum }.into());
-        }
-        if self.joined.len() < HEADER + length {
-            return Ok(None);
-        }
-        let rest = self.joined.split_off(HEADER + length);
-        let bytes = std::mem::replace(&mut self.joined, rest);
-        Ok(Some(Message { kind, bytes }))
-    }
-
-    /// Nothing may follow the message at hand in the same flight: keys change, or it is the peer's turn to wait.
-    pub(crate) fn expect_end_of_flight(&self) -> Result<(), Error> {
-        if self.joined.is_empty() { Ok(()) } else { Err(Misbehaved::ExcessHandshakeData.into()) }
     }
 
     /// A HelloRequest during a handshake means the handshake that there is; too many are a flood.
@@ -287,18 +209,106 @@ impl Channel {
         Ok(())
     }
 
-    /// Whether something must be sent on a connection that there is already.
-    pub(crate) const fn has_output_on_connection(&self) -> bool {
+    /// What a connection goes on with.
+    pub(crate) fn conclude(self, negotiated: Box<Negotiated>) -> Outcome {
+        let Self { sealer, opener, .. } = self;
+        Outcome::Established(Box::new(Established { sealer, opener, negotiated: *negotiated }))
+    }
+
+    /// The connection as it was, but that the peer may have closed its side.
+    pub(crate) fn declined(self, closed: bool) -> Outcome {
+        let Self { sealer, opener, .. } = self;
+        let directions = Box::new(Directions { sealer, opener, messages: Vec::new() });
+        Outcome::Declined { directions, closed }
+    }
+}
+
+impl handshake::Channel for Channel {
+    type Incoming = Incoming;
+
+    fn record_len(&self, input: &[u8]) -> Result<Need, Error> {
+        Ok(self.opener.record_len(input)?)
+    }
+
+    fn take_record(&mut self, record: &[u8], expected: &'static str) -> Result<Taken<Incoming>, Error> {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(record);
+        let is_used_up = self.opener.is_used_up();
+        let opened = self.opener.open(&mut self.scratch)?;
+        let content = self.scratch.get(opened.content).unwrap_or_default();
+        if content.is_empty() {
+            self.empty_records += 1;
+            if self.empty_records > FLOOD_LIMIT {
+                return Err(Misbehaved::Flood { what: "empty records", limit: FLOOD_LIMIT }.into());
+            }
+        } else if opened.content_type != ContentType::ALERT {
+            (self.empty_records, self.warnings) = (0, 0);
+        }
+        match opened.content_type {
+            ContentType::HANDSHAKE => {
+                self.joined.extend_from_slice(content);
+                Ok(Taken::Nothing)
+            }
+            ContentType::CHANGE_CIPHER_SPEC => {
+                if content != [1] {
+                    return Err(Misbehaved::BadChangeCipherSpec.into());
+                }
+                if !self.joined.is_empty() {
+                    let expected = "the rest of a handshake message";
+                    return Err(Misbehaved::UnexpectedRecord { content_type: 20, expected }.into());
+                }
+                Ok(Taken::Incoming(Incoming::ChangeCipherSpec))
+            }
+            ContentType::ALERT => {
+                let &[level, description] = content else { return Err(Misbehaved::BadAlert.into()) };
+                let alert = Alert { level: AlertLevel(level), description: AlertDescription(description) };
+                Ok(self.alert(alert)?.map_or(Taken::Nothing, Taken::Incoming))
+            }
+            // "Application data may be interleaved with handshake messages", not put into one. Spec: TLS12 section 7.4.1.1.
+            ContentType::APPLICATION_DATA if self.carries_data && self.joined.is_empty() => {
+                // A peer that does not care for the limit would give away what both of us say.
+                if is_used_up {
+                    return Err(RecordError::KeyUsedUp.into());
+                }
+                Ok(if content.is_empty() { Taken::Nothing } else { Taken::Data(content.to_vec()) })
+            }
+            ContentType(other) => Err(Misbehaved::UnexpectedRecord { content_type: other, expected }.into()),
+        }
+    }
+
+    fn next_incoming(&mut self) -> Result<Option<Incoming>, Error> {
+        let Some(&[kind, a, b, c]) = self.joined.first_chunk::<HEADER>() else { return Ok(None) };
+        let kind = HandshakeType(kind);
+        let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
+        let maximum = match kind {
+            HandshakeType::CERTIFICATE | HandshakeType::CERTIFICATE_REQUEST => LONGEST_CERTIFICATE,
+            _ => LONGEST_MESSAGE,
+        };
+        if length > maximum {
+            return Err(Misbehaved::MessageTooLong { received: kind, length, maximum }.into());
+        }
+        if self.joined.len() < HEADER + length {
+            return Ok(None);
+        }
+        let rest = self.joined.split_off(HEADER + length);
+        let bytes = std::mem::replace(&mut self.joined, rest);
+        Ok(Some(Incoming::Message(Message { kind, bytes })))
+    }
+
+    /// Nothing may follow the message at hand in the same flight: keys change, or it is the peer's turn to wait.
+    fn expect_end_of_flight(&self) -> Result<(), Error> {
+        if self.joined.is_empty() { Ok(()) } else { Err(Misbehaved::ExcessHandshakeData.into()) }
+    }
+
+    fn has_output_on_connection(&self) -> bool {
         self.carries_data && !self.output.is_empty()
     }
 
-    /// What must be sent.
-    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+    fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
     }
 
-    /// What must be sent when the handshake has failed: what was written before, and the alert.
-    pub(crate) fn fail(&mut self, error: &Error) -> Vec<u8> {
+    fn fail(&mut self, error: &Error) -> Vec<u8> {
         if let Some(description) = error.alert() {
             // A flight that is not complete is not sent.
             self.flight.clear();
@@ -309,8 +319,7 @@ impl Channel {
         self.take_output()
     }
 
-    /// The two directions of the connection.
-    pub(crate) fn into_directions(self) -> (Sealer, Opener) {
-        (self.sealer, self.opener)
+    fn session_in_use(&self) -> Option<&[u8]> {
+        self.session_in_use.as_deref()
     }
 }

@@ -135,7 +135,12 @@ impl SuiteRow {
     /// Whether it may be used in `version`.
     #[must_use]
     pub fn is_legal_in(&self, version: ProtocolVersion) -> bool {
-        (self.first..=self.last).contains(&version)
+        self.is_legal_between(version, version)
+    }
+
+    /// Whether it may be used in some version from `lowest` to `highest`.
+    pub(crate) fn is_legal_between(&self, lowest: ProtocolVersion, highest: ProtocolVersion) -> bool {
+        ProtocolVersion::overlap((self.first, self.last), (lowest, highest))
     }
 }
 

@@ -139,7 +139,7 @@ impl<'a> Codec<'a> for ClientHello<'a> {
         if compression_methods.is_empty() {
             return Err(DecodeError::illegal("ClientHello.compression_methods"));
         }
-        let extensions = if version <= ProtocolVersion::SSL30 {
+        let extensions = if version.ends_in_anything() {
             // What follows in SSL 3.0 is "forward compatibility", and no business of ours if it is no extensions.
             // Spec: SSL30 section 5.6.1.2.
             let mut following = Reader::new(reader.rest());
@@ -284,6 +284,13 @@ impl<'a> Codec<'a> for CertificateStatus<'a> {
         Ok(Self { ocsp_response: response.into() })
     }
 }
+
+/// ClientCertificateType: an RSA key that signs. Spec: TLS12 section 7.4.4.
+pub(crate) const RSA_SIGN: u8 = 1;
+/// A DSA key that signs. Spec: TLS12 section 7.4.4.
+pub(crate) const DSS_SIGN: u8 = 2;
+/// An ECDSA key that signs. Spec: ECC section 5.5.
+pub(crate) const ECDSA_SIGN: u8 = 64;
 
 /// CertificateRequest: what certificates a server would accept.
 ///

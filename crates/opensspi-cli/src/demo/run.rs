@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opensspi::sspi_core::{CredentialUse, SecStatus};
-use opensspi::{ClientAuth, ExitClass, Protocol, Sspi};
+use opensspi::{ClientAuth, ExitClass, Sspi};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -38,7 +38,8 @@ impl Port {
 
 /// A protocol to show.
 pub(super) struct Case {
-    protocol: Protocol,
+    /// `TLS 1.3`.
+    protocol: String,
     port: Port,
     client: Sspi,
     /// The client that shows no certificate, where the server asks for one, and whether it is let in.
@@ -72,7 +73,7 @@ impl Kind {
 /// A connection that was tried.
 pub(super) struct Run {
     pub(super) package: String,
-    pub(super) protocol: Protocol,
+    pub(super) protocol: String,
     pub(super) kind: Kind,
     /// The server's.
     pub(super) port: u16,
@@ -131,7 +132,23 @@ impl Case {
         // What is wrong with the configuration shows now, and not as a handshake that failed.
         server.acquire(CredentialUse::Inbound)?;
         client.acquire(CredentialUse::Outbound)?;
-        Ok(Self { protocol, port, client, anonymous, name: plan.name.clone(), resumes, bytes })
+        let (protocol, name) = (protocol.bits().to_string(), plan.name.clone());
+        Ok(Self { protocol, port, client, anonymous, name, resumes, bytes })
+    }
+
+    /// A package that has no protocols and no sessions.
+    pub(super) async fn of_package(
+        protocol: &str,
+        server: Sspi,
+        client: Sspi,
+        name: &str,
+        bytes: u64,
+    ) -> Result<Self, Failure> {
+        server.acquire(CredentialUse::Inbound)?;
+        client.acquire(CredentialUse::Outbound)?;
+        let port = Port::open(server).await?;
+        let (protocol, name) = (protocol.to_owned(), name.to_owned());
+        Ok(Self { protocol, port, client, anonymous: None, name, resumes: false, bytes })
     }
 
     /// Connects once and, where sessions are resumed, a second time; then without a certificate, where one is asked for.
@@ -165,7 +182,7 @@ impl Case {
         };
         Run {
             package: client.package_info().name.to_string(),
-            protocol: self.protocol,
+            protocol: self.protocol.clone(),
             kind,
             port: self.port.address.port(),
             shows_certificate: self.anonymous.as_ref().map(|_| kind != Kind::NoCertificate),

@@ -5,16 +5,19 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use opensspi::sspi_core::QueryContextAttributes;
+use opensspi::sspi_http::AuthLayer;
 use opensspi::{SecureStream, Sspi};
 use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::{accounts, http};
+use super::{accounts, authenticated, http};
 use crate::print::Printer;
 
 /// What connections are served.
@@ -47,6 +50,8 @@ pub(super) struct Service {
     mode: Mode,
     /// Says who connected, where there are accounts.
     greeter: Option<Printer>,
+    /// Clients log on in HTTP, and nothing else secures the connection.
+    logon: Option<AuthLayer>,
     pub(super) counters: Counters,
     /// Whether the server is ending. Each connection holds a receiver: the sender sees the last one go.
     ending: watch::Sender<bool>,
@@ -59,6 +64,7 @@ pub(super) struct Counters {
     completed: AtomicU64,
     refused: AtomicU64,
     cut_off: AtomicU64,
+    negotiated_again: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
 }
@@ -70,6 +76,7 @@ pub(super) struct Totals {
     pub(super) completed: u64,
     pub(super) refused: u64,
     pub(super) cut_off: u64,
+    pub(super) negotiated_again: u64,
     pub(super) received: u64,
     pub(super) sent: u64,
 }
@@ -82,6 +89,7 @@ impl Counters {
             completed: read(&self.completed),
             refused: read(&self.refused),
             cut_off: read(&self.cut_off),
+            negotiated_again: read(&self.negotiated_again),
             received: read(&self.received),
             sent: read(&self.sent),
         }
@@ -93,8 +101,8 @@ fn count(counter: &AtomicU64, by: usize) {
 }
 
 impl Service {
-    pub(super) fn new(sspi: Sspi, mode: Mode, greeter: Option<Printer>) -> Self {
-        Self { sspi, mode, greeter, counters: Counters::default(), ending: watch::Sender::new(false) }
+    pub(super) fn new(sspi: Sspi, mode: Mode, greeter: Option<Printer>, logon: Option<AuthLayer>) -> Self {
+        Self { sspi, mode, greeter, logon, counters: Counters::default(), ending: watch::Sender::new(false) }
     }
 
     /// Serves a connection to its end. Whatever goes wrong is one line of the log.
@@ -102,6 +110,16 @@ impl Service {
         let mut ending = self.ending.subscribe();
         count(&self.counters.accepted, 1);
         let _latency_only = socket.set_nodelay(true);
+        if let Some(layer) = &self.logon {
+            let source = peer.ip().to_string();
+            let served = authenticated::serve(layer, socket, source, self.sspi.config().handshake_deadline);
+            let served = tokio::select! {
+                served = served => served,
+                _ = ending.wait_for(|ending| *ending) => Ok(()),
+            };
+            count(if served.is_ok() { &self.counters.completed } else { &self.counters.cut_off }, 1);
+            return;
+        }
         let peer = peer.to_string();
         // What a handshake needs goes away with it: an idle connection does not carry it.
         let handshake = Box::pin(self.sspi.accept_from(&peer, socket));
@@ -115,11 +133,9 @@ impl Service {
             return;
         };
         count(&self.counters.completed, 1);
-        if let Some(printer) = &self.greeter {
-            accounts::greet(printer, &peer, &stream.security_context_token());
-        }
+        self.greet(&peer, &stream);
         let served = tokio::select! {
-            served = self.serve(&mut stream) => served,
+            served = self.serve(&peer, &mut stream) => served,
             _ = ending.wait_for(|ending| *ending) => Ok(()),
         };
         let ended = match served {
@@ -133,16 +149,41 @@ impl Service {
         }
     }
 
-    async fn serve(&self, stream: &mut SecureStream<TcpStream>) -> io::Result<()> {
+    /// Says who is there, where there are accounts.
+    fn greet(&self, peer: &str, stream: &SecureStream<TcpStream>) {
+        if let Some(printer) = &self.greeter {
+            accounts::greet(printer, peer, &stream.security_context_token());
+        }
+    }
+
+    /// If another handshake lies behind us it may be somebody else's account now.
+    fn look_again(
+        &self,
+        peer: &str,
+        stream: &SecureStream<TcpStream>,
+        known: &mut Arc<dyn QueryContextAttributes>,
+    ) {
+        if !Arc::ptr_eq(known, stream.attributes()) {
+            *known = Arc::clone(stream.attributes());
+            count(&self.counters.negotiated_again, 1);
+            self.greet(peer, stream);
+        }
+    }
+
+    async fn serve(&self, peer: &str, stream: &mut SecureStream<TcpStream>) -> io::Result<()> {
         match &self.mode {
-            Mode::Echo { asks } => self.echo(stream, *asks).await,
-            Mode::Http => Box::pin(self.http(stream)).await,
+            Mode::Echo { asks } => self.echo(peer, stream, *asks).await,
+            Mode::Http => Box::pin(self.http(peer, stream)).await,
             Mode::Forward(address) => Box::pin(self.forward(stream, address)).await,
         }
     }
 
-    async fn echo(&self, stream: &mut SecureStream<TcpStream>, mut asks: bool) -> io::Result<()> {
-        while let Some(data) = read_some(stream).await? {
+    async fn echo(&self, peer: &str, stream: &mut SecureStream<TcpStream>, mut asks: bool) -> io::Result<()> {
+        let mut known = Arc::clone(stream.attributes());
+        loop {
+            let data = read_some(stream).await?;
+            self.look_again(peer, stream, &mut known);
+            let Some(data) = data else { return Ok(()) };
             count(&self.counters.received, data.len());
             if std::mem::take(&mut asks) {
                 // TLS 1.3 has no such thing, which is no reason to end.
@@ -153,14 +194,16 @@ impl Service {
             stream.flush().await?;
             count(&self.counters.sent, data.len());
         }
-        Ok(())
     }
 
     /// One answer, in one write, and then the end of our side.
-    async fn http(&self, stream: &mut SecureStream<TcpStream>) -> io::Result<()> {
+    async fn http(&self, peer: &str, stream: &mut SecureStream<TcpStream>) -> io::Result<()> {
         let mut request = http::Request::default();
+        let mut known = Arc::clone(stream.attributes());
         let answer = loop {
-            let Some(data) = read_some(stream).await? else { return Ok(()) };
+            let data = read_some(stream).await?;
+            self.look_again(peer, stream, &mut known);
+            let Some(data) = data else { return Ok(()) };
             count(&self.counters.received, data.len());
             match request.push(&data) {
                 http::Progress::More => {}

@@ -66,6 +66,11 @@ pub(super) fn refusal(status: &str) -> Vec<u8> {
 
 /// The page that says what was negotiated. Header and page fit into one record.
 pub(super) fn page(attributes: &dyn QueryContextAttributes, account: Option<&Account>) -> Vec<u8> {
+    answer("200 OK", "text/html; charset=utf-8", &html(attributes, account))
+}
+
+/// The page itself.
+pub(super) fn html(attributes: &dyn QueryContextAttributes, account: Option<&Account>) -> String {
     let summary = Summary::of(attributes, account);
     let negotiated = &summary.negotiated;
     let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
@@ -89,12 +94,16 @@ pub(super) fn page(attributes: &dyn QueryContextAttributes, account: Option<&Acc
         .iter()
         .map(|(label, value)| format!("<tr><th>{}</th><td>{}</td></tr>\n", escape(label), escape(value)))
         .collect();
-    let body = format!(
+    document(&rows)
+}
+
+/// The page with these rows of a table.
+fn document(rows: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>OpenSSPI</title>\n\
          <style>body{{font-family:sans-serif;margin:2em}}th{{text-align:left;padding-right:2em}}td{{font-family:monospace}}</style>\n\
          </head>\n<body>\n<h1>This connection is secured by OpenSSPI</h1>\n<table>\n{rows}</table>\n</body>\n</html>\n"
-    );
-    answer("200 OK", "text/html; charset=utf-8", &body)
+    )
 }
 
 fn answer(status: &str, content_type: &str, body: &str) -> Vec<u8> {

@@ -24,10 +24,18 @@ fn demo_shows_every_protocol_in_full_and_resumed() {
         "tls-exporter",
         "tls-unique",
         "MB/s",
+        "NTLM · version 2 · full",
+        "NEGOTIATE",
+        "CHALLENGE",
+        "AUTHENTICATE, done",
+        "WDigest · DIGEST-MD5 · full",
+        "digest-challenge",
+        "response-auth, done",
+        "3des",
     ] {
         assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
     }
-    assert_eq!(ran.out.matches('✓').count(), 4, "{}", ran.out);
+    assert_eq!(ran.out.matches('✓').count(), 6, "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}'), "no colour where no terminal is:\n{}", ran.out);
 }
 
@@ -37,8 +45,14 @@ fn demo_says_the_same_in_json() {
     let [object] = &ran.objects()[..] else { panic!("one object: {}", ran.out) };
     assert_eq!(object["ok"], true);
     let connections = object["connections"].as_array().unwrap();
-    assert_eq!(connections.len(), 4);
-    for connection in connections {
+    let (tls, others) = connections.split_at(4);
+    let [ntlm, digest] = others else { panic!("{object}") };
+    assert_eq!((ntlm["package"].as_str(), ntlm["ok"].as_bool()), (Some("NTLM"), Some(true)));
+    assert_eq!(ntlm["legs"][0]["messages"], "NEGOTIATE");
+    assert_eq!((digest["package"].as_str(), digest["ok"].as_bool()), (Some("WDigest"), Some(true)));
+    assert_eq!(digest["negotiated"]["cipher"], "3des");
+    assert_eq!(tls.len(), 4);
+    for connection in tls {
         assert_eq!(connection["legs"][0]["from"], "client");
         assert_eq!(connection["legs"][0]["messages"], "ClientHello");
         assert_eq!(connection["negotiated"]["resumed"], connection["session"] == "resumed");

@@ -147,3 +147,21 @@ fn the_museum_shows_all_seven_protocols_over_one_port() {
         assert!(is_alike, "{}: {}", connection["protocol"], connection["error"]);
     }
 }
+
+#[test]
+fn a_package_that_is_asked_for_is_shown_alone() {
+    let ran = run(&["demo", "--package", "NTLM", "--bytes", "100000", "--json"]).expect(0);
+    let object = ran.objects().remove(0);
+    let [connection] = &object["connections"].as_array().unwrap()[..] else { panic!("{object}") };
+    assert_eq!((connection["package"].as_str(), connection["bytes"].as_u64()), (Some("NTLM"), Some(100_000)));
+    let ran = run(&["demo", "--package", "digest", "--bytes", "100000", "--json"]).expect(0);
+    let object = ran.objects().remove(0);
+    let [connection] = &object["connections"].as_array().unwrap()[..] else { panic!("{object}") };
+    assert_eq!(connection["package"].as_str(), Some("WDigest"));
+    let ran = run(&["demo", "--package", "Schannel", "--bytes", "1000", "--json"]).expect(0);
+    let object = ran.objects().remove(0);
+    assert!(
+        object["connections"].as_array().unwrap().iter().all(|one| one["package"] == "Schannel"),
+        "{object}"
+    );
+}

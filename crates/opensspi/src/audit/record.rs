@@ -1,8 +1,11 @@
 //! The record of one handshake: a span around it, and an event at its end.
 
+use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use sspi_core::{Account, Fault, QueryContextAttributes, SecStatus};
+use sspi_tokio::{HandshakeError, Observer, Renegotiated};
 use tracing::Span;
 
 use super::{Negotiated, Role, TARGET};
@@ -16,13 +19,22 @@ pub(crate) struct Record {
     peer: String,
     package: String,
     began: Instant,
+    /// Which handshake of the connection it is, if not the first.
+    number: Option<u32>,
 }
 
 impl Record {
     pub(crate) fn begin(role: Role, peer: &str, package: &str) -> Self {
         let peer = harmless(peer);
         let span = tracing::info_span!(target: TARGET, "handshake", role = role.name(), peer, package);
-        Self { span, role, peer, package: package.to_owned(), began: Instant::now() }
+        Self { span, role, peer, package: package.to_owned(), began: Instant::now(), number: None }
+    }
+
+    /// For the later handshakes of the same connection.
+    pub(crate) fn later(&self) -> Later {
+        let Self { role, peer, package, .. } = self;
+        let (peer, package) = (peer.clone(), package.clone());
+        Later { role: *role, peer, package, state: Mutex::new((1, Instant::now())) }
     }
 
     fn milliseconds(&self) -> u64 {
@@ -51,6 +63,7 @@ impl Record {
             target: TARGET,
             role = self.role.name(),
             peer = self.peer,
+            handshake = self.number,
             package = negotiated.package,
             protocol = negotiated.protocol,
             cipher = negotiated.cipher,
@@ -80,6 +93,7 @@ impl Record {
             target: TARGET,
             role = self.role.name(),
             peer = self.peer,
+            handshake = self.number,
             package = self.package,
             milliseconds = self.milliseconds(),
             verdict = "refused",
@@ -88,5 +102,70 @@ impl Record {
             error = harmless_message(&error.to_string()),
             "handshake failed"
         );
+    }
+}
+
+/// The record of every further handshake of a connection: a span and an event each, with `handshake = 2` and so on.
+pub(crate) struct Later {
+    role: Role,
+    peer: String,
+    package: String,
+    /// How many handshakes there were, and when the last one began.
+    state: Mutex<(u32, Instant)>,
+}
+
+impl Later {
+    fn record(&self) -> Record {
+        let (number, began) = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (role, peer, package) = (self.role, self.peer.clone(), self.package.clone());
+        Record { span: Span::none(), role, peer, package, began, number: Some(number) }
+    }
+}
+
+impl Observer for Later {
+    fn begins(&self) -> Span {
+        let number = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            *state = (state.0.saturating_add(1), Instant::now());
+            state.0
+        };
+        let (role, peer, package) = (self.role.name(), self.peer.as_str(), self.package.as_str());
+        tracing::info_span!(target: TARGET, "handshake", role, peer, package, handshake = number)
+    }
+
+    fn ends(&self, end: &Renegotiated<'_>) {
+        match end {
+            Renegotiated::Complete { attributes, account } => self.record().completed(*attributes, account),
+            Renegotiated::Failed(error) => self.record().failed(&copy(error)),
+            Renegotiated::Declined => tracing::info!(
+                target: TARGET,
+                role = self.role.name(),
+                peer = self.peer,
+                package = self.package,
+                verdict = "declined",
+                "the peer does not negotiate again"
+            ),
+            Renegotiated::Refused(error) => tracing::warn!(
+                target: TARGET,
+                role = self.role.name(),
+                peer = self.peer,
+                package = self.package,
+                verdict = "refused",
+                status = %error.status(),
+                error = harmless_message(&error.to_string()),
+                "the peer wants to negotiate again, and may not"
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// The error of a stream, which keeps its own.
+fn copy(error: &HandshakeError) -> Error {
+    match error {
+        HandshakeError::Security(error) => Error::Security(error.clone()),
+        HandshakeError::Deadline(limit) => Error::Deadline(*limit),
+        HandshakeError::Io(error) => Error::Io(io::Error::new(error.kind(), error.to_string())),
+        other => Error::Io(io::Error::new(io::ErrorKind::UnexpectedEof, other.to_string())),
     }
 }

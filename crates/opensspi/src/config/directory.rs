@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use sspi_core::parse_duration;
 use sspi_ldap::{Options, Server};
-
-use super::duration::parse_duration;
 
 /// The section `[directory]`: where the accounts of client certificates are looked up with LDAP.
 ///
@@ -27,11 +26,15 @@ use super::duration::parse_duration;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DirectoryConfig {
-    /// `ldaps://HOST:PORT` or `ldap://HOST:PORT`. `ldap` is StartTLS, unless `i-accept-clear-text` says otherwise.
-    #[serde(deserialize_with = "server")]
-    pub url: Server,
+    /// `ldaps://HOST:PORT` or `ldap://HOST:PORT`, or several of one kind: the next is asked where one cannot be. `ldap` is
+    /// StartTLS, unless `i-accept-clear-text` says otherwise.
+    #[serde(deserialize_with = "servers")]
+    pub url: Vec<Server>,
     /// The entry below which accounts are.
     pub base: String,
+    /// Only entries of these classes (`objectClass`) are accounts; with none, all are.
+    #[serde(default = "account_classes")]
+    pub account_classes: Vec<String>,
     /// As whom the directory is asked: a distinguished name, or what else it takes for one. Not given: as nobody.
     #[serde(default)]
     pub bind_dn: Option<String>,
@@ -64,8 +67,41 @@ pub struct DirectoryConfig {
     pub i_accept_clear_text: bool,
 }
 
-fn server<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Server, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+fn servers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Server>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "a server is a string such as \"ldaps://HOST\", and several are a list of them"
+    )]
+    enum Urls {
+        One(String),
+        Several(Vec<String>),
+    }
+    let urls = match Urls::deserialize(deserializer)? {
+        Urls::One(url) => vec![url],
+        Urls::Several(urls) => urls,
+    };
+    let servers = urls.iter().map(|url| url.parse::<Server>()).collect::<Result<Vec<_>, _>>();
+    let servers = servers.map_err(de::Error::custom)?;
+    match servers.first() {
+        None => Err(de::Error::custom("a directory has a server: write ldaps://HOST")),
+        Some(first) if servers.iter().any(|server| server.is_ldaps != first.is_ldaps) => {
+            Err(de::Error::custom("servers are ldaps all of them, or none is"))
+        }
+        Some(_) => Ok(servers),
+    }
+}
+
+impl DirectoryConfig {
+    /// The servers, for a sentence.
+    #[must_use]
+    pub fn servers(&self) -> String {
+        self.url.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    pub(crate) fn is_ldaps(&self) -> bool {
+        self.url.iter().all(|server| server.is_ldaps)
+    }
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -79,6 +115,10 @@ fn system() -> Vec<String> {
 /// What is usual, as the crate that asks says it.
 fn usual() -> Options {
     Options::new(Server { host: String::new(), port: 636, is_ldaps: true }, "")
+}
+
+fn account_classes() -> Vec<String> {
+    usual().classes
 }
 
 fn connections() -> usize {
@@ -111,9 +151,21 @@ mod tests {
         let config =
             Config::from_toml("[directory]\nurl = \"ldaps://dc1\"\nbase = \"dc=corp\"\n", "x").unwrap();
         let directory = config.directory.unwrap();
-        assert_eq!((directory.url.port, directory.deadline), (636, Duration::from_secs(3)));
+        assert_eq!((directory.url[0].port, directory.deadline), (636, Duration::from_secs(3)));
+        assert_eq!(directory.account_classes, ["person", "posixAccount", "account"]);
         assert_eq!(directory.roots, ["system"]);
         assert!(!directory.i_accept_clear_text);
+    }
+
+    #[test]
+    fn there_may_be_several_servers_of_one_kind() {
+        let config =
+            |url: &str| Config::from_toml(&format!("[directory]\nurl = {url}\nbase = \"dc=corp\"\n"), "x");
+        let directory = config("[\"ldaps://dc1\", \"ldaps://dc2:637\"]").unwrap().directory.unwrap();
+        assert_eq!(directory.servers(), "ldaps://dc1:636, ldaps://dc2:637");
+        for wrong in ["[]", "[\"ldaps://dc1\", \"ldap://dc2\"]", "[\"dc1\"]", "7"] {
+            assert!(config(wrong).unwrap_err().to_string().contains("x:2:7: directory.url"), "{wrong}");
+        }
     }
 
     #[test]

@@ -7,15 +7,19 @@
 //! upn = "alice@corp.example"
 //! sid = "S-1-5-21-1004336348-1177238915-682003330-1104"
 //! nt-hash = "a4f49c406510bdcab6824ee7c30fd852"
+//! digest = [{ realm = "corp.example", md5 = "…", sha-256 = "…", sha-512-256 = "…" }]
 //! disabled = false
 //! ```
 //!
-//! `name` and `nt-hash` must be there. The hash is as good as the password: the file is for its owner only.
+//! `name` and `nt-hash` must be there. `digest` has H(A1) of the package Digest, the hash of name, realm and password, for each
+//! realm; the name is the account's unless the entry has a `user` of its own. These hashes are as good as the password: the
+//! file is for its owner only.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
-use sspi_core::{Account, FoundAccount};
+use sspi_core::{Account, DigestAlgorithm, FoundAccount, Secret};
 use toml::Spanned;
 use zeroize::Zeroizing;
 
@@ -60,7 +64,29 @@ pub(crate) struct Entry {
     pub(crate) account: FoundAccount,
     pub(crate) nt_hash: NtHash,
     /// Where the hash stands in the text, quotes included.
-    pub(crate) place: std::ops::Range<usize>,
+    pub(crate) place: Range<usize>,
+    /// What proves it with Digest.
+    pub(crate) digest: Vec<DigestEntry>,
+    /// Where the list of these stands in the text, if it does, brackets included.
+    pub(crate) digest_place: Option<Range<usize>>,
+}
+
+/// What proves an account with Digest in one realm.
+#[derive(Debug)]
+pub(crate) struct DigestEntry {
+    pub(crate) realm: String,
+    /// The name that is hashed.
+    pub(crate) user: String,
+    pub(crate) hashes: Vec<DigestHash>,
+}
+
+/// H(A1), by one hash function.
+#[derive(Debug)]
+pub(crate) struct DigestHash {
+    pub(crate) algorithm: DigestAlgorithm,
+    pub(crate) hashed_a1: Secret<Vec<u8>>,
+    /// Where it stands in the text, quotes included.
+    pub(crate) place: Range<usize>,
 }
 
 #[derive(Default, Deserialize)]
@@ -78,9 +104,69 @@ struct Written {
     upn: Option<String>,
     sid: Option<String>,
     #[serde(deserialize_with = "hash")]
-    nt_hash: (NtHash, std::ops::Range<usize>),
+    nt_hash: (NtHash, Range<usize>),
+    digest: Option<Spanned<Vec<WrittenDigest>>>,
     #[serde(default)]
     disabled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct WrittenDigest {
+    realm: String,
+    user: Option<String>,
+    md5: Option<Digits>,
+    #[serde(rename = "sha-256")]
+    sha_256: Option<Digits>,
+    #[serde(rename = "sha-512-256")]
+    sha_512_256: Option<Digits>,
+}
+
+/// A hash of Digest, and where it stands.
+struct Digits {
+    bytes: Secret<Vec<u8>>,
+    place: Range<usize>,
+}
+
+impl<'de> Deserialize<'de> for Digits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = Spanned::<String>::deserialize(deserializer)?;
+        let place = digits.span();
+        let digits = Zeroizing::new(digits.into_inner());
+        // What stands there is not said: it may be a password.
+        let bytes = digits.as_bytes().chunks(2).map(|pair| match pair {
+            [_, _] => str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()),
+            _ => None,
+        });
+        match bytes.collect::<Option<Vec<u8>>>() {
+            Some(bytes) if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
+                Ok(Self { bytes: Secret::new(bytes), place })
+            }
+            _ => Err(de::Error::custom("a hash of Digest is hexadecimal digits")),
+        }
+    }
+}
+
+impl WrittenDigest {
+    /// The entry of an account of this name; what is wrong with it otherwise.
+    fn read(self, name: &str) -> Result<DigestEntry, String> {
+        let Self { realm, user, md5, sha_256, sha_512_256 } = self;
+        let written = [
+            (DigestAlgorithm::Md5, md5),
+            (DigestAlgorithm::Sha256, sha_256),
+            (DigestAlgorithm::Sha512Of256, sha_512_256),
+        ];
+        let mut hashes = Vec::new();
+        for (algorithm, digits) in written {
+            let Some(Digits { bytes, place }) = digits else { continue };
+            if bytes.expose_secret().len() != algorithm.output_len() {
+                let digits = 2 * algorithm.output_len();
+                return Err(format!("a hash of {} is {digits} hexadecimal digits", algorithm.name()));
+            }
+            hashes.push(DigestHash { algorithm, hashed_a1: bytes, place });
+        }
+        Ok(DigestEntry { realm, user: user.unwrap_or_else(|| name.to_owned()), hashes })
+    }
 }
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Spanned<String>, D::Error> {
@@ -96,7 +182,7 @@ pub(crate) fn is_name(name: &str) -> bool {
     !name.trim().is_empty() && !name.contains(['\\', '@', '/']) && !name.chars().any(char::is_control)
 }
 
-fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(NtHash, std::ops::Range<usize>), D::Error> {
+fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(NtHash, Range<usize>), D::Error> {
     let digits = Spanned::<String>::deserialize(deserializer)?;
     let place = digits.span();
     let digits = Zeroizing::new(digits.into_inner());
@@ -116,8 +202,23 @@ impl Logons {
         let locator = Locator::new(text);
         let mut logons = Self::default();
         for (index, written) in file.account.into_iter().enumerate() {
-            let Written { name, domain, upn, sid, nt_hash: (nt_hash, place), disabled } = written;
+            let Written { name, domain, upn, sid, nt_hash: (nt_hash, place), digest, disabled } = written;
             let offset = name.span().start;
+            let digest_place = digest.as_ref().map(Spanned::span);
+            let mut entries = Vec::new();
+            for written in digest.map(Spanned::into_inner).unwrap_or_default() {
+                match written.read(name.get_ref()) {
+                    Ok(entry) => entries.push(entry),
+                    Err(message) => {
+                        let path = [Segment::Key("account".into()), Segment::Index(index)];
+                        problems.add(locator.problem(
+                            offset,
+                            &path,
+                            format!("account[{index}].digest: {message}"),
+                        ));
+                    }
+                }
+            }
             let entry = Entry {
                 account: FoundAccount {
                     account: Account { name: name.into_inner(), domain, upn, sid, ..Account::default() },
@@ -126,6 +227,8 @@ impl Logons {
                 },
                 nt_hash,
                 place,
+                digest: entries,
+                digest_place,
             };
             if let Some(other) = logons.all.iter().find(|other| other.is_like(&entry)) {
                 let path =
@@ -133,9 +236,27 @@ impl Logons {
                 let message = format!("account[{index}]: {:?} is there already", other.display_name());
                 problems.add(locator.problem(offset, &path, message));
             }
+            let same = |old: &DigestEntry, new: &DigestEntry| old.realm == new.realm && old.user == new.user;
+            let twice = entry.digest.iter().enumerate().find(|(place, new)| {
+                let others = logons.digests().map(|(_, old)| old);
+                others.chain(entry.digest.iter().take(*place)).any(|old| same(old, new))
+            });
+            if let Some((_, twice)) = twice {
+                let path = [Segment::Key("account".into()), Segment::Index(index)];
+                let message = format!(
+                    "account[{index}].digest: {:?} is there already in {:?}",
+                    twice.user, twice.realm
+                );
+                problems.add(locator.problem(offset, &path, message));
+            }
             logons.all.push(entry);
         }
         if problems.is_empty() { Ok(logons) } else { Err(problems) }
+    }
+
+    /// What proves accounts with Digest, each with its account.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = (&Entry, &DigestEntry)> {
+        self.all.iter().flat_map(|entry| entry.digest.iter().map(move |digest| (entry, digest)))
     }
 
     /// The account that a client means: by its user principal name, or by its name and domain. A domain that one of the two
@@ -225,7 +346,8 @@ mod tests {
     fn every_mistake_is_named_with_its_place_and_no_secret() {
         let text = "[[account]]\nname = \"CORP\\\\a\"\nnt-hash = \"hunter2\"\n[[account]]\nname = \"b\"\n";
         let found = problems(text);
-        assert!(found[0].starts_with("logons.toml:2:8: account[0].name: an account has a name"), "{found:?}");
+        let name = "logons.toml:2:8: account[0].name: an account has a name";
+        assert!(found.iter().any(|one| one.starts_with(name)), "{found:?}");
         assert!(found.iter().any(|one| one.contains("an NT hash is 32 hexadecimal digits")), "{found:?}");
         assert!(!found.concat().contains("hunter2"), "{found:?}");
         let twice =

@@ -56,7 +56,9 @@ fn refuse_value(
         }
         DeValue::String(text) => {
             let is_reference = REFERENCES.iter().any(|prefix| text.starts_with(prefix));
-            let is_secret = SECRET_KEYS.contains(&name) || name.ends_with("-password");
+            // In a file of accounts it is what the file is for.
+            let is_hash = name == "nt-hash" && full_key(path).starts_with("ntlm.");
+            let is_secret = SECRET_KEYS.contains(&name) || name.ends_with("-password") || is_hash;
             let what = if text.contains("-----BEGIN") {
                 "holds PEM itself"
             } else if is_secret && !is_reference {

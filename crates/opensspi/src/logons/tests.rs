@@ -126,3 +126,106 @@ fn unknown_accounts_are_no_error() {
     let logons = FileLogons::open(&path).unwrap();
     assert!(matches!(logons.verdict(&request("nobody", "")), LogonVerdict::NoAccount));
 }
+
+#[cfg(feature = "digest")]
+mod digest {
+    use sspi_core::{DigestAlgorithm, DigestLogon, DigestSecret, DigestUser};
+
+    use super::*;
+    use crate::providers::digest::{hashed_a1, user_hash};
+
+    fn logon(user: &str, realm: &str, algorithm: DigestAlgorithm) -> DigestLogon {
+        let user = DigestUser::Names(vec![user.into()]);
+        DigestLogon { user, realm: realm.into(), algorithm, source: None }
+    }
+
+    /// Whether the file has the right hash of this password for every hash function.
+    fn knows(logons: &FileLogons, user: &str, realm: &str, password: &str) -> bool {
+        DigestAlgorithm::ALL.into_iter().all(|algorithm| {
+            let found = digest_secrets::find(&logons.current(), &logon(user, realm, algorithm));
+            let expected = hashed_a1(algorithm, user.as_bytes(), realm.as_bytes(), password.as_bytes());
+            found.ok().flatten().is_some_and(|found| match found.secret {
+                DigestSecret::HashedA1(hash) => hash.expose_secret() == expected.expose_secret(),
+                DigestSecret::Password(_) => false,
+            })
+        })
+    }
+
+    #[test]
+    fn realms_are_added_and_a_new_password_is_one_of_every_realm() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logons.toml");
+        for name in ["alice", "bob"] {
+            FileLogons::add(&path, &account(name), "first").unwrap();
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("\n[[account]]", " # of alice\ndisabled = false\n[[account]]"))
+            .unwrap();
+        for realm in ["one \"quoted\"", "two"] {
+            FileLogons::add_digest_realm(&path, "alice", None, realm, "first").unwrap();
+        }
+        FileLogons::add_digest_realm(&path, "bob", None, "two", "first").unwrap();
+        let logons = FileLogons::open(&path).unwrap();
+        for realm in ["one \"quoted\"", "two"] {
+            assert!(knows(&logons, "alice", realm, "first"), "{}", fs::read_to_string(&path).unwrap());
+        }
+        FileLogons::set_password(&path, "alice", None, "second").unwrap();
+        for realm in ["one \"quoted\"", "two"] {
+            assert!(knows(&logons, "alice", realm, "second"));
+        }
+        assert!(super::knows(&logons, "alice", "second"), "the NT hash, too");
+        assert!(knows(&logons, "bob", "two", "first"), "and nobody else's");
+        assert!(!knows(&logons, "alice", "three", "second") && !knows(&logons, "Alice", "two", "second"));
+        let hash = DigestUser::Hashed(user_hash(DigestAlgorithm::Sha256, "bob", "two"));
+        let hashed = DigestLogon { user: hash, ..logon("", "two", DigestAlgorithm::Sha256) };
+        assert_eq!(digest_secrets::find(&logons.current(), &hashed).unwrap().unwrap().user, "bob");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("# of alice\n"), "{text}");
+        assert!(!text.contains("second"), "no password is in it");
+    }
+
+    #[test]
+    fn an_account_without_a_secret_for_the_realm_is_refused_and_the_reason_names_the_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logons.toml");
+        FileLogons::add(&path, &account("alice"), "first").unwrap();
+        FileLogons::add_digest_realm(&path, "alice", None, "one", "first").unwrap();
+        let logons = FileLogons::open(&path).unwrap();
+        let find = |user| digest_secrets::find(&logons.current(), &logon(user, "two", DigestAlgorithm::Md5));
+        let error = find("alice").unwrap_err();
+        assert_eq!((error.status(), error.fault()), (SecStatus::SEC_E_LOGON_DENIED, Fault::Refused));
+        assert_eq!(error.setting(), Some("logon.accounts"));
+        assert!(error.message().contains("\"two\" (digest.realm)"), "{error}");
+        assert!(find("mallory").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_wrong_password_a_realm_that_is_there_and_one_that_is_none_are_refused_and_change_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logons.toml");
+        FileLogons::add(&path, &account("alice"), "first").unwrap();
+        FileLogons::add_digest_realm(&path, "alice", None, "one", "first").unwrap();
+        let before = fs::read_to_string(&path).unwrap();
+        for (realm, password) in [("two", "second"), ("one", "first"), ("", "first"), ("a\nb", "first")] {
+            let error = FileLogons::add_digest_realm(&path, "alice", None, realm, password).unwrap_err();
+            assert!(!error.to_string().contains("first"), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), before, "{realm:?}");
+        }
+    }
+
+    #[test]
+    fn hashes_of_a_wrong_length_are_named_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logons.toml");
+        FileLogons::add(&path, &account("alice"), "first").unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        for (bad, what) in
+            [("md5 = \"c0ffee\"", "a hash of MD5 is 32"), ("sha-256 = \"hunter2\"", "hexadecimal digits")]
+        {
+            fs::write(&path, format!("{text}digest = [{{ realm = \"r\", {bad} }}]\n")).unwrap();
+            let error = FileLogons::open(&path).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+            assert!(!error.contains("c0ffee") && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

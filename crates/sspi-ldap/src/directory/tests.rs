@@ -311,3 +311,74 @@ fn threads_ask_through_a_runtime_of_their_own() {
     assert_eq!(inside.unwrap().len(), 1, "a thread of another runtime is one");
     drop(serving.join().unwrap());
 }
+
+#[tokio::test]
+async fn the_next_server_is_asked_where_one_gives_no_connection() {
+    let (dead, port) = listen().await;
+    drop(dead);
+    let (listener, other) = listen().await;
+    let mut both = options(port);
+    both.servers.extend(options(other).servers);
+    both.connections = 2;
+    let directory = LdapDirectory::new(both, None).unwrap();
+    let server = async {
+        for _ in 0..2 {
+            let (mut server, _) = listener.accept().await.unwrap();
+            answer(&mut server, &[entry("alice"), done(0)]).await;
+        }
+    };
+    let client = async {
+        assert_eq!(find(&directory, "alice").await.unwrap().len(), 1);
+        assert_eq!(directory.0.server.load(Ordering::Relaxed), 1, "the next connection begins with this one");
+        assert_eq!(find(&directory, "alice").await.unwrap().len(), 1);
+    };
+    tokio::join!(server, client);
+    drop(listener);
+    let error = find(&directory, "bob").await.unwrap_err();
+    assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "none of them gives one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_silent_leaves_time_for_the_next() {
+    let (silent, port) = listen().await;
+    let (listener, other) = listen().await;
+    let mut both = options(port);
+    // Whoever is to say who we are waits for an answer.
+    both.bind = Some(crate::Bind { dn: "cn=x".into(), password: sspi_core::Secret::new("pw".to_owned()) });
+    both.servers.extend(options(other).servers);
+    let directory = LdapDirectory::new(both, None).unwrap();
+    let server = async {
+        let (mut server, _) = listener.accept().await.unwrap();
+        answer(&mut server, &[tlv(0x61, &[10, 1, 0, 4, 0, 4, 0])]).await;
+        answer(&mut server, &[entry("alice"), done(0)]).await;
+    };
+    let (found, ()) = tokio::join!(find(&directory, "alice"), server);
+    assert_eq!(found.unwrap().len(), 1);
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_connection_goes_after_so_many_questions_and_another_comes() {
+    let (listener, port) = listen().await;
+    let mut directory = LdapDirectory::new(options(port), None).unwrap();
+    Arc::get_mut(&mut directory.0).unwrap().questions = 2;
+    let server = async {
+        for _ in 0..2 {
+            let (mut server, _) = listener.accept().await.unwrap();
+            for _ in 0..2 {
+                answer(&mut server, &[entry("alice"), done(0)]).await;
+            }
+            // The library goes when nobody has its connection any more.
+            tokio::spawn(async move {
+                let mut rest = Vec::new();
+                server.read_to_end(&mut rest).await.unwrap_or_default();
+            });
+        }
+    };
+    let client = async {
+        for _ in 0..4 {
+            assert_eq!(find(&directory, "alice").await.unwrap().len(), 1);
+        }
+    };
+    tokio::join!(server, client);
+}

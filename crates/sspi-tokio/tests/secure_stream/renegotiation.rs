@@ -1,14 +1,15 @@
 //! Negotiating again, in the middle of a stream.
 
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sspi_core::{ControlToken, SecStatus};
-use sspi_tokio::{HandshakeOptions, SecureStream, blocking, handshake};
+use sspi_tokio::{HandshakeOptions, RenegotiationOutcome, SecureStream, blocking, handshake};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 
 use crate::pair::{Flavour, OneCertificate, Seeded, inside, yields};
-use crate::stream_toy::{self, Habits};
+use crate::stream_toy::{self, Habits, Patience};
 
 async fn connect(
     habits: Habits,
@@ -166,7 +167,7 @@ async fn a_writer_does_not_wait_for_ever_for_a_reader_that_does_not_come() {
 #[test]
 fn a_shutdown_in_the_middle_of_a_renegotiation_is_said() {
     use std::io::Read;
-    let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (client, server) = UnixStream::pair().unwrap();
     let options = Flavour::Stream.blocking_options();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -192,7 +193,7 @@ async fn a_message_package_does_not_negotiate_again_in_frames() {
 #[test]
 fn threads_negotiate_again_too() {
     use std::io::{Read, Write};
-    let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (client, server) = UnixStream::pair().unwrap();
     let options = Flavour::Stream.blocking_options();
     let (requested, wait) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
@@ -483,7 +484,7 @@ async fn a_stream_that_is_split_in_the_middle_of_it_delivers_what_came_before() 
 fn threads_read_data_in_the_middle_of_a_renegotiation() {
     use std::io::{Read, Write};
     const SIZE: usize = 600_000;
-    let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (client, server) = UnixStream::pair().unwrap();
     let options = Flavour::Stream.blocking_options();
     let data = Seeded(8).bytes(SIZE);
     std::thread::scope(|scope| {
@@ -512,7 +513,7 @@ fn threads_read_data_in_the_middle_of_a_renegotiation() {
 #[test]
 fn threads_that_only_write_do_not_heap_up_what_comes_in_the_middle_of_a_renegotiation() {
     use std::io::{Read, Write};
-    let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (client, server) = UnixStream::pair().unwrap();
     let options = Flavour::Stream.blocking_options();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -530,4 +531,217 @@ fn threads_that_only_write_do_not_heap_up_what_comes_in_the_middle_of_a_renegoti
         assert_eq!(inside(&error).status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);
         drop(client);
     });
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_was_asked_and_is_silent_ends_the_stream_when_its_time_is_over() {
+    let options = Flavour::Stream.options().with_deadline(Some(Duration::from_secs(3)));
+    let habits = Habits { patience: Patience::Time(MINUTE), ..Habits::default() };
+    for split in [false, true] {
+        let (mut client, mut server) = connect(habits, 4096, &options).await;
+        let begun = tokio::time::Instant::now();
+        server.renegotiate().await.unwrap();
+        let error = if split {
+            let (mut read, _write) = server.into_split();
+            read.read(&mut [0; 8]).await.unwrap_err()
+        } else {
+            let error = server.read(&mut [0; 8]).await.unwrap_err();
+            assert!(server.write(b"x").await.is_err(), "it is the end of the other direction, too");
+            drop(server);
+            error
+        };
+        assert!(inside(&error).message().contains("was asked"), "{error}");
+        assert_eq!(begun.elapsed().as_secs(), MINUTE.as_secs());
+        let mut told = Vec::new();
+        client.get_mut().read_to_end(&mut told).await.unwrap_or_default();
+        assert!(told.len() > 8, "the alert stands behind the request: {told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_answers_in_time_has_all_the_time_that_it_wants_afterwards() {
+    let options = Flavour::Stream.options().with_deadline(Some(Duration::from_secs(3)));
+    let habits = Habits { patience: Patience::Time(MINUTE), ..Habits::default() };
+    let (mut client, mut server) = connect(habits, 4096, &options).await;
+    server.renegotiate().await.unwrap();
+    let mut got = [0; 5];
+    let serve = async {
+        server.read_exact(&mut got).await.unwrap();
+        server.write_all(&got).await.unwrap();
+        server.flush().await.unwrap();
+    };
+    let talk = async {
+        tokio::time::advance(MINUTE / 2).await;
+        let (mut read, mut write) = split(&mut client);
+        let send = async {
+            yields(50).await;
+            tokio::time::advance(2 * MINUTE).await;
+            write.write_all(b"after").await.unwrap();
+            write.flush().await.unwrap();
+        };
+        let mut back = [0; 5];
+        let (read, ()) = tokio::join!(read.read_exact(&mut back), send);
+        read.unwrap();
+    };
+    tokio::join!(serve, talk);
+}
+
+/// A client and a server of threads.
+fn threads(habits: Habits) -> (blocking::SecureStream<UnixStream>, blocking::SecureStream<UnixStream>) {
+    let (client, server) = UnixStream::pair().unwrap();
+    let options = Flavour::Stream.blocking_options();
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| blocking::handshake(client, stream_toy::client(habits), &options));
+        let server = blocking::handshake(server, stream_toy::server(habits), &options).unwrap();
+        (client.join().unwrap().unwrap(), server)
+    })
+}
+
+#[test]
+fn a_thread_looks_at_the_time_of_its_client_before_it_waits_and_when_its_socket_gives_up() {
+    use std::io::Read;
+    for questions in 0..4 {
+        let patience = Patience::Questions(questions);
+        let (mut client, mut server) = threads(Habits { patience, ..Habits::default() });
+        server.renegotiate().unwrap();
+        // A socket whose time is always over.
+        server.get_mut().set_nonblocking(true).unwrap();
+        let mut timeouts = 0;
+        let late = loop {
+            let error = server.read(&mut [0; 8]).unwrap_err();
+            if error.kind() != std::io::ErrorKind::WouldBlock {
+                break error;
+            }
+            timeouts += 1;
+        };
+        assert_eq!(timeouts, questions / 2, "two questions each");
+        assert!(inside(&late).message().contains("was asked"), "{late}");
+        let mut told = [0; 64];
+        assert!(client.get_mut().read(&mut told).unwrap() > 8, "the alert stands behind the request");
+    }
+}
+
+#[tokio::test]
+async fn what_became_of_a_request_is_known() {
+    for refuses in [false, true] {
+        let options = Flavour::Stream.options();
+        let (client, server) = duplex(4096);
+        let habits = Habits { hears_refusals: true, ..Habits::default() };
+        let of_client = Habits { refuses_renegotiation: refuses, ..habits };
+        let (client, server) = tokio::join!(
+            handshake(client, stream_toy::client(of_client), &options),
+            handshake(server, stream_toy::server(habits), &options)
+        );
+        let (mut client, mut server) = (client.unwrap(), server.unwrap());
+        assert_eq!(server.renegotiation(), RenegotiationOutcome::None);
+        server.renegotiate().await.unwrap();
+        assert_eq!(server.renegotiation(), RenegotiationOutcome::Pending);
+        let mut got = [0; 2];
+        let serve = async { server.read_exact(&mut got).await.unwrap() };
+        let answer = async {
+            let (mut read, mut write) = split(&mut client);
+            let send = async {
+                yields(50).await;
+                write.write_all(b"on").await.unwrap();
+                write.flush().await.unwrap();
+            };
+            let mut nothing = [0; 1];
+            tokio::select! {
+                biased;
+                () = async { tokio::join!(send).0 } => {}
+                _ = read.read(&mut nothing) => panic!("nothing was sent"),
+            }
+        };
+        tokio::join!(serve, answer);
+        assert_eq!(&got, b"on");
+        let expected = if refuses { RenegotiationOutcome::Declined } else { RenegotiationOutcome::Complete };
+        assert_eq!(server.renegotiation(), expected);
+        assert_eq!(client.renegotiation(), RenegotiationOutcome::None, "it was not the client's wish");
+    }
+}
+
+#[test]
+fn a_thread_knows_what_became_of_its_request() {
+    use std::io::{Read, Write};
+    let refuses = Habits { refuses_renegotiation: true, hears_refusals: true, ..Habits::default() };
+    let (mut client, mut server) = threads(refuses);
+    server.renegotiate().unwrap();
+    assert_eq!(server.renegotiation(), RenegotiationOutcome::Pending);
+    server.write_all(b"on").unwrap();
+    let mut got = [0; 2];
+    client.read_exact(&mut got).unwrap();
+    client.write_all(b"on").unwrap();
+    server.read_exact(&mut got).unwrap();
+    assert_eq!(server.renegotiation(), RenegotiationOutcome::Declined);
+}
+
+#[tokio::test]
+async fn a_goodbye_that_crosses_our_wish_to_negotiate_again_is_one() {
+    for held in [&b""[..], b"the last words"] {
+        let (mut client, mut server) = connect(Habits::default(), 4096, &Flavour::Stream.options()).await;
+        client.renegotiate().await.unwrap();
+        server.write_all(held).await.unwrap();
+        server.shutdown().await.unwrap();
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).await.unwrap();
+        assert_eq!(got, held);
+        assert_eq!(client.renegotiation(), RenegotiationOutcome::Declined);
+        assert!(client.error().is_none());
+    }
+}
+
+#[test]
+fn a_goodbye_that_crosses_the_wish_of_a_thread_is_one() {
+    use std::io::{Read, Write};
+    let (mut client, mut server) = threads(Habits::default());
+    client.renegotiate().unwrap();
+    server.write_all(b"the last words").unwrap();
+    server.shutdown().unwrap();
+    let mut got = Vec::new();
+    client.read_to_end(&mut got).unwrap();
+    assert_eq!(got, b"the last words");
+}
+
+/// A writer that negotiates again and again, and reads only at last.
+#[tokio::test]
+async fn data_between_several_renegotiations_is_read_under_what_held_when_it_was_sent() {
+    let (mut client, mut server) = connect(Habits::default(), 4096, &Flavour::Stream.options()).await;
+    let mut epochs = vec![Arc::clone(client.attributes())];
+    for data in [b"first ", b"second"] {
+        server.write_all(data).await.unwrap();
+        server.flush().await.unwrap();
+        client.renegotiate().await.unwrap();
+        let serve = async {
+            let mut got = [0; 2];
+            server.read_exact(&mut got).await.unwrap();
+        };
+        let write = async {
+            client.write_all(b"on").await.unwrap();
+            client.flush().await.unwrap();
+        };
+        tokio::join!(serve, write);
+        assert_eq!(client.renegotiation(), RenegotiationOutcome::Complete);
+    }
+    server.write_all(b"third").await.unwrap();
+    server.shutdown().await.unwrap();
+    let mut read: Vec<(Vec<u8>, usize)> = Vec::new();
+    loop {
+        let mut piece = [0; 4];
+        let count = client.read(&mut piece).await.unwrap();
+        if count == 0 {
+            break;
+        }
+        if !epochs.iter().any(|known| Arc::ptr_eq(known, client.attributes())) {
+            epochs.push(Arc::clone(client.attributes()));
+        }
+        let epoch = epochs.iter().position(|known| Arc::ptr_eq(known, client.attributes())).unwrap();
+        read.push((piece[..count].to_vec(), epoch));
+    }
+    for (epoch, data) in [(0, &b"first "[..]), (1, b"second"), (2, b"third")] {
+        let of_it: Vec<u8> =
+            read.iter().filter(|(_, of)| *of == epoch).flat_map(|(d, _)| d.clone()).collect();
+        assert_eq!(of_it, data, "{epoch}");
+    }
 }

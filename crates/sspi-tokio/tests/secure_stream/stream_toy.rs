@@ -9,6 +9,8 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sspi_core::{
     AcceptSecurityContext, Answer, AscRet, Ask, CertificateIdentity, ClientCertificateRequest, ContextFlags,
@@ -41,16 +43,30 @@ pub(crate) struct Habits {
     pub(crate) refuses_split: bool,
     /// Contexts cannot negotiate again.
     pub(crate) refuses_renegotiation: bool,
+    /// A peer that was asked to negotiate again may say that it will not.
+    pub(crate) hears_refusals: bool,
+    /// How long a server waits that has asked its client to negotiate again.
+    pub(crate) patience: Patience,
     /// The most data in a record; 1000 where it is zero.
     pub(crate) maximum_message: usize,
 }
 
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Patience {
+    #[default]
+    Endless,
+    /// On the clock of the runtime.
+    Time(Duration),
+    /// Until it was asked so many times how long it still waits.
+    Questions(u32),
+}
+
 pub(crate) fn client(habits: Habits) -> Box<dyn InitializeSecurityContext> {
-    Box::new(Handshake::new(habits, Direction::default(), Direction::default(), 1))
+    Box::new(Handshake::new(habits, true, Direction::default(), Direction::default(), 1))
 }
 
 pub(crate) fn server(habits: Habits) -> Box<dyn AcceptSecurityContext> {
-    Box::new(Handshake::new(habits, Direction::default(), Direction::default(), 1))
+    Box::new(Handshake::new(habits, false, Direction::default(), Direction::default(), 1))
 }
 
 pub(crate) fn package_info() -> PackageInfo {
@@ -143,6 +159,7 @@ struct Handshake {
     receiver: Direction,
     /// How many handshakes there were on the connection, this one included.
     count: u32,
+    is_client: bool,
     state: State,
 }
 
@@ -154,22 +171,23 @@ enum State {
 }
 
 impl Handshake {
-    fn new(habits: Habits, sender: Direction, receiver: Direction, count: u32) -> Self {
-        Self { habits, sender, receiver, count, state: State::Begin }
+    fn new(habits: Habits, is_client: bool, sender: Direction, receiver: Direction, count: u32) -> Self {
+        Self { habits, sender, receiver, count, is_client, state: State::Begin }
     }
 
     fn complete(&mut self, client: bool, certificate: Vec<u8>, token: Vec<u8>, used: usize) -> Step {
         let key = self.count.wrapping_mul(0x0101_0101);
         let direction = Direction { key, sequence: 0 };
-        let context = self.context(client, certificate, direction, direction, self.count);
+        let context = self.context(client, certificate, direction, direction, self.count, false);
         self.state = State::Over(Error::invalid_handle("the handshake is complete"));
         Step::Complete { context, token, used }
     }
 
-    /// The context as it was before this handshake, whose peer declines.
-    fn declined(&mut self, used: usize) -> Step {
+    /// The context as it was before this handshake, whose peer declines, or closes.
+    fn declined(&mut self, used: usize, closed: bool) -> Step {
         self.receiver.sequence += 1;
-        let context = self.context(true, Vec::new(), self.sender, self.receiver, self.count - 1);
+        let is_client = self.is_client;
+        let context = self.context(is_client, Vec::new(), self.sender, self.receiver, self.count - 1, closed);
         self.state = State::Over(Error::invalid_handle("the handshake was declined"));
         Step::Declined { context, used }
     }
@@ -181,6 +199,7 @@ impl Handshake {
         sender: Direction,
         receiver: Direction,
         count: u32,
+        closed: bool,
     ) -> Box<dyn SecurityContext> {
         let attributes = Attributes {
             info: package_info(),
@@ -192,9 +211,16 @@ impl Handshake {
                 self.habits.maximum_message
             },
         };
+        let asked = Arc::<AtomicBool>::default();
         Box::new(Context {
-            sender: Sender { direction: sender, closed: false },
-            receiver: Receiver { direction: receiver, end: None, skips: self.habits.refuses_renegotiation },
+            sender: Sender { direction: sender, closed: false, asked: Arc::clone(&asked) },
+            receiver: Receiver {
+                direction: receiver,
+                end: closed.then_some(Ok(Decrypted::Expired)),
+                habits: self.habits,
+                asked,
+                since: None,
+            },
             shared: Session { habits: self.habits, attributes: Arc::new(attributes), client, count },
         })
     }
@@ -254,7 +280,10 @@ impl Handshake {
         match self.receiver.peek(&mut input)? {
             Ok(record) if record.kind == HANDSHAKE => Ok(Ok((input[record.data].to_vec(), record.end))),
             Ok(record) if record.kind == ALERT && input[record.data.start] == 100 && self.count > 1 => {
-                Ok(Err(self.declined(record.end)))
+                Ok(Err(self.declined(record.end, false)))
+            }
+            Ok(record) if record.kind == SHUTDOWN && self.count > 1 => {
+                Ok(Err(self.declined(record.end, true)))
             }
             Ok(record) if record.kind == ALERT => Err(Error::new(
                 SecStatus::SEC_E_ILLEGAL_MESSAGE,
@@ -351,6 +380,8 @@ impl QueryContextAttributes for Attributes {
 struct Sender {
     direction: Direction,
     closed: bool,
+    /// The peer was asked to negotiate again.
+    asked: Arc<AtomicBool>,
 }
 
 impl SendingHalf for Sender {
@@ -389,7 +420,10 @@ impl SendingHalf for Sender {
 
     fn apply_control_token(&mut self, token: &ControlToken) -> Result<Vec<u8>, Error> {
         match token {
-            ControlToken::Renegotiate => Ok(self.direction.record(HELLO_REQUEST, &[])),
+            ControlToken::Renegotiate => {
+                self.asked.store(true, Ordering::Relaxed);
+                Ok(self.direction.record(HELLO_REQUEST, &[]))
+            }
             ControlToken::Shutdown => {
                 self.closed = true;
                 Ok(self.direction.record(SHUTDOWN, &[]))
@@ -402,9 +436,19 @@ impl SendingHalf for Sender {
 
 struct Receiver {
     direction: Direction,
-    /// What begins a handshake that is refused is taken like any record.
-    skips: bool,
+    habits: Habits,
     end: Option<Result<Decrypted, Error>>,
+    asked: Arc<AtomicBool>,
+    /// Since when the peer is waited for.
+    since: Option<tokio::time::Instant>,
+}
+
+impl Receiver {
+    fn late(&mut self) -> Error {
+        let error = error(SecStatus::SEC_E_ILLEGAL_MESSAGE, "the peer was asked, and has not").with_alert(40);
+        self.end = Some(Err(error.clone()));
+        error
+    }
 }
 
 impl ReceivingHalf for Receiver {
@@ -436,8 +480,14 @@ impl ReceivingHalf for Receiver {
                 Decrypted::Expired
             }
             HELLO_REQUEST => Decrypted::Renegotiate,
-            HANDSHAKE if self.skips => Decrypted::Renegotiate,
+            // What begins a handshake that is refused is taken like any record.
+            HANDSHAKE if self.habits.refuses_renegotiation => Decrypted::Renegotiate,
+            ALERT if self.habits.hears_refusals && memory[data.start] == 100 => {
+                self.asked.store(false, Ordering::Relaxed);
+                Decrypted::NoRenegotiation
+            }
             HANDSHAKE => {
+                self.asked.store(false, Ordering::Relaxed);
                 self.direction.sequence -= 1;
                 extra = all.clone();
                 Decrypted::Renegotiate
@@ -456,6 +506,26 @@ impl ReceivingHalf for Receiver {
             buffers[3] = SecBuffer::new(SecBufferType::EXTRA, extra);
         }
         Ok(decrypted)
+    }
+
+    fn time_left(&mut self) -> Result<Option<Duration>, Error> {
+        if !self.asked.load(Ordering::Relaxed) {
+            self.since = None;
+            return Ok(None);
+        }
+        match &mut self.habits.patience {
+            Patience::Endless => Ok(None),
+            Patience::Questions(0) => Err(self.late()),
+            Patience::Questions(more) => {
+                *more -= 1;
+                Ok(Some(Duration::from_secs(1)))
+            }
+            Patience::Time(all) => {
+                let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
+                let left = all.checked_sub(since.elapsed()).filter(|left| !left.is_zero());
+                left.map(Some).ok_or_else(|| self.late())
+            }
+        }
     }
 
     fn verify_signature(
@@ -501,7 +571,7 @@ impl SharedPart for Session {
             return Err(RenegotiationRefused { context, error });
         }
         let (sender, receiver) = (context.sender.direction, context.receiver.direction);
-        let again = Handshake::new(habits, sender, receiver, count + 1);
+        let again = Handshake::new(habits, client, sender, receiver, count + 1);
         Ok(if client {
             Renegotiation::Initialize(Box::new(again))
         } else {

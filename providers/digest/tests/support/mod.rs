@@ -9,19 +9,23 @@
     reason = "every test file is a crate of its own and uses a part"
 )]
 
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use opensspi_digest::response::Response;
-use opensspi_digest::{Digest, DigestConfig, Environment, Random, RandomError, hashed_a1, user_hash};
+use opensspi_digest::{
+    Digest, DigestConfig, Environment, Random, RandomError, Secrets, hashed_a1, user_hash,
+};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, AuthData, AuthIdentity, Clock, CredentialUse,
     CredentialsHandle, CredentialsRequest, DigestAccount, DigestLogon, DigestSecret, DigestUser, Error,
-    Failure, FoundAccount, HttpRequest, InitializeRequest, InitializeSecurityContext, QualityOfProtection,
-    Question, ReceivingHalf, SecBuffer, SecBufferType, Secret, SecurityContext, SecurityPackage, SendingHalf,
-    Step,
+    Failure, FoundAccount, HttpRequest, InitializeRequest, InitializeSecurityContext, LogonReport,
+    QualityOfProtection, Question, ReceivingHalf, SecBuffer, SecBufferType, Secret, SecurityContext,
+    SecurityPackage, SendingHalf, Step,
 };
 use test_support::{FixedClock, SeededRandom};
+use zeroize::Zeroizing;
 
 /// The realm of the server.
 pub const REALM: &str = "example.test";
@@ -53,6 +57,16 @@ impl Random for Seeded {
     }
 }
 
+/// Files whose content is their name.
+struct Files;
+
+impl Secrets for Files {
+    fn read(&self, reference: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+        let name = reference.strip_prefix("file:").ok_or(io::ErrorKind::NotFound)?;
+        Ok(Zeroizing::new(format!("{name}\n").into_bytes()))
+    }
+}
+
 /// A package for each end, and what is outside of them.
 pub struct Fixture {
     pub clock: FixedClock,
@@ -60,6 +74,8 @@ pub struct Fixture {
     client_package: Digest,
     /// What the database keeps: passwords, or hashes.
     pub keeps_hashes: bool,
+    /// What the database heard.
+    pub heard: Arc<Mutex<Vec<bool>>>,
 }
 
 /// A configuration from the text of its section.
@@ -73,13 +89,14 @@ impl Fixture {
         let environment = Environment {
             clock: Arc::new(TestClock(clock.clone())),
             random: Arc::new(Seeded(Mutex::new(SeededRandom::new(3)))),
+            secrets: Arc::new(Files),
         };
         let server = format!("realm = \"{REALM}\"\n{server}");
         let package = Digest::new(config(&server), environment.clone());
         let request = CredentialsRequest::configured(CredentialUse::Inbound);
         let server = package.acquire_credentials_handle(&request).unwrap();
         let client_package = Digest::new(config(client), environment);
-        Self { clock, server, client_package, keeps_hashes: false }
+        Self { clock, server, client_package, keeps_hashes: false, heard: Arc::default() }
     }
 
     pub fn client(&self, user: &str, password: &str) -> Arc<dyn CredentialsHandle> {
@@ -91,6 +108,12 @@ impl Fixture {
         let request =
             CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
         self.client_package.acquire_credentials_handle(&request).unwrap()
+    }
+
+    /// A client as whom the configuration says.
+    pub fn configured_client(&self) -> Result<Arc<dyn CredentialsHandle>, Error> {
+        let request = CredentialsRequest::configured(CredentialUse::Outbound);
+        self.client_package.acquire_credentials_handle(&request)
     }
 
     /// What a database answers.
@@ -111,7 +134,9 @@ impl Fixture {
         let account =
             Account { name: user.into(), upn: Some("known@example.test".into()), ..Account::default() };
         let account = FoundAccount { is_disabled: user == "carol", ..account.into() };
-        Some(DigestAccount { account, user: user.into(), secret })
+        let heard = Arc::clone(&self.heard);
+        let report = LogonReport::new(move |is_proved| heard.lock().unwrap().push(is_proved));
+        Some(DigestAccount { account, user: user.into(), secret, report: Some(report) })
     }
 
     pub fn accept(&self, request: &AcceptRequest) -> Box<dyn AcceptSecurityContext> {

@@ -44,15 +44,16 @@ fn pair(flags: u32) -> (Context, Context) {
     (context(Role::Client(client), flags), context(Role::Server(server), flags))
 }
 
-fn token_and(data: &[core::ops::Range<usize>]) -> Vec<SecBuffer> {
+/// A token, and data from one place to another each.
+fn token_and(data: &[(usize, usize)]) -> Vec<SecBuffer> {
     let token = SecBuffer::new(SecBufferType::TOKEN, 0..16);
-    let data = data.iter().map(|range| SecBuffer::new(SecBufferType::DATA, range.clone()));
+    let data = data.iter().map(|(from, to)| SecBuffer::new(SecBufferType::DATA, *from..*to));
     core::iter::once(token).chain(data).collect()
 }
 
 fn sealed(by: &mut dyn SendingHalf, text: &[u8]) -> Vec<u8> {
     let mut memory = [&[0; 16][..], text].concat();
-    let mut buffers = token_and(&[16..memory.len()]);
+    let mut buffers = token_and(&[(16, memory.len())]);
     by.encrypt_message(QualityOfProtection::Default, &mut memory, &mut buffers).unwrap();
     memory
 }
@@ -83,7 +84,7 @@ fn encrypt_message_protects_every_buffer() {
     let (mut client, mut server) = pair(SEALED);
     let text = b"the first the second the third";
     let mut memory = [&[0; 16][..], text].concat();
-    let mut buffers = token_and(&[16..25, 26..36, 37..46]);
+    let mut buffers = token_and(&[(16, 25), (26, 36), (37, 46)]);
     buffers[2].buffer_type = SecBufferType::DATA.with(SecBufferType::READONLY_WITH_CHECKSUM);
     buffers.push(SecBuffer::new(SecBufferType::DATA.with(SecBufferType::READONLY), 25..26));
     client.encrypt_message(QualityOfProtection::Default, &mut memory, &mut buffers).unwrap();
@@ -106,7 +107,7 @@ fn a_signature_is_verified_and_a_wrong_one_ends_the_context() {
     for flags in [SEALED, SIGNED, WITHOUT_ESS] {
         let (mut client, mut server) = pair(flags);
         let mut memory = [&[0; 16][..], b"signed"].concat();
-        let mut buffers = token_and(&[16..22]);
+        let mut buffers = token_and(&[(16, 22)]);
         client.make_signature(QualityOfProtection::Default, &mut memory, &mut buffers).unwrap();
         assert_eq!(memory[16..], *b"signed");
         server.verify_signature(&memory, &buffers).unwrap();
@@ -126,7 +127,7 @@ fn what_was_not_negotiated_is_not_pretended() {
     for flags in [SIGNED, NOTHING] {
         let (mut client, mut server) = pair(flags);
         let mut memory = [0; 20];
-        let mut buffers = token_and(&[16..20]);
+        let mut buffers = token_and(&[(16, 20)]);
         let error =
             client.encrypt_message(QualityOfProtection::Default, &mut memory, &mut buffers).unwrap_err();
         assert_eq!(error.status(), SecStatus::SEC_E_QOP_NOT_SUPPORTED);
@@ -150,7 +151,7 @@ fn a_truncated_reordered_duplicated_or_altered_sealed_message_is_refused() {
                 || error.status() == SecStatus::SEC_E_OUT_OF_SEQUENCE
                 || message.len() < 16
         );
-        let again = opened(&mut server, &mut vec![0; 40]).unwrap_err();
+        let again = opened(&mut server, &mut [0; 40]).unwrap_err();
         assert_eq!(again.status(), status, "the context is over");
     };
     for length in 0..19 {

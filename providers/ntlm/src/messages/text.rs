@@ -5,7 +5,10 @@ use wire::DecodeError;
 /// A text as UTF-16, little-endian, without anything behind it.
 #[must_use]
 pub fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    // No character has more units of UTF-16 than bytes of UTF-8: a vector that grows would leave copies of a password.
+    let mut bytes = Vec::with_capacity(2 * text.len());
+    text.encode_utf16().for_each(|unit| bytes.extend_from_slice(&unit.to_le_bytes()));
+    bytes
 }
 
 /// A text as the code page of its sender has it, which nobody knows: what is not ASCII becomes a question mark.

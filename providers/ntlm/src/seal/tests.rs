@@ -191,8 +191,8 @@ fn every_piece_is_signed_and_those_to_be_sealed_are() {
 #[test]
 fn a_direction_has_no_number_twice() {
     let mut sends = client(V2, &fives());
-    let (_, state) = sends.export().unwrap();
-    sends.import(u64::from(u32::MAX), &state);
+    let (_, state) = sends.export().unwrap().unwrap();
+    sends.import(u64::from(u32::MAX), &state).unwrap();
     sends.protect(&mut [], &[]).unwrap();
     assert_eq!(sends.protect(&mut [], &[]), Err(Error::NumbersUsedUp));
 }

@@ -47,9 +47,10 @@ pub(crate) enum Progress {
         data: Vec<u8>,
         used: usize,
     },
-    /// The peer does not negotiate the connection again.
+    /// The peer does not negotiate the connection again, or has closed its side instead.
     Declined {
         directions: Box<legacy_tls::Directions>,
+        closed: bool,
         used: usize,
     },
     Complete {

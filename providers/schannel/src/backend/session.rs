@@ -8,6 +8,7 @@ use sspi_core::{Account, Error};
 use super::rustls;
 use super::rustls::secret::SmallSecret;
 use crate::cipher_suites::Suite;
+use crate::session_cache::Chain;
 
 /// Everything that was negotiated.
 pub(crate) struct Session {
@@ -17,7 +18,7 @@ pub(crate) struct Session {
     /// The key exchange; a resumption without one has none.
     pub(crate) strength: Option<KeyExchangeStrength>,
     pub(crate) alpn: Option<Vec<u8>>,
-    pub(crate) peer_chain: Option<Vec<Vec<u8>>>,
+    pub(crate) peer_chain: Option<Arc<Chain>>,
     pub(crate) local: Option<LocalCertificate>,
     pub(crate) resumed: bool,
     pub(crate) session_id: Vec<u8>,

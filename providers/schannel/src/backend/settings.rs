@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     /// How clients' certificates are mapped to accounts, if they are.
     pub(crate) mapper: Option<Arc<Mapper>>,
     pub(crate) alpn: Vec<Vec<u8>>,
+    /// Whether a client takes an application protocol that it did not offer.
+    pub(crate) unoffered_alpn: bool,
     pub(crate) resume: bool,
     pub(crate) session_tickets: bool,
     pub(crate) session_cache_entries: usize,
@@ -39,31 +41,27 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// The protocols of `among` that rustls can run.
-    pub(crate) fn rustls_protocols(&self, among: SpProt) -> Vec<Protocol> {
-        if self.is_server && self.identities.iter().all(|identity| identity.rustls().is_none()) {
-            return Vec::new();
-        }
-        self.policy.rustls_protocols(among).collect()
+    pub(crate) fn rustls_protocols(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
+        let is_there = !self.is_server || self.identities.iter().any(|identity| identity.rustls().is_some());
+        self.policy.rustls_protocols(among).filter(move |_| is_there)
     }
 
     /// The protocols of `among` that the engine is there for.
-    pub(crate) fn legacy_protocols(&self, among: SpProt) -> Vec<Protocol> {
-        if self.is_server && self.identities.iter().all(|identity| identity.legacy().is_none()) {
-            return Vec::new();
-        }
-        self.policy.legacy_protocols(among).collect()
+    pub(crate) fn legacy_protocols(&self, among: SpProt) -> impl Iterator<Item = Protocol> {
+        let is_there = !self.is_server || self.identities.iter().any(|identity| identity.legacy().is_some());
+        self.policy.legacy_protocols(among).filter(move |_| is_there)
     }
 
     /// The protocols of `among` that a server answers a hello in, or a client writes one for, that has the format of SSL 2.0
     /// or is one of PCT.
     pub(crate) fn protocols_of_old_hellos(&self, among: SpProt) -> Vec<Protocol> {
         let has = |protocol: &Protocol| protocol.is_older_than_ssl3() || self.policy.v2_hello;
-        self.legacy_protocols(among).into_iter().filter(has).collect()
+        self.legacy_protocols(among).filter(has).collect()
     }
 
     /// The suites that a client offers in rustls's hello for the engine to run; none where it is not there.
     pub(crate) fn legacy_suites(&self, among: SpProt) -> Vec<u16> {
-        if self.legacy_protocols(among).is_empty() {
+        if self.legacy_protocols(among).next().is_none() {
             return Vec::new();
         }
         let suites = self.policy.suites.iter().filter(|suite| suite.rustls().is_none());
@@ -76,14 +74,14 @@ impl Settings {
     /// The protocols that can be spoken, as bits, both roles.
     pub(crate) fn protocol_bits(&self) -> SpProt {
         let all = SpProt(u32::MAX);
-        let both = [self.rustls_protocols(all), self.legacy_protocols(all)].concat();
-        both.into_iter().fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()))
+        let both = self.rustls_protocols(all).chain(self.legacy_protocols(all));
+        both.fold(SpProt::NONE, |bits, protocol| bits.union(protocol.bits()))
     }
 
     /// The highest version of `among` that either engine has.
     pub(crate) fn highest(&self, among: SpProt) -> u16 {
-        let both = [self.rustls_protocols(among), self.legacy_protocols(among)].concat();
-        both.into_iter().map(Protocol::engine).max().map_or(0, |version| version.0)
+        let both = self.rustls_protocols(among).chain(self.legacy_protocols(among));
+        both.map(Protocol::engine).max().map_or(0, |version| version.0)
     }
 
     /// Whether sessions are kept.

@@ -173,6 +173,14 @@ impl<'a> Certificate<'a> {
         Ok(self.key_usage()?.is_none_or(|usage| usage & DIGITAL_SIGNATURE != 0))
     }
 
+    /// The same of decrypting the keys of handshakes.
+    ///
+    /// Spec: X509 section 4.2.1.3.
+    pub(super) fn may_decrypt(&self) -> Result<bool, DecodeError> {
+        const KEY_ENCIPHERMENT: u8 = 0x80 >> 2;
+        Ok(self.key_usage()?.is_none_or(|usage| usage & KEY_ENCIPHERMENT != 0))
+    }
+
     /// The first eight bits of keyUsage.
     fn key_usage(&self) -> Result<Option<u8>, DecodeError> {
         let Some(value) = self.extension(KEY_USAGE)? else { return Ok(None) };

@@ -105,6 +105,11 @@ pub(crate) fn may_sign(certificate: &[u8]) -> bool {
     Certificate::from_der_or_loose(certificate).and_then(|fields| fields.may_sign()).unwrap_or(true)
 }
 
+/// The same of decrypting the keys of handshakes.
+pub(crate) fn may_decrypt(certificate: &[u8]) -> bool {
+    Certificate::from_der_or_loose(certificate).and_then(|fields| fields.may_decrypt()).unwrap_or(true)
+}
+
 /// thisUpdate and nextUpdate of a certificate revocation list in DER.
 pub(crate) fn crl_times(list: &[u8]) -> Result<(SystemTime, SystemTime), DecodeError> {
     fields::crl_times(list)

@@ -1,7 +1,7 @@
 //! The cache as a credential sees it: its own sessions, and those that other machines share with it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use sspi_core::{Clock, SpProt};
@@ -43,7 +43,6 @@ impl Part {
     const MANUAL: u64 = 1 << 32;
     const MUTUAL: u64 = 1 << 33;
     const RUSTLS: u64 = 1 << 34;
-    const WITHDRAWN: u64 = 1 << 35;
 
     pub(crate) fn new(protocols: SpProt, verification: Verification) -> Self {
         let flag = |set, flag| if set { flag } else { 0 };
@@ -57,11 +56,6 @@ impl Part {
     /// Of a client, whose sessions with rustls are not those with the engine.
     pub(crate) const fn of_rustls(self) -> Self {
         Self(self.0 | Self::RUSTLS)
-    }
-
-    /// Of what is not taken up any more: no identifier that a peer names leads there.
-    const fn of_withdrawn(self) -> Self {
-        Self(self.0 | Self::WITHDRAWN)
     }
 }
 
@@ -154,8 +148,9 @@ impl CredentialSessions {
     /// they were asked for it.
     pub(crate) fn get(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
         let entry = self.look(part, id, kind)?;
-        if self.farm.is_some() {
+        if let Some(farm) = &self.farm {
             self.cache.remove(self.space(part), id);
+            farm.used(part, id, &entry, self.cache.limits(), self.now());
         }
         Some(entry)
     }
@@ -204,6 +199,10 @@ impl CredentialSessions {
             self.cache.remove(self.space(part), id);
             return;
         };
+        // Clocks differ a little. What another machine has just made is not from the future.
+        let now = self.now();
+        let [created, used] =
+            [created, used].map(|then| if then <= now + CLOCKS_DIFFER { then.min(now) } else { then });
         if !self.allow(created, used) {
             self.cache.remove(self.space(part), id);
             return;
@@ -215,28 +214,32 @@ impl CredentialSessions {
 
     /// The one copy of these certificates that sessions share.
     pub(crate) fn share(&self, certificates: Arc<Chain>) -> Arc<Chain> {
-        self.cache.chain(Arc::unwrap_or_clone(certificates))
+        self.cache.share(certificates)
     }
 
     /// Whether the session with this number, or with this identifier that is shared, is not taken up any more.
     pub(crate) fn is_withdrawn(&self, part: Part, serial: &[u8]) -> bool {
-        self.look(part.of_withdrawn(), serial, Kind::Withdrawn).is_some()
+        self.withdrawn(part, serial).is_some()
+    }
+
+    fn withdrawn(&self, part: Part, serial: &[u8]) -> Option<Arc<Entry>> {
+        self.cache.withdrawn().get(self.space(part), serial, self.now())
     }
 
     /// Takes up the session with this number no more; what undoes it.
     fn withdraw(&self, part: Part, serial: &[u8]) -> Arc<Entry> {
-        let value = Value::Opaque(Arc::new(()));
-        let entry = Arc::new(Entry { created: self.now(), kind: Kind::Withdrawn as u8, value });
-        self.put(part.of_withdrawn(), serial, Arc::clone(&entry));
+        let (now, value) = (self.now(), Value::Opaque(Arc::new(())));
+        let entry = Arc::new(Entry { created: now, kind: Kind::Withdrawn as u8, value });
+        if !self.closed.load(Ordering::Acquire) {
+            self.cache.withdrawn().put(self.space(part), serial, Arc::clone(&entry), now);
+        }
         entry
     }
 
     /// Takes it up again, unless somebody else has withdrawn it since.
     fn restore(&self, part: Part, serial: &[u8], withdrawn: &Arc<Entry>) {
-        let part = part.of_withdrawn();
-        let current = self.look(part, serial, Kind::Withdrawn);
-        if current.is_some_and(|current| Arc::ptr_eq(&current, withdrawn)) {
-            self.cache.remove(self.space(part), serial);
+        if self.withdrawn(part, serial).is_some_and(|current| Arc::ptr_eq(&current, withdrawn)) {
+            self.cache.withdrawn().remove(self.space(part), serial);
         }
     }
 
@@ -247,18 +250,23 @@ impl CredentialSessions {
     }
 }
 
+/// By how many seconds the clocks of a farm's machines may differ.
+const CLOCKS_DIFFER: u64 = 60;
+
 /// The sessions of one connection, where they are kept.
 pub(crate) struct Kept {
     sessions: Arc<CredentialSessions>,
     part: Part,
     state: Mutex<KeptState>,
+    /// Those of the handshake before on the same connection: they end with it as well.
+    before: OnceLock<Arc<Self>>,
 }
 
 #[derive(Default)]
 struct KeptState {
     ids: Vec<Vec<u8>>,
     /// The number of the session, where it has one.
-    serial: Option<Vec<u8>>,
+    serial: Option<[u8; 16]>,
     /// The application wants no reconnects: what was kept until then.
     withdrawn: Option<Withdrawn>,
     forgotten: bool,
@@ -277,9 +285,15 @@ impl Kept {
         ids: Vec<Vec<u8>>,
         serial: Option<&[u8; 16]>,
     ) -> Self {
-        let serial = serial.map(|serial| serial.to_vec());
-        let state = Mutex::new(KeptState { ids, serial, ..KeptState::default() });
-        Self { sessions: Arc::clone(sessions), part, state }
+        let state = Mutex::new(KeptState { ids, serial: serial.copied(), ..KeptState::default() });
+        Self { sessions: Arc::clone(sessions), part, state, before: OnceLock::new() }
+    }
+
+    /// The connection had other sessions before.
+    pub(crate) fn follows(&self, before: Option<Arc<Self>>) {
+        if let Some(before) = before {
+            let _the_first_stays = self.before.set(before);
+        }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, KeptState> {
@@ -299,6 +313,11 @@ impl Kept {
         for id in core::mem::take(&mut state.ids) {
             self.sessions.remove(self.part, &id);
         }
+        drop(state);
+        // As many at most as a connection has handshakes.
+        if let Some(before) = self.before.get() {
+            before.forget();
+        }
     }
 
     /// Whether more of them may be kept.
@@ -310,13 +329,16 @@ impl Kept {
     /// Allows or forbids that this connection's sessions are taken up again (`SCHANNEL_SESSION_TOKEN`). Those that are shared
     /// do not come back: they lie in no memory of ours.
     pub(crate) fn allow_reconnects(&self, allowed: bool) {
+        if let Some(before) = self.before.get() {
+            before.allow_reconnects(allowed);
+        }
         let mut state = self.state();
         if state.forgotten {
             return;
         }
         match (allowed, state.withdrawn.take()) {
             (false, None) => {
-                let withdraw = |serial: &Vec<u8>| self.sessions.withdraw(self.part, serial);
+                let withdraw = |serial: &[u8; 16]| self.sessions.withdraw(self.part, serial);
                 let serial = state.serial.as_ref().map(withdraw);
                 let remove = |id: &Vec<u8>| Some((id.clone(), self.sessions.remove(self.part, id)?));
                 let sessions = state.ids.iter().filter_map(remove).collect();

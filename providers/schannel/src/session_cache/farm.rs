@@ -30,6 +30,12 @@ pub trait SharedSessions: Send + Sync {
     /// Keeps a session under `key` for so long. It is secret: who reads it reads the connections.
     fn put(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration);
 
+    /// Keeps a session that was taken up for so long, and nothing if it is not kept any more. Only where sessions may not lie
+    /// idle; who does nothing lets them end early.
+    fn renew(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
+        let _unchanged = (key, session, lifetime);
+    }
+
     /// Forgets the session under `key`.
     fn remove(&self, key: Vec<u8>);
 }
@@ -65,19 +71,31 @@ impl Farm {
     }
 
     pub(super) fn put(&self, part: Part, id: &[u8], entry: &Entry, limits: &Limits, now: u64) {
-        let left = limits.lifetime.saturating_sub(now.saturating_sub(entry.created));
-        let left = limits.idle.map_or(left, |idle| left.min(idle));
-        // What is too long, or cannot be looked into, is not shared.
-        if left > 0
-            && let Ok(Some(session)) = Shared::write(entry, now)
+        if let Some((session, left)) = written(entry, limits, now) {
+            self.shared.put(self.key(part, id), session, left);
+        }
+    }
+
+    /// A session was taken up: it may lie idle as long again.
+    pub(super) fn used(&self, part: Part, id: &[u8], entry: &Entry, limits: &Limits, now: u64) {
+        if limits.idle.is_some()
+            && let Some((session, left)) = written(entry, limits, now)
         {
-            self.shared.put(self.key(part, id), session, Duration::from_secs(left));
+            self.shared.renew(self.key(part, id), session, left);
         }
     }
 
     pub(super) fn remove(&self, part: Part, id: &[u8]) {
         self.shared.remove(self.key(part, id));
     }
+}
+
+/// A session as it is shared from now on, and for how long; `None` for one that is too long, or cannot be looked into.
+fn written(entry: &Entry, limits: &Limits, now: u64) -> Option<(Zeroizing<Vec<u8>>, Duration)> {
+    let left = limits.lifetime.saturating_sub(now.saturating_sub(entry.created));
+    let left = limits.idle.map_or(left, |idle| left.min(idle));
+    let session = Shared::write(entry, now).ok().flatten().filter(|_| left > 0)?;
+    Some((session, Duration::from_secs(left)))
 }
 
 /// A session as it is shared.
@@ -176,6 +194,7 @@ impl Wanted {
 
     /// Spec: TLS13 sections 4.1.2 and 4.2.11; TLS12 section 7.4.1.2.
     fn of_hello(body: &[u8], has_tls13: bool) -> Result<Self, DecodeError> {
+        const SESSION_TICKET: u16 = 35;
         const SUPPORTED_VERSIONS: u16 = 43;
         const PRE_SHARED_KEY: u16 = 41;
         const TLS13: [u8; 2] = [3, 4];
@@ -185,7 +204,7 @@ impl Wanted {
         let session_id = hello.opaque_u8("ClientHello.legacy_session_id")?;
         hello.opaque_u16("ClientHello.cipher_suites")?;
         hello.opaque_u8("ClientHello.legacy_compression_methods")?;
-        let (mut offers_tls13, mut identity) = (false, None);
+        let (mut offers_tls13, mut identity, mut ticket) = (false, None, &[][..]);
         if !hello.is_empty() {
             let mut extensions = hello.vec_u16("ClientHello.extensions")?;
             while !extensions.is_empty() {
@@ -196,6 +215,7 @@ impl Wanted {
                         let versions = data.opaque_u8("SupportedVersions.versions")?;
                         offers_tls13 = versions.chunks_exact(2).any(|version| version == TLS13);
                     }
+                    SESSION_TICKET => ticket = data.rest(),
                     // The first is the one that the client likes best; nobody of note sends more.
                     PRE_SHARED_KEY => {
                         let mut identities = data.vec_u16("OfferedPsks.identities")?;
@@ -206,7 +226,10 @@ impl Wanted {
             }
         }
         Ok(match identity {
-            _ if !(has_tls13 && offers_tls13) => Self::session(session_id.to_vec()),
+            // Whoever has a ticket has no session under that identifier. Spec: TICKET section 3.4.
+            _ if !(has_tls13 && offers_tls13) => {
+                Self::session(if ticket.is_empty() { session_id } else { ticket }.to_vec())
+            }
             Some(identity) => Self::session(identity.to_vec()),
             None => Self::Nothing,
         })

@@ -24,7 +24,7 @@ mod tests;
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -119,6 +119,9 @@ pub struct SessionCache {
     held: Alone<AtomicUsize>,
     chains: Chains,
     credentials: AtomicU64,
+    /// What is not taken up any more, once there is some. It has as much room again: a server that sees many sessions does
+    /// not forget for their sake which of them failed.
+    withdrawn: OnceLock<Box<Self>>,
 }
 
 /// What one thread writes is in no cache line that others read for the sake of something else.
@@ -144,7 +147,13 @@ impl SessionCache {
             held: Alone::default(),
             chains: Chains::default(),
             credentials: AtomicU64::new(0),
+            withdrawn: OnceLock::new(),
         }
+    }
+
+    /// What is not taken up any more, as long as a session would be.
+    fn withdrawn(&self) -> &Self {
+        self.withdrawn.get_or_init(|| Box::new(Self::new(Limits { idle: None, ..self.limits })))
     }
 
     /// How many sessions are kept at most, and for how long.
@@ -172,10 +181,15 @@ impl SessionCache {
         self.len() == 0
     }
 
+    /// The one copy of a chain that is there already, if it is no such copy itself.
+    pub(crate) fn share(&self, chain: Arc<Chain>) -> Arc<Chain> {
+        self.chains.intern(chain)
+    }
+
     /// The one copy of these certificates that sessions share.
     #[must_use]
     pub fn chain(&self, certificates: Vec<Vec<u8>>) -> Arc<Chain> {
-        self.chains.intern(certificates)
+        self.chains.intern(Arc::new(certificates.into()))
     }
 
     fn place(&self, space: Space, id: &[u8]) -> (&Mutex<Shard>, u64) {
@@ -289,7 +303,14 @@ impl SessionCache {
         self.forget(|_| true);
     }
 
-    fn forget(&self, is_meant: impl Fn(&Held) -> bool) {
+    fn forget(&self, is_meant: impl Fn(&Held) -> bool + Copy) {
+        if let Some(withdrawn) = self.withdrawn.get() {
+            withdrawn.forget_sessions(is_meant);
+        }
+        self.forget_sessions(is_meant);
+    }
+
+    fn forget_sessions(&self, is_meant: impl Fn(&Held) -> bool) {
         for shard in self.shards() {
             let gone = lock(shard).remove_all(&is_meant);
             self.held.0.fetch_sub(gone.len(), Ordering::Relaxed);

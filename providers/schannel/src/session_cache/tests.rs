@@ -148,3 +148,20 @@ fn no_room_keeps_nothing() {
     cache.put(SPACE, &id(1), entry(&cache, 0), 0);
     assert!(cache.get(SPACE, &id(1), 0).is_none());
 }
+
+#[test]
+fn what_was_withdrawn_is_remembered_however_many_sessions_come() {
+    let cache = cache(3, 100, Some(10));
+    cache.withdrawn().put(SPACE, &id(1), entry(&cache, 0), 0);
+    for number in 0..10 {
+        cache.put(SPACE, &id(number), entry(&cache, 0), 0);
+    }
+    assert!(cache.withdrawn().get(SPACE, &id(1), 90).is_some(), "as long as a session could live");
+    assert_eq!(cache.len(), 3);
+    for number in 0..10 {
+        cache.withdrawn().put(SPACE, &id(number), entry(&cache, 0), 0);
+    }
+    assert_eq!(cache.withdrawn().len(), 3, "it has its own bound");
+    cache.forget_credential(SPACE.credential);
+    assert!(cache.is_empty() && cache.withdrawn().is_empty());
+}

@@ -12,6 +12,9 @@
     reason = "a failure here is a failed test"
 )]
 
+pub mod again;
+pub mod sessions;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};

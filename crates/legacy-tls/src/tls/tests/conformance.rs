@@ -418,3 +418,78 @@ fn a_client_refuses_extensions_of_tls13_in_an_older_server_hello() {
         }
     }
 }
+
+/// A server with an RSA key whose certificate allows this.
+fn rsa_that_may(usage: u8) -> Arc<Identity> {
+    use test_support::x509::{Draft, TestKey};
+    let minted = Draft::server("usage.test", TestKey::Rsa2048).key_usage(usage).self_signed();
+    let shown = minted.with_chain(&[]);
+    let key = crypto::private_key::PrivateKey::from_der(shown.key_der()).unwrap();
+    Arc::new(Identity::new(vec![minted.der().to_vec()], key, vec!["usage.test".to_owned()]).unwrap())
+}
+
+/// Spec: TLS12 section 7.4.2; TLS10 section 7.4.2.
+#[test]
+fn client_refuses_an_rsa_key_that_does_what_key_usage_does_not_allow() {
+    use test_support::x509::usage::{DIGITAL_SIGNATURE as SIGN, KEY_ENCIPHERMENT as DECRYPT};
+    const RSA: CipherSuite = CipherSuite(0x002f);
+    const EXPORT: CipherSuite = CipherSuite(0x0003);
+    const DHE: CipherSuite = CipherSuite(0x0033);
+    const ECDHE: CipherSuite = CipherSuite(0xc013);
+    // The key of an export suite is a short one beside the certificate's, which signs it.
+    for (suite, version, signs) in [
+        (RSA, SSL30, false),
+        (RSA, TLS10, false),
+        (RSA, TLS12, false),
+        (EXPORT, TLS10, true),
+        (DHE, SSL30, true),
+        (DHE, TLS12, true),
+        (ECDHE, TLS10, true),
+    ] {
+        for usage in [SIGN, DECRYPT, SIGN | DECRYPT] {
+            let mut fixture = Fixture::new(&[version]).suite(suite);
+            fixture.server.identities = vec![rsa_that_may(usage)];
+            let wanted = if signs { SIGN } else { DECRYPT };
+            match fixture.run() {
+                Ok(_) => assert_ne!(usage & wanted, 0, "{suite:?} in {version}"),
+                Err((side, failure)) => {
+                    assert_eq!(
+                        (side, usage & wanted),
+                        (Side::Client, 0),
+                        "{suite:?} in {version}: {}",
+                        failure.error
+                    );
+                    assert_eq!(failure.error.alert(), Some(AlertDescription::UNSUPPORTED_CERTIFICATE));
+                    let Error::Misbehaved(how) = failure.error else { panic!("{}", failure.error) };
+                    assert_eq!(how, Misbehaved::RsaKeyMayNot { sign: signs });
+                }
+            }
+            fixture.client.policy.any_rsa_key_usage = true;
+            fixture.run().unwrap_or_else(|(_, failure)| panic!("{suite:?} in {version}: {}", failure.error));
+        }
+    }
+}
+
+/// Spec: ALPN section 3.1.
+#[test]
+fn client_takes_a_protocol_that_it_did_not_offer_only_where_it_is_told_to() {
+    let mut fixture = Fixture::new(&[TLS12]);
+    fixture.parameters.alpn = Some(vec![b"h2".to_vec()]);
+    fixture.server.policy.alpn = vec![b"h2".to_vec()];
+    let answer = |fixture: &Fixture| {
+        let mut exchange = Exchange::new(fixture.client(), fixture.server());
+        // The name is two letters in either direction; the transcripts differ then, which shows later.
+        exchange.tamper = Box::new(|side, bytes| {
+            let at = bytes.windows(3).position(|window| window == b"\x02h2");
+            if let (Side::Server, Some(at)) = (side, at) {
+                bytes[at + 2] = b'9';
+            }
+        });
+        exchange.run().err().unwrap().1.error
+    };
+    let refused = Misbehaved::IllegalParameter("an application protocol that was not offered");
+    assert!(matches!(answer(&fixture), Error::Misbehaved(how) if how == refused));
+    fixture.client.policy.unoffered_alpn = true;
+    let error = answer(&fixture);
+    assert!(!matches!(&error, Error::Misbehaved(how) if *how == refused), "{error}");
+}

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::connection::handshake::{Channel as _, Role as _, Taken};
 use crate::tls::channel::{Channel, Incoming, Message};
 use crate::tls::{client, server};
 
@@ -157,12 +158,12 @@ struct Party {
 impl Party {
     fn next(&mut self) -> Option<Incoming> {
         loop {
-            if let Some(message) = self.channel.next_message().unwrap() {
-                return Some(Incoming::Message(message));
+            if let Some(message) = self.channel.next_incoming().unwrap() {
+                return Some(message);
             }
             let Need::Whole(len) = self.channel.record_len(&self.inbox).unwrap() else { return None };
             let record: Vec<u8> = self.inbox.drain(..len).collect();
-            if let Some(incoming) = self.channel.take_record(&record, "").unwrap() {
+            if let Taken::Incoming(incoming) = self.channel.take_record(&record, "").unwrap() {
                 return Some(incoming);
             }
         }
@@ -186,8 +187,8 @@ fn name(incoming: &Incoming) -> &'static str {
         Incoming::Message(message) => message.kind.name().unwrap(),
         Incoming::ChangeCipherSpec => "ChangeCipherSpec",
         Incoming::NoCertificate => "no_certificate",
-        Incoming::Data(_) => "data",
         Incoming::NoRenegotiation => "no_renegotiation",
+        Incoming::Closed => "close_notify",
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod conformance;
+pub(crate) mod damage;
 mod flows;
 mod handshakes;
 mod messages;

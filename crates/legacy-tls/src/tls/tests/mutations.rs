@@ -1,31 +1,9 @@
 //! Input that is damaged in every way gets an error with an alert, and nothing else: no panic, no growth.
 
-use test_support::Mutator;
-
+use super::damage::{INPUTS, damage_answers, damage_flight, damage_hellos};
 use super::*;
 
-/// For each role and version.
-const INPUTS: usize = 100_000;
-
-/// Feeds `input` to one side until it has had enough or wants more.
-fn feed(mut advance: impl FnMut(&[u8]) -> Result<Progress, Failure>, input: &[u8]) -> Option<Failure> {
-    let mut at = 0;
-    loop {
-        match advance(&input[at..]) {
-            Ok(Progress::Continue { used: 0, .. } | Progress::Incomplete { .. } | Progress::Ask(_)) => {
-                return None;
-            }
-            Ok(Progress::Continue { used, .. }) => at += used,
-            Ok(Progress::Data { .. } | Progress::Declined { .. }) => panic!("of a second handshake only"),
-            Ok(Progress::Complete { .. }) => panic!("a damaged handshake is complete"),
-            Err(failure) => return Some(failure),
-        }
-    }
-}
-
-fn check(failure: Option<Failure>, version: ProtocolVersion, refused: &mut usize) {
-    let Some(failure) = failure else { return };
-    *refused += 1;
+fn check(failure: Failure, version: ProtocolVersion) {
     match failure.error {
         Error::AlertReceived(_) | Error::ClosedInHandshake => assert!(failure.output.is_empty()),
         Error::Internal(what) | Error::Misused(what) => panic!("{version}: {what}"),
@@ -42,15 +20,7 @@ fn mutate_hellos(version: ProtocolVersion) {
     fixture.client.policy.alpn = vec![b"h2".to_vec()];
     fixture.server.sessions = Arc::new(MemorySessions::new(0, 0));
     let Progress::Continue { output: hello, .. } = fixture.client().advance(&[]).unwrap() else { panic!() };
-    let config = Arc::new(fixture.server.clone());
-    let mut mutator = Mutator::new(u64::from(version.0));
-    let mut refused = 0;
-    for _ in 0..INPUTS {
-        let mut bytes = hello.clone();
-        mutator.mutate_some(&mut bytes, 4);
-        let mut server = ServerConnection::new(Arc::clone(&config), ServerParameters::default());
-        check(feed(|input| server.advance(input), &bytes), version, &mut refused);
-    }
+    let refused = damage_hellos(&fixture, &[hello], version.0.into(), |failure| check(failure, version));
     assert!(refused > INPUTS / 4, "{version}: {refused} refused");
 }
 
@@ -59,25 +29,8 @@ fn mutate_answers(version: ProtocolVersion) {
     fixture.server.identities = vec![rsa1024()];
     fixture.server.client_auth = ClientAuth::Optional;
     fixture.client.ask_for_certificate = true;
-    // The answer to this client, which is the same every time.
-    let client = |fixture: &Fixture| {
-        let config = ClientConfig { random: Seeded::new(3), ..fixture.client.clone() };
-        let mut client = ClientConnection::new(Arc::new(config), fixture.parameters.clone()).unwrap();
-        let Progress::Continue { output, .. } = client.advance(&[]).unwrap() else { panic!() };
-        (client, output)
-    };
-    let (_, hello) = client(&fixture);
-    let Progress::Continue { output: answer, .. } = fixture.server().advance(&hello).unwrap() else {
-        panic!()
-    };
-    let mut mutator = Mutator::new(u64::from(version.0));
-    let mut refused = 0;
-    for _ in 0..INPUTS {
-        let mut bytes = answer.clone();
-        mutator.mutate_some(&mut bytes, 4);
-        let (mut client, _) = client(&fixture);
-        check(feed(|input| client.advance(input), &bytes), version, &mut refused);
-    }
+    let server = &mut fixture.server();
+    let refused = damage_answers(&fixture, server, version.0.into(), |failure| check(failure, version));
     assert!(refused > INPUTS / 8, "{version}: {refused} refused");
 }
 
@@ -112,17 +65,10 @@ fn every_later_flight_survives_damage_too() {
                 fixture.client.policy.resume = seed % 2 == 0;
                 fixture.client.identities = vec![rsa1024()];
                 fixture.server.client_auth = ClientAuth::Optional;
-                let mut exchange = Exchange::new(fixture.client(), fixture.server());
-                let (mut flights, at) = (0, seed % 5);
-                exchange.tamper = Box::new(move |_, bytes| {
-                    if flights == at && !bytes.is_empty() {
-                        Mutator::new(seed).mutate(bytes);
-                    }
-                    flights += 1;
-                });
-                let outcome = exchange.run_damaged();
-                let mut refused = 0;
-                check(outcome, version, &mut refused);
+                let exchange = Exchange::new(fixture.client(), fixture.server());
+                if let Some(failure) = damage_flight(exchange, seed % 5, seed) {
+                    check(failure, version);
+                }
             }
         }
     }

@@ -313,7 +313,9 @@ fn a_peer_that_declines_leaves_the_connection_as_it_was() {
     for version in VERSIONS {
         for side in [Side::Client, Side::Server] {
             let (progress, mut peer, mut rest) = declined(&Fixture::new(&[version]), side);
-            let Ok(Progress::Declined { mut directions, used }) = progress else { panic!("{progress:?}") };
+            let Ok(Progress::Declined { mut directions, used, .. }) = progress else {
+                panic!("{progress:?}")
+            };
             let opened = directions.opener.open(&mut rest[used..]).unwrap();
             assert_eq!(rest[used..][opened.content], *b"behind", "{version} {side:?}");
             let mut record = data_record(&mut directions.sealer, b"and on");
@@ -337,20 +339,22 @@ fn a_client_that_declines_to_show_the_certificate_that_is_required_is_told_that_
 }
 
 #[test]
-fn a_server_cannot_decline_what_it_has_begun_to_answer() {
+fn a_server_cannot_decline_or_close_what_it_has_begun_to_answer() {
     let fixture = Fixture::new(&[ProtocolVersion::TLS12]);
-    for whole in [false, true] {
-        let pair = fixture.run().unwrap();
-        let mut client = fixture.again(take_apart(*pair.client));
-        let mut server = take_apart(*pair.server);
-        client.advance(&[]).unwrap();
-        // A ServerHello, or the beginning of one.
-        let hello = [2, 0, 0, 38, 3, 3].into_iter().chain([7; 32]).chain([0, 0, 0x2f, 0]);
-        let hello: Vec<u8> = if whole { hello.collect() } else { hello.take(3).collect() };
-        let mut input = handshake_record(&mut server.directions.sealer, &hello);
-        input.extend(warning(&mut server.directions.sealer, AlertDescription::NO_RENEGOTIATION));
-        let failure = client.advance(&input).unwrap_err();
-        assert!(matches!(failure.error.alert(), Some(alert) if alert != AlertDescription::NO_RENEGOTIATION));
+    for says in [AlertDescription::NO_RENEGOTIATION, AlertDescription::CLOSE_NOTIFY] {
+        for whole in [false, true] {
+            let pair = fixture.run().unwrap();
+            let mut client = fixture.again(take_apart(*pair.client));
+            let mut server = take_apart(*pair.server);
+            client.advance(&[]).unwrap();
+            // A ServerHello, or the beginning of one.
+            let hello = [2, 0, 0, 38, 3, 3].into_iter().chain([7; 32]).chain([0, 0, 0x2f, 0]);
+            let hello: Vec<u8> = if whole { hello.collect() } else { hello.take(3).collect() };
+            let mut input = handshake_record(&mut server.directions.sealer, &hello);
+            input.extend(warning(&mut server.directions.sealer, says));
+            let failure = client.advance(&input).unwrap_err();
+            assert_ne!(failure.error.alert(), Some(AlertDescription::NO_RENEGOTIATION), "{}", failure.error);
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use crate::tls::cipher_suites::SuiteRow;
 use crate::tls::keys::{ExportKeys, Randoms};
 use crate::tls::transcript::{Transcript, TranscriptHash};
 
+pub(crate) mod downgrade;
+mod order;
 mod ssl30;
 mod tls10;
 mod tls11;

@@ -16,6 +16,7 @@ use super::sessions::Sessions;
 use super::verify::Judge;
 use crate::backend::settings::no_protocol;
 use crate::backend::{ClientParameters, Settings, Variants, Verification};
+use crate::certificate::verifier::Weakness;
 use crate::config::{self, ClientAuth};
 use crate::session_cache::Part;
 
@@ -51,8 +52,8 @@ fn client_sessions(settings: &Arc<Settings>, manual: bool) -> Arc<Sessions> {
 fn policy(settings: &Settings, protocols: SpProt) -> Result<Policy, Error> {
     let own = &settings.policy;
     let version = |protocol: config::Protocol| ProtocolVersion(protocol.version());
-    let versions: Vec<_> = settings.legacy_protocols(protocols).into_iter().map(version).collect();
-    let others = settings.rustls_protocols(protocols).into_iter().map(version);
+    let versions: Vec<_> = settings.legacy_protocols(protocols).map(version).collect();
+    let others = settings.rustls_protocols(protocols).map(version);
     let highest = versions.iter().copied().chain(others).max().ok_or_else(no_protocol)?;
     if versions.is_empty() {
         return Err(no_protocol());
@@ -75,6 +76,8 @@ fn policy(settings: &Settings, protocols: SpProt) -> Result<Policy, Error> {
         split_records: own.record_splitting,
         small_block_limit: own.small_block_limit,
         insecure_renegotiation: own.insecure_renegotiation,
+        any_rsa_key_usage: own.allowed_weaknesses.contains(&Weakness::RsaKeyUsage),
+        unoffered_alpn: settings.unoffered_alpn,
         v2_hello: own.v2_hello,
     })
 }

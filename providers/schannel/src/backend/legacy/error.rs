@@ -7,6 +7,7 @@ use legacy_tls::{
 };
 
 use crate::backend::Settings;
+use crate::certificate::verifier::Weakness;
 use crate::cipher_suites::Suite;
 use crate::config::Protocol;
 use crate::policy::Policy;
@@ -139,6 +140,7 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::ServerNameChanged => Error::HandshakeFailure {
             what: "the second handshake of the connection is for another server name than the first".to_owned(),
         },
+        M::NotNegotiatedAgain => Error::NotNegotiatedAgain,
         M::RenegotiationInfo => Error::HandshakeFailure {
             what: "the renegotiation indication is not that of this connection".to_owned(),
         },
@@ -146,6 +148,12 @@ fn misbehaved(how: &Misbehaved, is_client: bool) -> Error {
         M::ExportKeyTooLong { bits } => Error::ExportKeyTooLong { bits: *bits },
         M::WrongCertificateType => certificate(CertificateKind::WrongKey),
         M::KeyMayNotSign => certificate(CertificateKind::WrongUsage),
+        M::RsaKeyMayNot { sign } => Error::Certificate(CertificateProblem {
+            kind: CertificateKind::WrongUsage,
+            whose: "the server's certificate",
+            detail: if *sign { "its key signs the handshake" } else { "its key decrypts the handshake's" }.to_owned(),
+            remedies: vec![("allow", Weakness::RsaKeyUsage.name().to_owned())],
+        }),
         M::UnreadableCertificate => certificate(CertificateKind::BadEncoding),
         M::NoServerCertificate => decode("the server's certificate message is empty".to_owned()),
         M::BadKeyShare => illegal("a share of the key exchange that is not of its group".to_owned()),
@@ -262,6 +270,8 @@ mod tests {
             Misbehaved::ExportKeyTooLong { bits: 1024 },
             Misbehaved::WrongCertificateType,
             Misbehaved::KeyMayNotSign,
+            Misbehaved::RsaKeyMayNot { sign: true },
+            Misbehaved::RsaKeyMayNot { sign: false },
             Misbehaved::NoServerCertificate,
             Misbehaved::UnreadableCertificate,
             Misbehaved::BadKeyShare,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use legacy_tls::{ClientConnection, FirstFlight, KeptSession, ProtocolVersion, ServerConnection};
+use legacy_tls::{ClientConnection, FirstFlight, ProtocolVersion, ServerConnection};
 use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
 
 use super::configs::{ClientConfigs, ServerConfigs, client_part, server_part};
@@ -48,7 +48,8 @@ struct Running {
     /// Nothing of the peer's has been taken.
     is_first: bool,
     extended_errors: bool,
-    session: Option<KeptSession>,
+    /// The sessions of the handshakes before, on a connection that there is already.
+    before: Option<Arc<Kept>>,
     /// Where its sessions are kept.
     part: Part,
     /// Whether the answer to a client may be of SSL 2.0 or PCT, and whether it may be of anything newer.
@@ -202,14 +203,27 @@ impl Handshake {
         Self { state: State::Failed(error) }
     }
 
-    /// The session of the handshake before does not outlive a failure of this one.
-    pub(crate) fn in_session(mut self, session: Option<KeptSession>) -> Self {
-        match (&mut self.state, session) {
-            (State::Running(running), session) => running.session = session,
-            (State::Failed(_), Some(session)) => session.forget(),
+    /// The sessions of the handshakes before do not outlive a failure of this one.
+    pub(crate) fn behind(mut self, before: Option<Arc<Kept>>) -> Self {
+        match (&mut self.state, before) {
+            (State::Running(running), before) => running.before = before,
+            (State::Failed(_), Some(before)) => before.forget(),
             (State::Failed(_) | State::Complete, _) => {}
         }
         self
+    }
+
+    /// Ends it, because the client that was asked for it has had its time.
+    pub(crate) fn give_up(&mut self) -> Failure {
+        let silent = || Failure::from(sspi_core::Error::from(Error::NotNegotiatedAgain));
+        let State::Running(running) = &mut self.state else { return silent() };
+        running.before.iter().for_each(|before| before.forget());
+        let Connection::Server(server) = &mut running.connection else { return silent() };
+        let failure = server.give_up();
+        let error: sspi_core::Error = translate(&failure.error, false, &running.settings).into();
+        let token = if running.extended_errors { failure.output } else { Vec::new() };
+        self.state = State::Failed(error.clone());
+        Failure { error, token }
     }
 
     /// What comes is under keys: there are no first bytes to be judged.
@@ -235,7 +249,7 @@ impl Handshake {
             is_first: true,
             extended_errors,
             answers,
-            session: None,
+            before: None,
             part,
         };
         Self { state: State::Running(Box::new(running)) }
@@ -260,9 +274,7 @@ impl Handshake {
             Err(Stop::Unanswered(error)) => Err(error.into()),
             Err(Stop::Failed { error, token }) => {
                 let token = if running.extended_errors { token } else { Vec::new() };
-                if let Some(session) = running.session.take() {
-                    session.forget();
-                }
+                running.before.iter().for_each(|before| before.forget());
                 self.state = State::Failed(error.clone());
                 Err(Failure { error, token })
             }
@@ -303,8 +315,8 @@ impl Running {
                 Ok(Progress::Ask(Question::ClientCertificate(ask)))
             }
             legacy_tls::Progress::Data { data, used } => Ok(Progress::Data { data, used }),
-            legacy_tls::Progress::Declined { directions, used } => {
-                Ok(Progress::Declined { directions, used })
+            legacy_tls::Progress::Declined { directions, closed, used } => {
+                Ok(Progress::Declined { directions, closed, used })
             }
             legacy_tls::Progress::Complete { established, output, .. }
                 if !established.negotiated.out_of_band().is_empty() =>
@@ -388,7 +400,9 @@ impl Running {
             suite: Suite::of_row(negotiated.suite),
             strength: negotiated.strength,
             alpn: negotiated.alpn.take(),
-            peer_chain: Some(peer_chain).filter(|chain| !chain.is_empty()),
+            peer_chain: Some(peer_chain)
+                .filter(|chain| !chain.is_empty())
+                .map(|chain| Arc::new(chain.into())),
             local: negotiated.identity.take().map(LocalCertificate::Legacy),
             resumed: negotiated.resumed,
             session_id: core::mem::take(&mut negotiated.session_id),

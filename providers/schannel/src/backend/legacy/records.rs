@@ -118,8 +118,8 @@ impl Receiving {
         Self { session: Some(session), ..self }
     }
 
-    pub(crate) fn into_parts(self) -> (Opener, Option<KeptSession>) {
-        (self.opener, self.session)
+    pub(crate) fn into_opener(self) -> Opener {
+        self.opener
     }
 }
 

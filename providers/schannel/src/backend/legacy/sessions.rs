@@ -5,7 +5,7 @@ use std::sync::Arc;
 use legacy_tls::{Session, SessionStore, StoredSession};
 
 use crate::backend::Settings;
-use crate::session_cache::{Entry, Kind, Part, Value};
+use crate::session_cache::{Kind, Part, Value};
 
 /// The longest chain of a peer that is kept with a session, in bytes: four times what honest ones have. It is the peer who
 /// says how much stands behind its own certificate, and only the memory of all sessions together bounds it otherwise.
@@ -31,23 +31,20 @@ impl SessionStore for Sessions {
     }
 
     fn get(&self, key: &[u8], _now: u64) -> Option<Arc<Session>> {
-        let session = restore(&*self.settings.sessions.get(self.part, key, Kind::Engine)?)?;
+        let entry = self.settings.sessions.get(self.part, key, Kind::Engine)?;
+        let Value::Bytes { body, certificates } = &entry.value else { return None };
+        let session = Session::restore(body, certificates).ok()?;
         if self.judges_servers {
             let name = session.server_name().unwrap_or_default();
-            if self.settings.judge_again(session.peer_chain(), name).is_err() {
+            if self.settings.judge_again(certificates, name).is_err() {
                 self.remove(key);
                 return None;
             }
         }
-        Some(session)
+        Some(Arc::new(session))
     }
 
     fn remove(&self, key: &[u8]) {
         self.settings.sessions.remove(self.part, key);
     }
-}
-
-fn restore(entry: &Entry) -> Option<Arc<Session>> {
-    let Value::Bytes { body, certificates } = &entry.value else { return None };
-    Session::restore(body, certificates).ok().map(Arc::new)
 }

@@ -7,6 +7,7 @@ use sspi_core::Error;
 
 use crate::backend::Settings;
 use crate::certificate::verifier::{Peer, Verifier};
+use crate::session_cache::Chain;
 use crate::status::{self, CertificateProblem};
 
 /// A judge of one role's peers.
@@ -49,9 +50,14 @@ impl Judge {
 }
 
 impl Judging {
+    /// What was shown, in the copy that sessions share.
+    fn chain(&self, shown: &PeerCertificate<'_>) -> Arc<Chain> {
+        self.settings.sessions.share(Arc::new(shown.chain.to_vec().into()))
+    }
+
     fn judge(&self, shown: &PeerCertificate<'_>) -> Result<(), CertificateProblem> {
         if shown.resumed {
-            return self.settings.judge_again(shown.chain, shown.server_name.unwrap_or_default());
+            return self.settings.judge_again(&self.chain(shown), shown.server_name.unwrap_or_default());
         }
         let now = self.settings.environment.clock.now();
         let chain: Vec<&[u8]> = shown.chain.iter().map(Vec::as_slice).collect();
@@ -60,7 +66,7 @@ impl Judging {
                 let name = shown.server_name.unwrap_or_default();
                 let verdict = self.verifier.verify_server(&chain, name, shown.ocsp_response, now);
                 if verdict.is_ok() {
-                    self.settings.remember_staple(shown.chain, name, shown.ocsp_response);
+                    self.settings.remember_staple(&self.chain(shown), name, shown.ocsp_response);
                 }
                 verdict
             }

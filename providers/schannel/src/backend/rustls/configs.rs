@@ -14,10 +14,11 @@ use sspi_core::{Clock, Error, Fault, SecStatus, SpProt};
 use super::key_schedule;
 use super::observed;
 use super::older_versions::WireKey;
-use super::sessions::{ClientSessions, ServerSessions, Tickets};
+use super::sessions::{ClientSessions, Handles, ServerSessions, Tickets};
 use super::verify::{self, Beyond};
 use crate::backend::settings::no_protocol;
 use crate::backend::{Identity, Settings, Variants, Verification};
+use crate::certificate::verifier::Weakness;
 use crate::cipher_suites::SuiteRow;
 use crate::config::{ClientAuth, ExtendedMasterSecret, Protocol};
 use crate::policy::Policy;
@@ -119,7 +120,7 @@ fn versions(settings: &Settings, wanted: SpProt) -> Result<Vec<&'static Supporte
         Protocol::Tls12 => Some(&rustls::version::TLS12),
         Protocol::Tls11 | Protocol::Tls10 | Protocol::Ssl30 | Protocol::Pct1 | Protocol::Ssl20 => None,
     };
-    let versions: Vec<_> = settings.rustls_protocols(wanted).into_iter().filter_map(version).collect();
+    let versions: Vec<_> = settings.rustls_protocols(wanted).filter_map(version).collect();
     if versions.is_empty() { Err(no_protocol()) } else { Ok(versions) }
 }
 
@@ -130,7 +131,7 @@ fn legacy_schemes(policy: &Policy) -> Vec<SignatureScheme> {
 /// Whether a certificate that was accepted may have a key of less than 2048 bits: where the past is enabled, or where a
 /// configuration allows something. The default never takes one, be it pinned.
 fn takes_short_keys(settings: &Settings) -> bool {
-    !settings.verify.allow.is_empty() || !settings.legacy_protocols(SpProt(u32::MAX)).is_empty()
+    !settings.verify.allow.is_empty() || settings.legacy_protocols(SpProt(u32::MAX)).next().is_some()
 }
 
 fn unusable(error: &rustls::Error) -> Error {
@@ -165,6 +166,7 @@ impl ClientConfigs {
             let beyond = Beyond {
                 schemes: if offered.is_empty() { Vec::new() } else { legacy_schemes(&settings.policy) },
                 short_keys: takes_short_keys(settings),
+                any_usage: settings.policy.allowed_weaknesses.contains(&Weakness::RsaKeyUsage),
             };
             let verifier = if manual {
                 verify::manual_server_verifier(&provider, beyond)
@@ -178,6 +180,7 @@ impl ClientConfigs {
                 .with_custom_certificate_verifier(verifier)
                 .with_client_cert_resolver(Arc::new(ClientIdentities(Arc::clone(settings))));
             config.alpn_protocols.clone_from(&settings.alpn);
+            config.check_selected_alpn = !settings.unoffered_alpn;
             config.enable_secret_extraction = true;
             config.key_log = Arc::new(Secrets(Arc::clone(settings)));
             config.require_ems = settings.policy.extended_master_secret == ExtendedMasterSecret::Required;
@@ -234,7 +237,7 @@ impl ServerConfigs {
                 (ClientAuth::Optional, _) | (ClientAuth::None, true) => Some(false),
                 (ClientAuth::None, false) => None,
             };
-            let beyond = Beyond { schemes: Vec::new(), short_keys: takes_short_keys(settings) };
+            let beyond = Beyond { short_keys: takes_short_keys(settings), ..Beyond::default() };
             let builder = match mandatory {
                 None => builder.with_no_client_auth(),
                 Some(mandatory) if verification.manual => builder
@@ -259,7 +262,9 @@ impl ServerConfigs {
                     manual: verification.manual,
                 };
                 config.session_storage = Arc::new(sessions());
-                if settings.session_tickets && !settings.sessions.are_shared() {
+                if settings.session_tickets && settings.sessions.are_shared() {
+                    config.ticketer = Arc::new(Handles(sessions()));
+                } else if settings.session_tickets {
                     let inner = rustls::crypto::ring::Ticketer::new().map_err(|error| unusable(&error))?;
                     config.ticketer = Arc::new(Tickets { inner, sessions: sessions() });
                 }

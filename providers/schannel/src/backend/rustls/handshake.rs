@@ -11,34 +11,31 @@ use legacy_tls::FirstFlight;
 use legacy_tls::KeyExchangeStrength;
 use rustls::client::{ClientConnectionData, Resumption, UnbufferedClientConnection};
 use rustls::kernel::KernelConnection;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
 use rustls::{HandshakeKind, ProtocolVersion};
-use sspi_core::{AlertLevel, Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
+use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
 use zeroize::Zeroizing;
 
 use super::configs::{ClientConfigs, OwnKey, ServerConfigs, client_part, server_part};
 use super::error::Situation;
-use super::observed::{self, Observed};
+use super::observed::{self, Observed, Offered};
 use super::older_versions;
 use super::record_aead::Keys;
 use super::records::{self, Protection, Receiving, Sending};
 use super::sessions::id_of_server;
 use super::transcript::{EncryptedFlight, Flight, Transcript};
-use crate::backend::records::{
-    ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER, Sealing as _,
-};
+use crate::backend::records::{ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER};
 use crate::backend::{
     ClientParameters, FLOOD_LIMIT, Identity, LocalCertificate, Progress, ServerParameters, Session,
     SessionSecrets, Settings, check_alpn,
 };
-use crate::certificate::validity;
 use crate::cipher_suites::{Suite, SuiteRow};
 use crate::config::Protocol;
 use crate::first_flight::{HelloSummary, describe, version_name};
 use crate::session_cache::{Chain, Kept, Part};
-use crate::status::{CertificateKind, CertificateProblem, Error, flood};
+use crate::status::{Error, flood};
 
 /// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
 const MAX_HELD: usize = 128 << 10;
@@ -61,8 +58,8 @@ pub(crate) struct Established {
 pub(crate) struct Tickets {
     kernel: Box<KernelConnection<ClientConnectionData>>,
     kept: Arc<Kept>,
-    /// When the session was made that this one goes on with.
-    created: Option<u64>,
+    /// When the session was made, or the one that it goes on with.
+    created: u64,
     /// What the server showed.
     chain: Option<Arc<Chain>>,
 }
@@ -73,8 +70,8 @@ impl Tickets {
         if !self.kept.is_open() {
             return Ok(());
         }
-        let (session_created, peer_chain) = (self.created, self.chain.clone());
-        let mut observed = Some(Box::new(Observed { session_created, peer_chain, ..Observed::default() }));
+        let offered = Offered { created: self.created, chain: self.chain.clone(), ..Offered::default() };
+        let mut observed = Some(Box::new(Observed { offered: Some(offered), ..Observed::default() }));
         observed::during(&mut observed, || self.kernel.handle_new_session_ticket(body))
             .map_err(|error| Error::Decode { what: format!("NewSessionTicket: {error}") })
     }
@@ -146,8 +143,6 @@ struct Running {
     declined: bool,
     certificate: CertificateAsk,
     extended_errors: bool,
-    /// Whether certificates are judged here; otherwise the application does it.
-    judges_certificates: bool,
     place: Place,
 }
 
@@ -180,7 +175,7 @@ impl Handshake {
         let mut config = configs.config(parameters.protocols, parameters.manual)?;
         let place = Place {
             part: client_part(settings, parameters.protocols, parameters.manual),
-            server: parameters.target.as_ref().map(id_of_server),
+            server: parameters.target.as_ref().map(|name| id_of_server(name).as_bytes().to_vec()),
         };
         if let Some(protocols) = &parameters.alpn {
             protocols.iter().try_for_each(|name| check_alpn(name))?;
@@ -194,7 +189,7 @@ impl Handshake {
         // What the other engine speaks is offered too; rustls makes its hello, and the binders over it, here and now.
         let older = settings.legacy_protocols(parameters.protocols);
         // SSL 2.0 has a hello of its own.
-        let older = older.iter().filter(|protocol| **protocol != Protocol::Ssl20);
+        let older = older.filter(|protocol| *protocol != Protocol::Ssl20);
         let older_versions = older.map(|protocol| protocol.version()).collect();
         let mut observed = Some(Box::new(Observed { older_versions, ..Observed::default() }));
         let connection = observed::during(&mut observed, || UnbufferedClientConnection::new(config, name))
@@ -204,19 +199,8 @@ impl Handshake {
         } else {
             CertificateAsk::Never
         };
-        let mut handshake = Self::new(
-            Connection::Client(Box::new(connection)),
-            settings,
-            ask,
-            0,
-            parameters.extended_errors,
-            !parameters.manual,
-            place,
-        );
-        if let State::Running(running) = &mut handshake.state {
-            running.observed = observed;
-        }
-        Ok(handshake)
+        let connection = Connection::Client(Box::new(connection));
+        Ok(Self::new(connection, observed, settings, ask, 0, parameters.extended_errors, place))
     }
 
     /// A server's handshake.
@@ -234,11 +218,11 @@ impl Handshake {
             .map_err(|error| Error::InternalReport(error.to_string()))?;
         Ok(Self::new(
             Connection::Server(Box::new(connection)),
+            Some(Box::default()),
             settings,
             CertificateAsk::Never,
             settings.highest(parameters.protocols),
             parameters.extended_errors,
-            !parameters.verification.manual,
             Place {
                 part: server_part(settings, parameters.protocols, parameters.verification),
                 server: None,
@@ -248,20 +232,21 @@ impl Handshake {
 
     fn new(
         connection: Connection,
+        observed: Option<Box<Observed>>,
         settings: &Arc<Settings>,
         certificate: CertificateAsk,
         highest: u16,
         extended_errors: bool,
-        judges_certificates: bool,
         place: Place,
     ) -> Self {
+        let transcript = Transcript::of(matches!(connection, Connection::Server(_)));
         let running = Running {
             connection,
             settings: Arc::clone(settings),
             highest,
             held: Vec::new(),
-            observed: Some(Box::default()),
-            transcript: Transcript::default(),
+            observed,
+            transcript,
             taken: 0,
             given: 0,
             started: false,
@@ -270,7 +255,6 @@ impl Handshake {
             declined: false,
             certificate,
             extended_errors,
-            judges_certificates,
             place,
         };
         Self { state: State::Running(Box::new(running)) }
@@ -320,45 +304,17 @@ impl Handshake {
         let State::Running(running) = core::mem::replace(&mut self.state, State::Complete) else {
             return Err(sspi_core::Error::invalid_handle("the handshake is over").into());
         };
-        let (extended_errors, judges) = (running.extended_errors, running.judges_certificates);
-        let settings = Arc::clone(&running.settings);
+        let extended_errors = running.extended_errors;
         let refused = match running.establish() {
-            Ok(mut established) => match judge_again(&established.session, judges, &settings) {
-                Ok(()) => {
-                    let established = crate::backend::Established::Rustls(Box::new(established));
-                    return Ok(Progress::Complete { established, token, used });
-                }
-                Err(error) => {
-                    established.kept.forget();
-                    let alert = error.alert().unwrap_or_default();
-                    let record = established.sending.seal_alert(AlertLevel::Fatal, alert).unwrap_or_default();
-                    Failure { error: error.into(), token: [token, record].concat() }
-                }
-            },
+            Ok(established) => {
+                let established = crate::backend::Established::Rustls(Box::new(established));
+                return Ok(Progress::Complete { established, token, used });
+            }
             Err(error) => Failure { error: error.into(), token },
         };
         self.state = State::Failed { error: refused.error.clone(), declined: false };
         Err(if extended_errors { refused } else { Failure::silent(refused.error) })
     }
-}
-
-/// A resumed session was judged when it was made, perhaps long ago: what may have changed since is looked at again.
-fn judge_again(session: &Session, judges: bool, settings: &Settings) -> Result<(), Error> {
-    let Some(leaf) = session.peer_chain.as_ref().and_then(|chain| chain.first()) else { return Ok(()) };
-    if !session.resumed || !judges || !settings.verify.pins.is_empty() {
-        return Ok(());
-    }
-    let problem = |kind| {
-        let whose = if session.is_client { "the server's certificate" } else { "the client's certificate" };
-        Error::Certificate(CertificateProblem {
-            kind,
-            whose,
-            detail: "it was valid when the session was made".to_owned(),
-            remedies: Vec::new(),
-        })
-    };
-    let (_, not_after) = validity(leaf).map_err(|_| problem(CertificateKind::BadEncoding))?;
-    if settings.environment.clock.now() > not_after { Err(problem(CertificateKind::Expired)) } else { Ok(()) }
 }
 
 enum Advanced {
@@ -549,6 +505,13 @@ impl Running {
             Connection::Client(client) => pump(&mut **client, held, token),
             Connection::Server(server) => pump(&mut **server, held, token),
         });
+        if let Some(observed) = observed {
+            let kind = match connection {
+                Connection::Client(client) => client.handshake_kind(),
+                Connection::Server(server) => server.handshake_kind(),
+            };
+            observed.is_full = kind.is_some_and(|kind| kind != HandshakeKind::Resumed);
+        }
         if let Some(observed) = observed.as_ref().filter(|o| !o.older_versions.is_empty())
             && !self.transcript.is_over()
         {
@@ -627,20 +590,22 @@ impl Running {
     /// Spec: TLS12 section 7.2.2.
     fn forget(&mut self) {
         let Some(observed) = &mut self.observed else { return };
-        let ids = core::mem::take(&mut observed.kept);
-        Kept::new(&self.settings.sessions, self.place.part, ids, observed.serial.as_ref()).forget();
+        let ids = observed.take_kept();
+        let ids = self.place.server.take().map_or(ids, |server| vec![server]);
+        Kept::new(&self.settings.sessions, self.place.part, ids, observed.session_serial().as_ref()).forget();
     }
 
     /// Takes the keys out: from here on records are ours.
     fn establish(self) -> Result<Established, Error> {
         let Self { connection, observed, transcript, settings, place, .. } = self;
         let mut observed = observed.unwrap_or_default();
-        if let (Some(chain), Some(server)) = (&observed.peer_chain, &place.server) {
+        if let (Some(chain), Some(server)) = (observed.session_chain(), &place.server) {
             settings.remember_staple(chain, &String::from_utf8_lossy(server), &observed.staple);
         }
-        let ids = core::mem::take(&mut observed.kept);
+        let ids = observed.take_kept();
         let ids = place.server.map_or(ids, |server| vec![server]);
-        let kept = Arc::new(Kept::new(&settings.sessions, place.part, ids, observed.serial.as_ref()));
+        let kept =
+            Arc::new(Kept::new(&settings.sessions, place.part, ids, observed.session_serial().as_ref()));
         let common = match &connection {
             Connection::Client(client) => &****client,
             Connection::Server(server) => &****server,
@@ -652,13 +617,20 @@ impl Running {
         let group = common.negotiated_key_exchange_group().map(|group| u16::from(group.name()));
         let strength = group.map(|group| KeyExchangeStrength::Ecdh { group });
         let alpn = common.alpn_protocol().map(<[u8]>::to_vec);
-        let peer_chain = common.peer_certificates().map(|chain| chain.iter().map(|c| c.to_vec()).collect());
+        let is_of = |chain: &Chain, shown: &[CertificateDer<'_>]| {
+            chain.len() == shown.len() && chain.iter().zip(shown).all(|(ours, shown)| **ours == **shown)
+        };
+        let peer_chain = common.peer_certificates().map(|shown| {
+            let known = observed.peer_chain.as_ref().filter(|chain| is_of(chain, shown));
+            let copy = || Arc::new(shown.iter().map(|c| c.to_vec()).collect::<Vec<_>>().into());
+            known.map_or_else(copy, Arc::clone)
+        });
         let resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
         let is_tls13 = version == ProtocolVersion::TLSv1_3;
         let is_client = matches!(connection, Connection::Client(_));
 
-        let created = observed.session_created;
-        let chain = observed.peer_chain.take().filter(|_| settings.keeps_sessions());
+        let created = observed.session_created().unwrap_or_else(|| settings.sessions.now());
+        let chain = observed.session_chain().cloned().filter(|_| settings.keeps_sessions());
         let tickets = match connection {
             // A session in which the application chose the certificate is not taken up again by a handshake that would ask.
             Connection::Client(client) if is_tls13 && observed.client_certificate.is_none() => {
@@ -801,8 +773,8 @@ fn encode(
     let Err(EncodeError::InsufficientSize(needed)) = chunk(&mut []) else {
         return Err(internal("rustls encoded nothing"));
     };
-    /// Room for most flights at once.
-    const FLIGHT: usize = 2048;
+    /// Room for a flight without certificates, in a piece of memory of a size that is quickly had.
+    const FLIGHT: usize = 1000;
     let before = token.len();
     if token.capacity() == 0 {
         token.reserve(FLIGHT.max(needed.required_size));

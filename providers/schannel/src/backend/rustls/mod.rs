@@ -19,3 +19,4 @@ mod verify;
 
 pub(crate) use configs::{ClientConfigs, OwnKey, ServerConfigs, server_part};
 pub(crate) use handshake::{Established, Handshake};
+pub(crate) use observed::SteadyClock;

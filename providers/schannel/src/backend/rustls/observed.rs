@@ -6,9 +6,11 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crypto::mac::HmacKey;
 use rustls::sign::CertifiedKey;
+use sspi_core::Clock;
 
 use super::record_aead::Keys;
 use super::secret::SmallSecret;
@@ -54,13 +56,15 @@ pub(crate) struct Observed {
     pub(crate) local: Option<Arc<CertifiedKey>>,
     /// Why the peer's certificate was refused.
     pub(crate) refused: Option<CertificateProblem>,
-    /// When the session was made that this handshake goes on with, in seconds since the Unix epoch.
-    pub(crate) session_created: Option<u64>,
-    /// Under what the sessions are kept that this handshake went on with or made.
+    /// The session that the client offers, and that the server has found.
+    pub(crate) offered: Option<Offered>,
+    /// The offer was declined: the handshake is a full one.
+    pub(crate) is_full: bool,
+    /// Under what the sessions are kept that this handshake made.
     pub(crate) kept: Vec<Vec<u8>>,
-    /// Server: the number of the session that this handshake went on with or made.
+    /// Server: the number of the session that this handshake made.
     pub(crate) serial: Option<Serial>,
-    /// Client: what the server has shown, or showed when the session was made.
+    /// Client: what the server has shown.
     pub(crate) peer_chain: Option<Arc<Chain>>,
     /// Client: what the server stapled to it.
     pub(crate) staple: Vec<u8>,
@@ -68,6 +72,21 @@ pub(crate) struct Observed {
     pub(crate) older_versions: Vec<u16>,
     /// Client: the application's answer to a request for a certificate, once there is one.
     pub(crate) client_certificate: Option<Option<Arc<CertifiedKey>>>,
+    /// When the call that is made began, once somebody has asked.
+    pub(crate) now: Option<SystemTime>,
+}
+
+/// A session that a handshake may go on with.
+#[derive(Clone, Default)]
+pub(crate) struct Offered {
+    /// When it was made, in seconds since the Unix epoch.
+    pub(crate) created: u64,
+    /// Under what it is kept, where it is.
+    pub(crate) id: Option<Vec<u8>>,
+    /// Server: its number.
+    pub(crate) serial: Option<Serial>,
+    /// Client: what the server showed when it was made.
+    pub(crate) chain: Option<Arc<Chain>>,
 }
 
 thread_local! {
@@ -76,6 +95,9 @@ thread_local! {
 
 /// Runs `call` with `observed` laid on the thread.
 pub(crate) fn during<T>(observed: &mut Option<Box<Observed>>, call: impl FnOnce() -> T) -> T {
+    if let Some(observed) = observed {
+        observed.now = None;
+    }
     CURRENT.set(observed.take());
     let result = call();
     *observed = CURRENT.take();
@@ -90,7 +112,46 @@ pub(crate) fn with<T>(callback: impl FnOnce(&mut Observed) -> T) -> Option<T> {
     Some(result)
 }
 
+/// A clock that stands still during a call: whatever is decided in it, and there is a lot, is decided at one time.
+pub(crate) struct SteadyClock(pub(crate) Arc<dyn Clock>);
+
+impl Clock for SteadyClock {
+    fn now(&self) -> SystemTime {
+        let in_a_call = with(|o| *o.now.get_or_insert_with(|| self.0.now()));
+        in_a_call.unwrap_or_else(|| self.0.now())
+    }
+}
+
 impl Observed {
+    /// The session that this handshake goes on with, unless it was declined.
+    pub(crate) fn goes_on_with(&self) -> Option<&Offered> {
+        self.offered.as_ref().filter(|_| !self.is_full)
+    }
+
+    /// When the session was made that this handshake goes on with.
+    pub(crate) fn session_created(&self) -> Option<u64> {
+        self.goes_on_with().map(|offered| offered.created)
+    }
+
+    /// Server: the number of the session that this handshake went on with or made.
+    pub(crate) fn session_serial(&self) -> Option<Serial> {
+        self.goes_on_with().and_then(|offered| offered.serial).or(self.serial)
+    }
+
+    /// Client: what the server has shown, or showed when the session was made.
+    pub(crate) fn session_chain(&self) -> Option<&Arc<Chain>> {
+        let before = || self.goes_on_with()?.chain.as_ref();
+        self.peer_chain.as_ref().or_else(before)
+    }
+
+    /// Under what the sessions are kept that this handshake went on with or made. There are none afterwards.
+    pub(crate) fn take_kept(&mut self) -> Vec<Vec<u8>> {
+        let before = self.goes_on_with().and_then(|offered| offered.id.clone());
+        let mut kept = core::mem::take(&mut self.kept);
+        kept.extend(before);
+        kept
+    }
+
     /// Takes a line of the key log.
     pub(crate) fn secret(&mut self, label: &str, client_random: &[u8], secret: &[u8]) {
         let slot = match label {

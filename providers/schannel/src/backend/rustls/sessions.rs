@@ -5,6 +5,7 @@
 //! one. A client's sessions cannot be looked into. They count one for each server, are in memory only, and are shared with
 //! nobody.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use rustls::server::{ProducesTickets, StoresServerSessions};
 use wire::{DecodeError, Reader};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::observed::{self, SERIAL, Serial};
+use super::observed::{self, Offered, SERIAL, Serial};
 use crate::backend::Settings;
 use crate::session_cache::{Chain, Entry, Kind, Part, Value};
 
@@ -39,7 +40,7 @@ impl fmt::Debug for ServerSessions {
 
 impl ServerSessions {
     /// Whether the client of a session may come back.
-    fn accepts(&self, chain: &[Vec<u8>]) -> bool {
+    fn accepts(&self, chain: &Chain) -> bool {
         chain.is_empty() || self.manual || self.settings.judge_again(chain, "").is_ok()
     }
 
@@ -51,16 +52,16 @@ impl ServerSessions {
             self.settings.sessions.remove(self.part, id);
             return None;
         }
+        let (created, serial) = (entry.created, Some(*serial));
         let _outside_a_handshake = observed::with(|o| {
-            o.session_created = Some(entry.created);
-            o.serial = Some(*serial);
+            o.offered = Some(Offered { created, serial, id: Some(id.to_vec()), chain: None });
         });
         Parts::join(body, certificates)
     }
 
     /// The number of the session of this handshake: that of the one that it goes on with, or a new one.
     fn serial(&self) -> Option<Serial> {
-        if let Some(serial) = observed::with(|o| o.serial).flatten() {
+        if let Some(serial) = observed::with(|o| o.session_serial()).flatten() {
             return Some(serial);
         }
         let mut serial = [0; SERIAL];
@@ -79,7 +80,7 @@ impl StoresServerSessions for ServerSessions {
         // One that goes on with a session is no younger than that.
         let created = observed::with(|o| {
             o.kept.push(key.clone());
-            o.session_created
+            o.session_created()
         });
         let sessions = &self.settings.sessions;
         let created = created.flatten().unwrap_or_else(|| sessions.now());
@@ -89,9 +90,7 @@ impl StoresServerSessions for ServerSessions {
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         let entry = self.settings.sessions.get(self.part, key, Kind::Rustls)?;
-        let session = self.session(key, &entry)?;
-        let _outside_a_handshake = observed::with(|o| o.kept.push(key.to_vec()));
-        Some(session)
+        self.session(key, &entry)
     }
 
     fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -130,15 +129,28 @@ impl Parts {
         body.extend_from_slice(&at.to_be_bytes());
         body.extend_from_slice(session.get(..list.start)?);
         body.extend_from_slice(session.get(list.end..)?);
-        let mut certificates = Reader::new(session.get(list.clone())?);
+        let chain = if at == NO_CHAIN { Vec::new() } else { Self::chain(session.get(list.clone())?)? };
+        Some(Self { body, chain, length: list.len() })
+    }
+
+    /// The certificates of a list.
+    fn chain(list: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let mut certificates = Reader::new(list);
+        certificates.u24("Session.certificates").ok()?;
         let mut chain = Vec::new();
-        if at != NO_CHAIN {
-            certificates.u24("Session.certificates").ok()?;
-        }
         while !certificates.is_empty() {
             chain.push(certificates.opaque_u24("Session.certificate").ok()?.to_vec());
         }
-        Some(Self { body, chain, length: list.len() })
+        Some(chain)
+    }
+
+    /// The version of a session.
+    fn version(session: &[u8]) -> Option<[u8; 2]> {
+        let mut reader = Reader::new(session);
+        if reader.u8("Session.has_server_name").ok()? == 1 {
+            reader.opaque_u8("Session.server_name").ok()?;
+        }
+        reader.take("Session.version", 2).ok()?.try_into().ok()
     }
 
     /// Where the client's chain stands in a session, the length of its list included.
@@ -201,6 +213,9 @@ pub(super) struct Tickets {
     pub(super) sessions: ServerSessions,
 }
 
+/// What stands before rustls's part of a ticket: number, when the session was made, when the ticket was.
+const DATES: usize = SERIAL + 8 + 8;
+
 impl ProducesTickets for Tickets {
     fn enabled(&self) -> bool {
         self.inner.enabled()
@@ -213,8 +228,8 @@ impl ProducesTickets for Tickets {
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let now = self.sessions.settings.sessions.now();
-        let created = observed::with(|o| o.session_created).flatten().unwrap_or(now);
-        let mut dated = Zeroizing::new(Vec::with_capacity(SERIAL + 16 + plain.len()));
+        let created = observed::with(|o| o.session_created()).flatten().unwrap_or(now);
+        let mut dated = Zeroizing::new(Vec::with_capacity(DATES + plain.len()));
         dated.extend_from_slice(&self.sessions.serial()?);
         dated.extend_from_slice(&created.to_be_bytes());
         dated.extend_from_slice(&now.to_be_bytes());
@@ -223,24 +238,81 @@ impl ProducesTickets for Tickets {
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        let dated = Zeroizing::new(self.inner.decrypt(ticket)?);
+        let mut dated = Zeroizing::new(self.inner.decrypt(ticket)?);
         let (serial, rest) = dated.split_first_chunk::<SERIAL>()?;
         let (created, rest) = rest.split_first_chunk::<8>()?;
         let (used, plain) = rest.split_first_chunk::<8>()?;
-        let (created, used) = (u64::from_be_bytes(*created), u64::from_be_bytes(*used));
+        let (serial, created, used) = (*serial, u64::from_be_bytes(*created), u64::from_be_bytes(*used));
         let sessions = &self.sessions.settings.sessions;
-        if !sessions.allow(created, used) || sessions.is_withdrawn(self.sessions.part, serial) {
+        if !sessions.allow(created, used) || sessions.is_withdrawn(self.sessions.part, &serial) {
             return None;
         }
-        let parts = Parts::split(plain)?;
-        if !self.sessions.accepts(&parts.chain) {
+        let list = Parts::find(plain).ok()?;
+        let chain = list.map(|list| Parts::chain(plain.get(list)?)).unwrap_or_else(|| Some(Vec::new()))?;
+        if !self.sessions.accepts(&chain.into()) {
             return None;
         }
         let _outside_a_handshake = observed::with(|o| {
-            o.session_created = Some(created);
-            o.serial = Some(*serial);
+            o.offered = Some(Offered { created, serial: Some(serial), id: None, chain: None });
         });
-        Some(plain.to_vec())
+        dated.drain(..DATES);
+        Some(core::mem::take(&mut *dated))
+    }
+}
+
+/// Tickets of a farm: under each there is a session in the store that its machines share, and nothing in it. So a client that
+/// knows nothing but tickets comes back to any of them, no key is shared, and a session that failed is gone everywhere.
+#[derive(Debug)]
+pub(super) struct Handles(pub(super) ServerSessions);
+
+impl Handles {
+    /// The ticket that a session has already. In TLS 1.2 it is the same session as long as it goes on, and it lies where its
+    /// identifier says; in TLS 1.3 it is another one each time.
+    ///
+    /// Spec: TICKET section 3.3; TLS13 section 4.6.1.
+    fn same(session: &[u8]) -> Option<Vec<u8>> {
+        if Parts::version(session) != Some(TLS12) {
+            return None;
+        }
+        let kept = |o: &mut observed::Observed| {
+            let before = o.goes_on_with().and_then(|offered| offered.id.clone());
+            before.or_else(|| o.kept.last().cloned())
+        };
+        observed::with(kept).flatten().filter(|id| id.len() == HANDLE)
+    }
+}
+
+/// Bytes of a ticket in a farm.
+const HANDLE: usize = 32;
+const TLS12: [u8; 2] = [3, 3];
+
+impl ProducesTickets for Handles {
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    fn lifetime(&self) -> u32 {
+        u32::try_from(self.0.settings.sessions.lifetime()).unwrap_or(u32::MAX)
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        if let Some(same) = Self::same(plain) {
+            return Some(same);
+        }
+        let mut handle = vec![0; HANDLE];
+        self.0.settings.environment.random.fill(&mut handle).ok()?;
+        self.0.put(handle.clone(), plain.to_vec()).then_some(handle)
+    }
+
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        if ticket.len() != HANDLE {
+            return None;
+        }
+        let session = self.0.get(ticket)?;
+        if Parts::version(&session) != Some(TLS12) {
+            self.0.settings.sessions.remove(self.0.part, ticket);
+        }
+        Some(session)
     }
 }
 
@@ -263,24 +335,30 @@ impl fmt::Debug for ClientSessions {
 #[derive(Default)]
 struct OfServer {
     group: Option<NamedGroup>,
-    /// Each with when it was made.
-    tls12: Option<(u64, Tls12ClientSessionValue)>,
-    tls13: VecDeque<(u64, Tls13ClientSessionValue)>,
-    /// What the server showed when its sessions were made.
+    tls12: Option<Session<Tls12ClientSessionValue>>,
+    tls13: VecDeque<Session<Tls13ClientSessionValue>>,
+}
+
+/// A client's session.
+struct Session<T> {
+    created: u64,
+    /// What the server showed when it was made. Under one name there may be several that show different things.
     chain: Option<Arc<Chain>>,
+    value: T,
 }
 
 /// The most tickets of TLS 1.3 that are kept of one server.
 const MOST_TICKETS: usize = 8;
 
 /// Under what all that there is of a server is kept.
-pub(super) fn id_of_server(name: &ServerName<'_>) -> Vec<u8> {
-    name.to_str().as_bytes().to_vec()
+pub(super) fn id_of_server<'a>(name: &'a ServerName<'_>) -> Cow<'a, str> {
+    name.to_str()
 }
 
 impl ClientSessions {
     fn of_server(&self, name: &ServerName<'_>) -> Option<Arc<Mutex<OfServer>>> {
-        let entry = self.settings.sessions.get(self.part, &id_of_server(name), Kind::RustlsClient)?;
+        let entry =
+            self.settings.sessions.get(self.part, id_of_server(name).as_bytes(), Kind::RustlsClient)?;
         let Value::Opaque(value) = &entry.value else { return None };
         Arc::clone(value).downcast().ok()
     }
@@ -290,47 +368,45 @@ impl ClientSessions {
         look(&mut of_server.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// A session of the handshake that runs.
+    fn session<T>(&self, value: T) -> Session<T> {
+        let sessions = &self.settings.sessions;
+        let seen = observed::with(|o| {
+            let before = o.goes_on_with().and_then(|offered| offered.chain.clone());
+            (o.session_created(), o.peer_chain.clone(), before)
+        });
+        let (created, shown, before) = seen.unwrap_or_default();
+        let chain = shown.map(|chain| sessions.share(chain)).or(before);
+        Session { created: created.unwrap_or_else(|| sessions.now()), chain, value }
+    }
+
     /// Changes what there is of a server, which counts as new then.
-    fn change(&self, name: &ServerName<'_>, change: impl FnOnce(&mut OfServer, u64)) {
+    fn change(&self, name: &ServerName<'_>, change: impl FnOnce(&mut OfServer)) {
         let sessions = &self.settings.sessions;
         let of_server = self.of_server(name).unwrap_or_default();
-        let seen = observed::with(|o| (o.session_created, o.peer_chain.clone()));
-        let (created, chain) = seen.unwrap_or_default();
-        {
-            let mut of_server = of_server.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(chain) = chain {
-                of_server.chain = Some(sessions.share(chain));
-            }
-            change(&mut of_server, created.unwrap_or_else(|| sessions.now()));
+        change(&mut of_server.lock().unwrap_or_else(PoisonError::into_inner));
+        sessions.keep_opaque(self.part, id_of_server(name).as_bytes(), Kind::RustlsClient, of_server);
+    }
+
+    /// Whether a session may be offered to this server now. What follows it is no younger.
+    fn may_offer<T>(&self, name: &ServerName<'_>, session: &Session<T>) -> bool {
+        let Session { created, chain, .. } = session;
+        let judged = |chain: &Arc<Chain>| self.settings.judge_again(chain, &name.to_str()).is_ok();
+        let allowed = self.settings.sessions.allow(*created, self.settings.sessions.now())
+            && (self.manual || chain.as_ref().is_some_and(judged));
+        if allowed {
+            let (created, chain) = (*created, chain.clone());
+            let _outside_a_handshake =
+                observed::with(|o| o.offered = Some(Offered { created, id: None, chain, serial: None }));
         }
-        sessions.keep_opaque(self.part, &id_of_server(name), Kind::RustlsClient, of_server);
-    }
-
-    /// Whether a session that was made then may be offered to this server now.
-    fn may_offer(&self, of_server: &OfServer, name: &ServerName<'_>, created: u64) -> bool {
-        self.settings.sessions.allow(created, self.settings.sessions.now())
-            && (self.manual
-                || of_server
-                    .chain
-                    .as_ref()
-                    .is_some_and(|chain| self.settings.judge_again(chain, &name.to_str()).is_ok()))
-    }
-
-    /// A session is offered: what follows it is no younger.
-    fn offered(&self, of_server: &OfServer, name: &ServerName<'_>, created: u64) {
-        let chain = of_server.chain.clone();
-        let _outside_a_handshake = observed::with(|o| {
-            o.session_created = Some(created);
-            o.peer_chain = chain;
-            o.kept.push(id_of_server(name));
-        });
+        allowed
     }
 }
 
 impl ClientSessionStore for ClientSessions {
     fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
         if self.look(&name, |of_server| of_server.group.replace(group)).is_none() {
-            self.change(&name, |of_server, _| of_server.group = Some(group));
+            self.change(&name, |of_server| of_server.group = Some(group));
         }
     }
 
@@ -340,19 +416,15 @@ impl ClientSessionStore for ClientSessions {
 
     fn set_tls12_session(&self, name: ServerName<'static>, value: Tls12ClientSessionValue) {
         if observed::with(|o| o.client_certificate.is_some()) != Some(true) {
-            self.change(&name, |of_server, created| of_server.tls12 = Some((created, value)));
+            let session = self.session(value);
+            self.change(&name, |of_server| of_server.tls12 = Some(session));
         }
     }
 
     fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
         self.look(name, |of_server| {
-            let (created, value) = of_server.tls12.take()?;
-            if !self.may_offer(of_server, name, created) {
-                return None;
-            }
-            self.offered(of_server, name, created);
-            of_server.tls12 = Some((created, value.clone()));
-            Some(value)
+            let session = of_server.tls12.take().filter(|session| self.may_offer(name, session))?;
+            Some(of_server.tls12.insert(session).value.clone())
         })
     }
 
@@ -361,23 +433,20 @@ impl ClientSessionStore for ClientSessions {
     }
 
     fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.change(&name, |of_server, created| {
+        let session = self.session(value);
+        self.change(&name, |of_server| {
             if of_server.tls13.len() == MOST_TICKETS {
                 of_server.tls13.pop_front();
             }
-            of_server.tls13.push_back((created, value));
+            of_server.tls13.push_back(session);
         });
     }
 
     fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
         self.look(name, |of_server| {
-            while let Some((created, value)) = of_server.tls13.pop_back() {
-                if self.may_offer(of_server, name, created) {
-                    self.offered(of_server, name, created);
-                    return Some(value);
-                }
-            }
-            None
+            core::iter::from_fn(|| of_server.tls13.pop_back())
+                .find(|session| self.may_offer(name, session))
+                .map(|session| session.value)
         })
     }
 }
@@ -429,6 +498,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_version_of_a_session_is_seen() {
+        for name in [false, true] {
+            assert_eq!(Parts::version(&session(name, &[b"leaf"], true)), Some([3, 4]));
+        }
+        assert_eq!(Parts::version(&[1, 200]), None);
     }
 
     #[test]

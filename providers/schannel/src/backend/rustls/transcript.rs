@@ -36,7 +36,9 @@ pub(crate) struct ServerHello {
 pub(crate) struct Transcript {
     /// What has come of a message that is not whole.
     pending: Vec<u8>,
-    /// The body of the ClientHello, until it is answered.
+    /// Whether the hello is worth keeping: a client knows what it has sent.
+    is_server: bool,
+    /// Server: the body of the ClientHello, until it is answered.
     client_hello: Vec<u8>,
     over: bool,
     pub(crate) server_hello: Option<ServerHello>,
@@ -46,6 +48,11 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
+    /// That of a server, or of a client.
+    pub(crate) fn of(is_server: bool) -> Self {
+        Self { is_server, ..Self::default() }
+    }
+
     /// Takes whole records that either side sent.
     pub(crate) fn records(&mut self, mut records: &[u8]) {
         while !self.over {
@@ -104,7 +111,7 @@ impl Transcript {
         while let Some((kind, body, len)) = bytes.get(taken..).and_then(message) {
             taken += len;
             match kind {
-                CLIENT_HELLO => {
+                CLIENT_HELLO if self.is_server => {
                     self.client_hello = body.to_vec();
                     self.fell_back = fallback(body);
                 }

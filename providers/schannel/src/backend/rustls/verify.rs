@@ -22,7 +22,7 @@ use rustls::{
 use sspi_core::Error;
 use webpki::{EndEntityCert, RawPublicKeyEntity};
 
-use crate::certificate::verifier::{Peer, Verifier, VerifyPolicy, Weaknesses};
+use crate::certificate::verifier::{Peer, Verifier, VerifyPolicy, Weakness, Weaknesses};
 use crate::certificate::{may_sign, public_key_der, rsa_bits};
 use crate::status::{CertificateKind, CertificateProblem};
 
@@ -130,6 +130,8 @@ pub(crate) struct Beyond {
     pub(crate) schemes: Vec<SignatureScheme>,
     /// RSA keys of less than 2048 bits, which ring does not take.
     pub(crate) short_keys: bool,
+    /// RSA keys of servers, before TLS 1.3, whose certificates let them decrypt and not sign.
+    pub(crate) any_usage: bool,
 }
 
 /// How the peer proves that it has the key of its certificate.
@@ -148,13 +150,16 @@ impl Signatures {
 
     /// Whether the certificate lets its key sign, whoever judged it otherwise.
     ///
-    /// Servers of TLS 1.2 have one certificate with an RSA key for suites that encrypt with it and for suites that sign,
-    /// whatever it says. Nobody else does anything but sign.
+    /// Servers of TLS 1.2 may have one certificate with an RSA key for suites that encrypt with it and for suites that sign,
+    /// and where that is allowed it does not matter what it says. Nobody else does anything but sign.
     ///
     /// Spec: TLS12 sections 7.4.2 and 7.4.6; TLS13 section 4.4.2.2.
     fn check_usage(&self, leaf: &CertificateDer<'_>, is_tls13: bool) -> Result<(), TlsError> {
-        let may_encrypt = !is_tls13 && matches!(self.peer, Peer::Server) && rsa_bits(leaf).is_some();
-        if may_encrypt || may_sign(leaf) {
+        if may_sign(leaf) {
+            return Ok(());
+        }
+        let is_weakness = !is_tls13 && matches!(self.peer, Peer::Server) && rsa_bits(leaf).is_some();
+        if is_weakness && self.beyond.any_usage {
             return Ok(());
         }
         let whose = match self.peer {
@@ -163,7 +168,8 @@ impl Signatures {
         };
         let detail = "its key signs the handshake".to_owned();
         let kind = CertificateKind::WrongUsage;
-        told(Err(CertificateProblem { kind, whose, detail, remedies: Vec::new() }))
+        let remedy = is_weakness.then(|| ("allow", Weakness::RsaKeyUsage.name().to_owned()));
+        told(Err(CertificateProblem { kind, whose, detail, remedies: remedy.into_iter().collect() }))
     }
 
     fn schemes(&self) -> Vec<SignatureScheme> {
@@ -278,9 +284,9 @@ impl ServerCertVerifier for ServerVerifier {
             let chain: Vec<&[u8]> = [leaf].into_iter().chain(intermediates).map(AsRef::as_ref).collect();
             told(judge.verify_server(&chain, &name.to_str(), staple, system_time(now)))?;
         }
-        let chain = || [leaf].into_iter().chain(intermediates).map(|c| c.to_vec()).collect();
+        let chain = || [leaf].into_iter().chain(intermediates).map(|c| c.to_vec()).collect::<Vec<_>>();
         let _outside_a_handshake = super::observed::with(|o| {
-            o.peer_chain = Some(Arc::new(chain()));
+            o.peer_chain = Some(Arc::new(crate::session_cache::Chain::from(chain())));
             o.staple = staple.to_vec();
         });
         Ok(ServerCertVerified::assertion())

@@ -109,6 +109,13 @@ weaknesses! {
     /// Weak because such bytes have more than one form, so that comparing or hashing a certificate tells less, and
     /// because readers differ in what they make of them.
     LooseEncoding "loose-encoding" OldForm "is not encoded as DER",
+
+    /// `rsa-key-usage`: a server's RSA key that is used for what keyUsage in its certificate does not allow, before TLS 1.3:
+    /// to sign a key exchange, or to decrypt one.
+    ///
+    /// Weak because an authority gave the key for one use only, and a server that takes one key for both lets an attack on
+    /// the one (Bleichenbacher's, on decryption) make what belongs to the other.
+    RsaKeyUsage "rsa-key-usage" WrongUsage "uses its RSA key for what keyUsage does not allow",
 }
 
 impl fmt::Display for Weakness {

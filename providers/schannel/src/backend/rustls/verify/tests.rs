@@ -234,7 +234,7 @@ fn a_short_key_signs_tls_1_3_as_a_long_one_does_and_never_by_pkcs1_v1_5() {
     let chain = include_bytes!("../../../../../../crates/legacy-tls/testdata/rsa1024.cert.der");
     let attempt = |version, scheme, short_keys| {
         let key = CertifiedKey::new(vec![CertificateDer::from(chain.to_vec())], Arc::new(Stubborn(scheme)));
-        let beyond = Beyond { schemes: Vec::new(), short_keys };
+        let beyond = Beyond { short_keys, ..Beyond::default() };
         handshake(
             version,
             (&Arc::new(Identity(Arc::new(key))), manual_server_verifier(&provider(), beyond.clone())),

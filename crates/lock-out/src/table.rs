@@ -9,10 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use crypto::hash::Hash;
 
-use crate::config::LockOut;
+use crate::settings::LockOut;
 
 /// The table of failures.
-pub(crate) struct LockOuts {
+#[derive(Debug)]
+pub struct LockOuts {
     settings: LockOut,
     entries: Mutex<HashMap<Key, Entry>>,
 }
@@ -20,7 +21,7 @@ pub(crate) struct LockOuts {
 /// Of what is counted: a hash, so that no name makes an entry longer.
 type Key = [u8; 16];
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     failures: u32,
     /// When the first of them was.
@@ -31,10 +32,12 @@ struct Entry {
 
 /// An attempt, by everything that it is counted by: what is counted, and how many there may be.
 #[derive(Clone, Debug)]
-pub(crate) struct Attempt(Vec<(Key, u32)>);
+pub struct Attempt(Vec<(Key, u32)>);
 
 impl LockOuts {
-    pub(crate) fn new(settings: LockOut) -> Self {
+    /// An empty table.
+    #[must_use]
+    pub fn new(settings: LockOut) -> Self {
         Self { settings, entries: Mutex::default() }
     }
 
@@ -43,7 +46,7 @@ impl LockOuts {
     }
 
     /// Counts an attempt to log on; `None` if it must not be made, because there were too many.
-    pub(crate) fn attempt(&self, user: &str, source: Option<&str>, now: SystemTime) -> Option<Attempt> {
+    pub fn attempt(&self, user: &str, source: Option<&str>, now: SystemTime) -> Option<Attempt> {
         let attempt = self.counted(user, source);
         let mut entries = self.entries();
         for (key, _) in &attempt.0 {
@@ -69,15 +72,15 @@ impl LockOuts {
     }
 
     /// The attempt was right: the account's failures from there are forgotten.
-    pub(crate) fn succeeded(&self, attempt: &Attempt) {
+    pub fn succeeded(&self, attempt: &Attempt) {
         self.take_back(attempt);
-        if let Some((key, _)) = attempt.0.first() {
+        if let Some((key, _)) = attempt.0.first().filter(|_| self.settings.failures > 0) {
             self.entries().remove(key);
         }
     }
 
     /// The attempt was neither right nor wrong.
-    pub(crate) fn take_back(&self, attempt: &Attempt) {
+    pub fn take_back(&self, attempt: &Attempt) {
         let mut entries = self.entries();
         for (key, limit) in &attempt.0 {
             let Some(entry) = entries.get_mut(key) else { continue };
@@ -105,10 +108,17 @@ impl LockOuts {
                 .for_each(|part| hash.update(part));
             hash.finish().as_ref().first_chunk().copied().unwrap_or_default()
         };
-        let mut counted = vec![(key(b"both", &name, source.unwrap_or_default()), failures)];
-        counted.extend(source.map(|source| (key(b"source", "", source), failures_of_source)));
-        counted.push((key(b"account", &name, ""), failures_of_account));
-        counted.retain(|(_, limit)| *limit > 0);
+        // What has no limit is not counted.
+        let mut counted = Vec::with_capacity(3);
+        if failures > 0 {
+            counted.push((key(b"both", &name, source.unwrap_or_default()), failures));
+        }
+        if let Some(source) = source.filter(|_| failures_of_source > 0) {
+            counted.push((key(b"source", "", source), failures_of_source));
+        }
+        if failures_of_account > 0 {
+            counted.push((key(b"account", &name, ""), failures_of_account));
+        }
         Attempt(counted)
     }
 

@@ -1,0 +1,124 @@
+//! `get` and `serve --http`, with a package that clients log on with.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::process::{Ran, Server, run, run_with};
+
+const PASSWORD: &str = "correct horse";
+
+/// A folder with an account and a configuration that names it; the server that serves it.
+fn serve(package: &str) -> (tempfile::TempDir, Server) {
+    serve_with(package, "", &[])
+}
+
+fn serve_with(package: &str, section: &str, more: &[&str]) -> (tempfile::TempDir, Server) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let config = path("opensspi.toml");
+    fs::write(&config, format!("{section}[logon]\naccounts = \"file:logons.toml\"\n")).unwrap();
+    let mut add = vec!["account", "add", "alice", "--domain", "CORP", "--config", &config];
+    add.extend(more);
+    run_with(&add, PASSWORD.as_bytes(), &[]).expect(0);
+    let server = Server::start(&["--http", "--package", package, "--config", &config]);
+    (folder, server)
+}
+
+fn get(url: &str, user: &str, password: &str, more: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, password).unwrap();
+    let reference = format!("file:{}", file.display());
+    let mut arguments = vec!["get", url, "--user", user, "--password", &reference];
+    arguments.extend(more);
+    run(&arguments)
+}
+
+#[test]
+fn get_logs_on_with_ntlm_and_the_page_says_who_it_is() {
+    let (_folder, server) = serve("NTLM");
+    let url = format!("http://localhost:{}/", server.port);
+    let ran = get(&url, r"CORP\alice", PASSWORD, &["--package", "NTLM"]).expect(0);
+    assert!(ran.out.contains("<th>account</th><td>CORP/alice</td>"), "{}", ran.out);
+    assert!(ran.out.contains("<th>package</th><td>NTLM</td>"), "{}", ran.out);
+    assert!(ran.err.contains("200 OK") && ran.err.contains("with NTLM"), "{}", ran.err);
+    let ran = get(&url, "alice", PASSWORD, &["--package", "ntlm", "--include", "--quiet"]).expect(0);
+    assert!(ran.out.starts_with("HTTP/1.1 200 OK\r\n") && ran.out.contains("persistent-auth: true\r\n"));
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn get_logs_on_with_digest_in_the_realm_that_the_account_was_given() {
+    let (_folder, server) = serve_with("Digest", "[digest]\nrealm = \"corp\"\n", &["--realm", "corp"]);
+    let url = format!("http://localhost:{}/", server.port);
+    let ran = get(&url, "alice", PASSWORD, &["--package", "Digest"]).expect(0);
+    assert!(ran.out.contains("<th>account</th><td>CORP/alice</td>"), "{}", ran.out);
+    let ran = get(&url, "alice", "wrong", &["--package", "Digest"]).expect(1);
+    assert!(ran.err.contains("the server refused the logon with Digest"), "{}", ran.err);
+}
+
+#[test]
+fn the_audit_record_says_that_an_account_has_no_secret_for_the_realm() {
+    let (_folder, mut server) = serve_with("Digest", "[digest]\nrealm = \"other\"\n", &["--realm", "corp"]);
+    let url = format!("http://localhost:{}/", server.port);
+    get(&url, "alice", PASSWORD, &["--package", "Digest"]).expect(1);
+    let refusal = loop {
+        let event = server.event();
+        if event["verdict"] == "refused" {
+            break event;
+        }
+    };
+    let error = refusal["error"].as_str().unwrap();
+    assert!(error.contains("no secret of Digest for the realm \"other\" (digest.realm)"), "{error}");
+}
+
+#[test]
+fn who_is_not_let_in_ends_with_exit_code_1_and_a_sentence() {
+    let (_folder, server) = serve("NTLM");
+    let url = format!("http://localhost:{}/", server.port);
+    for (user, password) in
+        [(r"CORP\alice", "wrong"), (r"CORP\mallory", PASSWORD), (r"OTHER\alice", PASSWORD)]
+    {
+        let ran = get(&url, user, password, &["--package", "NTLM"]).expect(1);
+        assert!(ran.err.contains("the server refused the logon with NTLM"), "{}", ran.err);
+        assert_eq!(ran.out, "");
+    }
+    // Who brings no package is told which there are.
+    let ran = run(&["get", &url]).expect(1);
+    assert!(ran.err.contains("offers NTLM: --package chooses one of them"), "{}", ran.err);
+}
+
+#[test]
+fn a_page_over_tls_is_fetched_without_a_package() {
+    let server = Server::start(&["--http"]);
+    let url = format!("https://localhost:{}/", server.port);
+    let ran = run(&["get", &url, "--pin", &format!("sha256:{}", server.pin), "--json"]).expect(0);
+    let said: Vec<Value> = ran.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(said[0]["status"], 200);
+    assert_eq!(said[0]["scheme"], Value::Null);
+    assert!(ran.out.contains("This connection is secured by OpenSSPI"));
+    run(&["get", &url]).expect(1);
+}
+
+#[test]
+fn what_is_wrong_on_the_command_line_is_said_before_anybody_is_called() {
+    for (arguments, said) in [
+        (&["get", "ftp://localhost/"][..], "begins with http:// or https://"),
+        (&["get", "http://alice:secret@localhost/"], "stands behind --user"),
+        (&["get", "http://localhost/", "--user", "alice", "--package", "NTLM"], "--password env:NAME"),
+        (
+            &["get", "http://localhost/", "--user", "alice", "--password", "hunter2", "--package", "NTLM"],
+            "not written on a command line",
+        ),
+        (&["get", "http://localhost/", "--package", "NTLN"], "NTLM"),
+        (&["get", "https://localhost/", "--proxy", "localhost:1"], "http:// only"),
+        (&["get", "http://localhost/", "--header", "x"], "NAME: VALUE"),
+    ] {
+        let ran = run(arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}\n{}", ran.err);
+        assert!(ran.err.contains(said), "{arguments:?}\n{}", ran.err);
+        assert!(!ran.err.contains("hunter2") && !Path::new("hunter2").exists());
+    }
+}

@@ -1,0 +1,107 @@
+//! What accounts of the file prove themselves with to the package Digest.
+
+use std::ops::Range;
+
+use sspi_core::{
+    DigestAccount, DigestAlgorithm, DigestLogon, DigestSecret, DigestUser, Error, Fault, SecStatus, Secret,
+};
+use zeroize::Zeroizing;
+
+use super::{Replacement, quoted};
+use crate::config::{DigestEntry, DigestHash, LogonEntry, Logons};
+use crate::providers::digest::{hashed_a1, user_hash};
+
+/// The account of a logon, and its hash. The name is compared as it is hashed, with regard to case.
+///
+/// # Errors
+/// There is the account, and it has no such hash. It is refused as one that there is not, and the log knows better.
+pub(super) fn find(logons: &Logons, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
+    let in_realm = || logons.digests().filter(|(_, digest)| digest.realm == logon.realm);
+    let found = match &logon.user {
+        DigestUser::Names(names) => {
+            names.iter().find_map(|name| in_realm().find(|(_, digest)| digest.user == *name))
+        }
+        DigestUser::Hashed(hash) => {
+            in_realm().find(|(_, digest)| user_hash(logon.algorithm, &digest.user, &digest.realm) == *hash)
+        }
+        _ => None,
+    };
+    let Some((entry, digest)) = found else { return without_secret(logons, logon).map_or(Ok(None), Err) };
+    let Some(found) = digest.hashes.iter().find(|hash| hash.algorithm == logon.algorithm) else {
+        let (user, algorithm) = (&digest.user, logon.algorithm.name());
+        return Err(denied(format!("the account {user:?} has no secret of Digest for {algorithm}")));
+    };
+    Ok(Some(DigestAccount {
+        account: entry.account.clone(),
+        user: digest.user.clone(),
+        secret: DigestSecret::HashedA1(found.hashed_a1.clone()),
+        report: None,
+    }))
+}
+
+/// What is wrong with an account that has a password, and none in this realm.
+fn without_secret(logons: &Logons, logon: &DigestLogon) -> Option<Error> {
+    let DigestUser::Names(names) = &logon.user else { return None };
+    let name = names.iter().find(|name| logons.find(name, "").is_ok())?;
+    let realm = &logon.realm;
+    Some(denied(format!(
+        "the account {name:?} has no secret of Digest for the realm {realm:?} (digest.realm), as `opensspi account \
+         passwd --realm` stores it, or its name is written otherwise there"
+    )))
+}
+
+fn denied(what: String) -> Error {
+    Error::new(SecStatus::SEC_E_LOGON_DENIED, Fault::Refused, what).with_setting("logon.accounts")
+}
+
+/// What comes in the place of the hashes of an account that gets another password.
+///
+/// # Errors
+/// None: the same function without the package has some.
+#[expect(clippy::unnecessary_wraps, reason = "without the package there may be hashes that cannot be made")]
+pub(super) fn hashes(entry: &LogonEntry, password: &str) -> Result<Vec<Replacement>, crate::Error> {
+    let all = entry.digest.iter().flat_map(|digest| digest.hashes.iter().map(move |hash| (digest, hash)));
+    let replacement = |(digest, hash): (&DigestEntry, &DigestHash)| {
+        (hash.place.clone(), digits(hash.algorithm, &digest.user, &digest.realm, password))
+    };
+    Ok(all.map(replacement).collect())
+}
+
+/// Where another realm goes in the text: at the beginning of the list that there is, or in the line behind the NT hash.
+pub(super) fn place(entry: &LogonEntry, text: &str) -> Range<usize> {
+    let at = match &entry.digest_place {
+        Some(place) => place.start + 1,
+        None => {
+            let behind = text.get(entry.place.end..).unwrap_or_default();
+            entry.place.end + behind.find('\n').unwrap_or(behind.len())
+        }
+    };
+    at..at
+}
+
+/// What goes there.
+pub(super) fn written(entry: &LogonEntry, realm: &str, password: &str) -> Zeroizing<String> {
+    let name = &entry.account.account.name;
+    let mut out = Zeroizing::new(String::with_capacity(512));
+    let is_first = entry.digest_place.is_none();
+    out.push_str(if is_first { "\ndigest = [{ realm = " } else { "{ realm = " });
+    out.push_str(&quoted(realm));
+    for algorithm in DigestAlgorithm::ALL {
+        out.push_str(&format!(", {} = ", algorithm.name().to_lowercase()));
+        out.push_str(&digits(algorithm, name, realm, password));
+    }
+    out.push_str(if is_first { " }]" } else { " }, " });
+    out
+}
+
+/// H(A1) as it is written, quotes included.
+fn digits(algorithm: DigestAlgorithm, user: &str, realm: &str, password: &str) -> Zeroizing<String> {
+    let hash: Secret<Vec<u8>> = hashed_a1(algorithm, user.as_bytes(), realm.as_bytes(), password.as_bytes());
+    let mut out = Zeroizing::new(String::with_capacity(2 * Secret::expose_secret(&hash).len() + 2));
+    out.push('"');
+    for byte in hash.expose_secret() {
+        out.push_str(&format!("{byte:02x}"));
+    }
+    out.push('"');
+    out
+}

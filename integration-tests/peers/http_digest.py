@@ -1,0 +1,58 @@
+"""http_digest.py LIBRARY METHOD URL USER PASSWORD: one request with Digest by a library of Python. Prints the status, and the
+quality of protection that the library chose, as one line of JSON."""
+
+import json
+import re
+import sys
+
+library, method, url, user, password = sys.argv[1:]
+body = b"a=1&b=2" if method == "POST" else None
+
+
+def qop(authorization):
+    found = re.search(r'qop="?([a-z-]+)"?', authorization or "")
+    return found and found.group(1)
+
+
+def algorithm(authorization):
+    found = re.search(r'algorithm="?([A-Za-z0-9-]+)"?', authorization or "")
+    return found and found.group(1)
+
+
+def with_requests():
+    import requests
+    from requests.auth import HTTPDigestAuth
+
+    answer = requests.request(method, url, data=body, auth=HTTPDigestAuth(user, password), timeout=20)
+    return answer.status_code, answer.text, answer.request.headers.get("Authorization")
+
+
+def with_httpx():
+    import httpx
+
+    answer = httpx.request(method, url, content=body, auth=httpx.DigestAuth(user, password), timeout=20)
+    return answer.status_code, answer.text, answer.request.headers.get("Authorization")
+
+
+def with_aiohttp():
+    import asyncio
+
+    import aiohttp
+
+    async def fetch():
+        seen = []
+        digest = aiohttp.DigestAuthMiddleware(login=user, password=password)
+
+        async def watch(request, handler):
+            seen.append(request.headers.get("Authorization"))
+            return await handler(request)
+
+        async with aiohttp.ClientSession(middlewares=(digest, watch)) as session:
+            async with session.request(method, url, data=body) as answer:
+                return answer.status, await answer.text(), seen[-1]
+
+    return asyncio.run(fetch())
+
+
+status, text, authorization = {"requests": with_requests, "httpx": with_httpx, "aiohttp": with_aiohttp}[library]()
+print(json.dumps({"status": status, "text": text, "qop": qop(authorization), "algorithm": algorithm(authorization)}))

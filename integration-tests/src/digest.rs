@@ -1,0 +1,131 @@
+//! The package Digest against real peers: our two ends, and as much of LDAP and HTTP as carries its tokens.
+
+#![expect(clippy::panic, reason = "what a test configures wrongly fails the test")]
+
+pub mod base64;
+pub mod http;
+pub mod ldap;
+
+use std::sync::Arc;
+
+use digest::{Digest, DigestConfig, Environment, NoSecrets};
+use opensspi::SystemClock;
+use sspi_core::{
+    AcceptSecurityContext, Account, AuthData, AuthIdentity, CredentialUse, CredentialsHandle,
+    CredentialsRequest, DigestAccount, DigestLogon, DigestSecret, DigestUser, Failure, Question, SecBuffer,
+    SecBufferType, Secret, SecurityContext, SecurityPackage, Step,
+};
+
+/// The realm of our servers, and of the peers'.
+pub const REALM: &str = "corp.test";
+/// Who there is.
+pub const USER: &str = "alice";
+/// Her password.
+pub const PASSWORD: &str = "alice-pw";
+
+/// Every algorithm, protection and cipher that there is, by name.
+pub const EVERYTHING: &str = "\
+algorithms = [\"SHA-512-256\", \"SHA-512-256-sess\", \"SHA-256\", \"SHA-256-sess\", \"MD5\", \"MD5-sess\"]
+qop = [\"auth-conf\", \"auth-int\", \"auth\", \"none\"]
+ciphers = [\"3des\", \"rc4\", \"des\", \"rc4-56\", \"rc4-40\"]
+";
+
+fn package(section: &str) -> Digest {
+    let config: DigestConfig = toml::from_str(section).unwrap_or_else(|error| panic!("{error}"));
+    let environment = Environment {
+        clock: Arc::new(SystemClock),
+        random: Arc::new(crypto::random::SystemRandom),
+        secrets: Arc::new(NoSecrets),
+    };
+    Digest::new(config, environment)
+}
+
+/// A server with this section of a configuration, beside its realm.
+///
+/// # Panics
+///
+/// If the section cannot be read or used.
+#[must_use]
+pub fn server(section: &str) -> Arc<dyn CredentialsHandle> {
+    let package = package(&format!("realm = \"{REALM}\"\n{section}"));
+    let request = CredentialsRequest::configured(CredentialUse::Inbound);
+    package.acquire_credentials_handle(&request).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A client with this section of a configuration.
+///
+/// # Panics
+///
+/// If the section cannot be read or used.
+#[must_use]
+pub fn client(section: &str, password: &str) -> Arc<dyn CredentialsHandle> {
+    let password = Secret::new(password.to_owned());
+    let auth_data =
+        AuthData::Identity(AuthIdentity { user: USER.to_owned(), domain: String::new(), password });
+    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    package(section).acquire_credentials_handle(&request).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A call of a server, with the question for the account answered.
+///
+/// # Errors
+///
+/// Those of the package.
+pub fn advance(server: &mut dyn AcceptSecurityContext, input: &[u8]) -> Result<Step, Failure> {
+    match server.accept_security_context(input)? {
+        Step::Ask(Question::DigestSecret(ask)) => {
+            let found = look_up(ask.question());
+            ask.answer(Ok(found));
+            server.accept_security_context(input)
+        }
+        step => Ok(step),
+    }
+}
+
+fn look_up(logon: &DigestLogon) -> Option<DigestAccount> {
+    let is_known = match &logon.user {
+        DigestUser::Names(names) => names.iter().any(|name| name == USER),
+        DigestUser::Hashed(hash) => *hash == digest::user_hash(logon.algorithm, USER, &logon.realm),
+        _ => false,
+    };
+    is_known.then(|| DigestAccount {
+        account: Account { name: USER.to_owned(), ..Account::default() }.into(),
+        user: USER.to_owned(),
+        secret: DigestSecret::Password(Secret::new(PASSWORD.to_owned())),
+        report: None,
+    })
+}
+
+/// A message as SASL sends it over a stream: its length, and what the context made of it.
+///
+/// # Errors
+///
+/// Those of the context.
+pub fn wrap(context: &mut dyn SecurityContext, text: &[u8]) -> Result<Vec<u8>, sspi_core::Error> {
+    let start = 4;
+    let end = start + text.len();
+    let mut memory = [&[0; 4], text, &[0; 26]].concat();
+    let mut buffers = [
+        SecBuffer::new(SecBufferType::DATA, start..end),
+        SecBuffer::new(SecBufferType::TOKEN, end..memory.len()),
+    ];
+    context.encrypt_message(sspi_core::QualityOfProtection::Default, &mut memory, &mut buffers)?;
+    memory.truncate(buffers.map(|buffer| buffer.range().end).into_iter().max().unwrap_or(end));
+    let length = u32::try_from(memory.len() - start).unwrap_or(u32::MAX).to_be_bytes();
+    memory.splice(..start, length);
+    Ok(memory)
+}
+
+/// What is in a message without its length.
+///
+/// # Errors
+///
+/// Those of the context.
+pub fn unwrap(context: &mut dyn SecurityContext, message: &[u8]) -> Result<Vec<u8>, sspi_core::Error> {
+    let mut memory = message.to_vec();
+    let whole = SecBuffer::new(SecBufferType::STREAM, 0..memory.len());
+    let mut buffers = [whole, SecBuffer::new(SecBufferType::DATA, 0..0)];
+    context.decrypt_message(&mut memory, &mut buffers)?;
+    let [_, data] = buffers;
+    Ok(memory.get(data.range()).unwrap_or_default().to_vec())
+}

@@ -1,0 +1,86 @@
+//! NTLM logons of accounts in Active Directory, judged by Samba's winbind. It takes seconds, root, and packages that are large
+//! for what they do here, so that it is run by name:
+//!
+//! ```text
+//! apt-get install samba-ad-dc samba-ad-provision samba-dsdb-modules ldb-tools winbind
+//! cargo nextest run -p opensspi-integration-tests --test winbind --run-ignored all
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
+
+use opensspi::sspi_core::{AuthData, AuthIdentity, SecStatus, Secret};
+use opensspi::{Error, Sspi};
+use opensspi_integration_tests::peers::note;
+use opensspi_integration_tests::peers::samba::Samba;
+use test_support::Pki;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const USER_PASSWORD: &str = "Some.Pw.1";
+
+fn client(user: &str, domain: &str, password: &str) -> Sspi {
+    let identity =
+        AuthIdentity { user: user.into(), domain: domain.into(), password: Secret::new(password.into()) };
+    Sspi::builder().package("NTLM").auth_data(AuthData::Identity(identity)).build().unwrap()
+}
+
+/// Says something over a connection; who the server says that it was.
+async fn echo(client: &Sspi, server: &Sspi) -> Result<String, Error> {
+    let (near, far) = tokio::io::duplex(65_536);
+    let calling = async {
+        let mut stream = client.connect("host/localhost", near).await?;
+        stream.write_all(b"hello").await?;
+        stream.shutdown().await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok::<_, Error>(answer)
+    };
+    let serving = async {
+        let mut stream = server.accept_from("10.0.0.1:1", far).await?;
+        let account = stream.security_context_token()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        stream.write_all(text.as_bytes()).await?;
+        stream.shutdown().await?;
+        Ok::<_, Error>(account.name)
+    };
+    let (called, served) = tokio::join!(calling, serving);
+    let name = served?;
+    assert_eq!(called?, "hello");
+    Ok(name)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "Samba's domain controller takes root and large packages; see above"]
+async fn accounts_of_a_domain_log_on_and_nobody_else() {
+    if let Err(why) = Samba::available() {
+        return note(&format!("not run: {why}"));
+    }
+    let pki = Pki::new();
+    let samba =
+        Samba::start_with_winbind(&pki.server("localhost").rsa_2048().issue(), &pki.root_pem()).unwrap();
+    for name in ["alice", "dave"] {
+        samba.tool(&["user", "create", name, USER_PASSWORD]).unwrap();
+    }
+    samba.tool(&["user", "disable", "dave"]).unwrap();
+    let text = format!("package = \"NTLM\"\n[logon]\nwinbind = \"{}\"\n", samba.helper().unwrap());
+    let server = Sspi::from_toml(&text, ".").unwrap();
+    for (user, domain) in [("alice", "CORP"), ("ALICE", "corp"), ("CORP\\alice", "")] {
+        let name = echo(&client(user, domain, USER_PASSWORD), &server).await.unwrap();
+        assert!(name.eq_ignore_ascii_case("alice"), "{name}");
+    }
+    for (user, password) in [("alice", "wrong"), ("nobody", USER_PASSWORD), ("dave", USER_PASSWORD)] {
+        match echo(&client(user, "CORP", password), &server).await.unwrap_err() {
+            Error::Security(error) => {
+                assert_eq!(error.status(), SecStatus::SEC_E_LOGON_DENIED, "{user}: {error}")
+            }
+            error => panic!("{error}"),
+        }
+    }
+    drop(samba);
+    match echo(&client("alice", "CORP", USER_PASSWORD), &server).await.unwrap_err() {
+        Error::Security(error) => {
+            assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{error}");
+        }
+        error => panic!("{error}"),
+    }
+}

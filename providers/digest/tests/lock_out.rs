@@ -1,0 +1,155 @@
+//! Failed logons are counted, and whoever has too many waits.
+
+#![expect(clippy::unwrap_used, reason = "the functions that tests share are tests too")]
+
+mod support;
+
+use std::time::Duration;
+
+use sspi_core::{
+    AcceptRequest, AscReq, Error, Fault, HttpRequest, InitializeRequest, Question, SecStatus, Step,
+};
+use support::{Fixture, client_request, completes, fails, run, server_request};
+
+const THREE: &str = "lock-out = { failures = 3 }";
+
+fn get() -> HttpRequest {
+    HttpRequest::new("GET", "/")
+}
+
+fn from(source: &str) -> AcceptRequest {
+    let flags = AscReq::EXTENDED_ERROR;
+    AcceptRequest { source: Some(source.into()), flags, ..server_request(get()) }
+}
+
+/// The `Authorization` of a client, to a new challenge.
+fn authorization(fixture: &Fixture, user: &str, password: &str) -> Vec<u8> {
+    let challenge = fixture.challenge(&from("anywhere"));
+    let mut client = fixture.client(user, password).initialize(&client_request(get())).unwrap();
+    completes(client.initialize_security_context(&challenge)).1
+}
+
+/// A logon from somewhere, in one request of HTTP.
+fn log_on(fixture: &Fixture, source: &str, user: &str, password: &str) -> Result<(), Error> {
+    let token = authorization(fixture, user, password);
+    fixture.authorize(&from(source), &token).map(drop).map_err(|failure| failure.error)
+}
+
+#[test]
+fn who_fails_too_often_is_refused_with_the_right_password_until_the_time_is_over() {
+    let fixture = Fixture::new(THREE, "");
+    for _ in 0..3 {
+        log_on(&fixture, "10.0.0.1", "alice", "wrong").unwrap_err();
+    }
+    let error = log_on(&fixture, "10.0.0.1", "alice", "wonderland").unwrap_err();
+    assert_eq!((error.status(), error.fault()), (SecStatus::SEC_E_LOGON_DENIED, Fault::Refused));
+    assert_eq!(error.setting(), Some("digest.lock-out"), "the log names the setting");
+    assert_eq!(*fixture.heard.lock().unwrap(), [false; 3], "nobody looked at the last one");
+    log_on(&fixture, "10.0.0.2", "alice", "wonderland").unwrap();
+    log_on(&fixture, "10.0.0.1", "Mufasa", "Circle of Life").unwrap();
+    fixture.clock.advance(Duration::from_secs(15 * 60));
+    log_on(&fixture, "10.0.0.1", "alice", "wonderland").unwrap();
+}
+
+#[test]
+fn a_client_cannot_tell_that_it_is_locked_out_from_a_wrong_password() {
+    let fixture = Fixture::new("lock-out = { failures = 1 }", "");
+    let refused = |password| {
+        let token = authorization(&fixture, "alice", password);
+        fails(fixture.authorize(&from("a"), &token))
+    };
+    let [wrong, locked] = ["wrong", "wonderland"].map(refused);
+    assert_eq!(wrong.error.status(), locked.error.status());
+    assert_eq!(wrong.token.len(), locked.token.len(), "both are told another challenge");
+    assert!(!String::from_utf8(locked.token).unwrap().contains("stale=true"));
+}
+
+#[test]
+fn a_success_makes_the_failures_before_it_forgotten() {
+    let fixture = Fixture::new(THREE, "");
+    for _ in 0..3 {
+        log_on(&fixture, "a", "alice", "wrong").unwrap_err();
+        log_on(&fixture, "a", "alice", "wrong").unwrap_err();
+        log_on(&fixture, "a", "alice", "wonderland").unwrap();
+    }
+}
+
+#[test]
+fn names_that_there_are_not_and_accounts_that_are_disabled_count_for_their_source() {
+    let fixture = Fixture::new("lock-out = { failures = 0, failures-of-source = 3 }", "");
+    log_on(&fixture, "a", "mallory", "wrong").unwrap_err();
+    log_on(&fixture, "a", "trudy", "wrong").unwrap_err();
+    log_on(&fixture, "a", "carol", "disabled").unwrap_err();
+    log_on(&fixture, "a", "alice", "wonderland").unwrap_err();
+    log_on(&fixture, "b", "alice", "wonderland").unwrap();
+}
+
+#[test]
+fn the_hash_of_a_name_counts_as_the_name() {
+    let fixture = Fixture::new(&format!("{THREE}\nuserhash = true"), "");
+    let plain = Fixture::new("", "");
+    for _ in 0..3 {
+        log_on(&fixture, "a", "alice", "wrong").unwrap_err();
+    }
+    // Without the hash, in a challenge of the same server from which it was taken out.
+    let challenge = String::from_utf8(fixture.challenge(&from("a"))).unwrap().replace(", userhash=true", "");
+    let mut client = plain.client("alice", "wonderland").initialize(&client_request(get())).unwrap();
+    let token = completes(client.initialize_security_context(challenge.as_bytes())).1;
+    assert!(String::from_utf8_lossy(&token).contains("username=\"alice\""));
+    let error = fails(fixture.authorize(&from("a"), &token)).error;
+    assert_eq!(error.setting(), Some("digest.lock-out"));
+}
+
+#[test]
+fn a_response_that_is_repeated_locks_nobody_out_and_makes_nobody_forget() {
+    let fixture = Fixture::new(THREE, "");
+    let token = authorization(&fixture, "alice", "wonderland");
+    completes(fixture.authorize(&from("a"), &token));
+    for _ in 0..2 {
+        log_on(&fixture, "a", "alice", "wrong").unwrap_err();
+    }
+    for _ in 0..10 {
+        assert_eq!(fails(fixture.authorize(&from("a"), &token)).error.setting(), None);
+    }
+    log_on(&fixture, "a", "alice", "wrong").unwrap_err();
+    let error = log_on(&fixture, "a", "alice", "wonderland").unwrap_err();
+    assert_eq!(error.setting(), Some("digest.lock-out"));
+}
+
+#[test]
+fn a_database_that_cannot_be_asked_counts_for_nobody_and_one_that_refuses_does() {
+    let fixture = Fixture::new("lock-out = { failures = 1 }", "");
+    let answered = |status, fault| {
+        let token = authorization(&fixture, "alice", "wonderland");
+        let mut server = fixture.accept(&from("a"));
+        let Step::Ask(Question::DigestSecret(ask)) = server.accept_security_context(&token).unwrap() else {
+            panic!("it asks");
+        };
+        assert_eq!(ask.question().source.as_deref(), Some("a"));
+        ask.answer(Err(Error::new(status, fault, "why")));
+        fails(server.accept_security_context(&token)).error
+    };
+    for _ in 0..3 {
+        let error = answered(SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, Fault::Configuration);
+        assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY);
+    }
+    let error = answered(SecStatus::SEC_E_LOGON_DENIED, Fault::Refused);
+    assert_eq!((error.status(), error.message()), (SecStatus::SEC_E_LOGON_DENIED, "why"));
+    let error = log_on(&fixture, "a", "alice", "wonderland").unwrap_err();
+    assert_eq!(error.setting(), Some("digest.lock-out"));
+}
+
+#[test]
+fn failures_of_sasl_count_too() {
+    let fixture = Fixture::new(THREE, "");
+    let server = AcceptRequest { source: Some("a".into()), ..AcceptRequest::default() };
+    let target = InitializeRequest { target_name: Some("imap/host".into()), ..InitializeRequest::default() };
+    let log_on = |password| {
+        let mut client = fixture.client("alice", password).initialize(&target).unwrap();
+        run(&fixture, &mut *client, &mut *fixture.accept(&server)).map(drop)
+    };
+    for _ in 0..3 {
+        log_on("wrong").unwrap_err();
+    }
+    assert_eq!(log_on("wonderland").unwrap_err().setting(), Some("digest.lock-out"));
+}

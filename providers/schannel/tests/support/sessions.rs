@@ -1,0 +1,96 @@
+//! Sessions of every protocol, and whether they were taken up.
+
+use opensspi_schannel::{Allow, Protocol, SchannelConfig, WeakSuites};
+use sspi_core::CredentialsHandle;
+use test_support::pair::Established;
+use test_support::{CertificateBuilder, TestCertificate};
+
+use super::{Kind, World, established, send};
+
+/// Every protocol there is, with what its sessions are kept as.
+#[derive(Clone, Copy, Debug)]
+pub enum Case {
+    Tls(Kind, bool),
+    Pct,
+    Ssl2,
+}
+
+impl Case {
+    pub fn all() -> Vec<Self> {
+        let tls = Kind::ALL.into_iter().flat_map(|kind| [Self::Tls(kind, true), Self::Tls(kind, false)]);
+        tls.chain([Self::Pct, Self::Ssl2]).collect()
+    }
+
+    /// Whether a ticket in the client's hands is all there is of a session.
+    pub fn is_stateless(self) -> bool {
+        matches!(self, Self::Tls(Kind::Tls13, true))
+    }
+
+    /// Whether a session has an identifier on the wire.
+    pub fn has_id(self) -> bool {
+        !matches!(self, Self::Tls(Kind::Tls13 | Kind::Tls12, true) | Self::Tls(Kind::Tls13, _))
+    }
+
+    pub fn client(self, world: &World) -> SchannelConfig {
+        match self {
+            Self::Tls(kind, _) => world.client_of(kind),
+            Self::Pct => world.client(&[Protocol::Pct1]),
+            Self::Ssl2 => SchannelConfig {
+                suites: vec!["SSL_CK_RC4_128_WITH_MD5".to_owned()],
+                ..world.client(&[Protocol::Ssl20])
+            },
+        }
+    }
+
+    pub fn certificate(self, builder: CertificateBuilder) -> TestCertificate {
+        match self {
+            Self::Tls(kind, _) => kind.issue(builder),
+            Self::Pct | Self::Ssl2 => builder.rsa_2048().issue(),
+        }
+    }
+
+    pub fn server(self, world: &World) -> SchannelConfig {
+        let rsa = || vec![world.certificate(&world.pki.server("localhost").rsa_2048().issue())];
+        match self {
+            Self::Tls(kind, session_tickets) => SchannelConfig { session_tickets, ..world.server_of(kind) },
+            Self::Pct => SchannelConfig { certificates: rsa(), ..world.server(&[Protocol::Pct1]) },
+            Self::Ssl2 => SchannelConfig {
+                certificates: rsa(),
+                allow: Some(WeakSuites::ALL.into_iter().map(Allow::Suites).collect()),
+                ..world.server(&[Protocol::Ssl20])
+            },
+        }
+    }
+
+    /// The suites of a server that has nothing which the client's session was made with.
+    pub fn other_suites(self) -> &'static [&'static str] {
+        match self {
+            Self::Tls(Kind::Tls13, _) => &["TLS_CHACHA20_POLY1305_SHA256"],
+            Self::Tls(Kind::Tls12, _) => &[
+                "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+                "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+            ],
+            _ => &[],
+        }
+    }
+}
+
+pub fn resumed(side: &Established) -> bool {
+    side.context.attributes().session_info().unwrap().reconnect
+}
+
+pub fn session_id(side: &Established) -> Vec<u8> {
+    side.context.attributes().session_info().unwrap().session_id
+}
+
+/// One connection whose tickets have arrived.
+pub fn connect(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle) -> (Established, Established) {
+    let (mut c, mut s) = established(client, server);
+    assert_eq!(resumed(&c), resumed(&s), "both sides say the same");
+    assert_eq!(send(&mut s, &mut c, b"tickets come before this"), b"tickets come before this");
+    (c, s)
+}
+
+pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
