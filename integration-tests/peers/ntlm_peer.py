@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One end of an NTLM handshake by another implementation, driven line by line.
 
-    ntlm_peer.py LIBRARY client|server --user U --domain D --password P [--target T] [--bindings HEX]
+    ntlm_peer.py LIBRARY client|server --user U --domain D --password P [--target T] [--bindings HEX] [--negotiate]
 
 LIBRARY is pyspnego (its own NTLM), gssapi (MIT's libgssapi with gss-ntlmssp), impacket, or samba (ntlm_auth).
 
@@ -28,6 +28,9 @@ class Pyspnego:
         make = spnego.client if a.role == "client" else spnego.server
         service, _, host = a.target.partition("/")
         options = dict(hostname=host, service=service, protocol="ntlm", context_req=request, channel_bindings=bindings)
+        if a.negotiate:
+            # Of what it has, its own NTLM alone.
+            options.update(protocol="negotiate", options=spnego.NegotiateOptions.use_negotiate)
         if a.role == "client":
             options.update(username=f"{a.domain}\\{a.user}", password=a.password)
         else:
@@ -53,13 +56,16 @@ class Gssapi:
     def __init__(self, a):
         import gssapi
         self.gssapi = gssapi
-        mech = gssapi.OID.from_int_seq("1.3.6.1.4.1.311.2.2.10")
+        ntlm = gssapi.OID.from_int_seq("1.3.6.1.4.1.311.2.2.10")
+        mech = gssapi.OID.from_int_seq("1.3.6.1.5.5.2") if a.negotiate else ntlm
         flag = gssapi.RequirementFlag
         flags = flag.replay_detection | flag.out_of_sequence_detection | flag.confidentiality | flag.integrity
         bindings = gssapi.raw.ChannelBindings(application_data=a.bindings) if a.bindings else None
         if a.role == "client":
             name = gssapi.Name(f"{a.domain}\\{a.user}", gssapi.NameType.user)
             raw = gssapi.raw.acquire_cred_with_password(name, a.password.encode(), usage="initiate", mechs=[mech])
+            if a.negotiate:
+                gssapi.raw.set_neg_mechs(raw.creds, [ntlm])
             service, _, host = a.target.partition("/")
             target = gssapi.Name(f"{service}@{host}", gssapi.NameType.hostbased_service)
             self.context = gssapi.SecurityContext(name=target, mech=mech, flags=flags, creds=gssapi.Credentials(raw.creds),
@@ -256,6 +262,7 @@ def main():
     for name in ("user", "domain", "password"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--target", default="host/localhost")
+    parser.add_argument("--negotiate", action="store_true")
     parser.add_argument("--bindings", type=bytes.fromhex, default=b"")
     a = parser.parse_args()
     context = {"pyspnego": Pyspnego, "gssapi": Gssapi, "impacket": Impacket, "samba": Samba}[a.library](a)

@@ -100,12 +100,25 @@ impl Library {
     /// # Errors
     /// It could not be started.
     pub fn start(self, end: End<'_>) -> Result<NtlmPeer, PeerError> {
+        self.launch(end, &[])
+    }
+
+    /// Starts an end that negotiates NTLM, in tokens of SPNEGO: pyspnego or gss-ntlmssp.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn start_negotiating(self, end: End<'_>) -> Result<NtlmPeer, PeerError> {
+        self.launch(end, &["--negotiate"])
+    }
+
+    fn launch(self, end: End<'_>, more: &[&str]) -> Result<NtlmPeer, PeerError> {
         let mut launch = Launch::new(&self.python().map_err(PeerError::new)?, Stdout::Data);
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/ntlm_peer.py");
         let role = if end.is_client { "client" } else { "server" };
         launch.arguments(["-B", program, self.name(), role, "--user", end.user, "--domain", end.domain]);
         launch.arguments(["--password", end.password, "--target", end.target]);
         launch.arguments(["--bindings", &hex(end.bindings)]);
+        launch.arguments(more.iter().copied());
         let mut process = launch.start()?;
         match process.read_line()?.as_deref().map(str::trim) {
             Some("ready") => Ok(NtlmPeer { process }),

@@ -11,16 +11,14 @@
 use gss::{MechType, MechTypeList, NegState, NegTokenInit, NegTokenResp, NegotiationToken};
 use sspi_core::{Failure, InitializeRequest, InitializeSecurityContext, IscReq, SecurityContext, Step};
 
-use crate::config::NtlmPolicy;
-use crate::context::hand_out;
+use crate::context::{hand_out, record_token};
 use crate::list_mic;
-use crate::mech_list::{Mechanism, names, offer};
+use crate::mech_list::{Choice, Mechanism, names, offer};
 use crate::status::Error;
 
 /// A handshake as client.
 pub(crate) struct Client {
-    mechanisms: Vec<Mechanism>,
-    policy: NtlmPolicy,
+    choice: Choice,
     request: InitializeRequest,
     state: State,
 }
@@ -48,6 +46,8 @@ struct Negotiation {
     is_answered: bool,
     /// Somebody could have forced the choice: the list must be signed.
     needs_mic: bool,
+    /// A token of the mechanism that runs has left.
+    has_begun: bool,
 }
 
 struct Running {
@@ -113,13 +113,13 @@ impl InitializeSecurityContext for Client {
 }
 
 impl Client {
-    pub(crate) fn new(mechanisms: Vec<Mechanism>, policy: NtlmPolicy, request: &InitializeRequest) -> Self {
+    pub(crate) fn new(choice: Choice, request: &InitializeRequest) -> Self {
         let mut request = request.clone();
         // Without signatures nobody could tell that the choice was forced. Spec: SPNEGO section 3.
         if !request.flags.contains(IscReq::NO_INTEGRITY) {
             request.flags = request.flags | IscReq::INTEGRITY;
         }
-        Self { mechanisms, policy, request, state: State::Begin }
+        Self { choice, request, state: State::Begin }
     }
 
     fn fail(&mut self, error: Error, has_begun: bool) -> Failure {
@@ -136,8 +136,20 @@ impl Client {
     }
 
     fn initiate(&self, index: usize) -> Result<Box<dyn InitializeSecurityContext>, Error> {
-        let mechanism = self.mechanisms.get(index).ok_or(Error::Internal("there is no such mechanism"))?;
-        mechanism.credentials.initialize(&self.request).map_err(Error::Mechanism)
+        self.choice.mechanism(index)?.credentials.initialize(&self.request).map_err(Error::Mechanism)
+    }
+
+    /// Whether this end signs the list, or must see it signed. A context that cannot sign although its package can is what
+    /// somebody in between makes of it, unless the caller wants it so.
+    fn must_sign(
+        &self,
+        negotiation: &Negotiation,
+        context: &dyn SecurityContext,
+        is_wanted: bool,
+    ) -> Result<bool, Error> {
+        let may_lack = self.request.flags.contains(IscReq::NO_INTEGRITY)
+            || !self.choice.mechanism(negotiation.index)?.can_sign();
+        list_mic::must_sign(context, is_wanted, may_lack)
     }
 
     /// The offer. A server that speaks first says what it has: that is protected by nothing, and so decides nothing; but
@@ -147,7 +159,7 @@ impl Client {
             let NegotiationToken::Init(hints) = NegotiationToken::decode(input)? else {
                 return Err(Error::Unexpected("the server answers what was not offered yet"));
             };
-            let is_ours = |mechanism| self.mechanisms.iter().any(|own| own.is(mechanism));
+            let is_ours = |mechanism| self.choice.mechanisms.iter().any(|own| own.is(mechanism));
             if !hints.mech_types.iter().any(is_ours) {
                 return Err(self.nothing_in_common(&names(hints.mech_types.iter())));
             }
@@ -156,7 +168,7 @@ impl Client {
     }
 
     fn nothing_in_common(&self, offered: &str) -> Error {
-        let ours: Vec<_> = self.mechanisms.iter().map(Mechanism::name).collect();
+        let ours: Vec<_> = self.choice.mechanisms.iter().map(Mechanism::name).collect();
         Error::NothingInCommon {
             offered: offered.to_owned(),
             ours: ours.join(", "),
@@ -170,17 +182,24 @@ impl Client {
             Ok(inner) => inner,
             Err(error) => return self.start_next(index, call, error),
         };
-        let offered = self.mechanisms.get(index..).and_then(offer);
+        let offered = self.choice.mechanisms.get(index..).and_then(offer);
         let list = offered.ok_or(Error::Internal("a package has no object identifier"))?;
-        let negotiation = Negotiation { list, index, favourite: index, is_answered: false, needs_mic: false };
+        let negotiation = Negotiation {
+            list,
+            index,
+            favourite: index,
+            is_answered: false,
+            needs_mic: false,
+            has_begun: false,
+        };
         self.call(Running { negotiation, inner, asked: None }, call)
     }
 
     /// Spec: SPNEGO section 3.1: the offer recovers from what goes wrong before a mechanism is chosen.
     fn start_next(&self, failed: usize, call: Call, error: Error) -> Result<Next, Error> {
         let next = failed.saturating_add(1);
-        let Some(mechanism) = self.mechanisms.get(failed) else { return Err(error) };
-        if next >= self.mechanisms.len() {
+        let Some(mechanism) = self.choice.mechanisms.get(failed) else { return Err(error) };
+        if next >= self.choice.mechanisms.len() {
             return Err(error);
         }
         tracing::debug!(package = mechanism.name(), %error, "the mechanism is not offered");
@@ -235,7 +254,7 @@ impl Client {
         let Some(chosen) = resp.supported_mech else { return Ok(None) };
         let not_offered = || Error::NotOffered { chosen: names([chosen]) };
         let index = self.index_of(negotiation, chosen).ok_or_else(not_offered)?;
-        if index == negotiation.index {
+        if index == negotiation.index && !negotiation.is_restart(chosen, resp) {
             return Ok(None);
         }
         if resp.response_token.is_some_and(|token| !token.is_empty()) {
@@ -243,12 +262,13 @@ impl Client {
         }
         negotiation.needs_mic = true;
         negotiation.index = index;
+        negotiation.has_begun = false;
         self.initiate(index).map(Some)
     }
 
     /// Which of the mechanisms that were offered it is.
     fn index_of(&self, negotiation: &Negotiation, chosen: MechType<'_>) -> Option<usize> {
-        let index = self.mechanisms.iter().position(|mechanism| mechanism.is(chosen))?;
+        let index = self.choice.mechanisms.iter().position(|mechanism| mechanism.is(chosen))?;
         (index >= negotiation.favourite).then_some(index)
     }
 
@@ -262,6 +282,11 @@ impl Client {
             }
             Err(failure) => return Err(Error::Mechanism(failure.error)),
         };
+        if !matches!(step, Step::Ask(_)) && !core::mem::replace(&mut running.negotiation.has_begun, true) {
+            let target = self.request.target_name.as_deref().unwrap_or_default();
+            let mechanism = self.choice.mechanism(running.negotiation.index)?;
+            record_token(mechanism, self.choice.ntlm, "a token of NTLM is about to leave", target);
+        }
         match step {
             Step::Ask(question) => {
                 running.asked = Some(call);
@@ -279,7 +304,7 @@ impl Client {
                 if token.is_empty() && !is_begin {
                     self.complete_with(ending, &call)
                 } else {
-                    Self::last_token(ending, &token, is_begin, used)
+                    self.last_token(ending, &token, is_begin, used)
                 }
             }
             _ => Err(Error::Unexpected("the server's answer is no whole token of the mechanism")),
@@ -289,12 +314,17 @@ impl Client {
     /// The mechanism's last token is this end's: the server has the last word.
     ///
     /// Spec: SPNEGO section 5 (c).
-    fn last_token(mut ending: Ending, token: &[u8], is_begin: bool, used: usize) -> Result<Next, Error> {
+    fn last_token(
+        &self,
+        mut ending: Ending,
+        token: &[u8],
+        is_begin: bool,
+        used: usize,
+    ) -> Result<Next, Error> {
         let Ending { negotiation, context, has_signed } = &mut ending;
-        let can_sign = list_mic::can_sign(context.as_ref());
-        negotiation.needs_mic &= can_sign;
         // What signs its own messages with a MIC is as new as the rest of its system.
-        *has_signed = can_sign && !is_begin && (negotiation.needs_mic || context.requires_list_mic());
+        let is_wanted = negotiation.needs_mic || context.requires_list_mic();
+        *has_signed = self.must_sign(negotiation, context.as_ref(), is_wanted)? && !is_begin;
         let mic = has_signed.then(|| list_mic::make(context.as_mut(), &negotiation.list)).transpose()?;
         let token = negotiation.say(token, mic.as_deref(), is_begin);
         Ok(Next { state: State::Ending(Box::new(ending)), step: Step::Continue { token, used } })
@@ -315,7 +345,6 @@ impl Client {
         if resp.response_token.is_some_and(|token| !token.is_empty()) {
             return Err(Error::Unexpected("the server goes on with a mechanism that is done"));
         }
-        ending.negotiation.needs_mic &= list_mic::can_sign(ending.context.as_ref());
         self.complete_with(ending, &call_of(input, &resp))
     }
 
@@ -324,7 +353,9 @@ impl Client {
     /// Spec: SPNEGO section 5 (b) and (c).
     fn complete_with(&self, ending: Ending, call: &Call) -> Result<Next, Error> {
         let Ending { negotiation, mut context, has_signed } = ending;
-        let needs_mic = negotiation.needs_mic && list_mic::can_sign(context.as_ref());
+        // Who has seen this end's signature, and is new enough to ask for it, signs too.
+        let is_wanted = negotiation.needs_mic || has_signed;
+        let needs_mic = self.must_sign(&negotiation, context.as_ref(), is_wanted)?;
         let is_peer_done = matches!(call.state, Some(NegState::AcceptCompleted) | None);
         let mut last = Vec::new();
         match &call.mic {
@@ -335,6 +366,9 @@ impl Client {
                     last = done(Some(&ours));
                 }
             }
+            None if call.token.is_empty() && call.state == Some(NegState::AcceptIncomplete) => {
+                return Err(Error::Unexpected("the server goes on, and says neither with what nor why"));
+            }
             None if needs_mic => return Err(Error::NoMic),
             None if is_peer_done => {}
             None => last = done(None),
@@ -342,23 +376,41 @@ impl Client {
         if has_signed || call.mic.is_some() {
             context.reset_crypto();
         }
-        let mechanism =
-            self.mechanisms.get(negotiation.index).ok_or(Error::Internal("there is no such mechanism"))?;
-        let reason = if negotiation.index != negotiation.favourite {
-            "the server has no better package"
-        } else if self.mechanisms.first().is_some_and(Mechanism::is_ntlm) {
-            "the policy has it first"
-        } else {
-            "no better package could begin"
-        };
+        let mechanism = self.choice.mechanism(negotiation.index)?;
+        let reason = self.reason(&negotiation);
         let target = self.request.target_name.as_deref().unwrap_or_default();
-        let context = hand_out(context, mechanism, self.policy, (reason, target));
+        let context = hand_out(context, mechanism, self.choice.ntlm, (&reason, target));
         let step = Step::Complete { context, token: last, used: call.input.len() };
         Ok(Next { state: Self::completed(), step })
+    }
+
+    /// Why it came to this mechanism.
+    fn reason(&self, negotiation: &Negotiation) -> String {
+        let Choice { mechanisms, better_without_credentials: better, .. } = &self.choice;
+        if negotiation.index != negotiation.favourite {
+            "the server has no better package".to_owned()
+        } else if !better.is_empty() {
+            format!("a better package has no credentials ({better})")
+        } else if mechanisms.first().is_some_and(Mechanism::is_ntlm) {
+            "the policy has it first".to_owned()
+        } else {
+            "no better package could begin".to_owned()
+        }
     }
 }
 
 impl Negotiation {
+    /// Whether the server took the running mechanism under another of its names, and not the token that came with the first:
+    /// it begins anew.
+    ///
+    /// Spec: SPNEGO section 4.2.2.
+    fn is_restart(&self, chosen: MechType<'_>, resp: &NegTokenResp<'_>) -> bool {
+        let has_content = resp.response_token.is_some() || resp.mech_list_mic.is_some();
+        self.list.iter().next() != Some(chosen)
+            && !has_content
+            && resp.neg_state != Some(NegState::AcceptCompleted)
+    }
+
     /// A token of the mechanism, in one of SPNEGO.
     fn say(&self, token: &[u8], mic: Option<&[u8]>, is_begin: bool) -> Vec<u8> {
         if is_begin {

@@ -33,6 +33,14 @@ pub(crate) fn hand_out(
     Box::new(Negotiated { context, attributes: Arc::new(Attributes(attributes)) })
 }
 
+/// The first token of a mechanism, before it is known what comes of it; NTLM's is recorded where that is wanted: a proof that
+/// somebody makes the client send is one even where the handshake fails.
+pub(crate) fn record_token(mechanism: &Mechanism, policy: NtlmPolicy, what: &'static str, peer: &str) {
+    if policy == NtlmPolicy::Audit && mechanism.is_ntlm() {
+        tracing::warn!(package = mechanism.name(), ?peer, "{what}");
+    }
+}
+
 /// A context whose package does not say by itself that it was negotiated.
 struct Negotiated {
     context: Box<dyn SecurityContext>,

@@ -11,7 +11,7 @@ use sspi_core::{
 
 use crate::client::Client;
 use crate::config::{NtlmPolicy, Policy};
-use crate::mech_list::{self, Mechanism};
+use crate::mech_list::{self, Choice, Mechanism};
 use crate::package::{Instance, NAME};
 use crate::server::Server;
 use crate::status;
@@ -21,8 +21,35 @@ pub(crate) struct NegotiateCredentials {
     instance: Arc<Instance>,
     role: CredentialUse,
     mechanisms: Vec<Mechanism>,
-    /// The packages that have no credential, and why: for errors.
-    left_out: String,
+    /// The packages that have no credential, and why.
+    left_out: Vec<LeftOut>,
+}
+
+/// A package that has no credential.
+struct LeftOut {
+    info: PackageInfo,
+    error: Error,
+}
+
+impl LeftOut {
+    fn is_ntlm(&self) -> bool {
+        is_ntlm(&self.info)
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        mech_list::is_named(&self.info, name)
+    }
+}
+
+fn is_ntlm(info: &PackageInfo) -> bool {
+    info.oids.iter().any(|oid| oid.content() == MechType::NTLM.content())
+}
+
+/// Their names, and what is the matter with each.
+fn reasons<'l>(left_out: impl Iterator<Item = &'l LeftOut>) -> String {
+    let reasons: Vec<_> =
+        left_out.map(|LeftOut { info, error }| format!("{}: {}", info.name, error.message())).collect();
+    reasons.join("; ")
 }
 
 /// Whether SPNEGO can carry the package.
@@ -33,31 +60,30 @@ fn is_carried(info: &PackageInfo) -> bool {
 impl NegotiateCredentials {
     pub(crate) fn acquire(instance: &Arc<Instance>, request: &CredentialsRequest) -> Result<Self, Error> {
         let mut mechanisms: Vec<Mechanism> = Vec::new();
-        let mut refused: Vec<(String, Error)> = Vec::new();
+        let mut left_out: Vec<LeftOut> = Vec::new();
         for package in packages(instance)? {
             match package.acquire_credentials_handle(request) {
                 Ok(credentials) => mechanisms.push(Mechanism { credentials }),
-                Err(error) => refused.push((package.package_info().name.to_string(), error)),
+                Err(error) => left_out.push(LeftOut { info: package.package_info().clone(), error }),
             }
         }
-        if let ([], [(_, error), ..]) = (&mechanisms[..], &refused[..]) {
+        if let ([], [LeftOut { error, .. }, ..]) = (&mechanisms[..], &left_out[..]) {
             return Err(error.clone());
         }
-        let left_out: Vec<_> =
-            refused.iter().map(|(name, error)| format!("{name}: {}", error.message())).collect();
-        Ok(Self {
-            instance: Arc::clone(instance),
-            role: request.credential_use,
-            mechanisms,
-            left_out: left_out.join("; "),
-        })
+        for LeftOut { info, error } in &left_out {
+            // The handshake goes on with what is left, which may be the weaker one.
+            tracing::warn!(package = %info.name, %error, "the package has no credentials and is left out");
+        }
+        Ok(Self { instance: Arc::clone(instance), role: request.credential_use, mechanisms, left_out })
     }
 
     /// Those that may be chosen.
-    fn allowed(&self, policy: Policy<'_>) -> Result<Vec<Mechanism>, Error> {
-        let allowed = mech_list::allowed(&self.mechanisms, policy);
-        if !allowed.is_empty() {
-            return Ok(allowed);
+    fn choice(&self, policy: Policy<'_>) -> Result<Choice, Error> {
+        let mechanisms = mech_list::allowed(&self.mechanisms, policy);
+        if !mechanisms.is_empty() {
+            let better_without_credentials = self.better_without_credentials(policy);
+            let Policy { ntlm, raw, .. } = policy;
+            return Ok(Choice { mechanisms, ntlm, raw, better_without_credentials });
         }
         let ntlm = Oid::from_content(MechType::NTLM.content());
         if policy.ntlm == NtlmPolicy::Deny && self.instance.registry.by_oid(&ntlm).is_ok() {
@@ -65,7 +91,21 @@ impl NegotiateCredentials {
             let error = Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::Configuration, message);
             return Err(error.with_setting("negotiate.ntlm"));
         }
-        Err(status::Error::NothingAllowed { left_out: self.left_out.clone() }.into())
+        Err(status::Error::NothingAllowed { left_out: reasons(self.left_out.iter()) }.into())
+    }
+
+    /// What the policy names before NTLM, and has no credentials.
+    fn better_without_credentials(&self, policy: Policy<'_>) -> String {
+        let is_ntlm = |name: &String| {
+            let mut infos = self.mechanisms.iter().filter(|mechanism| mechanism.is_ntlm());
+            infos.any(|mechanism| mech_list::is_named(mechanism.credentials.package_info(), name))
+        };
+        let better = policy.packages.iter().take_while(|name| !is_ntlm(name));
+        let better: Vec<_> = better.collect();
+        reasons(self.left_out.iter().filter(|left_out| {
+            let is_wanted = policy.packages.is_empty() || better.iter().any(|name| left_out.is_named(name));
+            is_wanted && !left_out.is_ntlm()
+        }))
     }
 }
 
@@ -75,8 +115,7 @@ fn packages(instance: &Instance) -> Result<Vec<Arc<dyn SecurityPackage>>, Error>
     let is_denied = |info: &PackageInfo| {
         // Where no rule lets NTLM in, nothing is asked of it.
         let rules = instance.config.targets.iter().filter_map(|rule| rule.ntlm);
-        let is_ntlm = info.oids.iter().any(|oid| oid.content() == MechType::NTLM.content());
-        is_ntlm
+        is_ntlm(info)
             && core::iter::once(instance.config.ntlm).chain(rules).all(|policy| policy == NtlmPolicy::Deny)
     };
     let mut chosen: Vec<Arc<dyn SecurityPackage>> = Vec::new();
@@ -119,7 +158,7 @@ impl CredentialsHandle for NegotiateCredentials {
             return Err(Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::ApiMisuse, message));
         }
         let policy = self.instance.config.policy_for(request.target_name.as_deref());
-        Ok(Box::new(Client::new(self.allowed(policy)?, policy.ntlm, request)))
+        Ok(Box::new(Client::new(self.choice(policy)?, request)))
     }
 
     fn accept(&self, request: &AcceptRequest) -> Result<Box<dyn AcceptSecurityContext>, Error> {
@@ -128,7 +167,7 @@ impl CredentialsHandle for NegotiateCredentials {
             return Err(Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::ApiMisuse, message));
         }
         let policy = self.instance.config.policy();
-        Ok(Box::new(Server::new(self.allowed(policy)?, policy.ntlm, request)))
+        Ok(Box::new(Server::new(self.choice(policy)?, request)))
     }
 }
 

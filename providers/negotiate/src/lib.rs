@@ -26,9 +26,11 @@
 //!
 //! | | signed |
 //! |---|---|
-//! | the mechanism protects no messages | never: it cannot be |
+//! | the package protects no messages, or the caller wants no signatures | never: it cannot be |
+//! | the package does, and what came of the handshake cannot | it should have been: the handshake fails |
 //! | it is not the client's favourite, or the server has one that it would rather have had | by both, or the handshake fails |
-//! | it is the favourite of both, and asks for it, as NTLM with its own MIC does | by the client; the server's is checked if it comes |
+//! | it is the favourite of both, and asks for it at one end, as NTLM with its own MIC does | by both, or the handshake fails |
+//! | the client does not negotiate | never: it must be the server's favourite, unless `raw` says otherwise |
 //! | it is the favourite of both | not at all, unless the other end signs |
 //!
 //! Spec: SPNEGO section 5; MS-SPNG section 3.
@@ -44,5 +46,5 @@ mod package;
 mod server;
 mod status;
 
-pub use config::{NegotiateConfig, NtlmPolicy, TargetRule};
+pub use config::{NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
 pub use package::Negotiate;

@@ -9,8 +9,24 @@ use sspi_core::{
 
 use crate::status::Error;
 
+/// Whether the list is signed with this context, where that is wanted.
+///
+/// # Errors
+/// The context cannot sign. Whether it can is negotiated in messages that somebody in between may have written, so that this
+/// is no reason to do without, unless it `may_lack` signatures: the caller or the package has none.
+pub(crate) fn must_sign(
+    context: &dyn SecurityContext,
+    is_wanted: bool,
+    may_lack: bool,
+) -> Result<bool, Error> {
+    match (is_wanted, can_sign(context)) {
+        (true, false) if !may_lack => Err(Error::NoMic),
+        (is_wanted, can_sign) => Ok(is_wanted && can_sign),
+    }
+}
+
 /// Whether the context can sign.
-pub(crate) fn can_sign(context: &dyn SecurityContext) -> bool {
+fn can_sign(context: &dyn SecurityContext) -> bool {
     match context.attributes().flags() {
         ContextFlags::Initiator(flags) => flags.contains(IscRet::INTEGRITY),
         ContextFlags::Acceptor(flags) => flags.contains(AscRet::INTEGRITY),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use gss::{MechType, MechTypeList};
-use sspi_core::{CredentialsHandle, Oid};
+use sspi_core::{CredentialsHandle, Oid, PackageInfo, SecPkgFlags};
 
-use crate::config::{NtlmPolicy, Policy};
+use crate::config::{NtlmPolicy, Policy, RawPolicy};
+use crate::status::Error;
 
 /// A package that may be chosen, with its credentials.
 #[derive(Clone)]
@@ -28,6 +29,11 @@ impl Mechanism {
         self.oids().any(|own| own.is_same_mechanism(mechanism))
     }
 
+    /// Whether the package protects messages at all.
+    pub(crate) fn can_sign(&self) -> bool {
+        self.credentials.package_info().capabilities.contains(SecPkgFlags::INTEGRITY)
+    }
+
     pub(crate) fn is_ntlm(&self) -> bool {
         self.is(MechType::NTLM)
     }
@@ -43,13 +49,31 @@ impl Mechanism {
     }
 }
 
+/// What a handshake chooses from, and by which rules.
+pub(crate) struct Choice {
+    /// The favourite first.
+    pub(crate) mechanisms: Vec<Mechanism>,
+    pub(crate) ntlm: NtlmPolicy,
+    pub(crate) raw: RawPolicy,
+    /// The packages that the policy prefers to NTLM, and why they have no credentials: for records.
+    pub(crate) better_without_credentials: String,
+}
+
+impl Choice {
+    pub(crate) fn mechanism(&self, index: usize) -> Result<&Mechanism, Error> {
+        self.mechanisms.get(index).ok_or(Error::Internal("there is no such mechanism"))
+    }
+}
+
+/// Whether a package is called so.
+pub(crate) fn is_named(info: &PackageInfo, name: &str) -> bool {
+    core::iter::once(&info.name).chain(&info.aliases).any(|own| own.eq_ignore_ascii_case(name))
+}
+
 /// The mechanisms of a credential that a policy lets be chosen, in its order.
 pub(crate) fn allowed(mechanisms: &[Mechanism], policy: Policy<'_>) -> Vec<Mechanism> {
     let named = |name: &String| {
-        mechanisms.iter().find(|mechanism| {
-            let info = mechanism.credentials.package_info();
-            core::iter::once(&info.name).chain(&info.aliases).any(|own| own.eq_ignore_ascii_case(name))
-        })
+        mechanisms.iter().find(|mechanism| is_named(mechanism.credentials.package_info(), name))
     };
     let chosen: Vec<Mechanism> = if policy.packages.is_empty() {
         let (last, first): (Vec<_>, Vec<_>) = mechanisms.iter().cloned().partition(Mechanism::is_ntlm);

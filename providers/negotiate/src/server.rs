@@ -14,16 +14,15 @@ use gss::{
 };
 use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Failure, SecurityContext, Step};
 
-use crate::config::NtlmPolicy;
-use crate::context::hand_out;
+use crate::config::{NtlmPolicy, RawPolicy};
+use crate::context::{hand_out, record_token};
 use crate::list_mic;
-use crate::mech_list::{Chosen, Mechanism, choose, names, offer};
+use crate::mech_list::{Choice, Chosen, Mechanism, choose, names, offer};
 use crate::status::Error;
 
 /// A handshake as server.
 pub(crate) struct Server {
-    mechanisms: Vec<Mechanism>,
-    policy: NtlmPolicy,
+    choice: Choice,
     request: AcceptRequest,
     state: State,
 }
@@ -52,6 +51,8 @@ struct Negotiation {
     is_first: bool,
     /// Somebody could have forced the choice: the list must be signed.
     needs_mic: bool,
+    /// A token of the mechanism was taken.
+    has_begun: bool,
 }
 
 struct Running {
@@ -123,8 +124,8 @@ impl AcceptSecurityContext for Server {
 }
 
 impl Server {
-    pub(crate) fn new(mechanisms: Vec<Mechanism>, policy: NtlmPolicy, request: &AcceptRequest) -> Self {
-        Self { mechanisms, policy, request: request.clone(), state: State::Begin }
+    pub(crate) fn new(choice: Choice, request: &AcceptRequest) -> Self {
+        Self { choice, request: request.clone(), state: State::Begin }
     }
 
     fn fail(&mut self, Failed { error, token, is_raw }: Failed) -> Failure {
@@ -143,19 +144,16 @@ impl Server {
         Failure { error, token: reject.to_bytes() }
     }
 
-    fn mechanism(&self, index: usize) -> Result<&Mechanism, Error> {
-        self.mechanisms.get(index).ok_or(Error::Internal("there is no such mechanism"))
-    }
-
     fn accept(&self, index: usize) -> Result<Box<dyn AcceptSecurityContext>, Error> {
-        self.mechanism(index)?.credentials.accept(&self.request).map_err(Error::Mechanism)
+        self.choice.mechanism(index)?.credentials.accept(&self.request).map_err(Error::Mechanism)
     }
 
     /// A server that speaks first says what it has.
     ///
     /// Spec: MS-SPNG section 3.3.5.1.
     fn hints(&self) -> Result<Next, Failed> {
-        let list = offer(&self.mechanisms).ok_or(Error::Internal("a package has no object identifier"))?;
+        let list =
+            offer(&self.choice.mechanisms).ok_or(Error::Internal("a package has no object identifier"))?;
         let hints = NegHints { name: Some(NegHints::NAME), address: None };
         let token = NegTokenInit { hints: Some(hints), ..NegTokenInit::new(list) }.to_bytes();
         Ok(Next { state: State::Begin, step: Step::Continue { token, used: 0 } })
@@ -164,19 +162,15 @@ impl Server {
     /// The client's first token: an offer, or one of a mechanism that speaks for itself.
     fn begin(&self, input: &[u8]) -> Result<Next, Failed> {
         if let Some(mechanism) = raw_mechanism(input) {
-            let found = self.mechanisms.iter().position(|own| own.is(mechanism));
-            let index = found.ok_or_else(|| Failed {
-                is_raw: true,
-                ..Failed::from(self.nothing_in_common(&names([mechanism])))
-            })?;
-            let inner = self.accept(index)?;
+            let begun = self.begin_raw(mechanism);
+            let (inner, index) = begun.map_err(|error| Failed { is_raw: true, ..Failed::from(error) })?;
             return self.raw(inner, index, input);
         }
         let NegotiationToken::Init(init) = NegotiationToken::decode(input)? else {
             return Err(Error::Unexpected("the client answers what was not offered").into());
         };
         let Some(Chosen { index, offered_as, is_favourite_of_client }) =
-            choose(&self.mechanisms, &init.mech_types)
+            choose(&self.choice.mechanisms, &init.mech_types)
         else {
             return Err(self.nothing_in_common(&names(init.mech_types.iter())).into());
         };
@@ -187,6 +181,7 @@ impl Server {
             is_first: true,
             // With another list, this end would have chosen another one.
             needs_mic: !is_favourite_of_client || index != 0,
+            has_begun: false,
         };
         let running = Running { negotiation, inner: self.accept(index)?, asked: None };
         let token = init.mech_token.filter(|token| is_favourite_of_client && !token.is_empty());
@@ -195,9 +190,34 @@ impl Server {
         self.call(running, Call { input: input.to_vec(), token: token.to_vec(), mic })
     }
 
+    /// A mechanism that speaks for itself: nobody can sign for the choice, so that it is one that this end would have made.
+    fn begin_raw(&self, mechanism: MechType<'_>) -> Result<(Box<dyn AcceptSecurityContext>, usize), Error> {
+        let found = self.choice.mechanisms.iter().position(|own| own.is(mechanism));
+        let index = found.ok_or_else(|| self.nothing_in_common(&names([mechanism])))?;
+        let own = self.choice.mechanism(index)?;
+        let is_taken = match self.choice.raw {
+            RawPolicy::Favourite => index == 0,
+            RawPolicy::Allow => true,
+            RawPolicy::Deny => false,
+        };
+        if !is_taken {
+            return Err(Error::NotNegotiated { mechanism: own.name().to_owned() });
+        }
+        let inner = self.accept(index)?;
+        self.record_token(index)?;
+        Ok((inner, index))
+    }
+
+    fn record_token(&self, index: usize) -> Result<(), Error> {
+        let source = self.request.source.as_deref().unwrap_or_default();
+        let mechanism = self.choice.mechanism(index)?;
+        record_token(mechanism, self.choice.ntlm, "a token of NTLM is taken", source);
+        Ok(())
+    }
+
     fn nothing_in_common(&self, offered: &str) -> Error {
-        let ours: Vec<_> = self.mechanisms.iter().map(Mechanism::name).collect();
-        let is_denied = self.policy == NtlmPolicy::Deny && offered == "NTLM";
+        let ours: Vec<_> = self.choice.mechanisms.iter().map(Mechanism::name).collect();
+        let is_denied = self.choice.ntlm == NtlmPolicy::Deny && offered == "NTLM";
         let setting = if is_denied { "negotiate.ntlm" } else { "negotiate.packages" };
         Error::NothingInCommon { offered: offered.to_owned(), ours: ours.join(", "), setting }
     }
@@ -226,6 +246,9 @@ impl Server {
 
     fn call(&self, mut running: Running, call: Call) -> Result<Next, Failed> {
         let used = call.input.len();
+        if !core::mem::replace(&mut running.negotiation.has_begun, true) {
+            self.record_token(running.negotiation.index)?;
+        }
         let step = running.inner.accept_security_context(&call.token).map_err(|failure| Failed {
             error: Error::Mechanism(failure.error),
             token: failure.token,
@@ -254,8 +277,10 @@ impl Server {
     fn complete(&self, mut proving: Proving, token: &[u8], call: &Call) -> Result<Next, Failed> {
         let used = call.input.len();
         let Proving { negotiation, context } = &mut proving;
-        let can_sign = list_mic::can_sign(context.as_ref());
-        let needs_mic = negotiation.needs_mic && can_sign;
+        let may_lack = !self.choice.mechanism(negotiation.index)?.can_sign();
+        let is_wanted = negotiation.needs_mic || context.requires_list_mic();
+        let needs_mic = list_mic::must_sign(context.as_ref(), is_wanted, may_lack)?;
+        negotiation.needs_mic = needs_mic;
         let list = MechTypeList::from_der(&negotiation.list)?;
         let ours = match &call.mic {
             Some(mic) => {
@@ -297,7 +322,12 @@ impl Server {
         }
         let list = MechTypeList::from_der(&negotiation.list)?;
         let offered = names(list.iter());
-        let reason = format!("the client offers {offered}");
+        let better = &self.choice.better_without_credentials;
+        let reason = if better.is_empty() {
+            format!("the client offers {offered}")
+        } else {
+            format!("the client offers {offered}; a better package has no credentials ({better})")
+        };
         Ok(self.finished(context, negotiation.index, &reason, token, used)?)
     }
 
@@ -310,7 +340,7 @@ impl Server {
         used: usize,
     ) -> Result<Next, Error> {
         let source = self.request.source.as_deref().unwrap_or_default();
-        let context = hand_out(context, self.mechanism(index)?, self.policy, (reason, source));
+        let context = hand_out(context, self.choice.mechanism(index)?, self.choice.ntlm, (reason, source));
         let over = State::Over(sspi_core::Error::invalid_handle("the handshake is complete"));
         Ok(Next { state: over, step: Step::Complete { context, token, used } })
     }

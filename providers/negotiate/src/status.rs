@@ -18,6 +18,8 @@ pub(crate) enum Error {
     NotOffered { chosen: String },
     /// The peer gave up before the mechanism was done, or because of what it said.
     Rejected { is_logon: bool },
+    /// The peer uses a mechanism without negotiating, and the policy would have chosen another.
+    NotNegotiated { mechanism: String },
     /// The list of mechanisms had to be signed, and was not.
     NoMic,
     /// The signature is not over the list that this end sent or got.
@@ -37,7 +39,9 @@ impl Error {
             Self::Unexpected(_) | Self::NotOffered { .. } => {
                 (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerMisbehaved)
             }
-            Self::NothingInCommon { .. } => (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerIncompatible),
+            Self::NothingInCommon { .. } | Self::NotNegotiated { .. } => {
+                (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerIncompatible)
+            }
             Self::Rejected { is_logon: false } => (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerReported),
             Self::Rejected { is_logon: true } => (SecStatus::SEC_E_LOGON_DENIED, Fault::PeerReported),
             Self::NoMic | Self::WrongMic(_) => (SecStatus::SEC_E_DOWNGRADE_DETECTED, Fault::Refused),
@@ -51,6 +55,7 @@ impl Error {
     const fn setting(&self) -> Option<&'static str> {
         match self {
             Self::NothingInCommon { setting, .. } => Some(setting),
+            Self::NotNegotiated { .. } => Some("negotiate.raw"),
             Self::NothingAllowed { .. } => Some("negotiate.packages"),
             _ => None,
         }
@@ -70,6 +75,9 @@ impl fmt::Display for Error {
                 f.write_str("the peer has none of the mechanisms that were offered, or gave up")
             }
             Self::Rejected { is_logon: true } => f.write_str("the server does not let this client in"),
+            Self::NotNegotiated { mechanism } => {
+                write!(f, "the client uses {mechanism} without negotiating it, which is not taken here")
+            }
             Self::NoMic => f.write_str(
                 "the list of mechanisms had to be signed, and was not: somebody may have taken a better one out of it",
             ),

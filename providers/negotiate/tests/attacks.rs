@@ -5,7 +5,7 @@
 mod support;
 
 use gss::{MechTypeList, NegState, NegTokenInit, NegTokenResp, NegotiationToken};
-use sspi_core::{Error, SecStatus, Step};
+use sspi_core::{Error, IscReq, SecStatus, Step};
 use support::*;
 use test_support::Mutator;
 
@@ -100,6 +100,84 @@ fn a_server_with_the_last_token_does_not_complete_with_a_list_that_was_changed()
             both_refuse(attacked(legs, reordered, hide), how);
         }
     }
+}
+
+/// As the CHALLENGE of NTLM without SIGN and SEAL makes it: the mechanism itself is content.
+#[test]
+fn a_context_that_lost_its_signatures_is_no_reason_to_do_without_the_mic() {
+    for legs in 1..=4 {
+        let (whole, lost) =
+            (Toy::new("Weak", &[WEAK], legs), Toy::new("Weak", &[WEAK], legs).losing_signatures());
+        let strong = Toy::new("Strong", &[STRONG], 3);
+        for (at_client, at_server) in [(&lost, &lost), (&lost, &whole), (&whole, &lost)] {
+            let (at_client, at_server) =
+                (negotiate(&[strong.clone(), at_client.clone()]), negotiate(std::slice::from_ref(at_server)));
+            both_refuse(run(client(&at_client), server(&at_server)), &format!("{legs} tokens"));
+        }
+        // The server would have liked the stronger one better: the client says that it has none, and nobody can sign it.
+        let (at_client, at_server) = (negotiate(std::slice::from_ref(&lost)), negotiate(&[strong, lost]));
+        both_refuse(run(client(&at_client), server(&at_server)), &format!("{legs} tokens, index 1"));
+    }
+}
+
+#[test]
+fn a_caller_who_wants_no_signatures_does_without_the_mic() {
+    let weak = || Toy::new("Weak", &[WEAK], 3);
+    let at_client = negotiate(&[Toy::new("Strong", &[STRONG], 3), weak().losing_signatures()]);
+    let at_server = negotiate(&[weak().without_signatures()]);
+    run(client_with(&at_client, IscReq::NO_INTEGRITY), server(&at_server)).both();
+    both_refuse_at_client(run(client(&at_client), server(&at_server)));
+}
+
+#[track_caller]
+fn both_refuse_at_client(ran: Ran) {
+    let error = ran.client.map(drop).unwrap_err();
+    assert_eq!(error.status(), SecStatus::SEC_E_DOWNGRADE_DETECTED, "{error}");
+}
+
+#[test]
+fn who_signed_the_list_does_not_complete_without_the_servers_signature() {
+    let package = negotiate(&[Toy::new("Strong", &[STRONG], 3).wanting_mic()]);
+    let ran = run_through(client(&package), server(&package), |number, token| match number {
+        3 => NegTokenResp { mech_list_mic: None, ..resp_of(&token).unwrap() }.to_bytes(),
+        _ => token,
+    });
+    both_refuse_at_client(ran);
+}
+
+#[test]
+fn a_server_that_goes_on_with_nothing_after_the_mechanism_is_done_is_refused() {
+    for legs in [1, 3] {
+        let package = negotiate(&[Toy::new("Strong", &[STRONG], legs)]);
+        let ran = run_through(client(&package), server(&package), |number, token| {
+            if number != legs {
+                return token;
+            }
+            let state = Some(NegState::AcceptIncomplete);
+            NegTokenResp { neg_state: state, ..resp_of(&token).unwrap() }.to_bytes()
+        });
+        let error = ran.client.map(drop).unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_INVALID_TOKEN, "{legs} tokens: {error}");
+        assert!(error.message().contains("neither with what nor why"), "{legs} tokens: {error}");
+    }
+}
+
+/// What the server asks for by itself is not missed only because the client did not offer it.
+#[test]
+fn a_mechanism_that_asks_the_server_for_it_is_signed_by_both_or_refused() {
+    let toy = |legs| Toy::new("Strong", &[STRONG], legs);
+    for legs in [1, 2, 4] {
+        let (at_client, at_server) = (negotiate(&[toy(legs)]), negotiate(&[toy(legs).wanting_mic()]));
+        let ran = run(client(&at_client), server(&at_server));
+        let signed = |token: &Vec<u8>| resp_of(token).is_some_and(|resp| resp.mech_list_mic.is_some());
+        assert_eq!(ran.tokens.iter().filter(|token| signed(token)).count(), 2, "{legs} tokens");
+        let (mut client, mut server) = ran.both();
+        talk(client.as_mut(), server.as_mut());
+    }
+    // The last token is the client's, and it has signed nothing with it.
+    let (at_client, at_server) = (negotiate(&[toy(3)]), negotiate(&[toy(3).wanting_mic()]));
+    let error = run(client(&at_client), server(&at_server)).server.map(drop).unwrap_err();
+    assert_eq!(error.status(), SecStatus::SEC_E_DOWNGRADE_DETECTED, "{error}");
 }
 
 #[test]

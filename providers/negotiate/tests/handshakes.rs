@@ -10,7 +10,7 @@ use gss::{
     InitialContextToken, MechType, MechTypeList, NegHints, NegState, NegTokenInit, NegTokenResp,
     NegotiationToken,
 };
-use opensspi_negotiate::{NegotiateConfig, NtlmPolicy};
+use opensspi_negotiate::{NegotiateConfig, NtlmPolicy, RawPolicy};
 use sspi_core::{
     CredentialUse, CredentialsRequest, InitializeRequest, SecStatus, SecurityPackage as _, Step,
 };
@@ -84,18 +84,13 @@ fn a_server_that_would_rather_have_had_another_requests_a_signature() {
 }
 
 #[test]
-fn a_mechanism_that_asks_for_it_is_signed_and_a_peer_that_does_not_answer_is_let_in() {
+fn a_mechanism_that_asks_for_it_is_signed_by_both() {
     let toy = Toy::new("Strong", &[STRONG], 3).wanting_mic();
     let package = negotiate(&[toy]);
     let ran = run(client(&package), server(&package));
     assert!(resp(&ran.tokens[2]).mech_list_mic.is_some() && resp(&ran.tokens[3]).mech_list_mic.is_some());
-    ran.both();
-    // Windows before Vista looks at no MIC, and sends none.
-    let ran = run_through(client(&package), server(&package), |number, token| match number {
-        3 => with(resp(&token), |resp| resp.mech_list_mic = None),
-        _ => token,
-    });
-    ran.both();
+    let (mut client, mut server) = ran.both();
+    talk(client.as_mut(), server.as_mut());
 }
 
 #[test]
@@ -150,10 +145,45 @@ fn kerberos_has_two_names_and_is_answered_by_the_one_that_came_first() {
     ran.both();
 }
 
+/// Spec: SPNEGO section 4.2.2: a server that did not know the first name has not looked at the first token.
+#[test]
+fn another_name_of_the_mechanism_without_a_token_begins_it_anew_and_the_list_is_signed() {
+    let (usual, odd) = ("1.2.840.113554.1.2.2", "1.2.840.48018.1.2.2");
+    for legs in 1..=4 {
+        let kerberos = Toy::new("Kerberos", &[usual, odd], legs);
+        let at_client = negotiate(std::slice::from_ref(&kerberos));
+        let mut client = client(&at_client);
+        let Step::Continue { token: first, .. } = client.initialize_security_context(&[]).unwrap() else {
+            panic!()
+        };
+        let choice = NegTokenResp {
+            neg_state: Some(NegState::RequestMic),
+            supported_mech: Some(MechType::KERBEROS),
+            ..NegTokenResp::default()
+        };
+        let Step::Continue { token, .. } = client.initialize_security_context(&choice.to_bytes()).unwrap()
+        else {
+            panic!("{legs} tokens")
+        };
+        let again = resp(&token).response_token.unwrap();
+        assert_eq!(Some(again), init(&first).mech_token, "{legs} tokens");
+        // The server is done, and has signed nothing.
+        let done = NegTokenResp { neg_state: Some(NegState::AcceptCompleted), ..NegTokenResp::default() };
+        let status = client.initialize_security_context(&done.to_bytes()).unwrap_err().error.status();
+        let is_done = legs == 1;
+        let expected =
+            if is_done { SecStatus::SEC_E_DOWNGRADE_DETECTED } else { SecStatus::SEC_E_INVALID_TOKEN };
+        assert_eq!(status, expected, "{legs} tokens");
+    }
+}
+
 #[test]
 fn a_client_that_does_not_negotiate_is_answered_in_its_own_words() {
     let usual = "1.2.840.113554.1.2.2";
-    let package = negotiate(&[Toy::new("Strong", &[STRONG], 3), Toy::new("Kerberos", &[usual], 2)]);
+    let toys = [Toy::new("Strong", &[STRONG], 3), Toy::new("Kerberos", &[usual], 2)];
+    let packages = vec!["Strong".to_owned(), "Kerberos".to_owned()];
+    let package =
+        over(&toys, NegotiateConfig { packages, raw: RawPolicy::Allow, ..NegotiateConfig::default() });
     let token = InitialContextToken { mechanism: MechType::KERBEROS, inner: b"x" }.to_bytes();
     let failure = server(&package).accept_security_context(&token).unwrap_err();
     assert_eq!(failure.error.message(), "another token was expected", "the package has seen it as it came");
@@ -161,6 +191,39 @@ fn a_client_that_does_not_negotiate_is_answered_in_its_own_words() {
     let failure = server(&package).accept_security_context(b"NTLMSSP\0\x01\0\0\0").unwrap_err();
     assert!(failure.error.message().contains("offers only NTLM"), "{}", failure.error);
     assert!(failure.token.is_empty());
+}
+
+/// Nobody signs for what is not negotiated, so that it must be what this end would have chosen.
+#[test]
+fn a_client_that_does_not_negotiate_is_taken_with_the_favourite_alone_unless_all_are_allowed() {
+    let usual = "1.2.840.113554.1.2.2";
+    let toys = [Toy::new("Strong", &[STRONG], 3), Toy::new("Kerberos", &[usual], 2)];
+    let token = InitialContextToken { mechanism: MechType::KERBEROS, inner: b"x" }.to_bytes();
+    let is_taken = |raw, favourite: &str, other: &str| {
+        let packages = vec![favourite.to_owned(), other.to_owned()];
+        let package = over(&toys, NegotiateConfig { packages, raw, ..NegotiateConfig::default() });
+        let failure = server(&package).accept_security_context(&token).unwrap_err();
+        assert!(failure.token.is_empty(), "nobody answers with a token of SPNEGO");
+        let is_taken = failure.error.message() == "another token was expected";
+        if !is_taken {
+            assert_eq!(failure.error.setting(), Some("negotiate.raw"), "{}", failure.error);
+            assert!(
+                failure.error.message().contains("uses Kerberos without negotiating"),
+                "{}",
+                failure.error
+            );
+        }
+        is_taken
+    };
+    for (raw, as_favourite, otherwise) in [
+        (RawPolicy::default(), true, false),
+        (RawPolicy::Favourite, true, false),
+        (RawPolicy::Allow, true, true),
+        (RawPolicy::Deny, false, false),
+    ] {
+        assert_eq!(is_taken(raw, "Kerberos", "Strong"), as_favourite, "{raw:?}");
+        assert_eq!(is_taken(raw, "Strong", "Kerberos"), otherwise, "{raw:?}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use gss::{MechType, MechTypeList, NegState, NegTokenInit, NegTokenResp, NegotiationToken};
 use ntlm::messages::{Message, MessageType};
 use ntlm::{Environment, NoSecrets, NtHash, Ntlm, NtlmConfig, Random, Reflection};
-use opensspi_negotiate::{Negotiate, NegotiateConfig, NtlmPolicy};
+use opensspi_negotiate::{Negotiate, NegotiateConfig, NtlmPolicy, RawPolicy};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, AccountSecret, AscReq, AuthData, AuthIdentity, Clock,
     CredentialUse, CredentialsRequest, Error, InitializeRequest, InitializeSecurityContext, IscReq,
@@ -217,6 +217,20 @@ fn a_client_that_does_not_negotiate_is_answered_in_kind() {
 }
 
 #[test]
+fn ntlm_without_negotiation_is_not_taken_where_something_better_is_preferred() {
+    let strong = || Toy::new("Strong", &[support::STRONG], 3);
+    let negotiate = goes_on(bare_client().initialize_security_context(&[]).unwrap());
+    let taken = |raw| {
+        let config = NegotiateConfig { raw, ..NegotiateConfig::default() };
+        server(&package(&[strong()], config)).accept_security_context(&negotiate)
+    };
+    let failure = taken(RawPolicy::default()).unwrap_err();
+    assert_eq!((failure.error.setting(), failure.token.len()), (Some("negotiate.raw"), 0));
+    let challenge = goes_on(taken(RawPolicy::Allow).unwrap());
+    assert_eq!(MessageType::decode(&challenge), Ok(MessageType::CHALLENGE));
+}
+
+#[test]
 fn where_ntlm_is_denied_no_token_of_it_leaves_and_none_is_taken() {
     let deny = || NegotiateConfig { ntlm: NtlmPolicy::Deny, ..NegotiateConfig::default() };
     let strong = || Toy::new("Strong", &[support::STRONG], 3);
@@ -246,16 +260,69 @@ impl std::io::Write for Log {
     }
 }
 
+/// What is logged while this runs.
+fn logged(run: impl FnOnce()) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    tracing::subscriber::with_default(subscriber, run);
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+fn audited(others: &[Toy]) -> Negotiate {
+    package(others, NegotiateConfig { ntlm: NtlmPolicy::Audit, ..NegotiateConfig::default() })
+}
+
+#[test]
+fn a_token_of_ntlm_is_recorded_before_anything_comes_of_it() {
+    let package = audited(&[Toy::new("Strong", &[support::STRONG], 3)]);
+    let mut first = client(&package);
+    let text = logged(|| drop(first.initialize_security_context(&[]).unwrap()));
+    assert!(!text.contains("NTLM"), "the favourite's token is another one's: {text}");
+    let choice = NegTokenResp {
+        neg_state: Some(NegState::RequestMic),
+        supported_mech: Some(MechType::NTLM),
+        ..NegTokenResp::default()
+    };
+    let text = logged(|| drop(first.initialize_security_context(&choice.to_bytes()).unwrap()));
+    assert_eq!(text.matches("a token of NTLM is about to leave").count(), 1, "{text}");
+    let offer = goes_on(client(&audited(&[])).initialize_security_context(&[]).unwrap());
+    let mut second = server(&audited(&[]));
+    let text = logged(|| drop(second.accept_security_context(&offer).unwrap()));
+    assert_eq!(text.matches("a token of NTLM is taken").count(), 1, "{text}");
+    let negotiate = goes_on(bare_client().initialize_security_context(&[]).unwrap());
+    let mut second = server(&audited(&[]));
+    let text = logged(|| drop(second.accept_security_context(&negotiate).unwrap()));
+    assert_eq!(text.matches("a token of NTLM is taken").count(), 1, "{text}");
+}
+
+#[test]
+fn who_falls_to_ntlm_since_a_better_package_has_no_credentials_says_so() {
+    let package = audited(&[Toy::new("Strong", &[support::STRONG], 3).without_credentials()]);
+    let text = logged(|| drop(client(&package)));
+    assert!(
+        text.contains("WARN") && text.contains("Strong") && text.contains("nobody is logged on"),
+        "{text}"
+    );
+    let text = logged(|| drop(run(client(&package), server(&package))));
+    let reason = "a better package has no credentials (Strong: nobody is logged on)";
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("NTLM was negotiated")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines.iter().all(|line| line.contains(reason)), "{text}");
+    // Where the policy has NTLM first, that is the reason.
+    let packages = vec!["NTLM".to_owned(), "Strong".to_owned()];
+    let config = NegotiateConfig { packages, ntlm: NtlmPolicy::Audit, ..NegotiateConfig::default() };
+    let ntlm_first =
+        self::package(&[Toy::new("Strong", &[support::STRONG], 3).without_credentials()], config);
+    let text = logged(|| drop(run(client(&ntlm_first), server(&ntlm_first))));
+    assert!(text.contains("the policy has it first") && !text.contains("a better package"), "{text}");
+}
+
 #[test]
 fn every_use_of_ntlm_is_recorded_where_that_is_wanted_with_who_and_why() {
     for (policy, count) in [(NtlmPolicy::Allow, 0), (NtlmPolicy::Audit, 2)] {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
         let package = package(&[], NegotiateConfig { ntlm: policy, ..NegotiateConfig::default() });
-        tracing::subscriber::with_default(subscriber, || run(client(&package), server(&package)));
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let text = logged(|| drop(run(client(&package), server(&package))));
         let lines: Vec<_> = text.lines().filter(|line| line.contains("NTLM was negotiated")).collect();
         assert_eq!(lines.len(), count, "{text}");
         for (line, reason) in lines.iter().zip(["the client offers NTLM", "the policy has it first"]) {

@@ -65,6 +65,16 @@ impl Check {
         }
     }
 
+    /// Of a password that is not proven there are no keys: they are nobody's, and say something of that password.
+    fn new(
+        is_proven: bool,
+        is_mic_right: Option<bool>,
+        mut keys: Vec<(&'static str, Zeroizing<String>)>,
+    ) -> Self {
+        keys.retain(|_| is_proven);
+        Self { is_proven, is_mic_right, keys }
+    }
+
     fn digest(value: &[u8], is_sasl: bool, asked: &Asked<'_>) -> Result<Self, Failure> {
         let (dialect, response) = if is_sasl {
             (Dialect::Sasl, Response::from_sasl(value))
@@ -79,7 +89,7 @@ impl Check {
             )
         })?;
         let keys = vec![("H(A1)", Zeroizing::new(hex(&checked.ha1)))];
-        Ok(Self { is_proven: checked.is_proven, is_mic_right: None, keys })
+        Ok(Self::new(checked.is_proven, None, keys))
     }
 
     fn ntlm(authenticate: &[u8], asked: &Asked<'_>) -> Result<Self, Failure> {
@@ -111,9 +121,7 @@ impl Check {
                 shown("ServerSealingKey", &server.seal),
             ]);
         }
-        // Of another password they are nobody's keys.
-        keys.retain(|_| derived.is_proven);
-        Ok(Self { is_proven: derived.is_proven, is_mic_right: derived.is_mic_right, keys })
+        Ok(Self::new(derived.is_proven, derived.is_mic_right, keys))
     }
 
     pub(super) fn object(&self) -> Value {
@@ -140,7 +148,7 @@ impl Check {
         if let Some(is_right) = self.is_mic_right {
             say(is_right, "the MIC is right", "the MIC is not that of these messages");
         }
-        for (name, key) in self.keys.iter().filter(|_| self.is_proven) {
+        for (name, key) in &self.keys {
             printer.line(out, format_args!("  {:<20}{}", name, key.as_str()));
         }
     }

@@ -80,6 +80,9 @@ const AUTHENTICATE: [Pointer; 6] = [
     ),
 ];
 
+/// The length of the proof in an answer of version 2.
+const PROOF_LEN: usize = 16;
+
 /// The places of a message: where its flags lie, and what points to contents.
 const fn places(kind: MessageType) -> Option<(usize, &'static [Pointer])> {
     match kind {
@@ -116,6 +119,8 @@ struct Shown<'a, 't> {
     depth: usize,
     kind: MessageType,
     flags: NegotiateFlags,
+    /// Where secrets lie, whether or not they can be shown: offsets and lengths.
+    secrets: Vec<(usize, usize)>,
 }
 
 /// Puts the rows of the message that `bytes` are, which begin at `base` of what is shown.
@@ -131,9 +136,12 @@ pub(super) fn rows(table: &mut Table, bytes: &[u8], base: usize, depth: usize) -
         return Err(Wrong::new(base + 8, "MessageType", "there are the types 1, 2 and 3"));
     };
     let flags = NegotiateFlags(layout.u32("NegotiateFlags", flags_at)?);
-    let mut shown = Shown { table, layout, depth, kind, flags };
-    shown.fixed(flags_at, pointers)?;
-    shown.contents(pointers)?;
+    let begin = table.len();
+    let mut shown = Shown { table, layout, depth, kind, flags, secrets: Vec::new() };
+    let result = shown.fixed(flags_at, pointers).and_then(|()| shown.contents(pointers));
+    let secrets = core::mem::take(&mut shown.secrets);
+    table.conceal(begin, &secrets);
+    result?;
     // What can be read by itself may still not be where it may be.
     Message::decode(bytes).map_err(|error| {
         let what = error.to_string();
@@ -246,6 +254,15 @@ impl<'a> Shown<'a, '_> {
             }
         }
         found.sort_by_key(|(offset, ..)| *offset);
+        let secret = |(offset, len, pointer): &(usize, usize, &Pointer)| match pointer.holds {
+            Holds::Secret => Some((*offset, *len)),
+            Holds::NtResponse if *len <= NtlmV2Response::V1_LEN => Some((*offset, *len)),
+            Holds::NtResponse => Some((*offset, PROOF_LEN)),
+            Holds::Text { .. } | Holds::TargetInfo => None,
+        };
+        let base = self.layout.base;
+        let secrets = found.iter().filter_map(secret);
+        self.secrets.extend(secrets.map(|(offset, len)| (base.saturating_add(offset), len)));
         for (offset, len, pointer) in found {
             let bytes = self.layout.bytes.get(offset..offset.saturating_add(len)).ok_or_else(|| {
                 let what = format!("it points to {len} bytes at {offset}, of {}", self.layout.bytes.len());
@@ -268,19 +285,14 @@ impl<'a> Shown<'a, '_> {
             }
             Holds::Secret => self.table.secret(at, name, bytes, meaning),
             Holds::TargetInfo => {
-                self.table.value(at, name, format_args!("{} bytes", bytes.len()), meaning);
+                self.table.summary(at, name, bytes.len(), meaning);
                 self.av_pairs(bytes, offset, 1)?;
             }
             Holds::NtResponse if bytes.len() <= NtlmV2Response::V1_LEN => {
                 self.table.secret(at, name, bytes, "proof of the password, of version 1");
             }
             Holds::NtResponse => {
-                self.table.value(
-                    at,
-                    name,
-                    format_args!("{} bytes", bytes.len()),
-                    "proof of the password, version 2",
-                );
+                self.table.summary(at, name, bytes.len(), "proof of the password, version 2");
                 self.version_2(bytes, offset)?;
             }
         }
@@ -289,9 +301,9 @@ impl<'a> Shown<'a, '_> {
 
     fn version_2(&mut self, bytes: &'a [u8], offset: usize) -> Result<(), Wrong> {
         let layout = Layout { bytes, base: self.layout.base + offset };
-        let proof = layout.take("NTProofStr", 0, 16)?;
+        let proof = layout.take("NTProofStr", 0, PROOF_LEN)?;
         let meaning = "HMAC of the challenge and of what follows";
-        self.table.secret(self.at(1, offset, 16), "NTProofStr", proof, meaning);
+        self.table.secret(self.at(1, offset, PROOF_LEN), "NTProofStr", proof, meaning);
         let types = layout.u16("RespType", 16)?;
         self.table.value(self.at(1, offset + 16, 2), "RespType", format_args!("{types:#06x}"), "1 and 1");
         if types != 0x0101 {

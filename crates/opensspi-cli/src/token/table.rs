@@ -20,6 +20,8 @@ pub(super) struct Row {
     /// What that means; ours.
     meaning: String,
     is_secret: bool,
+    /// Its value says how much there is, and nothing of the bytes.
+    is_summary: bool,
 }
 
 /// The rows of a token, in their order.
@@ -51,8 +53,44 @@ impl Table {
             value,
             meaning: meaning.to_owned(),
             is_secret,
+            is_summary: false,
         };
         self.rows.push(row);
+    }
+
+    /// The length of something whose parts have rows of their own.
+    pub(super) fn summary(&mut self, at: At, field: &str, len: usize, meaning: &str) {
+        self.value(at, field, format_args!("{len} bytes"), meaning);
+        if let Some(row) = self.rows.last_mut() {
+            row.is_summary = true;
+        }
+    }
+
+    /// How many rows there are.
+    pub(super) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Makes a secret of every row from this one on whose bytes are in one of these places, too: who wrote the token may
+    /// have let a harmless field point there. Flags of such a field are left out.
+    pub(super) fn conceal(&mut self, from: usize, places: &[(usize, usize)]) {
+        let ends = |(offset, len): (usize, usize)| (offset, offset.saturating_add(len));
+        let meets = |place: (usize, usize)| {
+            let (begin, end) = ends(place);
+            places.iter().map(|place| ends(*place)).any(|(first, last)| begin < last && first < end)
+        };
+        let (mut at, mut is_concealed) = (0, false);
+        self.rows.retain_mut(|row| {
+            let is_before = at < from;
+            at += 1;
+            if is_before {
+                return true;
+            }
+            let Some(place) = row.place else { return !is_concealed };
+            is_concealed = !row.is_secret && !row.is_summary && meets(place);
+            row.is_secret |= is_concealed;
+            true
+        });
     }
 
     /// A value of ours, such as a number.
@@ -89,6 +127,7 @@ impl Table {
             value: String::new(),
             meaning: meaning.to_owned(),
             is_secret: false,
+            is_summary: false,
         };
         self.rows.push(row);
     }

@@ -60,6 +60,63 @@ fn the_answer_of_the_specification_keeps_its_secrets() {
     assert!(serde_json::to_string(&decoded.table.objects(true)).unwrap().contains("68cd0ab8"));
 }
 
+/// A harmless field that points to a secret does not show it, whoever wrote the message.
+#[test]
+fn a_field_that_lies_on_a_secret_is_one_itself() {
+    let (proof, key) = ((132, 16), (216, 16));
+    for (pointer, field) in [(28, "DomainName"), (36, "UserName"), (44, "Workstation")] {
+        for (place, len) in [proof, key, (108, 24), (140, 20), (100, 100), (231, 10)] {
+            let mut token = hex(AUTHENTICATE);
+            let len = u16::try_from(len).unwrap().to_le_bytes();
+            token[pointer..pointer + 2].copy_from_slice(&len);
+            token[pointer + 4..pointer + 8].copy_from_slice(&u32::try_from(place).unwrap().to_le_bytes());
+            let decoded = decoded(&token);
+            let objects = serde_json::to_string(&decoded.table.objects(false)).unwrap();
+            for leaked in ["68cd0ab8", "b851e51c", "c5dad254", "86c35097", "\u{cd68}"] {
+                assert!(!objects.contains(leaked), "{field} at {place}: {objects}");
+            }
+            if place != 231 {
+                assert!(decoded.table.find(field).shown().2, "{field} at {place}");
+            }
+        }
+    }
+    let (mut token, nowhere) = (hex(AUTHENTICATE), 0xffff_u16.to_le_bytes());
+    // The key reaches beyond the end, and cannot be shown itself.
+    token[52..54].copy_from_slice(&nowhere);
+    token[44..46].copy_from_slice(&20_u16.to_le_bytes());
+    token[48..52].copy_from_slice(&212_u32.to_le_bytes());
+    let decoded = decoded(&token);
+    assert!(decoded.wrong.is_some() && decoded.table.find("Workstation").shown().2);
+}
+
+/// The time in an answer of version 2 is no secret, but a key that is said to lie there is.
+#[test]
+fn a_value_within_a_secret_is_hidden_and_its_length_is_not() {
+    let mut token = hex(AUTHENTICATE);
+    token[56..60].copy_from_slice(&152_u32.to_le_bytes());
+    let decoded = decoded(&token);
+    let shown = |field| decoded.table.find(field).shown();
+    assert!(shown("TimeStamp").2 && shown("ChallengeFromClient").2);
+    assert_eq!(shown("NtChallengeResponse"), (Some((132, 84)), "84 bytes", false));
+    assert!(!shown("UserName").2 && !shown("MessageType").2);
+}
+
+#[test]
+fn a_password_that_is_not_proven_yields_no_keys() {
+    let input = read(
+        "Authorization: Digest username=\"Mufasa\", realm=\"testrealm@host.com\", uri=\"/dir/index.html\", \
+         nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", nc=00000001, cnonce=\"0a4f113b\", qop=auth, \
+         response=\"6629fae49393a05397450978507c4ef1\", opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"",
+    );
+    for (password, keys) in [("Circle Of Life", 1), ("circle of life", 0)] {
+        let password = zeroize::Zeroizing::new(password.to_owned());
+        let asked = Asked { password, challenge: None, negotiate: None, method: "GET", user: None };
+        let object = Check::of(&input, &asked).unwrap().object();
+        assert_eq!(object["password"], keys == 1, "{object}");
+        assert_eq!(object["keys"].as_object().unwrap().len(), keys, "{object}");
+    }
+}
+
 #[test]
 fn what_spnego_carries_is_shown_where_it_lies() {
     let ntlm = hex(CHALLENGE);

@@ -35,6 +35,8 @@ pub struct Toy {
     info: PackageInfo,
     legs: usize,
     signs: bool,
+    /// There are no credentials of it.
+    is_unknown: bool,
     /// Why a client cannot begin.
     broken: bool,
     /// Whether it asks for a MIC of its own accord.
@@ -55,11 +57,29 @@ impl Toy {
             max_token: 64,
             oids: oids.iter().map(|oid| Oid::from_dotted(oid).unwrap()).collect(),
         };
-        Self { info, legs, signs: true, broken: false, wants_mic: false, resets: Arc::default() }
+        Self {
+            info,
+            legs,
+            signs: true,
+            is_unknown: false,
+            broken: false,
+            wants_mic: false,
+            resets: Arc::default(),
+        }
     }
 
-    pub fn without_signatures(self) -> Self {
+    pub fn without_signatures(mut self) -> Self {
+        self.info.capabilities = SecPkgFlags::NEGOTIABLE;
+        self.losing_signatures()
+    }
+
+    /// It can sign, and what it came to cannot.
+    pub fn losing_signatures(self) -> Self {
         Self { signs: false, ..self }
+    }
+
+    pub fn without_credentials(self) -> Self {
+        Self { is_unknown: true, ..self }
     }
 
     pub fn broken(self) -> Self {
@@ -80,6 +100,10 @@ impl SecurityPackage for Toy {
         &self,
         request: &CredentialsRequest,
     ) -> Result<Arc<dyn CredentialsHandle>, Error> {
+        if self.is_unknown {
+            let message = "nobody is logged on";
+            return Err(Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::Configuration, message));
+        }
         Ok(Arc::new(ToyCredentials(self.clone(), request.credential_use)))
     }
 }
@@ -102,7 +126,8 @@ impl CredentialsHandle for ToyCredentials {
     }
 
     fn initialize(&self, request: &InitializeRequest) -> Result<Box<dyn InitializeSecurityContext>, Error> {
-        assert!(request.flags.contains(IscReq::INTEGRITY), "signatures are always asked for");
+        let is_unwanted = request.flags.contains(IscReq::NO_INTEGRITY);
+        assert_ne!(request.flags.contains(IscReq::INTEGRITY), is_unwanted, "signatures are always asked for");
         Ok(Box::new(ToyHandshake { toy: self.0.clone(), leg: 0, is_client: true }))
     }
 
@@ -301,8 +326,12 @@ pub type Client = Box<dyn InitializeSecurityContext>;
 pub type Server = Box<dyn AcceptSecurityContext>;
 
 pub fn client(package: &Negotiate) -> Client {
+    client_with(package, IscReq::EXTENDED_ERROR)
+}
+
+pub fn client_with(package: &Negotiate, flags: IscReq) -> Client {
     let request = InitializeRequest {
-        flags: IscReq::EXTENDED_ERROR,
+        flags,
         target_name: Some("HTTP/www.example.com".to_owned()),
         ..InitializeRequest::default()
     };
