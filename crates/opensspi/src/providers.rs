@@ -13,7 +13,7 @@ pub use digest;
 #[cfg(feature = "digest")]
 pub use digest::DigestConfig;
 #[cfg(feature = "negotiate")]
-pub use negotiate::{NegotiateConfig, NtlmPolicy, TargetRule};
+pub use negotiate::{NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
 #[cfg(feature = "ntlm")]
 pub use ntlm::{
     Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtHash, NtHashIdentity, NtlmConfig,
