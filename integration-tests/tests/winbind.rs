@@ -20,7 +20,10 @@ const USER_PASSWORD: &str = "Some.Pw.1";
 fn client(user: &str, domain: &str, password: &str) -> Sspi {
     let identity =
         AuthIdentity { user: user.into(), domain: domain.into(), password: Secret::new(password.into()) };
-    Sspi::builder().package("NTLM").auth_data(AuthData::Identity(identity)).build().unwrap()
+    // Both ends are in this process, which a client refuses otherwise.
+    let mut config = opensspi::Config::default();
+    config.ntlm.reflection = opensspi::Reflection::Allow;
+    Sspi::builder().config(config).package("NTLM").auth_data(AuthData::Identity(identity)).build().unwrap()
 }
 
 /// Says something over a connection; who the server says that it was.

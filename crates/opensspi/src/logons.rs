@@ -98,7 +98,7 @@ impl FileLogons {
     /// [`Error::Security`](crate::Error::Security) if others can read it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, crate::Error> {
         let path = path.as_ref().to_owned();
-        let (logons, _, stamp) = read(&path)?;
+        let (logons, _, stamp) = read(&path, Purpose::LogOn)?;
         tracing::info!(path = %path.display(), accounts = logons.all.len(), "accounts with passwords were read");
         Ok(Self { path, state: Mutex::new(State { logons: Arc::new(logons), stamp: Some(stamp) }) })
     }
@@ -108,7 +108,7 @@ impl FileLogons {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn list(path: impl AsRef<Path>) -> Result<Vec<ListedAccount>, crate::Error> {
-        let (logons, ..) = read(path.as_ref())?;
+        let (logons, ..) = read(path.as_ref(), Purpose::Administer)?;
         Ok(logons.all.iter().map(listed).collect())
     }
 
@@ -119,7 +119,7 @@ impl FileLogons {
     pub fn add(path: impl AsRef<Path>, account: &NewAccount, password: &str) -> Result<(), crate::Error> {
         let path = path.as_ref();
         let change = Change::begin(path)?;
-        let mut text = match read(path) {
+        let mut text = match read(path, Purpose::Administer) {
             Ok((_, text, _)) => text,
             Err(_) if !path.exists() => Zeroizing::new(String::new()),
             Err(error) => return Err(error),
@@ -143,7 +143,7 @@ impl FileLogons {
     ) -> Result<(), crate::Error> {
         let path = path.as_ref();
         let change = Change::begin(path)?;
-        let (logons, text, _) = read(path)?;
+        let (logons, text, _) = read(path, Purpose::Administer)?;
         let found = only(&logons, path, name, domain)?;
         let hash = Zeroizing::new(format!("\"{}\"", *NtHash::of_password(password).to_hex()));
         let mut replacements = vec![(found.place.clone(), hash)];
@@ -166,7 +166,7 @@ impl FileLogons {
     ) -> Result<(), crate::Error> {
         let path = path.as_ref();
         let change = Change::begin(path)?;
-        let (logons, text, _) = read(path)?;
+        let (logons, text, _) = read(path, Purpose::Administer)?;
         let found = only(&logons, path, name, domain)?;
         if found.nt_hash != NtHash::of_password(password) {
             let what = format!("it is not the password of {name:?}");
@@ -190,7 +190,7 @@ impl FileLogons {
         domain: Option<&str>,
     ) -> Result<Vec<String>, crate::Error> {
         let path = path.as_ref();
-        let (logons, ..) = read(path)?;
+        let (logons, ..) = read(path, Purpose::Administer)?;
         only(&logons, path, name, domain).map(|entry| listed(entry).digest_realms)
     }
 
@@ -200,7 +200,7 @@ impl FileLogons {
         let stamp = fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata));
         if stamp.is_none() || stamp != state.stamp {
             let was_there = state.stamp.is_some();
-            match read(&self.path) {
+            match read(&self.path, Purpose::LogOn) {
                 Ok((logons, _, stamp)) => {
                     tracing::info!(path = %self.path.display(), accounts = logons.all.len(), "accounts with passwords were read again");
                     *state = State { logons: Arc::new(logons), stamp: Some(stamp) };
@@ -307,15 +307,38 @@ fn wrong(status: SecStatus, what: String) -> crate::Error {
     Error::new(status, Fault::Configuration, what).with_setting("logon.accounts").into()
 }
 
+/// What a file is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To let clients in.
+    LogOn,
+    /// To look at it or to change it. Root may do that with anybody's.
+    Administer,
+}
+
+/// Whether who owns a file may say who is let in.
+#[cfg(unix)]
+const fn is_trusted(owner: u32, ours: u32, purpose: Purpose) -> bool {
+    owner == ours || owner == 0 || (ours == 0 && matches!(purpose, Purpose::Administer))
+}
+
 /// The accounts of a file, its text, and by what a change is seen.
-fn read(path: &Path) -> Result<(Logons, Zeroizing<String>, Stamp), crate::Error> {
+fn read(path: &Path, purpose: Purpose) -> Result<(Logons, Zeroizing<String>, Stamp), crate::Error> {
     let name = path.display().to_string();
     let unreadable = |error: io::Error| ConfigProblems::unreadable_logons(&name, &error);
     let mut file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
+    #[cfg(not(unix))]
+    let _ = purpose;
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt as _;
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let (owner, ours) = (metadata.uid(), rustix::process::geteuid().as_raw());
+        if !is_trusted(owner, ours, purpose) {
+            let what =
+                format!("{name} belongs to somebody else (user {owner}), who can write passwords into it");
+            return Err(wrong(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, what));
+        }
         let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             let what =
@@ -359,14 +382,19 @@ fn quoted(text: &str) -> String {
 
 /// A change of a file: the new one is written beside it and takes its place at once. While it is there, nobody else changes
 /// the file.
-struct Change<'a> {
-    path: &'a Path,
+struct Change {
+    /// The file itself, where the path is a link to it.
+    path: PathBuf,
     new: PathBuf,
     file: File,
+    /// The new one is in its place: what has its name now is somebody else's.
+    is_made: bool,
 }
 
-impl<'a> Change<'a> {
-    fn begin(path: &'a Path) -> Result<Self, crate::Error> {
+impl Change {
+    fn begin(path: &Path) -> Result<Self, crate::Error> {
+        // A link stays one: its target is what is changed.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".new");
         let new = path.with_file_name(name);
@@ -384,30 +412,43 @@ impl<'a> Change<'a> {
             };
             wrong(SecStatus::SEC_E_INTERNAL_ERROR, what)
         })?;
-        Ok(Self { path, new, file })
+        Ok(Self { path, new, file, is_made: false })
     }
 
     /// Puts the text in the file's place, if it can be read.
     fn write(mut self, text: &str) -> Result<(), crate::Error> {
         Logons::from_toml(text, &self.path.display().to_string())?;
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
-        let written = written.and_then(|()| fs::rename(&self.new, self.path));
+        self.place(text).map_err(|error| {
+            let what = format!("{} cannot be written: {error}", self.path.display());
+            wrong(SecStatus::SEC_E_INTERNAL_ERROR, what)
+        })
+    }
+
+    fn place(&mut self, text: &str) -> io::Result<()> {
+        self.file.write_all(text.as_bytes())?;
+        #[cfg(unix)]
+        if let Ok(old) = fs::metadata(&self.path) {
+            use std::os::unix::fs::{MetadataExt as _, fchown};
+            // Where it is not ours to give away, it is the one's who changes it. The group alone may be.
+            let owner = (old.uid() != self.file.metadata()?.uid()).then(|| old.uid());
+            if let Err(error) = fchown(&self.file, owner, Some(old.gid())) {
+                tracing::warn!(path = %self.path.display(), %error, "the file with passwords has another owner or group now");
+            }
+        }
+        self.file.sync_all()?;
+        fs::rename(&self.new, &self.path)?;
+        self.is_made = true;
         // The folder, too, or the name may be the old one after a crash.
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let synced = written.and_then(|()| File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all());
-        synced.map_err(|error| {
-            wrong(
-                SecStatus::SEC_E_INTERNAL_ERROR,
-                format!("{} cannot be written: {error}", self.path.display()),
-            )
-        })
+        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
     }
 }
 
-impl Drop for Change<'_> {
+impl Drop for Change {
     fn drop(&mut self) {
-        // It is not there any more if the change was made.
-        let _gone = fs::remove_file(&self.new);
+        if !self.is_made {
+            let _gone = fs::remove_file(&self.new);
+        }
     }
 }
 

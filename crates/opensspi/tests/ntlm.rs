@@ -29,7 +29,9 @@ fn server(folder: &Path) -> Sspi {
 }
 
 fn client(folder: &Path, password: &str) -> Sspi {
-    let text = format!("package = \"NTLM\"\n[ntlm]\nuser = 'CORP\\alice'\npassword = \"file:{password}\"\n");
+    let text = format!(
+        "package = \"NTLM\"\n[ntlm]\nuser = 'CORP\\alice'\npassword = \"file:{password}\"\nreflection = \"allow\"\n"
+    );
     Sspi::from_toml(&text, folder).unwrap()
 }
 

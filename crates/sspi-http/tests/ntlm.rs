@@ -12,7 +12,7 @@ use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use ntlm::{Environment, NoSecrets, NtHash, Ntlm, NtlmConfig};
+use ntlm::{Environment, NoSecrets, NtHash, Ntlm, NtlmConfig, Reflection};
 use sspi_core::{
     Account, AccountSecret, AuthData, AuthIdentity, ChannelBindings, Clock, CredentialUse, CredentialsHandle,
     CredentialsRequest, Error, LogonRequest, LogonVerdict, SecStatus, Secret, SecurityPackage as _,
@@ -40,7 +40,8 @@ fn package() -> Ntlm {
         secrets: Arc::new(NoSecrets),
         host_name: Some("www.example.com".into()),
     };
-    Ntlm::new(NtlmConfig::default(), environment)
+    // Both ends are in this process.
+    Ntlm::new(NtlmConfig { reflection: Reflection::Allow, ..NtlmConfig::default() }, environment)
 }
 
 fn client(password: &str) -> Scheme {

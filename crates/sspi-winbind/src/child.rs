@@ -1,10 +1,13 @@
 //! One child process that answers one question after the other.
 
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::Stdio;
+use std::task::Poll;
 
 use sspi_core::Error;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead as _, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use crate::protocol::Answer;
@@ -41,7 +44,25 @@ impl Child {
         }
     }
 
-    /// Asks, and waits for the answer. After an error the child must not be asked again.
+    /// Whether it has said nothing but the second point that Samba sends behind a denial. Anything else would be taken for
+    /// the answer to the next question.
+    pub(crate) async fn is_silent(&mut self) -> bool {
+        if self.stdout.buffer().is_empty() {
+            // What has come is looked at, and nothing is waited for.
+            let said = poll_fn(|context| {
+                Poll::Ready(Pin::new(&mut self.stdout).poll_fill_buf(context).map_ok(<[u8]>::is_empty))
+            });
+            match said.await {
+                Poll::Pending => return true,
+                Poll::Ready(Ok(false)) => {}
+                Poll::Ready(Ok(true) | Err(_)) => return false,
+            }
+        }
+        self.stdout.buffer() == b".\n"
+    }
+
+    /// Asks, and waits for the answer. After an error, and after an answer that is not plain, the child must not be asked
+    /// again.
     pub(crate) async fn ask(&mut self, question: &str) -> Result<Answer, Error> {
         let failed = |error: std::io::Error| unavailable(&error);
         self.stdin.write_all(question.as_bytes()).await.map_err(failed)?;
@@ -59,4 +80,25 @@ impl Child {
             }
         }
     }
+}
+
+/// The machine's domain, which `wbinfo` knows: it is where `ntlm_auth` is.
+pub(crate) async fn own_domain(ntlm_auth: &Path) -> Result<String, Error> {
+    let program = ntlm_auth.with_file_name("wbinfo");
+    let asked = Command::new(&program)
+        .arg("--own-domain")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let failed = |why: &dyn std::fmt::Display| {
+        unavailable(&format_args!("{} does not say the machine's domain: {why}", program.display()))
+    };
+    let said = asked.await.map_err(|error| failed(&error))?;
+    let domain = String::from_utf8(said.stdout).unwrap_or_default();
+    let domain = domain.trim();
+    if !said.status.success() || domain.is_empty() || domain.chars().any(char::is_control) {
+        return Err(failed(&said.status));
+    }
+    Ok(domain.to_owned())
 }

@@ -11,6 +11,10 @@
 //! let options = HandshakeOptions::new(Framing::Nns).with_answers(Logons(winbind));
 //! ```
 //!
+//! The account is called what the client calls it, since winbind says no name: so that no name is one that the client has
+//! made up, only those are asked about that mean one account of one domain. An empty domain is the machine's, and names with
+//! `@` or a `$` at their end are for [`Options`] to allow.
+//!
 //! Winbind gives keys to members of the group that owns its privileged pipe (`winbindd_priv` with Debian) only.
 
 mod child;
@@ -20,9 +24,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sspi_core::{Error, Fault, LogonProof, LogonRequest, LogonVerdict, SecStatus};
+use sspi_core::{Account, Error, Fault, LogonProof, LogonRequest, LogonVerdict, SecStatus};
 use sspi_tokio::AccountDatabase;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::child::Child;
 
@@ -33,13 +37,29 @@ pub struct Options {
     pub program: PathBuf,
     /// How many children there are at most: as many questions are asked at once.
     pub children: usize,
-    /// When a question is given up. Its child is, too: what it would say later is no answer to anything.
+    /// When a question is given up that a child was asked. The child is, too: what it would say later is no answer to
+    /// anything.
     pub deadline: Duration,
+    /// The domain (NetBIOS) of accounts that a client names without one. If nothing is said, `wbinfo --own-domain` is asked
+    /// once; it is looked for where `program` is.
+    pub domain: Option<String>,
+    /// Whether names such as `alice@corp.example` are asked about. The account is then called that, whichever it is: winbind
+    /// says the key and no name.
+    pub allows_principal_names: bool,
+    /// Whether names that end in `$` are asked about, which are those of machines and of trusts.
+    pub allows_machines: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { program: "ntlm_auth".into(), children: 8, deadline: Duration::from_secs(5) }
+        Self {
+            program: "ntlm_auth".into(),
+            children: 8,
+            deadline: Duration::from_secs(5),
+            domain: None,
+            allows_principal_names: false,
+            allows_machines: false,
+        }
     }
 }
 
@@ -51,6 +71,8 @@ pub struct Winbind {
     permits: Semaphore,
     /// Those that have nothing to do.
     idle: Mutex<Vec<Child>>,
+    /// The machine's domain, once it is known.
+    own_domain: OnceCell<String>,
 }
 
 impl Winbind {
@@ -58,17 +80,21 @@ impl Winbind {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let permits = Semaphore::new(options.children.clamp(1, Semaphore::MAX_PERMITS));
-        Self { options, permits, idle: Mutex::default() }
+        Self { options, permits, idle: Mutex::default(), own_domain: OnceCell::new() }
     }
 
-    /// Asks a child, and keeps it if it answered.
+    /// Asks a child, and keeps it if it has given one answer and nothing else. The time begins when there is one to ask:
+    /// who waits for slow answers to others has lost nothing.
     async fn ask(&self, question: &str) -> Result<protocol::Answer, Error> {
         let _permit = self.permits.acquire().await.map_err(|error| unavailable(&error))?;
-        let idle = self.idle.lock().await.pop();
-        let was_idle = idle.is_some();
-        let mut child = match idle {
-            Some(child) => child,
-            None => Child::start(&self.options.program)?,
+        let answer = tokio::time::timeout(self.options.deadline, self.ask_child(question)).await;
+        answer.unwrap_or_else(|_| Err(unavailable(&"it did not answer in time")))
+    }
+
+    async fn ask_child(&self, question: &str) -> Result<protocol::Answer, Error> {
+        let (mut child, was_idle) = match self.idle_child().await {
+            Some(child) => (child, true),
+            None => (Child::start(&self.options.program)?, false),
         };
         let answer = match child.ask(question).await {
             // It may have died while nobody looked.
@@ -79,8 +105,53 @@ impl Winbind {
             answer => answer,
         };
         let answer = answer?;
-        self.idle.lock().await.push(child);
+        if answer.is_plain() && child.is_silent().await {
+            self.idle.lock().await.push(child);
+        }
         Ok(answer)
+    }
+
+    /// One that has nothing to do. Those that have said something since are ended.
+    async fn idle_child(&self) -> Option<Child> {
+        loop {
+            let mut child = self.idle.lock().await.pop()?;
+            if child.is_silent().await {
+                return Some(child);
+            }
+        }
+    }
+
+    /// The account that the client means; `None` if it may be another one than its name says.
+    async fn account(&self, request: &LogonRequest) -> Result<Option<Account>, Error> {
+        let LogonRequest { user, domain, .. } = request;
+        let is_odd = |name: &str| name.contains(['\\', '/']) || name.chars().any(char::is_control);
+        if user.is_empty() || is_odd(user) || is_odd(domain) {
+            return Ok(None);
+        }
+        if user.ends_with('$') && !self.options.allows_machines {
+            return Ok(None);
+        }
+        let account = Account { name: user.clone(), ..Account::default() };
+        Ok(if user.contains('@') {
+            let account = Account { upn: Some(user.clone()), ..account };
+            Some(account).filter(|_| self.options.allows_principal_names && domain.is_empty())
+        } else if domain.is_empty() {
+            Some(Account { domain: Some(self.own_domain().await?.to_owned()), ..account })
+        } else {
+            Some(Account { domain: Some(domain.clone()), ..account })
+        })
+    }
+
+    /// The machine's domain.
+    async fn own_domain(&self) -> Result<&str, Error> {
+        if let Some(domain) = &self.options.domain {
+            return Ok(domain);
+        }
+        let asked = tokio::time::timeout(
+            self.options.deadline,
+            self.own_domain.get_or_try_init(|| child::own_domain(&self.options.program)),
+        );
+        Ok(asked.await.unwrap_or_else(|_| Err(unavailable(&"wbinfo did not answer in time")))?.as_str())
     }
 }
 
@@ -91,9 +162,17 @@ impl AccountDatabase for Winbind {
             let what = format!("winbind judges no proofs of the package {}", request.package);
             return Err(Error::new(SecStatus::SEC_E_UNSUPPORTED_FUNCTION, Fault::Configuration, what));
         };
-        let question = protocol::question(request, challenge, nt_response, lm_response);
-        let answer = tokio::time::timeout(self.options.deadline, self.ask(&question)).await;
-        answer.unwrap_or_else(|_| Err(unavailable(&"it did not answer in time")))?.verdict(request)
+        if !protocol::is_askable(nt_response, lm_response) {
+            tracing::debug!("winbind is not asked about a malformed response");
+            return Ok(LogonVerdict::Denied);
+        }
+        let Some(account) = self.account(request).await? else {
+            tracing::debug!(user = ?request.user, domain = ?request.domain, "winbind is not asked about this name");
+            return Ok(LogonVerdict::Denied);
+        };
+        let names = (account.name.as_str(), account.domain.as_deref().unwrap_or_default());
+        let question = protocol::question(names, challenge, nt_response, lm_response);
+        self.ask(&question).await?.verdict(account)
     }
 }
 

@@ -14,22 +14,38 @@
 //!
 //! Spec: NTLM-AUTH.
 
-use sspi_core::{Account, Error, LogonRequest, LogonVerdict, Secret};
+use sspi_core::{Account, Error, LogonVerdict, Secret};
 use zeroize::Zeroizing;
 
 use crate::unavailable;
 
-/// The question. Names are Base64, so that nothing that a client sends is a line of its own.
-pub(crate) fn question(request: &LogonRequest, challenge: &[u8; 8], nt: &[u8], lm: &[u8]) -> String {
-    let mut out = format!("LANMAN-Challenge: {}\n", hex(challenge));
-    for (name, response) in [("NT-Response", nt), ("LANMAN-Response", lm)] {
-        // One of 24 zeros is what clients of version 2 send in place of one.
-        if response.iter().any(|byte| *byte != 0) {
-            out += &format!("{name}: {}\n", hex(response));
-        }
+/// The length of a response of version 1.
+const RESPONSE_LEN: usize = 24;
+
+/// Whether there is something that ntlm_auth can be asked: a response that is not a malformed one, nor one of zeros.
+pub(crate) fn is_askable(nt: &[u8], lm: &[u8]) -> bool {
+    let is_zeros = |response: &[u8]| response.iter().all(|byte| *byte == 0);
+    match (nt.len(), lm.len()) {
+        (0, RESPONSE_LEN) => !is_zeros(lm),
+        (RESPONSE_LEN.., 0 | RESPONSE_LEN) => !is_zeros(nt),
+        _ => false,
     }
-    out += &format!("Username:: {}\n", base64(request.user.as_bytes()));
-    out += &format!("NT-Domain:: {}\n", base64(request.domain.as_bytes()));
+}
+
+/// The question. Names are Base64, so that nothing that a client sends is a line of its own.
+pub(crate) fn question((user, domain): (&str, &str), challenge: &[u8; 8], nt: &[u8], lm: &[u8]) -> String {
+    let mut out = format!("LANMAN-Challenge: {}\n", hex(challenge));
+    if nt.len() >= RESPONSE_LEN {
+        out += &format!("NT-Response: {}\n", hex(nt));
+    }
+    // With another length ntlm_auth answers twice. One of 24 zeros is what clients of version 2 send in place of one, and
+    // beside a response of version 2 a domain controller would try the weaker one, under which nothing else is proved.
+    let is_sent = lm.len() == RESPONSE_LEN && nt.len() <= RESPONSE_LEN && lm.iter().any(|byte| *byte != 0);
+    if is_sent {
+        out += &format!("LANMAN-Response: {}\n", hex(lm));
+    }
+    out += &format!("Username:: {}\n", base64(user.as_bytes()));
+    out += &format!("NT-Domain:: {}\n", base64(domain.as_bytes()));
     out += "Request-User-Session-Key: Yes\n.\n";
     out
 }
@@ -42,6 +58,8 @@ pub(crate) struct Answer {
     error: Option<String>,
     /// It has a line.
     is_begun: bool,
+    /// It has a line that no single answer to a question of ours has.
+    is_odd: bool,
 }
 
 impl Answer {
@@ -56,29 +74,36 @@ impl Answer {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.trim();
         match name {
-            "Authenticated" => self.is_authenticated = Some(value.eq_ignore_ascii_case("yes")),
-            "User-Session-Key" => self.session_key = key(value),
-            "Authentication-Error" | "Error" => self.error = Some(value.to_owned()),
-            _ => {}
+            "Authenticated" if self.is_authenticated.is_none() => {
+                self.is_authenticated = Some(value.eq_ignore_ascii_case("yes"));
+            }
+            "User-Session-Key" if self.session_key.is_none() => self.session_key = key(value),
+            "Authentication-Error" if self.error.is_none() => self.error = Some(value.to_owned()),
+            // What it says when it has not understood, and may go on to answer in spite of it.
+            _ => {
+                self.is_odd = true;
+                self.error.get_or_insert_with(|| value.to_owned());
+            }
         }
         false
+    }
+
+    /// Whether it is the one answer to one question. The child of any other must not be asked again: what it says next may
+    /// be about somebody else.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.is_authenticated.is_some() && !self.is_odd
     }
 
     /// What it comes to. That winbind could not ask anybody is no verdict.
     ///
     /// # Errors
     /// Winbind, or the domain controller behind it, could not be asked.
-    pub(crate) fn verdict(self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
-        match self.is_authenticated {
+    pub(crate) fn verdict(self, account: Account) -> Result<LogonVerdict, Error> {
+        match self.is_authenticated.filter(|_| !self.is_odd) {
             Some(true) => {
                 let key = self.session_key.ok_or_else(|| {
                     unavailable(&"it gives no keys: is this user in the group of winbind's privileged pipe?")
                 })?;
-                let account = Account {
-                    name: request.user.clone(),
-                    domain: Some(request.domain.clone()).filter(|domain| !domain.is_empty()),
-                    ..Account::default()
-                };
                 Ok(LogonVerdict::Proven { account, session_key: Secret::new(*key) })
             }
             Some(false) if !self.is_about_the_domain() => {
@@ -142,20 +167,10 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sspi_core::{LogonProof, SecStatus};
+    use sspi_core::SecStatus;
 
-    fn request(user: &str) -> LogonRequest {
-        LogonRequest {
-            package: "NTLM".into(),
-            user: user.into(),
-            domain: "CORP".into(),
-            workstation: String::new(),
-            proof: LogonProof::ChallengeResponse {
-                challenge: [1; 8],
-                nt_response: vec![],
-                lm_response: vec![],
-            },
-        }
+    fn alice() -> Account {
+        Account { name: "alice".into(), domain: Some("CORP".into()), ..Account::default() }
     }
 
     fn answer(lines: &str) -> Answer {
@@ -167,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_question_has_no_line_of_the_clients_making() {
-        let asked = question(&request("alice\n.\nUsername: bob"), &[1; 8], &[0xab; 24], &[0; 24]);
+        let asked = question(("alice\n.\nUsername: bob", "CORP"), &[1; 8], &[0xab; 24], &[0; 24]);
         assert_eq!(
             asked,
             "LANMAN-Challenge: 0101010101010101\nNT-Response: abababababababababababababababababababababababab\n\
@@ -177,20 +192,48 @@ mod tests {
     }
 
     #[test]
+    fn a_weaker_response_is_asked_about_only_if_it_is_whole_and_nothing_better_is_there() {
+        let asks = |nt: &[u8], lm: &[u8]| question(("alice", "CORP"), &[1; 8], nt, lm);
+        assert!(asks(&[], &[2; 24]).contains("LANMAN-Response"));
+        assert!(asks(&[1; 24], &[2; 24]).contains("LANMAN-Response"));
+        for (nt, lm) in [(24, 3), (24, 23), (24, 25), (40, 24)] {
+            let asked = asks(&vec![1; nt], &vec![2; lm]);
+            assert!(!asked.contains("LANMAN-Response") && asked.contains("NT-Response"), "{nt} {lm}");
+        }
+        assert!(is_askable(&[1; 40], &[]) && is_askable(&[1; 24], &[0; 24]) && is_askable(&[], &[1; 24]));
+        for (nt, lm) in
+            [(&[1; 24][..], &[1; 3][..]), (&[0; 24], &[1; 24]), (&[], &[0; 24]), (&[], &[]), (&[1; 3], &[])]
+        {
+            assert!(!is_askable(nt, lm), "{nt:?} {lm:?}");
+        }
+    }
+
+    #[test]
+    fn two_answers_in_one_are_none() {
+        for lines in [
+            "Error: hex decode of LANMAN-Response failed!\nAuthenticated: Yes\nUser-Session-Key: 8DE40CCADBC14A82F15CB0AD0DE95CA3\n.",
+            "Authenticated: No\nAuthenticated: Yes\nUser-Session-Key: 8DE40CCADBC14A82F15CB0AD0DE95CA3\n.",
+            "Authenticated: Yes\nUser-Session-Key: 8DE40CCADBC14A82F15CB0AD0DE95CA3\nWhat: else\n.",
+        ] {
+            let answer = answer(lines);
+            assert!(!answer.is_plain());
+            answer.verdict(alice()).unwrap_err();
+        }
+    }
+
+    #[test]
     fn an_answer_is_a_key_or_a_denial() {
         let yes = answer("Authenticated: Yes\nUser-Session-Key: 8DE40CCADBC14A82F15CB0AD0DE95CA3\n.");
-        let LogonVerdict::Proven { account, session_key } = yes.verdict(&request("alice")).unwrap() else {
-            panic!()
-        };
+        let LogonVerdict::Proven { account, session_key } = yes.verdict(alice()).unwrap() else { panic!() };
         assert_eq!((account.name.as_str(), session_key.expose_secret()[0]), ("alice", 0x8d));
         let no = answer("Authenticated: No\nAuthentication-Error: NT_STATUS_WRONG_PASSWORD\n.");
-        assert!(matches!(no.verdict(&request("alice")).unwrap(), LogonVerdict::Denied));
+        assert!(matches!(no.verdict(alice()).unwrap(), LogonVerdict::Denied));
     }
 
     #[test]
     fn the_second_point_behind_a_denial_is_not_the_next_answer() {
         let yes = answer(".\nAuthenticated: Yes\nUser-Session-Key: 8DE40CCADBC14A82F15CB0AD0DE95CA3\n.");
-        assert!(matches!(yes.verdict(&request("alice")).unwrap(), LogonVerdict::Proven { .. }));
+        assert!(matches!(yes.verdict(alice()).unwrap(), LogonVerdict::Proven { .. }));
     }
 
     #[test]
@@ -201,7 +244,7 @@ mod tests {
             "Authenticated: Yes\n.",
             "Error: something\n.",
         ] {
-            let error = answer(lines).verdict(&request("alice")).unwrap_err();
+            let error = answer(lines).verdict(alice()).unwrap_err();
             assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{lines}");
         }
     }

@@ -1,4 +1,5 @@
 //! With scripts in place of `ntlm_auth`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, in its helpers too")]
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -102,4 +103,129 @@ async fn an_answer_that_does_not_come_is_given_up_with_its_child() {
     let error = winbind.logon(&request()).await.unwrap_err();
     assert!(error.message().contains("in time"), "{error}");
     assert!(winbind.idle.lock().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_to_somebody_else_is_never_read_by_the_next_logon() {
+    // What ntlm_auth does with a response that it cannot read: an error at once, and an answer later.
+    let (_folder, options) = program(
+        r#"
+while read -r line; do
+  case "$line" in
+    .) printf 'Authenticated: Yes\nUser-Session-Key: 8DE40CCADBC14A82F15CB0AD0DE95CA3\n.\n' ;;
+    Username*) printf 'Error: hex decode failed!\n.\n' ;;
+  esac
+done
+"#,
+    );
+    let winbind = Winbind::new(options);
+    for _ in 0..3 {
+        winbind.logon(&request()).await.unwrap_err();
+        assert!(winbind.idle.lock().await.is_empty(), "the child is ended");
+    }
+}
+
+#[tokio::test]
+async fn a_child_that_has_said_more_than_an_answer_is_ended() {
+    let (_folder, options) = program(
+        r#"
+while read -r line; do
+  [ "$line" = . ] && printf 'Authenticated: No\n.\nAuthenticated: Yes\nUser-Session-Key: 8DE40CCADBC14A82F15CB0AD0DE95CA3\n.\n'
+done
+"#,
+    );
+    let winbind = Winbind::new(options);
+    for _ in 0..3 {
+        assert!(matches!(winbind.logon(&request()).await.unwrap(), LogonVerdict::Denied));
+        assert!(winbind.idle.lock().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_second_point_behind_a_denial_costs_no_child() {
+    let (_folder, options) = program(
+        "while read -r line; do [ \"$line\" = . ] && printf 'Authenticated: No\\nAuthentication-Error: NT_STATUS_WRONG_PASSWORD\\n.\\n.\\n'; done",
+    );
+    let winbind = Winbind::new(options);
+    for _ in 0..3 {
+        assert!(matches!(winbind.logon(&request()).await.unwrap(), LogonVerdict::Denied));
+        assert_eq!(winbind.idle.lock().await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn malformed_responses_and_names_of_the_clients_making_are_not_asked_about() {
+    let missing = Options { program: "/nonexistent/ntlm_auth".into(), ..Options::default() };
+    let winbind = Winbind::new(missing);
+    let denied = async |change: &dyn Fn(&mut LogonRequest)| {
+        let mut request = request();
+        change(&mut request);
+        matches!(winbind.logon(&request).await, Ok(LogonVerdict::Denied))
+    };
+    let proof = |nt: &[u8], lm: &[u8]| LogonProof::ChallengeResponse {
+        challenge: [1; 8],
+        nt_response: nt.to_vec(),
+        lm_response: lm.to_vec(),
+    };
+    assert!(!denied(&|_| ()).await, "the program would be asked");
+    assert!(denied(&|request| request.proof = proof(&[2; 40], &[1; 3])).await);
+    assert!(denied(&|request| request.proof = proof(&[0; 24], &[1; 24])).await);
+    for name in
+        ["", "alice\0", "ali\u{7f}ce", "alice\n", "CORP\\alice", "a/b", "alice@corp.example", "SERVER$"]
+    {
+        assert!(denied(&|request| request.user = name.into()).await, "{name:?}");
+    }
+    for domain in ["CORP\0", "CO\nRP", "A\\B"] {
+        assert!(denied(&|request| request.domain = domain.into()).await, "{domain:?}");
+    }
+}
+
+async fn account_of(options: &Options, user: &str, domain: &str) -> Account {
+    let request = LogonRequest { user: user.into(), domain: domain.into(), ..request() };
+    match Winbind::new(options.clone()).logon(&request).await.unwrap() {
+        LogonVerdict::Proven { account, .. } => account,
+        verdict => panic!("{verdict:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_empty_domain_is_the_machines() {
+    let (folder, options) = program(COUNTS);
+    let wbinfo = folder.path().join("wbinfo");
+    let request = LogonRequest { domain: String::new(), ..request() };
+    let error = Winbind::new(options.clone()).logon(&request).await.unwrap_err();
+    assert!(error.message().contains("wbinfo"), "{error}");
+    let (other, _) = program("[ \"$1\" = --own-domain ] && echo LAB");
+    std::fs::rename(other.path().join("ntlm_auth"), &wbinfo).unwrap();
+    assert_eq!(account_of(&options, "alice", "").await.domain.as_deref(), Some("LAB"));
+    let options = Options { domain: Some("CORP".into()), ..options };
+    assert_eq!(account_of(&options, "alice", "").await.domain.as_deref(), Some("CORP"));
+    assert_eq!(account_of(&options, "alice", "ELSEWHERE").await.domain.as_deref(), Some("ELSEWHERE"));
+}
+
+#[tokio::test]
+async fn principal_names_and_machines_are_asked_about_where_it_is_said() {
+    let (_folder, options) = program(COUNTS);
+    let options = Options { allows_principal_names: true, allows_machines: true, ..options };
+    let account = account_of(&options, "alice@corp.example", "").await;
+    assert_eq!((account.upn.as_deref(), account.domain), (Some("alice@corp.example"), None));
+    assert_eq!(account_of(&options, "SERVER$", "CORP").await.name, "SERVER$");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_slow_answers_to_others_is_asked_about_all_the_same() {
+    let (_folder, options) = program("while read -r line; do :; done");
+    let deadline = options.deadline;
+    let winbind = Arc::new(Winbind::new(Options { children: 1, ..options }));
+    let begin = tokio::time::Instant::now();
+    let asked: Vec<_> = (0..3)
+        .map(|_| {
+            let winbind = Arc::clone(&winbind);
+            tokio::spawn(async move { winbind.logon(&request()).await.unwrap_err() })
+        })
+        .collect();
+    for error in asked {
+        assert!(error.await.unwrap().message().contains("in time"));
+    }
+    assert!(begin.elapsed() >= deadline * 3, "each had its own time");
 }

@@ -247,8 +247,8 @@ impl Server {
         }
     }
 
-    /// Verifies an attempt that is counted, unless there were too many. It counts before it is verified and is taken back when
-    /// it was right: many at once are as good as one after the other.
+    /// Verifies an attempt that is counted, unless there were too many. It has its place before it is verified: many at once
+    /// are as good as one after the other.
     fn count(
         &self,
         response: &Response,
@@ -268,11 +268,11 @@ impl Server {
         };
         let verdict = self.verify(response, challenged, found);
         match &verdict {
-            Ok(Verdict::Accepted(_)) => lock_outs.succeeded(&attempt),
-            Err(Error::LogonDenied | Error::AccountDisabled) => {}
+            Ok(Verdict::Accepted(_)) => attempt.succeeded(),
+            Err(Error::LogonDenied | Error::AccountDisabled) => attempt.failed(now),
             // The password was right and nothing was let in, or nothing was judged. Whoever repeats what others have proved
             // neither is locked out by it nor makes anybody forget.
-            Ok(Verdict::Stale) | Err(_) => lock_outs.take_back(&attempt),
+            Ok(Verdict::Stale) | Err(_) => attempt.take_back(),
         }
         verdict
     }

@@ -15,7 +15,7 @@ use crate::config::{Check, NtlmConfig};
 use crate::context;
 use crate::credentials::display_name;
 use crate::judgement::{Claim, Proven};
-use crate::messages::{AuthenticateMessage, AvFlags, AvId, AvPairs, NegotiateFlags};
+use crate::messages::{AuthenticateMessage, AvFlags, AvId, AvPairs, ChallengeMessage, NegotiateFlags};
 use crate::package::Instance;
 use crate::server::Challenged;
 use crate::status::{BindingsProblem, Error};
@@ -30,9 +30,21 @@ pub(crate) struct Expected {
     pub(crate) has_proxy: bool,
     /// Nobody is let in.
     pub(crate) allows_anonymous: bool,
+    /// The application wants messages signed.
+    pub(crate) signs: bool,
+    /// The application wants messages encrypted.
+    pub(crate) seals: bool,
 }
 
 impl Expected {
+    /// Whether messages are protected as the application wants it.
+    ///
+    /// # Errors
+    /// They are not.
+    pub(crate) fn check_protection(&self, flags: NegotiateFlags) -> Result<(), Error> {
+        check_requested(self.signs, self.seals, flags)
+    }
+
     /// Lets in a client that has proved who it is, with its context.
     ///
     /// # Errors
@@ -46,12 +58,16 @@ impl Expected {
     ) -> Result<Box<dyn SecurityContext>, Error> {
         let exported = exported(flags, &proven.key, message.encrypted_random_session_key)?;
         let pairs = claim.av_pairs();
+        if !claim.is_version_1() {
+            check_echo(challenged, &pairs)?;
+        }
         check_mic(&instance.config, &exported, challenged, message, token, &pairs)?;
         self.check_bindings(instance.config.channel_bindings, &pairs)?;
         let target = pairs.text(AvId::TARGET_NAME)?.filter(|name| !name.is_empty());
         check_target(&instance.config, target.as_deref(), pairs.flags())?;
         let account = proven.account;
-        let domain = account.domain.as_deref().unwrap_or(&claim.domain);
+        // What the client calls its domain is nobody's word where the account has none.
+        let domain = account.domain.as_deref().unwrap_or_default();
         context::new(Attributes::new(
             &instance.info,
             Established {
@@ -121,6 +137,21 @@ impl Expected {
     }
 }
 
+/// Whether messages are signed and encrypted, where that was asked for: what the peer or somebody on the way has left out is
+/// otherwise missed by nobody.
+///
+/// # Errors
+/// They are not.
+pub(crate) const fn check_requested(signs: bool, seals: bool, flags: NegotiateFlags) -> Result<(), Error> {
+    if seals && !flags.contains(NegotiateFlags::NEGOTIATE_SEAL) {
+        return Err(Error::Unprotected { what: "encryption" });
+    }
+    if signs && !flags.protects_messages() {
+        return Err(Error::Unprotected { what: "integrity" });
+    }
+    Ok(())
+}
+
 /// `ExportedSessionKey`: the client's, if keys are exchanged.
 fn exported(flags: NegotiateFlags, key: &Key, encrypted: &[u8]) -> Result<Key, Error> {
     if !flags.contains(NegotiateFlags::NEGOTIATE_KEY_EXCH) {
@@ -132,6 +163,17 @@ fn exported(flags: NegotiateFlags, key: &Key, encrypted: &[u8]) -> Result<Key, E
         Err(_) if encrypted.is_empty() && !flags.protects_messages() => Ok(key.clone()),
         Err(_) => Err(wire::DecodeError::illegal("EncryptedRandomSessionKey").into()),
     }
+}
+
+/// The client's answer is one to our challenge as it was sent. A client makes a MIC if the challenge has a time, and ours has
+/// one: whoever takes the time out on the way gets an answer without MIC, and alters what he likes.
+///
+/// # Errors
+/// Something of what was sent is missing in the answer, or is something else.
+fn check_echo(challenged: &Challenged, pairs: &AvPairs<'_>) -> Result<(), Error> {
+    let ours = ChallengeMessage::decode(&challenged.challenge)?.av_pairs()?;
+    let is_echoed = ours.iter().all(|pair| pairs.get(pair.id) == Some(pair.value));
+    if is_echoed { Ok(()) } else { Err(Error::ChallengeAltered) }
 }
 
 /// That a client has a MIC is said under the protection of its proof. Who takes the MIC out cannot take that out, too.

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// The challenges that are out: as many as there are handshakes under way.
 #[derive(Clone, Default)]
@@ -18,7 +18,16 @@ pub(crate) struct Issued {
     all: Challenges,
 }
 
+/// Those of this process. It has many packages, each with servers and clients of its own, and to whoever hands on challenges
+/// they are one.
+static OF_THE_PROCESS: LazyLock<Challenges> = LazyLock::new(Challenges::default);
+
 impl Challenges {
+    /// Those of this process.
+    pub(crate) fn of_the_process() -> Self {
+        OF_THE_PROCESS.clone()
+    }
+
     /// Gives out a challenge; `None` where it is out already, which is bad luck or bad randomness.
     pub(crate) fn issue(&self, challenge: [u8; 8]) -> Option<Issued> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sspi_core::{Failure, InitializeRequest, InitializeSecurityContext, IscReq, IscRet, Step};
 use zeroize::Zeroizing;
 
+use crate::acceptance::check_requested;
 use crate::attributes::{Attributes, Established, Role};
 use crate::compute::{
     Key, channel_bindings_hash, desl, key_exchange_key_v1, lm_v2_response, mic, nt_proof_str,
@@ -111,14 +112,19 @@ impl Client {
         (State::Over(error.clone()), Err(error))
     }
 
+    /// Whether messages must be signed, and whether they must be encrypted.
+    fn protection(&self) -> (bool, bool) {
+        let wants = |flags| self.flags.contains(flags);
+        let seals = wants(IscReq::CONFIDENTIALITY);
+        let signs =
+            [IscReq::INTEGRITY, IscReq::REPLAY_DETECT, IscReq::SEQUENCE_DETECT].into_iter().any(wants);
+        (seals || signs, seals)
+    }
+
     /// What is offered. Spec: MS-NLMP section 3.1.5.1.1.
     fn offer(&self) -> F {
         let wants = |flags| self.flags.contains(flags);
-        let seals = wants(IscReq::CONFIDENTIALITY);
-        let signs = seals
-            || wants(IscReq::INTEGRITY)
-            || wants(IscReq::REPLAY_DETECT)
-            || wants(IscReq::SEQUENCE_DETECT);
+        let (signs, seals) = self.protection();
         let has_ess = self.instance.config.lm_compatibility_level.number() > 0;
         let base = F::NEGOTIATE_UNICODE
             | F::NEGOTIATE_OEM
@@ -182,6 +188,8 @@ impl Client {
             .with_if(self.identity.hashes.is_none(), F::NEGOTIATE_ANONYMOUS)
             .with_if(chosen.contains(F::NEGOTIATE_TARGET_INFO), F::NEGOTIATE_TARGET_INFO);
         self.instance.check_protection(flags)?;
+        let (signs, seals) = self.protection();
+        check_requested(signs, seals, flags)?;
         Ok(flags)
     }
 

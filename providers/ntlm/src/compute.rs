@@ -172,10 +172,14 @@ pub(crate) fn desl(key: &[u8; 16], data: [u8; 8]) -> [u8; 24] {
 ///
 /// Spec: MS-NLMP section 3.3.1.
 pub(crate) fn ntlm2_session_response(hash: &NtHash, server: &[u8; 8], client: &[u8; 8]) -> [u8; 24] {
-    let both = md5(&[server, client]);
-    let mut challenge = [0; 8];
-    challenge.iter_mut().zip(both.iter()).for_each(|(to, from)| *to = *from);
-    desl(&hash.0, challenge)
+    desl(&hash.0, session_challenge(server, client))
+}
+
+/// The challenge of both ends.
+///
+/// Spec: MS-NLMP section 3.3.1.
+pub(crate) fn session_challenge(server: &[u8; 8], client: &[u8; 8]) -> [u8; 8] {
+    md5(&[server, client]).first_chunk().copied().unwrap_or_default()
 }
 
 /// `NTProofStr`: what version 2 proves a password with.

@@ -119,7 +119,8 @@ pub struct NtlmConfig {
     /// Whether a client must be bound to the channel that it comes through. `when-supported` refuses clients that are bound
     /// to another channel, or to one where there is none, and those that know bindings and have none.
     pub channel_bindings: Check,
-    /// Whether a client must want to talk to this server, by one of the `service-names`; nothing is looked at without any.
+    /// Whether a client must want to talk to this server, by one of the `service-names`. Without any nothing
+    /// is looked at, and `always` is a mistake.
     pub target_name: Check,
     /// The service principal names of this server, such as `HTTP/www.corp.example`, or the part behind the slash, for
     /// every service.

@@ -10,7 +10,7 @@ use sspi_core::{
 
 use crate::client::Client;
 use crate::compute::{Key, NtHash, lmowf_v1};
-use crate::config::{LmCompatibilityLevel, NtlmConfig};
+use crate::config::{Check, LmCompatibilityLevel, NtlmConfig};
 use crate::environment::Environment;
 use crate::package::{Instance, NAME};
 use crate::server::Server;
@@ -83,6 +83,14 @@ fn no_credentials(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 impl NtlmCredentials {
     pub(crate) fn acquire(instance: &Arc<Instance>, request: &CredentialsRequest) -> Result<Self, Error> {
         let role = request.credential_use;
+        if role != CredentialUse::Outbound
+            && instance.config.target_name == Check::Always
+            && instance.config.service_names.is_empty()
+        {
+            let what =
+                "clients must want to talk to this server, and it has no name: say some in service-names";
+            return Err(no_credentials(what).with_setting("service-names"));
+        }
         let identity = match role {
             CredentialUse::Inbound => None,
             CredentialUse::Outbound | CredentialUse::Both => Some(identity(instance, &request.auth_data)?),

@@ -5,13 +5,13 @@
 //! Spec: MS-NLMP section 3.2.5.1.2.
 
 use crypto::constant_time::ct_eq;
-use sspi_core::{Account, AccountSecret, LogonVerdict};
+use sspi_core::{Account, AccountSecret, LogonProof, LogonVerdict};
 use wire::DecodeError;
 use zeroize::Zeroizing;
 
 use crate::compute::{
     Key, NtHash, desl, hmac_md5, key_exchange_key_v1, lmowf_v1, nt_proof_str, ntlm2_session_response,
-    ntowf_v2, session_base_key_v1, session_base_key_v2,
+    ntowf_v2, session_base_key_v1, session_base_key_v2, session_challenge,
 };
 use crate::config::LmCompatibilityLevel;
 use crate::messages::{AuthenticateMessage, AvPairs, NegotiateFlags, NtlmV2Response};
@@ -47,13 +47,20 @@ impl<'a> Claim<'a> {
         let response = match (message.nt_response.len(), message.lm_response.len()) {
             (0, 0 | 1) if message.user.is_empty() => Response::Anonymous,
             (0, V1_LEN) => Response::Lm(fixed(message.lm_response, "LmChallengeResponse")?),
-            (V1_LEN, _) => Response::V1(fixed(message.nt_response, "NtChallengeResponse")?),
-            (length, _) if length > V1_LEN => Response::V2(NtlmV2Response::decode(message.nt_response)?),
+            (V1_LEN, 0 | V1_LEN) => Response::V1(fixed(message.nt_response, "NtChallengeResponse")?),
+            (length, 0 | V1_LEN) if length > V1_LEN => {
+                Response::V2(NtlmV2Response::decode(message.nt_response)?)
+            }
+            (0 | V1_LEN.., _) => return Err(DecodeError::illegal("LmChallengeResponse")),
             _ => return Err(DecodeError::illegal("NtChallengeResponse")),
         };
+        // Whoever judges might take it for none, and judge something else.
+        if matches!(response, Response::V1(response) | Response::Lm(response) if response == [0; V1_LEN]) {
+            return Err(DecodeError::illegal("NtChallengeResponse"));
+        }
         Ok(Self {
-            user: message.text("UserName", message.user)?,
-            domain: message.text("DomainName", message.domain)?,
+            user: name(message, "UserName", message.user)?,
+            domain: name(message, "DomainName", message.domain)?,
             workstation: message.text("Workstation", message.workstation)?,
             lm_response: message.lm_response,
             flags: message.flags,
@@ -84,6 +91,34 @@ impl<'a> Claim<'a> {
     pub(crate) const fn is_version_1(&self) -> bool {
         matches!(self.response, Response::V1(_) | Response::Lm(_))
     }
+
+    /// The proof, for whoever judges it. What must not be judged is not in it: a domain controller tries the weaker
+    /// response when the other one is wrong, and what the client says of its channel and its target is not under that one.
+    pub(crate) fn proof(&self, challenge: &[u8; 8], nt: &[u8], level: LmCompatibilityLevel) -> LogonProof {
+        let takes_lm = level.number() < 4;
+        let has_ess = self.flags.contains(NegotiateFlags::NEGOTIATE_EXTENDED_SESSIONSECURITY);
+        let (challenge, lm_response) = match self.response {
+            Response::V1(_) if has_ess => (session_challenge(challenge, &self.client_challenge()), &[][..]),
+            Response::V1(_) | Response::Lm(_) if takes_lm => (*challenge, self.lm_response),
+            _ => (*challenge, &[][..]),
+        };
+        LogonProof::ChallengeResponse {
+            challenge,
+            nt_response: nt.to_vec(),
+            lm_response: lm_response.to_vec(),
+        }
+    }
+
+    /// What stands in place of the LM response with version 1 and extended session security.
+    fn client_challenge(&self) -> [u8; 8] {
+        self.lm_response.first_chunk().copied().unwrap_or_default()
+    }
+}
+
+/// A name: one with control characters would count as another one, and be the same to whoever has the accounts.
+fn name(message: &AuthenticateMessage<'_>, field: &'static str, bytes: &[u8]) -> Result<String, DecodeError> {
+    let text = message.text(field, bytes)?;
+    if text.chars().any(char::is_control) { Err(DecodeError::illegal(field)) } else { Ok(text) }
 }
 
 fn fixed(bytes: &[u8], field: &'static str) -> Result<[u8; 24], DecodeError> {
@@ -205,8 +240,7 @@ impl Known {
             }
             Response::V1(response) => {
                 let expected = if claim.flags.contains(NegotiateFlags::NEGOTIATE_EXTENDED_SESSIONSECURITY) {
-                    let client = claim.lm_response.first_chunk::<8>().copied().unwrap_or_default();
-                    ntlm2_session_response(&self.nt, challenge, &client)
+                    ntlm2_session_response(&self.nt, challenge, &claim.client_challenge())
                 } else {
                     desl(self.nt.as_bytes(), *challenge)
                 };

@@ -40,7 +40,7 @@ pub(crate) struct Instance {
     pub(crate) environment: Environment,
     pub(crate) names: Names,
     pub(crate) challenges: Challenges,
-    pub(crate) lock_outs: LockOuts,
+    pub(crate) lock_outs: Arc<LockOuts>,
 }
 
 impl Instance {
@@ -94,8 +94,8 @@ impl Ntlm {
             oids: vec![Oid::from_content(&OID)],
         };
         let names = Names::new(&config, environment.host_name.as_deref());
-        let lock_outs = LockOuts::new(config.lock_out);
-        let challenges = Challenges::default();
+        let lock_outs = Arc::new(LockOuts::new(config.lock_out));
+        let challenges = Challenges::of_the_process();
         let info = Arc::new(info);
         Self { instance: Arc::new(Instance { info, config, environment, names, challenges, lock_outs }) }
     }

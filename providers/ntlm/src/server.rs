@@ -13,8 +13,8 @@ use std::time::SystemTime;
 
 use lock_out::Attempt;
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, Answer, AscReq, Ask, Failure, LogonProof, LogonRequest,
-    LogonVerdict, Question, Step,
+    AcceptRequest, AcceptSecurityContext, Answer, AscReq, Ask, Failure, LogonRequest, LogonVerdict, Question,
+    Step,
 };
 use wire::Writer;
 
@@ -42,6 +42,9 @@ pub(crate) struct Names {
     /// What a client calls its computer.
     pub(crate) workstation: String,
 }
+
+/// The longest message that begins a handshake, in bytes: two names are in it.
+const LONGEST_NEGOTIATE: usize = 1024;
 
 /// The longest NetBIOS name, in characters.
 const NETBIOS_LEN: usize = 15;
@@ -136,6 +139,10 @@ impl Server {
             allows_missing_bindings: request.flags.contains(AscReq::ALLOW_MISSING_BINDINGS),
             has_proxy: request.flags.contains(AscReq::PROXY_BINDINGS),
             allows_anonymous: instance.config.anonymous,
+            signs: [AscReq::INTEGRITY, AscReq::REPLAY_DETECT, AscReq::SEQUENCE_DETECT]
+                .into_iter()
+                .any(|flag| request.flags.contains(flag)),
+            seals: request.flags.contains(AscReq::CONFIDENTIALITY),
         };
         let source = request.source.as_deref().map(Into::into);
         Self { instance: Arc::clone(instance), expected, source, state: State::Begin }
@@ -174,8 +181,13 @@ impl Server {
     }
 
     fn challenge(&self, input: &[u8]) -> Result<(State, Step), Error> {
+        // It is kept for the MIC. No client has so much to say, and nobody is known yet.
+        if input.len() > LONGEST_NEGOTIATE {
+            return Err(wire::DecodeError::illegal("NegotiateMessage").into());
+        }
         let negotiate = NegotiateMessage::decode(input)?;
         let flags = self.agree(negotiate.flags)?;
+        self.expected.check_protection(flags)?;
         let at = self.instance.environment.clock.now();
         let issued = self.instance.challenges.issue(self.instance.random()?).ok_or(Error::Random)?;
         let token = self.challenge_message(flags, issued.bytes(), at)?;
@@ -224,8 +236,11 @@ impl Server {
         }
         let message = AuthenticateMessage::decode(input)?;
         let claim = Claim::read(&message)?;
-        self.instance.check_protection(self.negotiated(&challenged, &message))?;
-        claim.check_level(self.instance.config.acceptor_lm_compatibility_level)?;
+        let flags = self.negotiated(&challenged, &message);
+        self.instance.check_protection(flags)?;
+        self.expected.check_protection(flags)?;
+        let level = self.instance.config.acceptor_lm_compatibility_level;
+        claim.check_level(level)?;
         if matches!(claim.response, Response::Anonymous) {
             let established = self.expected.anonymous(&self.instance, &challenged, &message)?;
             let over = sspi_core::Error::invalid_handle("the handshake is complete");
@@ -243,11 +258,7 @@ impl Server {
             user: claim.user.clone(),
             domain: claim.domain.clone(),
             workstation: claim.workstation.clone(),
-            proof: LogonProof::ChallengeResponse {
-                challenge: *challenged.issued.bytes(),
-                nt_response: message.nt_response.to_vec(),
-                lm_response: message.lm_response.to_vec(),
-            },
+            proof: claim.proof(challenged.issued.bytes(), message.nt_response, level),
         });
         let asked = Asked { challenged, token: input.into(), attempt, answer };
         Ok((State::Asked(Box::new(asked)), Step::Ask(Question::Logon(ask))))
@@ -259,22 +270,15 @@ impl Server {
     }
 
     fn judge(&self, asked: Asked, input: &[u8]) -> Result<(State, Step), sspi_core::Error> {
+        // Where there is no verdict the attempt is dropped, and counts for its source alone.
         let Asked { challenged, token, attempt, answer } = asked;
         if !input.starts_with(&token) {
-            self.instance.lock_outs.take_back(&attempt);
             return Err(sspi_core::Error::invalid_handle("after a question the same input must come again"));
         }
         let verdict = match answer.given() {
             Ok(Ok(verdict)) => verdict,
-            // The attempt was never judged.
-            Ok(Err(error)) => {
-                self.instance.lock_outs.take_back(&attempt);
-                return Err(error.clone());
-            }
-            Err(error) => {
-                self.instance.lock_outs.take_back(&attempt);
-                return Err(error);
-            }
+            Ok(Err(error)) => return Err(error.clone()),
+            Err(error) => return Err(error),
         };
         let message = AuthenticateMessage::decode(&token).map_err(Error::from)?;
         let claim = Claim::read(&message).map_err(Error::from)?;
@@ -282,14 +286,23 @@ impl Server {
             Ok(proven) => proven,
             Err(why) => {
                 self.log(why.reason(), &claim);
+                attempt.failed(self.instance.environment.clock.now());
                 return Err(Error::LogonDenied.into());
             }
         };
-        self.instance.lock_outs.succeeded(&attempt);
         let flags = self.negotiated(&challenged, &message);
         let context =
             self.expected.accept(&self.instance, &challenged, &message, (&token, &claim, proven, flags));
-        let context = context.inspect_err(|error| self.log(&error.to_string(), &claim))?;
+        let context = match context {
+            Ok(context) => context,
+            // An answer that was made for somebody else has the right password in it, and makes nobody forget anything.
+            Err(error) => {
+                self.log(&error.to_string(), &claim);
+                attempt.take_back();
+                return Err(error.into());
+            }
+        };
+        attempt.succeeded();
         let over = sspi_core::Error::invalid_handle("the handshake is complete");
         Ok((State::Over(over), Step::Complete { context, token: Vec::new(), used: token.len() }))
     }

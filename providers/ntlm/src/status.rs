@@ -31,6 +31,10 @@ pub(crate) enum Error {
     WrongMic,
     /// It has no MIC, and must.
     NoMic,
+    /// It answers a challenge that is not quite ours.
+    ChallengeAltered,
+    /// It does not sign or encrypt, and must.
+    Unprotected { what: &'static str },
     /// Its bindings are not those of the channel.
     Bindings(BindingsProblem),
     /// It wants to talk to somebody else.
@@ -95,7 +99,8 @@ impl Error {
             Self::Anonymous => (S::SEC_E_LOGON_DENIED, Refused, Some("anonymous")),
             Self::Reflected => (S::SEC_E_LOGON_DENIED, PeerMisbehaved, Some("reflection")),
             Self::LogonDenied | Self::LockedOut => (S::SEC_E_LOGON_DENIED, Refused, None),
-            Self::WrongMic => (S::SEC_E_MESSAGE_ALTERED, PeerMisbehaved, None),
+            Self::WrongMic | Self::ChallengeAltered => (S::SEC_E_MESSAGE_ALTERED, PeerMisbehaved, None),
+            Self::Unprotected { .. } => (S::SEC_E_UNSUPPORTED_FUNCTION, PeerIncompatible, None),
             Self::NoMic => (S::SEC_E_MESSAGE_ALTERED, Refused, Some("require-mic")),
             Self::Bindings(_) => (S::SEC_E_BAD_BINDINGS, Refused, Some("channel-bindings")),
             Self::WrongTarget { .. } => (S::SEC_E_WRONG_PRINCIPAL, Refused, Some("service-names")),
@@ -130,6 +135,12 @@ impl fmt::Display for Error {
             Self::LogonDenied | Self::LockedOut => f.write_str("the logon was denied"),
             Self::WrongMic => {
                 f.write_str("the messages of the handshake were altered: the MIC is not theirs")
+            }
+            Self::ChallengeAltered => f.write_str(
+                "the messages of the handshake were altered: the client answers another challenge",
+            ),
+            Self::Unprotected { what } => {
+                write!(f, "{what} of messages was asked for, and the peer does not agree to it")
             }
             Self::NoMic => f.write_str("the client has no MIC, and must have one"),
             Self::Bindings(problem) => f.write_str(match problem {

@@ -319,7 +319,8 @@ fn secrets_of_a_configuration_are_read_by_reference() {
     }
     let (other, server) = both();
     let package = |change: &dyn Fn(&mut NtlmConfig)| {
-        let mut config = NtlmConfig { user: Some("CORP\\alice".into()), ..NtlmConfig::default() };
+        let reflection = Reflection::Allow;
+        let mut config = NtlmConfig { user: Some("CORP\\alice".into()), reflection, ..NtlmConfig::default() };
         change(&mut config);
         let random: Arc<dyn opensspi_ntlm::Random> = Arc::new(crypto::random::SystemRandom);
         let clock: Arc<dyn sspi_core::Clock> = Arc::new(Still);

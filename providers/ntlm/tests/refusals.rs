@@ -13,11 +13,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use opensspi_ntlm::messages::{
-    AuthenticateMessage, AvId, AvPairs, ChallengeMessage, NegotiateFlags, NtlmV2Response, NtlmV2Temp, utf16,
+    AuthenticateMessage, AvId, AvPairs, ChallengeMessage, NegotiateFlags, NegotiateMessage, NtlmV2Response,
+    NtlmV2Temp, utf16,
 };
-use opensspi_ntlm::{Check, LmCompatibilityLevel};
+use opensspi_ntlm::{Check, LmCompatibilityLevel, Reflection};
 use sspi_core::{
-    AcceptRequest, AscReq, Error, InitializeRequest, IscReq, LogonVerdict, Question, SecStatus, Step,
+    AcceptRequest, AscReq, CredentialUse, CredentialsRequest, Error, Fault, InitializeRequest, IscReq,
+    LogonProof, LogonVerdict, Question, SecStatus, SecurityPackage as _, Step,
 };
 use support::{
     HandMade, PASSWORD, Tokens, World, accept, account, bindings, handshake, identity, one_account, run,
@@ -169,13 +171,13 @@ fn server_refuses_messages_that_were_altered_on_their_way() {
     let challenge = token(accept(&mut *acceptor, &negotiate, &one_account));
     let authenticate = token(step(&mut *initiator, &challenge));
     refused(accept(&mut *acceptor, &authenticate, &one_account), SecStatus::SEC_E_MESSAGE_ALTERED);
-    // The server's choice: no encryption.
+    // The server's choice.
     let mut acceptor = server.server(&any());
     let mut initiator = client.client(PASSWORD, &sealed());
     let negotiate = token(step(&mut *initiator, &[]));
     let challenge = token(accept(&mut *acceptor, &negotiate, &one_account));
     let message = ChallengeMessage::decode(&challenge).unwrap();
-    let flags = message.flags.without(NegotiateFlags::NEGOTIATE_SEAL);
+    let flags = message.flags.without(NegotiateFlags::NEGOTIATE_56);
     let challenge = ChallengeMessage { flags, ..message }.to_bytes().unwrap();
     let authenticate = token(step(&mut *initiator, &challenge));
     refused(accept(&mut *acceptor, &authenticate, &one_account), SecStatus::SEC_E_MESSAGE_ALTERED);
@@ -187,6 +189,255 @@ fn server_refuses_messages_that_were_altered_on_their_way() {
     refused(result, SecStatus::SEC_E_MESSAGE_ALTERED);
     let result = altered(&server, &any(), |token| token[60] ^= 0x20);
     refused(result, SecStatus::SEC_E_MESSAGE_ALTERED);
+}
+
+#[test]
+fn server_refuses_an_answer_to_a_challenge_that_somebody_took_the_time_out_of() {
+    // The client makes no MIC then, and flags and keys are anybody's.
+    let (client, server) = both();
+    let mut acceptor = server.server(&any());
+    let mut initiator = client.client(PASSWORD, &sealed());
+    let negotiate = token(step(&mut *initiator, &[]));
+    let challenge = token(accept(&mut *acceptor, &negotiate, &one_account));
+    let message = ChallengeMessage::decode(&challenge).unwrap();
+    let mut pairs = message.av_pairs().unwrap();
+    pairs.remove(AvId::TIMESTAMP);
+    let mut target_info = wire::Writer::new();
+    pairs.encode(&mut target_info).unwrap();
+    let target_info = target_info.into_vec();
+    let altered = ChallengeMessage { target_info: &target_info, ..message }.to_bytes().unwrap();
+    let authenticate = token(step(&mut *initiator, &altered));
+    assert!(AuthenticateMessage::decode(&authenticate).unwrap().mic.is_none());
+    refused(accept(&mut *acceptor, &authenticate, &one_account), SecStatus::SEC_E_MESSAGE_ALTERED);
+}
+
+#[test]
+fn server_refuses_an_answer_that_does_not_repeat_what_its_challenge_says() {
+    let server = world(2, |_| ());
+    assert!(HandMade::new(AvPairs::default()).log_on(&mut *server.server(&any())).is_ok());
+    for id in [AvId::TIMESTAMP, AvId::NB_COMPUTER_NAME, AvId::NB_DOMAIN_NAME, AvId::DNS_COMPUTER_NAME] {
+        let forgetful = HandMade { forgets: &[id], ..HandMade::new(AvPairs::default()) };
+        refused(forgetful.log_on(&mut *server.server(&any())), SecStatus::SEC_E_MESSAGE_ALTERED);
+        let mut pairs = AvPairs::default();
+        pairs.set(id, &[0; 8]);
+        let wrong = HandMade::new(pairs).log_on(&mut *server.server(&any()));
+        refused(wrong, SecStatus::SEC_E_MESSAGE_ALTERED);
+    }
+}
+
+/// What whoever has the accounts is asked, when a client answers so.
+fn asked(server: &World, client: &HandMade<'_>) -> (Vec<u8>, Vec<u8>) {
+    let mut acceptor = server.server(&any());
+    let negotiate = HandMade::negotiate(client.flags);
+    let challenge = token(accept(&mut *acceptor, &negotiate, &one_account));
+    let answer = client.authenticate(&negotiate, &challenge);
+    let Ok(Step::Ask(Question::Logon(ask))) = acceptor.accept_security_context(&answer) else { panic!() };
+    let LogonProof::ChallengeResponse { nt_response, lm_response, .. } = &ask.question().proof else {
+        panic!()
+    };
+    (nt_response.clone(), lm_response.clone())
+}
+
+#[test]
+fn whoever_has_the_accounts_is_not_asked_about_a_weaker_response_beside_version_2() {
+    for level in [0, 5] {
+        let server = world(2, |config| {
+            config.acceptor_lm_compatibility_level = LmCompatibilityLevel::new(level).unwrap();
+        });
+        let client = HandMade { lm_response: &[7; 24], ..HandMade::new(AvPairs::default()) };
+        let (nt_response, lm_response) = asked(&server, &client);
+        assert!(nt_response.len() > 24 && lm_response.is_empty());
+    }
+}
+
+/// An answer of version 1, to the question of whoever has the accounts or the refusal.
+fn version_1(level: u8, flags: NegotiateFlags, nt: &[u8], lm: &[u8]) -> Result<LogonProof, Error> {
+    let server = world(2, |config| {
+        config.acceptor_lm_compatibility_level = LmCompatibilityLevel::new(level).unwrap();
+    });
+    let mut acceptor = server.server(&any());
+    token(accept(&mut *acceptor, &HandMade::negotiate(flags), &one_account));
+    let user = utf16("alice");
+    let answer = AuthenticateMessage {
+        lm_response: lm,
+        nt_response: nt,
+        domain: &[],
+        user: &user,
+        workstation: &[],
+        encrypted_random_session_key: &[],
+        flags,
+        version: None,
+        mic: None,
+    };
+    match acceptor.accept_security_context(&answer.to_bytes().unwrap()) {
+        Ok(Step::Ask(Question::Logon(ask))) => Ok(ask.question().proof.clone()),
+        Ok(step) => panic!("{step:?}"),
+        Err(failure) => Err(failure.error),
+    }
+}
+
+#[test]
+fn whoever_has_the_accounts_is_asked_about_lm_at_a_level_that_takes_it_only() {
+    let plain = NegotiateFlags(0x0000_0201);
+    let ess = plain | NegotiateFlags::NEGOTIATE_EXTENDED_SESSIONSECURITY;
+    for (level, flags, has_lm) in [(3, plain, true), (4, plain, false), (3, ess, false), (4, ess, false)] {
+        let proof = version_1(level, flags, &[1; 24], &[2; 24]).unwrap();
+        let LogonProof::ChallengeResponse { challenge, lm_response, .. } = proof else { panic!() };
+        assert_eq!(!lm_response.is_empty(), has_lm, "{level} {flags:?}");
+        // With extended session security the challenge is that of both ends, and the response one of version 1 to it.
+        let LogonProof::ChallengeResponse { challenge: other, .. } =
+            version_1(level, flags, &[1; 24], &[3; 24]).unwrap()
+        else {
+            panic!()
+        };
+        assert_eq!(challenge != other, flags == ess);
+    }
+}
+
+#[test]
+fn server_refuses_responses_of_zeros_and_lm_responses_of_another_length() {
+    let plain = NegotiateFlags(0x0000_0201);
+    for (nt, lm) in [
+        (&[0; 24][..], &[2; 24][..]),
+        (&[], &[0; 24]),
+        (&[1; 24], &[2; 3]),
+        (&[1; 24], &[2; 25]),
+        (&[1; 24], &[0]),
+        (&[], &[2; 3]),
+        (&[1; 3], &[2; 24]),
+    ] {
+        let error = version_1(0, plain, nt, lm).unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_INVALID_TOKEN, "{} {}", nt.len(), lm.len());
+    }
+    for lm_response in [&[2; 3][..], &[0; 1], &[2; 25], &[2; 40]] {
+        let client = HandMade { lm_response, ..HandMade::new(AvPairs::default()) };
+        refused(client.log_on(&mut *world(2, |_| ()).server(&any())), SecStatus::SEC_E_INVALID_TOKEN);
+    }
+    let client = HandMade { lm_response: &[], ..HandMade::new(AvPairs::default()) };
+    assert!(client.log_on(&mut *world(2, |_| ()).server(&any())).is_ok());
+}
+
+#[test]
+fn server_refuses_names_with_control_characters() {
+    for user in ["alice\0", "ali\nce", "\u{1}alice", "alice\u{7f}"] {
+        let client = HandMade { user, ..HandMade::new(AvPairs::default()) };
+        refused(client.log_on(&mut *world(2, |_| ()).server(&any())), SecStatus::SEC_E_INVALID_TOKEN);
+    }
+    let result = altered(&world(2, |_| ()), &any(), |token| {
+        let message = AuthenticateMessage::decode(token).unwrap();
+        *token = AuthenticateMessage { domain: &utf16("CORP\0"), ..message }.to_bytes().unwrap();
+    });
+    refused(result, SecStatus::SEC_E_INVALID_TOKEN);
+}
+
+#[test]
+fn protection_that_was_asked_for_and_not_agreed_on_ends_the_handshake_at_both_ends() {
+    let unsupported = SecStatus::SEC_E_UNSUPPORTED_FUNCTION;
+    let (sign, seal) = (NegotiateFlags::NEGOTIATE_SIGN, NegotiateFlags::NEGOTIATE_SEAL);
+    for (asked, wanted, without) in [
+        (IscReq::INTEGRITY, AscReq::INTEGRITY, sign | seal),
+        (IscReq::REPLAY_DETECT, AscReq::REPLAY_DETECT, sign | seal),
+        (IscReq::SEQUENCE_DETECT, AscReq::SEQUENCE_DETECT, sign | seal),
+        (IscReq::CONFIDENTIALITY, AscReq::CONFIDENTIALITY, seal),
+    ] {
+        let (client, server) = both();
+        let request = InitializeRequest { flags: asked, ..InitializeRequest::default() };
+        // The server does not agree, or somebody on the way does not.
+        let mut initiator = client.client(PASSWORD, &request);
+        let negotiate = token(step(&mut *initiator, &[]));
+        let challenge = token(accept(&mut *server.server(&any()), &negotiate, &one_account));
+        let message = ChallengeMessage::decode(&challenge).unwrap();
+        let weak = ChallengeMessage { flags: message.flags.without(without), ..message }.to_bytes().unwrap();
+        refused(step(&mut *initiator, &weak), unsupported);
+        // The client does not offer it, or takes it back.
+        let request = AcceptRequest { flags: wanted, ..any() };
+        let silent =
+            HandMade { flags: HandMade::FLAGS.without(without), ..HandMade::new(AvPairs::default()) };
+        let offer = HandMade::negotiate(silent.flags);
+        refused(accept(&mut *server.server(&request), &offer, &one_account), unsupported);
+        let mut acceptor = server.server(&request);
+        let offer = HandMade::negotiate(HandMade::FLAGS);
+        let challenge = token(accept(&mut *acceptor, &offer, &one_account));
+        let answer = silent.authenticate(&offer, &challenge);
+        refused(accept(&mut *acceptor, &answer, &one_account), unsupported);
+        assert!(HandMade::new(AvPairs::default()).log_on(&mut *server.server(&request)).is_ok());
+    }
+}
+
+#[test]
+fn server_refuses_a_beginning_that_is_longer_than_any() {
+    let (_, server) = both();
+    let with = |name: &[u8]| {
+        NegotiateMessage { flags: HandMade::FLAGS, domain: name, workstation: &[], version: None }
+            .to_bytes()
+            .unwrap()
+    };
+    assert!(accept(&mut *server.server(&any()), &with(&[b'A'; 512]), &one_account).is_ok());
+    let long = with(&[b'A'; 1024]);
+    refused(accept(&mut *server.server(&any()), &long, &one_account), SecStatus::SEC_E_INVALID_TOKEN);
+}
+
+#[test]
+fn a_server_that_looks_at_every_target_and_has_no_name_is_a_mistake_of_the_configuration() {
+    let nameless = world(2, |config| config.target_name = Check::Always);
+    for role in [CredentialUse::Inbound, CredentialUse::Both] {
+        let request = CredentialsRequest {
+            auth_data: identity("alice", "CORP", PASSWORD),
+            ..CredentialsRequest::configured(role)
+        };
+        let error = nameless.package.acquire_credentials_handle(&request).map(drop).unwrap_err();
+        assert_eq!((error.fault(), error.setting()), (Fault::Configuration, Some("service-names")));
+    }
+    assert!(nameless.outbound(identity("alice", "CORP", PASSWORD)).is_ok());
+}
+
+#[test]
+fn an_account_without_domain_is_not_shown_under_the_clients() {
+    let (client, server) = both();
+    let mut acceptor = server.server(&any());
+    let tokens = run(&mut *client.client(PASSWORD, &sealed()), &mut *acceptor);
+    let homeless = |request: &_| {
+        let mut verdict = one_account(request);
+        if let Ok(LogonVerdict::Known { account, .. }) = &mut verdict {
+            account.account.domain = None;
+        }
+        verdict
+    };
+    let (context, _) = support::complete(accept(&mut *acceptor, &tokens.authenticate, &homeless));
+    assert_eq!(context.attributes().names().unwrap(), "alice");
+}
+
+#[test]
+fn an_answer_made_for_somebody_else_makes_nobody_forget_failures() {
+    let client = world(1, |_| ());
+    let server = world(2, |config| config.lock_out.failures = 2);
+    let log_on = |password, ours: &[u8]| {
+        let request = InitializeRequest { channel_bindings: bindings(&[5; 32]), ..sealed() };
+        let accepts = AcceptRequest { channel_bindings: bindings(ours), ..any() };
+        handshake(&mut *client.client(password, &request), &mut *server.server(&accepts)).map(drop)
+    };
+    log_on("wrong", &[5; 32]).unwrap_err();
+    // The right password, on another channel.
+    assert_eq!(log_on(PASSWORD, &[6; 32]).unwrap_err().status(), SecStatus::SEC_E_BAD_BINDINGS);
+    log_on("wrong", &[5; 32]).unwrap_err();
+    assert_eq!(log_on(PASSWORD, &[5; 32]).unwrap_err().status(), SecStatus::SEC_E_LOGON_DENIED);
+}
+
+#[test]
+fn an_attempt_that_was_never_judged_counts_for_its_source() {
+    let client = world(1, |_| ());
+    let server = world(2, |config| config.lock_out.failures_of_source = 2);
+    let request = AcceptRequest { source: Some("10.0.0.1".into()), ..any() };
+    let down =
+        |_: &_| Err(Error::new(SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, Fault::Configuration, "late"));
+    for _ in 0..2 {
+        let mut acceptor = server.server(&request);
+        let tokens = run(&mut *client.client(PASSWORD, &sealed()), &mut *acceptor);
+        accept(&mut *acceptor, &tokens.authenticate, &down).unwrap_err();
+    }
+    let refused = handshake(&mut *client.client(PASSWORD, &sealed()), &mut *server.server(&request));
+    assert_eq!(refused.map(drop).unwrap_err().status(), SecStatus::SEC_E_LOGON_DENIED);
+    handshake(&mut *client.client(PASSWORD, &sealed()), &mut *server.server(&any())).unwrap();
 }
 
 #[test]
@@ -352,19 +603,24 @@ fn version_1_is_refused_under_the_default() {
 
 #[test]
 fn client_refuses_its_own_challenge_reflected() {
-    let (package, other) = both();
-    let mut victim = package.client(PASSWORD, &sealed());
-    let negotiate = token(step(&mut *victim, &[]));
-    // Whoever the client connects to connects to the client's own server, and hands on what it says.
-    let mut server = package.server(&any());
-    let challenge = token(accept(&mut *server, &negotiate, &one_account));
-    let error = refused(step(&mut *victim, &challenge), SecStatus::SEC_E_LOGON_DENIED);
-    assert_eq!(error.setting(), Some("reflection"));
-    refused(step(&mut *victim, &challenge), SecStatus::SEC_E_LOGON_DENIED);
-    // Another server's challenge is none of ours, and neither is one whose handshake is over.
-    drop(server);
-    let mut honest = package.client(PASSWORD, &sealed());
-    handshake(&mut *honest, &mut *other.server(&any())).unwrap();
+    let careful = |seed| world(seed, |config| config.reflection = Reflection::Refuse);
+    let package = careful(1);
+    // A server of the same package, and one of another package of the process.
+    for other in [None, Some(careful(2))] {
+        let mut victim = package.client(PASSWORD, &sealed());
+        let negotiate = token(step(&mut *victim, &[]));
+        // Whoever the client connects to connects to the client's own server, and hands on what it says.
+        let mut server = other.as_ref().unwrap_or(&package).server(&any());
+        let challenge = token(accept(&mut *server, &negotiate, &one_account));
+        let error = refused(step(&mut *victim, &challenge), SecStatus::SEC_E_LOGON_DENIED);
+        assert_eq!(error.setting(), Some("reflection"));
+        refused(step(&mut *victim, &challenge), SecStatus::SEC_E_LOGON_DENIED);
+        // One whose handshake is over is none that is out, and like one of another process.
+        drop(server);
+        let mut honest = package.client(PASSWORD, &sealed());
+        token(step(&mut *honest, &[]));
+        token(step(&mut *honest, &challenge));
+    }
 }
 
 #[test]
@@ -466,9 +722,8 @@ fn as_many_attempts_at_once_are_as_good_as_one_after_the_other() {
 fn a_database_that_cannot_be_asked_ends_the_handshake_and_counts_for_nobody() {
     let client = world(1, |_| ());
     let server = world(2, |config| config.lock_out.failures = 1);
-    let down = |_: &_| {
-        Err(Error::new(SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, sspi_core::Fault::Configuration, "down"))
-    };
+    let down =
+        |_: &_| Err(Error::new(SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, Fault::Configuration, "down"));
     for _ in 0..3 {
         let mut acceptor = server.server(&any());
         let tokens = run(&mut *client.client(PASSWORD, &sealed()), &mut *acceptor);

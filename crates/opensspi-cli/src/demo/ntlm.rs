@@ -45,10 +45,13 @@ impl AccountDatabase for OneAccount {
 /// Both ends, with what the configuration says of the package.
 pub(super) async fn case(configuration: Configuration, bytes: u64) -> Result<Case, Failure> {
     let Configuration { config, base, .. } = configuration;
-    let builder = || opensspi::Sspi::builder().config(config.clone()).base(&base).package(NAME);
-    let server = builder().logons(Arc::new(OneAccount)).build()?;
+    let builder = |config| opensspi::Sspi::builder().config(config).base(&base).package(NAME);
+    let server = builder(config.clone()).logons(Arc::new(OneAccount)).build()?;
     let identity = AuthIdentity { user: USER.to_owned(), domain: DOMAIN.to_owned(), password: password() };
-    let client = builder().auth_data(AuthData::Identity(identity)).build()?;
+    // Both ends are in this process, which a client refuses otherwise.
+    let mut to_itself = config.clone();
+    to_itself.ntlm.reflection = opensspi::Reflection::Allow;
+    let client = builder(to_itself).auth_data(AuthData::Identity(identity)).build()?;
     let level = config.ntlm.lm_compatibility_level.number();
     let version = if level < 3 { "version 1" } else { "version 2" };
     Case::of_package(version, server, client, "host/localhost", bytes).await

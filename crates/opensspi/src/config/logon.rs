@@ -92,6 +92,7 @@ pub(crate) struct DigestHash {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 struct File {
+    #[serde(deserialize_with = "plain")]
     account: Vec<Written>,
 }
 
@@ -100,20 +101,26 @@ struct File {
 struct Written {
     #[serde(deserialize_with = "name")]
     name: Spanned<String>,
+    #[serde(default, deserialize_with = "plain")]
     domain: Option<String>,
+    #[serde(default, deserialize_with = "plain")]
     upn: Option<String>,
+    #[serde(default, deserialize_with = "plain")]
     sid: Option<String>,
     #[serde(deserialize_with = "hash")]
     nt_hash: (NtHash, Range<usize>),
+    #[serde(default, deserialize_with = "plain")]
     digest: Option<Spanned<Vec<WrittenDigest>>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     disabled: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct WrittenDigest {
+    #[serde(deserialize_with = "plain")]
     realm: String,
+    #[serde(default, deserialize_with = "plain")]
     user: Option<String>,
     md5: Option<Digits>,
     #[serde(rename = "sha-256")]
@@ -130,7 +137,7 @@ struct Digits {
 
 impl<'de> Deserialize<'de> for Digits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let digits = Spanned::<String>::deserialize(deserializer)?;
+        let digits: Spanned<String> = plain(deserializer)?;
         let place = digits.span();
         let digits = Zeroizing::new(digits.into_inner());
         // What stands there is not said: it may be a password.
@@ -169,8 +176,22 @@ impl WrittenDigest {
     }
 }
 
+/// A value, whose mistakes are told without the value: it may be a password that stands in the wrong place.
+fn plain<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    T::deserialize(deserializer).map_err(|error| {
+        let message = error.to_string();
+        let has_value =
+            ["invalid type", "invalid value", "invalid length"].iter().any(|one| message.contains(one));
+        if has_value {
+            de::Error::custom("what stands there is not of the kind that it must be")
+        } else {
+            error
+        }
+    })
+}
+
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Spanned<String>, D::Error> {
-    let name = Spanned::<String>::deserialize(deserializer)?;
+    let name: Spanned<String> = plain(deserializer)?;
     if is_name(name.get_ref()) {
         return Ok(name);
     }
@@ -183,7 +204,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(NtHash, Range<usize>), D::Error> {
-    let digits = Spanned::<String>::deserialize(deserializer)?;
+    let digits: Spanned<String> = plain(deserializer)?;
     let place = digits.span();
     let digits = Zeroizing::new(digits.into_inner());
     // What stands there is not said: it may be a password.
@@ -350,6 +371,23 @@ mod tests {
         assert!(found.iter().any(|one| one.starts_with(name)), "{found:?}");
         assert!(found.iter().any(|one| one.contains("an NT hash is 32 hexadecimal digits")), "{found:?}");
         assert!(!found.concat().contains("hunter2"), "{found:?}");
+        for wrong in [
+            "name = \"b\"\nnt-hash = 424242",
+            "name = 424242\nnt-hash = \"HASH\"",
+            "name = \"b\"\nnt-hash = \"HASH\"\ndomain = 424242",
+            "name = \"b\"\nnt-hash = \"HASH\"\ndisabled = \"424242\"",
+            "name = \"b\"\nnt-hash = \"HASH\"\ndigest = \"424242\"",
+            "name = \"b\"\nnt-hash = \"HASH\"\ndigest = [\"424242\"]",
+            "name = \"b\"\nnt-hash = \"HASH\"\ndigest = [{ realm = 424242 }]",
+            "name = \"b\"\nnt-hash = \"HASH\"\ndigest = [{ realm = \"r\", md5 = 424242 }]",
+        ] {
+            let found = problems(&format!("[[account]]\n{}\n", wrong.replace("HASH", HASH)));
+            assert!(found.iter().any(|one| one.contains("not of the kind")), "{found:?}");
+            assert!(!found.concat().contains("424242"), "{found:?}");
+        }
+        for wrong in ["account = \"424242\"", "account = [\"424242\"]"] {
+            assert!(!problems(wrong).concat().contains("424242"), "{wrong}");
+        }
         let twice =
             file() + &format!("[[account]]\nname = \"ALICE\"\ndomain = \"corp\"\nnt-hash = \"{HASH}\"\n");
         assert_eq!(problems(&twice), ["logons.toml:15:8: account[3]: \"CORP\\\\alice\" is there already"]);

@@ -93,6 +93,63 @@ fn what_cannot_be_leaves_the_file_as_it_was() {
 }
 
 #[test]
+fn a_change_that_was_made_leaves_the_next_ones_new_file_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logons.toml");
+    let mut change = Change::begin(&path).unwrap();
+    change.place("").unwrap();
+    let next = Change::begin(&path).unwrap();
+    drop(change);
+    assert!(next.new.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_one_and_its_target_is_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (target, link) = (folder.path().join("real.toml"), folder.path().join("logons.toml"));
+    FileLogons::add(&target, &account("alice"), "secret").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    FileLogons::add(&link, &account("bob"), "another").unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(FileLogons::list(&target).unwrap().len(), 2);
+    assert!(!folder.path().join("real.toml.new").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_somebody_else_lets_nobody_in() {
+    for (owner, ours, purpose, is_taken) in [
+        (1000, 1000, Purpose::LogOn, true),
+        (0, 1000, Purpose::LogOn, true),
+        (1001, 1000, Purpose::LogOn, false),
+        (1001, 1000, Purpose::Administer, false),
+        (1001, 0, Purpose::LogOn, false),
+        (1001, 0, Purpose::Administer, true),
+    ] {
+        assert_eq!(is_trusted(owner, ours, purpose), is_taken, "{owner} {ours} {purpose:?}");
+    }
+}
+
+/// As root only, who can give files away: elsewhere there is nobody to give them to.
+#[cfg(unix)]
+#[test]
+fn a_changed_file_keeps_its_owner_and_group() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logons.toml");
+    FileLogons::add(&path, &account("alice"), "secret").unwrap();
+    let (owner, group) = match chown(&path, Some(4242), Some(4243)) {
+        Ok(()) => (4242, 4243),
+        Err(_) => fs::metadata(&path).map(|file| (file.uid(), file.gid())).unwrap(),
+    };
+    FileLogons::set_password(&path, "alice", None, "another").unwrap();
+    let changed = fs::metadata(&path).unwrap();
+    assert_eq!((changed.uid(), changed.gid()), (owner, group));
+    assert_eq!(FileLogons::open(&path).is_err(), owner == 4242, "it is somebody else's");
+}
+
+#[test]
 fn two_changes_at_once_do_not_lose_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("logons.toml");

@@ -19,9 +19,9 @@ use std::time::SystemTime;
 use crypto::hash::{Hash, md4};
 use crypto::mac::hmac;
 use opensspi_ntlm::messages::{
-    AuthenticateMessage, AvPairs, ChallengeMessage, NegotiateFlags, NegotiateMessage, NtlmV2Temp, utf16,
+    AuthenticateMessage, AvId, AvPairs, ChallengeMessage, NegotiateFlags, NegotiateMessage, NtlmV2Temp, utf16,
 };
-use opensspi_ntlm::{Environment, NoSecrets, NtHash, Ntlm, NtlmConfig, Random};
+use opensspi_ntlm::{Environment, NoSecrets, NtHash, Ntlm, NtlmConfig, Random, Reflection};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, AccountSecret, AuthData, AuthIdentity, ChannelBindings,
     Clock, CredentialUse, CredentialsHandle, CredentialsRequest, Error, FoundAccount, InitializeRequest,
@@ -57,10 +57,11 @@ pub struct World {
     pub package: Ntlm,
 }
 
-/// A package with this configuration; seeds tell packages apart.
+/// A package with this configuration; seeds tell packages apart. Both ends are in one process, which clients refuse unless they
+/// are told otherwise.
 pub fn world(seed: u64, change: impl FnOnce(&mut NtlmConfig)) -> World {
     let clock = FixedClock::default();
-    let mut config = NtlmConfig::default();
+    let mut config = NtlmConfig { reflection: Reflection::Allow, ..NtlmConfig::default() };
     change(&mut config);
     let environment = Environment {
         clock: Arc::new(TestClock(clock.clone())),
@@ -191,8 +192,11 @@ pub struct HandMade<'a> {
     pub user: &'a str,
     pub password: &'a str,
     pub flags: NegotiateFlags,
-    /// What stands in its answer.
+    /// What stands in its answer, beside what the server has said.
     pub pairs: AvPairs<'a>,
+    /// What it leaves out of that.
+    pub forgets: &'a [AvId],
+    pub lm_response: &'a [u8],
     pub has_mic: bool,
 }
 
@@ -200,7 +204,15 @@ impl<'a> HandMade<'a> {
     pub const FLAGS: NegotiateFlags = NegotiateFlags(0xe208_8235);
 
     pub fn new(pairs: AvPairs<'a>) -> Self {
-        Self { user: USER, password: PASSWORD, flags: Self::FLAGS, pairs, has_mic: false }
+        Self {
+            user: USER,
+            password: PASSWORD,
+            flags: Self::FLAGS,
+            pairs,
+            forgets: &[],
+            lm_response: &[0; 24],
+            has_mic: false,
+        }
     }
 
     pub fn negotiate(flags: NegotiateFlags) -> Vec<u8> {
@@ -213,8 +225,11 @@ impl<'a> HandMade<'a> {
         let hash = md4(&utf16(self.password));
         let name = [utf16(&self.user.to_uppercase()), utf16(DOMAIN)].concat();
         let key = mac(hash.as_ref(), &[&name]);
-        let timestamp = message.av_pairs().unwrap().timestamp().unwrap();
-        let temp = NtlmV2Temp { timestamp, client_challenge: [3; 8], av_pairs: self.pairs.clone() };
+        let mut pairs = message.av_pairs().unwrap();
+        let timestamp = pairs.timestamp().unwrap();
+        self.forgets.iter().for_each(|id| pairs.remove(*id));
+        self.pairs.iter().for_each(|pair| pairs.set(pair.id, pair.value));
+        let temp = NtlmV2Temp { timestamp, client_challenge: [3; 8], av_pairs: pairs };
         let temp = temp.to_bytes().unwrap();
         let proof = mac(&key, &[&message.server_challenge, &temp]);
         let base = mac(&key, &[&proof]);
@@ -224,7 +239,7 @@ impl<'a> HandMade<'a> {
         let nt_response = [&proof[..], &temp].concat();
         let [user, domain] = [self.user, DOMAIN].map(utf16);
         let answer = AuthenticateMessage {
-            lm_response: &[0; 24],
+            lm_response: self.lm_response,
             nt_response: &nt_response,
             domain: &domain,
             user: &user,
