@@ -54,6 +54,10 @@ pub(crate) fn check(
         return Ok(());
     }
     let Some(bindings) = bindings else {
+        // It is bound to a channel, and there is none: somebody in between has passed it on.
+        if client_nonce.starts_with(PREFIX) {
+            return Err(Error::Bindings);
+        }
         return if policy == BindingPolicy::Always { Err(Error::NoBindings) } else { Ok(()) };
     };
     let Some(rest) = client_nonce.strip_prefix(PREFIX) else {

@@ -299,9 +299,10 @@ impl Client {
     }
 
     /// The strongest protection that both ends have, if it is as strong as what was asked for. In HTTP, bodies are protected
-    /// where integrity was asked for, or the server wants nothing else.
+    /// where integrity was asked for, and then nothing less will do, or where the server wants nothing else.
     fn protection(&self, challenge: &Challenge) -> Result<(Qop, Option<Cipher>), Error> {
         let least = match self.dialect {
+            Dialect::Http if self.request.flags.contains(IscReq::INTEGRITY) => Qop::AuthInt,
             Dialect::Http => Qop::None,
             Dialect::Sasl if self.request.flags.contains(IscReq::CONFIDENTIALITY) => Qop::AuthConf,
             Dialect::Sasl if self.request.flags.0 & LAYER.0 != 0 => Qop::AuthInt,

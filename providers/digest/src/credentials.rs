@@ -150,7 +150,7 @@ fn check(config: &DigestConfig) -> Result<(), Error> {
     if config.qop.is_empty() {
         return refuse("digest.qop", "no quality of protection is left");
     }
-    if config.mode == Mode::Http && config.algorithms.is_empty() {
+    if config.mode != Mode::Sasl && config.algorithms.is_empty() {
         return refuse("digest.algorithms", "no algorithm is left");
     }
     if config.mode == Mode::Sasl && config.qop == [Qop::AuthConf] && config.ciphers.is_empty() {

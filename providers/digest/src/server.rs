@@ -105,6 +105,7 @@ impl Server {
     fn qualities(&self) -> Vec<Qop> {
         let flags = self.request.flags;
         let least = match self.dialect {
+            Dialect::Http if flags.contains(AscReq::INTEGRITY) => Qop::AuthInt,
             Dialect::Http => Qop::None,
             Dialect::Sasl if flags.contains(AscReq::CONFIDENTIALITY) => Qop::AuthConf,
             Dialect::Sasl if flags.0 & LAYER.0 != 0 => Qop::AuthInt,
@@ -204,6 +205,12 @@ impl Server {
         }
         if !self.qualities().contains(&response.qop) {
             return Err(Error::NotOffered { what: "protection", chosen: response.qop.name() });
+        }
+        if let Username::Hashed(hash) = &response.username {
+            let is_one = hash.len() == response.algorithm.hash.output_len();
+            if self.dialect != Dialect::Http || !config.userhash || !is_one {
+                return Err(Error::NotOffered { what: "form of the name", chosen: "userhash" });
+            }
         }
         match (response.qop, response.cipher) {
             (Qop::AuthConf, Some(cipher)) if config.ciphers.contains(&cipher) => Ok(()),

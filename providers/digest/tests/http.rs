@@ -378,7 +378,8 @@ fn bindings_are_looked_at_as_the_policy_says() {
         ("never", some, None, Ok(())),
         ("when-supported", some, some, Ok(())),
         ("when-supported", some, None, Ok(())),
-        ("when-supported", None, some, Ok(())),
+        ("when-supported", None, some, bad),
+        ("never", None, some, Ok(())),
         ("when-supported", some, other, bad),
         ("always", some, some, Ok(())),
         ("always", some, None, bad),
@@ -437,4 +438,37 @@ fn the_debug_form_of_nothing_shows_a_password() {
     let response = format!("{:?}", Response::from_http(&authorization).unwrap());
     assert!(!response.contains("wonderland"));
     assert!(!hex(&authorization).contains(&hex(b"wonderland")));
+}
+
+#[test]
+fn a_name_that_is_hashed_is_refused_where_that_was_not_offered() {
+    let fixture = Fixture::new("userhash = false", ALL);
+    let hashed = with(&alice(&fixture), |response| {
+        let hash = opensspi_digest::user_hash(response.algorithm.hash, "alice", REALM);
+        response.username = opensspi_digest::response::Username::Hashed(hash);
+    });
+    let mut server = fixture.accept(&server_request(get()));
+    // Before any account is looked for: no question is asked.
+    assert!(fails(server.accept_security_context(&hashed)).error.to_string().contains("userhash"));
+}
+
+#[test]
+fn who_asks_for_integrity_gets_protected_bodies_or_nothing() {
+    let fixture = Fixture::new("algorithms = [\"SHA-256\"]\nqop = [\"auth\"]", ALL);
+    let challenge = fixture.challenge(&server_request(get()));
+    let request = InitializeRequest { flags: IscReq::INTEGRITY, ..client_request(get()) };
+    let mut client = fixture.client("alice", "wonderland").initialize(&request).unwrap();
+    fails(client.initialize_security_context(&challenge));
+    let asks = AcceptRequest { flags: AscReq::INTEGRITY, ..server_request(get()) };
+    assert!(fixture.server.accept(&asks).is_err(), "a server that has none refuses to begin");
+}
+
+#[test]
+fn an_answer_that_is_bound_to_a_channel_is_refused_where_there_is_none() {
+    let fixture = Fixture::new("", ALL);
+    let bindings = Some(ChannelBindings::tls_server_end_point(b"somebody's certificate"));
+    let request = InitializeRequest { channel_bindings: bindings, ..client_request(get()) };
+    let challenge = fixture.challenge(&server_request(get()));
+    let passed_on = answer(&fixture, "alice", "wonderland", &request, &challenge);
+    assert_eq!(status(&fixture, &server_request(get()), &passed_on), SecStatus::SEC_E_BAD_BINDINGS);
 }
