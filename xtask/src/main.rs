@@ -3,7 +3,7 @@
 //! | module | verb |
 //! |---|---|
 //! | [`arch`], over [`graph`], [`source`] and [`public_api`] | `arch`: the arrows between the crates |
-//! | [`bench`] | `bench`: every speed and size, beside rustls and OpenSSL |
+//! | [`mod@bench`] | `bench`: every speed and size, beside rustls and OpenSSL |
 //! | [`lengths`] | `lengths`: long files and functions |
 //! | [`measure`] | `timing`, and `speed --primitives` |
 //! | [`spec_keys`] | `spec-keys`: the documents that doc comments name |

@@ -32,7 +32,7 @@ use crate::settings::{Settings, absolute};
 #[derive(Debug, Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", crate::EXIT_CODES))]
 pub(crate) struct Get {
-    /// What to fetch: http://HOST[:PORT]/PATH, or https.
+    /// What to fetch: a URL of http or https.
     url: String,
     /// Who logs on: NAME, DOMAIN\NAME or NAME@REALM; what the configuration says if nothing is said.
     #[arg(long, value_name = "NAME")]

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -38,11 +39,17 @@ impl Random for TestRandom {
     }
 }
 
+/// One that no other package has: challenges are told apart within the process.
+fn seed() -> u64 {
+    static SEEDS: AtomicU64 = AtomicU64::new(1);
+    SEEDS.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Negotiate over NTLM and these, NTLM last.
 fn package(others: &[Toy], config: NegotiateConfig) -> Negotiate {
     let environment = Environment {
         clock: Arc::new(TestClock(FixedClock::default())),
-        random: Arc::new(TestRandom(Mutex::new(SeededRandom::new(1)))),
+        random: Arc::new(TestRandom(Mutex::new(SeededRandom::new(seed())))),
         secrets: Arc::new(NoSecrets),
         host_name: Some("server.corp.example".into()),
     };
@@ -197,7 +204,8 @@ fn bare_client() -> Box<dyn InitializeSecurityContext> {
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
     let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
-    let credentials = Ntlm::new(NtlmConfig::default(), environment).acquire_credentials_handle(&request);
+    let config = NtlmConfig { reflection: Reflection::Allow, ..NtlmConfig::default() };
+    let credentials = Ntlm::new(config, environment).acquire_credentials_handle(&request);
     let request = InitializeRequest { flags: IscReq::CONFIDENTIALITY, ..InitializeRequest::default() };
     credentials.unwrap().initialize(&request).unwrap()
 }

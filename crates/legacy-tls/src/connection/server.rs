@@ -20,7 +20,7 @@ use crate::tls::versions::ProtocolVersion;
 
 /// A server's handshake.
 ///
-/// The driver's contract is that of [`ClientConnection`], but that a server hears first.
+/// The driver's contract is that of [`ClientConnection`](crate::ClientConnection), but that a server hears first.
 pub struct ServerConnection {
     pub(crate) handshake: ServerHandshake,
 }
@@ -129,7 +129,7 @@ impl Undecided {
 }
 
 impl ServerConnection {
-    /// Waits for a hello of any of the enabled protocols. Where it offers several, the first of [`Policy::versions`] that
+    /// Waits for a hello of any of the enabled protocols. Where it offers several, the first of [`Policy::versions`](crate::Policy::versions) that
     /// both have is spoken.
     #[must_use]
     pub fn new(config: Arc<ServerConfig>, parameters: ServerParameters) -> Self {
