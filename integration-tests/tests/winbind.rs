@@ -1,5 +1,5 @@
 //! NTLM logons of accounts in Active Directory, judged by Samba's winbind. It takes seconds, root, and packages that are large
-//! for what they do here, so that it is run by name:
+//! for what they do here, so that `cargo xtask interop --full` runs it, or who names it:
 //!
 //! ```text
 //! apt-get install samba-ad-dc samba-ad-provision samba-dsdb-modules ldb-tools winbind
