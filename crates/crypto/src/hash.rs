@@ -13,7 +13,7 @@ mod functions;
 mod md4;
 pub(crate) mod md5;
 
-pub(crate) use self::blocks::{Blocks, padded};
+pub(crate) use self::blocks::{Blocks, Padded};
 pub(crate) use self::functions::{Function, Md5, Sha1, Sha256, Sha512};
 pub use self::md4::md4;
 

@@ -137,22 +137,45 @@ impl<F: Function<LEN>, const LEN: usize> Drop for Blocks<F, LEN> {
 }
 
 /// Data that come behind one block, and their padding, as the blocks that are left to be taken in.
-pub(crate) fn padded<'a, F: Function<LEN>, const LEN: usize>(
-    parts: impl Iterator<Item = &'a [u8]> + Clone,
-) -> Vec<[u8; LEN]> {
-    let data: usize = parts.clone().map(<[u8]>::len).sum();
-    let mut blocks = vec![[0; LEN]; (data + 1 + F::LENGTH_LEN).div_ceil(LEN)];
-    let mut rest = blocks.as_flattened_mut();
-    for part in parts.chain([slice::from_ref(&END_OF_DATA)]) {
-        let (to, behind) = rest.split_at_mut_checked(part.len()).unwrap_or_default();
-        copy(part, to);
-        rest = behind;
+pub(crate) struct Padded<const LEN: usize> {
+    /// All of them, if they are no more: what a handshake expands has room here.
+    short: [[u8; LEN]; 2],
+    short_len: usize,
+    /// All of them, if they are more.
+    long: Vec<[u8; LEN]>,
+}
+
+impl<const LEN: usize> Padded<LEN> {
+    pub(crate) fn new<'a, F: Function<LEN>>(parts: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let data: usize = parts.clone().map(<[u8]>::len).sum();
+        let count = (data + 1 + F::LENGTH_LEN).div_ceil(LEN);
+        let mut padded = Self { short: [[0; LEN]; 2], short_len: count, long: Vec::new() };
+        if count > padded.short.len() {
+            padded.long = vec![[0; LEN]; count];
+        }
+        let blocks = padded.blocks_mut();
+        let mut rest = blocks.as_flattened_mut();
+        for part in parts.chain([slice::from_ref(&END_OF_DATA)]) {
+            let (to, behind) = rest.split_at_mut_checked(part.len()).unwrap_or_default();
+            copy(part, to);
+            rest = behind;
+        }
+        if let Some(last) = blocks.last_mut() {
+            let bits = ((LEN + data) as u128) << 3;
+            or_into_end(last, &F::length_field(bits), ct_eq_usize(0, 0));
+        }
+        padded
     }
-    if let Some(last) = blocks.last_mut() {
-        let bits = ((LEN + data) as u128) << 3;
-        or_into_end(last, &F::length_field(bits), ct_eq_usize(0, 0));
+
+    #[inline]
+    pub(crate) fn blocks(&self) -> &[[u8; LEN]] {
+        self.short.get(..self.short_len).unwrap_or(&self.long)
     }
-    blocks
+
+    #[inline]
+    pub(crate) fn blocks_mut(&mut self) -> &mut [[u8; LEN]] {
+        self.short.get_mut(..self.short_len).unwrap_or(&mut self.long)
+    }
 }
 
 /// What follows the data: a bit that is set, and zeros.

@@ -7,41 +7,48 @@
 
 use std::slice;
 
-use zeroize::Zeroizing;
-
 use super::Key;
-use crate::hash::{Function, copy, padded};
+use crate::hash::{Function, Padded, copy};
 
 /// `HMAC(secret, A(1) + seed) + HMAC(secret, A(2) + seed) + ...`, where `A(0)` is the seed and `A(i)` is
 /// `HMAC(secret, A(i-1))`.
+///
+/// What lies here is no secret: from every `A(i)`, and from the inner hashes, nothing comes without the key.
 pub(super) struct Expansion<'a, F: Function<LEN>, const LEN: usize> {
     key: &'a Key<F>,
     output_len: usize,
     /// `A(i) + seed` behind the inner block of the key.
-    seeded: Zeroizing<Vec<[u8; LEN]>>,
+    seeded: Padded<LEN>,
     /// An output of the hash behind a block of the key, whichever it is: they are equally long.
-    output: Zeroizing<[u8; LEN]>,
+    output: [u8; LEN],
     /// The same for `A(i + 1)`, which is made beside the output of `A(i)`.
-    next: Zeroizing<[u8; LEN]>,
+    next: [u8; LEN],
 }
 
 impl<'a, F: Function<LEN>, const LEN: usize> Expansion<'a, F, LEN> {
     pub(super) fn new(key: &'a Key<F>, output_len: usize, label: &[u8], seed_parts: &[&[u8]]) -> Self {
         let seed = || [label].into_iter().chain(seed_parts.iter().copied());
-        let first = key.sign(seed(), output_len);
-        let seeded = Zeroizing::new(padded::<F, LEN>([first.as_ref()].into_iter().chain(seed())));
-        let mut output = Zeroizing::new([0; LEN]);
-        if let Some(block) = Zeroizing::new(padded::<F, LEN>([first.as_ref()].into_iter())).first() {
-            *output = *block;
+        let mut next = [0; LEN];
+        let place = next.get(..output_len).unwrap_or_default();
+        if let Some(block) = Padded::<LEN>::new::<F>([place].into_iter()).blocks().first() {
+            next = *block;
         }
-        let next = output.clone();
+        let output = next;
+
+        let (mut inner, mut outer) = (key.inner.clone(), key.outer.clone());
+        inner.compress(Padded::new::<F>(seed()).blocks());
+        write(&inner, output_len, &mut next);
+        outer.compress(slice::from_ref(&next));
+        write(&outer, output_len, &mut next);
+        let first = next.get(..output_len).unwrap_or_default();
+        let seeded = Padded::new::<F>([first].into_iter().chain(seed()));
         Self { key, output_len, seeded, output, next }
     }
 
     /// The next output, as far as `out` is long. `more` says that another one is wanted.
     #[inline]
     pub(super) fn next(&mut self, out: &mut [u8], more: bool) {
-        let Some((first, rest)) = self.seeded.split_first() else { return };
+        let Some((first, rest)) = self.seeded.blocks().split_first() else { return };
         let (mut inner, mut outer) = (self.key.inner.clone(), self.key.outer.clone());
         if more {
             // Neither waits for the other.
@@ -52,23 +59,20 @@ impl<'a, F: Function<LEN>, const LEN: usize> Expansion<'a, F, LEN> {
                 F::compress_two((&mut inner, second), (&mut next_outer, &self.next));
                 inner.compress(rest);
                 write(&inner, self.output_len, &mut self.output);
-                outer.compress(slice::from_ref(&*self.output));
+                outer.compress(slice::from_ref(&self.output));
             } else {
                 write(&inner, self.output_len, &mut self.output);
                 F::compress_two((&mut outer, &self.output), (&mut next_outer, &self.next));
             }
             write(&next_outer, self.output_len, &mut self.next);
-            next_inner.zeroize();
-            next_outer.zeroize();
         } else {
-            inner.compress(&self.seeded);
+            inner.compress(self.seeded.blocks());
             write(&inner, self.output_len, &mut self.output);
-            outer.compress(slice::from_ref(&*self.output));
+            outer.compress(slice::from_ref(&self.output));
         }
         outer.write_output(out.get_mut(..self.output_len.min(out.len())).unwrap_or_default());
-        inner.zeroize();
         outer.zeroize();
-        if let Some(first) = self.seeded.first_mut().filter(|_| more) {
+        if let Some(first) = self.seeded.blocks_mut().first_mut().filter(|_| more) {
             copy(self.next.get(..self.output_len).unwrap_or_default(), first);
         }
     }
