@@ -216,7 +216,7 @@ impl Digest {
     }
 
     /// `len` zeros, to be filled; at most [`MAX_LEN`](Self::MAX_LEN).
-    const fn of_len(len: usize) -> Self {
+    pub(crate) const fn of_len(len: usize) -> Self {
         Self { bytes: [0; Self::MAX_LEN], len }
     }
 

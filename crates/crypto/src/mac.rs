@@ -12,7 +12,7 @@ mod expansion;
 use self::expansion::{Expansion, fill};
 use crate::cipher::Rc4;
 use crate::constant_time::ct_eq;
-use crate::hash::{Blocks, Digest, Function, Hash, HashContext, Md5, Sha1, Sha256, Sha512, State};
+use crate::hash::{Blocks, Digest, Function, Hash, HashContext, Md5, Padded, Sha1, Sha256, Sha512, State};
 
 /// A key for HMAC, its two first blocks already hashed. Wiped when it is dropped.
 #[derive(Clone)]
@@ -167,10 +167,12 @@ impl<F: Zeroize> Key<F> {
     where
         F: Function<LEN>,
     {
-        let inner = inner.as_ref();
-        let mut outer = Blocks::behind_a_block(self.outer.clone());
-        outer.update(inner);
-        outer.finish(inner.len())
+        let mut outer = self.outer.clone();
+        outer.compress(Padded::new::<F>([inner.as_ref()].into_iter()).blocks());
+        let mut mac = Digest::of_len(inner.as_ref().len());
+        outer.write_output(mac.as_mut());
+        outer.zeroize();
+        mac
     }
 
     #[inline]
