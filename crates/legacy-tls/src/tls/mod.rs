@@ -5,6 +5,7 @@ pub(crate) mod channel;
 pub(crate) mod cipher_suites;
 pub(crate) mod client;
 pub(crate) mod extensions;
+mod finished;
 pub(crate) mod key_exchange;
 pub(crate) mod keys;
 pub(crate) mod messages;

@@ -9,15 +9,14 @@ use super::hello::Agreed;
 use crate::certificate::Identity;
 use crate::config::ClientConfig;
 use crate::connection::Negotiated;
-use crate::connection::handshake::Channel as _;
 use crate::error::{Error, Misbehaved};
-use crate::record::{Opener, Sealer};
 use crate::renegotiation::Previous;
 use crate::session::{MasterSecret, Session};
 use crate::tls::channel::{Channel, Message};
+use crate::tls::finished::End;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::ConnectionKeys;
-use crate::tls::messages::{HandshakeType as H, NewSessionTicket};
+use crate::tls::messages::NewSessionTicket;
 use crate::tls::versions::{Sender, VerifyData, downgrade};
 
 /// A ticket that is longer is not kept, in bytes: a server that puts its clients' chains into them has long ones.
@@ -38,6 +37,16 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
+    const fn end<'a>(&'a self, config: &'a ClientConfig) -> End<'a> {
+        End {
+            rules: self.agreed.rules,
+            suite: self.agreed.suite,
+            master_secret: &self.master_secret,
+            keys: &self.keys,
+            policy: &config.policy,
+        }
+    }
+
     pub(super) const fn may_get_ticket(&self) -> bool {
         self.agreed.ticket_follows
     }
@@ -64,18 +73,8 @@ impl Keyed {
         config: &ClientConfig,
         channel: &mut Channel,
     ) -> Result<(), Error> {
-        let Agreed { rules, suite, .. } = &self.agreed;
-        let keys = self.keys.client.for_records(rules, suite, &config.policy);
-        let sealer = Sealer::new(&keys, Arc::clone(&config.random))?;
-        let verify_data =
-            (rules.verify_data)(suite, &self.master_secret, &channel.transcript, Sender::Client);
-        channel.change_sealer(sealer)?;
-        channel.send(H::FINISHED, |writer| {
-            writer.bytes(verify_data.as_ref());
-            Ok(())
-        })?;
-        self.own = Some(verify_data);
-        channel.flush()
+        self.own = Some(self.end(config).send(channel, Sender::Client, &config.random)?);
+        Ok(())
     }
 
     /// Spec: TLS12 section 7.1.
@@ -84,15 +83,13 @@ impl Keyed {
         config: &ClientConfig,
         channel: &mut Channel,
     ) -> Result<State, Error> {
-        let Agreed { rules, suite, ticket_follows, .. } = &self.agreed;
         // A server that said that a ticket follows may have changed its mind only by an empty one.
-        if *ticket_follows {
+        if self.agreed.ticket_follows {
             return Err(
                 Misbehaved::UnexpectedRecord { content_type: 20, expected: "NewSessionTicket" }.into()
             );
         }
-        let keys = self.keys.server.for_records(rules, suite, &config.policy);
-        channel.change_opener(Opener::new(&keys)?);
+        self.end(config).take_change(channel, Sender::Server)?;
         Ok(State::Finished(self))
     }
 
@@ -103,16 +100,7 @@ impl Keyed {
         config: &ClientConfig,
         channel: &mut Channel,
     ) -> Result<State, Error> {
-        let Agreed { rules, suite, .. } = &self.agreed;
-        let expected = (rules.verify_data)(suite, &self.master_secret, &channel.transcript, Sender::Server);
-        if message.body().len() != expected.as_ref().len() {
-            return Err(wire::DecodeError::illegal("Finished.verify_data").into());
-        }
-        if !crypto::constant_time::ct_eq(message.body(), expected.as_ref()) {
-            return Err(Misbehaved::BadFinished.into());
-        }
-        channel.expect_end_of_flight()?;
-        channel.transcript.add(message.bytes());
+        let expected = self.end(config).take_finished(channel, Sender::Server, message)?;
         if self.resumed {
             self.send_finished(config, channel)?;
         }

@@ -8,15 +8,13 @@ use super::State;
 use super::flight::Common;
 use crate::config::ServerConfig;
 use crate::connection::Negotiated;
-use crate::connection::handshake::Channel as _;
-use crate::error::{Error, Misbehaved};
-use crate::record::{Opener, Sealer};
+use crate::error::Error;
 use crate::renegotiation::Previous;
 use crate::session::{MasterSecret, Session};
 use crate::tls::channel::{Channel, Message};
+use crate::tls::finished::End;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::ConnectionKeys;
-use crate::tls::messages::HandshakeType as H;
 use crate::tls::versions::{Sender, VerifyData};
 
 /// The keys are known.
@@ -34,15 +32,23 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
+    const fn end<'a>(&'a self, config: &'a ServerConfig) -> End<'a> {
+        End {
+            rules: self.common.rules,
+            suite: self.common.suite,
+            master_secret: &self.master_secret,
+            keys: &self.keys,
+            policy: &config.policy,
+        }
+    }
+
     /// Spec: TLS12 section 7.1.
     pub(super) fn change_cipher_spec(
         self: Box<Self>,
         config: &ServerConfig,
         channel: &mut Channel,
     ) -> Result<State, Error> {
-        let Common { rules, suite, .. } = &self.common;
-        let keys = self.keys.client.for_records(rules, suite, &config.policy);
-        channel.change_opener(Opener::new(&keys)?);
+        self.end(config).take_change(channel, Sender::Client)?;
         Ok(State::Finished(self))
     }
 
@@ -51,18 +57,8 @@ impl Keyed {
         config: &ServerConfig,
         channel: &mut Channel,
     ) -> Result<(), Error> {
-        let Common { rules, suite, .. } = &self.common;
-        let keys = self.keys.server.for_records(rules, suite, &config.policy);
-        let sealer = Sealer::new(&keys, Arc::clone(&config.random))?;
-        let verify_data =
-            (rules.verify_data)(suite, &self.master_secret, &channel.transcript, Sender::Server);
-        channel.change_sealer(sealer)?;
-        channel.send(H::FINISHED, |writer| {
-            writer.bytes(verify_data.as_ref());
-            Ok(())
-        })?;
-        self.own = Some(verify_data);
-        channel.flush()
+        self.own = Some(self.end(config).send(channel, Sender::Server, &config.random)?);
+        Ok(())
     }
 
     /// Spec: TLS12 section 7.4.9.
@@ -72,16 +68,7 @@ impl Keyed {
         config: &ServerConfig,
         channel: &mut Channel,
     ) -> Result<State, Error> {
-        let Common { rules, suite, .. } = &self.common;
-        let expected = (rules.verify_data)(suite, &self.master_secret, &channel.transcript, Sender::Client);
-        if message.body().len() != expected.as_ref().len() {
-            return Err(wire::DecodeError::illegal("Finished.verify_data").into());
-        }
-        if !crypto::constant_time::ct_eq(message.body(), expected.as_ref()) {
-            return Err(Misbehaved::BadFinished.into());
-        }
-        channel.expect_end_of_flight()?;
-        channel.transcript.add(message.bytes());
+        let expected = self.end(config).take_finished(channel, Sender::Client, message)?;
         if !self.resumed {
             self.send_finished(config, channel)?;
         }

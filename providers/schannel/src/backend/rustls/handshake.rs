@@ -1,40 +1,35 @@
 //! A handshake through rustls's unbuffered API, as opaque tokens.
 //!
-//! rustls remembers how much of the caller's buffer it has processed, so a buffer of our own, `held`, is the only one that
-//! it ever sees, and always whole. Records go into it one at a time: what follows the handshake in the same input is not
+//! A buffer of our own, `held`, is the only one that rustls ever sees. Records go into it one at a time: what follows the handshake in the same input is not
 //! taken, and `used` ends exactly behind the last record of the handshake. The first error is final.
 
 use core::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use legacy_tls::FirstFlight;
-use legacy_tls::KeyExchangeStrength;
-use rustls::client::{ClientConnectionData, Resumption, UnbufferedClientConnection};
-use rustls::kernel::KernelConnection;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::client::{Resumption, UnbufferedClientConnection};
+use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
-use rustls::{HandshakeKind, ProtocolVersion};
 use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Failure, Question};
 use zeroize::Zeroizing;
 
 use super::configs::{ClientConfigs, OwnKey, ServerConfigs, client_part, server_part};
 use super::error::Situation;
-use super::observed::{self, Observed, Offered};
+use super::established::{Done, Established, Place};
+use super::observed::{self, Observed};
 use super::older_versions;
-use super::record_aead::Keys;
-use super::records::{self, Protection, Receiving, Sending};
+use super::pump::{Connection, Problem, Pumped};
+use super::records::Protection;
 use super::sessions::id_of_server;
 use super::transcript::{EncryptedFlight, Flight, Transcript};
 use crate::backend::records::{ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER};
 use crate::backend::{
-    ClientParameters, FLOOD_LIMIT, Identity, LocalCertificate, Progress, ServerParameters, Session,
-    SessionSecrets, Settings, check_alpn,
+    ClientParameters, FLOOD_LIMIT, Identity, Progress, ServerParameters, Settings, check_alpn,
 };
-use crate::cipher_suites::{Suite, SuiteRow};
+use crate::cipher_suites::SuiteRow;
 use crate::config::Protocol;
 use crate::first_flight::{HelloSummary, describe, version_name};
-use crate::session_cache::{Chain, Kept, Part};
+use crate::session_cache::Kept;
 use crate::status::{Error, flood};
 
 /// The most that a handshake holds of a message that is not whole: 64 KiB of message, and the headers of its records.
@@ -45,43 +40,6 @@ const MAX_HELLO: usize = 32 << 10;
 const SHORTEST_CIPHERTEXT: usize = RECORD_HEADER + 1 + 16;
 /// The most that a peer may send before its handshake is complete.
 const MAX_HANDSHAKE: usize = 512 << 10;
-
-/// What a handshake yields: what was negotiated, and the keys.
-pub(crate) struct Established {
-    pub(crate) session: Session,
-    pub(crate) kept: Arc<Kept>,
-    pub(crate) sending: Sending,
-    pub(crate) receiving: Receiving,
-}
-
-/// Takes a client's late tickets to the session cache.
-pub(crate) struct Tickets {
-    kernel: Box<KernelConnection<ClientConnectionData>>,
-    kept: Arc<Kept>,
-    /// When the session was made, or the one that it goes on with.
-    created: u64,
-    /// What the server showed.
-    chain: Option<Arc<Chain>>,
-}
-
-impl Tickets {
-    /// Keeps the session of a NewSessionTicket message (its body).
-    pub(crate) fn keep(&mut self, body: &[u8]) -> Result<(), Error> {
-        if !self.kept.is_open() {
-            return Ok(());
-        }
-        let offered = Offered { created: self.created, chain: self.chain.clone(), ..Offered::default() };
-        let mut observed = Some(Box::new(Observed { offered: Some(offered), ..Observed::default() }));
-        observed::during(&mut observed, || self.kernel.handle_new_session_ticket(body))
-            .map_err(|error| Error::Decode { what: format!("NewSessionTicket: {error}") })
-    }
-}
-
-/// rustls's connection, in its own piece of memory: it is large, and the state around it moves.
-enum Connection {
-    Client(Box<UnbufferedClientConnection>),
-    Server(Box<UnbufferedServerConnection>),
-}
 
 /// A handshake in either role.
 pub(crate) struct Handshake {
@@ -144,13 +102,6 @@ struct Running {
     certificate: CertificateAsk,
     extended_errors: bool,
     place: Place,
-}
-
-/// Where the sessions of a handshake are kept.
-struct Place {
-    part: Part,
-    /// Client: under what all that there is of the server is kept.
-    server: Option<Vec<u8>>,
 }
 
 /// How far a client is with asking for its certificate.
@@ -239,7 +190,7 @@ impl Handshake {
         extended_errors: bool,
         place: Place,
     ) -> Self {
-        let transcript = Transcript::of(matches!(connection, Connection::Server(_)));
+        let transcript = Transcript::of(!connection.is_client());
         let running = Running {
             connection,
             settings: Arc::clone(settings),
@@ -331,19 +282,13 @@ enum Stop {
     },
 }
 
-/// What a pump of rustls came to.
-enum Pumped {
-    NeedsMore,
-    Finished,
-}
-
 impl Running {
     fn advance(&mut self, input: &[u8]) -> Result<Advanced, Stop> {
         let mut token = Vec::new();
         let mut used = 0;
         if !self.started {
             self.started = true;
-            if matches!(self.connection, Connection::Client(_)) {
+            if self.connection.is_client() {
                 self.pump(&mut token)?;
             }
         }
@@ -432,7 +377,7 @@ impl Running {
 
     /// Whether this is a server that has not seen a whole ClientHello.
     fn awaits_hello(&self) -> bool {
-        matches!(self.connection, Connection::Server(_)) && !self.transcript.has_client_hello()
+        !self.connection.is_client() && !self.transcript.has_client_hello()
     }
 
     /// Refuses a client that says that it offers less than it has, where there is more. Spec: SCSV section 3.
@@ -501,16 +446,9 @@ impl Running {
     fn pump(&mut self, token: &mut Vec<u8>) -> Result<Pumped, Stop> {
         let before = token.len();
         let Self { connection, held, observed, .. } = self;
-        let pumped = observed::during(observed, || match connection {
-            Connection::Client(client) => pump(&mut **client, held, token),
-            Connection::Server(server) => pump(&mut **server, held, token),
-        });
+        let pumped = observed::during(observed, || connection.pump(held, token));
         if let Some(observed) = observed {
-            let kind = match connection {
-                Connection::Client(client) => client.handshake_kind(),
-                Connection::Server(server) => server.handshake_kind(),
-            };
-            observed.is_full = kind.is_some_and(|kind| kind != HandshakeKind::Resumed);
+            observed.is_full = connection.is_full();
         }
         if let Some(observed) = observed.as_ref().filter(|o| !o.older_versions.is_empty())
             && !self.transcript.is_over()
@@ -522,9 +460,7 @@ impl Running {
         pumped.map_err(|problem| match problem {
             Problem::Ours(error) => self.fail(error, core::mem::take(token)),
             Problem::Rustls(error) => {
-                self.declined = matches!(self.connection, Connection::Server(_))
-                    && declines(&error)
-                    && !self.agreed_on_tls13();
+                self.declined = !self.connection.is_client() && declines(&error) && !self.agreed_on_tls13();
                 let error = self.situation().translate(&error);
                 self.fail_after_rustls(error, core::mem::take(token))
             }
@@ -545,7 +481,7 @@ impl Running {
 
     fn situation(&self) -> Situation<'_> {
         Situation {
-            is_client: matches!(self.connection, Connection::Client(_)),
+            is_client: self.connection.is_client(),
             transcript: &self.transcript,
             protocols: &self.settings.policy.protocols,
             alpn: &self.settings.alpn,
@@ -558,10 +494,7 @@ impl Running {
     fn fail_after_rustls(&mut self, error: Error, mut token: Vec<u8>) -> Stop {
         let before = token.len();
         let Self { connection, held, observed, .. } = self;
-        observed::during(observed, || match connection {
-            Connection::Client(client) => take_alert(&mut **client, held, &mut token),
-            Connection::Server(server) => take_alert(&mut **server, held, &mut token),
-        });
+        observed::during(observed, || connection.take_alert(held, &mut token));
         if token.len() > before {
             // rustls does not always say that it is the protocol which is missing.
             let protocol_version = matches!(error, Error::NoProtocolInCommon { .. }).then(|| error.alert());
@@ -598,102 +531,8 @@ impl Running {
     /// Takes the keys out: from here on records are ours.
     fn establish(self) -> Result<Established, Error> {
         let Self { connection, observed, transcript, settings, place, .. } = self;
-        let mut observed = observed.unwrap_or_default();
-        if let (Some(chain), Some(server)) = (observed.session_chain(), &place.server) {
-            settings.remember_staple(chain, &String::from_utf8_lossy(server), &observed.staple);
-        }
-        let ids = observed.take_kept();
-        let ids = place.server.map_or(ids, |server| vec![server]);
-        let kept =
-            Arc::new(Kept::new(&settings.sessions, place.part, ids, observed.session_serial().as_ref()));
-        let common = match &connection {
-            Connection::Client(client) => &****client,
-            Connection::Server(server) => &****server,
-        };
-        let missing = |what| move || Error::Internal(what);
-        let suite = common.negotiated_cipher_suite().ok_or_else(missing("no suite after the handshake"))?;
-        let suite = SuiteRow::by_code(u16::from(suite.suite())).ok_or_else(missing("a suite of no row"))?;
-        let version = common.protocol_version().ok_or_else(missing("no version after the handshake"))?;
-        let group = common.negotiated_key_exchange_group().map(|group| u16::from(group.name()));
-        let strength = group.map(|group| KeyExchangeStrength::Ecdh { group });
-        let alpn = common.alpn_protocol().map(<[u8]>::to_vec);
-        let is_of = |chain: &Chain, shown: &[CertificateDer<'_>]| {
-            chain.len() == shown.len() && chain.iter().zip(shown).all(|(ours, shown)| **ours == **shown)
-        };
-        let peer_chain = common.peer_certificates().map(|shown| {
-            let known = observed.peer_chain.as_ref().filter(|chain| is_of(chain, shown));
-            let copy = || Arc::new(shown.iter().map(|c| c.to_vec()).collect::<Vec<_>>().into());
-            known.map_or_else(copy, Arc::clone)
-        });
-        let resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
-        let is_tls13 = version == ProtocolVersion::TLSv1_3;
-        let is_client = matches!(connection, Connection::Client(_));
-
-        let created = observed.session_created().unwrap_or_else(|| settings.sessions.now());
-        let chain = observed.session_chain().cloned().filter(|_| settings.keeps_sessions());
-        let tickets = match connection {
-            // A session in which the application chose the certificate is not taken up again by a handshake that would ask.
-            Connection::Client(client) if is_tls13 && observed.client_certificate.is_none() => {
-                observed.is_leaving = true;
-                let mut laid = Some(observed);
-                let left = observed::during(&mut laid, || client.dangerous_into_kernel_connection());
-                observed = laid.unwrap_or_default();
-                let (_keys_that_are_ours, kernel) =
-                    left.map_err(|error| Error::InternalReport(error.to_string()))?;
-                Some(Tickets {
-                    kernel: Box::new(kernel),
-                    kept: Arc::clone(&kept),
-                    created,
-                    chain: chain.map(|chain| settings.sessions.share(chain)),
-                })
-            }
-            _ => None,
-        };
-        let (client_secret, server_secret) =
-            (observed.client_traffic_secret.take(), observed.server_traffic_secret.take());
-        let (sending_secret, receiving_secret) =
-            if is_client { (client_secret, server_secret) } else { (server_secret, client_secret) };
-        let Keys { sending, receiving } = core::mem::take(&mut observed.keys);
-        let sending = sending.ok_or_else(missing("no key to send with"))?;
-        let receiving = receiving.ok_or_else(missing("no key to receive with"))?;
-        let (sending, receiving) = records::directions(
-            suite,
-            Protection::new(suite, sending, sending_secret),
-            Protection::new(suite, receiving, receiving_secret),
-            tickets,
-        );
-
-        let server_hello = transcript.server_hello;
-        let secrets = if is_tls13 {
-            let exporter = observed.exporter_secret.take();
-            SessionSecrets::Tls13 { exporter: exporter.ok_or_else(missing("no exporter secret"))? }
-        } else {
-            SessionSecrets::Tls12 {
-                master: observed.master_secret.take().ok_or_else(missing("no master secret"))?,
-                client_random: observed.client_random.ok_or_else(missing("no client random"))?,
-                server_random: observed.server_random.ok_or_else(missing("no server random"))?,
-                unique: observed.first_finished,
-                extended_master_secret: server_hello
-                    .as_ref()
-                    .is_some_and(|hello| hello.extended_master_secret),
-            }
-        };
-        let session = Session {
-            is_client,
-            version: u16::from(version),
-            suite: Suite::of_rustls(suite),
-            strength,
-            alpn,
-            peer_chain,
-            local: observed.local.take().map(|key| LocalCertificate::Rustls(OwnKey::of(key))),
-            resumed,
-            // In TLS 1.3 the session ID is an echo for middleboxes and names nothing.
-            session_id: server_hello.filter(|_| !is_tls13).map(|hello| hello.session_id).unwrap_or_default(),
-            server_name: observed.server_name.take(),
-            account: None,
-            secrets,
-        };
-        Ok(Established { session, kept, sending, receiving })
+        let observed = observed.unwrap_or_default();
+        Done { connection, observed, transcript, settings: &settings, place }.establish()
     }
 }
 
@@ -704,111 +543,5 @@ fn declines(error: &rustls::Error) -> bool {
         // No variant of its own: no certificate of ours has a key that the client can verify.
         rustls::Error::General(what) => what.contains("incompatible signing key"),
         _ => false,
-    }
-}
-
-/// Either role of rustls's unbuffered connections.
-trait ProcessTlsRecords {
-    type Data;
-    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
-}
-
-impl ProcessTlsRecords for UnbufferedClientConnection {
-    type Data = ClientConnectionData;
-    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(incoming)
-    }
-}
-
-impl ProcessTlsRecords for UnbufferedServerConnection {
-    type Data = rustls::server::ServerConnectionData;
-    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(incoming)
-    }
-}
-
-enum Problem {
-    Ours(Error),
-    Rustls(rustls::Error),
-}
-
-fn pump<C: ProcessTlsRecords>(
-    connection: &mut C,
-    held: &mut Vec<u8>,
-    token: &mut Vec<u8>,
-) -> Result<Pumped, Problem> {
-    loop {
-        let UnbufferedStatus { discard, state } = connection.process(held);
-        let pumped = match state {
-            Ok(ConnectionState::EncodeTlsData(mut chunk)) => {
-                encode(token, |out| chunk.encode(out)).map(|()| None)
-            }
-            Ok(ConnectionState::TransmitTlsData(transmit)) => {
-                transmit.done();
-                Ok(None)
-            }
-            Ok(ConnectionState::BlockedHandshake) => Ok(Some(Pumped::NeedsMore)),
-            Ok(ConnectionState::WriteTraffic(_)) => Ok(Some(Pumped::Finished)),
-            Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => {
-                Err(Problem::Ours(Error::ClosedInHandshake))
-            }
-            // One record at a time goes in, and the pump stops where the handshake is finished: no data can be here.
-            Ok(_) => Err(Problem::Ours(Error::UnexpectedMessage { what: "application data".to_owned() })),
-            Err(error) => Err(Problem::Rustls(error)),
-        };
-        held.drain(..discard.min(held.len()));
-        match pumped {
-            Ok(None) => {}
-            Ok(Some(done)) => return Ok(done),
-            Err(problem) => return Err(problem),
-        }
-    }
-}
-
-fn encode(
-    token: &mut Vec<u8>,
-    mut chunk: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>,
-) -> Result<(), Problem> {
-    let internal = |what| Problem::Ours(Error::Internal(what));
-    let Err(EncodeError::InsufficientSize(needed)) = chunk(&mut []) else {
-        return Err(internal("rustls encoded nothing"));
-    };
-    /// Room for a flight without certificates, in a piece of memory of a size that is quickly had.
-    const FLIGHT: usize = 1000;
-    let before = token.len();
-    if token.capacity() == 0 {
-        token.reserve(FLIGHT.max(needed.required_size));
-    }
-    token.resize(before + needed.required_size, 0);
-    let room = token.get_mut(before..).unwrap_or_default();
-    let written = chunk(room).map_err(|_| internal("rustls needs more room than it said"))?;
-    token.truncate(before + written);
-    Ok(())
-}
-
-/// Takes the alert that rustls queued for an error, and what it queued before.
-///
-/// It stops at the alert: a call without anything queued goes on with the input, and a second error then would be a bug in
-/// rustls's eyes.
-fn take_alert<C: ProcessTlsRecords>(connection: &mut C, held: &mut Vec<u8>, token: &mut Vec<u8>) {
-    /// An encrypted TLS 1.3 alert: header, level and description, content type, tag. No handshake record is that short.
-    const TLS13_ALERT: usize = RECORD_HEADER + 2 + 1 + 16;
-    loop {
-        let before = token.len();
-        let UnbufferedStatus { discard, state } = connection.process(held);
-        let encoded = match state {
-            Ok(ConnectionState::EncodeTlsData(mut chunk)) => encode(token, |out| chunk.encode(out)).is_ok(),
-            _ => false,
-        };
-        held.drain(..discard.min(held.len()));
-        let chunk = token.get(before..).unwrap_or_default();
-        let is_alert = match chunk.first() {
-            Some(&ALERT) => true,
-            Some(&APPLICATION_DATA) => chunk.len() == TLS13_ALERT,
-            _ => false,
-        };
-        if !encoded || is_alert {
-            return;
-        }
     }
 }

@@ -6,10 +6,12 @@
 
 mod configs;
 mod error;
+mod established;
 mod handshake;
 mod key_schedule;
 mod observed;
 mod older_versions;
+mod pump;
 mod record_aead;
 pub(crate) mod records;
 pub(crate) mod secret;
@@ -18,5 +20,6 @@ mod transcript;
 mod verify;
 
 pub(crate) use configs::{ClientConfigs, OwnKey, ServerConfigs, server_part};
-pub(crate) use handshake::{Established, Handshake};
+pub(crate) use established::Established;
+pub(crate) use handshake::Handshake;
 pub(crate) use observed::SteadyClock;

@@ -18,7 +18,7 @@ use crypto::hkdf::hkdf_expand_label;
 use sspi_core::{AlertLevel, StreamSizes};
 use zeroize::Zeroizing;
 
-use super::handshake::Tickets;
+use super::established::Tickets;
 use super::secret::SmallSecret;
 use crate::backend::FLOOD_LIMIT;
 use crate::backend::records::{
