@@ -11,7 +11,7 @@
 //! | the SSL 2.0 hello in which PCT hides | `unified.rs` |
 //! | keys, prelude and responses | `keys.rs` |
 //! | records | `records.rs`, `channel.rs` |
-//! | the expectations of either role | `client.rs`, `server.rs`, run by `handshake.rs` |
+//! | the expectations of either role | `client/`, `server/`, `both_roles.rs`, run by `handshake.rs` |
 //! | how an error is told to the peer | `error.rs` |
 //!
 //! Not here: the exchanges with tokens and Diffie-Hellman and the hash `DES_DM`, which the draft does not define far enough
@@ -19,6 +19,7 @@
 //!
 //! Spec: PCT1.
 
+pub(crate) mod both_roles;
 pub(crate) mod channel;
 pub(crate) mod client;
 pub(crate) mod error;

@@ -10,7 +10,7 @@
 //!
 //! Spec: SSL2 section 1.4.1 (the message); PCT1 section 5.5.2 (the codes).
 
-use super::client::offered;
+use super::both_roles::offered;
 use super::messages::{ClientHello, NO_SESSION, VERSION};
 use super::readings::extend_challenge;
 use super::specs::{CipherSpec, RSA_PKCS1, SPECS, certificate};

@@ -135,7 +135,7 @@ fn a_cipher_of_a_unified_hello_needs_its_type_and_keeps_it_for_all_lengths() {
     assert!(hello(&[[0x83, 0, 4], [0x84, 0x80, 0x40]]).ciphers.is_empty(), "PCT is not offered");
     let policy = pct().client.policy;
     let read = hello(&specs_of(&policy).iter().map(|kind| kind.0).collect::<Vec<_>>());
-    let (ciphers, hashes) = super::super::client::offered(&policy);
+    let (ciphers, hashes) = super::super::both_roles::offered(&policy);
     assert_eq!((read.ciphers, read.hashes), (ciphers, hashes));
 }
 
