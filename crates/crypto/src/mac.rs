@@ -64,8 +64,8 @@ impl HmacKey {
     /// The MAC of the concatenation of `parts`.
     #[must_use]
     #[inline]
-    pub fn sign_parts<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> Digest {
-        let output_len = self.hash().output_len();
+    pub fn sign_parts<'a>(&self, parts: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>) -> Digest {
+        let (parts, output_len) = (parts.into_iter(), self.hash().output_len());
         match &self.0 {
             Keys::Md5(key) => key.sign(parts, output_len),
             Keys::Sha1(key) => key.sign(parts, output_len),
@@ -178,14 +178,24 @@ impl<F: Zeroize> Key<F> {
     #[inline]
     fn sign<'a, const LEN: usize>(
         &self,
-        parts: impl IntoIterator<Item = &'a [u8]>,
+        parts: impl Iterator<Item = &'a [u8]> + Clone,
         output_len: usize,
     ) -> Digest
     where
         F: Function<LEN>,
     {
+        let data = parts.clone().map(<[u8]>::len).sum();
+        if Padded::<LEN>::is_short::<F>(data) {
+            // Little data is laid out once, and taken in at once.
+            let mut inner = self.inner.clone();
+            inner.compress(Padded::new::<F>(parts).blocks());
+            let mut digest = Digest::of_len(output_len);
+            inner.write_output(digest.as_mut());
+            inner.zeroize();
+            return self.outer(&digest);
+        }
         let mut inner = self.inner();
-        parts.into_iter().for_each(|part| inner.update(part));
+        parts.for_each(|part| inner.update(part));
         self.outer(&inner.finish(output_len))
     }
 }

@@ -279,7 +279,7 @@ fn lock(shared: &Mutex<SharedStream>) -> MutexGuard<'_, SharedStream> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn contents<'a>(memory: &'a [u8], pieces: &'a [Piece]) -> impl Iterator<Item = &'a [u8]> {
+fn contents<'a>(memory: &'a [u8], pieces: &'a [Piece]) -> impl Iterator<Item = &'a [u8]> + Clone {
     pieces.iter().map(|piece| memory.get(piece.range.clone()).unwrap_or_default())
 }
 

@@ -136,7 +136,7 @@ impl<F: Function<LEN>, const LEN: usize> Drop for Blocks<F, LEN> {
     }
 }
 
-/// Data that come behind one block, and their padding, as the blocks that are left to be taken in.
+/// Data that come behind one block, and their padding, as the blocks that are left to be taken in. Wiped when it is dropped.
 pub(crate) struct Padded<const LEN: usize> {
     /// All of them, if they are no more: what a handshake expands has room here.
     short: [[u8; LEN]; 2],
@@ -146,6 +146,12 @@ pub(crate) struct Padded<const LEN: usize> {
 }
 
 impl<const LEN: usize> Padded<LEN> {
+    /// Whether so many bytes of data take no memory of their own.
+    #[inline]
+    pub(crate) const fn is_short<F: Function<LEN>>(data: usize) -> bool {
+        data < 2 * LEN - F::LENGTH_LEN
+    }
+
     pub(crate) fn new<'a, F: Function<LEN>>(parts: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
         let data: usize = parts.clone().map(<[u8]>::len).sum();
         let count = (data + 1 + F::LENGTH_LEN).div_ceil(LEN);
@@ -175,6 +181,16 @@ impl<const LEN: usize> Padded<LEN> {
     #[inline]
     pub(crate) fn blocks_mut(&mut self) -> &mut [[u8; LEN]] {
         self.short.get_mut(..self.short_len).unwrap_or(&mut self.long)
+    }
+}
+
+impl<const LEN: usize> Drop for Padded<LEN> {
+    #[inline]
+    fn drop(&mut self) {
+        self.short.as_flattened_mut().zeroize();
+        if !self.long.is_empty() {
+            self.long.as_flattened_mut().zeroize();
+        }
     }
 }
 

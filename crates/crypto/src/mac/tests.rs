@@ -197,7 +197,7 @@ fn mac_of_the_crate<M: ::hmac::KeyInit + ::hmac::Mac>(key: &[u8], data: &[u8]) -
 }
 
 #[test]
-fn macs_are_those_of_the_crate_for_keys_of_every_length() {
+fn macs_are_those_of_the_crate_for_keys_and_data_of_every_length() {
     use ::hmac::Hmac;
     let bytes: Vec<u8> = (0..=250).cycle().take(300).collect();
     for length in 0..bytes.len() {

@@ -317,7 +317,7 @@ impl ProducesTickets for Handles {
 }
 
 /// A client's sessions, but for those in which the application chose the certificate: the choice of one handshake must not
-/// stand in for that of another. (TLS 1.3 tickets of such a session never get here: see `Running::establish`.)
+/// stand in for that of another. (TLS 1.3 tickets of such a session never get here: see `Done::establish`.)
 pub(super) struct ClientSessions {
     pub(super) settings: Arc<Settings>,
     pub(super) part: Part,
