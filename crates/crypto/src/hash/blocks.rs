@@ -81,11 +81,7 @@ impl<F: Function<LEN>, const LEN: usize> Blocks<F, LEN> {
             self.function.compress(slice::from_ref(&self.buffer));
             self.buffer = [0; LEN];
         }
-        if let Some(last) = self.buffer.last_chunk_mut() {
-            // The field is no longer than what is left for it: the bytes before a shorter one are zeros.
-            let field = u128::from_ne_bytes(F::length_field(u128::from(self.total) << 3));
-            *last = (u128::from_ne_bytes(*last) | field).to_ne_bytes();
-        }
+        add_length::<F, LEN>(&mut self.buffer, self.total);
         self.function.compress(slice::from_ref(&self.buffer));
         let mut digest = Digest::of_len(output_len);
         self.function.write_output(digest.as_mut());
@@ -152,6 +148,7 @@ impl<const LEN: usize> Padded<LEN> {
         data < 2 * LEN - F::LENGTH_LEN
     }
 
+    #[inline]
     pub(crate) fn new<'a, F: Function<LEN>>(parts: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
         let data: usize = parts.clone().map(<[u8]>::len).sum();
         let count = (data + 1 + F::LENGTH_LEN).div_ceil(LEN);
@@ -159,16 +156,17 @@ impl<const LEN: usize> Padded<LEN> {
         if count > padded.short.len() {
             padded.long = vec![[0; LEN]; count];
         }
-        let blocks = padded.blocks_mut();
-        let mut rest = blocks.as_flattened_mut();
-        for part in parts.chain([slice::from_ref(&END_OF_DATA)]) {
+        let mut rest = padded.blocks_mut().as_flattened_mut();
+        for part in parts {
             let (to, behind) = rest.split_at_mut_checked(part.len()).unwrap_or_default();
             copy(part, to);
             rest = behind;
         }
-        if let Some(last) = blocks.last_mut() {
-            let bits = ((LEN + data) as u128) << 3;
-            or_into_end(last, &F::length_field(bits), ct_eq_usize(0, 0));
+        if let Some(end) = rest.first_mut() {
+            *end = END_OF_DATA;
+        }
+        if let Some(last) = padded.blocks_mut().last_mut() {
+            add_length::<F, LEN>(last, (LEN + data) as u64);
         }
         padded
     }
@@ -196,6 +194,16 @@ impl<const LEN: usize> Drop for Padded<LEN> {
 
 /// What follows the data: a bit that is set, and zeros.
 const END_OF_DATA: u8 = 0x80;
+
+/// Puts the field of the length of all data, in bytes, into the end of the last block. The field is no longer than what is left
+/// for it: the bytes before a shorter one are zeros.
+#[inline]
+fn add_length<F: Function<LEN>, const LEN: usize>(block: &mut [u8; LEN], total: u64) {
+    if let Some(last) = block.last_chunk_mut() {
+        let field = u128::from_ne_bytes(F::length_field(u128::from(total) << 3));
+        *last = (u128::from_ne_bytes(*last) | field).to_ne_bytes();
+    }
+}
 
 /// Combines the end of `buffer` with the field of the length, if the mask says yes. The field is no longer than what
 /// is left for it: the bytes before a shorter one are zeros.
