@@ -62,7 +62,7 @@ pub fn client(section: &str, password: &str) -> Arc<dyn CredentialsHandle> {
     let password = Secret::new(password.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: USER.to_owned(), domain: String::new(), password });
-    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     package(section).acquire_credentials_handle(&request).unwrap_or_else(|error| panic!("{error}"))
 }
 

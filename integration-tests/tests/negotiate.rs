@@ -123,9 +123,8 @@ fn initiate(
     let password = Secret::new(password.to_owned());
     let identity = AuthIdentity { user: USER.into(), domain: DOMAIN.into(), password };
     let request = CredentialsRequest {
-        principal: None,
-        credential_use: CredentialUse::Outbound,
         auth_data: AuthData::Identity(identity),
+        ..CredentialsRequest::configured(CredentialUse::Outbound)
     };
     let credentials = package(better).acquire_credentials_handle(&request).unwrap();
     let request = InitializeRequest {

@@ -221,7 +221,7 @@ fn credentials_of_one_role_do_not_serve_the_other() {
 #[test]
 fn auth_data_of_another_kind_is_refused() {
     let acquire = |credential_use, auth_data| {
-        let request = CredentialsRequest { principal: None, credential_use, auth_data };
+        let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(credential_use) };
         toy().acquire_credentials_handle(&request).err().unwrap().status()
     };
     use CredentialUse::{Both, Inbound, Outbound};

@@ -48,7 +48,7 @@ fn client(password: &str) -> Scheme {
     let password = Secret::new(password.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
-    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     Scheme::of_package(package().acquire_credentials_handle(&request).unwrap()).unwrap()
 }
 
@@ -247,7 +247,7 @@ async fn exchange_with(
     let password = Secret::new(PASSWORD.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
-    let acquire = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let acquire = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     let mut client = package().acquire_credentials_handle(&acquire).unwrap().initialize(&request).unwrap();
     let token = |step| match step {
         sspi_core::Step::Continue { token, .. } | sspi_core::Step::Complete { token, .. } => token,

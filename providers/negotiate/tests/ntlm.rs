@@ -70,7 +70,7 @@ fn client_of(package: &Negotiate, password: &str, flags: IscReq) -> Box<dyn Init
     let password = Secret::new(password.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
-    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     let request = package
         .acquire_credentials_handle(&request)
         .unwrap()
@@ -203,7 +203,7 @@ fn bare_client() -> Box<dyn InitializeSecurityContext> {
     let password = Secret::new(PASSWORD.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
-    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     let config = NtlmConfig { reflection: Reflection::Allow, ..NtlmConfig::default() };
     let credentials = Ntlm::new(config, environment).acquire_credentials_handle(&request);
     let request = InitializeRequest { flags: IscReq::CONFIDENTIALITY, ..InitializeRequest::default() };

@@ -64,7 +64,7 @@ impl SchannelCredentials {
             }
         };
         let inbound = request.credential_use == CredentialUse::Inbound;
-        let settings = Arc::new(read(config, environment, sessions, application, inbound)?);
+        let settings = Arc::new(read(config, environment, sessions, application, request)?);
         let role = if inbound {
             if settings.identities.is_empty() {
                 return Err(configuration(
@@ -117,8 +117,9 @@ fn read(
     environment: &Environment,
     sessions: &Sessions,
     application: Option<&CertificateIdentity>,
-    inbound: bool,
+    request: &CredentialsRequest,
 ) -> Result<Settings, Error> {
+    let inbound = request.credential_use == CredentialUse::Inbound;
     let policy = Policy::read(config)?;
     let legacy = policy.legacy_protocols(SpProt(u32::MAX)).next().is_some();
     let material = |setting: &'static str, reference: &str| {
@@ -223,8 +224,7 @@ fn read(
         resume: config.resume,
         session_tickets: config.session_tickets,
         session_cache_entries: config.session_cache_entries,
-        session_lifetime: config.session_lifetime.as_secs(),
-        sessions: Arc::new(CredentialSessions::new(&sessions.cache, &clock, farm)),
+        sessions: Arc::new(CredentialSessions::new(&sessions.cache, &clock, farm, request.session_lifetime)),
         coming_back: ComingBack::default(),
         key_log: config.key_log.clone(),
         environment: Environment { clock, ..environment.clone() },

@@ -192,6 +192,32 @@ fn sessions_do_not_cross_credentials_names_or_judges_and_go_with_their_credentia
 }
 
 #[test]
+fn each_credential_has_a_lifetime_of_its_own_within_that_of_the_package() {
+    for case in Case::all() {
+        for on_server in [false, true] {
+            const SECOND: Duration = Duration::from_secs(1);
+            let world = World::default();
+            let (client, server) = (world.package(case.client(&world)), world.package(case.server(&world)));
+            let acquire = |package: &Schannel, role, session_lifetime| {
+                let request = CredentialsRequest { session_lifetime, ..CredentialsRequest::configured(role) };
+                package.acquire_credentials_handle(&request).unwrap()
+            };
+            for (lifetime, hours) in [(Some(3 * HOUR), 3), (None, 10), (Some(100 * HOUR), 10)] {
+                let [of_client, of_server] = if on_server { [None, lifetime] } else { [lifetime, None] };
+                let outbound = acquire(&client, CredentialUse::Outbound, of_client);
+                let inbound = acquire(&server, CredentialUse::Inbound, of_server);
+                connect(&*outbound, &*inbound);
+                world.clock.advance(hours * HOUR - SECOND);
+                let what = format!("{case:?}, {lifetime:?}, on the server: {on_server}");
+                assert!(resumed(&connect(&*outbound, &*inbound).0), "{what}");
+                world.clock.advance(2 * SECOND);
+                assert!(!resumed(&connect(&*outbound, &*inbound).0), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
 fn clients_and_servers_of_an_instance_share_one_bound() {
     let world = World::default();
     let tls = Case::Tls(Kind::Tls10, false);

@@ -23,7 +23,7 @@ fn identity(chain: Vec<Vec<u8>>, key: &[u8]) -> AuthData {
 }
 
 fn acquire(world: &World, credential_use: CredentialUse, auth_data: AuthData) -> Result<(), SecStatus> {
-    let request = CredentialsRequest { principal: None, credential_use, auth_data };
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(credential_use) };
     let package = world.package(world.client(&BOTH));
     package.acquire_credentials_handle(&request).map(drop).map_err(|error| error.status())
 }

@@ -106,7 +106,7 @@ impl Fixture {
             password: Secret::new(password.into()),
         });
         let request =
-            CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+            CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
         self.client_package.acquire_credentials_handle(&request).unwrap()
     }
 
