@@ -332,6 +332,23 @@ fn a_client_without_reconnects_keeps_no_late_tickets() {
 }
 
 #[test]
+fn a_client_keeps_no_ticket_that_is_longer_than_any_needs_to_be() {
+    let world = World::default();
+    let case = Case::Tls(Kind::Tls13, true);
+    // A server's tickets have its client's certificate in them.
+    for (names, kept) in [(1, true), (200, false)] {
+        let names: Vec<_> = (0..names).map(|n| format!("{n}.{}.test", "name".repeat(10))).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let certificate = world.certificate(&world.pki.client("someone").names(&names).issue());
+        let client = SchannelConfig { certificates: vec![certificate], ..case.client(&world) };
+        let server = SchannelConfig { client_auth: ClientAuth::Required, ..case.server(&world) };
+        let (client, server) = (world.outbound(client), world.inbound(server));
+        connect(&*client, &*server);
+        assert_eq!(resumed(&connect(&*client, &*server).0), kept, "{} names", names.len());
+    }
+}
+
+#[test]
 fn a_servers_certificate_that_has_expired_is_seen_before_its_session_is_offered() {
     let day = 24 * HOUR;
     for case in Case::all() {
