@@ -37,6 +37,14 @@ pub(crate) fn client_nonce(
     })
 }
 
+/// Whether a client's nonce is one for this channel, or for none.
+pub(crate) fn is_for(client_nonce: &[u8], bindings: Option<&ChannelBindings>) -> bool {
+    match bindings {
+        None => !client_nonce.starts_with(PREFIX),
+        Some(_) => check(client_nonce, bindings, BindingPolicy::Always).is_ok(),
+    }
+}
+
 fn bound(fresh: &[u8], bindings: &ChannelBindings) -> Digest {
     let mut hash = Hash::Sha256.context();
     hash.update(fresh);

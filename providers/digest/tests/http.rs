@@ -6,8 +6,8 @@ mod support;
 
 use opensspi_digest::response::{AuthenticationInfo, Response};
 use sspi_core::{
-    AcceptRequest, AscReq, ChannelBindings, ContextFlags, DigestAlgorithm, EntityBody, HttpEntity,
-    HttpRequest, InitializeRequest, IscReq, SecStatus, Step,
+    AcceptRequest, AscReq, AscRet, ChannelBindings, ContextFlags, DigestAlgorithm, EntityBody, HttpEntity,
+    HttpRequest, InitializeRequest, IscReq, IscRet, SecStatus, SecurityContext, Step,
 };
 use support::{
     Change, Fixture, REALM, USERS, client_request, completes, continues, fails, hex, server_request,
@@ -89,9 +89,9 @@ fn every_user_logs_on_with_every_algorithm_and_quality_and_both_ends_prove_the_p
                         "{case}"
                     );
                     let ContextFlags::Initiator(flags) = at_client.attributes().flags() else { panic!() };
-                    assert!(flags.contains(sspi_core::IscRet::MUTUAL_AUTH));
-                    assert!(flags.contains(sspi_core::IscRet::USED_HTTP_STYLE));
-                    assert!(!flags.contains(sspi_core::IscRet::CONFIDENTIALITY));
+                    assert!(flags.contains(IscRet::MUTUAL_AUTH));
+                    assert!(flags.contains(IscRet::USED_HTTP_STYLE));
+                    assert!(!flags.contains(IscRet::CONFIDENTIALITY));
                 }
             }
         }
@@ -358,6 +358,53 @@ fn bodies_that_come_later_are_completed() {
     let challenge = fixture.challenge(&unknown);
     let again = answer(&fixture, "alice", "wonderland", &client_request(received), &challenge);
     assert_eq!(status(&fixture, &unknown, &again), SecStatus::SEC_E_INVALID_PARAMETER);
+}
+
+#[test]
+fn a_server_claims_that_it_has_proved_itself_when_the_proof_was_sent() {
+    let claims = |context: &dyn SecurityContext| match context.attributes().flags() {
+        ContextFlags::Acceptor(flags) => flags.contains(AscRet::MUTUAL_AUTH),
+        ContextFlags::Initiator(flags) => flags.contains(IscRet::MUTUAL_AUTH),
+    };
+    let fixture = Fixture::new("qop = [\"auth-int\"]", "");
+    let http = HttpRequest::new("PUT", "/x").with_entity(b"secret".to_vec());
+    let request = InitializeRequest { flags: IscReq::MUTUAL_AUTH, ..client_request(http.clone()) };
+    let mut client = fixture.client("alice", "wonderland").initialize(&request).unwrap();
+    let authorization =
+        continues(client.initialize_security_context(&fixture.challenge(&server_request(http.clone()))));
+    let mut server = fixture.accept(&server_request(http.clone()));
+    let (at_server, mut info) = completes(fixture.advance(&mut *server, &authorization));
+    assert!(!claims(&*at_server), "the body that the proof is over is not known yet");
+    http.response_entity.set(EntityBody::Bytes(b"done".to_vec()));
+    server.complete_auth_token(&mut info).unwrap();
+    assert!(claims(&*at_server));
+    let (at_client, _) = completes(client.initialize_security_context(&info));
+    assert!(claims(&*at_client));
+    // Without a body that it is over, the proof is in the first token; a client that does not wait for it claims nothing.
+    let fixture = Fixture::new("qop = [\"auth\"]", "");
+    let mut client = fixture.client("alice", "wonderland").initialize(&client_request(get())).unwrap();
+    let challenge = fixture.challenge(&server_request(get()));
+    let (at_client, authorization) = completes(client.initialize_security_context(&challenge));
+    let (at_server, _) = completes(fixture.authorize(&server_request(get()), &authorization));
+    assert!(claims(&*at_server) && !claims(&*at_client));
+}
+
+#[test]
+fn bodies_that_are_protected_are_integrity_and_others_are_not() {
+    for (qop, protects) in [("auth", false), ("auth-int", true)] {
+        let fixture = Fixture::new(&format!("qop = [\"{qop}\"]"), "");
+        let http = HttpRequest::new("PUT", "/x").with_entity(b"secret".to_vec());
+        let mut client =
+            fixture.client("alice", "wonderland").initialize(&client_request(http.clone())).unwrap();
+        let challenge = fixture.challenge(&server_request(http.clone()));
+        let (at_client, authorization) = completes(client.initialize_security_context(&challenge));
+        let (at_server, _) = completes(fixture.authorize(&server_request(http), &authorization));
+        let ContextFlags::Initiator(flags) = at_client.attributes().flags() else { panic!() };
+        assert_eq!(flags.contains(IscRet::INTEGRITY), protects, "{qop}");
+        let ContextFlags::Acceptor(flags) = at_server.attributes().flags() else { panic!() };
+        assert_eq!(flags.contains(AscRet::INTEGRITY), protects, "{qop}");
+        assert!(!flags.contains(AscRet::SEQUENCE_DETECT), "no message follows");
+    }
 }
 
 #[test]

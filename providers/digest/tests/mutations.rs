@@ -16,7 +16,7 @@ const ALL: &str =
     "algorithms = [\"SHA-256\", \"MD5\"]\nqop = [\"auth-conf\", \"auth-int\", \"auth\", \"none\"]";
 
 fn request() -> InitializeRequest {
-    InitializeRequest { target_name: Some("imap/host".into()), ..InitializeRequest::default() }
+    InitializeRequest { target_name: Some("imap/mail.example.test".into()), ..InitializeRequest::default() }
 }
 
 fn http() -> HttpRequest {
