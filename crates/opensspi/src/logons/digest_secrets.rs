@@ -80,18 +80,26 @@ pub(super) fn place(entry: &LogonEntry, text: &str) -> Range<usize> {
     at..at
 }
 
-/// What goes there.
-pub(super) fn written(entry: &LogonEntry, realm: &str, password: &str) -> Zeroizing<String> {
-    let name = &entry.account.account.name;
-    let mut out = Zeroizing::new(String::with_capacity(512));
-    let is_first = entry.digest_place.is_none();
-    out.push_str(if is_first { "\ndigest = [{ realm = " } else { "{ realm = " });
-    out.push_str(&quoted(realm));
-    for algorithm in DigestAlgorithm::ALL {
-        out.push_str(&format!(", {} = ", algorithm.name().to_lowercase()));
-        out.push_str(&digits(algorithm, name, realm, password));
+/// What goes there for these realms: a list, or more of the list that there is.
+pub(super) fn written(has_list: bool, name: &str, realms: &[&str], password: &str) -> Zeroizing<String> {
+    // In one allocation: one that grows would leave hashes behind.
+    let names: usize = realms.iter().map(|realm| quoted(realm).len()).sum();
+    let mut out = Zeroizing::new(String::with_capacity(names + 512 * realms.len() + 32));
+    if !has_list {
+        out.push_str("\ndigest = [");
     }
-    out.push_str(if is_first { " }]" } else { " }, " });
+    for (place, realm) in realms.iter().enumerate() {
+        out.push_str(if has_list || place == 0 { "{ realm = " } else { ", { realm = " });
+        out.push_str(&quoted(realm));
+        for algorithm in DigestAlgorithm::ALL {
+            out.push_str(&format!(", {} = ", algorithm.name().to_lowercase()));
+            out.push_str(&digits(algorithm, name, realm, password));
+        }
+        out.push_str(if has_list { " }, " } else { " }" });
+    }
+    if !has_list {
+        out.push(']');
+    }
     out
 }
 
