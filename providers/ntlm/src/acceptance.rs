@@ -54,10 +54,10 @@ impl Expected {
         instance: &Instance,
         challenged: &Challenged,
         message: &AuthenticateMessage<'_>,
-        (token, claim, proven, flags): (&[u8], &Claim<'_>, Proven, NegotiateFlags),
+        (token, claim, proven, flags): (&[u8], &mut Claim<'_>, Proven, NegotiateFlags),
     ) -> Result<Box<dyn SecurityContext>, Error> {
         let exported = exported(flags, &proven.key, message.encrypted_random_session_key)?;
-        let pairs = claim.av_pairs();
+        let pairs = claim.take_av_pairs();
         if !claim.is_version_1() {
             check_echo(challenged, &pairs)?;
         }
@@ -65,23 +65,27 @@ impl Expected {
         self.check_bindings(instance.config.channel_bindings, &pairs)?;
         let target = pairs.text(AvId::TARGET_NAME)?.filter(|name| !name.is_empty());
         check_target(&instance.config, target.as_deref(), pairs.flags())?;
+        let has_mic = pairs.flags().contains(AvFlags::MIC);
         let account = proven.account;
         // What the client calls its domain is nobody's word where the account has none.
         let domain = account.domain.as_deref().unwrap_or_default();
-        context::new(Attributes::new(
-            &instance.info,
-            Established {
-                role: Role::Server(granted(flags)),
-                flags,
-                exported,
-                client: display_name(domain, &account.name),
-                server: instance.names.computer.clone(),
-                target,
-                account: Some(Account { matched_by: "password".to_owned(), ..account }),
-                is_version_1: claim.is_version_1(),
-                start: instance.environment.clock.now(),
-            },
-        ))
+        context::new(
+            has_mic,
+            Attributes::new(
+                &instance.info,
+                Established {
+                    role: Role::Server(granted(flags)),
+                    flags,
+                    exported,
+                    client: display_name(domain, &account.name),
+                    server: instance.names.computer.clone(),
+                    target,
+                    account: Some(Account { matched_by: "password".to_owned(), ..account }),
+                    is_version_1: claim.is_version_1(),
+                    start: instance.environment.clock.now(),
+                },
+            ),
+        )
     }
 
     /// Lets in nobody, where the configuration does.
@@ -100,20 +104,23 @@ impl Expected {
         let flags = challenged.flags.intersection(message.flags);
         let exported = exported(flags, &Key::default(), message.encrypted_random_session_key)?;
         self.check_bindings(instance.config.channel_bindings, &AvPairs::default())?;
-        context::new(Attributes::new(
-            &instance.info,
-            Established {
-                role: Role::Server(granted(flags) | AscRet::NULL_SESSION),
-                flags,
-                exported,
-                client: String::new(),
-                server: instance.names.computer.clone(),
-                target: None,
-                account: None,
-                is_version_1: false,
-                start: instance.environment.clock.now(),
-            },
-        ))
+        context::new(
+            false,
+            Attributes::new(
+                &instance.info,
+                Established {
+                    role: Role::Server(granted(flags) | AscRet::NULL_SESSION),
+                    flags,
+                    exported,
+                    client: String::new(),
+                    server: instance.names.computer.clone(),
+                    target: None,
+                    account: None,
+                    is_version_1: false,
+                    start: instance.environment.clock.now(),
+                },
+            ),
+        )
     }
 
     fn check_bindings(&self, policy: Check, pairs: &AvPairs<'_>) -> Result<(), Error> {

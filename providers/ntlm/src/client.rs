@@ -16,7 +16,7 @@ use crate::acceptance::check_requested;
 use crate::attributes::{Attributes, Established, Role};
 use crate::compute::{
     Key, channel_bindings_hash, desl, key_exchange_key_v1, lm_v2_response, mic, nt_proof_str,
-    ntlm2_session_response, ntowf_v2, rc4k, session_base_key_v1, session_base_key_v2,
+    ntlm2_session_response, rc4k, response_key, session_base_key_v1, session_base_key_v2,
 };
 use crate::context;
 use crate::credentials::{Hashes, Identity};
@@ -216,7 +216,7 @@ impl Client {
         pairs.set(AvId::CHANNEL_BINDINGS, &self.bindings);
         let timestamp = server_time.unwrap_or_else(|| file_time(self.instance.environment.clock.now()));
         let temp = NtlmV2Temp { timestamp, client_challenge, av_pairs: pairs }.to_bytes()?;
-        let response_key = ntowf_v2(&hashes.nt, &self.identity.user, &self.identity.domain);
+        let response_key = response_key(&hashes.nt, &self.identity.user, &self.identity.domain);
         let proof = nt_proof_str(&response_key, server_challenge, &temp);
         let lm = match server_time {
             Some(_) => [0; 24],
@@ -302,22 +302,23 @@ impl Client {
             .with_if(flags.contains(F::NEGOTIATE_IDENTIFY), IscRet::IDENTIFY)
             .with_if(is_nobody, IscRet::NULL_SESSION);
         let is_version_1 = self.instance.config.lm_compatibility_level.number() < 3 && !is_nobody;
-        let mut context = context::established(Attributes::new(
-            &self.instance.info,
-            Established {
-                role: Role::Client(granted),
-                flags,
-                exported,
-                client: self.identity.name(),
-                server: self.target.clone().unwrap_or_default(),
-                target: self.target.clone(),
-                account: None,
-                is_version_1,
-                start: self.instance.environment.clock.now(),
-            },
-        ))?;
-        context.shared.has_mic = has_mic;
-        Ok(Box::new(context))
+        context::new(
+            has_mic,
+            Attributes::new(
+                &self.instance.info,
+                Established {
+                    role: Role::Client(granted),
+                    flags,
+                    exported,
+                    client: self.identity.name(),
+                    server: self.target.clone().unwrap_or_default(),
+                    target: self.target.clone(),
+                    account: None,
+                    is_version_1,
+                    start: self.instance.environment.clock.now(),
+                },
+            ),
+        )
     }
 }
 

@@ -54,16 +54,16 @@ pub(crate) type Context = PairedContext<Negotiated>;
 /// What belongs to neither half.
 pub(crate) struct Negotiated {
     pub(crate) attributes: Arc<Attributes>,
-    /// This end has sent a message integrity code in its handshake.
+    /// There was a message integrity code in the handshake: a client has sent it, a server has seen that it is right.
     pub(crate) has_mic: bool,
 }
 
-/// The context that a handshake came to.
-pub(crate) fn new(attributes: Attributes) -> Result<Box<dyn SecurityContext>, status::Error> {
-    Ok(Box::new(established(attributes)?))
+/// The context that a handshake came to, with a message integrity code or without.
+pub(crate) fn new(has_mic: bool, attributes: Attributes) -> Result<Box<dyn SecurityContext>, status::Error> {
+    Ok(Box::new(established(has_mic, attributes)?))
 }
 
-pub(crate) fn established(attributes: Attributes) -> Result<Context, status::Error> {
+pub(crate) fn established(has_mic: bool, attributes: Attributes) -> Result<Context, status::Error> {
     let flags = attributes.established.flags;
     let (from_client, from_server) = directions(flags, &attributes.established.exported)?;
     let (sends, receives) =
@@ -72,7 +72,7 @@ pub(crate) fn established(attributes: Attributes) -> Result<Context, status::Err
     Ok(Context {
         sender: Sender { direction: sends, is_sealing, failed: failed.clone() },
         receiver: Receiver { direction: receives, is_sealing, failed },
-        shared: Negotiated { attributes: Arc::new(attributes), has_mic: false },
+        shared: Negotiated { attributes: Arc::new(attributes), has_mic },
     })
 }
 

@@ -436,6 +436,19 @@ fn a_client_without_mic_and_bindings_is_taken_by_default() {
     assert!(matches!(client.log_on(&mut *server.server(&accepts)), Ok(Step::Complete { .. })));
 }
 
+/// Spec: MS-SPNG section 3.3.5.1.
+#[test]
+fn both_ends_know_whether_there_was_a_mic() {
+    let (client, server) = both();
+    let accepts = AcceptRequest::default();
+    let [at_client, at_server] =
+        handshake(&mut *client.client(PASSWORD, &sealed()), &mut *server.server(&accepts)).unwrap();
+    assert!(at_client.requires_list_mic() && at_server.requires_list_mic());
+    let client = HandMade::new(opensspi_ntlm::messages::AvPairs::default());
+    let Ok(Step::Complete { context, .. }) = client.log_on(&mut *server.server(&accepts)) else { panic!() };
+    assert!(!context.requires_list_mic(), "a client without one");
+}
+
 #[test]
 fn a_token_is_never_longer_than_the_package_says() {
     let (client, server) = both();

@@ -31,7 +31,7 @@ fn context(role: Role, flags: u32) -> Context {
         is_version_1: false,
         start: UNIX_EPOCH,
     };
-    established(Attributes::new(&info, established_as)).unwrap()
+    established(false, Attributes::new(&info, established_as)).unwrap()
 }
 
 const SEALED: u32 = 0xe288_8235;

@@ -7,8 +7,16 @@ use wire::DecodeError;
 pub fn utf16(text: &str) -> Vec<u8> {
     // No character has more units of UTF-16 than bytes of UTF-8: a vector that grows would leave copies of a password.
     let mut bytes = Vec::with_capacity(2 * text.len());
-    text.encode_utf16().for_each(|unit| bytes.extend_from_slice(&unit.to_le_bytes()));
+    text.chars().for_each(|c| push_utf16(&mut bytes, c));
     bytes
+}
+
+/// Appends a character as UTF-16, little-endian.
+pub(crate) fn push_utf16(bytes: &mut Vec<u8>, c: char) {
+    let mut units = [0; 2];
+    for unit in c.encode_utf16(&mut units) {
+        bytes.extend_from_slice(&unit.to_le_bytes());
+    }
 }
 
 /// A text as the code page of its sender has it, which nobody knows: what is not ASCII becomes a question mark.
@@ -34,9 +42,11 @@ pub fn text(field: &'static str, bytes: &[u8], is_unicode: bool) -> Result<Strin
     if !rest.is_empty() {
         return Err(illegal());
     }
-    char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit)))
-        .collect::<Result<_, _>>()
-        .map_err(|_| illegal())
+    let mut text = String::with_capacity(units.len());
+    for c in char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit))) {
+        text.push(c.map_err(|_| illegal())?);
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
