@@ -7,7 +7,7 @@ mod support;
 use opensspi_digest::response::{AuthenticationInfo, Response};
 use sspi_core::{
     AcceptRequest, AscReq, AscRet, ChannelBindings, ContextFlags, DigestAlgorithm, EntityBody, HttpEntity,
-    HttpRequest, InitializeRequest, IscReq, IscRet, SecStatus, SecurityContext, Step,
+    HttpRequest, InitializeRequest, IscReq, IscRet, Question, SecStatus, SecurityContext, Step,
 };
 use support::{
     Change, Fixture, REALM, USERS, client_request, completes, continues, fails, hex, server_request,
@@ -479,12 +479,43 @@ fn server_accepts_a_name_whose_backslash_is_not_escaped() {
 }
 
 #[test]
-fn the_debug_form_of_nothing_shows_a_password() {
-    let fixture = Fixture::new("", "");
-    let authorization = alice(&fixture);
-    let response = format!("{:?}", Response::from_http(&authorization).unwrap());
-    assert!(!response.contains("wonderland"));
-    assert!(!hex(&authorization).contains(&hex(b"wonderland")));
+fn debug_shows_no_password_no_key_and_nothing_that_a_password_can_be_guessed_with() {
+    let fixture = Fixture::new(ALL, ALL);
+    let request = InitializeRequest { flags: IscReq::MUTUAL_AUTH, ..client_request(get()) };
+    let mut client = fixture.client("alice", "wonderland").initialize(&request).unwrap();
+    let challenge = fixture.challenge(&server_request(get()));
+    let authorization = continues(client.initialize_security_context(&challenge));
+    let mut server = fixture.accept(&server_request(get()));
+    let asked = server.accept_security_context(&authorization).unwrap();
+    let mut shown = vec![format!("{asked:?}")];
+    let Step::Ask(Question::DigestSecret(ask)) = asked else { panic!() };
+    let found = fixture.look_up(ask.question());
+    shown.push(format!("{found:?}"));
+    ask.answer(Ok(found));
+    let (at_server, info) = completes(server.accept_security_context(&authorization));
+    let response = Response::from_http(&authorization).unwrap();
+    let proof = AuthenticationInfo::parse(&info).unwrap();
+    let key = at_server.attributes().session_key().unwrap();
+    let exported = at_server.export().unwrap();
+    shown.extend([
+        format!("{response:?}"),
+        format!("{proof:?}"),
+        format!("{key:?}"),
+        format!("{exported:?}"),
+    ]);
+    let hidden = [
+        "wonderland".to_owned(),
+        hex(b"wonderland"),
+        hex(key.expose_secret()),
+        format!("{:?}", key.expose_secret()).trim_matches(['[', ']']).to_owned(),
+        response.response.to_text().into_owned(),
+        proof.rspauth.unwrap().to_text().into_owned(),
+    ];
+    for text in &shown {
+        let text = text.to_lowercase();
+        assert!(hidden.iter().all(|secret| !text.contains(&secret.to_lowercase())), "{text}");
+    }
+    assert!(shown[2].contains("nonce_count"), "what is no secret is there");
 }
 
 #[test]

@@ -87,6 +87,32 @@ fn every_user_logs_on_with_every_protection_and_messages_pass() {
 }
 
 #[test]
+fn attributes_are_there_at_both_ends_and_those_of_others_are_not() {
+    let fixture = Fixture::new("", "");
+    let start = fixture.clock.now();
+    let (at_client, at_server) = log_on(&fixture, "alice", "wonderland").unwrap();
+    for attributes in [at_client.attributes(), at_server.attributes()] {
+        assert_eq!(
+            (attributes.package_info().name.as_ref(), attributes.package_info().rpc_id),
+            ("WDigest", 21)
+        );
+        let lifespan = attributes.lifespan().unwrap();
+        assert_eq!((lifespan.start, lifespan.expiry), (Some(start), None), "of SASL, nothing ends it");
+        assert_eq!(attributes.names().unwrap(), "alice");
+        let both = ("alice".to_owned(), "imap/mail.example.test".to_owned());
+        assert_eq!(attributes.native_names().unwrap(), both);
+        assert_eq!(attributes.authority().unwrap(), support::REALM);
+        assert_eq!(attributes.session_key().unwrap().expose_secret().len(), 16);
+        assert_eq!(attributes.sizes().unwrap().max_token, 16 * 1024);
+        let unsupported = SecStatus::SEC_E_UNSUPPORTED_FUNCTION;
+        assert_eq!(attributes.connection_info().unwrap_err().status(), unsupported);
+        assert_eq!(attributes.remote_certificate().map(drop).unwrap_err().status(), unsupported);
+    }
+    let theirs = at_client.attributes().client_specified_target().unwrap_err();
+    assert_eq!(theirs.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "that is a server's to ask");
+}
+
+#[test]
 fn flags_say_what_was_negotiated_and_nothing_else() {
     for (qop, layer) in [("auth", 0), ("auth-int", 1), ("auth-conf", 2)] {
         let fixture = Fixture::new(&format!("qop = [\"{qop}\"]"), "");

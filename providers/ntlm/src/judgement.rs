@@ -137,8 +137,7 @@ fn fixed(bytes: &[u8], field: &'static str) -> Result<[u8; 24], DecodeError> {
     bytes.try_into().map_err(|_| DecodeError::illegal(field))
 }
 
-/// A client that has proved who it is.
-#[derive(Debug)]
+/// A client that has proved who it is. It has no `Debug`: the key would be shown.
 pub(crate) struct Proven {
     pub(crate) account: Account,
     /// `KeyExchangeKey`.

@@ -294,6 +294,11 @@ fn attributes_say_what_there_is() {
         (0xFFFF_FF7C, "RSADSI RC4-CRC32")
     );
     assert_eq!(of_crc.attributes().weaknesses()[0].name, "no-extended-session-security");
+    assert_eq!((attributes.package_info().name.as_ref(), attributes.package_info().rpc_id), ("NTLM", 10));
+    let lifespan = attributes.lifespan().unwrap();
+    assert!(lifespan.start.is_some() && lifespan.expiry.is_none());
+    assert_eq!(attributes.session_key().unwrap().expose_secret().len(), 16);
+    assert_eq!(attributes.native_names().unwrap().0, "CORP\\alice");
     assert_eq!(attributes.names().unwrap(), "CORP\\alice");
     assert_eq!(attributes.client_specified_target().unwrap(), "host/server");
     assert_eq!(attributes.negotiation_info().unwrap().package.name, "NTLM");
