@@ -43,7 +43,24 @@ enum State {
     /// NEGOTIATE was sent: as it was, and the flags in it.
     Sent { negotiate: Vec<u8>, offered: F },
     /// It is over; why.
-    Over(sspi_core::Error),
+    Over(Over),
+}
+
+/// How a handshake ended: what every further call says.
+#[derive(Clone)]
+pub(crate) enum Over {
+    /// It is complete, or a call has not come back.
+    Done,
+    Failed(sspi_core::Error),
+}
+
+impl From<Over> for sspi_core::Error {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Done => Self::invalid_handle("the handshake is over"),
+            Over::Failed(error) => error,
+        }
+    }
 }
 
 /// What is drawn for an answer: a challenge of the client's, and a key, eight bytes and sixteen.
@@ -70,19 +87,15 @@ struct Responses {
 
 impl InitializeSecurityContext for Client {
     fn initialize_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
-        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
-        let (state, step) = match core::mem::replace(&mut self.state, over) {
-            State::Over(error) => (State::Over(error.clone()), Err(error)),
+        let (state, step) = match core::mem::replace(&mut self.state, State::Over(Over::Done)) {
+            State::Over(over) => (State::Over(over.clone()), Err(over.into())),
             State::Begin => match self.negotiate() {
                 Ok((state, token)) => (state, Ok(Step::Continue { token, used: 0 })),
                 Err(error) => self.failed(error),
             },
             sent if input.is_empty() => (sent, Ok(Step::Incomplete { missing: None })),
             State::Sent { negotiate, offered } => match self.answer(&negotiate, offered, input) {
-                Ok(complete) => {
-                    let over = sspi_core::Error::invalid_handle("the handshake is complete");
-                    (State::Over(over), Ok(complete))
-                }
+                Ok(complete) => (State::Over(Over::Done), Ok(complete)),
                 Err(error) => self.failed(error),
             },
         };
@@ -109,7 +122,7 @@ impl Client {
 
     fn failed<T>(&self, error: Error) -> (State, Result<T, sspi_core::Error>) {
         let error = sspi_core::Error::from(error);
-        (State::Over(error.clone()), Err(error))
+        (State::Over(Over::Failed(error.clone())), Err(error))
     }
 
     /// Whether messages must be signed, and whether they must be encrypted.

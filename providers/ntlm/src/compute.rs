@@ -149,7 +149,8 @@ impl ResponseKey {
 /// Spec: MS-NLMP section 3.3.2.
 pub(crate) fn ntowf_v2(hash: &NtHash, user: &str, domain: &str) -> Key {
     let mut name = Vec::with_capacity(2 * (user.len() + domain.len()));
-    user.chars().map(upper_case).chain(domain.chars()).for_each(|c| push_utf16(&mut name, c));
+    push_utf16(&mut name, user, upper_case);
+    push_utf16(&mut name, domain, |c| c);
     hmac_md5(&hash.0, &[&name])
 }
 

@@ -20,7 +20,7 @@ use wire::{EncodeError, Writer};
 
 use crate::acceptance::Expected;
 use crate::challenges::Issued;
-use crate::client::file_time;
+use crate::client::{Over, file_time};
 use crate::compute::channel_bindings_hash;
 use crate::config::NtlmConfig;
 use crate::judgement::{self, Claim, Names as ClaimedNames, Response};
@@ -123,7 +123,7 @@ enum State {
     /// The answer came, and somebody is asked who that is.
     Asked(Box<Asked>),
     /// It is over; why.
-    Over(sspi_core::Error),
+    Over(Over),
 }
 
 /// What is known when the challenge was sent.
@@ -152,9 +152,8 @@ impl AcceptSecurityContext for Server {
         if input.is_empty() && !matches!(self.state, State::Over(_)) {
             return Ok(Step::Incomplete { missing: None });
         }
-        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
-        let next = match core::mem::replace(&mut self.state, over) {
-            State::Over(error) => Err(error),
+        let next = match core::mem::replace(&mut self.state, State::Over(Over::Done)) {
+            State::Over(over) => Err(over.into()),
             State::Begin => self.challenge(input).map_err(Into::into),
             State::Challenged(challenged) => self.authenticate(*challenged, input).map_err(Into::into),
             State::Asked(asked) => self.judge(*asked, input),
@@ -165,7 +164,7 @@ impl AcceptSecurityContext for Server {
                 Ok(step)
             }
             Err(error) => {
-                self.state = State::Over(error.clone());
+                self.state = State::Over(Over::Failed(error.clone()));
                 Err(error.into())
             }
         }
@@ -268,9 +267,8 @@ impl Server {
         claim.check_level(level)?;
         if matches!(claim.response, Response::Anonymous) {
             let established = self.expected.anonymous(&self.instance, &challenged, &message)?;
-            let over = sspi_core::Error::invalid_handle("the handshake is complete");
             let step = Step::Complete { context: established, token: Vec::new(), used: input.len() };
-            return Ok((State::Over(over), step));
+            return Ok((State::Over(Over::Done), step));
         }
         let Some(attempt) = self.instance.lock_outs.attempt(&claim.names.user, self.source.as_deref(), now)
         else {
@@ -329,8 +327,7 @@ impl Server {
             }
         };
         attempt.succeeded();
-        let over = sspi_core::Error::invalid_handle("the handshake is complete");
-        Ok((State::Over(over), Step::Complete { context, token: Vec::new(), used: token.len() }))
+        Ok((State::Over(Over::Done), Step::Complete { context, token: Vec::new(), used: token.len() }))
     }
 
     /// Names that a peer sends are shown so that they cannot look like anything else.
