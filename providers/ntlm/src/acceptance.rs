@@ -104,6 +104,11 @@ impl Expected {
         let flags = challenged.flags.intersection(message.flags);
         let exported = exported(flags, &Key::default(), message.encrypted_random_session_key)?;
         self.check_bindings(instance.config.channel_bindings, &AvPairs::default())?;
+        // Nobody has neither, and where everybody must he is not let in.
+        check_target(&instance.config, None, AvFlags::default())?;
+        if instance.config.require_mic {
+            return Err(Error::NoMic);
+        }
         context::new(
             false,
             Attributes::new(
@@ -216,12 +221,22 @@ fn check_target(config: &NtlmConfig, named: Option<&str>, flags: AvFlags) -> Res
 
 /// Whether a target name is one of ours: the same, or with our host's name behind its slash, without port.
 fn names_us(name: &str, ours: &str) -> bool {
-    let without_port = |host: &str| host.split(':').next().unwrap_or(host).to_lowercase();
     if ours.contains('/') || !name.contains('/') {
         return name.eq_ignore_ascii_case(ours);
     }
     let host = name.split('/').nth(1).unwrap_or_default();
-    without_port(host) == ours.to_lowercase()
+    without_port(host).eq_ignore_ascii_case(without_port(ours))
+}
+
+/// A host without the port behind it, and an address of IPv6, which has colons of its own, without its brackets.
+fn without_port(host: &str) -> &str {
+    if let Some((address, _port)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return address;
+    }
+    match host.split_once(':') {
+        Some((name, port)) if !port.contains(':') => name,
+        _ => host,
+    }
 }
 
 fn granted(flags: NegotiateFlags) -> AscRet {
@@ -247,6 +262,9 @@ mod tests {
             ("HTTP/www.corp.example:8080", "www.corp.example"),
             ("ldap/dc1/corp.example", "dc1"),
             ("localhost", "localhost"),
+            ("HTTP/[2001:db8::1]:8080", "[2001:DB8::1]"),
+            ("HTTP/[2001:db8::1]", "2001:db8::1"),
+            ("HTTP/2001:db8::1", "2001:db8::1"),
         ] {
             assert!(names_us(name, ours), "{name} {ours}");
         }
@@ -256,6 +274,8 @@ mod tests {
             ("HTTP/evil/www", "www"),
             ("www", "HTTP/www"),
             ("HTTP/", "www"),
+            ("HTTP/2001:db8::2", "2001:db8::1"),
+            ("HTTP/[2001:db8::1]:80", "2001"),
         ] {
             assert!(!names_us(name, ours), "{name} {ours}");
         }

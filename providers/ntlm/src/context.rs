@@ -16,21 +16,21 @@ use zeroize::Zeroize;
 
 use crate::attributes::{Attributes, Established};
 use crate::export;
-use crate::messages::NegotiateFlags;
 use crate::seal::{self, Direction, Piece, SIGNATURE_LEN, directions};
 use crate::status;
 
 /// The half that sends.
 pub(crate) struct Sender {
     pub(crate) direction: Direction,
-    is_sealing: bool,
+    /// Messages are protected: where they may be signed, they may be encrypted, as every peer does.
+    can_seal: bool,
     failed: Failed,
 }
 
 /// The half that receives.
 pub(crate) struct Receiver {
     pub(crate) direction: Direction,
-    is_sealing: bool,
+    can_seal: bool,
     failed: Failed,
 }
 
@@ -68,10 +68,10 @@ pub(crate) fn established(has_mic: bool, attributes: Attributes) -> Result<Conte
     let (from_client, from_server) = directions(flags, &attributes.established.exported)?;
     let (sends, receives) =
         if attributes.is_client() { (from_client, from_server) } else { (from_server, from_client) };
-    let (is_sealing, failed) = (flags.contains(NegotiateFlags::NEGOTIATE_SEAL), Failed::default());
+    let (can_seal, failed) = (flags.protects_messages(), Failed::default());
     Ok(Context {
-        sender: Sender { direction: sends, is_sealing, failed: failed.clone() },
-        receiver: Receiver { direction: receives, is_sealing, failed },
+        sender: Sender { direction: sends, can_seal, failed: failed.clone() },
+        receiver: Receiver { direction: receives, can_seal, failed },
         shared: Negotiated { attributes: Arc::new(attributes), has_mic },
     })
 }
@@ -139,7 +139,7 @@ impl SendingHalf for Sender {
         if quality == QualityOfProtection::WrapNoEncrypt {
             return self.make_signature(quality, memory, buffers);
         }
-        if !self.is_sealing {
+        if !self.can_seal {
             return Err(status::Error::NotSealed.into());
         }
         self.protect(memory, buffers, true)
@@ -178,7 +178,7 @@ impl Sender {
 impl ReceivingHalf for Receiver {
     fn decrypt_message(&mut self, memory: &mut [u8], buffers: &mut [SecBuffer]) -> Result<Decrypted, Error> {
         self.failed.check()?;
-        if !self.is_sealing {
+        if !self.can_seal {
             return Err(status::Error::NotSealed.into());
         }
         if buffers.iter().any(|buffer| buffer.buffer_type.kind() == SecBufferType::STREAM) {

@@ -13,8 +13,8 @@ use std::time::SystemTime;
 
 use lock_out::Attempt;
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, Answer, AscReq, Ask, Failure, LogonRequest, LogonVerdict, Question,
-    Step,
+    AcceptRequest, AcceptSecurityContext, Answer, AscReq, Ask, Failure, Fault, LogonRequest, LogonVerdict,
+    Question, Step,
 };
 use wire::{EncodeError, Writer};
 
@@ -301,7 +301,14 @@ impl Server {
         }
         let verdict = match answer.given() {
             Ok(Ok(verdict)) => verdict,
-            Ok(Err(error)) => return Err(error.clone()),
+            Ok(Err(error)) => {
+                let error = error.clone();
+                // Whoever has the accounts is out of order: nobody's guess was judged, and nobody's fault it is.
+                if error.fault() != Fault::Refused {
+                    attempt.take_back();
+                }
+                return Err(error);
+            }
             Err(error) => return Err(error),
         };
         let message = AuthenticateMessage::decode(&token).map_err(Error::from)?;
