@@ -36,6 +36,7 @@ fn package(section: &str) -> Digest {
         clock: Arc::new(SystemClock),
         random: Arc::new(crypto::random::SystemRandom),
         secrets: Arc::new(NoSecrets),
+        host_name: Some("localhost".to_owned()),
     };
     Digest::new(config, environment)
 }

@@ -14,6 +14,7 @@ use clap::Args;
 use opensspi::sspi_core::CredentialUse;
 use opensspi::{
     CertificateConfig, ClientAuth, Effective, ExitClass, LogConfig, Protocol, Renegotiation, Sspi, SuiteInfo,
+    Warning,
 };
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
@@ -198,6 +199,10 @@ impl Serve {
         let listener = self.listen().await?;
         let address = listener.local_addr().map_err(|error| Failure::network("cannot listen", &error))?;
         self.greet(printer, &sspi, address, &made, most);
+        if let Some(Warning { setting, message }) = sspi.plain_http_warning().filter(|_| logon.is_some()) {
+            let mark = printer.styled(Channel::Err, Style::Yellow, "!");
+            printer.line(Channel::Err, format_args!("{mark} {message} (setting: {setting})"));
+        }
 
         let greeter = sspi.has_accounts().then_some(*printer);
         let service = Arc::new(Service::new(sspi, self.mode(), greeter, logon));

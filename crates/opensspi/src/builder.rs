@@ -315,6 +315,9 @@ impl Builder {
             let error = sspi_core::Error::new(SecStatus::SEC_E_INVALID_PARAMETER, Fault::Configuration, what);
             Err(Error::from(error.with_setting(setting)))
         };
+        if let Some(setting) = self.config.logon.idle_setting() {
+            return wrong(setting, "it is about winbind, which is not asked without logon.winbind");
+        }
         match (&self.config.logon.accounts, &self.config.logon.winbind) {
             (None, None) => Ok(None),
             (Some(_), Some(_)) => {
@@ -330,10 +333,14 @@ impl Builder {
             }
             #[cfg(feature = "winbind")]
             (None, Some(program)) => {
+                let logon = &self.config.logon;
                 let options = sspi_winbind::Options {
                     program: program.into(),
-                    deadline: self.config.logon.winbind_deadline,
-                    ..sspi_winbind::Options::default()
+                    children: logon.winbind_children,
+                    deadline: logon.winbind_deadline,
+                    domain: logon.winbind_domain.clone(),
+                    allows_principal_names: logon.winbind_principal_names,
+                    allows_machines: logon.winbind_machines,
                 };
                 Ok(Some(Arc::new(sspi_winbind::Winbind::new(options))))
             }

@@ -79,6 +79,7 @@ fn digest_package(config: &Config, seams: &Seams) -> digest::Digest {
         clock: Arc::clone(&seams.clock),
         random: Arc::new(crypto::random::SystemRandom),
         secrets: Arc::clone(&seams.secrets),
+        host_name: crate::references::host_name(),
     };
     digest::Digest::new(config.digest.clone(), environment)
 }

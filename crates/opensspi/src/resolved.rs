@@ -62,7 +62,33 @@ impl Sspi {
         warnings.extend(of_accounts(config));
         warnings.extend(of_certificates(&certificates, now));
         warnings.extend(of_keys(&effective, &certificates));
+        let logon = &self.config().logon;
+        let has_passwords = logon.accounts.is_some() || logon.winbind.is_some();
+        warnings.extend(self.plain_http_warning().filter(|_| has_passwords));
         Ok(Resolved { effective, certificates, warnings })
+    }
+
+    /// What somebody should think about twice who lets clients log on over HTTP without TLS, where the package that was chosen
+    /// proves passwords and the configuration does not insist on TLS.
+    #[must_use]
+    pub fn plain_http_warning(&self) -> Option<Warning> {
+        let setting = match &*self.package_info().name {
+            #[cfg(feature = "ntlm")]
+            "NTLM" if self.config().ntlm.channel_bindings != crate::providers::Check::Always => {
+                "ntlm.channel-bindings"
+            }
+            #[cfg(feature = "digest")]
+            "WDigest" if self.config().digest.channel_bindings != digest::BindingPolicy::Always => {
+                "digest.channel-bindings"
+            }
+            _ => return None,
+        };
+        let name = &self.package_info().name;
+        let message = format!(
+            "over HTTP without TLS, whoever listens to a logon with {name} can try passwords at leisure: \"always\" lets in \
+             only clients that come through TLS"
+        );
+        Some(Warning { setting, message })
     }
 
     /// Our certificates that the configuration names, as far as they can be read.

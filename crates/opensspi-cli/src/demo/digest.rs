@@ -46,6 +46,9 @@ impl AccountDatabase for OneAccount {
 pub(super) async fn case(configuration: Configuration, bytes: u64) -> Result<Case, Failure> {
     let Configuration { mut config, base, .. } = configuration;
     config.digest.realm.get_or_insert_with(|| REALM.to_owned());
+    if config.digest.services.is_empty() {
+        config.digest.services.push("localhost".to_owned());
+    }
     let builder = || opensspi::Sspi::builder().config(config.clone()).base(&base).package(NAMES[0]);
     let server = builder().logons(Arc::new(OneAccount)).build()?;
     let identity = AuthIdentity { user: USER.to_owned(), domain: String::new(), password: password() };
