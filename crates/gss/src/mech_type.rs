@@ -184,6 +184,12 @@ impl<'a> MechTypeList<'a> {
         &self.der
     }
 
+    /// The same list, for as long as this one is there.
+    #[must_use]
+    pub fn by_ref(&self) -> MechTypeList<'_> {
+        MechTypeList { der: Cow::Borrowed(&self.der) }
+    }
+
     /// The mechanisms, the favourite first.
     pub fn iter(&self) -> impl Iterator<Item = MechType<'_>> {
         // What is here was read, or written, and is a list.

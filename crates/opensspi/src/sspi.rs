@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sspi_core::{
     AcceptRequest, AscReq, AuthData, CredentialUse, CredentialsHandle, CredentialsRequest, InitializeRequest,
-    IscReq, PackageInfo, Registry, SecurityPackage,
+    IscReq, PackageInfo, Registry, SecPkgFlags, SecurityPackage,
 };
 
 use crate::builder::Builder;
@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) package: Arc<dyn SecurityPackage>,
     pub(crate) auth_data: AuthData,
+    /// What rules about listeners call the one that is accepted on.
+    pub(crate) listener: Option<String>,
     pub(crate) clock: Arc<dyn sspi_core::Clock>,
     #[cfg(feature = "schannel")]
     pub(crate) materials: Arc<dyn crate::providers::Materials>,
@@ -125,16 +127,29 @@ impl Sspi {
         }
         let mut request = CredentialsRequest::configured(role);
         request.auth_data = self.0.auth_data.clone();
+        if role != CredentialUse::Outbound {
+            request.principal.clone_from(&self.0.listener);
+        }
         let credential = self.0.package.acquire_credentials_handle(&request)?;
         *slot = Some(Arc::clone(&credential));
         Ok(credential)
     }
 
+    /// Whether the package's tokens may be a stream, and whether they may be messages: Negotiate with Schannel among its packages
+    /// is both.
+    fn channel(&self) -> (bool, bool) {
+        let capabilities = self.package_info().capabilities;
+        (capabilities.is_stream(), capabilities.contains(SecPkgFlags::GSS_COMPATIBLE))
+    }
+
     /// What a client asks for by default: a mutually authenticated, encrypted, ordered channel to `target_name`.
     #[must_use]
     pub fn initialize_request(&self, target_name: &str) -> InitializeRequest {
-        let channel =
-            if self.package_info().capabilities.is_stream() { IscReq::STREAM } else { IscReq::CONNECTION };
+        let channel = match self.channel() {
+            (true, true) => IscReq::STREAM | IscReq::CONNECTION,
+            (true, false) => IscReq::STREAM,
+            (false, _) => IscReq::CONNECTION,
+        };
         InitializeRequest {
             target_name: Some(target_name.to_owned()),
             flags: IscReq::MUTUAL_AUTH
@@ -152,8 +167,11 @@ impl Sspi {
     /// the configuration of the package.
     #[must_use]
     pub fn accept_request(&self) -> AcceptRequest {
-        let channel =
-            if self.package_info().capabilities.is_stream() { AscReq::STREAM } else { AscReq::CONNECTION };
+        let channel = match self.channel() {
+            (true, true) => AscReq::STREAM | AscReq::CONNECTION,
+            (true, false) => AscReq::STREAM,
+            (false, _) => AscReq::CONNECTION,
+        };
         AcceptRequest {
             flags: AscReq::REPLAY_DETECT
                 | AscReq::SEQUENCE_DETECT

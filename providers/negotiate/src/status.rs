@@ -26,6 +26,8 @@ pub(crate) enum Error {
     WrongMic(sspi_core::Error),
     /// The policy leaves no package for this target.
     NothingAllowed { left_out: String },
+    /// What the policy leaves is a stream, and the caller asks for none.
+    OnlyStreams { ours: String },
     /// The mechanism failed; it says how.
     Mechanism(sspi_core::Error),
     /// The mechanism does what it must not.
@@ -45,7 +47,9 @@ impl Error {
             Self::Rejected { is_logon: false } => (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerReported),
             Self::Rejected { is_logon: true } => (SecStatus::SEC_E_LOGON_DENIED, Fault::PeerReported),
             Self::NoMic | Self::WrongMic(_) => (SecStatus::SEC_E_DOWNGRADE_DETECTED, Fault::Refused),
-            Self::NothingAllowed { .. } => (SecStatus::SEC_E_NO_CREDENTIALS, Fault::Configuration),
+            Self::NothingAllowed { .. } | Self::OnlyStreams { .. } => {
+                (SecStatus::SEC_E_NO_CREDENTIALS, Fault::Configuration)
+            }
             // They are passed on as they are.
             Self::Mechanism(_) | Self::Internal(_) => (SecStatus::SEC_E_INTERNAL_ERROR, Fault::Internal),
         }
@@ -56,7 +60,7 @@ impl Error {
         match self {
             Self::NothingInCommon { setting, .. } => Some(setting),
             Self::NotNegotiated { .. } => Some("negotiate.raw"),
-            Self::NothingAllowed { .. } => Some("negotiate.packages"),
+            Self::NothingAllowed { .. } | Self::OnlyStreams { .. } => Some("negotiate.packages"),
             _ => None,
         }
     }
@@ -88,6 +92,9 @@ impl fmt::Display for Error {
                 f.write_str("no package may be negotiated here")
             }
             Self::NothingAllowed { left_out } => write!(f, "no package can be negotiated here: {left_out}"),
+            Self::OnlyStreams { ours } => {
+                write!(f, "what may be used here is a stream ({ours}), and the caller asks for none")
+            }
             Self::Mechanism(error) => error.fmt(f),
             Self::Internal(what) => f.write_str(what),
         }
