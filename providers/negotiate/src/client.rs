@@ -35,8 +35,10 @@ enum State {
     Running(Box<Running>),
     /// The mechanism is done, and the server's last word is awaited.
     Ending(Box<Ending>),
-    /// It is over; why.
+    /// It has failed; why.
     Over(sspi_core::Error),
+    /// It is complete; or a call is going on.
+    Complete,
 }
 
 /// The negotiation so far.
@@ -93,16 +95,18 @@ struct Next {
 
 impl InitializeSecurityContext for Client {
     fn initialize_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
-        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
         let has_begun = !matches!(self.state, State::Begin);
-        let next = match core::mem::replace(&mut self.state, over) {
+        let next = match core::mem::replace(&mut self.state, State::Complete) {
+            State::Complete => {
+                return Err(sspi_core::Error::invalid_handle("the handshake is complete").into());
+            }
             State::Over(error) => {
                 self.state = State::Over(error.clone());
                 return Err(error.into());
             }
             State::Begin => self.begin(input),
             State::Stream(inner) => return self.stream(inner, input),
-            State::Running(running) => self.go_on(*running, input),
+            State::Running(running) => self.go_on(running, input),
             State::Ending(ending) if input.is_empty() => {
                 let step = Step::Incomplete { missing: None };
                 Ok(Next { state: State::Ending(ending), step })
@@ -149,7 +153,7 @@ impl Client {
     ) -> Result<Step, Failure> {
         let step = inner.initialize_security_context(input);
         self.state = match &step {
-            Ok(Step::Complete { .. } | Step::Declined { .. }) => Self::completed(),
+            Ok(Step::Complete { .. } | Step::Declined { .. }) => State::Complete,
             // After a failure it goes on saying the same.
             _ => State::Stream(inner),
         };
@@ -163,10 +167,6 @@ impl Client {
         let says_so = self.request.flags.contains(IscReq::EXTENDED_ERROR) && has_begun && !is_reported;
         let reject = NegTokenResp { neg_state: Some(NegState::Reject), ..NegTokenResp::default() };
         Failure { error, token: if says_so { reject.to_bytes() } else { Vec::new() } }
-    }
-
-    fn completed() -> State {
-        State::Over(sspi_core::Error::invalid_handle("the handshake is complete"))
     }
 
     fn initiate(&self, index: usize) -> Result<Box<dyn InitializeSecurityContext>, Error> {
@@ -229,7 +229,7 @@ impl Client {
             needs_mic: false,
             has_begun: false,
         };
-        self.call(Running { negotiation, inner, asked: None }, call)
+        self.call(Box::new(Running { negotiation, inner, asked: None }), call)
     }
 
     /// Spec: SPNEGO section 3.1: the offer recovers from what goes wrong before a mechanism is chosen.
@@ -243,7 +243,7 @@ impl Client {
         self.start(next, call)
     }
 
-    fn go_on(&self, mut running: Running, input: &[u8]) -> Result<Next, Error> {
+    fn go_on(&self, mut running: Box<Running>, input: &[u8]) -> Result<Next, Error> {
         if let Some(asked) = running.asked.take() {
             if !input.starts_with(&asked) {
                 let what = "after a question the same input must come again";
@@ -258,7 +258,7 @@ impl Client {
         }
         if input.is_empty() {
             let step = Step::Incomplete { missing: None };
-            return Ok(Next { state: State::Running(Box::new(running)), step });
+            return Ok(Next { state: State::Running(running), step });
         }
         let resp = answer(input)?;
         if let Some(inner) = self.judge(&mut running.negotiation, &resp)? {
@@ -314,7 +314,7 @@ impl Client {
         (index >= negotiation.favourite).then_some(index)
     }
 
-    fn call(&self, mut running: Running, call: Call<'_>) -> Result<Next, Error> {
+    fn call(&self, mut running: Box<Running>, call: Call<'_>) -> Result<Next, Error> {
         let is_begin = !running.negotiation.is_answered;
         let used = call.input.len();
         let step = match running.inner.initialize_security_context(call.token) {
@@ -332,14 +332,14 @@ impl Client {
         match step {
             Step::Ask(question) => {
                 running.asked = Some(call.input.to_vec());
-                Ok(Next { state: State::Running(Box::new(running)), step: Step::Ask(question) })
+                Ok(Next { state: State::Running(running), step: Step::Ask(question) })
             }
             Step::Continue { token, used: inner } if inner == call.token.len() => {
                 if call.state == Some(NegState::AcceptCompleted) {
                     return Err(Error::Unexpected("the server is done before the mechanism is"));
                 }
                 let token = running.negotiation.say(&token, None, is_begin);
-                Ok(Next { state: State::Running(Box::new(running)), step: Step::Continue { token, used } })
+                Ok(Next { state: State::Running(running), step: Step::Continue { token, used } })
             }
             Step::Complete { context, token, used: inner } if inner == call.token.len() => {
                 let ending = Ending { negotiation: running.negotiation, context, has_signed: false };
@@ -382,7 +382,7 @@ impl Client {
         }
         if let Some(inner) = self.judge(&mut ending.negotiation, &resp)? {
             // What was said first was for another mechanism.
-            let running = Running { negotiation: ending.negotiation, inner, asked: None };
+            let running = Box::new(Running { negotiation: ending.negotiation, inner, asked: None });
             return self.call(running, call_of(input, &resp));
         }
         if resp.response_token.is_some_and(|token| !token.is_empty()) {
@@ -423,7 +423,7 @@ impl Client {
         let target = self.request.target_name.as_deref().unwrap_or_default();
         record(context.as_ref(), mechanism, self.choice.ntlm, target, || self.reason(&negotiation));
         let step = Step::Complete { context, token: last, used: call.input.len() };
-        Ok(Next { state: Self::completed(), step })
+        Ok(Next { state: State::Complete, step })
     }
 
     /// Why it came to this mechanism.
@@ -448,9 +448,9 @@ impl Negotiation {
     /// Spec: SPNEGO section 4.2.2.
     fn is_restart(&self, chosen: MechType<'_>, resp: &NegTokenResp<'_>) -> bool {
         let has_content = resp.response_token.is_some() || resp.mech_list_mic.is_some();
-        self.list.iter().next() != Some(chosen)
-            && !has_content
+        !has_content
             && resp.neg_state != Some(NegState::AcceptCompleted)
+            && self.list.iter().next() != Some(chosen)
     }
 
     /// A token of the mechanism, in one of SPNEGO.

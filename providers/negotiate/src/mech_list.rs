@@ -26,7 +26,7 @@ impl Mechanism {
 
     /// Whether it is this mechanism, under whichever of its names.
     pub(crate) fn is(&self, mechanism: MechType<'_>) -> bool {
-        self.oids().any(|own| own.is_same_mechanism(mechanism))
+        self.credentials.package_info().oids.iter().any(|own| mechanism.is_that_of(own.content()))
     }
 
     /// Whether it speaks for itself, as a stream.
@@ -142,8 +142,9 @@ pub(crate) struct Chosen<'a> {
 ///
 /// Spec: SPNEGO section 3.1.
 pub(crate) fn choose<'a>(mechanisms: &[Mechanism], offered: &'a MechTypeList<'_>) -> Option<Chosen<'a>> {
-    let first = offered.iter().next()?;
+    let mut first = None;
     offered.iter().find_map(|offered_as| {
+        let first = *first.get_or_insert(offered_as);
         let index = mechanisms.iter().position(|mechanism| mechanism.is(offered_as))?;
         let is_favourite_of_client = offered_as.is_same_mechanism(first);
         Some(Chosen { index, offered_as, is_favourite_of_client })

@@ -9,6 +9,7 @@
 //!
 //! Spec: SPNEGO sections 3.2 and 5; MS-SPNG section 3.3.
 
+use core::ops::Range;
 use std::sync::Arc;
 
 use gss::{
@@ -39,8 +40,10 @@ enum State {
     Proving(Box<Proving>),
     /// A mechanism runs in its own tokens, or the package for streams in its own bytes.
     Raw { inner: Box<dyn AcceptSecurityContext>, by: By },
-    /// It is over; why.
+    /// It has failed; why.
     Over(sspi_core::Error),
+    /// It is complete; or a call is going on.
+    Complete,
 }
 
 /// Who runs without a negotiation.
@@ -68,8 +71,29 @@ struct Negotiation {
 struct Running {
     negotiation: Negotiation,
     inner: Box<dyn AcceptSecurityContext>,
-    /// The input of the call that stopped with a question.
-    asked: Option<Vec<u8>>,
+    asked: Option<Asked>,
+}
+
+/// The call that stopped with a question.
+struct Asked {
+    input: Vec<u8>,
+    token: Range<usize>,
+    mic: Option<Range<usize>>,
+}
+
+impl Asked {
+    fn of(call: Call<'_>) -> Self {
+        let place = |part: &[u8]| {
+            let start = part.as_ptr().addr().saturating_sub(call.input.as_ptr().addr());
+            start..start + part.len()
+        };
+        Self { input: call.input.to_vec(), token: place(call.token), mic: call.mic.map(place) }
+    }
+
+    fn call(&self) -> Call<'_> {
+        let part = |place: &Range<usize>| self.input.get(place.clone()).unwrap_or_default();
+        Call { input: &self.input, token: part(&self.token), mic: self.mic.as_ref().map(part) }
+    }
 }
 
 struct Proving {
@@ -108,15 +132,17 @@ impl<E: Into<Error>> From<E> for Failed {
 
 impl AcceptSecurityContext for Server {
     fn accept_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
-        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
-        let next = match core::mem::replace(&mut self.state, over) {
+        let next = match core::mem::replace(&mut self.state, State::Complete) {
+            State::Complete => {
+                return Err(sspi_core::Error::invalid_handle("the handshake is complete").into());
+            }
             State::Over(error) => {
                 self.state = State::Over(error.clone());
                 return Err(error.into());
             }
             State::Begin if input.is_empty() => self.hints(),
             State::Begin => self.begin(input),
-            State::Running(running) => self.go_on(*running, input),
+            State::Running(running) => self.go_on(running, input),
             State::Proving(proving) if input.is_empty() => {
                 let step = Step::Incomplete { missing: None };
                 Ok(Next { state: State::Proving(proving), step })
@@ -217,7 +243,7 @@ impl Server {
             needs_mic: !is_favourite_of_client || index != 0,
             has_begun: false,
         };
-        let running = Running { negotiation, inner: self.accept(index)?, asked: None };
+        let running = Box::new(Running { negotiation, inner: self.accept(index)?, asked: None });
         let token = init.mech_token.filter(|token| is_favourite_of_client && !token.is_empty());
         let Some(token) = token else { return Ok(Self::ask_anew(running, input.len())) };
         self.call(running, Call { input, token, mic: init.mech_list_mic })
@@ -255,29 +281,28 @@ impl Server {
     }
 
     /// The choice, without a token: the client begins anew with that mechanism.
-    fn ask_anew(mut running: Running, used: usize) -> Next {
+    fn ask_anew(mut running: Box<Running>, used: usize) -> Next {
         let token = running.negotiation.say(None, None);
-        Next { state: State::Running(Box::new(running)), step: Step::Continue { token, used } }
+        Next { state: State::Running(running), step: Step::Continue { token, used } }
     }
 
-    fn go_on(&self, mut running: Running, input: &[u8]) -> Result<Next, Failed> {
+    fn go_on(&self, mut running: Box<Running>, input: &[u8]) -> Result<Next, Failed> {
         if let Some(asked) = running.asked.take() {
-            if !input.starts_with(&asked) {
+            if !input.starts_with(&asked.input) {
                 let what = "after a question the same input must come again";
                 return Err(Error::Mechanism(sspi_core::Error::invalid_handle(what)).into());
             }
-            let call = call_again(&asked)?;
-            return self.call(running, call);
+            return self.call(running, asked.call());
         }
         if input.is_empty() {
             let step = Step::Incomplete { missing: None };
-            return Ok(Next { state: State::Running(Box::new(running)), step });
+            return Ok(Next { state: State::Running(running), step });
         }
         let call = answer(input)?;
         self.call(running, call)
     }
 
-    fn call(&self, mut running: Running, call: Call<'_>) -> Result<Next, Failed> {
+    fn call(&self, mut running: Box<Running>, call: Call<'_>) -> Result<Next, Failed> {
         let used = call.input.len();
         if !core::mem::replace(&mut running.negotiation.has_begun, true) {
             self.record_token(running.negotiation.index)?;
@@ -289,12 +314,12 @@ impl Server {
         })?;
         match step {
             Step::Ask(question) => {
-                running.asked = Some(call.input.to_vec());
-                Ok(Next { state: State::Running(Box::new(running)), step: Step::Ask(question) })
+                running.asked = Some(Asked::of(call));
+                Ok(Next { state: State::Running(running), step: Step::Ask(question) })
             }
             Step::Continue { token, used: inner } if inner == call.token.len() => {
                 let token = running.negotiation.say(Some(&token), None);
-                Ok(Next { state: State::Running(Box::new(running)), step: Step::Continue { token, used } })
+                Ok(Next { state: State::Running(running), step: Step::Continue { token, used } })
             }
             Step::Complete { context, token, used: inner } if inner == call.token.len() => {
                 let proving = Proving { negotiation: running.negotiation, context };
@@ -376,8 +401,7 @@ impl Server {
     ) -> Next {
         let source = self.request.source.as_deref().unwrap_or_default();
         record(context.as_ref(), mechanism, self.choice.ntlm, source, reason);
-        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is complete"));
-        Next { state: over, step: Step::Complete { context, token, used } }
+        Next { state: State::Complete, step: Step::Complete { context, token, used } }
     }
 
     /// A client that does not speak SPNEGO is answered in its own words.
@@ -450,14 +474,4 @@ fn answer(input: &[u8]) -> Result<Call<'_>, Error> {
     // Windows 2000 sends its token twice, the second time in place of a MIC.
     let mic = resp.mech_list_mic.filter(|mic| Some(*mic) != resp.response_token);
     Ok(Call { input, token: resp.response_token.unwrap_or_default(), mic })
-}
-
-/// What the mechanism was called with when it had a question: that is answered now.
-fn call_again(input: &[u8]) -> Result<Call<'_>, Error> {
-    match NegotiationToken::decode(input)? {
-        NegotiationToken::Init(init) => {
-            Ok(Call { input, token: init.mech_token.unwrap_or_default(), mic: init.mech_list_mic })
-        }
-        NegotiationToken::Resp(_) => answer(input),
-    }
 }
