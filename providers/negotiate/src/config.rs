@@ -1,8 +1,9 @@
 //! What a configuration may say about Negotiate: which packages, in which order, and whether NTLM is still among them.
 
+use core::fmt;
 use core::net::IpAddr;
 
-use serde::de::Error as _;
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use sspi_core::SpProt;
 
@@ -32,11 +33,24 @@ fn protocols<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SpProt>, 
     /// One of them, so that an error is about the entry that is wrong.
     struct Keyword(SpProt);
 
+    struct ReadsKeyword;
+
+    impl Visitor<'_> for ReadsKeyword {
+        type Value = Keyword;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the name of a protocol")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, keyword: &str) -> Result<Keyword, E> {
+            let unknown = || E::unknown_variant(keyword, &SpProt::KEYWORDS);
+            SpProt::of_keyword(keyword).map(Keyword).ok_or_else(unknown)
+        }
+    }
+
     impl<'de> Deserialize<'de> for Keyword {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let keyword = String::deserialize(deserializer)?;
-            let unknown = || D::Error::unknown_variant(&keyword, &SpProt::KEYWORDS);
-            SpProt::of_keyword(&keyword).map(Self).ok_or_else(unknown)
+            deserializer.deserialize_str(ReadsKeyword)
         }
     }
 

@@ -140,7 +140,8 @@ pub(crate) fn packages(instance: &Instance) -> Result<Vec<Arc<dyn SecurityPackag
     let mut add = |package: Arc<dyn SecurityPackage>| {
         let info = package.package_info();
         let is_there = chosen.iter().any(|other| other.package_info().name == info.name);
-        if !is_there && !(denies_ntlm && is_ntlm(info)) {
+        let is_denied = denies_ntlm && is_ntlm(info);
+        if !is_there && !is_denied {
             chosen.push(package);
         }
     };
