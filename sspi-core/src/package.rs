@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::{
-    CredentialsHandle, CredentialsRequest, Error, ExportedContext, Oid, SecPkgFlags, SecurityContext,
+    CredentialsHandle, CredentialsRequest, Error, ExportedContext, Oid, SecPkgFlags, SecurityContext, SpProt,
 };
 
 /// `SecPkgInfo`: what a package says about itself.
@@ -42,6 +42,18 @@ pub trait SecurityPackage: Send + Sync {
         &self,
         request: &CredentialsRequest,
     ) -> Result<Arc<dyn CredentialsHandle>, Error>;
+
+    /// The same package, which speaks only these protocols, the preferred one first: of those that its own configuration has,
+    /// and in no other order (`grbitEnabledProtocols` of `SCHANNEL_CRED`, which has none). What all of it shares, such as
+    /// sessions, it goes on sharing.
+    ///
+    /// # Errors
+    /// A protocol that the configuration does not have, which the message names and which is not enabled by being asked for;
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for packages that have no protocols to choose from.
+    fn limited_to(&self, protocols: &[SpProt]) -> Result<Arc<dyn SecurityPackage>, Error> {
+        let _unused = protocols;
+        Err(Error::unsupported(&self.package_info().name, "a choice of protocols"))
+    }
 
     /// `ImportSecurityContext`: a context from what [`SecurityContext::export`] made.
     ///

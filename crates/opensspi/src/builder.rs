@@ -46,7 +46,11 @@ pub struct Builder {
     #[cfg(feature = "tokio")]
     blocking_answers: Option<Arc<dyn sspi_tokio::blocking::Answers>>,
     auth_data: AuthData,
+    #[cfg(feature = "negotiate")]
+    listener: Option<String>,
     packages: Vec<Arc<dyn SecurityPackage>>,
+    /// The file of the configuration, as errors call it, and its text.
+    file: Option<(String, String)>,
 }
 
 impl Builder {
@@ -62,7 +66,10 @@ impl Builder {
     /// # Errors
     /// [`Error::Config`] with everything that is wrong with the file.
     pub fn config_file(mut self, path: impl AsRef<Path>) -> Result<Self, Error> {
-        self.config = Config::from_file(path.as_ref())?;
+        let name = path.as_ref().display().to_string();
+        let text = Config::read(path.as_ref())?;
+        self.config = Config::from_toml(&text, &name)?;
+        self.file = Some((name, text));
         Ok(self.base(path.as_ref().parent().unwrap_or_else(|| Path::new(""))))
     }
 
@@ -183,6 +190,15 @@ impl Builder {
         self
     }
 
+    /// What `[[negotiate.listeners]]` calls the listener whose connections will be accepted: a name of the application's own
+    /// (`intranet`), or its address and port (`192.0.2.1:389`). An application with several has an [`Sspi`] for each.
+    #[cfg(feature = "negotiate")]
+    #[must_use]
+    pub fn listener(mut self, name: impl Into<String>) -> Self {
+        self.listener = Some(name.into());
+        self
+    }
+
     /// A package of a third party, which a configuration can then name.
     #[must_use]
     pub fn register(mut self, package: Arc<dyn SecurityPackage>) -> Self {
@@ -197,6 +213,16 @@ impl Builder {
     /// wrong with the file of accounts. What the configuration of the package names is read later, with the first connection
     /// or with [`Sspi::acquire`].
     pub fn build(mut self) -> Result<Sspi, Error> {
+        let file = self.file.take();
+        self.assemble().map_err(|error| match (error, &file) {
+            (Error::Security(error), Some((name, text))) => {
+                crate::check::with_place(error, name, text).into()
+            }
+            (error, _) => error,
+        })
+    }
+
+    fn assemble(mut self) -> Result<Sspi, Error> {
         let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock));
         #[cfg(feature = "schannel")]
         let materials = self
@@ -233,7 +259,9 @@ impl Builder {
             for (setting, name) in self.config.negotiate.named_packages() {
                 let _there_is_one = choose(&registry, setting, name)?;
             }
-            registry.register(providers::negotiate(&self.config, registry.clone()))?;
+            let negotiate = providers::negotiate(&self.config, registry.clone(), self.listener);
+            negotiate.check()?;
+            registry.register(Arc::new(negotiate))?;
         }
         let package = choose(&registry, "package", &self.config.package)?;
         #[cfg(feature = "tokio")]

@@ -198,9 +198,13 @@ impl Config {
     /// # Errors
     /// Why the file cannot be read, or everything that is wrong with it.
     pub fn from_file(path: &Path) -> Result<Self, ConfigProblems> {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| ConfigProblems::unreadable(&name, &error))?;
-        Self::from_toml(&text, &name)
+        Self::from_toml(&Self::read(path)?, &path.display().to_string())
+    }
+
+    /// The text of a file.
+    pub(crate) fn read(path: &Path) -> Result<String, ConfigProblems> {
+        fs::read_to_string(path)
+            .map_err(|error| ConfigProblems::unreadable(&path.display().to_string(), &error))
     }
 
     /// Reads what can be read, and says what is wrong with the rest: for checking a file in one go.

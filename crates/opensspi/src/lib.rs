@@ -68,7 +68,7 @@ pub use providers::{
 #[cfg(feature = "digest")]
 pub use providers::{DigestConfig, digest};
 #[cfg(feature = "negotiate")]
-pub use providers::{NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
+pub use providers::{ListenerRule, NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;

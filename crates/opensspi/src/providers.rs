@@ -13,7 +13,7 @@ pub use digest;
 #[cfg(feature = "digest")]
 pub use digest::DigestConfig;
 #[cfg(feature = "negotiate")]
-pub use negotiate::{NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
+pub use negotiate::{ListenerRule, NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
 #[cfg(feature = "ntlm")]
 pub use ntlm::{
     Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtHash, NtHashIdentity, NtlmConfig,
@@ -86,8 +86,16 @@ fn digest_package(config: &Config, seams: &Seams) -> digest::Digest {
 
 /// The package that chooses among the others, those of third parties too.
 #[cfg(feature = "negotiate")]
-pub(crate) fn negotiate(config: &Config, others: sspi_core::Registry) -> Arc<dyn SecurityPackage> {
-    Arc::new(negotiate::Negotiate::new(config.negotiate.clone(), others))
+pub(crate) fn negotiate(
+    config: &Config,
+    others: sspi_core::Registry,
+    listener: Option<String>,
+) -> negotiate::Negotiate {
+    let package = negotiate::Negotiate::new(config.negotiate.clone(), others);
+    match listener {
+        Some(listener) => package.at_listener(listener),
+        None => package,
+    }
 }
 
 #[cfg(feature = "schannel")]

@@ -51,6 +51,12 @@ impl Rc4 {
         (self.0.i, self.0.j) = (run.i, run.j);
     }
 
+    /// Goes back by `count` bytes of the keystream: each of its steps can be undone, which costs less than another beginning.
+    /// What was before the beginning is no keystream.
+    pub fn rewind(&mut self, count: usize) {
+        (0..count).for_each(|_| self.0.step_back());
+    }
+
     /// Appends `data`, the plaintext, to `hash`, and encrypts it.
     pub fn encrypt_hashing(&mut self, hash: &mut HashContext, data: &mut [u8]) {
         let mut at = Places { keystream: 0, hash: 0 };
@@ -217,6 +223,15 @@ impl Keystream {
 
     fn run(&mut self) -> Run<'_> {
         Run { x: self.table[self.i % 256], i: self.i, j: self.j, table: &mut self.table }
+    }
+
+    /// Undoes what `Run::next` does.
+    fn step_back(&mut self) {
+        self.i = (self.i + 255) % 256;
+        let (i, j) = (self.i, usize::from(low_byte(self.j)));
+        let x = self.table[j];
+        (self.table[i], self.table[j]) = (x, self.table[i]);
+        self.j = self.j.wrapping_sub(x);
     }
 
     /// How many bytes there are until [`interleave`](Self::interleave) can go on.

@@ -16,6 +16,7 @@ mod exit_codes;
 mod farm;
 mod http;
 mod logons;
+mod negotiate;
 mod older;
 mod process;
 mod renegotiation;

@@ -18,7 +18,7 @@ fn context(role: Role, flags: u32) -> Context {
         version: 1,
         rpc_id: 10,
         max_token: 2888,
-        oids: vec![],
+        oids: sspi_core::Oid::from_dotted("1.3.6.1.4.1.311.2.2.10").into_iter().collect(),
     });
     let account = Account { name: "alice".into(), domain: Some("CORP".into()), ..Account::default() };
     let established_as = Established {
