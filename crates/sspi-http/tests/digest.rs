@@ -42,7 +42,7 @@ fn client(qop: digest::Qop) -> Arc<dyn CredentialsHandle> {
     let password = Secret::new("wonderland".to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: String::new(), password });
-    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     package(qop).acquire_credentials_handle(&request).unwrap()
 }
 
