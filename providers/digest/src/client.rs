@@ -173,7 +173,8 @@ impl Client {
         let sent = self.sent.as_ref().ok_or(Error::Internal("there is a verdict on nothing"))?;
         match &lists[..] {
             [list] if list.find("rspauth").is_some() || list.find("nonce").is_none() => {
-                self.check_proof(&AuthenticationInfo::from_list(list)?)?;
+                // A proof is one list, and nothing else stands beside it.
+                self.check_proof(&AuthenticationInfo::from_list(&Directives::parse(input, bounds)?)?)?;
                 let context = self.context(sent, true)?;
                 Ok(Step::Complete { context, token: Vec::new(), used: input.len() })
             }
