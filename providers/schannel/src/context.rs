@@ -152,9 +152,8 @@ pub(crate) trait Negotiates: Backend {
 pub(crate) fn established(
     established: Established,
     attributes: impl FnOnce(Session, StreamSizes) -> Attributes,
-    mut again: Again,
+    again: Again,
 ) -> Box<dyn SecurityContext> {
-    let before = again.kept.take();
     match established {
         Established::Rustls(established) => {
             let crate::backend::rustls::Established { session, kept, sending, receiving } = *established;
@@ -164,7 +163,6 @@ pub(crate) fn established(
         Established::Legacy(established) => {
             let crate::backend::legacy::Established { session, kept, sending, receiving } = *established;
             let attributes = attributes(session, sending.stream_sizes());
-            kept.follows(before);
             let again = again.is_enabled().then(|| Box::new(again));
             Box::new(new::<Engine>(sending, receiving, attributes, again).with_sessions(kept))
         }
@@ -539,7 +537,7 @@ impl<O: Opening> Receiver<O> {
             match self.opening.post_handshake() {
                 Some(post_handshake) => post_handshake.message(kind, body, self.fragment.is_empty())?,
                 None => {
-                    flood(&mut self.renegotiations, WARNING_LIMIT, "requests to renegotiate")?;
+                    self.wish()?;
                     decrypted = Decrypted::Renegotiate;
                     if kind == CLIENT_HELLO {
                         // What follows it is for the handshake that it begins.
