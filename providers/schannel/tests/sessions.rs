@@ -18,7 +18,7 @@ use sspi_core::{
     SecStatus, SecurityPackage, Step,
 };
 use support::again::{again, both, client_begins, finish};
-use support::sessions::{Case, answer_to, connect, contains, hello_for, resumed, session_id};
+use support::sessions::{Case, SESSION_ID, answer_to, connect, contains, hello_for, resumed, session_id};
 use support::{Kind, World, accept_request, established, handshake, initialize_request, no_questions, send};
 use test_support::pair::{self, End, Established, open};
 use test_support::{CertStatus, OcspResponse, TestCertificate};
@@ -72,6 +72,60 @@ fn a_server_declines_an_old_session_and_gives_a_new_identifier() {
             assert_eq!(session_id(&c), session_id(&s), "{case:?}");
             assert!(!session_id(&c).is_empty(), "{case:?}");
         }
+    }
+}
+
+/// In TLS 1.2 a session has both, and a client may know either.
+#[test]
+fn a_server_with_tickets_declines_an_old_identifier_and_gives_a_new_one() {
+    let world = World::default();
+    let case = Case::Tls(Kind::Tls12, true);
+    let client = world.outbound(case.client(&world));
+    let server = world.inbound(SchannelConfig { session_lifetime: HOUR, ..case.server(&world) });
+    let (c, _) = connect(&*client, &*server);
+    let old = session_id(&c);
+    let hello = hello_for(&c, &old);
+    assert!(contains(&answer_to(&*server, &hello).1, &old), "it would be taken up");
+    world.clock.advance(2 * HOUR);
+    let answer = answer_to(&*server, &hello).1;
+    let new = &answer[SESSION_ID + 1..][..usize::from(answer[SESSION_ID])];
+    assert!(!new.is_empty() && new != old, "{new:02x?}");
+}
+
+/// Whoever knows a session's identifier has it under the name and with the suite that it was made with, or not at all.
+#[test]
+fn a_server_takes_up_no_session_under_another_name_or_without_its_suite() {
+    let world = World::default();
+    // In TLS 1.3 it is the client's binder that a hello made by hand does not have.
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tls13) {
+        let case = Case::Tls(kind, false);
+        let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
+        let (c, _) = connect(&*client, &*server);
+        let id = session_id(&c);
+        let is_taken_up = |hello: &[u8]| {
+            let mut server = End::from(server.accept(&accept_request()).unwrap());
+            server
+                .advance(hello)
+                .is_ok_and(|step| matches!(step, Step::Continue { token, .. } if contains(&token, &id)))
+        };
+        let hello = hello_for(&c, &id);
+        assert!(is_taken_up(&hello), "{kind:?}");
+        // Behind the identifier: the length of the suites, and the suites.
+        let at = SESSION_ID + 1 + id.len();
+        let suites = at + 2..at + 2 + usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
+        let suite = c.context.attributes().cipher_info().unwrap().cipher_suite;
+        let suite = u16::try_from(suite).unwrap().to_be_bytes();
+        let mut others = hello.clone();
+        let offered = others[suites].chunks_mut(2).find(|offered| **offered == suite).unwrap();
+        offered.copy_from_slice(&[0x5a, 0x5a]);
+        assert!(!is_taken_up(&others), "{kind:?}: without its suite");
+        if kind.has_extensions() {
+            let mut other = hello.clone();
+            let name = hello.windows(9).position(|name| name == b"localhost").unwrap();
+            other[name..name + 9].copy_from_slice(b"otherhost");
+            assert!(!is_taken_up(&other), "{kind:?}: under another name");
+        }
+        assert!(is_taken_up(&hello), "{kind:?}: it is there still");
     }
 }
 
