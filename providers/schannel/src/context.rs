@@ -33,6 +33,9 @@ const CLIENT_HELLO: u8 = 1;
 
 /// Warnings in a row that are tolerated.
 const WARNING_LIMIT: usize = 4;
+/// How often in all a peer may wish to negotiate again, and is refused. Each wish is answered and recorded, whatever data stands
+/// between them.
+const WISH_LIMIT: usize = 16;
 /// The longest handshake message after the handshake.
 const MAX_POST_HANDSHAKE: usize = 64 << 10;
 
@@ -94,7 +97,10 @@ pub(crate) struct Receiver<O> {
     pub(crate) again: Option<PeersWish>,
     empty_records: usize,
     warnings: usize,
+    /// Wishes of the peer to negotiate again, in a row.
     renegotiations: usize,
+    /// And in all. Whoever takes one up has a new context.
+    wishes: usize,
 }
 
 /// The peer wants to negotiate again.
@@ -152,9 +158,8 @@ pub(crate) trait Negotiates: Backend {
 pub(crate) fn established(
     established: Established,
     attributes: impl FnOnce(Session, StreamSizes) -> Attributes,
-    mut again: Again,
+    again: Again,
 ) -> Box<dyn SecurityContext> {
-    let before = again.kept.take();
     match established {
         Established::Rustls(established) => {
             let crate::backend::rustls::Established { session, kept, sending, receiving } = *established;
@@ -164,7 +169,6 @@ pub(crate) fn established(
         Established::Legacy(established) => {
             let crate::backend::legacy::Established { session, kept, sending, receiving } = *established;
             let attributes = attributes(session, sending.stream_sizes());
-            kept.follows(before);
             let again = again.is_enabled().then(|| Box::new(again));
             Box::new(new::<Engine>(sending, receiving, attributes, again).with_sessions(kept))
         }
@@ -194,6 +198,7 @@ pub(crate) fn new<B: Negotiates>(
             empty_records: 0,
             warnings: 0,
             renegotiations: 0,
+            wishes: 0,
         },
         shared: Negotiated { attributes, again, backend: PhantomData },
     }
@@ -477,12 +482,23 @@ impl<O: Opening> Receiver<O> {
             ALERT => Ok((self.alert(content)?, nothing)),
             HANDSHAKE => Ok((self.handshake(content)?, nothing)),
             other if self.opening.is_announcement(other) => {
-                flood(&mut self.renegotiations, WARNING_LIMIT, "requests to renegotiate")?;
+                self.wish()?;
                 self.again = Some(PeersWish { hello: Vec::new(), was_asked: false });
                 Ok((Decrypted::Renegotiate, nothing))
             }
             other => Err(status::Error::UnexpectedRecord { content_type: other }),
         }
+    }
+
+    /// The peer wants to negotiate again. The wish after the last that may be refused ends the connection.
+    fn wish(&mut self) -> Result<(), status::Error> {
+        flood(&mut self.renegotiations, WARNING_LIMIT, "requests to renegotiate")?;
+        self.wishes += 1;
+        if self.wishes > WISH_LIMIT {
+            let what = format!("a request to renegotiate, after {WISH_LIMIT} that were refused");
+            return Err(status::Error::UnexpectedMessage { what });
+        }
+        Ok(())
     }
 
     fn data(&mut self, len: usize) -> Result<(), status::Error> {
@@ -539,7 +555,7 @@ impl<O: Opening> Receiver<O> {
             match self.opening.post_handshake() {
                 Some(post_handshake) => post_handshake.message(kind, body, self.fragment.is_empty())?,
                 None => {
-                    flood(&mut self.renegotiations, WARNING_LIMIT, "requests to renegotiate")?;
+                    self.wish()?;
                     decrypted = Decrypted::Renegotiate;
                     if kind == CLIENT_HELLO {
                         // What follows it is for the handshake that it begins.

@@ -72,6 +72,14 @@ impl Again {
         self.settings().mapper.as_ref().filter(|_| verifies)
     }
 
+    /// Whether the application sends what the peer is told of a failure.
+    pub(crate) fn tells_errors(&self) -> bool {
+        match &self.role {
+            AgainAs::Client { parameters, .. } => parameters.extended_errors,
+            AgainAs::Server { parameters, .. } => parameters.extended_errors,
+        }
+    }
+
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.settings().environment.clock
     }

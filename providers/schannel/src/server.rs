@@ -429,19 +429,12 @@ impl Server {
             }
             Mapped::Done(account) => account,
         };
-        let MappingClient { mut established, mut token, used, .. } = *mapping;
+        let MappingClient { mut established, token, used, .. } = *mapping;
         let required = self.again.as_ref().and_then(Again::mapper).is_some_and(|mapper| mapper.is_required());
         match &account {
             Err(why) if required => {
                 let error = why.refusal();
-                let alert = ControlToken::Alert {
-                    level: AlertLevel::Fatal,
-                    number: error.alert().unwrap_or(status::INTERNAL_ERROR),
-                };
-                // The handshake is over for the client, which has the keys: the refusal is a record of the connection.
-                if let Step::Complete { mut context, .. } = self.established(established, Vec::new(), used)? {
-                    token.extend(context.apply_control_token(&alert).unwrap_or_default());
-                }
+                let token = self.refuse_client(established, token, &error)?;
                 Err(Failure { error, token })
             }
             account => {
@@ -450,6 +443,26 @@ impl Server {
                 self.established(established, token, used)
             }
         }
+    }
+
+    /// What a client hears that is refused though its handshake is over; its sessions are gone.
+    ///
+    /// The client has the keys by now: the refusal is a record of the connection, behind the last flight. Where the protocol has
+    /// no alerts the last flight is not sent, so that the client's handshake is not over, and can be refused.
+    fn refuse_client(
+        &mut self,
+        established: Established,
+        mut token: Vec<u8>,
+        error: &Error,
+    ) -> Result<Vec<u8>, Failure> {
+        let is_told = self.again.as_ref().is_some_and(Again::tells_errors);
+        let instead = established.refusal_of_the_client();
+        let number = error.alert().unwrap_or(status::INTERNAL_ERROR);
+        let alert = ControlToken::Alert { level: AlertLevel::Fatal, number };
+        if let Step::Complete { mut context, .. } = self.established(established, Vec::new(), 0)? {
+            token.extend(context.apply_control_token(&alert).unwrap_or_default());
+        }
+        Ok(if is_told { instead.unwrap_or(token) } else { Vec::new() })
     }
 }
 

@@ -518,18 +518,46 @@ mod tests {
 
     #[test]
     fn the_table_of_alerts_is_the_one_of_windows() {
-        for (number, status) in [
+        let of_windows = [
+            (0, SecStatus::SEC_I_CONTEXT_EXPIRED),
             (10, SecStatus::SEC_E_ILLEGAL_MESSAGE),
             (20, SecStatus::SEC_E_MESSAGE_ALTERED),
+            (21, SecStatus::SEC_E_DECRYPT_FAILURE),
+            (22, SecStatus::SEC_E_ILLEGAL_MESSAGE),
+            (30, SecStatus::SEC_E_MESSAGE_ALTERED),
+            (40, SecStatus::SEC_E_ILLEGAL_MESSAGE),
             (42, SecStatus::SEC_E_CERT_UNKNOWN),
+            (43, SecStatus::SEC_E_CERT_UNKNOWN),
             (44, SecStatus::CRYPT_E_REVOKED),
+            (45, SecStatus::SEC_E_CERT_EXPIRED),
+            (46, SecStatus::SEC_E_CERT_UNKNOWN),
+            (47, SecStatus::SEC_E_ILLEGAL_MESSAGE),
             (48, SecStatus::SEC_E_UNTRUSTED_ROOT),
             (49, SecStatus::SEC_E_LOGON_DENIED),
+            (50, SecStatus::SEC_E_ILLEGAL_MESSAGE),
+            (51, SecStatus::SEC_E_DECRYPT_FAILURE),
+            (60, SecStatus::SEC_E_ILLEGAL_MESSAGE),
             (70, SecStatus::SEC_E_UNSUPPORTED_FUNCTION),
             (71, SecStatus::SEC_E_ALGORITHM_MISMATCH),
+            (80, SecStatus::SEC_E_INTERNAL_ERROR),
+            (90, SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED),
+            (100, SecStatus::SEC_E_ILLEGAL_MESSAGE),
+            (110, SecStatus::SEC_E_ILLEGAL_MESSAGE),
+            (115, SecStatus::SEC_E_ILLEGAL_MESSAGE),
             (120, SecStatus::SEC_E_APPLICATION_PROTOCOL_MISMATCH),
-        ] {
+        ];
+        for (number, status) in of_windows {
+            assert_eq!(alert_meaning(number).unwrap().status, status, "{number}");
             assert_eq!(sspi_core::Error::from(Error::AlertReceived(number)).status(), status, "{number}");
+        }
+        // What Windows does not name is what it makes of any other alert, but for the one of SSL 3.0 that is not in its table.
+        for alert in ALERTS.iter().filter(|alert| of_windows.iter().all(|row| row.0 != alert.number)) {
+            let status = if alert.number == 41 {
+                SecStatus::SEC_E_NO_CREDENTIALS
+            } else {
+                SecStatus::SEC_E_ILLEGAL_MESSAGE
+            };
+            assert_eq!(alert.status, status, "{alert:?}");
         }
         let unknown = sspi_core::Error::from(Error::AlertReceived(255));
         assert_eq!(unknown.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);

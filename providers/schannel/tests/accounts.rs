@@ -13,9 +13,10 @@ use opensspi_schannel::{
     Allow, ClientAuth, Mapping, Profile, Protocol, Renegotiation, SchannelConfig, WeakMapping, WeakSuites,
 };
 use sspi_core::{
-    AcceptRequest, Account, ControlToken, CredentialsHandle, Decrypted, Error, Failure, Fault, FoundAccount,
-    PeerIdentity, Question, Renegotiation as Handshake, SecStatus, Step,
+    AcceptRequest, Account, AscReq, ControlToken, CredentialsHandle, Decrypted, Error, Failure, Fault,
+    FoundAccount, PeerIdentity, Question, Renegotiation as Handshake, SecStatus, Step,
 };
+use support::sessions::Case;
 use support::{Kind, World, accept_request, initialize_request, judged_by_the_application, send};
 use test_support::TestCertificate;
 use test_support::pair::{self, End, Established, Outcome, open};
@@ -191,33 +192,73 @@ fn without_an_account_a_connection_goes_on_and_says_why_there_is_none() {
 #[test]
 fn a_client_without_an_account_is_refused_where_one_is_required_and_hears_so() {
     let world = World::default();
-    for kind in Kind::ALL {
-        let client = world.outbound(with_certificate(&world, world.client_of(kind)));
-        let server = world.inbound(required(world.server_of(kind)));
+    for case in Case::all() {
+        let client = world.outbound(with_certificate(&world, case.client(&world)));
+        let server = world.inbound(required(case.server(&world)));
         for (answer, status, alert) in [
             (nobody(), SecStatus::SEC_E_LOGON_DENIED, 49),
             (down(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, 80),
         ] {
             let (client, server, _) = run(&*client, &*server, usize::MAX, &answer);
             let refused = server.map(|_| ()).unwrap_err();
-            assert_eq!((refused.status(), refused.alert()), (status, Some(alert)), "{kind:?}");
+            assert_eq!((refused.status(), refused.alert()), (status, Some(alert)), "{case:?}");
+            // Without alerts it is the handshake that fails.
+            assert!(client.is_err() || matches!(case, Case::Tls(..)), "{case:?}");
             // Its handshake may be over before the answer comes: then the first record is the refusal.
             let heard =
                 client.and_then(|mut client| open(&mut *client.context, &mut client.extra).map(|_| ()));
             let heard = heard.unwrap_err();
-            // SSL 3.0 has neither of these alerts.
-            let known = match (kind, alert) {
-                (Kind::Ssl30, 49) => SecStatus::SEC_E_CERT_UNKNOWN,
-                (Kind::Ssl30, _) => SecStatus::SEC_E_ILLEGAL_MESSAGE,
-                (_, 49) => SecStatus::SEC_E_LOGON_DENIED,
+            // SSL 3.0 has neither of these alerts, and what is older has none.
+            let known = match (case, alert) {
+                (Case::Ssl2, _) | (Case::Tls(Kind::Ssl30, _), 49) => SecStatus::SEC_E_CERT_UNKNOWN,
+                (Case::Tls(Kind::Ssl30, _), _) => SecStatus::SEC_E_ILLEGAL_MESSAGE,
+                (Case::Pct, _) | (_, 49) => SecStatus::SEC_E_LOGON_DENIED,
                 _ => SecStatus::SEC_E_INTERNAL_ERROR,
             };
-            assert_eq!(heard.fault(), Fault::PeerReported, "{kind:?}: {heard}");
-            assert_eq!(heard.status(), known, "{kind:?}: {heard}");
+            assert_eq!(heard.fault(), Fault::PeerReported, "{case:?}: {heard}");
+            assert_eq!(heard.status(), known, "{case:?}: {heard}");
         }
         let (client, server, _) = run(&*client, &*server, usize::MAX, &alice());
         let (_, server) = both(client, server);
-        assert_eq!(server.context.security_context_token().unwrap().name, "alice", "{kind:?}");
+        assert_eq!(server.context.security_context_token().unwrap().name, "alice", "{case:?}");
+    }
+}
+
+/// As after any other failure.
+#[test]
+fn a_client_without_an_account_is_told_nothing_where_the_application_tells_no_errors() {
+    let world = World::default();
+    for case in Case::all() {
+        let client = world.outbound(with_certificate(&world, case.client(&world)));
+        let server = world.inbound(required(case.server(&world)));
+        let request = AcceptRequest { flags: AscReq::STREAM, ..AcceptRequest::default() };
+        let mut client = End::from(client.initialize(&initialize_request()).unwrap());
+        let mut server = End::from(server.accept(&request).unwrap());
+        let (mut for_client, mut for_server) = (Vec::new(), Vec::new());
+        let failure = 'handshake: loop {
+            match client.advance(&for_client).unwrap() {
+                Step::Continue { token, used } | Step::Complete { token, used, .. } => {
+                    for_client.drain(..used);
+                    for_server.extend(token);
+                }
+                Step::Incomplete { .. } => {}
+                other => panic!("{case:?}: {other:?}"),
+            }
+            while !for_server.is_empty() {
+                match server.advance(&for_server) {
+                    Ok(Step::Continue { token, used }) => {
+                        for_server.drain(..used);
+                        for_client.extend(token);
+                    }
+                    Ok(Step::Ask(Question::Account(ask))) => ask.answer(nobody()),
+                    Ok(Step::Incomplete { .. }) => break,
+                    Ok(other) => panic!("{case:?}: {other:?}"),
+                    Err(failure) => break 'handshake failure,
+                }
+            }
+        };
+        assert_eq!(failure.error.status(), SecStatus::SEC_E_LOGON_DENIED, "{case:?}");
+        assert!(failure.token.is_empty(), "{case:?}");
     }
 }
 
@@ -279,22 +320,22 @@ fn a_refusal_is_repeated_whatever_comes_after_it() {
 #[test]
 fn a_resumed_session_is_mapped_again() {
     let world = World::default();
-    for kind in Kind::ALL {
-        let client = world.outbound(with_certificate(&world, world.client_of(kind)));
-        let server = world.inbound(required(world.server_of(kind)));
+    for case in Case::all() {
+        let client = world.outbound(with_certificate(&world, case.client(&world)));
+        let server = world.inbound(required(case.server(&world)));
         let (first, at_server, _) = run(&*client, &*server, usize::MAX, &alice());
         let (mut first, mut at_server) = both(first, at_server);
         send(&mut at_server, &mut first, b"and a ticket");
         let (again, at_server, asked) = run(&*client, &*server, usize::MAX, &alice());
         let (mut again, mut at_server) = both(again, at_server);
-        assert!(at_server.context.attributes().session_info().unwrap().reconnect, "{kind:?}");
-        assert_eq!(asked.len(), 1, "{kind:?}");
-        assert_eq!(at_server.context.security_context_token().unwrap().name, "alice", "{kind:?}");
+        assert!(at_server.context.attributes().session_info().unwrap().reconnect, "{case:?}");
+        assert_eq!(asked.len(), 1, "{case:?}");
+        assert_eq!(at_server.context.security_context_token().unwrap().name, "alice", "{case:?}");
         send(&mut at_server, &mut again, b"and a ticket");
         // The account is gone: the session that was made with it is worth nothing.
         let (_, at_server, asked) = run(&*client, &*server, usize::MAX, &nobody());
-        assert_eq!(at_server.map(|_| ()).unwrap_err().status(), SecStatus::SEC_E_LOGON_DENIED, "{kind:?}");
-        assert!(!asked.is_empty(), "{kind:?}");
+        assert_eq!(at_server.map(|_| ()).unwrap_err().status(), SecStatus::SEC_E_LOGON_DENIED, "{case:?}");
+        assert!(!asked.is_empty(), "{case:?}");
     }
 }
 

@@ -18,7 +18,7 @@ use sspi_core::{
     SecStatus, SecurityPackage, Step,
 };
 use support::again::{again, both, client_begins, finish};
-use support::sessions::{Case, connect, contains, resumed, session_id};
+use support::sessions::{Case, SESSION_ID, answer_to, connect, contains, hello_for, resumed, session_id};
 use support::{Kind, World, accept_request, established, handshake, initialize_request, no_questions, send};
 use test_support::pair::{self, End, Established, open};
 use test_support::{CertStatus, OcspResponse, TestCertificate};
@@ -72,6 +72,60 @@ fn a_server_declines_an_old_session_and_gives_a_new_identifier() {
             assert_eq!(session_id(&c), session_id(&s), "{case:?}");
             assert!(!session_id(&c).is_empty(), "{case:?}");
         }
+    }
+}
+
+/// In TLS 1.2 a session has both, and a client may know either.
+#[test]
+fn a_server_with_tickets_declines_an_old_identifier_and_gives_a_new_one() {
+    let world = World::default();
+    let case = Case::Tls(Kind::Tls12, true);
+    let client = world.outbound(case.client(&world));
+    let server = world.inbound(SchannelConfig { session_lifetime: HOUR, ..case.server(&world) });
+    let (c, _) = connect(&*client, &*server);
+    let old = session_id(&c);
+    let hello = hello_for(&c, &old);
+    assert!(contains(&answer_to(&*server, &hello).1, &old), "it would be taken up");
+    world.clock.advance(2 * HOUR);
+    let answer = answer_to(&*server, &hello).1;
+    let new = &answer[SESSION_ID + 1..][..usize::from(answer[SESSION_ID])];
+    assert!(!new.is_empty() && new != old, "{new:02x?}");
+}
+
+/// Whoever knows a session's identifier has it under the name and with the suite that it was made with, or not at all.
+#[test]
+fn a_server_takes_up_no_session_under_another_name_or_without_its_suite() {
+    let world = World::default();
+    // In TLS 1.3 it is the client's binder that a hello made by hand does not have.
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tls13) {
+        let case = Case::Tls(kind, false);
+        let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
+        let (c, _) = connect(&*client, &*server);
+        let id = session_id(&c);
+        let is_taken_up = |hello: &[u8]| {
+            let mut server = End::from(server.accept(&accept_request()).unwrap());
+            server
+                .advance(hello)
+                .is_ok_and(|step| matches!(step, Step::Continue { token, .. } if contains(&token, &id)))
+        };
+        let hello = hello_for(&c, &id);
+        assert!(is_taken_up(&hello), "{kind:?}");
+        // Behind the identifier: the length of the suites, and the suites.
+        let at = SESSION_ID + 1 + id.len();
+        let suites = at + 2..at + 2 + usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
+        let suite = c.context.attributes().cipher_info().unwrap().cipher_suite;
+        let suite = u16::try_from(suite).unwrap().to_be_bytes();
+        let mut others = hello.clone();
+        let offered = others[suites].chunks_mut(2).find(|offered| **offered == suite).unwrap();
+        offered.copy_from_slice(&[0x5a, 0x5a]);
+        assert!(!is_taken_up(&others), "{kind:?}: without its suite");
+        if kind.has_extensions() {
+            let mut other = hello.clone();
+            let name = hello.windows(9).position(|name| name == b"localhost").unwrap();
+            other[name..name + 9].copy_from_slice(b"otherhost");
+            assert!(!is_taken_up(&other), "{kind:?}: under another name");
+        }
+        assert!(is_taken_up(&hello), "{kind:?}: it is there still");
     }
 }
 
@@ -290,48 +344,6 @@ fn a_record_that_was_tampered_with_ends_the_session() {
 }
 
 #[test]
-fn the_application_disables_and_enables_reconnects() {
-    let world = World::default();
-    let set = |side: &mut Established, enable_reconnects| {
-        let token = side.context.apply_control_token(&ControlToken::Session { enable_reconnects }).unwrap();
-        assert!(token.is_empty(), "nothing is said to the peer");
-    };
-    for case in Case::all() {
-        for on_server in [true, false] {
-            let client = world.outbound(case.client(&world));
-            let server = world.inbound(case.server(&world));
-            let (mut c, mut s) = connect(&*client, &*server);
-            let side = if on_server { &mut s } else { &mut c };
-            set(side, false);
-            set(side, false);
-            set(side, true);
-            assert!(
-                resumed(&connect(&*client, &*server).0),
-                "{case:?}: enabled again, on server: {on_server}"
-            );
-            // A client of TLS 1.3 has tickets of each connection.
-            let client = world.outbound(case.client(&world));
-            let (mut c, mut s) = connect(&*client, &*server);
-            set(if on_server { &mut s } else { &mut c }, false);
-            assert!(!resumed(&connect(&*client, &*server).0), "{case:?}: disabled, on server: {on_server}");
-        }
-    }
-}
-
-#[test]
-fn a_client_without_reconnects_keeps_no_late_tickets() {
-    let world = World::default();
-    for tickets in [true, false] {
-        let case = Case::Tls(Kind::Tls13, tickets);
-        let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
-        let (mut c, mut s) = established(&*client, &*server);
-        c.context.apply_control_token(&ControlToken::Session { enable_reconnects: false }).unwrap();
-        send(&mut s, &mut c, b"tickets");
-        assert!(!resumed(&connect(&*client, &*server).0));
-    }
-}
-
-#[test]
 fn a_client_keeps_no_ticket_that_is_longer_than_any_needs_to_be() {
     let world = World::default();
     let case = Case::Tls(Kind::Tls13, true);
@@ -419,30 +431,6 @@ fn a_session_that_only_a_staple_allowed_lives_no_longer_than_that() {
     }
 }
 
-/// The first message of a connection, asking for the session with this identifier. There is no ticket in it.
-fn hello_for(side: &Established, id: &[u8]) -> Vec<u8> {
-    // Two headers, the version and the random stand before the length of the session ID.
-    const AT: usize = 5 + 4 + 2 + 32;
-    let length = |bytes: &[u8]| usize::from(u16::from_be_bytes(bytes.try_into().unwrap()));
-    let mut hello = side.sent[..5 + length(&side.sent[3..5])].to_vec();
-    let end = AT + 1 + usize::from(hello[AT]);
-    hello.splice(AT..end, core::iter::once(u8::try_from(id.len()).unwrap()).chain(id.iter().copied()));
-    for (at, behind) in [(3, 5), (7, 9)] {
-        let length = u16::try_from(hello.len() - behind).unwrap();
-        hello[at..at + 2].copy_from_slice(&length.to_be_bytes());
-    }
-    hello
-}
-
-/// A server, and what it says to this first message.
-fn answer_to(server: &dyn CredentialsHandle, hello: &[u8]) -> (End, Vec<u8>) {
-    let mut server = End::from(server.accept(&accept_request()).unwrap());
-    match server.advance(hello) {
-        Ok(Step::Continue { token, .. }) => (server, token),
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn a_session_that_has_an_identifier_and_tickets_ends_as_one() {
     let world = World::default();
@@ -502,24 +490,6 @@ fn a_failure_after_a_second_handshake_ends_the_sessions_of_both() {
                 assert_eq!(contains(&answer_to(&*server, &hello).1, &id), !fails, "{kind:?} {in_second}");
             }
         }
-    }
-}
-
-#[test]
-fn whoever_allows_reconnects_again_brings_back_no_session_that_failed_since() {
-    let world = World::default();
-    let set = |side: &mut Established, enable_reconnects| {
-        side.context.apply_control_token(&ControlToken::Session { enable_reconnects }).unwrap();
-    };
-    for case in Case::all().into_iter().filter(|case| matches!(case, Case::Tls(Kind::Tls12, _))) {
-        let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
-        let (_, mut one) = connect(&*client, &*server);
-        let (_, mut other) = connect(&*client, &*server);
-        set(&mut one, false);
-        let alert = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
-        other.context.apply_control_token(&alert).unwrap();
-        set(&mut one, true);
-        assert!(!resumed(&connect(&*client, &*server).1), "{case:?}");
     }
 }
 

@@ -10,6 +10,7 @@ use crate::pct1::handshake::Pct1Negotiated;
 use crate::record::{Opener, Sealer};
 use crate::renegotiation::Previous;
 use crate::session::{MasterSecret, SessionStore};
+use crate::ssl2;
 use crate::tls::cipher_suites::SuiteRow;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::Randoms;
@@ -139,6 +140,20 @@ impl Negotiated {
             }
         }
         Ok(())
+    }
+
+    /// What a server says in place of its last flight where it refuses the client after all, because of who that is: where
+    /// there are no alerts, only a handshake can be refused. It is an ERROR in clear, since the keys have counted the
+    /// messages that are not sent. `None` in a protocol whose alerts say it on the connection.
+    ///
+    /// Spec: SSL2 section 5.7.1; PCT1 section 5.5.3.
+    #[must_use]
+    pub fn refusal_of_the_client(&self) -> Option<Vec<u8>> {
+        match self.version {
+            ProtocolVersion::SSL20 => Some(ssl2::channel::refusal_of_the_client()),
+            ProtocolVersion::PCT1 => Some(pct1::channel::refusal_of_the_client()),
+            _ => None,
+        }
     }
 
     /// How an alert is numbered in this version.

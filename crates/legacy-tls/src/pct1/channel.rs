@@ -2,7 +2,7 @@
 //!
 //! Spec: PCT1 sections 4.2 and 4.3.2.
 
-use super::error::{self, Broken};
+use super::error::{self, Broken, ErrorCode};
 use super::messages::{self, encode_error};
 use super::readings::SEQUENCE_CONTINUES_OVER_A_REDO;
 use super::records::{self, Header, MAX_SHORT, REDO_CONN};
@@ -23,6 +23,13 @@ pub(crate) struct Redo {
 /// The ERROR that answers a first message.
 pub(crate) fn refusal(error: &Error) -> Vec<u8> {
     Channel::new().fail(error)
+}
+
+/// The ERROR that says that a client which proves who it is is not accepted.
+pub(crate) fn refusal_of_the_client() -> Vec<u8> {
+    let mut channel = Channel::new();
+    let _without_error = channel.send(&encode_error(ErrorCode::CLIENT_AUTH_FAILED, None));
+    channel.take_output()
 }
 
 /// What a handshake can be given.

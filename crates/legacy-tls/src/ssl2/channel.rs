@@ -166,3 +166,10 @@ pub(crate) fn code_of(error: &Error) -> Option<Ssl2ErrorCode> {
 pub(crate) fn refusal(error: &Error) -> Vec<u8> {
     Channel::new().fail(error)
 }
+
+/// The ERROR that says, in clear, that a certificate which proves what it says is not accepted.
+pub(crate) fn refusal_of_the_client() -> Vec<u8> {
+    let mut channel = Channel::new();
+    let _without_error = channel.send(M::ERROR, &ErrorMessage { code: Ssl2ErrorCode::BAD_CERTIFICATE });
+    channel.take_output()
+}

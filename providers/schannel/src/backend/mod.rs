@@ -89,6 +89,18 @@ pub(crate) enum Established {
 }
 
 impl Established {
+    /// Server: what is said in place of the last flight to a client that is refused after all; `None` where an alert says it on
+    /// the connection.
+    pub(crate) fn refusal_of_the_client(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Rustls(_) => None,
+            Self::Legacy(established) => match &established.session.secrets {
+                SessionSecrets::Legacy(negotiated) => negotiated.refusal_of_the_client(),
+                SessionSecrets::Tls13 { .. } | SessionSecrets::Tls12 { .. } => None,
+            },
+        }
+    }
+
     pub(crate) fn session_mut(&mut self) -> &mut Session {
         match self {
             Self::Rustls(established) => &mut established.session,

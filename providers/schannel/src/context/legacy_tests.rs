@@ -409,7 +409,7 @@ fn an_alert_has_its_level_whatever_the_application_says() {
     // Of the alerts that Windows names (learn.microsoft.com, "TLS/SSL Alert Messages"): those that are always fatal, those that
     // are always warnings, and those that are what the application says.
     let fatal = [10, 20, 21, 22, 30, 40, 47, 48, 49, 50, 51, 60, 70, 71, 80, 110, 115, 120];
-    let (warning, either) = ([0, 100], [42, 43, 44, 45, 46, 112]);
+    let (warning, either) = ([0, 41, 100], [42, 43, 44, 45, 46, 112]);
     for way in ways().filter(|way| way.version > ProtocolVersion::SSL30) {
         for (numbers, fixed) in [(&fatal[..], Some(2)), (&warning, Some(1)), (&either, None)] {
             for &number in numbers {
@@ -510,6 +510,26 @@ fn requests_to_renegotiate_can_be_declined_and_are_bounded() {
         let mut rig = rig_of(way, true);
         let record = rig.peer_sends(20, &[1]);
         assert_eq!(rig.receive(record).unwrap_err().alert(), Some(10), "ChangeCipherSpec");
+    }
+}
+
+/// Each is answered, and recorded: data in between does not make them endless.
+#[test]
+fn a_peer_that_is_refused_again_and_again_is_heard_sixteen_times() {
+    for way in ways() {
+        for (is_client, message) in [(true, &[0, 0, 0, 0][..]), (false, &[1, 0, 0, 1, 9][..])] {
+            let mut rig = rig_of(way, is_client);
+            for _ in 0..16 {
+                let record = rig.peer_sends(HANDSHAKE, message);
+                assert_eq!(rig.receive(record).unwrap().1, Decrypted::Renegotiate, "{way:?}");
+                let record = rig.peer_sends(23, b"x");
+                assert_eq!(rig.receive(record).unwrap().1, Decrypted::Message, "{way:?}");
+            }
+            let record = rig.peer_sends(HANDSHAKE, message);
+            let error = rig.receive(record).unwrap_err();
+            assert_eq!(error.alert(), Some(10), "{way:?}: {error}");
+            assert!(error.message().contains("after 16 that were refused"), "{error}");
+        }
     }
 }
 

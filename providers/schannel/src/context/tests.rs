@@ -97,6 +97,19 @@ impl Rig {
         (opened.content_type, record[opened.content].to_vec())
     }
 
+    /// Opens records of ours that are alerts.
+    fn peer_opens_alerts(&mut self, mut records: &[u8]) -> Vec<Vec<u8>> {
+        let mut alerts = Vec::new();
+        while let Some(&[_, _, _, high, low]) = records.first_chunk::<5>() {
+            let (record, rest) = records.split_at(5 + usize::from(u16::from_be_bytes([high, low])));
+            let (content_type, content) = self.peer_opens(record.to_vec());
+            assert_eq!(content_type, ALERT);
+            alerts.push(content);
+            records = rest;
+        }
+        alerts
+    }
+
     fn peer_sends(&mut self, content_type: u8, message: &[u8]) -> Vec<u8> {
         self.to_client.seal_message(content_type, message).unwrap()
     }
@@ -122,7 +135,7 @@ fn every_suite_protects_every_length_at_the_edges() {
 
 #[test]
 fn tampering_at_every_byte_is_refused_and_a_good_record_afterwards_too() {
-    for suite in SUITES {
+    for suite in SUITES.iter() {
         let length = rig(suite, true).peer_sends(APPLICATION_DATA, b"payload").len();
         for at in 0..length {
             let mut rig = rig(suite, true);
@@ -245,7 +258,7 @@ fn floods_of_harmless_records_are_bounded() {
         }
         assert!(outcome.unwrap_err().message().contains("key updates"));
     }
-    for suite in SUITES {
+    for suite in SUITES.iter() {
         let mut rig = rig(suite, true);
         let number = if suite.is_tls13 { USER_CANCELED } else { 100 };
         let mut outcome = Ok((Vec::new(), Decrypted::Message));
@@ -418,5 +431,32 @@ fn in_tls_1_3_an_alert_is_the_end_whatever_its_level_unless_it_is_one_of_two() {
             rig.context.apply_control_token(&ControlToken::Shutdown).unwrap().is_empty(),
             "nothing more is said"
         );
+    }
+}
+
+#[test]
+fn an_alert_has_its_level_whatever_the_application_says() {
+    let fatal = [10, 20, 21, 22, 30, 40, 47, 48, 49, 50, 51, 60, 70, 71, 80, 110, 115, 120];
+    let (warning, either) = ([0, 41, 90, 100], [42, 43, 44, 45, 46, 112]);
+    for suite in SUITES.iter() {
+        for (numbers, fixed) in [(&fatal[..], Some(2)), (&warning, Some(1)), (&either, None)] {
+            for &number in numbers {
+                for level in [AlertLevel::Warning, AlertLevel::Fatal] {
+                    let mut rig = rig(suite, true);
+                    let token = ControlToken::Alert { level, number };
+                    let records = rig.context.apply_control_token(&token).unwrap();
+                    // In TLS 1.3 all but two are the end.
+                    let is_end = suite.is_tls13 && ![CLOSE_NOTIFY, USER_CANCELED].contains(&number);
+                    let said = if is_end { 2 } else { fixed.unwrap_or(level.number()) };
+                    let mut expected = vec![vec![said, number]];
+                    // Who cancels closes.
+                    expected.extend((number == USER_CANCELED).then(|| vec![1, CLOSE_NOTIFY]));
+                    assert_eq!(rig.peer_opens_alerts(&records), expected, "{number}");
+                    let is_over = said == 2 || [CLOSE_NOTIFY, USER_CANCELED].contains(&number);
+                    let sizes = rig.context.attributes().stream_sizes().unwrap();
+                    assert_eq!(seal(&mut rig.context, &sizes, b"more").is_err(), is_over, "{number}");
+                }
+            }
+        }
     }
 }

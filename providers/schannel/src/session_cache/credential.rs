@@ -183,10 +183,39 @@ impl CredentialSessions {
         Some(entry).filter(|entry| self.is_usable(entry, kind, now))
     }
 
-    /// Forgets a session, here and where it is shared; what it was here.
-    pub(crate) fn remove(&self, part: Part, id: &[u8]) -> Option<Arc<Entry>> {
+    /// Forgets a session, here and where it is shared. Whoever has [set it aside](Self::set_aside) does not bring it back.
+    pub(crate) fn remove(&self, part: Part, id: &[u8]) {
         self.remove_shared(part, id);
-        self.cache.remove(self.space(part), id)
+        let space = self.space(part);
+        if !self.are_shared() {
+            self.cache.unmark(space, id);
+        }
+        self.cache.remove(space, id);
+    }
+
+    /// Keeps a session from being taken up until it is brought back.
+    fn set_aside(&self, part: Part, id: &[u8]) -> Aside {
+        self.remove_shared(part, id);
+        let entry = self.cache.remove(self.space(part), id);
+        Aside { entry, mark: self.withdraw(part, id) }
+    }
+
+    /// Brings back a session that was set aside: unless it failed since, somebody else has set it aside too, or there is
+    /// another one in its place. Those that are shared do not come back: they lie in no memory of ours.
+    fn bring_back(&self, part: Part, id: &[u8], Aside { entry, mark }: Aside) {
+        if self.are_shared() || !self.is_marked(part, id, &mark) {
+            return;
+        }
+        let space = self.space(part);
+        let brought = entry.filter(|_| self.cache.get(space, id, self.now()).is_none());
+        let is_back = brought.is_some();
+        if let Some(entry) = brought {
+            self.put(part, id, entry);
+        }
+        // It may have failed this very moment.
+        if !self.restore(part, id, &mark) && is_back {
+            self.cache.remove(space, id);
+        }
     }
 
     /// Whether and when the others forget it, nobody says: here it is not taken up again in any case.
@@ -243,6 +272,11 @@ impl CredentialSessions {
         self.cache.withdrawn().get(self.space(part), serial, self.now())
     }
 
+    /// Whether it is this mark that keeps a session from being taken up.
+    fn is_marked(&self, part: Part, id: &[u8], mark: &Arc<Entry>) -> bool {
+        self.withdrawn(part, id).is_some_and(|current| Arc::ptr_eq(&current, mark))
+    }
+
     /// Takes up the session with this number no more; what undoes it.
     fn withdraw(&self, part: Part, serial: &[u8]) -> Arc<Entry> {
         let (now, value) = (self.now(), Value::Opaque(Arc::new(())));
@@ -253,11 +287,9 @@ impl CredentialSessions {
         entry
     }
 
-    /// Takes it up again, unless somebody else has withdrawn it since.
-    fn restore(&self, part: Part, serial: &[u8], withdrawn: &Arc<Entry>) {
-        if self.withdrawn(part, serial).is_some_and(|current| Arc::ptr_eq(&current, withdrawn)) {
-            self.cache.withdrawn().remove(self.space(part), serial);
-        }
+    /// Takes it up again, unless somebody else has withdrawn it since. Whether it does.
+    fn restore(&self, part: Part, serial: &[u8], withdrawn: &Arc<Entry>) -> bool {
+        self.cache.withdrawn().remove_this(self.space(part), serial, withdrawn)
     }
 
     /// Forgets all of them: the credential is gone. Contexts that outlive it keep no more.
@@ -290,9 +322,17 @@ struct KeptState {
 }
 
 struct Withdrawn {
-    sessions: Vec<(Vec<u8>, Arc<Entry>)>,
+    sessions: Vec<(Vec<u8>, Aside)>,
     /// What stands for the number of the session.
     serial: Option<Arc<Entry>>,
+}
+
+/// A session that is not taken up for now.
+struct Aside {
+    /// What was kept.
+    entry: Option<Arc<Entry>>,
+    /// What stands for it: as long as it does, nobody has heard of a failure.
+    mark: Arc<Entry>,
 }
 
 impl Kept {
@@ -306,10 +346,19 @@ impl Kept {
         Self { sessions: Arc::clone(sessions), part, state, before: OnceLock::new() }
     }
 
-    /// The connection had other sessions before.
+    /// The connection had other sessions before. What the application wants of them, it wants of these; and what stands
+    /// under the same identifier now is one of these.
     pub(crate) fn follows(&self, before: Option<Arc<Self>>) {
-        if let Some(before) = before {
-            let _the_first_stays = self.before.set(before);
+        let Some(before) = before else { return };
+        let withdrawn = {
+            let mut older = before.state();
+            let ids = &self.state().ids;
+            older.ids.retain(|id| !ids.contains(id));
+            older.withdrawn.is_some()
+        };
+        let _the_first_stays = self.before.set(before);
+        if withdrawn {
+            self.allow_reconnects(false);
         }
     }
 
@@ -343,8 +392,7 @@ impl Kept {
         !state.forgotten && state.withdrawn.is_none()
     }
 
-    /// Allows or forbids that this connection's sessions are taken up again (`SCHANNEL_SESSION_TOKEN`). Those that are shared
-    /// do not come back: they lie in no memory of ours.
+    /// Allows or forbids that this connection's sessions are taken up again (`SCHANNEL_SESSION_TOKEN`).
     pub(crate) fn allow_reconnects(&self, allowed: bool) {
         if let Some(before) = self.before.get() {
             before.allow_reconnects(allowed);
@@ -357,8 +405,8 @@ impl Kept {
             (false, None) => {
                 let withdraw = |serial: &[u8; 16]| self.sessions.withdraw(self.part, serial);
                 let serial = state.serial.as_ref().map(withdraw);
-                let remove = |id: &Vec<u8>| Some((id.clone(), self.sessions.remove(self.part, id)?));
-                let sessions = state.ids.iter().filter_map(remove).collect();
+                let set_aside = |id: &Vec<u8>| (id.clone(), self.sessions.set_aside(self.part, id));
+                let sessions = state.ids.iter().map(set_aside).collect();
                 state.withdrawn = Some(Withdrawn { sessions, serial });
             }
             (false, withdrawn) => state.withdrawn = withdrawn,
@@ -367,10 +415,8 @@ impl Kept {
                 if let (Some(serial), Some(withdrawn)) = (&state.serial, withdrawn) {
                     self.sessions.restore(self.part, serial, &withdrawn);
                 }
-                for (id, entry) in sessions {
-                    if !self.sessions.are_shared() {
-                        self.sessions.put(self.part, &id, entry);
-                    }
+                for (id, aside) in sessions {
+                    self.sessions.bring_back(self.part, &id, aside);
                 }
             }
         }

@@ -292,6 +292,24 @@ impl SessionCache {
         Some(gone.entry)
     }
 
+    /// Forgets what is kept under this identifier, if it is this. Whether it was.
+    fn remove_this(&self, space: Space, id: &[u8], entry: &Arc<Entry>) -> bool {
+        let (shard, hash) = self.place(space, id);
+        let mut guard = lock(shard);
+        let is_this = guard.find(hash, space, id).is_some_and(|held| Arc::ptr_eq(&held.entry, entry));
+        let gone = if is_this { guard.remove(hash, space, id) } else { None };
+        drop(guard);
+        self.held.0.fetch_sub(usize::from(gone.is_some()), Ordering::Relaxed);
+        gone.is_some()
+    }
+
+    /// Takes away what says that the session of this identifier is not taken up for now.
+    fn unmark(&self, space: Space, id: &[u8]) {
+        if let Some(withdrawn) = self.withdrawn.get() {
+            withdrawn.remove(space, id);
+        }
+    }
+
     /// The session of this identifier, unless it is too old; it is not kept any more.
     #[must_use]
     pub fn take(&self, space: Space, id: &[u8], now: u64) -> Option<Arc<Entry>> {

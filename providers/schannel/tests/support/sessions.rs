@@ -1,11 +1,11 @@
 //! Sessions of every protocol, and whether they were taken up.
 
 use opensspi_schannel::{Allow, Protocol, SchannelConfig, WeakSuites};
-use sspi_core::CredentialsHandle;
-use test_support::pair::Established;
+use sspi_core::{CredentialsHandle, Step};
+use test_support::pair::{End, Established};
 use test_support::{CertificateBuilder, TestCertificate};
 
-use super::{Kind, World, established, send};
+use super::{Kind, World, accept_request, established, send};
 
 /// Every protocol there is, with what its sessions are kept as.
 #[derive(Clone, Copy, Debug)]
@@ -93,4 +93,31 @@ pub fn connect(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle) -
 
 pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// Where the length of the session identifier stands in a first message of either side: behind two headers, the version and
+/// the random.
+pub const SESSION_ID: usize = 5 + 4 + 2 + 32;
+
+/// The first message of a connection, asking for the session with this identifier. There is no ticket in it.
+pub fn hello_for(side: &Established, id: &[u8]) -> Vec<u8> {
+    let length = |bytes: &[u8]| usize::from(u16::from_be_bytes(bytes.try_into().unwrap()));
+    let mut hello = side.sent[..5 + length(&side.sent[3..5])].to_vec();
+    let end = SESSION_ID + 1 + usize::from(hello[SESSION_ID]);
+    hello
+        .splice(SESSION_ID..end, core::iter::once(u8::try_from(id.len()).unwrap()).chain(id.iter().copied()));
+    for (at, behind) in [(3, 5), (7, 9)] {
+        let length = u16::try_from(hello.len() - behind).unwrap();
+        hello[at..at + 2].copy_from_slice(&length.to_be_bytes());
+    }
+    hello
+}
+
+/// A server, and what it says to this first message.
+pub fn answer_to(server: &dyn CredentialsHandle, hello: &[u8]) -> (End, Vec<u8>) {
+    let mut server = End::from(server.accept(&accept_request()).unwrap());
+    match server.advance(hello) {
+        Ok(Step::Continue { token, .. }) => (server, token),
+        other => panic!("{other:?}"),
+    }
 }

@@ -143,6 +143,93 @@ fn data_in_the_middle_stays_in_order_however_it_is_split() {
     }
 }
 
+/// Somebody in between who has the keys of both sides, and sends every message on in a record of its own, behind a record of
+/// data: what a peer may do that makes no flights.
+struct Between {
+    from: Opener,
+    to: Sealer,
+    /// All data that was sent.
+    data: Arc<Mutex<Vec<u8>>>,
+    records: usize,
+    /// From here on records are under the keys of the new handshake.
+    changed: bool,
+}
+
+impl Between {
+    fn new(from: Opener, to: Sealer) -> Self {
+        Self { from, to, data: Arc::default(), records: 0, changed: false }
+    }
+
+    fn send(&mut self, content_type: ContentType, content: &[u8], out: &mut Vec<u8>) {
+        let data = format!("data {}, ", self.records);
+        self.records += 1;
+        self.data.lock().unwrap().extend_from_slice(data.as_bytes());
+        out.extend(data_record(&mut self.to, data.as_bytes()));
+        self.to.seal_message(content_type, content, out).unwrap();
+    }
+
+    fn relay(&mut self, mut wire: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        while !wire.is_empty() && !self.changed {
+            let Need::Whole(len) = self.from.record_len(wire).unwrap() else { panic!("not a whole record") };
+            let mut record = wire[..len].to_vec();
+            wire = &wire[len..];
+            let opened = self.from.open(&mut record).unwrap();
+            let mut content = &record[opened.content];
+            self.changed = opened.content_type == ContentType::CHANGE_CIPHER_SPEC;
+            if self.changed {
+                self.send(ContentType::CHANGE_CIPHER_SPEC, content, &mut out);
+            }
+            while let (false, Some(&[_, a, b, c])) = (self.changed, content.first_chunk::<4>()) {
+                let length = 4 + usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap();
+                self.send(ContentType::HANDSHAKE, &content[..length], &mut out);
+                content = &content[length..];
+            }
+        }
+        out.extend_from_slice(wire);
+        out
+    }
+}
+
+/// Spec: TLS12 section 7.4.1.1.
+#[test]
+fn data_between_any_two_messages_comes_in_its_place() {
+    for version in VERSIONS {
+        for piece in [0, 1] {
+            let mut fixture = Fixture::new(&[version]);
+            fixture.server.client_auth = ClientAuth::Required;
+            fixture.client.identities = vec![rsa2048()];
+            // The server's records are under the keys of another connection, so that there is somebody in between.
+            let (pair, other) = (fixture.run().unwrap(), fixture.run().unwrap());
+            let (server, servers) = (take_apart(*pair.server), take_apart(*other.server));
+            let servers = Ended { directions: servers.directions, before: server.before };
+            let others = take_apart(*other.client).directions;
+            let mut to_server = Between::new(server.directions.opener, others.sealer);
+            let mut to_client = Between::new(others.opener, server.directions.sealer);
+            let mut client = fixture.again(take_apart(*pair.client));
+            let Ok(Progress::Continue { output, used: 0 }) = client.advance(&[]) else { panic!("no hello") };
+            let hello = open_handshake(&mut to_server.from, &output);
+            let mut server = fixture.asks_again(servers, &hello);
+            let Ok(Progress::Continue { output, used: 0 }) = server.advance(&[]) else { panic!("no answer") };
+            let mut exchange = Exchange::new(client, server);
+            exchange.piece = piece;
+            exchange.deliver(Side::Client, &to_client.relay(&output));
+            let sent = [&to_client, &to_server].map(|between| Arc::clone(&between.data));
+            exchange.tamper = Box::new(move |side, output| {
+                let between = if side == Side::Server { &mut to_client } else { &mut to_server };
+                *output = between.relay(output);
+            });
+            let mut pair = exchange.finish().unwrap();
+            for (side, sent) in [Side::Client, Side::Server].into_iter().zip(sent) {
+                let sent = sent.lock().unwrap();
+                assert!(sent.starts_with(b"data 0, data 1, data 2, data 3, "), "{version} {side:?}");
+                assert_eq!(exchange.data(side), &sent[..], "{version} {side:?} {piece}");
+            }
+            pair.talk();
+        }
+    }
+}
+
 #[test]
 fn a_hello_of_somebody_else_is_no_second_handshake() {
     // The attack of RFC 5746 section 1: what a client begins on a connection of its own is passed on as the second handshake

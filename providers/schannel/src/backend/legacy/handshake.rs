@@ -394,6 +394,7 @@ impl Running {
         let kept_session = negotiated.kept_session();
         let ids = negotiated.session_key.iter().cloned().collect();
         let kept = Arc::new(Kept::new(&self.settings.sessions, self.part, ids, None));
+        kept.follows(self.before.clone());
         let session = Session {
             is_client: negotiated.is_client,
             version: version.0,
