@@ -13,8 +13,8 @@ mod support;
 use opensspi_ntlm::ExtendedSessionSecurity;
 use opensspi_ntlm::messages::{AvPairs, NegotiateFlags};
 use sspi_core::{
-    AcceptRequest, AlgId, AuthData, CredentialUse, CredentialsRequest, InitializeRequest, IscReq,
-    NegotiationState, QualityOfProtection, SecBuffer, SecBufferType, SecPkgFlags, SecStatus, SecurityContext,
+    AcceptRequest, AlgId, CredentialUse, CredentialsRequest, InitializeRequest, IscReq, NegotiationState,
+    QualityOfProtection, SecBuffer, SecBufferType, SecPkgFlags, SecStatus, SecurityContext,
     SecurityPackage as _, Step,
 };
 use support::{
@@ -247,11 +247,7 @@ fn n20_two_contexts_of_one_credential_both_continue() {
 fn n21_a_credential_without_identity_has_none_where_nobody_is_configured() {
     // Windows takes the user who is logged on; outside Windows there is none, and the configuration says who it is.
     let (world, _) = both();
-    let request = CredentialsRequest {
-        principal: None,
-        credential_use: CredentialUse::Outbound,
-        auth_data: AuthData::Configured,
-    };
+    let request = CredentialsRequest::configured(CredentialUse::Outbound);
     let refused = world.package.acquire_credentials_handle(&request).map(drop).unwrap_err();
     assert_eq!(refused.status(), SecStatus::SEC_E_NO_CREDENTIALS);
 }
