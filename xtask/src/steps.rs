@@ -1,6 +1,6 @@
 //! `test` and `check`: a list of steps, each with its time, and a summary of what failed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -185,7 +185,7 @@ fn provide_parts(run: &Run<'_>) -> Outcome {
         Ok(missing) if missing.is_empty() => Outcome::Passed,
         Ok(missing) => {
             let what = format!("{} not installed", missing.join(", "));
-            println!("  {what}: not run: the old protocols against them");
+            println!("  {what}: not run: the old protocols, HTTP and NTLM against them");
             if run.is_ci { Outcome::Failed(what) } else { Outcome::NotRun(what) }
         }
         Err(failure) => Outcome::Failed(failure.to_string()),
@@ -193,7 +193,7 @@ fn provide_parts(run: &Run<'_>) -> Outcome {
 }
 
 fn provide_packages(run: &Run<'_>) -> Outcome {
-    let mut missing = peers::missing(peers::on_path);
+    let mut missing = peers::missing(peers::is_there);
     if missing.is_empty() {
         return Outcome::Passed;
     }
@@ -213,7 +213,7 @@ fn provide_packages(run: &Run<'_>) -> Outcome {
                 println!("  apt-get {}: {why}", arguments.join(" "));
             }
         }
-        missing = peers::missing(peers::on_path);
+        missing = peers::missing(peers::is_there);
     } else if run.may_install {
         println!(
             "  this user cannot install Debian packages here; as root: apt-get install {}",
@@ -248,11 +248,36 @@ fn documents(run: &Run<'_>) -> Outcome {
     run.command(command)
 }
 
+/// What the manifests bring in: licences, where it comes from, and what is banned.
 fn deny(run: &Run<'_>) -> Outcome {
-    if !has_subcommand("deny") {
-        return Outcome::NotRun("cargo-deny is not installed".to_owned());
+    const CHECKS: [&str; 4] = ["check", "bans", "licenses", "sources"];
+    if has_subcommand("deny") {
+        return run.cargo(&[&["deny"][..], &CHECKS].concat());
     }
-    run.cargo(&["deny", "check", "bans", "licenses", "sources"])
+    match provide_deny(run) {
+        Ok(Some(program)) => {
+            let mut command = Command::new(program);
+            command.args(CHECKS);
+            run.command(command)
+        }
+        Ok(None) => {
+            let what = "there is no cargo-deny (cargo install --locked cargo-deny): nobody looked at licences, \
+                        sources and bans of the dependencies";
+            if run.is_ci { Outcome::Failed(what.to_owned()) } else { Outcome::NotRun(what.to_owned()) }
+        }
+        Err(failure) => Outcome::Failed(failure.to_string()),
+    }
+}
+
+/// The cargo-deny below the target folder, installed if it may be.
+fn provide_deny(run: &Run<'_>) -> Result<Option<PathBuf>, Failure> {
+    if run.may_install
+        && let Outcome::Failed(why) = run.command(peers::installer(run.root, &["deny"])?)
+    {
+        println!("  integration-tests/peers/install.sh deny: {why}");
+    }
+    let program = peers::folder(run.root)?.join("deny/bin/cargo-deny");
+    Ok(program.is_file().then_some(program))
 }
 
 /// Runs these steps, says after each what it came to, and sums up.
@@ -275,6 +300,14 @@ pub(crate) fn run(run: &Run<'_>, steps: &[&Step]) -> Result<(), Failure> {
         .filter(|(_, outcome, _)| matches!(outcome, Outcome::Failed(_)))
         .map(|(name, ..)| *name)
         .collect();
+    let not_run: Vec<&str> = results
+        .iter()
+        .filter(|(_, outcome, _)| matches!(outcome, Outcome::NotRun(_)))
+        .map(|(name, ..)| *name)
+        .collect();
+    if !not_run.is_empty() {
+        println!("Not run, or not all of it: {}", not_run.join(", "));
+    }
     if failed.is_empty() { Ok(()) } else { Err(Failure::Found(format!("failed: {}", failed.join(", ")))) }
 }
 

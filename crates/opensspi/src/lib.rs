@@ -52,6 +52,8 @@ pub use keys::new_rsa_key;
 pub use logons::{FileLogons, ListedAccount, NewAccount};
 #[cfg(feature = "schannel")]
 pub use materials::SystemMaterials;
+#[cfg(feature = "schannel")]
+pub use providers::ProtocolError;
 #[cfg(feature = "tokens")]
 pub use providers::tokens;
 #[cfg(feature = "schannel")]

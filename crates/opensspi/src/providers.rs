@@ -20,6 +20,8 @@ pub use ntlm::{
     Reflection,
 };
 #[cfg(feature = "schannel")]
+pub use schannel::ProtocolError;
+#[cfg(feature = "schannel")]
 pub(crate) use schannel::certificate::read_certificates;
 #[cfg(all(feature = "tokio", feature = "schannel"))]
 pub(crate) use schannel::session_cache::SharedSessions as SharesSessions;

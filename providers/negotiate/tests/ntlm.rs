@@ -15,7 +15,8 @@ use opensspi_negotiate::{Negotiate, NegotiateConfig, NtlmPolicy, RawPolicy};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, AccountSecret, AscReq, AuthData, AuthIdentity, Clock,
     CredentialUse, CredentialsRequest, Error, InitializeRequest, InitializeSecurityContext, IscReq,
-    LogonVerdict, Question, Registry, SecStatus, Secret, SecurityContext, SecurityPackage as _, Step,
+    LogonVerdict, NegotiationState, Question, Registry, SecStatus, Secret, SecurityContext,
+    SecurityPackage as _, Step,
 };
 use support::{Toy, inbound, talk};
 use test_support::{FixedClock, SeededRandom};
@@ -143,6 +144,22 @@ fn ntlm_alone_signs_the_list_since_it_has_a_mic_of_its_own_and_messages_follow()
         assert_eq!(attributes.names().unwrap(), "CORP\\alice");
     }
     assert_eq!(at_server.security_context_token().unwrap().name, "alice");
+}
+
+/// What Windows answers after a loopback with an explicit identity.
+#[test]
+fn p2_p3_p4_once_ntlm_is_chosen_sizes_and_negotiation_info_are_those_of_ntlm() {
+    let package = only_ntlm();
+    let (at_client, at_server, _) = run(client(&package), server(&package));
+    for context in [at_client, at_server] {
+        let attributes = context.attributes();
+        let sizes = attributes.sizes().unwrap();
+        assert_eq!((sizes.max_token, sizes.max_signature), (2888, 16));
+        assert_eq!((sizes.security_trailer, sizes.block_size), (16, 0));
+        let info = attributes.negotiation_info().unwrap();
+        assert_eq!(info.state, NegotiationState::Complete);
+        assert_eq!((info.package.name.as_ref(), info.package.rpc_id), ("NTLM", 10));
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub use certificate::summary::CertificateSummary;
 pub use certificate::verifier::{UnknownWeakness, Weakness};
 pub use config::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
-    Renegotiation, Revocation, SchannelConfig, UnknownAllow, WeakSuites,
+    ProtocolError, Renegotiation, Revocation, SchannelConfig, UnknownAllow, WeakSuites,
 };
 pub use drown::{Listener, check_listeners};
 pub use effective::Effective;

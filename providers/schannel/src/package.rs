@@ -46,7 +46,7 @@ impl Schannel {
         let info = PackageInfo {
             name: NAME.into(),
             aliases: vec![UNISP_NAME.into()],
-            comment: "Schannel Security Package: TLS 1.3 down to SSL 3.0".into(),
+            comment: "Schannel Security Package: TLS 1.3 down to SSL 2.0, PCT 1.0".into(),
             capabilities: SecPkgFlags::INTEGRITY
                 | SecPkgFlags::PRIVACY
                 | SecPkgFlags::CONNECTION

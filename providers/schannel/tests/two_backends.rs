@@ -476,7 +476,8 @@ fn the_default_configuration_reaches_nothing_of_the_past() {
         tried += 1;
     }
     assert!(tried > 30);
-    // Every weak certificate that there is a builder for, in either role.
+    // One weak certificate through a whole handshake. The verifier is asked about each weakness, in
+    // certificate/verifier/tests/weaknesses.rs.
     let weak = world.certificate(&world.pki.server("localhost").rsa_1024().issue());
     let weak_server = SchannelConfig {
         profile: Profile::Legacy,
