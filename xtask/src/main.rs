@@ -70,7 +70,8 @@ Usage: cargo xtask test [--no-install] [--limit MINUTES] [--only STEP[,STEP…]]
 
 Steps, in this order:
   peers      the programs that the interop tests talk to: openssl, curl, gnutls-cli and gnutls-serv,
-             python3, javac and java, selfserv and tstclnt, nmap, sslscan and tshark, slapd, gsasl, apache2. Those that are
+             python3, javac and java, selfserv and tstclnt, nmap, sslscan and tshark, slapd with Cyrus SASL, GNU SASL,
+             gss-ntlmssp, Samba's ntlm_auth and ldbsearch, apache2 with mod_auth_gssapi, lighttpd. Those that are
              missing are installed with apt-get where that is possible (as root, or with a sudo that asks for no
              password). Those of long ago come from PyPI and npm and lie below the target folder, with the
              certificates made for them: integration-tests/peers/install.sh. What stays missing is named, and
