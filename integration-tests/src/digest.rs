@@ -1,10 +1,9 @@
-//! The package Digest against real peers: our two ends, and as much of LDAP and HTTP as carries its tokens.
+//! The package Digest against real peers: our two ends, and as much of HTTP as carries its tokens.
 
 #![expect(clippy::panic, reason = "what a test configures wrongly fails the test")]
 
 pub mod base64;
 pub mod http;
-pub mod ldap;
 
 use std::sync::Arc;
 

@@ -72,10 +72,11 @@ Usage: cargo xtask test [--no-install] [--limit MINUTES] [--only STEP[,STEP…]]
 
 Steps, in this order:
   peers      the programs that the interop tests talk to: openssl, curl, gnutls-cli and gnutls-serv,
-             python3, javac and java, selfserv and tstclnt, redis-server, slapd, nmap, sslscan, tshark and others:
-             xtask/src/peers.rs has the list. Those that are missing are installed with apt-get where that is possible
-             (as root, or with a sudo that asks for no password). Those of long ago come from PyPI and npm, which need
-             python3-venv and npm, and lie below the target folder, with the certificates made for them:
+             python3, javac and java, selfserv and tstclnt, redis-server, nmap, sslscan and tshark, slapd with Cyrus
+             SASL, GNU SASL, gss-ntlmssp, Samba's ntlm_auth and ldbsearch, apache2 with mod_auth_gssapi, lighttpd and
+             others: xtask/src/peers.rs has the list. Those that are missing are installed with apt-get where that is
+             possible (as root, or with a sudo that asks for no password). Those of long ago come from PyPI and npm,
+             which need python3-venv and npm, and lie below the target folder, with the certificates made for them:
              integration-tests/peers/install.sh. What stays missing is named, and its tests are reported as not run;
              with CI=true in the environment it is a failure, and the tests get OPENSSPI_PEERS=required
   fmt        cargo fmt --all --check

@@ -163,6 +163,12 @@ pub(crate) fn protects_bodies(directives: &str) -> bool {
     })
 }
 
+/// Whether this `Authentication-Info` has a proof in it. Spec: DIGEST (RFC 7616) section 3.5.
+pub(crate) fn has_proof(directives: &str) -> bool {
+    let mut names = items(directives).filter_map(|item| item.split_once('='));
+    names.any(|(name, _)| name.trim().eq_ignore_ascii_case("rspauth"))
+}
+
 /// A token as it stands in a field.
 #[must_use]
 pub fn encode(token: &[u8]) -> String {

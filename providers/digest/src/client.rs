@@ -89,6 +89,7 @@ impl Client {
             State::Begin if input.is_empty() => self.begin(),
             State::Begin | State::ExpectChallenge if !input.is_empty() => self.answer(input),
             State::ExpectVerdict if !input.is_empty() => self.take_verdict(input),
+            State::ExpectVerdict => self.take_silence(),
             _ => Ok(Step::Incomplete { missing: None }),
         }
     }
@@ -180,6 +181,19 @@ impl Client {
             }
             [] => Err(DecodeError::NoChallenge.into()),
             _ => self.take_refusal(input),
+        }
+    }
+
+    /// A server of HTTP has let the client in and proves nothing, which is its right where no body is protected. The context says
+    /// so by its flags.
+    ///
+    /// Spec: DIGEST (RFC 7616) section 3.5.
+    fn take_silence(&self) -> Result<Step, Error> {
+        match &self.sent {
+            Some(sent) if self.dialect == Dialect::Http && sent.response.qop != Qop::AuthInt => {
+                Ok(Step::Complete { context: self.context(sent, false)?, token: Vec::new(), used: 0 })
+            }
+            _ => Ok(Step::Incomplete { missing: None }),
         }
     }
 

@@ -332,6 +332,25 @@ fn client_refuses_a_server_that_does_not_know_the_password_or_does_not_show_it()
 }
 
 #[test]
+fn client_takes_a_server_that_proves_nothing_and_its_context_says_so() {
+    let fixture = Fixture::new("qop = [\"auth\", \"auth-int\"]", "qop = [\"auth\", \"auth-int\"]");
+    let challenge = fixture.challenge(&server_request(get()));
+    let request = InitializeRequest { flags: IscReq::MUTUAL_AUTH, ..client_request(get()) };
+    let credentials = fixture.client("alice", "wonderland");
+    let mut client = credentials.initialize(&request).unwrap();
+    continues(client.initialize_security_context(&challenge));
+    let (context, _) = completes(client.initialize_security_context(&[]));
+    let ContextFlags::Initiator(flags) = context.attributes().flags() else { panic!() };
+    assert!(!flags.contains(sspi_core::IscRet::MUTUAL_AUTH), "{flags:?}");
+    // Where bodies are protected there is a proof, or nothing.
+    let request =
+        InitializeRequest { flags: IscReq::MUTUAL_AUTH | IscReq::INTEGRITY, ..client_request(get()) };
+    let mut client = credentials.initialize(&request).unwrap();
+    continues(client.initialize_security_context(&challenge));
+    assert!(matches!(client.initialize_security_context(&[]), Ok(Step::Incomplete { .. })));
+}
+
+#[test]
 fn bodies_that_come_later_are_completed() {
     let fixture = Fixture::new("qop = [\"auth-int\"]", "");
     let http = HttpRequest { entity: HttpEntity::later(), ..HttpRequest::new("PUT", "/x") };

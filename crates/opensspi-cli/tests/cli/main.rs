@@ -18,6 +18,7 @@ mod http;
 mod logons;
 mod negotiate;
 mod older;
+mod peers;
 mod process;
 mod renegotiation;
 mod session;
