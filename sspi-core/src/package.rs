@@ -28,6 +28,32 @@ pub struct PackageInfo {
     pub oids: Vec<Oid>,
 }
 
+impl PackageInfo {
+    /// A package of version 1, with tokens of up to 12,000 bytes; it has no other names, no number for RPC, and no object
+    /// identifiers, without which Negotiate does not see it.
+    ///
+    /// ```
+    /// use sspi_core::{Oid, PackageInfo, SecPkgFlags};
+    ///
+    /// let oids = Oid::from_dotted("2.999.1").into_iter().collect();
+    /// let info = PackageInfo { oids, ..PackageInfo::new("Example", SecPkgFlags::CONNECTION) };
+    /// assert_eq!((&*info.name, info.oids.len()), ("Example", 1));
+    /// ```
+    #[must_use]
+    pub fn new(name: impl Into<Cow<'static, str>>, capabilities: SecPkgFlags) -> Self {
+        Self {
+            name: name.into(),
+            aliases: Vec::new(),
+            comment: Cow::Borrowed(""),
+            capabilities,
+            version: 1,
+            rpc_id: 0xFFFF,
+            max_token: 12_000,
+            oids: Vec::new(),
+        }
+    }
+}
+
 /// A security package (an SSP): something that can be registered, asked for by name, and run.
 pub trait SecurityPackage: Send + Sync {
     /// `QuerySecurityPackageInfo`: what the package says about itself.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`arch`], over [`graph`], [`source`] and [`public_api`] | `arch`: the arrows between the crates |
 //! | [`mod@bench`] | `bench`: every speed and size, beside rustls and OpenSSL |
+//! | [`features`] | `crates`: how many crates a user gets who takes few features |
 //! | [`lengths`] | `lengths`: long files and functions |
 //! | [`measure`] | `timing`, and `speed --primitives` |
 //! | [`spec_keys`] | `spec-keys`: the documents that doc comments name |
@@ -14,6 +15,7 @@
 
 mod arch;
 mod bench;
+mod features;
 mod graph;
 mod lengths;
 mod measure;
@@ -63,7 +65,7 @@ struct Verb {
     run: fn(&Path, &[String]) -> Result<(), Failure>,
 }
 
-const VERBS: [Verb; 10] = [
+const VERBS: [Verb; 11] = [
     Verb {
         name: "test",
         summary: "Runs all tests: what CI runs and what a change must pass",
@@ -82,7 +84,9 @@ Steps, in this order:
   fmt        cargo fmt --all --check
   arch       cargo xtask arch
   spec-keys  cargo xtask spec-keys
+  crates     cargo xtask crates
   clippy     cargo clippy --workspace --all-targets -- -D warnings
+  features   clippy again of what is built with fewer features than all
   tests      cargo nextest run --workspace --profile ci; without cargo-nextest, cargo test
   doctests   cargo test --doc --workspace
   docs       cargo doc --workspace --no-deps, warnings refused
@@ -104,7 +108,7 @@ Options:
         help: "\
 Usage: cargo xtask check [--limit MINUTES] [--only STEP[,STEP…]]
 
-fmt, arch, spec-keys, clippy, tests, doctests, docs and deny, as `cargo xtask test` runs them. Interop tests
+fmt, arch, spec-keys, crates, clippy, features, tests, doctests, docs and deny, as `cargo xtask test` runs them. Interop tests
 whose peer is not on the machine are reported as not run.",
         run: check,
     },
@@ -139,6 +143,17 @@ A doc comment says where it comes from in a line of its own: a key, the section 
 
 Prints file and line of each key that has no row in docs/specs.md.",
         run: spec_keys_verb,
+    },
+    Verb {
+        name: "crates",
+        summary: "Checks how many crates a user gets who takes few features",
+        help: "\
+Usage: cargo xtask crates
+
+Counts what `cargo tree -e normal` names, each crate in each version once and ours with them, for the sets of
+features that have a limit: the table is in xtask/src/features.rs. Prints each set, and those that are over their
+limit with the crates that they bring.",
+        run: crates_verb,
     },
     Verb {
         name: "lengths",
@@ -391,6 +406,18 @@ fn spec_keys_verb(root: &Path, arguments: &[String]) -> Result<(), Failure> {
             Ok(())
         }
         count => Err(Failure::Found(format!("{count} references to no document of {}", spec_keys::TABLE))),
+    }
+}
+
+fn crates_verb(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    refuse_arguments(arguments)?;
+    let (found, counted) = features::too_many(root)?;
+    for line in counted.iter().chain(&found) {
+        println!("{line}");
+    }
+    match found.len() {
+        0 => Ok(()),
+        count => Err(Failure::Found(format!("{count} sets of features bring too many crates"))),
     }
 }
 

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{env, fmt};
 
-use crate::{Failure, arch, peers, spec_keys};
+use crate::{Failure, arch, features, peers, spec_keys};
 
 /// How often a running command is looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -57,7 +57,7 @@ pub(crate) struct Step {
 }
 
 /// All steps, in their order: what is quick and what others need comes first.
-pub(crate) const STEPS: [Step; 9] = [
+pub(crate) const STEPS: [Step; 11] = [
     Step { name: "peers", about: "the programs that the interop tests talk to", run: provide_peers },
     Step {
         name: "fmt",
@@ -81,10 +81,19 @@ pub(crate) const STEPS: [Step; 9] = [
         },
     },
     Step {
+        name: "crates",
+        about: "how many crates a user of few features gets",
+        run: |run| match features::too_many(run.root) {
+            Ok((found, _)) => listed(&found),
+            Err(failure) => Outcome::Failed(failure.to_string()),
+        },
+    },
+    Step {
         name: "clippy",
         about: "cargo clippy --workspace --all-targets -- -D warnings",
         run: |run| run.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
+    Step { name: "features", about: "clippy of fewer features than all", run: few_features },
     Step { name: "tests", about: "unit, integration and interop tests", run: tests },
     Step {
         name: "doctests",
@@ -231,6 +240,18 @@ fn judge_peers(is_ci: bool, missing: &[&peers::Peer]) -> Outcome {
     let packages: Vec<&str> = missing.iter().map(|peer| peer.package).collect();
     let what = format!("{} missing", packages.join(", "));
     if is_ci { Outcome::Failed(what) } else { Outcome::NotRun(what) }
+}
+
+/// The first set of features that does not build without warnings ends it: the others are likely to say the same.
+fn few_features(run: &Run<'_>) -> Outcome {
+    for row in &features::ROWS {
+        let mut arguments = vec!["clippy", "-q", "-p", row.package];
+        arguments.extend(["--no-default-features", "--features", row.features, "--", "-D", "warnings"]);
+        if let Outcome::Failed(why) = run.cargo(&arguments) {
+            return Outcome::Failed(format!("{row}: {why}"));
+        }
+    }
+    Outcome::Passed
 }
 
 fn tests(run: &Run<'_>) -> Outcome {

@@ -29,8 +29,10 @@ pub use self::directory::DirectoryConfig;
 pub use self::duration::parse_deadline;
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
 pub use self::logon::LogonConfig;
+#[cfg(all(feature = "tokio", feature = "ntlm", feature = "digest"))]
+pub(crate) use self::logon::{DigestEntry, DigestHash};
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
-pub(crate) use self::logon::{DigestEntry, DigestHash, Entry as LogonEntry, Logons};
+pub(crate) use self::logon::{Entry as LogonEntry, Logons};
 pub use self::nearest::nearest;
 pub(crate) use self::place::{Place, place_of};
 use self::problem::Locator;

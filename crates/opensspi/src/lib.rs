@@ -92,3 +92,8 @@ pub use sspi_winbind;
 #[cfg(all(doctest, feature = "tokio", feature = "schannel"))]
 #[doc = include_str!("../../../README.md")]
 struct ProjectReadme;
+
+/// The packages of `docs/add-a-provider.md`, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/add-a-provider.md")]
+struct AddAProvider;

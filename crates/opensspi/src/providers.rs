@@ -48,6 +48,12 @@ pub mod tokens {
     }
     /// The frame of GSS-API, and the messages of SPNEGO.
     pub use ::gss as spnego;
+    /// The hellos, alerts and errors of Schannel's protocols.
+    #[cfg(feature = "schannel")]
+    pub mod tls {
+        pub use ::schannel::flights::*;
+        pub use ::schannel::{AlertMeaning, alert_meaning};
+    }
 }
 
 /// What the packages get from outside.

@@ -13,6 +13,7 @@ mod check;
 mod connections;
 mod demo;
 mod exit_codes;
+mod explain;
 mod farm;
 mod http;
 mod logons;

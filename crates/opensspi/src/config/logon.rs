@@ -122,11 +122,16 @@ pub(crate) struct Entry {
     /// What proves it with Digest.
     pub(crate) digest: Vec<DigestEntry>,
     /// Where the list of these stands in the text, if it does, brackets included.
+    #[cfg(feature = "digest")]
     pub(crate) digest_place: Option<Range<usize>>,
 }
 
 /// What proves an account with Digest in one realm.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "digest"),
+    expect(dead_code, reason = "without the package Digest it is checked, and read by nobody")
+)]
 pub(crate) struct DigestEntry {
     pub(crate) realm: String,
     /// The name that is hashed.
@@ -136,6 +141,10 @@ pub(crate) struct DigestEntry {
 
 /// H(A1), by one hash function.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "digest"),
+    expect(dead_code, reason = "without the package Digest it is checked, and read by nobody")
+)]
 pub(crate) struct DigestHash {
     pub(crate) algorithm: DigestAlgorithm,
     pub(crate) hashed_a1: Secret<Vec<u8>>,
@@ -279,6 +288,7 @@ impl Logons {
         for (index, written) in file.account.into_iter().enumerate() {
             let Written { name, domain, upn, sid, nt_hash: (nt_hash, place), digest, disabled } = written;
             let offset = name.span().start;
+            #[cfg(feature = "digest")]
             let digest_place = digest.as_ref().map(Spanned::span);
             let mut entries = Vec::new();
             for written in digest.map(Spanned::into_inner).unwrap_or_default() {
@@ -303,6 +313,7 @@ impl Logons {
                 nt_hash,
                 place,
                 digest: entries,
+                #[cfg(feature = "digest")]
                 digest_place,
             };
             if let Some(other) = logons.all.iter().find(|other| other.is_like(&entry)) {
