@@ -32,6 +32,7 @@ fn scheme() -> Scheme {
         clock: Arc::new(WallClock),
         random: Arc::new(crypto::random::SystemRandom),
         secrets: Arc::new(NoSecrets),
+        host_name: None,
     };
     let password = Secret::new("correct horse".to_owned());
     let auth_data =
