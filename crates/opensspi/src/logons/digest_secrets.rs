@@ -46,7 +46,10 @@ pub(super) fn find(logons: &Logons, logon: &DigestLogon) -> Result<Option<Digest
 /// What is wrong with an account that has a password, and none in this realm.
 fn without_secret(logons: &Logons, logon: &DigestLogon) -> Option<Error> {
     let DigestUser::Names(names) = &logon.user else { return None };
-    let name = names.iter().filter(|name| logons.find(name, "").is_ok()).last()?;
+    let name = names.iter().fold(None, |found, name| {
+        let is_there = logons.find(name, "").is_ok();
+        found.or(is_there.then_some(name))
+    })?;
     let realm = &logon.realm;
     Some(denied(format!(
         "the account {name:?} has no secret of Digest for the realm {realm:?} (digest.realm), as `opensspi account \
