@@ -116,8 +116,7 @@ impl fmt::Debug for AuthData {
 /// The parameters of `AcquireCredentialsHandle`.
 #[derive(Clone, Debug)]
 pub struct CredentialsRequest {
-    /// Whose credentials (`pszPrincipal`); `None` means the caller's own. Of an acceptor it is the name of the service or of the
-    /// listener that they are for, as rules about listeners call it: `ldap`, `192.0.2.1:389`.
+    /// Whose credentials (`pszPrincipal`); `None` means the caller's own.
     pub principal: Option<String>,
     /// In which role they will be used.
     pub credential_use: CredentialUse,

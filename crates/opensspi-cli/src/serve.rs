@@ -13,7 +13,8 @@ use std::time::Duration;
 use clap::Args;
 use opensspi::sspi_core::{CredentialUse, SecPkgFlags};
 use opensspi::{
-    CertificateConfig, ClientAuth, Effective, ExitClass, LogConfig, Protocol, Renegotiation, Sspi, SuiteInfo,
+    CertificateConfig, ClientAuth, Effective, ExitClass, LogConfig, NtlmPolicy, Protocol, Renegotiation,
+    Sspi, SuiteInfo,
 };
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
@@ -154,21 +155,30 @@ impl Serve {
         Ok((configuration, made))
     }
 
-    /// Whether Schannel may be spoken. Negotiate takes whatever comes, unless its packages are named or clients log on to a page.
+    /// Whether Schannel may be spoken. An echo with Negotiate takes whatever comes, unless the configuration names packages: a
+    /// service behind this one, or a page for those who log on, is not for whoever comes.
     fn has_streams(&self, configuration: &mut Configuration) -> Result<bool, Failure> {
-        let is_schannel = |name: &String| name.eq_ignore_ascii_case(SCHANNEL);
-        if !configuration.config.package.eq_ignore_ascii_case(NEGOTIATE) {
-            return Ok(is_schannel(&configuration.config.package));
+        let Configuration { config, notes, .. } = configuration;
+        let registry = Sspi::builder().build()?.registry().clone();
+        let is_stream = |name: &str| {
+            let package = registry.by_name(name);
+            package.is_ok_and(|package| package.package_info().name == SCHANNEL)
+        };
+        if !config.package.eq_ignore_ascii_case(NEGOTIATE) {
+            return Ok(is_stream(&config.package));
         }
-        let negotiate = &mut configuration.config.negotiate;
-        if negotiate.packages.is_empty() && !self.http {
-            let all = Sspi::builder().build()?.registry().enumerate_security_packages();
+        let is_open = config.negotiate.named_packages().next().is_none()
+            && config.negotiate.ntlm != NtlmPolicy::Deny
+            && matches!(self.mode(), Mode::Echo { .. });
+        if is_open {
+            let all = registry.enumerate_security_packages();
             let carried = all.into_iter().filter(|info| !info.oids.is_empty() && info.name != NEGOTIATE);
-            let carried = carried.map(|info| info.name.into_owned());
-            negotiate.packages = core::iter::once(SCHANNEL.to_owned()).chain(carried).collect();
-            configuration.notes.push(WHATEVER_COMES);
+            let (last, first): (Vec<_>, Vec<_>) = carried.partition(|info| info.name == NTLM);
+            let carried = first.into_iter().chain(last).map(|info| info.name.into_owned());
+            config.negotiate.packages = core::iter::once(SCHANNEL.to_owned()).chain(carried).collect();
+            notes.push(WHATEVER_COMES);
         }
-        Ok(negotiate.packages.iter().any(is_schannel))
+        Ok(config.negotiate.named_packages().any(|(_, name)| is_stream(name)))
     }
 
     /// Whom a certificate that is made on the spot is for.
@@ -197,12 +207,9 @@ impl Serve {
         for note in &configuration.notes {
             printer.line(Channel::Out, format_args!("note: {note}"));
         }
-        let host = if self.bind.contains(':') && !self.bind.starts_with('[') {
-            format!("[{}]", self.bind)
-        } else {
-            self.bind.clone()
-        };
-        let sspi = configuration.builder().listener(format!("{host}:{}", self.port)).build()?;
+        let listener = self.listen().await?;
+        let address = listener.local_addr().map_err(|error| Failure::network("cannot listen", &error))?;
+        let sspi = configuration.builder().listener(address.to_string()).build()?;
         // What is wrong with the configuration shows now, not with the first connection.
         sspi.acquire(CredentialUse::Inbound)?;
         // A page for a package that secures no streams is one that clients log on to.
@@ -218,8 +225,6 @@ impl Serve {
                 "the limit of open files (ulimit -n) allows fewer connections than --max-connections"
             );
         }
-        let listener = self.listen().await?;
-        let address = listener.local_addr().map_err(|error| Failure::network("cannot listen", &error))?;
         self.greet(printer, &sspi, address, &made, most);
 
         let greeter = sspi.has_accounts().then_some(*printer);
@@ -348,6 +353,7 @@ impl Serve {
 
 const SCHANNEL: &str = "Schannel";
 const NEGOTIATE: &str = "Negotiate";
+const NTLM: &str = "NTLM";
 const WHATEVER_COMES: &str =
     "packages of [negotiate] names none: TLS is taken beside what logs on, from whoever comes with it";
 

@@ -46,6 +46,7 @@ pub struct Builder {
     #[cfg(feature = "tokio")]
     blocking_answers: Option<Arc<dyn sspi_tokio::blocking::Answers>>,
     auth_data: AuthData,
+    #[cfg(feature = "negotiate")]
     listener: Option<String>,
     packages: Vec<Arc<dyn SecurityPackage>>,
     /// The file of the configuration, as errors call it, and its text.
@@ -191,6 +192,7 @@ impl Builder {
 
     /// What `[[negotiate.listeners]]` calls the listener whose connections will be accepted: a name of the application's own
     /// (`intranet`), or its address and port (`192.0.2.1:389`). An application with several has an [`Sspi`] for each.
+    #[cfg(feature = "negotiate")]
     #[must_use]
     pub fn listener(mut self, name: impl Into<String>) -> Self {
         self.listener = Some(name.into());
@@ -257,7 +259,7 @@ impl Builder {
             for (setting, name) in self.config.negotiate.named_packages() {
                 let _there_is_one = choose(&registry, setting, name)?;
             }
-            let negotiate = providers::negotiate(&self.config, registry.clone());
+            let negotiate = providers::negotiate(&self.config, registry.clone(), self.listener);
             negotiate.check()?;
             registry.register(Arc::new(negotiate))?;
         }
@@ -277,7 +279,6 @@ impl Builder {
             registry,
             package,
             auth_data: self.auth_data,
-            listener: self.listener,
             clock,
             #[cfg(feature = "schannel")]
             materials,

@@ -146,11 +146,7 @@ pub(crate) fn with_place(error: sspi_core::Error, name: &str, text: &str) -> ssp
     match place(text, setting, error.message()) {
         Some(Place { line, column, is_named: true }) => {
             let message = format!("{name}:{line}:{column}: {}", error.message());
-            let located = sspi_core::Error::new(error.status(), error.fault(), message);
-            match error.setting() {
-                Some(setting) => located.with_setting(setting.to_owned()),
-                None => located,
-            }
+            error.with_message(message)
         }
         _ => error,
     }

@@ -85,8 +85,16 @@ fn digest_package(config: &Config, seams: &Seams) -> digest::Digest {
 
 /// The package that chooses among the others, those of third parties too.
 #[cfg(feature = "negotiate")]
-pub(crate) fn negotiate(config: &Config, others: sspi_core::Registry) -> negotiate::Negotiate {
-    negotiate::Negotiate::new(config.negotiate.clone(), others)
+pub(crate) fn negotiate(
+    config: &Config,
+    others: sspi_core::Registry,
+    listener: Option<String>,
+) -> negotiate::Negotiate {
+    let package = negotiate::Negotiate::new(config.negotiate.clone(), others);
+    match listener {
+        Some(listener) => package.at_listener(listener),
+        None => package,
+    }
 }
 
 #[cfg(feature = "schannel")]

@@ -23,8 +23,6 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) package: Arc<dyn SecurityPackage>,
     pub(crate) auth_data: AuthData,
-    /// What rules about listeners call the one that is accepted on.
-    pub(crate) listener: Option<String>,
     pub(crate) clock: Arc<dyn sspi_core::Clock>,
     #[cfg(feature = "schannel")]
     pub(crate) materials: Arc<dyn crate::providers::Materials>,
@@ -127,9 +125,6 @@ impl Sspi {
         }
         let mut request = CredentialsRequest::configured(role);
         request.auth_data = self.0.auth_data.clone();
-        if role != CredentialUse::Outbound {
-            request.principal.clone_from(&self.0.listener);
-        }
         let credential = self.0.package.acquire_credentials_handle(&request)?;
         *slot = Some(Arc::clone(&credential));
         Ok(credential)

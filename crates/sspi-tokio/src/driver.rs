@@ -213,6 +213,7 @@ impl Driver {
             }
             Err(missing) => return self.read(self.input.len().saturating_add(missing)),
         };
+        self.wanted = 1;
         if self.framing == Framing::Nns { self.next_nns() } else { self.next_stream() }
     }
 
@@ -326,7 +327,9 @@ impl Driver {
                         "a frame holds more than the token that completes the handshake",
                     ));
                 }
-                if context.attributes().package_info().capabilities.is_stream() {
+                let attributes = context.attributes();
+                let info = attributes.package_info();
+                if info.oids.is_empty() && info.capabilities.is_stream() {
                     return Err(nns::misbehaved("frames hold a stream, which needs none"));
                 }
                 nns::encode_handshake(&mut self.outgoing, MessageId::HANDSHAKE_DONE, &token)?;

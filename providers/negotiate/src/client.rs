@@ -44,7 +44,7 @@ enum State {
 /// The negotiation so far.
 struct Negotiation {
     /// What was offered, as it was sent.
-    list: MechTypeList<'static>,
+    list: Arc<MechTypeList<'static>>,
     /// The mechanism that runs.
     index: usize,
     /// Where the offer began: what is behind the failed ones is the favourite.
@@ -132,7 +132,7 @@ impl Client {
         let stream = choice.stream.as_ref().filter(|_| is_stream);
         let favourite = stream.filter(|stream| stream.is_favourite || choice.mechanisms.is_empty());
         if let Some(StreamPackage { package, .. }) = favourite {
-            let inner = package.credentials.initialize(&request)?;
+            let inner = package.as_ref().map_err(Clone::clone)?.credentials.initialize(&request)?;
             return Ok(Self { choice, request, state: State::Stream(inner) });
         }
         if choice.mechanisms.is_empty() {
@@ -397,7 +397,7 @@ impl Client {
     fn complete_with(&self, ending: Ending, call: Call<'_>) -> Result<Next, Error> {
         let Ending { negotiation, mut context, has_signed } = ending;
         // Who has seen this end's signature, and is new enough to ask for it, signs too.
-        let is_wanted = negotiation.needs_mic || has_signed;
+        let is_wanted = negotiation.needs_mic || has_signed || context.requires_list_mic();
         let needs_mic = self.must_sign(&negotiation, context.as_ref(), is_wanted)?;
         let is_peer_done = matches!(call.state, Some(NegState::AcceptCompleted) | None);
         let mut last = Vec::new();

@@ -105,9 +105,9 @@ pub struct TargetRule {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ListenerRule {
-    /// `listener`: what the server calls the listener, as it says when it acquires the credentials for it
-    /// ([`CredentialsRequest::principal`](sspi_core::CredentialsRequest::principal)): a name of its own (`intranet`), or an
-    /// address with or without port (`192.0.2.1:389`, `[::1]`, `*:389`). Where the rule has no port, every port fits.
+    /// `listener`: what the server calls the listener ([`Negotiate::at_listener`](crate::Negotiate::at_listener)): a name of its
+    /// own (`intranet`), or an address with or without port (`192.0.2.1:389`, `[::1]`, `*:389`). Where the rule has no port,
+    /// every port fits; `*` fits a server, too, that does not say which listener it has.
     pub listener: String,
     /// `packages`: in place of the others.
     #[serde(default)]
@@ -134,11 +134,16 @@ impl NegotiateConfig {
         Policy { packages: &self.packages, ntlm: self.ntlm, raw: self.raw }
     }
 
-    /// Which of `targets` is about this one.
-    pub(crate) fn rule_for(&self, target: &str) -> Option<usize> {
+    /// Which of `targets` is about this one. One that nobody names has only the rule that is about all.
+    pub(crate) fn rule_for(&self, target: Option<&str>) -> Option<usize> {
         // A name is taken apart only where somebody asks.
-        let target = (!self.targets.is_empty()).then(|| Name::of(target))?;
-        self.targets.iter().position(|rule| rule.fits(&target))
+        if self.targets.is_empty() {
+            return None;
+        }
+        match target.map(Name::of) {
+            Some(target) => self.targets.iter().position(|rule| rule.fits(&target)),
+            None => self.targets.iter().position(|rule| rule.target.trim() == "*"),
+        }
     }
 
     /// What holds for the clients of each rule about targets, in their order.
@@ -148,10 +153,20 @@ impl NegotiateConfig {
 
     /// What holds for a server with this listener.
     pub(crate) fn policy_at(&self, listener: Option<&str>) -> Policy<'_> {
-        let rule = listener.and_then(|listener| {
-            let listener = Place::of(listener);
-            self.listeners.iter().find(|rule| Place::of(&rule.listener).covers(&listener))
-        });
+        let listener = listener.map(Place::of);
+        let fits = |rule: &&ListenerRule| {
+            let rule = Place::of(&rule.listener);
+            match &listener {
+                Some(listener) => rule.covers(listener),
+                None => rule.is_any() && rule.port.is_none(),
+            }
+        };
+        let rule = self.listeners.iter().find(fits);
+        if rule.is_none() && listener.is_none() && !self.listeners.is_empty() {
+            tracing::warn!(
+                "there are rules about listeners, and the server does not say which listener it has"
+            );
+        }
         let general = self.policy();
         rule.map_or(general, |rule| general.but(&rule.packages, rule.ntlm, rule.raw))
     }
@@ -242,10 +257,13 @@ impl Place {
         Self { host, port: port.map(str::to_owned) }
     }
 
+    fn is_any(&self) -> bool {
+        matches!(self.host.as_str(), "*" | "")
+    }
+
     /// Whether a rule about this one is about `other`.
     fn covers(&self, other: &Self) -> bool {
-        let is_any = matches!(self.host.as_str(), "*" | "");
-        (is_any || self.host == other.host) && (self.port.is_none() || self.port == other.port)
+        (self.is_any() || self.host == other.host) && (self.port.is_none() || self.port == other.port)
     }
 }
 
@@ -261,7 +279,7 @@ mod tests {
         let config: NegotiateConfig = toml::from_str(text).unwrap();
         let policies: Vec<_> = config.policies_of_targets().collect();
         let policy = |target| {
-            let policy = config.rule_for(target).map_or_else(|| config.policy(), |rule| policies[rule]);
+            let policy = config.rule_for(Some(target)).map_or_else(|| config.policy(), |rule| policies[rule]);
             (policy.packages.len(), policy.ntlm)
         };
         assert_eq!(policy("cifs/FILES.old.example:445"), (1, NtlmPolicy::Allow));
@@ -290,6 +308,11 @@ mod tests {
             (policy.packages.len(), policy.ntlm, policy.raw)
         };
         let general = (2, NtlmPolicy::Allow, RawPolicy::Favourite);
+        let of_all: NegotiateConfig =
+            toml::from_str("[[listeners]]\nlistener = \"*\"\nntlm = \"deny\"\n[[targets]]\ntarget = \"*\"")
+                .unwrap();
+        assert_eq!(of_all.policy_at(None).ntlm, NtlmPolicy::Deny);
+        assert_eq!((of_all.rule_for(None), config.rule_for(None)), (Some(0), None));
         for (listener, expected) in [
             (None, general),
             (Some("192.0.2.1:389"), (2, NtlmPolicy::Deny, RawPolicy::Favourite)),

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use gss::MechType;
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, CredentialUse, CredentialsHandle, CredentialsRequest, Error, Fault,
-    InitializeRequest, InitializeSecurityContext, Oid, PackageInfo, QueryCredentialsAttributes, SecStatus,
-    SecurityPackage,
+    AcceptRequest, AcceptSecurityContext, AuthData, CredentialUse, CredentialsHandle, CredentialsRequest,
+    Error, Fault, InitializeRequest, InitializeSecurityContext, Oid, PackageInfo, QueryCredentialsAttributes,
+    SecStatus, SecurityPackage,
 };
 
 use crate::client::Client;
 use crate::config::{NegotiateConfig, NtlmPolicy, Policy};
-use crate::mech_list::{self, Choice, Mechanism, is_stream};
+use crate::mech_list::{self, Choice, Mechanism, StreamPackage, is_stream};
 use crate::package::{Instance, NAME};
 use crate::server::Server;
 use crate::status;
@@ -68,9 +68,22 @@ impl NegotiateCredentials {
     pub(crate) fn acquire(instance: &Arc<Instance>, request: &CredentialsRequest) -> Result<Self, Error> {
         let mut mechanisms: Vec<Mechanism> = Vec::new();
         let mut left_out: Vec<LeftOut> = Vec::new();
+        // A password is for those that log on with one.
+        let for_stream = match &request.auth_data {
+            AuthData::Identity(_) | AuthData::Package(_) => {
+                CredentialsRequest { auth_data: AuthData::Configured, ..request.clone() }
+            }
+            AuthData::Configured | AuthData::Certificate(_) => request.clone(),
+        };
         for package in packages(instance)? {
+            let is_stream = is_stream(package.package_info());
+            let request = if is_stream { &for_stream } else { request };
             match package.acquire_credentials_handle(request) {
                 Ok(credentials) => mechanisms.push(Mechanism { credentials }),
+                // Nobody signs for what would be chosen in its place: a mistake is none of its reasons.
+                Err(error) if is_stream && error.status() != SecStatus::SEC_E_NO_CREDENTIALS => {
+                    return Err(error);
+                }
                 Err(error) => left_out.push(LeftOut { info: package.package_info().clone(), error }),
             }
         }
@@ -86,7 +99,7 @@ impl NegotiateCredentials {
         Ok(Self {
             outbound: choose(config.policy()),
             targets: config.policies_of_targets().map(choose).collect(),
-            inbound: choose(config.policy_at(request.principal.as_deref())),
+            inbound: choose(config.policy_at(instance.listener.as_deref())),
             instance: Arc::clone(instance),
             role: request.credential_use,
             mechanisms,
@@ -102,6 +115,7 @@ fn choice(
     policy: Policy<'_>,
 ) -> Result<Choice, Error> {
     let (allowed, stream) = mech_list::allowed(mechanisms, policy);
+    let stream = stream.or_else(|| stream_left_out(&allowed, left_out, policy));
     if !allowed.is_empty() || stream.is_some() {
         let better_without_credentials = better_without_credentials(mechanisms, left_out, policy);
         let Policy { ntlm, raw, .. } = policy;
@@ -109,12 +123,25 @@ fn choice(
         return Ok(Choice { mechanisms: allowed, offer, stream, ntlm, raw, better_without_credentials });
     }
     let ntlm = Oid::from_content(MechType::NTLM.content());
-    if policy.ntlm == NtlmPolicy::Deny && instance.registry.by_oid(&ntlm).is_ok() {
+    let is_all = left_out.is_empty() && instance.registry.by_oid(&ntlm).is_ok();
+    if policy.ntlm == NtlmPolicy::Deny && is_all {
         let message = "NTLM is all that there is, and must not be used here";
         let error = Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::Configuration, message);
         return Err(error.with_setting("negotiate.ntlm"));
     }
     Err(status::Error::NothingAllowed { left_out: reasons(left_out.iter()) }.into())
+}
+
+/// The package for streams that the policy names, and that has no credentials: it is not passed over for what follows it.
+fn stream_left_out(allowed: &[Mechanism], left_out: &[LeftOut], policy: Policy<'_>) -> Option<StreamPackage> {
+    let of =
+        |name: &String| left_out.iter().find(|left_out| is_stream(&left_out.info) && left_out.is_named(name));
+    let at = policy.packages.iter().position(|name| of(name).is_some())?;
+    let error = policy.packages.get(at).and_then(of)?.error.clone();
+    let is_there =
+        |name: &String| allowed.iter().any(|own| mech_list::is_named(own.credentials.package_info(), name));
+    let is_favourite = !policy.packages.iter().take(at).any(is_there);
+    Some(StreamPackage { package: Err(error), is_favourite })
 }
 
 /// What the policy names before NTLM, and has no credentials.
@@ -137,6 +164,7 @@ pub(crate) fn packages(instance: &Instance) -> Result<Vec<Arc<dyn SecurityPackag
     // Where no rule lets NTLM in, nothing is asked of it.
     let denies_ntlm = config.always_denies_ntlm();
     let mut chosen: Vec<Arc<dyn SecurityPackage>> = Vec::new();
+    let mut stream = None;
     let mut add = |package: Arc<dyn SecurityPackage>| {
         let info = package.package_info();
         let is_there = chosen.iter().any(|other| other.package_info().name == info.name);
@@ -149,6 +177,13 @@ pub(crate) fn packages(instance: &Instance) -> Result<Vec<Arc<dyn SecurityPackag
         let package = registry.by_name(name).map_err(|error| error.with_setting(setting))?;
         let info = package.package_info();
         if is_stream(info) {
+            let other = *stream.get_or_insert_with(|| info.name.clone()) != info.name;
+            if other {
+                let message =
+                    format!("{name} is a second package for streams: whose first bytes would it take?");
+                return Err(Error::new(SecStatus::SEC_E_SECPKG_NOT_FOUND, Fault::Configuration, message)
+                    .with_setting(setting));
+            }
             add(limited(package, config)?);
         } else if is_carried(info) {
             add(package);
@@ -180,7 +215,11 @@ fn limited(
     if config.protocols.is_empty() {
         return Ok(package);
     }
-    package.limited_to(&config.protocols).map_err(|error| error.with_setting("negotiate.protocols"))
+    package.limited_to(&config.protocols).map_err(|error| match error.setting() {
+        Some("protocols") | None => error.with_setting("negotiate.protocols"),
+        // It is the package's own configuration that cannot be.
+        Some(_) => error,
+    })
 }
 
 impl CredentialsHandle for NegotiateCredentials {
@@ -197,7 +236,7 @@ impl CredentialsHandle for NegotiateCredentials {
             let message = "the credential is inbound and cannot initiate";
             return Err(Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::ApiMisuse, message));
         }
-        let rule = request.target_name.as_deref().and_then(|target| self.instance.config.rule_for(target));
+        let rule = self.instance.config.rule_for(request.target_name.as_deref());
         let chosen = rule.and_then(|rule| self.targets.get(rule)).unwrap_or(&self.outbound);
         Ok(Box::new(Client::new(Arc::clone(chosen.as_ref().map_err(Clone::clone)?), request)?))
     }

@@ -56,8 +56,9 @@ impl Mechanism {
 
 /// A package whose tokens are a stream, and which no negotiation can carry: it speaks for itself.
 pub(crate) struct StreamPackage {
-    pub(crate) package: Mechanism,
-    /// The policy has nothing before it.
+    /// Or why it has no credentials.
+    pub(crate) package: Result<Mechanism, sspi_core::Error>,
+    /// The policy has nothing before it that has any.
     pub(crate) is_favourite: bool,
 }
 
@@ -66,7 +67,7 @@ pub(crate) struct Choice {
     /// The favourite first.
     pub(crate) mechanisms: Vec<Mechanism>,
     /// All of them, as a client offers them.
-    pub(crate) offer: Option<MechTypeList<'static>>,
+    pub(crate) offer: Option<Arc<MechTypeList<'static>>>,
     /// For callers that want a stream.
     pub(crate) stream: Option<StreamPackage>,
     pub(crate) ntlm: NtlmPolicy,
@@ -82,8 +83,8 @@ impl Choice {
 
     /// The names of what may be chosen, for those who are told that it is not enough.
     pub(crate) fn names(&self) -> String {
-        let stream = self.stream.iter().map(|stream| stream.package.name());
-        self.mechanisms.iter().map(Mechanism::name).chain(stream).collect::<Vec<_>>().join(", ")
+        let stream = self.stream.iter().filter_map(|stream| stream.package.as_ref().ok());
+        self.mechanisms.iter().chain(stream).map(Mechanism::name).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -116,7 +117,7 @@ pub(crate) fn allowed(
     let chosen: Vec<&Mechanism> = chosen.into_iter().filter(is_allowed).collect();
     let at = chosen.iter().position(|mechanism| mechanism.is_stream());
     let stream = at.and_then(|at| {
-        let package = Mechanism::clone(chosen.get(at)?);
+        let package = Ok(Mechanism::clone(chosen.get(at)?));
         Some(StreamPackage { package, is_favourite: at == 0 })
     });
     let carried = chosen.into_iter().filter(|mechanism| !mechanism.is_stream()).cloned();
@@ -124,8 +125,8 @@ pub(crate) fn allowed(
 }
 
 /// What a client offers.
-pub(crate) fn offer(mechanisms: &[Mechanism]) -> Option<MechTypeList<'static>> {
-    MechTypeList::new(mechanisms.iter().flat_map(Mechanism::offered_as))
+pub(crate) fn offer(mechanisms: &[Mechanism]) -> Option<Arc<MechTypeList<'static>>> {
+    MechTypeList::new(mechanisms.iter().flat_map(Mechanism::offered_as)).map(Arc::new)
 }
 
 /// What of an offer a server takes.

@@ -29,6 +29,8 @@ pub(crate) struct Instance {
     pub(crate) info: PackageInfo,
     pub(crate) config: NegotiateConfig,
     pub(crate) registry: Registry,
+    /// What rules about listeners call the one of its servers.
+    pub(crate) listener: Option<String>,
 }
 
 impl Negotiate {
@@ -60,7 +62,16 @@ impl Negotiate {
             max_token: MAX_TOKEN,
             oids: vec![Oid::from_content(MechType::SPNEGO.content())],
         };
-        Self { instance: Arc::new(Instance { info, config, registry }) }
+        Self { instance: Arc::new(Instance { info, config, registry, listener: None }) }
+    }
+
+    /// The same for servers with this listener, as `[[negotiate.listeners]]` calls it: an address with its port
+    /// (`192.0.2.1:389`), or a name of the application's own.
+    #[must_use]
+    pub fn at_listener(self, listener: impl Into<String>) -> Self {
+        let Instance { info, config, registry, .. } = &*self.instance;
+        let (info, config, registry) = (info.clone(), config.clone(), registry.clone());
+        Self { instance: Arc::new(Instance { info, config, registry, listener: Some(listener.into()) }) }
     }
 
     /// Whether every package that the configuration names is there and can be chosen, and has the protocols that it is to be

@@ -166,10 +166,14 @@ impl Server {
         Self { choice, request, state: State::Begin }
     }
 
+    fn wants_stream(&self) -> bool {
+        self.request.flags.contains(AscReq::STREAM)
+    }
+
     /// The package for streams, where the caller wants one.
-    fn stream_package(&self) -> Option<&Mechanism> {
-        let stream = self.choice.stream.as_ref().filter(|_| self.request.flags.contains(AscReq::STREAM));
-        stream.map(|stream| &stream.package)
+    fn stream_package(&self) -> Option<Result<&Mechanism, Error>> {
+        let stream = self.choice.stream.as_ref().filter(|_| self.wants_stream())?;
+        Some(stream.package.as_ref().map_err(|error| Error::Mechanism(error.clone())))
     }
 
     fn fail(&mut self, Failed { error, token, is_raw }: Failed) -> Failure {
@@ -208,7 +212,8 @@ impl Server {
     /// The client's first token: an offer, or one of a mechanism that speaks for itself.
     fn begin(&self, input: &[u8]) -> Result<Next, Failed> {
         let is_raw = |error| Failed { is_raw: true, ..Failed::from(error) };
-        if let Some(mechanism) = raw_mechanism(input) {
+        let token = NegotiationToken::decode(input);
+        if let Some(mechanism) = token.is_err().then(|| raw_mechanism(input)).flatten() {
             let (inner, index) = self.begin_raw(mechanism).map_err(is_raw)?;
             return self.raw(inner, By::Mechanism(index), input);
         }
@@ -218,15 +223,18 @@ impl Server {
                     let step = Step::Incomplete { missing: Some(NTLMSSP.len().saturating_sub(input.len())) };
                     return Ok(Next { state: State::Begin, step });
                 }
-                let inner = package.credentials.accept(&self.request);
+                let inner = package.map_err(is_raw)?.credentials.accept(&self.request);
                 let inner = inner.map_err(|error| is_raw(Error::Mechanism(error)))?;
                 return self.raw(inner, By::Stream, input);
             }
             if self.choice.mechanisms.is_empty() {
                 return Err(is_raw(Error::OnlyStreams { ours: self.choice.names() }));
             }
+            if self.wants_stream() {
+                return Err(is_raw(Error::NoStream { ours: self.choice.names() }));
+            }
         }
-        let NegotiationToken::Init(init) = NegotiationToken::decode(input)? else {
+        let NegotiationToken::Init(init) = token? else {
             return Err(Error::Unexpected("the client answers what was not offered").into());
         };
         let Some(Chosen { index, offered_as, is_favourite_of_client }) =
@@ -415,7 +423,7 @@ impl Server {
             Step::Complete { context, token, used } => {
                 let mechanism = match by {
                     By::Mechanism(index) => self.choice.mechanism(index)?,
-                    By::Stream => self.stream_package().ok_or(Error::Internal("there is no stream"))?,
+                    By::Stream => self.stream_package().ok_or(Error::Internal("there is no stream"))??,
                 };
                 let reason = || "the client does not negotiate".to_owned();
                 Ok(self.finished(context, mechanism, reason, token, used))

@@ -28,6 +28,8 @@ pub(crate) enum Error {
     NothingAllowed { left_out: String },
     /// What the policy leaves is a stream, and the caller asks for none.
     OnlyStreams { ours: String },
+    /// The peer begins a stream, and there is no package for one.
+    NoStream { ours: String },
     /// The mechanism failed; it says how.
     Mechanism(sspi_core::Error),
     /// The mechanism does what it must not.
@@ -41,7 +43,7 @@ impl Error {
             Self::Unexpected(_) | Self::NotOffered { .. } => {
                 (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerMisbehaved)
             }
-            Self::NothingInCommon { .. } | Self::NotNegotiated { .. } => {
+            Self::NothingInCommon { .. } | Self::NotNegotiated { .. } | Self::NoStream { .. } => {
                 (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerIncompatible)
             }
             Self::Rejected { is_logon: false } => (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerReported),
@@ -60,7 +62,9 @@ impl Error {
         match self {
             Self::NothingInCommon { setting, .. } => Some(setting),
             Self::NotNegotiated { .. } => Some("negotiate.raw"),
-            Self::NothingAllowed { .. } | Self::OnlyStreams { .. } => Some("negotiate.packages"),
+            Self::NothingAllowed { .. } | Self::OnlyStreams { .. } | Self::NoStream { .. } => {
+                Some("negotiate.packages")
+            }
             _ => None,
         }
     }
@@ -95,6 +99,10 @@ impl fmt::Display for Error {
             Self::OnlyStreams { ours } => {
                 write!(f, "what may be used here is a stream ({ours}), and the caller asks for none")
             }
+            Self::NoStream { ours } => write!(
+                f,
+                "what the peer sends is no token, and no package for streams may be used here, only {ours}"
+            ),
             Self::Mechanism(error) => error.fmt(f),
             Self::Internal(what) => f.write_str(what),
         }

@@ -21,9 +21,10 @@ use schannel_support::{
     Kind, World, accept_request, established, handshake, initialize_request, no_questions, send,
 };
 use sspi_core::{
-    AcceptRequest, AlertLevel, AscReq, CertificateIdentity, ContextFlags, ControlToken, CredentialUse,
-    CredentialsHandle, CredentialsRequest, Decrypted, InitializeRequest, IscReq, NegotiationState, Question,
-    Registry, SecPkgFlags, SecStatus, Secret, SecurityContext, SecurityPackage as _, SpProt, Step,
+    AcceptRequest, AlertLevel, AscReq, AuthData, AuthIdentity, CertificateIdentity, ContextFlags,
+    ControlToken, CredentialUse, CredentialsHandle, CredentialsRequest, Decrypted, InitializeRequest, IscReq,
+    NegotiationState, Question, Registry, SecPkgFlags, SecStatus, Secret, SecurityContext,
+    SecurityPackage as _, SpProt, Step,
 };
 use support::{STRONG, Toy, WEAK, talk};
 use test_support::pair::{self, Established, open};
@@ -342,10 +343,13 @@ fn a_listener_has_packages_of_its_own() {
     let listeners = vec![rule("*:443", &["Schannel"]), rule("intranet", &["Weak"])];
     let config = NegotiateConfig { listeners, ntlm: NtlmPolicy::Deny, ..packages(&["Strong"]) };
     let toys = [Toy::new("Strong", &[STRONG], 3), Toy::new("Weak", &[WEAK], 3)];
-    let package = over(world.package(world.server(&[])), &toys, config);
     let at = |listener: Option<&str>| {
-        let request = CredentialsRequest { principal: listener.map(str::to_owned), ..support::inbound() };
-        package.acquire_credentials_handle(&request).unwrap().accept(&accept_request()).unwrap()
+        let package = over(world.package(world.server(&[])), &toys, config.clone());
+        let package = match listener {
+            Some(listener) => package.at_listener(listener),
+            None => package,
+        };
+        acquire(&package, CredentialUse::Inbound).accept(&accept_request()).unwrap()
     };
     let says = |listener: Option<&str>, toy: &str, oid: &str| {
         let at_client = support::negotiate(&[Toy::new(toy, &[oid], 3)]);
@@ -470,4 +474,73 @@ fn after_its_end_a_stream_is_over_and_after_a_failure_it_says_the_same() {
     assert!(first.message().contains("plain text"), "{first}");
     let again = accept.accept_security_context(b"GET / HTTP/1.1\r\n\r\n").unwrap_err();
     assert_eq!((again.error.to_string(), again.token.len()), (first.to_string(), 0));
+}
+
+/// Nobody signs for what would be chosen in its place.
+#[test]
+fn a_stream_that_is_named_and_cannot_be_had_is_not_passed_over_for_what_follows_it() {
+    let world = World::default();
+    let strong = [Toy::new("Strong", &[STRONG], 3)];
+    // A mistake in its configuration shows with the credentials.
+    let missing = SchannelConfig { roots: vec!["no-such-file.pem".to_owned()], ..world.client(&[]) };
+    let package = over(world.package(missing), &strong, packages(&["Schannel", "Strong"]));
+    let error = package.acquire_credentials_handle(&support::outbound()).map(drop).unwrap_err();
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_UNKNOWN_CREDENTIALS, Some("roots")));
+    // A server without a certificate goes on with what needs none, and tells whoever comes with a hello.
+    let package = over(world.package(world.client(&[])), &strong, packages(&["Schannel", "Strong"]));
+    let server = acquire(&package, CredentialUse::Inbound);
+    let client = world.outbound(world.client(&[]));
+    let (_, refused) = handshake(&*client, &*server, usize::MAX);
+    let error = refused.err().unwrap();
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_NO_CREDENTIALS, Some("certificates")));
+    let at_client = support::negotiate(&strong);
+    let ran = support::run(support::client(&at_client), server.accept(&accept_request()).unwrap());
+    assert_eq!(said(&*ran.both().1).0, "Strong");
+    // Credentials for both roles are none of Schannel's.
+    let request = CredentialsRequest::configured(CredentialUse::Both);
+    let both = package.acquire_credentials_handle(&request).unwrap();
+    let error = both.initialize(&initialize_request()).map(drop).unwrap_err();
+    assert_eq!(error.status(), SecStatus::SEC_E_NO_CREDENTIALS);
+}
+
+#[test]
+fn a_password_is_for_those_that_log_on_with_one_and_takes_no_stream_away() {
+    let world = World::default();
+    let package = over(
+        world.package(world.client(&[])),
+        &[Toy::new("Strong", &[STRONG], 3)],
+        packages(&["Schannel", "Strong"]),
+    );
+    let password = Secret::new("open sesame".to_owned());
+    let identity = AuthIdentity { user: "alice".into(), domain: String::new(), password };
+    let request = CredentialsRequest { auth_data: AuthData::Identity(identity), ..support::outbound() };
+    let client = package.acquire_credentials_handle(&request).unwrap();
+    let server = world.inbound(world.server(&[]));
+    assert_eq!(said(&*handshake(&*client, &*server, usize::MAX).0.unwrap().context).0, "Schannel");
+}
+
+#[test]
+fn what_is_no_token_is_told_so_where_there_is_no_stream_and_hears_no_token() {
+    let world = World::default();
+    let package =
+        over(world.package(world.client(&[])), &[Toy::new("Strong", &[STRONG], 3)], packages(&["Strong"]));
+    let mut server = acquire(&package, CredentialUse::Inbound).accept(&accept_request()).unwrap();
+    let failure = server.accept_security_context(&[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 3]).unwrap_err();
+    assert_eq!((failure.error.setting(), failure.token.len()), (Some("negotiate.packages"), 0));
+    assert!(failure.error.message().contains("no package for streams"), "{}", failure.error);
+}
+
+#[test]
+fn a_limit_is_not_widened_by_another() {
+    let world = World::default();
+    let museum = SchannelConfig { profile: Profile::Museum, ..truth_table::server(&world, &[]) };
+    let limited = world.package(museum).limited_to(&[SpProt::TLS1_0, SpProt::SSL3]).unwrap();
+    assert!(limited.limited_to(&[SpProt::SSL3]).is_ok());
+    for (wider, named) in [(SpProt::SSL2, "\"ssl2\""), (SpProt::TLS1_3, "\"tls1.3\"")] {
+        let error = limited.limited_to(&[SpProt::SSL3, wider]).map(drop).unwrap_err();
+        assert!(error.message().contains(named) && error.message().contains("(tls1.0, ssl3)"), "{error}");
+    }
+    // DTLS is no protocol of Schannel's here.
+    assert!(limited.limited_to(&[SpProt::SSL3, SpProt(0x3_0000)]).is_err());
+    assert!(limited.limited_to(&[]).is_err());
 }

@@ -6,6 +6,7 @@ use sspi_core::{
     CredentialsHandle, CredentialsRequest, Error, PackageInfo, SecPkgFlags, SecurityPackage, SpProt,
 };
 
+use crate::backend::no_protocol;
 use crate::config::{Protocol, SchannelConfig};
 use crate::credentials::{Configured, SchannelCredentials};
 use crate::environment::Environment;
@@ -77,6 +78,15 @@ impl Schannel {
         self
     }
 
+    /// What the configuration comes to.
+    fn policy(&self) -> Result<Policy, Error> {
+        let policy = Policy::read(&self.config)?;
+        match &self.limit {
+            Some(order) => policy.limited_to(&self.config, order),
+            None => Ok(policy),
+        }
+    }
+
     /// The sessions of all clients and servers of this instance.
     #[must_use]
     pub const fn session_cache(&self) -> &Arc<SessionCache> {
@@ -93,27 +103,29 @@ impl SecurityPackage for Schannel {
         &self,
         request: &CredentialsRequest,
     ) -> Result<Arc<dyn CredentialsHandle>, Error> {
-        let policy = Policy::read(&self.config)?;
-        let policy = match &self.limit {
-            Some(order) => policy.limited_to(&self.config, order)?,
-            None => policy,
-        };
+        let policy = self.policy()?;
         let from = Configured { config: &self.config, policy, environment: &self.environment };
         Ok(Arc::new(SchannelCredentials::acquire(&self.info, from, &self.sessions, request)?))
     }
 
     fn limited_to(&self, protocols: &[SpProt]) -> Result<Arc<dyn SecurityPackage>, Error> {
-        let named = |bits: SpProt| {
-            Protocol::ALL.into_iter().filter(move |own| !own.bits().intersection(bits).is_empty())
-        };
         let mut order: Vec<Protocol> = Vec::with_capacity(protocols.len());
-        for protocol in protocols.iter().copied().flat_map(named) {
-            if !order.contains(&protocol) {
-                order.push(protocol);
+        for bits in protocols {
+            let named = Protocol::ALL.into_iter().filter(|own| !own.bits().intersection(*bits).is_empty());
+            let before = order.len();
+            order.extend(named);
+            if order.len() == before {
+                return Err(no_protocol());
             }
         }
-        // What cannot be shows now, and not with the first credentials.
-        Policy::read(&self.config)?.limited_to(&self.config, &order)?;
+        let mut seen = Vec::with_capacity(order.len());
+        order.retain(|protocol| {
+            let is_new = !seen.contains(protocol);
+            seen.push(*protocol);
+            is_new
+        });
+        // What cannot be shows now, and not with the first credentials; and what was left out once stays so.
+        self.policy()?.limited_to(&self.config, &order)?;
         Ok(Arc::new(Self {
             info: Arc::clone(&self.info),
             config: self.config.clone(),

@@ -59,3 +59,18 @@ fn a_page_is_for_whoever_logs_on_and_for_whoever_comes_with_tls_where_both_are_n
     let ran = run_with(&["get", &secure, "--pin", &format!("sha256:{}", server.pin)], b"", &[]).expect(0);
     assert!(ran.out.contains("TLS 1.3"), "{}", ran.out);
 }
+
+#[test]
+fn a_service_behind_it_is_for_whoever_logs_on_and_not_for_whoever_comes_with_tls() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let behind = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let behind = behind.local_addr().unwrap().to_string();
+    let config = path("server.toml");
+    let server = Server::start(&["--package", "Negotiate", "--config", &config, "--forward", &behind]);
+    assert_eq!(server.pin, "", "no certificate is made");
+    run_with(&["connect", &server.address(), "--pin", &"0".repeat(64)], b"", &[]).expect(4);
+    let (_, events) = server.stop();
+    let summary = events.last().unwrap();
+    assert_eq!((&summary["completed"], &summary["refused"]), (&0.into(), &1.into()), "{summary}");
+}
