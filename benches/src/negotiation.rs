@@ -51,6 +51,9 @@ pub enum Connection {
     Talking,
 }
 
+/// The contexts of client and server.
+type BothEnds = (Box<dyn SecurityContext>, Box<dyn SecurityContext>);
+
 /// Credentials of both ends.
 pub struct NtlmPair {
     client: Arc<dyn CredentialsHandle>,
@@ -104,10 +107,7 @@ impl NtlmPair {
         }
     }
 
-    fn handshake(
-        &self,
-        request: &InitializeRequest,
-    ) -> Result<(Box<dyn SecurityContext>, Box<dyn SecurityContext>), Failure> {
+    fn handshake(&self, request: &InitializeRequest) -> Result<BothEnds, Failure> {
         let mut initiate = self.client.initialize(request)?;
         let mut accept = self.server.accept(&AcceptRequest::default())?;
         let (mut at_client, mut at_server) = (None, None);

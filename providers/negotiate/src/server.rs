@@ -58,8 +58,8 @@ struct Negotiation {
     /// What was offered, as it came.
     list: Vec<u8>,
     index: usize,
-    /// The name under which it was offered.
-    offered_as: Vec<u8>,
+    /// Where in the list the name is under which it was offered.
+    offered_as: Range<usize>,
     /// The choice is still to be said.
     is_first: bool,
     /// Somebody could have forced the choice: the list must be signed.
@@ -74,26 +74,30 @@ struct Running {
     asked: Option<Asked>,
 }
 
-/// The call that stopped with a question.
+/// The call that stopped with a question: where in its input what is. The same input comes again.
 struct Asked {
-    input: Vec<u8>,
+    len: usize,
     token: Range<usize>,
     mic: Option<Range<usize>>,
 }
 
 impl Asked {
-    fn of(call: Call<'_>) -> Self {
-        let place = |part: &[u8]| {
-            let start = part.as_ptr().addr().saturating_sub(call.input.as_ptr().addr());
-            start..start + part.len()
-        };
-        Self { input: call.input.to_vec(), token: place(call.token), mic: call.mic.map(place) }
+    fn of(Call { input, token, mic }: Call<'_>) -> Self {
+        Self { len: input.len(), token: place(token, input), mic: mic.map(|mic| place(mic, input)) }
     }
 
-    fn call(&self) -> Call<'_> {
-        let part = |place: &Range<usize>| self.input.get(place.clone()).unwrap_or_default();
-        Call { input: &self.input, token: part(&self.token), mic: self.mic.as_ref().map(part) }
+    fn again<'a>(&self, input: &'a [u8]) -> Option<Call<'a>> {
+        let input = input.get(..self.len)?;
+        let mic = self.mic.clone().map(|mic| input.get(mic).unwrap_or_default());
+        Some(Call { input, token: input.get(self.token.clone())?, mic })
     }
+}
+
+/// Where in `whole` a part of it lies.
+fn place(part: &[u8], whole: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+    // A part that is empty may lie anywhere.
+    if part.is_empty() { 0..0 } else { start..start.saturating_add(part.len()) }
 }
 
 struct Proving {
@@ -245,7 +249,7 @@ impl Server {
         let negotiation = Negotiation {
             list: init.mech_types.as_der().to_vec(),
             index,
-            offered_as: offered_as.content().to_vec(),
+            offered_as: place(offered_as.content(), init.mech_types.as_der()),
             is_first: true,
             // With another list, this end would have chosen another one.
             needs_mic: !is_favourite_of_client || index != 0,
@@ -296,11 +300,11 @@ impl Server {
 
     fn go_on(&self, mut running: Box<Running>, input: &[u8]) -> Result<Next, Failed> {
         if let Some(asked) = running.asked.take() {
-            if !input.starts_with(&asked.input) {
+            let Some(call) = asked.again(input) else {
                 let what = "after a question the same input must come again";
                 return Err(Error::Mechanism(sspi_core::Error::invalid_handle(what)).into());
-            }
-            return self.call(running, asked.call());
+            };
+            return self.call(running, call);
         }
         if input.is_empty() {
             let step = Step::Incomplete { missing: None };
@@ -449,7 +453,7 @@ impl Negotiation {
     }
 
     fn resp(&self, state: NegState, is_first: bool, token: Option<&[u8]>, mic: Option<&[u8]>) -> Vec<u8> {
-        let chosen = MechType::from_content(&self.offered_as);
+        let chosen = self.list.get(self.offered_as.clone()).and_then(MechType::from_content);
         let resp = NegTokenResp {
             neg_state: Some(state),
             supported_mech: chosen.filter(|_| is_first),
