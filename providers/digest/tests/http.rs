@@ -341,7 +341,7 @@ fn client_takes_a_server_that_proves_nothing_and_its_context_says_so() {
     continues(client.initialize_security_context(&challenge));
     let (context, _) = completes(client.initialize_security_context(&[]));
     let ContextFlags::Initiator(flags) = context.attributes().flags() else { panic!() };
-    assert!(!flags.contains(sspi_core::IscRet::MUTUAL_AUTH), "{flags:?}");
+    assert!(!flags.contains(IscRet::MUTUAL_AUTH), "{flags:?}");
     // Where bodies are protected there is a proof, or nothing.
     let request =
         InitializeRequest { flags: IscReq::MUTUAL_AUTH | IscReq::INTEGRITY, ..client_request(get()) };
