@@ -1,7 +1,6 @@
 //! What it takes an application to log on with NTLM and to send a sealed message: less than fifteen lines.
 
 #![cfg(all(feature = "tokio", feature = "ntlm"))]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use opensspi::sspi_core::{ContextFlags, IscRet};
 use opensspi::{FileLogons, NewAccount, Sspi};

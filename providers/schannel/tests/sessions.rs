@@ -114,7 +114,7 @@ fn a_server_takes_up_no_session_under_another_name_or_without_its_suite() {
         let at = SESSION_ID + 1 + id.len();
         let suites = at + 2..at + 2 + usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
         let suite = c.context.attributes().cipher_info().unwrap().cipher_suite;
-        let suite = u16::try_from(suite).unwrap().to_be_bytes();
+        let suite = suite.to_be_bytes();
         let mut others = hello.clone();
         let offered = others[suites].chunks_mut(2).find(|offered| **offered == suite).unwrap();
         offered.copy_from_slice(&[0x5a, 0x5a]);
