@@ -37,14 +37,6 @@ pub(crate) fn client_nonce(
     })
 }
 
-/// Whether a client's nonce is one for this channel, or for none.
-pub(crate) fn is_for(client_nonce: &[u8], bindings: Option<&ChannelBindings>) -> bool {
-    match bindings {
-        None => !client_nonce.starts_with(PREFIX),
-        Some(_) => check(client_nonce, bindings, BindingPolicy::Always).is_ok(),
-    }
-}
-
 fn bound(fresh: &[u8], bindings: &ChannelBindings) -> Digest {
     let mut hash = Hash::Sha256.context();
     hash.update(fresh);
@@ -52,10 +44,12 @@ fn bound(fresh: &[u8], bindings: &ChannelBindings) -> Digest {
     hash.finish()
 }
 
-/// Whether a client's nonce is for this channel, under a server's policy.
+/// Whether a client's nonce is for this channel, under a server's policy. With a proxy, the channel that clients see ends
+/// before the server.
 pub(crate) fn check(
     client_nonce: &[u8],
     bindings: Option<&ChannelBindings>,
+    has_proxy: bool,
     policy: BindingPolicy,
 ) -> Result<(), Error> {
     if policy == BindingPolicy::Never {
@@ -63,7 +57,7 @@ pub(crate) fn check(
     }
     let Some(bindings) = bindings else {
         // It is bound to a channel, and there is none: somebody in between has passed it on.
-        if client_nonce.starts_with(PREFIX) {
+        if client_nonce.starts_with(PREFIX) && !(has_proxy && policy == BindingPolicy::WhenSupported) {
             return Err(Error::Bindings);
         }
         return if policy == BindingPolicy::Always { Err(Error::NoBindings) } else { Ok(()) };

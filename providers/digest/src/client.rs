@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::algorithm::{Algorithm, Cipher, Qop, joined};
 use crate::attributes::{Attributes, Negotiated};
-use crate::bindings::{client_nonce, is_for};
+use crate::bindings::client_nonce;
 use crate::challenge::{Challenge, DEFAULT_MAXBUF, Dialect};
 use crate::context;
 use crate::credentials::{Begun, Identity, Session, SessionTarget, Shared};
@@ -110,7 +110,9 @@ impl Client {
     fn target(&self) -> Option<SessionTarget> {
         let is_http = self.dialect == Dialect::Http;
         let name = self.request.target_name.clone()?;
-        (is_http || self.shared.config.reauthentication).then_some(SessionTarget { name, is_http })
+        let bindings = self.request.channel_bindings.clone();
+        let is_kept = is_http || self.shared.config.reauthentication;
+        is_kept.then_some(SessionTarget { name, is_http, bindings })
     }
 
     fn answer(&mut self, input: &[u8]) -> Result<Step, Error> {
@@ -272,13 +274,15 @@ impl Client {
         Ok(Sent { response, key, peer_maxbuf, realm, is_again: false, is_after_stale: false })
     }
 
-    /// A nonce. One that began a session serves all of it, where the channel is the same: a server that makes a key for each
+    /// A nonce. One that began a session serves all of it, whose channel is the same: a server that makes a key for each
     /// response gets the same one.
     fn cnonce(&self, begun: Option<&Begun>) -> Result<Text, Error> {
-        let bindings = self.request.channel_bindings.as_ref();
         match begun {
-            Some(Begun { cnonce, .. }) if is_for(cnonce, bindings) => Ok(cnonce.clone()),
-            _ => Ok(client_nonce(&*self.shared.environment.random, bindings)?),
+            Some(Begun { cnonce, .. }) => Ok(cnonce.clone()),
+            None => {
+                let bindings = self.request.channel_bindings.as_ref();
+                Ok(client_nonce(&*self.shared.environment.random, bindings)?)
+            }
         }
     }
 

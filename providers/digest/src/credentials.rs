@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lock_out::LockOuts;
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, AuthData, AuthIdentity, CredentialUse, CredentialsHandle,
-    CredentialsRequest, Fault, HttpRequest, InitializeRequest, InitializeSecurityContext, PackageInfo,
-    QueryCredentialsAttributes, SecStatus, Secret, referred_password,
+    AcceptRequest, AcceptSecurityContext, AuthData, AuthIdentity, ChannelBindings, CredentialUse,
+    CredentialsHandle, CredentialsRequest, Fault, HttpRequest, InitializeRequest, InitializeSecurityContext,
+    PackageInfo, QueryCredentialsAttributes, SecStatus, Secret, referred_password,
 };
 use zeroize::Zeroizing;
 
@@ -241,11 +241,13 @@ impl CredentialsHandle for DigestCredentials {
 #[derive(Default)]
 pub(crate) struct Sessions(Mutex<VecDeque<(SessionTarget, Session)>>);
 
-/// Whom a client logged on to, and in which form.
+/// Whom a client logged on to, in which form, and over which channel: who listens to one channel, or has the same name at
+/// the end of another, is not told what is good for the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SessionTarget {
     pub(crate) name: String,
     pub(crate) is_http: bool,
+    pub(crate) bindings: Option<ChannelBindings>,
 }
 
 /// A challenge, and how often it was answered.

@@ -328,9 +328,12 @@ impl Server {
         if response.authzid.is_some() && response.authzid.as_ref() != name {
             return Err(Error::AuthorizationIdentity);
         }
-        let cnonce = response.cnonce.as_deref().unwrap_or_default();
+        // Without quality of protection the client's nonce is in no proof: anybody may have written it.
+        let is_proved = response.qop != Qop::None || response.algorithm.is_session;
+        let cnonce = response.cnonce.as_deref().filter(|_| is_proved).unwrap_or_default();
         let bindings = self.request.channel_bindings.as_ref();
-        bindings::check(cnonce, bindings, self.shared.config.channel_bindings)?;
+        let has_proxy = self.request.flags.contains(AscReq::PROXY_BINDINGS);
+        bindings::check(cnonce, bindings, has_proxy, self.shared.config.channel_bindings)?;
         let Some(id) = self.use_nonce(response, challenged, found, &key)? else { return Ok(Verdict::Stale) };
         let next_nonce = self.next_nonce(response, &id, found, &key)?;
         let has_proved = Arc::default();

@@ -438,6 +438,37 @@ fn bindings_are_looked_at_as_the_policy_says() {
     }
 }
 
+/// Without quality of protection the client's nonce is under no proof, and everybody knows what it would have to be.
+#[test]
+fn bindings_that_nobody_has_proved_are_none() {
+    let ours = ChannelBindings::tls_server_end_point(&[1; 32]);
+    let server = AcceptRequest { channel_bindings: Some(ours.clone()), ..server_request(get()) };
+    // The relay makes the nonce for its own channel, as a client of ours would.
+    let forged = {
+        let fixture = Fixture::new("", "");
+        let request = InitializeRequest { channel_bindings: Some(ours), ..client_request(get()) };
+        let bound = answer(&fixture, "alice", "wonderland", &request, &fixture.challenge(&server));
+        Response::from_http(&bound).unwrap().cnonce
+    };
+    let fixture = Fixture::new("qop = [\"none\"]\nchannel-bindings = \"always\"", "qop = [\"none\"]");
+    let authorization = alice(&fixture);
+    assert_eq!(status(&fixture, &server, &authorization), SecStatus::SEC_E_BAD_BINDINGS);
+    let with_nonce = with(&alice(&fixture), |response| response.cnonce = forged);
+    assert_eq!(status(&fixture, &server, &with_nonce), SecStatus::SEC_E_BAD_BINDINGS);
+}
+
+#[test]
+fn bindings_to_a_proxys_channel_are_taken_where_the_application_says_that_there_is_one() {
+    let fixture = Fixture::new("", "");
+    let bindings = Some(ChannelBindings::tls_server_end_point(b"the proxy's certificate"));
+    let client = InitializeRequest { channel_bindings: bindings, ..client_request(get()) };
+    for (flags, is_taken) in [(AscReq::PROXY_BINDINGS, true), (AscReq::NONE, false)] {
+        let server = AcceptRequest { flags, ..server_request(get()) };
+        let authorization = answer(&fixture, "alice", "wonderland", &client, &fixture.challenge(&server));
+        assert_eq!(fixture.authorize(&server, &authorization).is_ok(), is_taken);
+    }
+}
+
 #[test]
 fn bindings_cannot_be_taken_out_of_a_response() {
     let fixture = Fixture::new("", "");
@@ -497,7 +528,12 @@ fn debug_shows_no_password_no_key_and_nothing_that_a_password_can_be_guessed_wit
     let proof = AuthenticationInfo::parse(&info).unwrap();
     let key = at_server.attributes().session_key().unwrap();
     let exported = at_server.export().unwrap();
+    let directives = opensspi_digest::directives::Directives::parse_challenges(
+        &authorization,
+        opensspi_digest::directives::Bounds::HTTP,
+    );
     shown.extend([
+        format!("{:?}", directives.unwrap()),
         format!("{response:?}"),
         format!("{proof:?}"),
         format!("{key:?}"),
@@ -515,7 +551,7 @@ fn debug_shows_no_password_no_key_and_nothing_that_a_password_can_be_guessed_wit
         let text = text.to_lowercase();
         assert!(hidden.iter().all(|secret| !text.contains(&secret.to_lowercase())), "{text}");
     }
-    assert!(shown[2].contains("nonce_count"), "what is no secret is there");
+    assert!(shown[3].contains("nonce_count"), "what is no secret is there");
 }
 
 #[test]
