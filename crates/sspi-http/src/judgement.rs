@@ -46,9 +46,19 @@ type Report = Arc<dyn Fn(&Attempt<'_>) + Send + Sync>;
 /// The longest token in a header field, in bytes: a Kerberos ticket with many groups has a tenth of it.
 const LONGEST_TOKEN: usize = 64 << 10;
 
-/// The target as it was in the request line.
+/// The target as it was in the request line, or in the field `:path` of HTTP/2: what clients prove. A router of axum that has
+/// taken a part of it off for its services knows what it was.
+///
+/// Spec: DIGEST (RFC 7616) section 3.4; HTTPAUTH section 7.1.
 pub(crate) fn target_of(parts: &Parts) -> String {
-    parts.uri.to_string()
+    let uri = &parts.uri;
+    #[cfg(feature = "axum")]
+    let uri = parts.extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0);
+    match uri.path_and_query() {
+        // There, every target but that of CONNECT comes with the scheme and the host, which stand in fields of their own.
+        Some(path) if parts.version >= Version::HTTP_2 => path.as_str().to_owned(),
+        _ => uri.to_string(),
+    }
 }
 
 /// An answer of the layer itself.
@@ -104,9 +114,10 @@ impl Proof {
         } else {
             response.map(Either::Left)
         };
-        if let Ok(value) = HeaderValue::from_bytes(&self.token)
+        if let Ok(mut value) = HeaderValue::from_bytes(&self.token)
             && !self.token.is_empty()
         {
+            value.set_sensitive(true);
             response.headers_mut().insert(terms.place.info(), value);
         }
         response
@@ -303,8 +314,11 @@ impl Terms {
     }
 
     fn request(&self, connection: &HttpConnection, http: Option<HttpRequest>) -> AcceptRequest {
+        let flags = AscReq::EXTENDED_ERROR | AscReq::CONNECTION;
+        // What clients are bound to is TLS that ends in front, of which nobody here knows more.
+        let has_proxy = connection.is_in_tls() && connection.bindings().is_none();
         AcceptRequest {
-            flags: AscReq::EXTENDED_ERROR | AscReq::CONNECTION,
+            flags: if has_proxy { flags | AscReq::PROXY_BINDINGS } else { flags },
             channel_bindings: connection.bindings().cloned(),
             source: connection.source().map(str::to_owned),
             http,
