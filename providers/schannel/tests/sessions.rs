@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use opensspi_schannel::{ClientAuth, Revocation, Schannel, SchannelConfig};
 use sspi_core::{
-    AlertLevel, ControlToken, CredentialUse, CredentialsHandle, CredentialsRequest, InitializeRequest,
-    SecStatus, SecurityPackage, Step,
+    AlertLevel, ControlToken, CredentialUse, CredentialsRequest, InitializeRequest, SecStatus,
+    SecurityPackage, Step,
 };
 use support::again::{again, both, client_begins, finish};
 use support::sessions::{Case, SESSION_ID, answer_to, connect, contains, hello_for, resumed, session_id};
-use support::{Kind, World, accept_request, established, handshake, initialize_request, no_questions, send};
-use test_support::pair::{self, End, Established, open};
+use support::{Kind, World, accept_request, handshake, initialize_request, no_questions};
+use test_support::pair::{self, End, open};
 use test_support::{CertStatus, OcspResponse, TestCertificate};
 
 const HOUR: Duration = Duration::from_secs(3600);
