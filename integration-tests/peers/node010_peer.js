@@ -114,8 +114,12 @@ function exchange(stream, report, done) {
   var size = first;
   var sent = 0;
   function send() {
-    while (sent < total && sent - report.bytes < WINDOW) {
-      var count = Math.min(size, total - sent, WINDOW - (sent - report.bytes));
+    while (sent < total) {
+      var count = Math.min(size, total - sent, WINDOW);
+      // No write is cut short to fit: it waits until there is room for all of it.
+      if (count > WINDOW - (sent - report.bytes)) {
+        break;
+      }
       size = size === last ? first : size + 1;
       stream.write(pattern(seed, sent, count));
       sent += count;

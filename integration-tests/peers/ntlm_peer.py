@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """One end of an NTLM handshake by another implementation, driven line by line.
 
-    ntlm_peer.py LIBRARY client|server --user U --domain D --password P [--target T] [--bindings HEX] [--negotiate]
+    ntlm_peer.py LIBRARY client|server --user U --domain D --password P [--target T] [--bindings HEX] [--negotiate] [--signed]
 
-LIBRARY is pyspnego (its own NTLM), gssapi (MIT's libgssapi with gss-ntlmssp), impacket, or samba (ntlm_auth).
+LIBRARY is pyspnego (its own NTLM), gssapi (MIT's libgssapi with gss-ntlmssp), impacket, or samba (ntlm_auth). All but impacket
+negotiate, too. With --signed nothing is asked for that encrypts.
 
 Each line of input is a command, and each has one line of output:
 
@@ -23,7 +24,9 @@ class Pyspnego:
     def __init__(self, a):
         import spnego
         from spnego.channel_bindings import GssChannelBindings
-        request = spnego.ContextReq.default | spnego.ContextReq.integrity | spnego.ContextReq.confidentiality
+        request = spnego.ContextReq.sequence_detect | spnego.ContextReq.integrity
+        if not a.signed:
+            request |= spnego.ContextReq.confidentiality
         bindings = GssChannelBindings(application_data=a.bindings) if a.bindings else None
         make = spnego.client if a.role == "client" else spnego.server
         service, _, host = a.target.partition("/")
@@ -59,7 +62,9 @@ class Gssapi:
         ntlm = gssapi.OID.from_int_seq("1.3.6.1.4.1.311.2.2.10")
         mech = gssapi.OID.from_int_seq("1.3.6.1.5.5.2") if a.negotiate else ntlm
         flag = gssapi.RequirementFlag
-        flags = flag.replay_detection | flag.out_of_sequence_detection | flag.confidentiality | flag.integrity
+        flags = flag.replay_detection | flag.out_of_sequence_detection | flag.integrity
+        if not a.signed:
+            flags |= flag.confidentiality
         bindings = gssapi.raw.ChannelBindings(application_data=a.bindings) if a.bindings else None
         if a.role == "client":
             name = gssapi.Name(f"{a.domain}\\{a.user}", gssapi.NameType.user)
@@ -108,6 +113,8 @@ class Impacket:
         ntlm, a = self.ntlm, self.a
         if not token:
             self.negotiate = ntlm.getNTLMSSPType1("", "", signingRequired=True, use_ntlmv2=True)
+            if a.signed:
+                self.negotiate["flags"] &= ~ntlm.NTLMSSP_NEGOTIATE_SEAL
             return False, self.negotiate.getData()
         bindings = self.hash(a.bindings) if a.bindings else b""
         answer, self.exported = ntlm.getNTLMSSPType3(
@@ -200,7 +207,9 @@ class Samba:
 
     def __init__(self, a):
         self.a, self.begun, self.user = a, False, ""
-        protocol = "ntlmssp-client-1" if a.role == "client" else "squid-2.5-ntlmssp"
+        protocol = {"client": "ntlmssp-client-1", "server": "squid-2.5-ntlmssp"}[a.role]
+        if a.negotiate:
+            protocol = {"client": "gss-spnego-client", "server": "gss-spnego"}[a.role]
         self.folder = tempfile.TemporaryDirectory()
         settings = "".join(f"{kind} directory = {self.folder.name}\n" for kind in ("state", "cache", "lock", "pid", "private"))
         with open(f"{self.folder.name}/smb.conf", "w") as conf:
@@ -221,18 +230,20 @@ class Samba:
     def step(self, token):
         if not self.begun:
             # It takes what is asked of a context first.
-            self.ask("SF NTLMSSP_FEATURE_SESSION_KEY NTLMSSP_FEATURE_SIGN NTLMSSP_FEATURE_SEAL")
+            seal = "" if self.a.signed else " NTLMSSP_FEATURE_SEAL"
+            self.ask(f"SF NTLMSSP_FEATURE_SESSION_KEY NTLMSSP_FEATURE_SIGN{seal}")
         word = "TT" if self.begun and self.a.role == "client" else "KK" if self.begun else "YR"
         self.begun = True
         encoded = base64.b64encode(token).decode()
         kind, rest = self.ask(f"{word} {encoded}".strip())
         if kind in ("YR", "KK", "AF") and self.a.role == "client":
-            return word == "TT", base64.b64decode(rest.split()[-1])
+            return kind == "AF" or word == "TT" and not self.a.negotiate, base64.b64decode(rest)
         if kind == "TT":
             return False, base64.b64decode(rest)
         if kind == "AF":
-            self.user = rest
-            return True, b""
+            # Its last token, or an asterisk, stands before the name where it negotiates.
+            token, _, self.user = rest.partition(" ") if self.a.negotiate else ("*", "", rest)
+            return True, b"" if token == "*" else base64.b64decode(token)
         raise RuntimeError(f"{kind} {rest}")
 
     def key(self):
@@ -263,6 +274,7 @@ def main():
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--target", default="host/localhost")
     parser.add_argument("--negotiate", action="store_true")
+    parser.add_argument("--signed", action="store_true")
     parser.add_argument("--bindings", type=bytes.fromhex, default=b"")
     a = parser.parse_args()
     context = {"pyspnego": Pyspnego, "gssapi": Gssapi, "impacket": Impacket, "samba": Samba}[a.library](a)

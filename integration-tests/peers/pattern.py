@@ -82,11 +82,13 @@ def exchange(send, receive, options, window=WINDOW):
         return fetch(send, receive, options["get"], total)
     sizes = write_sizes(options)
     sent = received = 0
+    size = next(sizes)
     while received < total:
-        while sent < total and sent - received < window:
-            chunk = pattern(seed, sent, min(next(sizes), total - sent, window - (sent - received)))
-            send(chunk)
-            sent += len(chunk)
+        # No write is cut short to fit: it waits until there is room for all of it.
+        while sent < total and (length := min(size, total - sent, window)) <= window - (sent - received):
+            send(pattern(seed, sent, length))
+            sent += length
+            size = next(sizes)
         data = receive()
         if not data:
             raise EOFError(f"closed after {received} of {total} bytes")

@@ -1,10 +1,9 @@
-//! The package Digest against real peers: our two ends, and as much of LDAP and HTTP as carries its tokens.
+//! The package Digest against real peers: our two ends, and as much of HTTP as carries its tokens.
 
 #![expect(clippy::panic, reason = "what a test configures wrongly fails the test")]
 
 pub mod base64;
 pub mod http;
-pub mod ldap;
 
 use std::sync::Arc;
 
@@ -36,6 +35,7 @@ fn package(section: &str) -> Digest {
         clock: Arc::new(SystemClock),
         random: Arc::new(crypto::random::SystemRandom),
         secrets: Arc::new(NoSecrets),
+        host_name: Some("localhost".to_owned()),
     };
     Digest::new(config, environment)
 }
@@ -62,7 +62,7 @@ pub fn client(section: &str, password: &str) -> Arc<dyn CredentialsHandle> {
     let password = Secret::new(password.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: USER.to_owned(), domain: String::new(), password });
-    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     package(section).acquire_credentials_handle(&request).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -22,7 +22,10 @@
 //! | what `nmap`, `sslscan` and `tshark` see of us | [`peers::scanners`], and [`wiretap`] for the bytes |
 //! | what is tried: peer × role × version × feature | [`matrix`], and `skipped.toml` for what is left out |
 //! | servers with STARTTLS, a browser, Node.js, with the command `opensspi` | [`applications`] |
-//! | Digest: our two ends, and as much of LDAP and HTTP as carries it | [`digest`] |
+//! | Digest: our two ends, and as much of HTTP as carries it | [`digest`] |
+//! | as much of LDAP as a SASL bind and what follows take | [`ldap`] |
+//! | NTLM and Negotiate over HTTP: our two ends | [`http`] |
+//! | NTLM and Negotiate, token by token: our two ends | [`tokens`] |
 //! | the old protocols: peer × role × version × suite | [`legacy`], and `suites.toml` for what peers lack |
 //! | both as tables, at full size; the peers against each other | `src/bin/interop` |
 //! | many connections, for a long time | `src/bin/soak` |
@@ -32,11 +35,14 @@ pub mod applications;
 pub mod digest;
 pub mod echo;
 pub mod farm;
+pub mod http;
+pub mod ldap;
 pub mod legacy;
 pub mod matrix;
 pub mod ours;
 pub mod pattern;
 pub mod peers;
+pub mod tokens;
 pub mod wiretap;
 
 pub use pattern::{Content, Pattern};

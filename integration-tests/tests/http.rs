@@ -1,116 +1,33 @@
-//! NTLM over HTTP: our layer with curl and requests-ntlm, our client with a server of pyspnego, in clear and over our TLS.
+//! NTLM and Negotiate over HTTP: our layer with curl and requests-ntlm, our client with Apache and with a server of pyspnego, in
+//! clear and over our TLS.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, in its helpers too")]
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
-use opensspi::sspi_core::{AuthData, AuthIdentity, CredentialUse, Secret};
-use opensspi::sspi_http::{AuthLayer, Authenticated, Client, HttpConnection, RequestBody};
-use opensspi::{CertificateConfig, NewAccount, Sspi};
+use opensspi_integration_tests::http::{Server, ask, client};
+use opensspi_integration_tests::peers::apache::{self, Apache};
+use opensspi_integration_tests::peers::gss::{self, UserFile};
 use opensspi_integration_tests::peers::ntlm::Library;
-use opensspi_integration_tests::peers::process::{Launch, Stdout};
-use opensspi_integration_tests::peers::{Peer, free_port, runnable};
+use opensspi_integration_tests::peers::process::{Launch, Process, Stdout};
+use opensspi_integration_tests::peers::{Peer, free_port, runnable, runnable_with};
+use opensspi_integration_tests::tokens::{DOMAIN, PASSWORD, USER};
 use tempfile::TempDir;
 use test_support::Pki;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tower_layer::Layer as _;
-use tower_service::Service;
 
-const PASSWORD: &str = "correct horse";
+const NTLM: &str = "package = \"NTLM\"";
+const NEGOTIATE: &str = "package = \"Negotiate\"";
 
-/// A handler that says who asks, and repeats what came.
-#[derive(Clone, Copy)]
-struct Echo;
-
-impl Service<Request<RequestBody<hyper::body::Incoming>>> for Echo {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<RequestBody<hyper::body::Incoming>>) -> Self::Future {
-        let who = request.extensions().get::<Authenticated>().unwrap().account().name.clone();
-        Box::pin(async move {
-            let body = request.into_body().collect().await.unwrap().to_bytes();
-            Ok(Response::new(Full::from([who.as_bytes(), b" ", &body].concat())))
-        })
-    }
-}
-
-/// A server of ours, with one account; over TLS where it has a certificate.
-struct Server {
-    address: SocketAddr,
-    _folder: TempDir,
-}
-
-impl Server {
-    async fn start(ntlm: &str, certificate: Option<&Pki>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let accounts = folder.path().join("logons.toml");
-        let alice = NewAccount { name: "alice".into(), domain: Some("CORP".into()), ..NewAccount::default() };
-        opensspi::FileLogons::add(&accounts, &alice, PASSWORD).unwrap();
-        let text = format!("package = \"NTLM\"\n[logon]\naccounts = \"file:logons.toml\"\n[ntlm]\n{ntlm}\n");
-        let sspi = Sspi::from_toml(&text, folder.path()).unwrap();
-        let layer = sspi.http_layer().unwrap();
-        let tls = certificate.map(|pki| {
-            let own = pki.server("localhost").issue();
-            std::fs::write(folder.path().join("server.pem"), own.chain_pem() + &own.key_pem()).unwrap();
-            let file = folder.path().join("server.pem").to_str().unwrap().to_owned();
-            let mut config = opensspi::Config::default();
-            config.schannel.certificates =
-                vec![CertificateConfig { chain: file.clone(), key: file, send_root: false }];
-            Sspi::builder().config(config).build().unwrap()
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            loop {
-                let (socket, peer) = listener.accept().await.unwrap();
-                let (layer, tls) = (layer.clone(), tls.clone());
-                tokio::spawn(async move {
-                    let connection = HttpConnection::new().with_source(peer.ip().to_string());
-                    match tls {
-                        None => serve(socket, &layer, connection).await,
-                        Some(tls) => {
-                            let Ok(stream) = tls.accept(socket).await else { return };
-                            let bindings = stream.attributes().endpoint_bindings().unwrap();
-                            serve(stream, &layer, connection.with_channel_bindings(bindings)).await;
-                        }
-                    }
-                });
-            }
-        });
-        Self { address, _folder: folder }
-    }
-}
-
-async fn serve<S>(stream: S, layer: &AuthLayer, connection: HttpConnection)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = layer.layer(Echo);
-    let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(connection.clone());
-        let mut service = service.clone();
-        async move { service.call(request).await }
-    });
-    let _ended =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+/// An authority, in a file for whoever is to trust it.
+fn authority() -> (Pki, TempDir, PathBuf) {
+    let (pki, folder) = (Pki::new(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("root.pem");
+    std::fs::write(&file, pki.root_pem()).unwrap();
+    (pki, folder, file)
 }
 
 /// Runs a program to its end, on a thread of its own; what it printed.
-async fn run(program: &str, arguments: Vec<String>) -> String {
-    let mut launch = Launch::new(program, Stdout::Data);
-    launch.arguments(arguments);
+async fn run(launch: Launch) -> String {
     tokio::task::spawn_blocking(move || {
         let mut process = launch.start().unwrap();
         let said = process.read_to_end().unwrap();
@@ -121,62 +38,143 @@ async fn run(program: &str, arguments: Vec<String>) -> String {
     .unwrap()
 }
 
-fn texts(list: &[&str]) -> Vec<String> {
-    list.iter().map(|text| (*text).to_owned()).collect()
+/// curl, which posts twice over one connection and says after each what came and over which connection.
+fn curl(arguments: &[&str], url: &str) -> Launch {
+    let mut launch = Launch::new("curl", Stdout::Data);
+    launch.arguments(["--silent", "--data", "a=1", "--write-out", " %{http_code} %{num_connects}\n"]);
+    launch.arguments(arguments.iter().copied()).arguments([url, url]);
+    launch
+}
+
+const LOGGED_ON_TWICE: &str = "alice a=1 200 1\nalice a=1 200 0\n";
+
+fn assert_refused(said: &str) {
+    assert!(said.contains("401") && !said.contains("200") && !said.contains("alice"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn curl_logs_its_connection_on_and_not_with_a_wrong_password() {
+async fn curl_logs_its_connection_on_with_ntlm_and_not_with_a_wrong_password() {
     if !runnable(&[Peer::Curl]) {
         return;
     }
-    let server = Server::start("", None).await;
-    let url = format!("http://{}/", server.address);
-    let format = "%{http_code} %{num_connects}\n";
-    let arguments = |password: &str| {
-        let user = format!(r"CORP\alice:{password}");
-        texts(&["--silent", "--ntlm", "--user", &user, "--data", "a=1", "--write-out", format, &url, &url])
-    };
-    assert_eq!(run("curl", arguments(PASSWORD)).await, "alice a=1200 1\nalice a=1200 0\n");
-    let refused = run("curl", arguments("wrong")).await;
-    assert!(refused.contains("401") && !refused.contains("200") && !refused.contains("alice"), "{refused}");
+    let (pki, _folder, root) = authority();
+    let root = root.to_str().unwrap();
+    let user = |password: &str| format!(r"{DOMAIN}\{USER}:{password}");
+    let (right, wrong) = (user(PASSWORD), user("wrong"));
+    for authority in [None, Some(&pki)] {
+        let server = Server::start(NTLM, authority).await;
+        let url = server.url(if authority.is_some() { "https" } else { "http" });
+        let logging_on = |user| run(curl(&["--ntlm", "--user", user, "--cacert", root], &url));
+        assert_eq!(logging_on(&right).await, LOGGED_ON_TWICE);
+        assert_refused(&logging_on(&wrong).await);
+    }
+    // It binds nothing: where every client must, it is refused.
+    let server = Server::start(&format!("{NTLM}\n[ntlm]\nchannel-bindings = \"always\""), Some(&pki)).await;
+    let bound = curl(&["--ntlm", "--user", &right, "--cacert", root], &server.url("https"));
+    assert_refused(&run(bound).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_negotiates_with_gss_ntlmssp_and_not_with_a_wrong_password() {
+    if !runnable(&[Peer::Curl]) || !runnable_with(gss::available()) {
+        return;
+    }
+    let (pki, _folder, root) = authority();
+    let root = root.to_str().unwrap();
+    // What stands on its command line says only that it is to log on.
+    let arguments = ["--negotiate", "--user", ":", "--cacert", root];
+    for authority in [None, Some(&pki)] {
+        let server = Server::start(NEGOTIATE, authority).await;
+        let url = server.url(if authority.is_some() { "https" } else { "http" });
+        let logging_on = |password| {
+            let users = UserFile::new(DOMAIN, USER, password).unwrap();
+            let mut launch = curl(&arguments, &url);
+            launch.variables(users.variables());
+            async move {
+                let said = run(launch).await;
+                drop(users);
+                said
+            }
+        };
+        assert_eq!(logging_on(PASSWORD).await, LOGGED_ON_TWICE);
+        assert_refused(&logging_on("wrong").await);
+    }
+}
+
+/// A proxy asks with another status, and what is said to it is for nobody behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_logs_on_to_a_proxy() {
+    if !runnable(&[Peer::Curl]) || !runnable_with(gss::available()) {
+        return;
+    }
+    let users = UserFile::new(DOMAIN, USER, PASSWORD).unwrap();
+    for (configuration, option, user) in [
+        (NTLM, "--proxy-ntlm", format!(r"{DOMAIN}\{USER}:{PASSWORD}")),
+        (NEGOTIATE, "--proxy-negotiate", ":".to_owned()),
+    ] {
+        let server = Server::start_proxy(configuration).await;
+        let proxy = server.url("http");
+        let mut launch =
+            curl(&["--proxy", &proxy, option, "--proxy-user", &user, "--noproxy", ""], "http://www.example/");
+        launch.variables(users.variables());
+        assert_eq!(run(launch).await, LOGGED_ON_TWICE, "{option}");
+    }
+    let server = Server::start_proxy(NTLM).await;
+    let proxy = server.url("http");
+    let wrong = format!(r"{DOMAIN}\{USER}:wrong");
+    let arguments = ["--proxy", &proxy, "--proxy-ntlm", "--proxy-user", &wrong, "--noproxy", ""];
+    let said = run(curl(&arguments, "http://www.example/")).await;
+    assert!(said.contains("407") && !said.contains("200"), "{said}");
 }
 
 /// What requests-ntlm comes to.
-async fn requests_ntlm(url: &str, password: &str, authority: Option<&std::path::Path>) -> String {
+async fn requests_ntlm(url: &str, password: &str, authority: Option<&Path>) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/http_ntlm.py");
-    let mut arguments = texts(&["-B", script, "client", url, r"CORP\alice", password]);
-    arguments.extend(authority.map(|file| file.to_str().unwrap().to_owned()));
-    run(&Library::Pyspnego.python().unwrap(), arguments).await
+    let mut launch = Launch::new(&Library::Pyspnego.python().unwrap(), Stdout::Data);
+    launch.arguments(["-B", script, "client", url, &format!(r"{DOMAIN}\{USER}"), password]);
+    launch.arguments(authority.map(|file| file.to_str().unwrap()));
+    run(launch).await
 }
 
 const TWICE: &str =
     "{\"status\": 200, \"text\": \"alice a=1\"}\n{\"status\": 200, \"text\": \"alice a=1\"}\n";
 
+/// It says NTLM also where it is asked to negotiate.
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate() {
     if !Library::Pyspnego.runnable() {
         return;
     }
-    let server = Server::start("", None).await;
-    let url = format!("http://{}/", server.address);
-    assert_eq!(requests_ntlm(&url, PASSWORD, None).await, TWICE);
-    assert!(requests_ntlm(&url, "wrong", None).await.contains("\"status\": 401"));
+    let (pki, _folder, root) = authority();
+    for package in [NTLM, NEGOTIATE] {
+        let server = Server::start(package, None).await;
+        let url = server.url("http");
+        assert_eq!(requests_ntlm(&url, PASSWORD, None).await, TWICE, "{package}");
+        assert!(requests_ntlm(&url, "wrong", None).await.contains("\"status\": 401"), "{package}");
+        let bound = format!("{package}\n[ntlm]\nchannel-bindings = \"always\"");
+        let server = Server::start(&bound, Some(&pki)).await;
+        let url = server.url("https");
+        assert_eq!(requests_ntlm(&url, PASSWORD, Some(&root)).await, TWICE, "{package}");
+        assert!(requests_ntlm(&url, "wrong", Some(&root)).await.contains("\"status\": 401"), "{package}");
+    }
+}
 
-    let pki = Pki::new();
-    let folder = tempfile::tempdir().unwrap();
-    let authority = folder.path().join("root.pem");
-    std::fs::write(&authority, pki.root_pem()).unwrap();
-    let server = Server::start("channel-bindings = \"always\"", Some(&pki)).await;
-    let url = format!("https://localhost:{}/", server.address.port());
-    assert_eq!(requests_ntlm(&url, PASSWORD, Some(&authority)).await, TWICE);
-    // curl binds nothing: where every client must, it is refused.
-    let user = format!(r"CORP\alice:{PASSWORD}");
-    let root = authority.to_str().unwrap();
-    let arguments =
-        ["--silent", "--ntlm", "--user", &user, "--cacert", root, "--write-out", "%{http_code}", &url];
-    let refused = run("curl", texts(&arguments)).await;
-    assert!(refused.ends_with("401"), "{refused}");
+/// A server of pyspnego, over TLS where it is certified: then it takes only those that are bound to the certificate.
+fn pyspnego(protocol: &str, authority: Option<&Pki>) -> (Process, u16, TempDir) {
+    let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let mut launch = Launch::new(&Library::Pyspnego.python().unwrap(), Stdout::Data);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/http_ntlm.py");
+    let account = format!("{DOMAIN}:{USER}:{PASSWORD}");
+    launch.arguments(["-B", script, "server", &port.to_string(), &account, protocol]);
+    if let Some(authority) = authority {
+        let own = authority.server("localhost").issue();
+        let file = folder.path().join("server.pem");
+        std::fs::write(&file, own.chain_pem() + &own.key_pem()).unwrap();
+        launch.argument(file.to_str().unwrap());
+    }
+    let mut process = launch.start().unwrap();
+    assert_eq!(process.read_line().unwrap().as_deref().map(str::trim), Some("ready"), "{}", process.log());
+    (process, port, folder)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,38 +182,49 @@ async fn our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_passwor
     if !Library::Pyspnego.runnable() {
         return;
     }
-    let port = free_port();
-    let mut launch = Launch::new(&Library::Pyspnego.python().unwrap(), Stdout::Data);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/http_ntlm.py");
-    launch.arguments(["-B", script, "server", &port.to_string(), &format!("CORP:alice:{PASSWORD}")]);
-    let mut process = launch.start().unwrap();
-    let ready = process.read_line().unwrap();
-    assert_eq!(ready.as_deref().map(str::trim), Some("ready"));
-    for (password, expected) in [(PASSWORD, Some(r"CORP\alice a=1")), ("wrong", None)] {
-        let identity = AuthData::Identity(AuthIdentity {
-            user: "alice".into(),
-            domain: "CORP".into(),
-            password: Secret::new(password.to_owned()),
-        });
-        let sspi = Sspi::builder().package("NTLM").auth_data(identity).build().unwrap();
-        let scheme = sspi.http_scheme(CredentialUse::Outbound).unwrap();
-        let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
-        tokio::spawn(connection);
-        let mut client = Client::new(sender, "localhost", [scheme]);
-        for _ in 0..2 {
-            let request = Request::post("/").header("host", "localhost").body(Bytes::from("a=1")).unwrap();
-            match (client.send(request).await, expected) {
-                (Ok(response), Some(expected)) => {
-                    let body = response.into_body().collect().await.unwrap().to_bytes();
-                    assert_eq!(body, expected.as_bytes());
-                }
-                (Err(error), None) => {
-                    assert!(error.to_string().contains("refused the logon with NTLM"), "{error}");
-                    break;
-                }
-                (other, _) => panic!("{other:?}"),
+    let pki = Pki::new();
+    for (package, protocol) in [("NTLM", "ntlm"), ("Negotiate", "negotiate")] {
+        for authority in [None, Some(&pki)] {
+            let (process, port, _folder) = pyspnego(protocol, authority);
+            let mut ours = client(package, PASSWORD, port, authority).await;
+            for _ in 0..2 {
+                let answer = ask(&mut ours, "POST", "/", "a=1").await;
+                let answer = answer.unwrap_or_else(|error| panic!("{package}: {error}\n{}", process.log()));
+                assert_eq!(answer, r"CORP\alice a=1", "{package}");
             }
+            let mut ours = client(package, "wrong", port, authority).await;
+            let error = ask(&mut ours, "POST", "/", "a=1").await.unwrap_err().to_string();
+            assert!(
+                error.contains("refused the logon") || error.contains("does not let this client in"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_logs_on_to_apache_with_mod_auth_gssapi_and_not_with_a_wrong_password() {
+    if !runnable_with(apache::gssapi_available()) {
+        return;
+    }
+    let pki = Pki::new();
+    let apache = Apache::start(&pki.server("localhost").issue()).unwrap();
+    for package in ["NTLM", "Negotiate"] {
+        for (port, authority) in [(apache.port(), None), (apache.tls_port(), Some(&pki))] {
+            let mut ours = client(package, PASSWORD, port, authority).await;
+            for _ in 0..2 {
+                let answer = ask(&mut ours, "GET", apache::GSSAPI, "").await;
+                let answer = answer.unwrap_or_else(|error| panic!("{package}: {error}\n{}", apache.log()));
+                assert_eq!(answer, "secret\n", "{package}");
+            }
+            let (scheme, attributes) = ours.authenticated().unwrap();
+            assert_eq!((scheme, &*attributes.package_info().name), (package, "NTLM"));
+            let mut ours = client(package, "wrong", port, authority).await;
+            let error = ask(&mut ours, "GET", apache::GSSAPI, "").await.unwrap_err().to_string();
+            assert!(
+                error.contains("refused the logon") || error.contains("does not let this client in"),
+                "{error}"
+            );
         }
     }
 }

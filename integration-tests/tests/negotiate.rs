@@ -1,32 +1,22 @@
 //! Negotiate against other implementations of SPNEGO, both roles, with NTLM in it: their lists are signed with our keys, and
 //! ours with theirs, where that has to be so, and messages follow.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failure here is a failed test, in its helpers too"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, in its helpers too")]
 
 use std::sync::Arc;
 
-use negotiate::{Negotiate, NegotiateConfig};
-use ntlm::{Environment, NoSecrets, Ntlm, NtlmConfig};
-use opensspi_integration_tests::peers::PeerError;
-use opensspi_integration_tests::peers::ntlm::{End, Library, NtlmPeer};
-use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, Account, AccountSecret, AuthData, AuthIdentity, CredentialUse,
-    CredentialsHandle, CredentialsRequest, Decrypted, Error, Failure, Fault, InitializeRequest,
-    InitializeSecurityContext, IscReq, LogonVerdict, Oid, PackageInfo, QualityOfProtection,
-    QueryCredentialsAttributes, Question, Registry, SecBuffer, SecBufferType, SecPkgFlags, SecStatus, Secret,
-    SecurityContext, SecurityPackage, Step,
+use ntlm::{Check, NtlmConfig};
+use opensspi_integration_tests::peers::driven::Driven;
+use opensspi_integration_tests::peers::ntlm::{End, Library};
+use opensspi_integration_tests::tokens::{
+    self, ANOTHER, CHANNEL, PASSWORD, Refused, TARGET, USER, channels, is_sealed, other_end, sealed, signed,
+    talk,
 };
-
-const USER: &str = "alice";
-const DOMAIN: &str = "CORP";
-const PASSWORD: &str = "correct horse";
-const TARGET: &str = "host/localhost";
-const NEGOTIATING: [Library; 2] = [Library::Pyspnego, Library::Gssapi];
+use sspi_core::{
+    AcceptRequest, AcceptSecurityContext, CredentialUse, CredentialsHandle, CredentialsRequest, Error,
+    Failure, Fault, InitializeRequest, InitializeSecurityContext, Oid, PackageInfo,
+    QueryCredentialsAttributes, SecPkgFlags, SecStatus, SecurityContext, SecurityPackage, Step,
+};
 
 /// A package that the other implementations do not have, and that ours likes better.
 #[derive(Clone)]
@@ -95,128 +85,81 @@ impl InitializeSecurityContext for Better {
     }
 }
 
-/// Negotiate over NTLM, and over the better package before it where there is to be one.
-fn package(better: Option<Better>) -> Negotiate {
-    let clock = Arc::new(opensspi::SystemClock);
-    let random = Arc::new(crypto::random::SystemRandom);
-    let host_name = Some("localhost".to_owned());
-    let environment = Environment { clock, random, secrets: Arc::new(NoSecrets), host_name };
-    let mut registry = Registry::new();
-    registry.register(Arc::new(Ntlm::new(NtlmConfig::default(), environment))).unwrap();
-    if let Some(better) = better {
-        registry.register(Arc::new(better)).unwrap();
-    }
-    Negotiate::new(NegotiateConfig::default(), registry)
+fn peer(library: Library, is_client: bool, password: &str, bindings: &[u8]) -> Driven {
+    library.start_negotiating(other_end(is_client, password, bindings)).unwrap()
 }
 
-fn peer(library: Library, is_client: bool, password: &str) -> NtlmPeer {
-    let end = End { is_client, user: USER, domain: DOMAIN, password, target: TARGET, bindings: &[] };
-    library.start_negotiating(end).unwrap()
-}
-
-/// Our client against a server of another implementation.
 fn initiate(
-    theirs: &mut NtlmPeer,
+    theirs: &mut Driven,
     better: Option<Better>,
     password: &str,
-) -> Result<Box<dyn SecurityContext>, PeerError> {
-    let password = Secret::new(password.to_owned());
-    let identity = AuthIdentity { user: USER.into(), domain: DOMAIN.into(), password };
-    let request = CredentialsRequest {
-        principal: None,
-        credential_use: CredentialUse::Outbound,
-        auth_data: AuthData::Identity(identity),
-    };
-    let credentials = package(better).acquire_credentials_handle(&request).unwrap();
-    let request = InitializeRequest {
-        target_name: Some(TARGET.into()),
-        flags: IscReq::CONFIDENTIALITY | IscReq::INTEGRITY,
-        ..InitializeRequest::default()
-    };
-    let mut client = credentials.initialize(&request).unwrap();
-    let mut input = Vec::new();
-    for _ in 0..10 {
-        match client.initialize_security_context(&input).unwrap() {
-            Step::Continue { token, .. } => input = theirs.step(&token)?.1,
-            Step::Complete { context, token, .. } => {
-                if !token.is_empty() {
-                    let (is_done, more) = theirs.step(&token)?;
-                    assert!(is_done && more.is_empty());
-                }
-                return Ok(context);
-            }
-            step => panic!("{step:?}"),
-        }
-    }
-    panic!("the handshake does not end")
+    channel: &[u8],
+) -> Result<Box<dyn SecurityContext>, Refused> {
+    let better = better.map(|better| Arc::new(better) as Arc<dyn SecurityPackage>);
+    let package = tokens::negotiate(NtlmConfig::default(), better);
+    tokens::initiate(&package, theirs, password, &sealed(TARGET, channel))
+        .inspect(|context| is_ntlm(&**context))
 }
 
-/// Our server against a client of another implementation.
-fn accept(theirs: &mut NtlmPeer, better: Option<Better>) -> Result<Box<dyn SecurityContext>, Error> {
-    let inbound = CredentialsRequest::configured(CredentialUse::Inbound);
-    let credentials = package(better).acquire_credentials_handle(&inbound).unwrap();
-    let mut server = credentials.accept(&AcceptRequest::default()).unwrap();
-    let mut input = theirs.step(&[]).unwrap().1;
-    for _ in 0..10 {
-        match server.accept_security_context(&input).map_err(|failure| failure.error)? {
-            Step::Ask(Question::Logon(ask)) => {
-                let account =
-                    Account { name: USER.into(), domain: Some(DOMAIN.into()), ..Account::default() };
-                let secrets = vec![AccountSecret::Password(Secret::new(PASSWORD.to_owned()))];
-                ask.answer(Ok(LogonVerdict::Known { account: account.into(), secrets }));
-            }
-            Step::Continue { token, .. } => input = theirs.step(&token).unwrap().1,
-            Step::Complete { context, token, .. } => {
-                if !token.is_empty() {
-                    let (is_done, more) = theirs.step(&token).unwrap();
-                    assert!(is_done && more.is_empty());
-                }
-                return Ok(context);
-            }
-            step => panic!("{step:?}"),
-        }
-    }
-    panic!("the handshake does not end")
+fn accept(
+    theirs: &mut Driven,
+    better: Option<Better>,
+    channel: &[u8],
+    channel_bindings: Check,
+) -> Result<Box<dyn SecurityContext>, Refused> {
+    let better = better.map(|better| Arc::new(better) as Arc<dyn SecurityPackage>);
+    let package = tokens::negotiate(NtlmConfig { channel_bindings, ..NtlmConfig::default() }, better);
+    tokens::accept(&package, theirs, channel).inspect(|context| is_ntlm(&**context))
 }
 
-/// Messages in both directions: whoever began the key streams anew, and whoever did not, would be found out.
-fn talk(ours: &mut dyn SecurityContext, theirs: &mut NtlmPeer) {
-    assert_eq!(ours.attributes().negotiation_info().unwrap().package.name, "NTLM");
-    for text in [&b"hello"[..], &[7; 3000], b"x"] {
-        let mut memory = [&[0; 16][..], text].concat();
-        let mut parts = [
-            SecBuffer::new(SecBufferType::TOKEN, 0..16),
-            SecBuffer::new(SecBufferType::DATA, 16..memory.len()),
-        ];
-        ours.encrypt_message(QualityOfProtection::Default, &mut memory, &mut parts).unwrap();
-        assert_eq!(theirs.unwrap(&memory).unwrap(), text);
-        let mut memory = theirs.wrap(text).unwrap();
-        let whole = SecBuffer::new(SecBufferType::STREAM, 0..memory.len());
-        let mut buffers = [whole, SecBuffer::new(SecBufferType::DATA, 0..0)];
-        assert_eq!(ours.decrypt_message(&mut memory, &mut buffers).unwrap(), Decrypted::Message);
-        assert_eq!(memory[buffers[1].range()], *text);
-    }
+fn is_ntlm(context: &dyn SecurityContext) {
+    assert_eq!(context.attributes().negotiation_info().unwrap().package.name, "NTLM");
 }
 
 fn negotiating() -> impl Iterator<Item = Library> {
-    NEGOTIATING.into_iter().filter(|library| library.runnable())
+    Library::NEGOTIATING.into_iter().filter(|library| library.runnable())
 }
 
 #[test]
 fn our_client_and_their_servers_agree_on_ntlm_and_on_messages() {
     for library in negotiating() {
-        let mut theirs = peer(library, false, PASSWORD);
-        let mut context = initiate(&mut theirs, None, PASSWORD).unwrap();
-        talk(context.as_mut(), &mut theirs);
+        for channel in channels(library) {
+            let mut theirs = peer(library, false, PASSWORD, channel);
+            let mut context = initiate(&mut theirs, None, PASSWORD, channel).unwrap();
+            talk(&mut *context, &mut theirs, library);
+            let name = theirs.peer().unwrap().to_lowercase();
+            assert!(name.contains(USER), "{library:?}: {name}");
+        }
     }
 }
 
 #[test]
 fn our_server_and_their_clients_agree_on_ntlm_and_on_messages() {
     for library in negotiating() {
-        let mut theirs = peer(library, true, PASSWORD);
-        let mut context = accept(&mut theirs, None).unwrap();
-        talk(context.as_mut(), &mut theirs);
+        for channel in channels(library) {
+            let mut theirs = peer(library, true, PASSWORD, channel);
+            let policy = if channel.is_empty() { Check::WhenSupported } else { Check::Always };
+            let mut context = accept(&mut theirs, None, channel, policy).unwrap();
+            talk(&mut *context, &mut theirs, library);
+            assert_eq!(context.security_context_token().unwrap().name, USER);
+        }
+    }
+}
+
+/// The keys of a list that is signed go on to messages that are.
+#[test]
+fn both_roles_sign_where_nobody_asks_for_encryption() {
+    for library in negotiating() {
+        let end = |is_client| End { is_sealed: false, ..other_end(is_client, PASSWORD, &[]) };
+        let package = tokens::negotiate(NtlmConfig::default(), None);
+        let mut theirs = library.start_negotiating(end(false)).unwrap();
+        let mut ours = tokens::initiate(&package, &mut theirs, PASSWORD, &signed(TARGET)).unwrap();
+        assert!(!is_sealed(&*ours), "{library:?}");
+        talk(&mut *ours, &mut theirs, library);
+        let mut theirs = library.start_negotiating(end(true)).unwrap();
+        let mut ours = accept(&mut theirs, None, &[], Check::WhenSupported).unwrap();
+        assert!(!is_sealed(&*ours), "{library:?}");
+        talk(&mut *ours, &mut theirs, library);
     }
 }
 
@@ -226,9 +169,9 @@ fn their_servers_choose_ntlm_from_a_longer_list_of_ours() {
     for library in negotiating() {
         // pyspnego reads a token of the favourite as one of whatever it chooses itself.
         let first: &[u8] = if library == Library::Pyspnego { b"" } else { b"a first token" };
-        let mut theirs = peer(library, false, PASSWORD);
-        let mut context = initiate(&mut theirs, Some(Better::new(first)), PASSWORD).unwrap();
-        talk(context.as_mut(), &mut theirs);
+        let mut theirs = peer(library, false, PASSWORD, &[]);
+        let mut context = initiate(&mut theirs, Some(Better::new(first)), PASSWORD, &[]).unwrap();
+        talk(&mut *context, &mut theirs, library);
     }
 }
 
@@ -236,17 +179,46 @@ fn their_servers_choose_ntlm_from_a_longer_list_of_ours() {
 #[test]
 fn their_clients_sign_the_list_when_our_server_requests_it() {
     for library in negotiating() {
-        let mut theirs = peer(library, true, PASSWORD);
-        let mut context = accept(&mut theirs, Some(Better::new(b""))).unwrap();
-        talk(context.as_mut(), &mut theirs);
+        let mut theirs = peer(library, true, PASSWORD, &[]);
+        let better = Some(Better::new(b""));
+        let mut context = accept(&mut theirs, better, &[], Check::WhenSupported).unwrap();
+        talk(&mut *context, &mut theirs, library);
+    }
+}
+
+fn refused_by_us(result: Result<Box<dyn SecurityContext>, Refused>) -> SecStatus {
+    match result {
+        Err(Refused::Ours(error)) => error.status(),
+        other => panic!("{:?}", other.map(drop)),
     }
 }
 
 #[test]
 fn a_wrong_password_is_refused_by_both_roles() {
     for library in negotiating() {
-        assert!(initiate(&mut peer(library, false, PASSWORD), None, "wrong").is_err(), "{library:?}");
-        let error = accept(&mut peer(library, true, "wrong"), None).err().unwrap();
-        assert_eq!(error.status(), SecStatus::SEC_E_LOGON_DENIED, "{library:?}: {error}");
+        let mut theirs = peer(library, false, PASSWORD, &[]);
+        match initiate(&mut theirs, None, "wrong", &[]) {
+            Err(Refused::Theirs(error)) => assert!(!error.to_string().is_empty()),
+            other => panic!("{library:?}: {:?}", other.map(drop)),
+        }
+        let mut theirs = peer(library, true, "wrong", &[]);
+        let status = refused_by_us(accept(&mut theirs, None, &[], Check::WhenSupported));
+        assert_eq!(status, SecStatus::SEC_E_LOGON_DENIED, "{library:?}");
+    }
+}
+
+#[test]
+fn a_client_on_another_channel_is_refused_by_both_roles() {
+    for library in negotiating().filter(|library| library.has_bindings()) {
+        let mut theirs = peer(library, false, PASSWORD, CHANNEL);
+        let refused = initiate(&mut theirs, None, PASSWORD, ANOTHER).map(drop);
+        assert!(matches!(refused, Err(Refused::Theirs(_))), "{library:?}: {refused:?}");
+        for (channel, policy) in
+            [(ANOTHER, Check::WhenSupported), (ANOTHER, Check::Always), (&[][..], Check::Always)]
+        {
+            let mut theirs = peer(library, true, PASSWORD, channel);
+            let status = refused_by_us(accept(&mut theirs, None, CHANNEL, policy));
+            assert_eq!(status, SecStatus::SEC_E_BAD_BINDINGS, "{library:?} {policy:?}");
+        }
     }
 }

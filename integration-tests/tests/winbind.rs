@@ -1,5 +1,6 @@
-//! NTLM logons of accounts in Active Directory, judged by Samba's winbind. It takes seconds, root, and packages that are large
-//! for what they do here, so that `cargo xtask interop --full` runs it, or who names it:
+//! NTLM logons of accounts in Active Directory: judged by Samba's winbind at our servers, and by Samba's directory where our
+//! client binds to it. It takes seconds, root, and packages that are large for what they do here, so that `cargo xtask interop
+//! --full` runs it, or who names it:
 //!
 //! ```text
 //! apt-get install samba-ad-dc samba-ad-provision samba-dsdb-modules ldb-tools winbind
@@ -8,10 +9,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use ntlm::NtlmConfig;
 use opensspi::sspi_core::{AuthData, AuthIdentity, SecStatus, Secret};
 use opensspi::{Error, Sspi};
+use opensspi_integration_tests::ldap::{Mechanism, Session};
 use opensspi_integration_tests::peers::note;
-use opensspi_integration_tests::peers::samba::Samba;
+use opensspi_integration_tests::peers::samba::{BASE, Samba};
+use opensspi_integration_tests::tokens;
+use sspi_core::{CredentialUse, CredentialsHandle, CredentialsRequest, SecurityPackage};
 use test_support::Pki;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -52,6 +60,7 @@ async fn echo(client: &Sspi, server: &Sspi) -> Result<String, Error> {
     Ok(name)
 }
 
+/// One controller for all of it: it takes ports that are there once, and half a minute.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "Samba's domain controller takes root and large packages; see above"]
 async fn accounts_of_a_domain_log_on_and_nobody_else() {
@@ -65,6 +74,7 @@ async fn accounts_of_a_domain_log_on_and_nobody_else() {
         samba.tool(&["user", "create", name, USER_PASSWORD]).unwrap();
     }
     samba.tool(&["user", "disable", "dave"]).unwrap();
+    tokio::task::block_in_place(our_client_binds_to_the_directory_and_searches_it);
     let text = format!("package = \"NTLM\"\n[logon]\nwinbind = \"{}\"\n", samba.helper().unwrap());
     let server = Sspi::from_toml(&text, ".").unwrap();
     for (user, domain) in [("alice", "CORP"), ("ALICE", "corp"), ("CORP\\alice", "")] {
@@ -85,5 +95,40 @@ async fn accounts_of_a_domain_log_on_and_nobody_else() {
             assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{error}");
         }
         error => panic!("{error}"),
+    }
+}
+
+fn credentials(package: &dyn SecurityPackage, user: &str, password: &str) -> Arc<dyn CredentialsHandle> {
+    let password = Secret::new(password.to_owned());
+    let auth_data = AuthData::Identity(AuthIdentity { user: user.into(), domain: "CORP".into(), password });
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
+    package.acquire_credentials_handle(&request).unwrap()
+}
+
+/// Negotiated, and as it is.
+fn our_client_binds_to_the_directory_and_searches_it() {
+    let negotiate: Arc<dyn SecurityPackage> = Arc::new(tokens::negotiate(NtlmConfig::default(), None));
+    let ntlm: Arc<dyn SecurityPackage> = Arc::new(tokens::ntlm(NtlmConfig::default()));
+    for (mechanism, package) in [(Mechanism::GSS_SPNEGO, negotiate), (Mechanism::NTLM, ntlm)] {
+        let bind = |user, password| {
+            let request = tokens::sealed("ldap/localhost", &[]);
+            let stream = TcpStream::connect(("127.0.0.1", 389)).unwrap();
+            Session::bind(stream, mechanism, &*credentials(&*package, user, password), &request)
+        };
+        let mut session = bind("alice", USER_PASSWORD).unwrap();
+        assert!(session.is_protected());
+        for _ in 0..3 {
+            // Nobody finds anything here who has not logged on.
+            let found = session.search(BASE, ("sAMAccountName", "dave"), "cn");
+            let found = found.unwrap_or_else(|error| panic!("{mechanism:?}: {error}"));
+            let [entry] = &found[..] else { panic!("{found:?}") };
+            let name = format!("CN=dave,CN=Users,{BASE}");
+            assert_eq!((&entry.name, &*entry.values), (&name, &["dave".to_owned()][..]));
+        }
+        session.end().unwrap();
+        for (user, password) in [("alice", "wrong"), ("nobody", USER_PASSWORD), ("dave", USER_PASSWORD)] {
+            let error = bind(user, password).err().unwrap();
+            assert!(error.to_string().contains("the server answers 49"), "{mechanism:?}, {user}: {error}");
+        }
     }
 }

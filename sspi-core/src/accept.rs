@@ -24,6 +24,9 @@ pub struct AcceptRequest {
     /// Where the initiator connects from, such as its address without port, as far as that is known: packages that log on with
     /// passwords count failures by it (Windows has no parameter for it).
     pub source: Option<String>,
+    /// Another package runs this handshake for the caller, and chose this one: the context's
+    /// [`negotiation_info`](crate::QueryContextAttributes::negotiation_info) says so (Windows has no parameter for it).
+    pub negotiated: bool,
 }
 
 /// A handshake in the server's role: tokens in, tokens out, until it yields a context.

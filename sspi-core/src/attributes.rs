@@ -162,6 +162,22 @@ impl SpProt {
         (Self::SSL2, "SSL 2.0"),
     ];
 
+    /// The names that configurations have for them, in the same order.
+    pub const KEYWORDS: [&'static str; 7] = ["tls1.3", "tls1.2", "tls1.1", "tls1.0", "ssl3", "pct1", "ssl2"];
+
+    /// The protocol that configurations call so, both roles.
+    #[must_use]
+    pub fn of_keyword(keyword: &str) -> Option<Self> {
+        let named = Self::KEYWORDS.into_iter().zip(Self::NAMED);
+        named.into_iter().find(|(known, _)| *known == keyword).map(|(_, (bits, _))| bits)
+    }
+
+    /// What configurations call the protocols in the set, whichever role, newest first.
+    pub fn keywords(self) -> impl Iterator<Item = &'static str> {
+        let named = Self::KEYWORDS.into_iter().zip(Self::NAMED);
+        named.filter(move |(_, (bits, _))| self.0 & bits.0 != 0).map(|(keyword, _)| keyword)
+    }
+
     /// The protocols of both.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
@@ -395,6 +411,9 @@ pub struct NegotiationInfo {
     pub state: NegotiationState,
     /// The package that runs.
     pub package: PackageInfo,
+    /// The protocol that it speaks, with the bit of our role, for packages that have several to choose from (Schannel);
+    /// otherwise none. Windows leaves that to `SECPKG_ATTR_CONNECTION_INFO`.
+    pub protocol: SpProt,
 }
 
 /// The flags that a context really has, in its own role's family.
@@ -450,6 +469,21 @@ pub trait QueryContextAttributes: Send + Sync {
         Err(SecPkgAttr::KEYING_MATERIAL.unsupported(&self.package_info().name))
     }
 
+    /// `SECPKG_ATTR_NEGOTIATION_INFO`: which package was negotiated. One that a negotiation can carry, which is one that has
+    /// object identifiers, answers that it was this one, as Windows has it, whether or not there was a choice.
+    ///
+    /// # Errors
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for every other, unless it knows that it was
+    /// [negotiated](crate::InitializeRequest::negotiated).
+    fn negotiation_info(&self) -> Result<NegotiationInfo, Error> {
+        let info = self.package_info();
+        if info.oids.is_empty() {
+            return Err(SecPkgAttr::NEGOTIATION_INFO.unsupported(&info.name));
+        }
+        let state = NegotiationState::Complete;
+        Ok(NegotiationInfo { state, package: info.clone(), protocol: SpProt::NONE })
+    }
+
     /// What is weak about this connection, the worst first (Windows has no number for it); nothing for a package that does
     /// not say.
     fn weaknesses(&self) -> Vec<ConnectionWeakness> {
@@ -485,8 +519,6 @@ pub trait QueryContextAttributes: Send + Sync {
         authority -> String, AUTHORITY;
         /// `SECPKG_ATTR_SESSION_KEY`.
         session_key -> Secret<Vec<u8>>, SESSION_KEY;
-        /// `SECPKG_ATTR_NEGOTIATION_INFO`.
-        negotiation_info -> NegotiationInfo, NEGOTIATION_INFO;
         /// `SECPKG_ATTR_NATIVE_NAMES`: client and server.
         native_names -> (String, String), NATIVE_NAMES;
         /// `SECPKG_ATTR_UNIQUE_BINDINGS`: `tls-unique`.
@@ -533,6 +565,11 @@ mod tests {
         assert_eq!(both.to_string(), "TLS 1.3, TLS 1.2");
         assert_eq!(both.intersection(SpProt::CLIENTS), SpProt(0x2800));
         assert_eq!(SpProt::NONE.to_string(), "none");
+        assert_eq!(both.keywords().collect::<Vec<_>>(), ["tls1.3", "tls1.2"]);
+        for keyword in SpProt::KEYWORDS {
+            assert_eq!(SpProt::of_keyword(keyword).unwrap().keywords().collect::<Vec<_>>(), [keyword]);
+        }
+        assert_eq!(SpProt::of_keyword("tls1.4"), None);
     }
 
     #[test]

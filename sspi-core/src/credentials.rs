@@ -3,7 +3,7 @@
 use core::any::Any;
 use core::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroize;
 
@@ -122,13 +122,16 @@ pub struct CredentialsRequest {
     pub credential_use: CredentialUse,
     /// What the application brings along.
     pub auth_data: AuthData,
+    /// How long after it was made a session of these credentials is taken up again (`SCHANNEL_CRED.dwSessionLifespan`), where that
+    /// is less than the package's configuration says; `None`: as it says. Packages without sessions have no use for it.
+    pub session_lifetime: Option<Duration>,
 }
 
 impl CredentialsRequest {
     /// What the configuration says, for this role.
     #[must_use]
     pub fn configured(credential_use: CredentialUse) -> Self {
-        Self { principal: None, credential_use, auth_data: AuthData::Configured }
+        Self { principal: None, credential_use, auth_data: AuthData::Configured, session_lifetime: None }
     }
 }
 

@@ -98,6 +98,12 @@ impl Error {
         self
     }
 
+    /// The same with another sentence, such as one that begins with the place of the mistake.
+    #[must_use]
+    pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.body(|b| b.message = message.into())
+    }
+
     /// Names the setting that would change the outcome, as it is written in a configuration file.
     #[must_use]
     pub fn with_setting(self, setting: impl Into<Cow<'static, str>>) -> Self {

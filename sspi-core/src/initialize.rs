@@ -21,6 +21,9 @@ pub struct InitializeRequest {
     pub fallback: bool,
     /// The HTTP request that is to be authenticated, for packages whose tokens depend on it (`SECBUFFER_PKG_PARAMS`).
     pub http: Option<HttpRequest>,
+    /// Another package runs this handshake for the caller, and chose this one: the context's
+    /// [`negotiation_info`](crate::QueryContextAttributes::negotiation_info) says so (Windows has no parameter for it).
+    pub negotiated: bool,
 }
 
 /// A handshake in the client's role: tokens in, tokens out, until it yields a context.

@@ -58,11 +58,13 @@ mod flags;
 mod http;
 mod initialize;
 mod logon;
+mod message_context;
 mod oid;
 mod package;
 mod paired_context;
 mod registry;
 mod secrets;
+mod simple_package;
 mod status;
 mod step;
 
@@ -93,15 +95,12 @@ pub use flags::{AscReq, AscRet, IscReq, IscRet, SecPkgFlags};
 pub use http::{EntityBody, HttpEntity, HttpRequest};
 pub use initialize::{InitializeRequest, InitializeSecurityContext};
 pub use logon::{AccountSecret, LogonProof, LogonRequest, LogonVerdict};
+pub use message_context::{MessageContext, MessageKeys};
 pub use oid::Oid;
 pub use package::{PackageInfo, SecurityPackage};
 pub use paired_context::{PairedContext, SharedPart};
 pub use registry::Registry;
 pub use secrets::{NoSecrets, Secrets, referred_password};
+pub use simple_package::{Handshakes, SimplePackage, Steps};
 pub use status::SecStatus;
 pub use step::Step;
-
-/// The example of `docs/add-a-provider.md`, compiled and run.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/add-a-provider.md")]
-struct AddAProvider;

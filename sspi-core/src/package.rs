@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::{
-    CredentialsHandle, CredentialsRequest, Error, ExportedContext, Oid, SecPkgFlags, SecurityContext,
+    CredentialsHandle, CredentialsRequest, Error, ExportedContext, Oid, SecPkgFlags, SecurityContext, SpProt,
 };
 
 /// `SecPkgInfo`: what a package says about itself.
@@ -28,6 +28,32 @@ pub struct PackageInfo {
     pub oids: Vec<Oid>,
 }
 
+impl PackageInfo {
+    /// A package of version 1, with tokens of up to 12,000 bytes; it has no other names, no number for RPC, and no object
+    /// identifiers, without which Negotiate does not see it.
+    ///
+    /// ```
+    /// use sspi_core::{Oid, PackageInfo, SecPkgFlags};
+    ///
+    /// let oids = Oid::from_dotted("2.999.1").into_iter().collect();
+    /// let info = PackageInfo { oids, ..PackageInfo::new("Example", SecPkgFlags::CONNECTION) };
+    /// assert_eq!((&*info.name, info.oids.len()), ("Example", 1));
+    /// ```
+    #[must_use]
+    pub fn new(name: impl Into<Cow<'static, str>>, capabilities: SecPkgFlags) -> Self {
+        Self {
+            name: name.into(),
+            aliases: Vec::new(),
+            comment: Cow::Borrowed(""),
+            capabilities,
+            version: 1,
+            rpc_id: 0xFFFF,
+            max_token: 12_000,
+            oids: Vec::new(),
+        }
+    }
+}
+
 /// A security package (an SSP): something that can be registered, asked for by name, and run.
 pub trait SecurityPackage: Send + Sync {
     /// `QuerySecurityPackageInfo`: what the package says about itself.
@@ -42,6 +68,18 @@ pub trait SecurityPackage: Send + Sync {
         &self,
         request: &CredentialsRequest,
     ) -> Result<Arc<dyn CredentialsHandle>, Error>;
+
+    /// The same package, which speaks only these protocols, the preferred one first: of those that its own configuration has,
+    /// and in no other order (`grbitEnabledProtocols` of `SCHANNEL_CRED`, which has none). What all of it shares, such as
+    /// sessions, it goes on sharing.
+    ///
+    /// # Errors
+    /// A protocol that the configuration does not have, which the message names and which is not enabled by being asked for;
+    /// `SEC_E_UNSUPPORTED_FUNCTION` for packages that have no protocols to choose from.
+    fn limited_to(&self, protocols: &[SpProt]) -> Result<Arc<dyn SecurityPackage>, Error> {
+        let _unused = protocols;
+        Err(Error::unsupported(&self.package_info().name, "a choice of protocols"))
+    }
 
     /// `ImportSecurityContext`: a context from what [`SecurityContext::export`] made.
     ///

@@ -16,7 +16,8 @@ use sspi_core::{
     ChannelBindings, Clock, ContextFlags, ControlToken, CredentialUse, CredentialsRequest, Decrypted, Error,
     Failure, Fault, FoundAccount, InitializeRequest, InitializeSecurityContext, IscRet, Oid, PackageInfo,
     PeerIdentity, QualityOfProtection, Question, ReceivingHalf, Registry, Renegotiation, SecBuffer,
-    SecBufferType, SecPkgFlags, SecStatus, Secret, SecurityContext, SecurityPackage, SendingHalf, Step,
+    SecBufferType, SecPkgFlags, SecStatus, Secret, SecurityContext, SecurityPackage, SendingHalf, SpProt,
+    Step,
 };
 use toy::{FixedClock, LIFESPAN, SECURITY_TRAILER, SIGNATURE, TOY_OID, Toy};
 
@@ -221,7 +222,7 @@ fn credentials_of_one_role_do_not_serve_the_other() {
 #[test]
 fn auth_data_of_another_kind_is_refused() {
     let acquire = |credential_use, auth_data| {
-        let request = CredentialsRequest { principal: None, credential_use, auth_data };
+        let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(credential_use) };
         toy().acquire_credentials_handle(&request).err().unwrap().status()
     };
     use CredentialUse::{Both, Inbound, Outbound};
@@ -470,6 +471,8 @@ fn attributes_say_what_was_negotiated_and_outlive_the_context() {
     assert_eq!(ours.expose_secret(), theirs.expose_secret());
     assert_eq!(format!("{ours:?}"), "[secret]");
     assert_eq!(at_client.key_info().unwrap().key_size, 64);
+    let negotiated = at_client.negotiation_info().unwrap();
+    assert_eq!((negotiated.package.name, negotiated.protocol), ("Toy".into(), SpProt::NONE));
     let ContextFlags::Initiator(flags) = at_client.flags() else { panic!() };
     assert!(flags.contains(IscRet::CONFIDENTIALITY) && !flags.contains(IscRet::MUTUAL_AUTH));
 }
@@ -481,7 +484,6 @@ fn an_attribute_that_the_package_lacks_is_an_unsupported_function() {
     let refused = [
         attributes.stream_sizes().err(),
         attributes.authority().err(),
-        attributes.negotiation_info().err(),
         attributes.unique_bindings().err(),
         attributes.endpoint_bindings().err(),
         attributes.exporter_bindings().err(),

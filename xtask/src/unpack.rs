@@ -8,12 +8,13 @@ use std::{env, fs};
 use crate::peers;
 
 /// The applications, by their packages.
-const PACKAGES: [&str; 11] = [
+const PACKAGES: [&str; 12] = [
     "chromium",
     "cups-daemon",
     "dovecot-imapd",
     "dovecot-pop3d",
     "exim4-daemon-light",
+    "gss-ntlmssp",
     "inn2",
     "libnss3-tools",
     "nodejs",

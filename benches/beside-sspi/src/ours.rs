@@ -41,11 +41,7 @@ pub struct Ours {
 pub fn established() -> Ours {
     let password = || Secret::new("password".to_owned());
     let identity = AuthIdentity { user: "user".into(), domain: "DOMAIN".into(), password: password() };
-    let outbound = CredentialsRequest {
-        principal: None,
-        credential_use: CredentialUse::Outbound,
-        auth_data: AuthData::Identity(identity),
-    };
+    let outbound = CredentialsRequest { auth_data: AuthData::Identity(identity), ..CredentialsRequest::configured(CredentialUse::Outbound) };
     let inbound = CredentialsRequest::configured(CredentialUse::Inbound);
     let request = InitializeRequest {
         flags: IscReq::CONFIDENTIALITY,

@@ -17,6 +17,9 @@
 //! | [`constant_time`] | comparing, choosing and copying that tells nothing by its time | |
 //! | [`random`] | the seam for randomness, and the system's | |
 //!
+//! Signatures, encryption with RSA and key agreement are there with the feature `asymmetric`, which is one of the default.
+//! What goes by passwords, such as NTLM and Digest, does without, and without the thirty crates that stand behind it.
+//!
 //! # Secrets
 //!
 //! Every [`hash::Digest`], which is what hashes, MACs and key derivations yield, is zeroized when it is dropped
@@ -25,28 +28,42 @@
 //! expanded key inside [`aead::AeadKey`] lies in a type of the primitive, which offers no way to wipe it.
 
 pub mod aead;
+#[cfg(feature = "asymmetric")]
 mod asn1;
 pub mod cipher;
 pub mod constant_time;
+#[cfg(feature = "asymmetric")]
 pub mod dh;
+#[cfg(feature = "asymmetric")]
 pub mod dsa;
+#[cfg(feature = "asymmetric")]
 pub mod ecdh;
+#[cfg(feature = "asymmetric")]
 pub mod ecdsa;
+#[cfg(feature = "asymmetric")]
 pub mod ed25519;
 pub mod hash;
 pub mod hkdf;
 pub mod mac;
+#[cfg(feature = "asymmetric")]
 mod modular;
+#[cfg(feature = "asymmetric")]
 mod nonce;
+#[cfg(feature = "asymmetric")]
 pub mod private_key;
+#[cfg(feature = "asymmetric")]
 pub mod public_key;
 pub mod random;
+#[cfg(feature = "asymmetric")]
 pub mod rsa;
+#[cfg(feature = "asymmetric")]
 mod secret;
+#[cfg(feature = "asymmetric")]
 pub mod signature;
 pub mod tls_prf;
 
 #[cfg(test)]
 mod hex;
+#[cfg(feature = "asymmetric")]
 #[cfg(test)]
 mod testing;

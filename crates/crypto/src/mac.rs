@@ -142,13 +142,16 @@ impl<F: Zeroize> Key<F> {
     where
         F: Function<LEN>,
     {
-        let block = |pad: u8| {
-            let mut block = Zeroizing::new([pad; LEN]);
-            block.iter_mut().zip(secret).for_each(|(to, from)| *to ^= from);
-            block
-        };
         let (mut inner, mut outer) = (initial.clone(), initial.clone());
-        F::compress_two((&mut inner, &block(INNER_PAD)), (&mut outer, &block(OUTER_PAD)));
+        // Where they are wiped: no copy of them is made.
+        let mut blocks = [[INNER_PAD; LEN], [OUTER_PAD; LEN]];
+        for block in &mut blocks {
+            block.iter_mut().zip(secret).for_each(|(to, from)| *to ^= from);
+        }
+        let [of_inner, of_outer] = &blocks;
+        F::compress_two((&mut inner, of_inner), (&mut outer, of_outer));
+        // As slices: arrays are wiped byte by byte, which takes as long as a block of the hash.
+        blocks.iter_mut().for_each(|block| block.as_mut_slice().zeroize());
         Self { inner, outer }
     }
 

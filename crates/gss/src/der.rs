@@ -104,6 +104,27 @@ impl<'a> Der<'a> {
 
     /// Reads the next element, whatever it is.
     pub(crate) fn any(&mut self, field: &'static str) -> Result<Element<'a>, DecodeError> {
+        let bytes = self.bytes;
+        let (header, length) = match bytes {
+            [_, length @ ..=0x7f, ..] => (2, usize::from(*length)),
+            [_, 0x81, length, ..] => (3, usize::from(*length)),
+            [_, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([*high, *low]))),
+            _ => return self.any_other(field),
+        };
+        match (bytes.first(), bytes.split_at_checked(header + length)) {
+            (Some(&tag), Some((whole, rest))) if tag & 0x1f != 0x1f => {
+                let content = whole.get(header..).unwrap_or_default();
+                let content = Self { bytes: content, offset: self.offset + header };
+                *self = Self { bytes: rest, offset: self.offset + whole.len() };
+                Ok(Element { tag, content, whole })
+            }
+            _ => self.any_other(field),
+        }
+    }
+
+    /// An element whose length is longer than any that should come, and what is none.
+    #[cold]
+    fn any_other(&mut self, field: &'static str) -> Result<Element<'a>, DecodeError> {
         let start = self.clone();
         let tag = self.octet(field)?;
         // A number of 31 and more takes several bytes: there is none here.
@@ -141,28 +162,40 @@ impl<'a> Der<'a> {
     }
 }
 
-/// Writes an element whose content is written by `content`.
-pub(crate) fn put(out: &mut Vec<u8>, tag: u8, content: impl FnOnce(&mut Vec<u8>)) {
-    out.push(tag);
-    let begin = out.len();
-    content(out);
-    let length = (out.len() - begin).to_be_bytes();
-    let zeros = length.iter().take_while(|octet| **octet == 0).count();
-    let shortest = length.get(zeros..).unwrap_or_default();
-    match shortest {
-        [] => out.insert(begin, 0),
-        [only @ ..=0x7f] => out.insert(begin, *only),
-        _ => {
-            // A length has at most eight bytes.
-            let count = u8::try_from(shortest.len()).unwrap_or_default() | 0x80;
-            out.splice(begin..begin, core::iter::once(count).chain(shortest.iter().copied()));
-        }
+/// How many bytes an element has whose content has `length`.
+pub(crate) const fn size(length: usize) -> usize {
+    1 + length_octets(length) + length
+}
+
+/// How many bytes a length is written in.
+const fn length_octets(length: usize) -> usize {
+    if length < 0x80 { 1 } else { 1 + (length.ilog2() as usize) / 8 + 1 }
+}
+
+/// Writes tag and length of an element; its content, of `length` bytes, is written next.
+pub(crate) fn begin(out: &mut Vec<u8>, tag: u8, length: usize) {
+    if let Some(short) = u8::try_from(length).ok().filter(|short| *short < 0x80) {
+        return out.extend_from_slice(&[tag, short]);
     }
+    out.push(tag);
+    // A length has at most eight bytes.
+    let count = length_octets(length) - 1;
+    out.push(0x80 | u8::try_from(count).unwrap_or_default());
+    let octets = length.to_be_bytes();
+    out.extend_from_slice(octets.get(octets.len() - count..).unwrap_or_default());
+}
+
+/// Writes an element whose content is written by `content`, which is short: its length is known only then.
+pub(crate) fn put(out: &mut Vec<u8>, tag: u8, content: impl FnOnce(&mut Vec<u8>)) {
+    let mut inner = Vec::new();
+    content(&mut inner);
+    put_bytes(out, tag, &inner);
 }
 
 /// Writes an element that holds these bytes.
 pub(crate) fn put_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
-    put(out, tag, |out| out.extend_from_slice(bytes));
+    begin(out, tag, bytes.len());
+    out.extend_from_slice(bytes);
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The frame of a mechanism's first token, which names the mechanism.
 
-use crate::der::{Der, put, tag};
+use crate::der::{Der, begin, size, tag};
 use crate::{DecodeError, MAXIMUM_TOKEN, MechType};
 
 /// `InitialContextToken`: the first token of an initiator, and the mechanism that it belongs to.
@@ -52,11 +52,11 @@ impl<'a> InitialContextToken<'a> {
     /// The token as bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.inner.len() + self.mechanism.content().len() + 8);
-        put(&mut out, tag::APPLICATION_0, |out| {
-            self.mechanism.encode(out);
-            out.extend_from_slice(self.inner);
-        });
+        let content = size(self.mechanism.content().len()) + self.inner.len();
+        let mut out = Vec::with_capacity(size(content));
+        begin(&mut out, tag::APPLICATION_0, content);
+        self.mechanism.encode(&mut out);
+        out.extend_from_slice(self.inner);
         out
     }
 }

@@ -59,10 +59,13 @@ impl<'a> MechType<'a> {
     /// or with a number in it that does not end, or begins with a zero.
     #[must_use]
     pub fn from_content(content: &'a [u8]) -> Option<Self> {
-        let begins = core::iter::once(true).chain(content.iter().map(|octet| octet & 0x80 == 0));
-        let has_padding = content.iter().zip(begins).any(|(octet, begins)| begins && *octet == 0x80);
-        let ends = content.last().is_some_and(|octet| octet & 0x80 == 0);
-        (ends && !has_padding && content.len() <= MAXIMUM_LEN).then_some(Self(content))
+        let (mut ends, mut has_padding) = (true, false);
+        for octet in content {
+            has_padding |= ends && *octet == 0x80;
+            ends = octet & 0x80 == 0;
+        }
+        let is_one = ends && !has_padding && (1..=MAXIMUM_LEN).contains(&content.len());
+        is_one.then_some(Self(content))
     }
 
     /// The content of the object identifier, without tag and length.
@@ -74,9 +77,15 @@ impl<'a> MechType<'a> {
     /// Whether both are the same mechanism, though Microsoft's identifier of Kerberos is not everybody's.
     #[must_use]
     pub fn is_same_mechanism(self, other: MechType<'_>) -> bool {
+        self.is_that_of(other.0)
+    }
+
+    /// The same of the content of an object identifier, whether or not it is one.
+    #[must_use]
+    pub fn is_that_of(self, content: &[u8]) -> bool {
         let is_kerberos =
             |content: &[u8]| content == MechType::KERBEROS.0 || content == MechType::MS_KERBEROS.0;
-        self.0 == other.0 || (is_kerberos(self.0) && is_kerberos(other.0))
+        self.0 == content || (is_kerberos(self.0) && is_kerberos(content))
     }
 
     pub(crate) fn decode(der: &mut Der<'a>, field: &'static str) -> Result<Self, DecodeError> {
@@ -184,16 +193,18 @@ impl<'a> MechTypeList<'a> {
         &self.der
     }
 
+    /// The same list, for as long as this one is there.
+    #[must_use]
+    pub fn by_ref(&self) -> MechTypeList<'_> {
+        MechTypeList { der: Cow::Borrowed(&self.der) }
+    }
+
     /// The mechanisms, the favourite first.
     pub fn iter(&self) -> impl Iterator<Item = MechType<'_>> {
         // What is here was read, or written, and is a list.
         let list = Der::new(&self.der, 0).element(FIELD, tag::SEQUENCE);
         let mut content = list.map_or(Der::new(&[], 0), |list| list.content);
         core::iter::from_fn(move || MechType::decode(&mut content, FIELD).ok())
-    }
-
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.der);
     }
 }
 

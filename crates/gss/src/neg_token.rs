@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::der::{Der, Element, put, put_bytes, tag};
+use crate::der::{Der, Element, begin, put, put_bytes, size, tag};
 use crate::framing::InitialContextToken;
 use crate::{DecodeError, MAXIMUM_TOKEN, MechType, MechTypeList};
 
@@ -100,9 +100,10 @@ impl<'a> Fields<'a> {
         while !self.rest.is_empty() {
             let start = self.rest.clone();
             let element = self.rest.any(field)?;
-            let Some(number) = (0..known).find(|number| tag::context(*number) == element.tag) else {
+            let number = element.tag ^ tag::context(0);
+            if number >= known {
                 continue;
-            };
+            }
             if self.last.is_some_and(|last| number <= last) {
                 return Err(start.illegal(field));
             }
@@ -120,8 +121,14 @@ fn octets<'a>(field: &'static str, element: Element<'a>) -> Result<&'a [u8], Dec
 
 fn put_octets(out: &mut Vec<u8>, number: u8, octets: Option<&[u8]>) {
     if let Some(octets) = octets {
-        put(out, tag::context(number), |out| put_bytes(out, tag::OCTET_STRING, octets));
+        begin(out, tag::context(number), size(octets.len()));
+        put_bytes(out, tag::OCTET_STRING, octets);
     }
+}
+
+/// How many bytes `put_octets` writes.
+fn size_of_octets(octets: Option<&[u8]>) -> usize {
+    octets.map_or(0, |octets| size(size(octets.len())))
 }
 
 impl<'a> NegTokenInit<'a> {
@@ -158,25 +165,34 @@ impl<'a> NegTokenInit<'a> {
     /// The token as bytes, in its frame.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let parts = [self.mech_token, self.mech_list_mic].map(|part| part.map_or(0, <[u8]>::len));
-        let mut out = Vec::with_capacity(parts.iter().sum::<usize>() + self.mech_types.as_der().len() + 128);
-        put(&mut out, tag::APPLICATION_0, |out| {
-            MechType::SPNEGO.encode(out);
-            put(out, tag::context(0), |out| put(out, tag::SEQUENCE, |out| self.put_fields(out)));
-        });
-        out
-    }
-
-    fn put_fields(&self, out: &mut Vec<u8>) {
-        put(out, tag::context(0), |out| self.mech_types.encode(out));
+        let mut rare = Vec::new();
         if let Some(flags) = self.req_flags {
-            put(out, tag::context(1), |out| flags.encode(out));
+            put(&mut rare, tag::context(1), |out| flags.encode(out));
         }
-        put_octets(out, 2, self.mech_token);
+        let before_token = rare.len();
         if let Some(hints) = self.hints {
-            put(out, tag::context(3), |out| hints.encode(out));
+            put(&mut rare, tag::context(3), |out| hints.encode(out));
         }
-        put_octets(out, if self.hints.is_some() { 4 } else { 3 }, self.mech_list_mic);
+        let (flags, hints) = rare.split_at_checked(before_token).unwrap_or_default();
+        let list = self.mech_types.as_der();
+        let fields = size(list.len())
+            + rare.len()
+            + size_of_octets(self.mech_token)
+            + size_of_octets(self.mech_list_mic);
+        let spnego = MechType::SPNEGO.content();
+        let inner = size(size(fields));
+        let frame = size(spnego.len()) + inner;
+        let mut out = Vec::with_capacity(size(frame));
+        begin(&mut out, tag::APPLICATION_0, frame);
+        MechType::SPNEGO.encode(&mut out);
+        begin(&mut out, tag::context(0), size(fields));
+        begin(&mut out, tag::SEQUENCE, fields);
+        put_bytes(&mut out, tag::context(0), list);
+        out.extend_from_slice(flags);
+        put_octets(&mut out, 2, self.mech_token);
+        out.extend_from_slice(hints);
+        put_octets(&mut out, if self.hints.is_some() { 4 } else { 3 }, self.mech_list_mic);
+        out
     }
 }
 
@@ -226,21 +242,24 @@ impl<'a> NegTokenResp<'a> {
     /// The token as bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let parts = [self.response_token, self.mech_list_mic].map(|part| part.map_or(0, <[u8]>::len));
-        let mut out = Vec::with_capacity(parts.iter().sum::<usize>() + 64);
-        put(&mut out, tag::context(1), |out| put(out, tag::SEQUENCE, |out| self.put_fields(out)));
-        out
-    }
-
-    fn put_fields(&self, out: &mut Vec<u8>) {
+        let fields = self.neg_state.map_or(0, |_| size(size(1)))
+            + size_of_octets(self.supported_mech.map(MechType::content))
+            + size_of_octets(self.response_token)
+            + size_of_octets(self.mech_list_mic);
+        let mut out = Vec::with_capacity(size(size(fields)));
+        begin(&mut out, tag::context(1), size(fields));
+        begin(&mut out, tag::SEQUENCE, fields);
         if let Some(state) = self.neg_state {
-            put(out, tag::context(0), |out| put_bytes(out, tag::ENUMERATED, &[state.number()]));
+            begin(&mut out, tag::context(0), size(1));
+            put_bytes(&mut out, tag::ENUMERATED, &[state.number()]);
         }
         if let Some(mechanism) = self.supported_mech {
-            put(out, tag::context(1), |out| mechanism.encode(out));
+            begin(&mut out, tag::context(1), size(mechanism.content().len()));
+            mechanism.encode(&mut out);
         }
-        put_octets(out, 2, self.response_token);
-        put_octets(out, 3, self.mech_list_mic);
+        put_octets(&mut out, 2, self.response_token);
+        put_octets(&mut out, 3, self.mech_list_mic);
+        out
     }
 }
 

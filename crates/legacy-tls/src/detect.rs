@@ -25,6 +25,7 @@ use crate::error::{Error, Incompatible};
 use crate::pct1;
 use crate::record::Need;
 use crate::ssl2;
+use crate::ssl2::cipher_kinds::CipherKind;
 use crate::ssl2::messages::ClientHello;
 use crate::ssl2::record::Header;
 use crate::tls::alert::{AlertDescription, AlertLevel};
@@ -227,6 +228,12 @@ impl<'a> OldHello<'a> {
     #[must_use]
     pub const fn record_len(&self) -> usize {
         self.len
+    }
+
+    /// The cipher kinds that it has, its sender's favourite first; none of PCT, which has specifications.
+    #[must_use]
+    pub fn kinds(&self) -> &[CipherKind] {
+        self.v2().map_or(&[], |v2| &v2.hello.kinds)
     }
 
     /// What it is.

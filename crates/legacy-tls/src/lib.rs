@@ -1,4 +1,5 @@
-//! The engine: SSL 2.0, SSL 3.0, TLS 1.0, TLS 1.1, and what TLS 1.2 has beyond ECDHE with an AEAD. Bytes in, bytes out.
+//! The engine: SSL 2.0, PCT 1.0, SSL 3.0, TLS 1.0, TLS 1.1, and what TLS 1.2 has beyond ECDHE with an AEAD. Bytes in,
+//! bytes out.
 //!
 //! It reads no socket, no clock and no randomness of the system: they are passed in. It knows nothing of the interface
 //! that stands above it.

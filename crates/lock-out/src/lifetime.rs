@@ -6,6 +6,9 @@ use serde::{Deserialize, Deserializer, de};
 
 const UNITS: [(char, u64); 3] = [('h', 3600), ('m', 60), ('s', 1)];
 
+/// Ten years, in seconds: no calendar ends within.
+const LONGEST: u64 = 10 * 366 * 86_400;
+
 fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no time in whole seconds; write it as 10h, 30m, 45s or 1h30m");
     let mut rest = text.trim();
@@ -21,6 +24,9 @@ fn parse(text: &str) -> Result<Duration, String> {
         let (behind, length) = unit.ok_or_else(wrong)?;
         total = number.checked_mul(*length).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
         rest = behind;
+    }
+    if total > LONGEST {
+        return Err(format!("{text:?} is more than ten years"));
     }
     Ok(Duration::from_secs(total))
 }
@@ -46,8 +52,18 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "10", "h", "-1h", "500ms", "1.5h", "99999999999999999999h", "18446744073709551615h"]
-        {
+        for text in [
+            "",
+            "10",
+            "h",
+            "-1h",
+            "500ms",
+            "1.5h",
+            "99999999999999999999h",
+            "18446744073709551615h",
+            "3000000000000000h",
+            "87841h",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -17,7 +17,31 @@ use crate::settings::LockOut;
 #[derive(Debug)]
 pub struct LockOuts {
     settings: LockOut,
-    entries: Mutex<HashMap<Key, Entry>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<Key, Entry>,
+    time: SteadyTime,
+}
+
+/// Time that does not go back. A clock that is set right after it was ahead would have everybody wait who was locked out in
+/// between, for as long as it was wrong: what it is set back by is added from then on.
+#[derive(Debug, Default)]
+struct SteadyTime {
+    last: Option<SystemTime>,
+    ahead: Duration,
+}
+
+impl SteadyTime {
+    fn at(&mut self, now: SystemTime) -> SystemTime {
+        if let Some(back) = self.last.and_then(|last| last.duration_since(now).ok()) {
+            self.ahead = self.ahead.saturating_add(back);
+        }
+        self.last = Some(now);
+        now.checked_add(self.ahead).unwrap_or(now)
+    }
 }
 
 /// Of what is counted: a hash, so that no name makes an entry longer.
@@ -30,8 +54,8 @@ struct Entry {
     under_way: u32,
     /// When the first of the failures was.
     since: SystemTime,
-    /// Nobody is let in until then.
-    locked_until: Option<SystemTime>,
+    /// Nobody is let in since then, for as long as the settings say.
+    locked: Option<SystemTime>,
 }
 
 /// What an attempt is counted by, and how many failures there may be.
@@ -62,15 +86,14 @@ pub struct Attempt {
 impl Attempt {
     /// It was wrong.
     pub fn failed(mut self, now: SystemTime) {
-        self.at = now;
-        self.end(|_, _| true);
+        self.end(Some(now), |_, _| true);
     }
 
     /// It was right, and so was the rest of the handshake: the account's failures from there are forgotten.
     pub fn succeeded(mut self) {
-        self.end(|kind, entry| {
+        self.end(None, |kind, entry| {
             if kind == Kind::Both {
-                (entry.failures, entry.locked_until) = (0, None);
+                (entry.failures, entry.locked) = (0, None);
             }
             false
         });
@@ -78,23 +101,25 @@ impl Attempt {
 
     /// It was neither right nor wrong.
     pub fn take_back(mut self) {
-        self.end(|_, _| false);
+        self.end(None, |_, _| false);
     }
 
-    /// It is not under way any more; where `fails` says so, it has failed.
-    fn end(&mut self, fails: impl Fn(Kind, &mut Entry) -> bool) {
+    /// It is not under way any more; where `fails` says so, it has failed, then or when it was made.
+    fn end(&mut self, now: Option<SystemTime>, fails: impl Fn(Kind, &mut Entry) -> bool) {
         let counted = core::mem::take(&mut self.counted);
-        let mut entries = self.table.entries();
+        let mut table = self.table.table();
+        let Table { entries, time } = &mut *table;
+        let at = now.map_or(self.at, |now| time.at(now));
         for Counted { key, limit, kind } in counted {
             let Some(entry) = entries.get_mut(&key) else { continue };
             entry.under_way = entry.under_way.saturating_sub(1);
             if fails(kind, entry) {
                 if entry.failures == 0 {
-                    entry.since = self.at;
+                    entry.since = at;
                 }
                 entry.failures = entry.failures.saturating_add(1);
                 if entry.failures >= limit {
-                    entry.locked_until = Some(self.at + self.table.settings.duration);
+                    entry.locked = Some(at);
                 }
             }
             if entry.failures == 0 && entry.under_way == 0 {
@@ -106,7 +131,7 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.end(|kind, _| kind == Kind::Source);
+        self.end(None, |kind, _| kind == Kind::Source);
     }
 }
 
@@ -114,28 +139,30 @@ impl LockOuts {
     /// An empty table.
     #[must_use]
     pub fn new(settings: LockOut) -> Self {
-        Self { settings, entries: Mutex::default() }
+        Self { settings, table: Mutex::default() }
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins an attempt to log on; `None` if it must not be made: there were too many failures, or there would be if all
     /// that are under way were wrong.
     pub fn attempt(self: &Arc<Self>, user: &str, source: Option<&str>, now: SystemTime) -> Option<Attempt> {
         let counted = self.counted(user, source);
-        let mut entries = self.entries();
+        let mut table = self.table();
+        let Table { entries, time } = &mut *table;
+        let now = time.at(now);
         for Counted { key, .. } in &counted {
             match entries.get_mut(key) {
                 Some(entry) if !self.is_over(entry, now) => {}
-                Some(entry) if entry.under_way > 0 => (entry.failures, entry.locked_until) = (0, None),
+                Some(entry) if entry.under_way > 0 => (entry.failures, entry.locked) = (0, None),
                 _ => drop(entries.remove(key)),
             }
         }
         let is_refused = |Counted { key, limit, .. }: &Counted| {
             entries.get(key).is_some_and(|entry| {
-                entry.locked_until.is_some() || entry.failures.saturating_add(entry.under_way) >= *limit
+                entry.locked.is_some() || entry.failures.saturating_add(entry.under_way) >= *limit
             })
         };
         if counted.iter().any(is_refused) {
@@ -143,13 +170,13 @@ impl LockOuts {
         }
         for Counted { key, .. } in &counted {
             if !entries.contains_key(key) {
-                self.make_room(&mut entries, now);
+                self.make_room(entries, now);
             }
-            let new = Entry { failures: 0, under_way: 0, since: now, locked_until: None };
+            let new = Entry { failures: 0, under_way: 0, since: now, locked: None };
             let entry = entries.entry(*key).or_insert(new);
             entry.under_way = entry.under_way.saturating_add(1);
         }
-        drop(entries);
+        drop(table);
         Some(Attempt { table: Arc::clone(self), counted, at: now })
     }
 
@@ -188,9 +215,9 @@ impl LockOuts {
 
     /// Whether an entry says nothing any more.
     fn is_over(&self, entry: &Entry, now: SystemTime) -> bool {
-        match entry.locked_until {
-            Some(until) => now >= until,
-            None => age(entry, now) > self.settings.window,
+        match entry.locked {
+            Some(since) => passed(since, now) >= self.settings.duration,
+            None => passed(entry.since, now) > self.settings.window,
         }
     }
 
@@ -229,12 +256,12 @@ fn network(source: &str) -> Cow<'_, str> {
 
 /// What is forgotten first has the lowest.
 const fn rank(entry: &Entry) -> (bool, SystemTime) {
-    (entry.locked_until.is_some(), entry.since)
+    (entry.locked.is_some(), entry.since)
 }
 
-/// None, if the clock was set back.
-fn age(entry: &Entry, now: SystemTime) -> Duration {
-    now.duration_since(entry.since).unwrap_or_default()
+/// The time between the two; none, if two attempts have overtaken each other.
+fn passed(since: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(since).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -308,7 +335,7 @@ mod tests {
         for _ in 0..5 {
             drop(table.attempt("alice", Some("a"), at(0)).unwrap());
         }
-        assert_eq!(table.entries().len(), 1);
+        assert_eq!(table.table().entries.len(), 1);
         assert!(table.attempt("bob", Some("a"), at(0)).is_none());
         assert!(table.attempt("alice", Some("b"), at(0)).is_some());
     }
@@ -320,7 +347,7 @@ mod tests {
         let under_way: Vec<_> = (0..3).map(|_| begin().unwrap()).collect();
         assert!(begin().is_none(), "they are as many as may fail");
         under_way.into_iter().for_each(Attempt::succeeded);
-        assert!(table.entries().is_empty());
+        assert!(table.table().entries.is_empty());
         begin().unwrap().succeeded();
     }
 
@@ -371,7 +398,7 @@ mod tests {
         }
         for number in 0..10_000 {
             fails(&table, &format!("user{number}"), None, at(1 + number / 100));
-            assert!(table.entries().len() <= 100);
+            assert!(table.table().entries.len() <= 100);
         }
         assert!(!fails(&table, "alice", None, at(101)));
     }
@@ -383,6 +410,24 @@ mod tests {
             assert!(fails(&table, "alice", None, at(10_000)));
         }
         assert!(!fails(&table, "alice", None, at(0)));
-        assert!(fails(&table, "alice", None, at(20_000)));
+        assert!(!fails(&table, "alice", None, at(899)));
+        assert!(fails(&table, "alice", None, at(900)), "after as long as ever");
+        // Nor do failures of a time that was wrong stay for ever.
+        assert!(fails(&table, "bob", None, at(1_000_000)) && fails(&table, "bob", None, at(1_000_000)));
+        assert!(fails(&table, "carol", None, at(1_000)), "the clock is set right");
+        assert!(fails(&table, "bob", None, at(1_901)), "they are forgotten after the window");
+        for _ in 0..2 {
+            assert!(fails(&table, "bob", None, at(1_901)));
+        }
+        assert!(!fails(&table, "bob", None, at(1_901)));
+    }
+
+    #[test]
+    fn a_lock_out_of_years_is_no_overflow() {
+        let table = table(|settings| settings.duration = Duration::MAX);
+        for _ in 0..3 {
+            assert!(fails(&table, "alice", None, at(0)));
+        }
+        assert!(!fails(&table, "alice", None, at(u32::MAX.into())));
     }
 }

@@ -140,10 +140,10 @@ impl Account {
                     domain: add.domain.clone(),
                     upn: add.upn.clone(),
                     sid: add.sid.clone(),
+                    digest_realms: add.digest.realms.clone(),
                 };
                 let password = add.password.read()?;
                 FileLogons::add(&path, &account, &password)?;
-                add.digest.store(&path, &add.name, add.domain.as_deref(), &password)?;
                 told(printer, "added", &add.name, &path);
                 add.hint(printer);
             }
@@ -153,24 +153,10 @@ impl Account {
                 FileLogons::list(&path)?;
                 let (name, domain) = (&passwd.name, passwd.domain.as_deref());
                 let password = passwd.password.read()?;
-                FileLogons::set_password(&path, name, domain, &password)?;
-                passwd.digest.store(&path, name, domain, &password)?;
+                FileLogons::set_password_in_realms(&path, name, domain, &password, &passwd.digest.realms)?;
                 told(printer, "changed", &passwd.name, &path);
             }
             What::List(place) => list(printer, &FileLogons::list(place.path()?)?),
-        }
-        Ok(())
-    }
-}
-
-impl Realms {
-    /// Stores what proves the account in the realms, but in those that it has: there it is the new password's already.
-    fn store(&self, path: &Path, name: &str, domain: Option<&str>, password: &str) -> Result<(), Failure> {
-        for realm in &self.realms {
-            let known = FileLogons::digest_realms(path, name, domain)?;
-            if !known.contains(realm) {
-                FileLogons::add_digest_realm(path, name, domain, realm, password)?;
-            }
         }
         Ok(())
     }

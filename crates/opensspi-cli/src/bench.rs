@@ -56,6 +56,8 @@ enum Subject {
     Handshakes,
     /// The engine's oldest protocol beside a newer one, and resumption beside full handshakes.
     Engine,
+    /// Negotiate over NTLM beside NTLM alone.
+    Negotiation,
     /// The session cache beside a naive one.
     Sessions,
     /// Streams over a loopback socket.
@@ -77,6 +79,7 @@ impl Bench {
             (Subject::Records, "records"),
             (Subject::Handshakes, "handshakes"),
             (Subject::Engine, "the engine"),
+            (Subject::Negotiation, "negotiation"),
             (Subject::Sessions, "sessions"),
             (Subject::Streams, "streams"),
             (Subject::Memory, "memory"),
@@ -89,6 +92,7 @@ impl Bench {
                 Subject::Records => opensspi_bench::records(effort),
                 Subject::Handshakes => opensspi_bench::handshakes(effort),
                 Subject::Engine => opensspi_bench::engine(effort),
+                Subject::Negotiation => opensspi_bench::negotiation(effort),
                 Subject::Sessions => opensspi_bench::sessions(effort),
                 Subject::Streams => opensspi_bench::streams(effort),
                 Subject::Memory => opensspi_bench::memory(measure_child)

@@ -218,10 +218,11 @@ impl Connect {
     ) {
         let mut summary =
             Summary::of(stream.attributes().as_ref(), stream.security_context_token().ok().as_ref());
-        if is_pinned(sspi) {
+        let package = &*stream.attributes().package_info().name;
+        if is_pinned(sspi, package) {
             summary.weaknesses.push(PINNED);
         }
-        let verdict = self.verdict(sspi, target);
+        let verdict = self.verdict(sspi, package, target);
         let peer = stream.get_ref().peer_addr().map(|address| address.to_string()).unwrap_or_default();
         printer.object(&connected(&summary, &verdict, &peer, target, number));
         if self.quiet {
@@ -240,12 +241,11 @@ impl Connect {
     }
 
     /// How the server proved who it is: the handshake would have failed otherwise.
-    fn verdict(&self, sspi: &Sspi, target: &Target) -> String {
-        let info = sspi.package_info();
-        if info.name != "Schannel" {
-            return format!("yes, by the package {}", info.name);
+    fn verdict(&self, sspi: &Sspi, package: &str, target: &Target) -> String {
+        if package != SCHANNEL {
+            return format!("yes, by the package {package}");
         }
-        if !is_pinned(sspi) {
+        if !is_pinned(sspi, package) {
             format!("yes: the chain ends at a trusted root, and the certificate is for {}", self.name(target))
         } else {
             "yes: the certificate is one of those that are pinned".to_owned()
@@ -259,9 +259,11 @@ fn is_resumed(stream: &SecureStream<TcpStream>) -> bool {
 }
 
 /// Whether the server is known by the hash of its certificate, and by nothing else.
-fn is_pinned(sspi: &Sspi) -> bool {
-    sspi.package_info().name == "Schannel" && !sspi.config().schannel.pins.is_empty()
+fn is_pinned(sspi: &Sspi, package: &str) -> bool {
+    package == SCHANNEL && !sspi.config().schannel.pins.is_empty()
 }
+
+const SCHANNEL: &str = "Schannel";
 
 const PINNED: ConnectionWeakness = ConnectionWeakness {
     name: Cow::Borrowed("pinned"),

@@ -1,7 +1,10 @@
 //! `demo`: a server and a client against each other over a real socket, for everything that is configured.
 
-mod digest;
-mod ntlm;
+// Shown in docs/add-a-provider.md as it is, on a page.
+#[rustfmt::skip]
+mod badge;
+mod frames;
+mod packages;
 mod plan;
 mod run;
 
@@ -10,6 +13,7 @@ use opensspi::{ExitClass, LogConfig, Profile};
 use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;
 
+use self::packages::{PACKAGES, Package};
 use self::plan::{Plan, Show};
 use self::run::{Case, Kind, Outcome, Port, Run};
 use crate::exit::Failure;
@@ -31,8 +35,8 @@ pub(crate) struct Demo {
     /// Whether the server asks for certificates: none, optional or required.
     #[arg(long, value_name = "WHEN")]
     client_auth: Option<String>,
-    /// How much data is sent through each connection for the throughput figure [default: 64 MiB; 1 MiB where each suite is
-    /// shown].
+    /// How much data is sent through each connection for the throughput figure [default: 64 MiB, and less
+    /// where each suite is shown or the cipher is slow].
     #[arg(long, value_name = "N")]
     bytes: Option<u64>,
     /// Show each suite of each protocol, and not only the preferred one [default with --profile windows-2003].
@@ -40,7 +44,13 @@ pub(crate) struct Demo {
     each_suite: bool,
 }
 
+/// Said where nothing was asked for.
+const EVERYTHING: &str = "everything is shown, what keeps nothing secret too: a configuration has TLS 1.3 and TLS 1.2 alone unless it says otherwise";
+
 const EXAMPLES: &str = "\
+Without arguments every package is shown: Schannel with each of its protocols, NTLM, Digest, Negotiate,
+and a toy of a third party (docs/add-a-provider.md).
+
 Without a configuration nothing needs to be set up: the server's certificate is made in memory, and
 the client pins it.
 
@@ -48,11 +58,12 @@ A configuration's certificates are the server's, its roots and pins the client's
 asks for certificates the demo makes one for the client, and connects without it, too. What of a
 configuration cannot be used is said.
 
-NTLM is shown with an account that only the demo has.
+NTLM, Digest and Negotiate are shown with an account that only the demo has.
 
 Examples:
   opensspi demo
-  opensspi demo --package NTLM
+  opensspi demo --package Negotiate
+  opensspi demo --profile modern                        what a configuration has by default
   opensspi demo --bytes 268435456
   opensspi demo --profile windows-2003                  every suite of Windows Server 2003
   opensspi demo --profile museum                        all seven protocols over one port
@@ -81,14 +92,11 @@ impl Demo {
             Some((plan, shows)) => runtime.block_on(self.all(printer, plan, shows))?,
             None => Vec::new(),
         };
-        if self.shows(&[ntlm::NAME])? {
-            let case = ntlm::case(self.settings.configuration()?, self.bytes.unwrap_or(64 << 20));
-            runs.extend(runtime.block_on(show(printer, case))?);
-        }
-        if self.shows(&digest::NAMES)? {
-            // Triple DES takes its time.
-            let case = digest::case(self.settings.configuration()?, self.bytes.unwrap_or(4 << 20));
-            runs.extend(runtime.block_on(show(printer, case))?);
+        for package in &PACKAGES {
+            if self.shows(package)? {
+                let case = package.case(self.settings.configuration()?, self.bytes);
+                runs.extend(runtime.block_on(show(printer, case))?);
+            }
         }
         printer.object(&json!({
             "ok": runs.iter().all(|run| run.result.is_ok()),
@@ -114,32 +122,46 @@ impl Demo {
         Ok(if is_said { Some(self.settings.configuration()?.config.package) } else { None })
     }
 
-    /// Whether there is anything to show of Schannel: unless another package was asked for.
-    fn shows_schannel(&self) -> Result<bool, Failure> {
-        let others = || digest::NAMES.iter().chain([&ntlm::NAME]);
-        let package = self.package()?;
-        Ok(!package.is_some_and(|package| others().any(|other| package.eq_ignore_ascii_case(other))))
-    }
-
-    /// Whether a package of these names is shown: if it was asked for, or nothing was said that only Schannel understands.
-    fn shows(&self, names: &[&str]) -> Result<bool, Failure> {
+    /// Whether something was said that only Schannel understands.
+    fn is_of_schannel(&self) -> bool {
         let settings = &self.settings;
-        let is_of_schannel = settings.profile.is_some()
+        settings.profile.is_some()
             || !settings.protocols.is_empty()
             || !settings.suites.is_empty()
+            || !settings.allow.is_empty()
             || settings.cert.is_some()
             || self.client_auth.is_some()
             || !self.ca.is_empty()
-            || self.each_suite;
+            || self.each_suite
+    }
+
+    /// Whether Schannel is shown: unless another package was asked for. Of one that there is not, its builder says so.
+    fn shows_schannel(&self) -> Result<bool, Failure> {
+        let is_another = |name: String| PACKAGES.iter().any(|package| package.is_named(&name));
+        Ok(!self.package()?.is_some_and(is_another))
+    }
+
+    /// Whether a package is shown: if it was asked for, or everything is.
+    fn shows(&self, package: &Package) -> Result<bool, Failure> {
         Ok(match self.package()? {
-            Some(package) => names.iter().any(|name| package.eq_ignore_ascii_case(name)),
-            None => !is_of_schannel,
+            Some(name) => package.is_named(&name),
+            None => !self.is_of_schannel(),
         })
+    }
+
+    /// Whether every protocol is shown, the old ones too: nothing was said of what should be.
+    fn shows_everything(&self) -> Result<bool, Failure> {
+        Ok(self.package()?.is_none() && !self.is_of_schannel())
     }
 
     fn plan(&self) -> Result<(Plan, Vec<Show>), Failure> {
         let mut configuration = self.settings.configuration()?;
         let schannel = &mut configuration.config.schannel;
+        let shows_everything = self.shows_everything()?;
+        if shows_everything {
+            schannel.profile = Profile::Museum;
+            schannel.i_accept_drown = true;
+        }
         if !self.ca.is_empty() {
             schannel.roots = self.ca.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
             schannel.pins.clear();
@@ -159,6 +181,9 @@ impl Demo {
         }
         let one_port = schannel.profile == Profile::Museum && !each_suite;
         let mut plan = Plan::new(configuration, &enabled)?;
+        if shows_everything {
+            plan.note(EVERYTHING);
+        }
         if one_port {
             plan.share_a_port();
         }
@@ -172,7 +197,12 @@ impl Demo {
             printer.line(Channel::Out, format_args!("one server, one port: {}\n", port.address));
         }
         for show in shows {
-            let bytes = self.bytes.unwrap_or(if show.suite.is_some() { 1 << 20 } else { 64 << 20 });
+            let bytes = self.bytes.unwrap_or(match show {
+                Show { suite: Some(_), .. } => 1 << 20,
+                // Their ciphers take their time.
+                Show { protocol, .. } if protocol.is_old() => 8 << 20,
+                _ => 64 << 20,
+            });
             let case = Case::new(plan, *show, bytes, port.clone()).await?;
             for run in case.run().await {
                 describe(printer, &run);
@@ -206,9 +236,8 @@ async fn show(
 /// What each leg holds.
 fn leg_names(run: &Run) -> Vec<String> {
     match run.package.as_str() {
-        ntlm::NAME => ntlm::names(&run.legs),
-        package if digest::NAMES.contains(&package) => digest::names(&run.legs),
-        _ => legs::names(&run.legs),
+        "Schannel" => legs::names(&run.legs),
+        _ => frames::names(&run.legs),
     }
 }
 
@@ -231,6 +260,9 @@ fn describe(printer: &Printer, run: &Run) {
             printer.line(channel, format_args!("  {refused}: {why}"));
         }
         Ok(Outcome::Made(outcome)) => {
+            if let Some(package) = chosen(run) {
+                printer.field(channel, "package", printer.styled(channel, Style::Bold, package));
+            }
             outcome.summary.print(printer, channel);
             if let Some(names) = outcome.summary.weak_names() {
                 printer.field(channel, "weak", printer.styled(channel, Style::Yellow, names));
@@ -279,10 +311,17 @@ fn table(printer: &Printer, runs: &[Run]) {
             channel,
             format_args!(
                 "{:<10} {:<10} {session:<9} {cipher:<40} {handshake:>10} {throughput:>12}  {result}",
-                run.package, run.protocol
+                run.package,
+                chosen(run).unwrap_or(&run.protocol)
             ),
         );
     }
+}
+
+/// The package that came of a negotiation, where it is another than the one that negotiated.
+fn chosen(run: &Run) -> Option<&str> {
+    let Ok(Outcome::Made(made)) = &run.result else { return None };
+    Some(made.summary.negotiated.package.as_str()).filter(|package| *package != run.package)
 }
 
 fn object(run: &Run) -> Value {

@@ -61,6 +61,9 @@ pub(crate) struct Get {
     /// Trust the certificate with this SHA-256, whatever its name and issuer, and no other; several may be given.
     #[arg(long, value_name = "HEX", conflicts_with = "ca")]
     pin: Vec<String>,
+    /// Refuse a server that does not prove that it knows the password: with Digest it may leave that out.
+    #[arg(long)]
+    require_server_proof: bool,
     /// Print nothing but what the server sends.
     #[arg(long, short)]
     quiet: bool,
@@ -172,6 +175,9 @@ impl Get {
             }
             if self.proxy.is_some() {
                 client = client.to_proxy();
+            }
+            if self.require_server_proof {
+                client = client.require_proof();
             }
             match bindings {
                 Some(bindings) => client.with_channel_bindings(bindings),

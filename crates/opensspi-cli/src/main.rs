@@ -8,6 +8,7 @@ mod connect;
 mod dates;
 mod demo;
 mod exit;
+mod explain;
 mod get;
 mod hints;
 mod legs;
@@ -65,7 +66,9 @@ enum Verb {
     Session(session::Session),
     /// Add, change or list the accounts that clients log on to with a password.
     Account(account::Account),
-    /// Say what a token of NTLM, SPNEGO or Digest says.
+    /// Say what a token, a status or an alert is, what was offered, and which setting matters.
+    Explain(explain::Explain),
+    /// Say what a token of NTLM, SPNEGO or Digest says, or a hello of TLS, SSL or PCT.
     Token(token::Token),
     /// Measure OpenSSPI beside rustls and tokio-rustls, in one run.
     #[cfg(feature = "bench")]
@@ -85,7 +88,7 @@ impl Verb {
             // Its findings have their places already.
             Self::CheckConfig(_) => return None,
             Self::Account(verb) => return verb.config(),
-            Self::Token(_) => return None,
+            Self::Explain(_) | Self::Token(_) => return None,
             #[cfg(feature = "bench")]
             Self::Bench(_) => return None,
         };
@@ -95,13 +98,14 @@ impl Verb {
 
 const EXAMPLES: &str = "\
 Examples:
-  opensspi demo                               see a handshake, both ends, leg by leg
+  opensspi demo                               see every package and protocol, both ends, leg by leg
   opensspi connect example.org https          like openssl s_client, with a summary
   opensspi connect mail.example.org smtp      the same after STARTTLS
   opensspi serve --http                       a small page over TLS, with a certificate made on the spot
   opensspi get http://intranet.example/ --package NTLM --user CORP\\alice --password env:PASSWORD
   opensspi check-config opensspi.toml         every mistake in a configuration, at once
-  opensspi token decode TlRMTVNTUAAB…         what a token of NTLM, SPNEGO or Digest says
+  opensspi explain SEC_E_LOGON_DENIED         what a status, an alert or a token is, and what to do
+  opensspi token decode TlRMTVNTUAAB…         every field of a token
 
 Exit codes:
   0  all went well
@@ -131,6 +135,7 @@ fn main() -> ExitCode {
         Verb::CheckConfig(verb) => verb.run(&printer),
         Verb::Session(verb) => verb.run(&printer),
         Verb::Account(verb) => verb.run(&printer),
+        Verb::Explain(verb) => verb.run(&printer),
         Verb::Token(verb) => verb.run(&printer),
         #[cfg(feature = "bench")]
         Verb::Bench(verb) => verb.run(&printer),

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use opensspi::sspi_core::CredentialUse;
+use opensspi::sspi_core::{CredentialUse, SecPkgFlags};
 use opensspi::{
-    CertificateConfig, ClientAuth, Effective, ExitClass, LogConfig, Protocol, Renegotiation, Sspi, SuiteInfo,
+    CertificateConfig, ClientAuth, Effective, ExitClass, LogConfig, NtlmPolicy, Protocol, Renegotiation,
+    Sspi, SuiteInfo, Warning,
 };
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
@@ -87,6 +88,7 @@ Examples:
   opensspi serve --http --profile windows-2003          TLS 1.0, SSL 3.0 and SSL 2.0
   opensspi serve --http --profile museum                all seven protocols on one port
   opensspi serve --http --package NTLM --config c.toml  plain HTTP; clients log on ([logon] says who may)
+  opensspi serve --package Negotiate --config c.toml    whatever comes: SPNEGO, NTLM, or a hello of TLS
   opensspi serve --http --protocols ssl3 --allow export --record-splitting off
   opensspi serve --client-auth required --client-ca clients.pem
   opensspi serve --client-auth required --client-ca clients.pem --accounts accounts.toml
@@ -130,10 +132,10 @@ impl Serve {
             schannel.renegotiation = Renegotiation::Both;
         }
         self.accounts(&mut configuration)?;
-        let is_schannel = configuration.config.package.eq_ignore_ascii_case("Schannel");
+        let has_streams = self.has_streams(&mut configuration)?;
         let schannel = &mut configuration.config.schannel;
         let mut made = Vec::new();
-        if is_schannel && schannel.certificates.is_empty() {
+        if has_streams && schannel.certificates.is_empty() {
             let effective = schannel.effective().map_err(|error| Failure::from(&error))?;
             let names = self.names();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -151,6 +153,32 @@ impl Serve {
             }
         }
         Ok((configuration, made))
+    }
+
+    /// Whether Schannel may be spoken. An echo with Negotiate takes whatever comes, unless the configuration names packages: a
+    /// service behind this one, or a page for those who log on, is not for whoever comes.
+    fn has_streams(&self, configuration: &mut Configuration) -> Result<bool, Failure> {
+        let Configuration { config, notes, .. } = configuration;
+        let registry = Sspi::builder().build()?.registry().clone();
+        let is_stream = |name: &str| {
+            let package = registry.by_name(name);
+            package.is_ok_and(|package| package.package_info().name == SCHANNEL)
+        };
+        if !config.package.eq_ignore_ascii_case(NEGOTIATE) {
+            return Ok(is_stream(&config.package));
+        }
+        let is_open = config.negotiate.named_packages().next().is_none()
+            && config.negotiate.ntlm != NtlmPolicy::Deny
+            && matches!(self.mode(), Mode::Echo { .. });
+        if is_open {
+            let all = registry.enumerate_security_packages();
+            let carried = all.into_iter().filter(|info| !info.oids.is_empty() && info.name != NEGOTIATE);
+            let (last, first): (Vec<_>, Vec<_>) = carried.partition(|info| info.name == NTLM);
+            let carried = first.into_iter().chain(last).map(|info| info.name.into_owned());
+            config.negotiate.packages = core::iter::once(SCHANNEL.to_owned()).chain(carried).collect();
+            notes.push(WHATEVER_COMES);
+        }
+        Ok(config.negotiate.named_packages().any(|(_, name)| is_stream(name)))
     }
 
     /// Whom a certificate that is made on the spot is for.
@@ -179,12 +207,14 @@ impl Serve {
         for note in &configuration.notes {
             printer.line(Channel::Out, format_args!("note: {note}"));
         }
-        let sspi = configuration.build()?;
+        let listener = self.listen().await?;
+        let address = listener.local_addr().map_err(|error| Failure::network("cannot listen", &error))?;
+        let sspi = configuration.builder().listener(address.to_string()).build()?;
         // What is wrong with the configuration shows now, not with the first connection.
         sspi.acquire(CredentialUse::Inbound)?;
         // A page for a package that secures no streams is one that clients log on to.
-        let is_stream = sspi.package_info().capabilities.is_stream();
-        let logon = (self.http && !is_stream).then(|| sspi.http_layer()).transpose()?;
+        let logs_on = self.http && takes_tokens(&sspi);
+        let logon = logs_on.then(|| sspi.http_layer()).transpose()?;
         let limit = limits::raise_open_files();
         let allowed = limits::connections(limit, &self.mode());
         let wanted = self.max_connections.and_then(|most| usize::try_from(most).ok());
@@ -195,9 +225,11 @@ impl Serve {
                 "the limit of open files (ulimit -n) allows fewer connections than --max-connections"
             );
         }
-        let listener = self.listen().await?;
-        let address = listener.local_addr().map_err(|error| Failure::network("cannot listen", &error))?;
         self.greet(printer, &sspi, address, &made, most);
+        if let Some(Warning { setting, message }) = sspi.plain_http_warning().filter(|_| logon.is_some()) {
+            let mark = printer.styled(Channel::Err, Style::Yellow, "!");
+            printer.line(Channel::Err, format_args!("{mark} {message} (setting: {setting})"));
+        }
 
         let greeter = sspi.has_accounts().then_some(*printer);
         let service = Arc::new(Service::new(sspi, self.mode(), greeter, logon));
@@ -279,23 +311,9 @@ impl Serve {
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
         let port = address.port();
+        let tokens = if takes_tokens(sspi) { self.commands_of_tokens(sspi, &host, port) } else { Vec::new() };
         if !sspi.package_info().capabilities.is_stream() {
-            let package = &sspi.package_info().name;
-            if !self.http {
-                return vec![format!("opensspi connect {host}:{port} --package {package}")];
-            }
-            // Digest hashes the name as it is typed: a domain would be part of it.
-            let (scheme, user) = match &**package {
-                "NTLM" => (Some("ntlm"), "'DOMAIN\\NAME'"),
-                "Negotiate" => (Some("negotiate"), "'DOMAIN\\NAME'"),
-                "WDigest" => (Some("digest"), "NAME"),
-                _ => (None, "NAME"),
-            };
-            let page = format!("http://{host}:{port}/");
-            let get =
-                format!("opensspi get {page} --package {package} --user {user} --password env:PASSWORD");
-            let curl = scheme.map(|scheme| format!("curl --{scheme} --user {user} {page}"));
-            return core::iter::once(get).chain(curl).collect();
+            return tokens;
         }
         let trust: String = pins.iter().map(|pin| format!(" --pin sha256:{pin}")).collect();
         let policy = self.settings.policy_options();
@@ -313,8 +331,40 @@ impl Serve {
         for (_, flag) in old.into_iter().filter(|(protocol, _)| is_on(*protocol)) {
             commands.push(format!("openssl s_client {flag} -cipher ALL:@SECLEVEL=0 -connect {host}:{port}"));
         }
+        commands.extend(tokens);
         commands
     }
+
+    /// Those that connect with a package that exchanges tokens.
+    fn commands_of_tokens(&self, sspi: &Sspi, host: &str, port: u16) -> Vec<String> {
+        let package = &sspi.package_info().name;
+        if !self.http {
+            return vec![format!("opensspi connect {host}:{port} --package {package}")];
+        }
+        // Digest hashes the name as it is typed: a domain would be part of it.
+        let (scheme, user) = match &**package {
+            "NTLM" => (Some("ntlm"), "'DOMAIN\\NAME'"),
+            "Negotiate" => (Some("negotiate"), "'DOMAIN\\NAME'"),
+            "WDigest" => (Some("digest"), "NAME"),
+            _ => (None, "NAME"),
+        };
+        let page = format!("http://{host}:{port}/");
+        let get = format!("opensspi get {page} --package {package} --user {user} --password env:PASSWORD");
+        let curl = scheme.map(|scheme| format!("curl --{scheme} --user {user} {page}"));
+        core::iter::once(get).chain(curl).collect()
+    }
+}
+
+const SCHANNEL: &str = "Schannel";
+const NEGOTIATE: &str = "Negotiate";
+const NTLM: &str = "NTLM";
+const WHATEVER_COMES: &str =
+    "packages of [negotiate] names none: TLS is taken beside what logs on, from whoever comes with it";
+
+/// Whether the package exchanges tokens; Negotiate may do that and be a stream as well.
+fn takes_tokens(sspi: &Sspi) -> bool {
+    let capabilities = sspi.package_info().capabilities;
+    !capabilities.is_stream() || capabilities.contains(SecPkgFlags::GSS_COMPATIBLE)
 }
 
 /// The kinds of keys that the suites need of a server: ECDSA where it does, RSA where some protocol or some client knows

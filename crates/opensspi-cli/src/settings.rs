@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use opensspi::{
-    Allow, Builder, CertificateConfig, ClientAuth, Config, Profile, Protocol, Renegotiation, Revocation,
-    Sspi, SystemMaterials,
+    Allow, Builder, CertificateConfig, ClientAuth, Config, Profile, Protocol, ProtocolError, Renegotiation,
+    Revocation, Sspi, SystemMaterials,
 };
 
 use crate::exit::Failure;
@@ -27,8 +27,8 @@ pub(crate) struct Settings {
     /// suites of that time), museum (everything; both keep nothing secret) [default: modern].
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The protocols that may be spoken, the preferred one first: tls1.3, tls1.2, tls1.1, tls1.0, ssl3, pct1, ssl2; those of
-    /// the profile if nothing is said.
+    /// The protocols that may be spoken, the preferred one first: tls1.3, tls1.2, tls1.1, tls1.0, ssl3, pct1, ssl2, or
+    /// ranges such as tls1.0..tls1.3, the newest first; those of the profile if nothing is said.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) protocols: Vec<String>,
     /// The cipher suites that may be used, by their registered names, in order of preference.
@@ -158,8 +158,7 @@ impl Settings {
             schannel.renegotiation = known.ok_or_else(|| unknown("renegotiation mode", name, &names))?;
         }
         if !self.protocols.is_empty() {
-            schannel.protocols =
-                self.protocols.iter().map(|name| protocol(name)).collect::<Result<_, _>>()?;
+            schannel.protocols = protocols(&self.protocols)?;
         }
         if !self.suites.is_empty() {
             schannel.suites.clone_from(&self.suites);
@@ -222,13 +221,12 @@ pub(crate) fn absolute(path: &str) -> Result<String, Failure> {
     Ok(absolute.to_string_lossy().into_owned())
 }
 
-/// The protocol of that name.
-fn protocol(name: &str) -> Result<Protocol, Failure> {
-    let named = |protocol: &Protocol| protocol.name().eq_ignore_ascii_case(name);
-    Protocol::ALL
-        .into_iter()
-        .find(named)
-        .ok_or_else(|| unknown("protocol", name, &Protocol::ALL.map(Protocol::name)))
+/// The protocols of these names and ranges.
+fn protocols(words: &[String]) -> Result<Vec<Protocol>, Failure> {
+    Protocol::list(words.iter().map(String::as_str)).map_err(|error| match error {
+        ProtocolError::Unknown(name) => unknown("protocol", &name, &Protocol::ALL.map(Protocol::name)),
+        reversed @ ProtocolError::Reversed { .. } => Failure::usage(reversed.to_string()),
+    })
 }
 
 /// The profile of that name.
@@ -294,6 +292,20 @@ mod tests {
         let settings = Settings { protocols: vec!["tls1.4".to_owned()], ..Settings::default() };
         let failure = settings.configuration().err().unwrap();
         assert!(failure.message.contains("did you mean \"tls1.3\"?"), "{}", failure.message);
+        assert_eq!(failure.class.code(), 2);
+    }
+
+    #[test]
+    fn a_range_of_protocols_is_all_that_are_in_it_and_a_reversed_one_is_a_mistake() {
+        let settings = Settings {
+            protocols: vec!["tls1.0..tls1.3".to_owned(), "ssl3".to_owned()],
+            ..Settings::default()
+        };
+        let protocols = settings.configuration().unwrap().config.schannel.protocols;
+        assert_eq!(protocols, Protocol::ALL[..5]);
+        let settings = Settings { protocols: vec!["tls1.3..tls1.0".to_owned()], ..Settings::default() };
+        let failure = settings.configuration().err().unwrap();
+        assert!(failure.message.contains("write \"tls1.0..tls1.3\""), "{}", failure.message);
         assert_eq!(failure.class.code(), 2);
     }
 

@@ -1,24 +1,27 @@
-//! `token`: what a token of NTLM, SPNEGO or Digest says, byte by byte.
+//! `token`: what a token of NTLM, SPNEGO or Digest says, or a hello of TLS, SSL or PCT, byte by byte.
 
 mod check;
 mod digest;
 mod input;
+mod kerberos;
 mod layout;
 mod ntlm;
 mod spnego;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use opensspi::tokens::tls::Flight;
 use serde_json::json;
 
 use self::check::{Asked, Check};
 use self::input::{Content, Input};
-use self::table::{Table, Wrong};
+pub(crate) use self::table::{Table, Wrong};
 use crate::exit::Failure;
 use crate::print::{Channel, Printer, Style};
 
@@ -49,7 +52,8 @@ enum What {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A token is hexadecimal, base64, a line of an HTTP header, or a file with its bytes. What it is, is
-told by what is in it: NTLM, SPNEGO with whatever it carries, or Digest of HTTP or SASL.
+told by what is in it: NTLM, SPNEGO with whatever it carries, Digest of HTTP or SASL, or what of TLS,
+SSL or PCT travels in clear: hellos, alerts, errors.
 
 What a password can be guessed with, or a session read with, is not shown: responses, MICs and
 session keys. --reveal shows them. With a password and the challenge that was answered, --reveal
@@ -106,10 +110,23 @@ impl Token {
 }
 
 /// What a token says, and what is wrong with it.
-struct Decoded {
-    kind: String,
-    table: Table,
-    wrong: Option<Wrong>,
+pub(crate) struct Decoded {
+    /// What it is, such as `NTLM CHALLENGE`.
+    pub(crate) kind: String,
+    /// Everything in it.
+    pub(crate) table: Table,
+    /// What is wrong with it.
+    pub(crate) wrong: Option<Wrong>,
+    /// What it offers, where it is of TLS, SSL or PCT.
+    pub(crate) flight: Option<Flight>,
+}
+
+/// What a token says, however it is written.
+///
+/// # Errors
+/// There is no token in it; the sentence says what was looked for.
+pub(crate) fn said(given: &[u8]) -> Result<Decoded, String> {
+    Input::read(given).map(|input| decode(&input))
 }
 
 impl Decode {
@@ -187,6 +204,7 @@ fn decode(input: &Input) -> Decoded {
             kind: format!("the name of the scheme {scheme}, without a token"),
             table: Table::default(),
             wrong: None,
+            flight: None,
         },
     }
 }
@@ -195,8 +213,13 @@ fn decode_bytes(bytes: &[u8]) -> Decoded {
     let mut table = Table::default();
     let (kind, result) = if ntlm::is_one(bytes) {
         (ntlm::kind(bytes), ntlm::rows(&mut table, bytes, 0, 0))
-    } else {
+    } else if spnego::is_one(bytes) {
         (spnego::kind(bytes), spnego::rows(&mut table, bytes))
+    } else if let Some((kind, _)) = kerberos::kind(bytes).filter(|_| kerberos::is_one(bytes)) {
+        kerberos::rows(&mut table, bytes);
+        (kind.to_owned(), Ok(()))
+    } else {
+        return tls::decode(bytes);
     };
-    Decoded { kind, table, wrong: result.err() }
+    Decoded { kind, table, wrong: result.err(), flight: None }
 }

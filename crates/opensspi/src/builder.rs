@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use sspi_core::{AuthData, CertificateIdentity, Clock, Fault, Registry, SecStatus, SecurityPackage};
 #[cfg(feature = "tokio")]
-use sspi_tokio::{AccountDatabase, AccountDirectory};
+use sspi_tokio::{AccountDatabase, AccountDirectory, Accounts, Logons};
 
 #[cfg(feature = "tokio")]
 use crate::accounts::FileAccounts;
 #[cfg(feature = "tokio")]
-use crate::answers::{WithBlockingDirectory, WithDatabase, WithDirectory};
+use crate::answers::Parts;
 use crate::clock::SystemClock;
 use crate::config::{Config, nearest};
 use crate::error::Error;
@@ -46,7 +46,11 @@ pub struct Builder {
     #[cfg(feature = "tokio")]
     blocking_answers: Option<Arc<dyn sspi_tokio::blocking::Answers>>,
     auth_data: AuthData,
+    #[cfg(feature = "negotiate")]
+    listener: Option<String>,
     packages: Vec<Arc<dyn SecurityPackage>>,
+    /// The file of the configuration, as errors call it, and its text.
+    file: Option<(String, String)>,
 }
 
 impl Builder {
@@ -62,7 +66,10 @@ impl Builder {
     /// # Errors
     /// [`Error::Config`] with everything that is wrong with the file.
     pub fn config_file(mut self, path: impl AsRef<Path>) -> Result<Self, Error> {
-        self.config = Config::from_file(path.as_ref())?;
+        let name = path.as_ref().display().to_string();
+        let text = Config::read(path.as_ref())?;
+        self.config = Config::from_toml(&text, &name)?;
+        self.file = Some((name, text));
         Ok(self.base(path.as_ref().parent().unwrap_or_else(|| Path::new(""))))
     }
 
@@ -183,6 +190,15 @@ impl Builder {
         self
     }
 
+    /// What `[[negotiate.listeners]]` calls the listener whose connections will be accepted: a name of the application's own
+    /// (`intranet`), or its address and port (`192.0.2.1:389`). An application with several has an [`Sspi`] for each.
+    #[cfg(feature = "negotiate")]
+    #[must_use]
+    pub fn listener(mut self, name: impl Into<String>) -> Self {
+        self.listener = Some(name.into());
+        self
+    }
+
     /// A package of a third party, which a configuration can then name.
     #[must_use]
     pub fn register(mut self, package: Arc<dyn SecurityPackage>) -> Self {
@@ -197,6 +213,16 @@ impl Builder {
     /// wrong with the file of accounts. What the configuration of the package names is read later, with the first connection
     /// or with [`Sspi::acquire`].
     pub fn build(mut self) -> Result<Sspi, Error> {
+        let file = self.file.take();
+        self.assemble().map_err(|error| match (error, &file) {
+            (Error::Security(error), Some((name, text))) => {
+                crate::check::with_place(error, name, text).into()
+            }
+            (error, _) => error,
+        })
+    }
+
+    fn assemble(mut self) -> Result<Sspi, Error> {
         let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock));
         #[cfg(feature = "schannel")]
         let materials = self
@@ -221,9 +247,7 @@ impl Builder {
             secrets,
         };
         #[cfg(feature = "tokio")]
-        self.open_accounts(&seams)?;
-        #[cfg(feature = "tokio")]
-        self.open_logons()?;
+        let (answers, blocking_answers) = self.open_answers(&seams)?;
         let mut registry = Registry::new();
         for package in providers::packages(&self.config, &seams).into_iter().chain(self.packages) {
             registry.register(package)?;
@@ -233,13 +257,15 @@ impl Builder {
             for (setting, name) in self.config.negotiate.named_packages() {
                 let _there_is_one = choose(&registry, setting, name)?;
             }
-            registry.register(providers::negotiate(&self.config, registry.clone()))?;
+            let negotiate = providers::negotiate(&self.config, registry.clone(), self.listener);
+            negotiate.check()?;
+            registry.register(Arc::new(negotiate))?;
         }
         let package = choose(&registry, "package", &self.config.package)?;
         #[cfg(feature = "tokio")]
-        let options = crate::connection::options(&package, self.config.handshake_deadline, self.answers);
+        let options = crate::connection::options(&package, self.config.handshake_deadline, answers);
         #[cfg(feature = "tokio")]
-        let blocking_options = crate::connection::blocking_options(&package, self.blocking_answers);
+        let blocking_options = crate::connection::blocking_options(&package, blocking_answers);
         #[cfg(all(feature = "tokio", feature = "schannel"))]
         let (options, blocking_options) = with_sessions(sessions.as_ref(), options, blocking_options);
         Ok(Sspi::new(Shared {
@@ -278,77 +304,80 @@ fn with_sessions(
 
 #[cfg(feature = "tokio")]
 impl Builder {
-    /// Accounts are looked up where the application or the configuration says, and mapping is on where there are any.
-    fn open_accounts(&mut self, seams: &Seams) -> Result<(), Error> {
-        let directory = match self.accounts.take() {
-            Some(directory) => directory,
-            None => match self.configured_accounts(seams)? {
-                Some(directory) => directory,
-                None => return Ok(()),
-            },
-        };
-        self.answers = Some(WithDirectory::new(directory, self.answers.take()));
-        #[cfg(feature = "schannel")]
-        self.config.schannel.mapping.get_or_insert(providers::Mapping::Optional);
-        Ok(())
-    }
-
-    /// Passwords are where the application or the configuration says.
-    fn open_logons(&mut self) -> Result<(), Error> {
-        let database = match self.logons.take() {
-            Some(database) => Some(database),
-            #[cfg(feature = "ntlm")]
-            None => self.configured_logons()?,
-            #[cfg(not(feature = "ntlm"))]
-            None => None,
-        };
-        if let Some(database) = database {
-            self.answers = Some(WithDatabase::new(database, self.answers.take()));
+    /// Who answers what handshakes ask, of both kinds of streams: whom the application or the configuration names.
+    fn open_answers(&mut self, seams: &Seams) -> Result<BothKinds, Error> {
+        let mut streams = Parts { accounts: None, logons: None, others: self.answers.take() };
+        let mut threads = Parts { accounts: None, logons: None, others: self.blocking_answers.take() };
+        match self.accounts.take() {
+            Some(directory) => streams.accounts = Some(Arc::new(Accounts(directory))),
+            None => self.configured_accounts(seams, &mut streams, &mut threads)?,
         }
-        Ok(())
+        #[cfg(feature = "schannel")]
+        if streams.accounts.is_some() {
+            self.config.schannel.mapping.get_or_insert(providers::Mapping::Optional);
+        }
+        match self.logons.take() {
+            Some(database) => streams.logons = Some(Arc::new(Logons(database))),
+            #[cfg(feature = "ntlm")]
+            None => self.configured_logons(&mut streams, &mut threads)?,
+            #[cfg(not(feature = "ntlm"))]
+            None => {}
+        }
+        Ok((Arc::new(streams), Arc::new(threads)))
     }
 
     /// What the configuration says: a file, for both kinds of streams, or winbind.
     #[cfg(feature = "ntlm")]
-    fn configured_logons(&mut self) -> Result<Option<Arc<dyn AccountDatabase>>, Error> {
+    fn configured_logons(&self, streams: &mut Streams, threads: &mut Threads) -> Result<(), Error> {
         let wrong = |setting: &'static str, what: &'static str| {
             let error = sspi_core::Error::new(SecStatus::SEC_E_INVALID_PARAMETER, Fault::Configuration, what);
             Err(Error::from(error.with_setting(setting)))
         };
+        if let Some(setting) = self.config.logon.idle_setting() {
+            return wrong(setting, "it is about winbind, which is not asked without logon.winbind");
+        }
         match (&self.config.logon.accounts, &self.config.logon.winbind) {
-            (None, None) => Ok(None),
+            (None, None) => {}
             (Some(_), Some(_)) => {
-                wrong("logon.accounts", "passwords are in a file or with winbind, not with both")
+                return wrong("logon.accounts", "passwords are in a file or with winbind, not with both");
             }
             (Some(file), None) => {
                 let path = self.base.join(file.strip_prefix("file:").unwrap_or(file));
                 let logons = Arc::new(crate::logons::FileLogons::open(path)?);
-                let others = self.blocking_answers.take();
-                self.blocking_answers =
-                    Some(crate::answers::WithBlockingLogons::new(Arc::clone(&logons) as _, others));
-                Ok(Some(logons))
+                streams.logons = Some(Arc::new(Logons(Arc::clone(&logons))));
+                threads.logons = Some(logons);
             }
             #[cfg(feature = "winbind")]
             (None, Some(program)) => {
+                let logon = &self.config.logon;
                 let options = sspi_winbind::Options {
                     program: program.into(),
-                    deadline: self.config.logon.winbind_deadline,
-                    ..sspi_winbind::Options::default()
+                    children: logon.winbind_children,
+                    deadline: logon.winbind_deadline,
+                    domain: logon.winbind_domain.clone(),
+                    allows_principal_names: logon.winbind_principal_names,
+                    allows_machines: logon.winbind_machines,
                 };
-                Ok(Some(Arc::new(sspi_winbind::Winbind::new(options))))
+                streams.logons = Some(Arc::new(Logons(sspi_winbind::Winbind::new(options))));
             }
             #[cfg(not(feature = "winbind"))]
-            (None, Some(_)) => wrong(
-                "logon.winbind",
-                "this build cannot ask winbind (feature `winbind` of the crate opensspi)",
-            ),
+            (None, Some(_)) => {
+                let what = "this build cannot ask winbind (feature `winbind` of the crate opensspi)";
+                return wrong("logon.winbind", what);
+            }
         }
+        Ok(())
     }
 
     /// What the configuration says, for both kinds of streams.
     #[cfg_attr(not(feature = "ldap"), expect(unused_variables, reason = "a file needs nothing from outside"))]
-    fn configured_accounts(&mut self, seams: &Seams) -> Result<Option<Arc<dyn AccountDirectory>>, Error> {
-        let file = self.config.accounts.clone();
+    fn configured_accounts(
+        &self,
+        seams: &Seams,
+        streams: &mut Streams,
+        threads: &mut Threads,
+    ) -> Result<(), Error> {
+        let file = &self.config.accounts;
         #[cfg(feature = "ldap")]
         if let Some(config) = &self.config.directory {
             if file.is_some() {
@@ -357,21 +386,29 @@ impl Builder {
                     sspi_core::Error::new(SecStatus::SEC_E_INVALID_PARAMETER, Fault::Configuration, what);
                 return Err(error.with_setting("accounts").into());
             }
-            let for_threads = Arc::new(sspi_ldap::Blocking::new(crate::directory::open(config, seams)?));
-            let directory = Arc::new(crate::directory::open(config, seams)?);
-            let others = self.blocking_answers.take();
-            self.blocking_answers = Some(WithBlockingDirectory::new(for_threads, others));
-            return Ok(Some(directory));
+            threads.accounts =
+                Some(Arc::new(sspi_ldap::Blocking::new(crate::directory::open(config, seams)?)));
+            streams.accounts = Some(Arc::new(Accounts(crate::directory::open(config, seams)?)));
+            return Ok(());
         }
-        let Some(file) = file else { return Ok(None) };
+        let Some(file) = file else { return Ok(()) };
         let accounts =
-            Arc::new(FileAccounts::open(self.base.join(file.strip_prefix("file:").unwrap_or(&file)))?);
-        let others = self.blocking_answers.take();
-        self.blocking_answers = Some(WithBlockingDirectory::new(Arc::clone(&accounts) as _, others));
+            Arc::new(FileAccounts::open(self.base.join(file.strip_prefix("file:").unwrap_or(file)))?);
         // Files may hold up whoever looks at them.
-        Ok(Some(Arc::new(sspi_tokio::OnThread(accounts))))
+        streams.accounts = Some(Arc::new(Accounts(sspi_tokio::OnThread(Arc::clone(&accounts)))));
+        threads.accounts = Some(accounts);
+        Ok(())
     }
 }
+
+/// Who answers async streams.
+#[cfg(feature = "tokio")]
+type Streams = Parts<dyn sspi_tokio::Answers>;
+/// Who answers blocking streams.
+#[cfg(feature = "tokio")]
+type Threads = Parts<dyn sspi_tokio::blocking::Answers>;
+#[cfg(feature = "tokio")]
+type BothKinds = (Arc<dyn sspi_tokio::Answers>, Arc<dyn sspi_tokio::blocking::Answers>);
 
 /// The package of that name, which the setting names, or an error that says which was probably meant.
 fn choose(registry: &Registry, setting: &'static str, name: &str) -> Result<Arc<dyn SecurityPackage>, Error> {

@@ -140,6 +140,18 @@ fn located(finding: Finding, name: &str, text: &str) -> Finding {
     }
 }
 
+/// The error with the place of its setting in front of it, where the text has it.
+pub(crate) fn with_place(error: sspi_core::Error, name: &str, text: &str) -> sspi_core::Error {
+    let setting = error.setting().unwrap_or_default();
+    match place(text, setting, error.message()) {
+        Some(Place { line, column, is_named: true }) => {
+            let message = format!("{name}:{line}:{column}: {}", error.message());
+            error.with_message(message)
+        }
+        _ => error,
+    }
+}
+
 /// Where a configuration file has what an error of a package names: `FILE:LINE:COLUMN`. Nothing where the file says
 /// something else, as when an option of a command line took its place.
 #[must_use]

@@ -29,8 +29,10 @@ pub use self::directory::DirectoryConfig;
 pub use self::duration::parse_deadline;
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
 pub use self::logon::LogonConfig;
+#[cfg(all(feature = "tokio", feature = "ntlm", feature = "digest"))]
+pub(crate) use self::logon::{DigestEntry, DigestHash};
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
-pub(crate) use self::logon::{DigestEntry, DigestHash, Entry as LogonEntry, Logons};
+pub(crate) use self::logon::{Entry as LogonEntry, Logons};
 pub use self::nearest::nearest;
 pub(crate) use self::place::{Place, place_of};
 use self::problem::Locator;
@@ -198,9 +200,13 @@ impl Config {
     /// # Errors
     /// Why the file cannot be read, or everything that is wrong with it.
     pub fn from_file(path: &Path) -> Result<Self, ConfigProblems> {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| ConfigProblems::unreadable(&name, &error))?;
-        Self::from_toml(&text, &name)
+        Self::from_toml(&Self::read(path)?, &path.display().to_string())
+    }
+
+    /// The text of a file.
+    pub(crate) fn read(path: &Path) -> Result<String, ConfigProblems> {
+        fs::read_to_string(path)
+            .map_err(|error| ConfigProblems::unreadable(&path.display().to_string(), &error))
     }
 
     /// Reads what can be read, and says what is wrong with the rest: for checking a file in one go.

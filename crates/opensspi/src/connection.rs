@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use sspi_core::{AcceptRequest, CredentialUse, InitializeRequest, SecurityPackage};
 use sspi_tokio::{
-    Answers, AsyncRead, AsyncWrite, Framing, HandshakeError, HandshakeOptions, Handshaking, SecureStream,
-    blocking,
+    Answers, AsyncRead, AsyncWrite, HandshakeError, HandshakeOptions, Handshaking, SecureStream, blocking,
 };
 use tracing::Instrument as _;
 
@@ -21,25 +20,20 @@ use crate::sspi::Sspi;
 pub(crate) fn options(
     package: &Arc<dyn SecurityPackage>,
     deadline: Option<Duration>,
-    answers: Option<Arc<dyn Answers>>,
+    answers: Arc<dyn Answers>,
 ) -> HandshakeOptions {
-    let info = package.package_info();
-    let mut options = HandshakeOptions::new(Framing::of(info));
+    let mut options = HandshakeOptions::of(package.package_info());
     options.deadline = deadline;
-    if let Some(answers) = answers {
-        options.answers = answers;
-    }
+    options.answers = answers;
     options
 }
 
 pub(crate) fn blocking_options(
     package: &Arc<dyn SecurityPackage>,
-    answers: Option<Arc<dyn blocking::Answers>>,
+    answers: Arc<dyn blocking::Answers>,
 ) -> blocking::HandshakeOptions {
     let mut options = blocking::HandshakeOptions::of(package.package_info());
-    if let Some(answers) = answers {
-        options.answers = answers;
-    }
+    options.answers = answers;
     options
 }
 

@@ -37,8 +37,10 @@ impl Sspi {
         let package = self.package_info().name.to_string();
         let deadline = self.config().handshake_deadline.unwrap_or(FOREVER);
         let layer = AuthLayer::new([scheme]).with_answers(Arc::clone(&self.shared().options.answers));
-        Ok(layer.with_deadline(deadline).reporting(move |attempt| {
-            let record = Record::begin(Role::Server, attempt.source.unwrap_or("unknown"), &package);
+        let layer = layer.with_deadline(deadline).with_clock(Arc::clone(self.clock()));
+        Ok(layer.reporting(move |attempt| {
+            let peer = attempt.source.unwrap_or("unknown");
+            let record = Record::begin(Role::Server, peer, &package).which_took(attempt.took);
             let _inside = record.span.enter();
             match attempt.result {
                 Ok(known) => record.completed(known.attributes().as_ref(), &Ok(known.account().clone())),

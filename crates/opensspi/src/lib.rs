@@ -52,6 +52,8 @@ pub use keys::new_rsa_key;
 pub use logons::{FileLogons, ListedAccount, NewAccount};
 #[cfg(feature = "schannel")]
 pub use materials::SystemMaterials;
+#[cfg(feature = "schannel")]
+pub use providers::ProtocolError;
 #[cfg(feature = "tokens")]
 pub use providers::tokens;
 #[cfg(feature = "schannel")]
@@ -68,7 +70,7 @@ pub use providers::{
 #[cfg(feature = "digest")]
 pub use providers::{DigestConfig, digest};
 #[cfg(feature = "negotiate")]
-pub use providers::{NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
+pub use providers::{ListenerRule, NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
 #[cfg(feature = "schannel")]
 pub use resolved::{OwnCertificate, Resolved, Warning};
 pub use sspi::Sspi;
@@ -90,3 +92,8 @@ pub use sspi_winbind;
 #[cfg(all(doctest, feature = "tokio", feature = "schannel"))]
 #[doc = include_str!("../../../README.md")]
 struct ProjectReadme;
+
+/// The packages of `docs/add-a-provider.md`, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/add-a-provider.md")]
+struct AddAProvider;

@@ -70,6 +70,9 @@ pub struct NewAccount {
     pub upn: Option<String>,
     /// Its security identifier.
     pub sid: Option<String>,
+    /// The realms in which it proves itself with the package Digest.
+    #[cfg(feature = "digest")]
+    pub digest_realms: Vec<String>,
 }
 
 /// An account of a file, without its hash.
@@ -118,6 +121,7 @@ impl FileLogons {
     /// As [`open`](Self::open); the account is there already, or its name cannot be one; the file cannot be written.
     pub fn add(path: impl AsRef<Path>, account: &NewAccount, password: &str) -> Result<(), crate::Error> {
         let path = path.as_ref();
+        let entry = entry(account, password)?;
         let change = Change::begin(path)?;
         let mut text = match read(path, Purpose::Administer) {
             Ok((_, text, _)) => text,
@@ -127,11 +131,14 @@ impl FileLogons {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        text.push_str(&entry(account, password));
-        change.write(&text)
+        // In one allocation: one that grows would leave hashes behind.
+        let mut whole = Zeroizing::new(String::with_capacity(text.len() + entry.len()));
+        whole.push_str(&text);
+        whole.push_str(&entry);
+        change.write(&whole)
     }
 
-    /// Gives an account in the file at `path` another password.
+    /// Gives an account in the file at `path` another password, and makes its hashes of Digest anew.
     ///
     /// # Errors
     /// As [`open`](Self::open); there is no such account, or there are two; the file cannot be written.
@@ -145,9 +152,34 @@ impl FileLogons {
         let change = Change::begin(path)?;
         let (logons, text, _) = read(path, Purpose::Administer)?;
         let found = only(&logons, path, name, domain)?;
-        let hash = Zeroizing::new(format!("\"{}\"", *NtHash::of_password(password).to_hex()));
-        let mut replacements = vec![(found.place.clone(), hash)];
-        replacements.extend(digest_secrets::hashes(found, password)?);
+        change.write(&replaced(&text, new_password(found, password)?))
+    }
+
+    /// The same, and has the account prove itself with the package Digest in these realms, too, as
+    /// [`add_digest_realm`](Self::add_digest_realm) does: in one change of the file.
+    ///
+    /// # Errors
+    /// As [`set_password`](Self::set_password); a realm cannot be one.
+    #[cfg(feature = "digest")]
+    pub fn set_password_in_realms(
+        path: impl AsRef<Path>,
+        name: &str,
+        domain: Option<&str>,
+        password: &str,
+        realms: &[String],
+    ) -> Result<(), crate::Error> {
+        let path = path.as_ref();
+        let change = Change::begin(path)?;
+        let (logons, text, _) = read(path, Purpose::Administer)?;
+        let found = only(&logons, path, name, domain)?;
+        let mut replacements = new_password(found, password)?;
+        let mut new = once_each(realms)?;
+        new.retain(|realm| found.digest.iter().all(|digest| digest.realm != *realm));
+        if !new.is_empty() {
+            let (has_list, name) = (found.digest_place.is_some(), &found.account.account.name);
+            let written = digest_secrets::written(has_list, name, &new, password);
+            replacements.push((digest_secrets::place(found, &text), written));
+        }
         change.write(&replaced(&text, replacements))
     }
 
@@ -172,11 +204,11 @@ impl FileLogons {
             let what = format!("it is not the password of {name:?}");
             return Err(wrong(SecStatus::SEC_E_UNKNOWN_CREDENTIALS, what));
         }
-        if realm.is_empty() || realm.chars().any(char::is_control) {
-            return Err(wrong(SecStatus::SEC_E_INVALID_PARAMETER, format!("{realm:?} is no realm")));
-        }
+        let realm = [realm.to_owned()];
+        let realm = once_each(&realm)?;
         let place = digest_secrets::place(found, &text);
-        let entry = digest_secrets::written(found, realm, password);
+        let name = &found.account.account.name;
+        let entry = digest_secrets::written(found.digest_place.is_some(), name, &realm, password);
         change.write(&replaced(&text, vec![(place, entry)]))
     }
 
@@ -273,6 +305,29 @@ fn only<'a>(
     })
 }
 
+/// What comes in the place of what an account's old password is known by.
+fn new_password(found: &LogonEntry, password: &str) -> Result<Vec<Replacement>, crate::Error> {
+    let hash = Zeroizing::new(format!("\"{}\"", *NtHash::of_password(password).to_hex()));
+    let mut replacements = vec![(found.place.clone(), hash)];
+    replacements.extend(digest_secrets::hashes(found, password)?);
+    Ok(replacements)
+}
+
+/// The realms, if they can be some, without those that are named twice.
+#[cfg(feature = "digest")]
+fn once_each(realms: &[String]) -> Result<Vec<&str>, crate::Error> {
+    let mut out: Vec<&str> = Vec::with_capacity(realms.len());
+    for realm in realms {
+        if realm.is_empty() || realm.chars().any(char::is_control) {
+            return Err(wrong(SecStatus::SEC_E_INVALID_PARAMETER, format!("{realm:?} is no realm")));
+        }
+        if !out.contains(&realm.as_str()) {
+            out.push(realm);
+        }
+    }
+    Ok(out)
+}
+
 /// The text with something else in these places, which do not overlap.
 fn replaced(text: &str, mut replacements: Vec<Replacement>) -> Zeroizing<String> {
     replacements.sort_by_key(|(place, _)| place.start);
@@ -353,7 +408,10 @@ fn read(path: &Path, purpose: Purpose) -> Result<(Logons, Zeroizing<String>, Sta
 }
 
 /// The lines of an account.
-fn entry(account: &NewAccount, password: &str) -> Zeroizing<String> {
+///
+/// # Errors
+/// A realm cannot be one.
+fn entry(account: &NewAccount, password: &str) -> Result<Zeroizing<String>, crate::Error> {
     let hash = NtHash::of_password(password).to_hex();
     let mut out = Zeroizing::new(String::with_capacity(512));
     out.push_str("[[account]]\n");
@@ -362,8 +420,18 @@ fn entry(account: &NewAccount, password: &str) -> Zeroizing<String> {
     for (key, value) in core::iter::once(("name", account.name.as_str())).chain(optional) {
         out.push_str(&format!("{key} = {}\n", quoted(value)));
     }
-    out.push_str(&Zeroizing::new(format!("nt-hash = \"{}\"\n", *hash)));
-    out
+    out.push_str(&Zeroizing::new(format!("nt-hash = \"{}\"", *hash)));
+    #[cfg(feature = "digest")]
+    if !account.digest_realms.is_empty() {
+        let realms = once_each(&account.digest_realms)?;
+        let digest = digest_secrets::written(false, &account.name, &realms, password);
+        let mut whole = Zeroizing::new(String::with_capacity(out.len() + digest.len() + 1));
+        whole.push_str(&out);
+        whole.push_str(&digest);
+        out = whole;
+    }
+    out.push('\n');
+    Ok(out)
 }
 
 /// A basic string of TOML.

@@ -13,12 +13,14 @@ pub use digest;
 #[cfg(feature = "digest")]
 pub use digest::DigestConfig;
 #[cfg(feature = "negotiate")]
-pub use negotiate::{NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
+pub use negotiate::{ListenerRule, NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
 #[cfg(feature = "ntlm")]
 pub use ntlm::{
     Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtHash, NtHashIdentity, NtlmConfig,
     Reflection,
 };
+#[cfg(feature = "schannel")]
+pub use schannel::ProtocolError;
 #[cfg(feature = "schannel")]
 pub(crate) use schannel::certificate::read_certificates;
 #[cfg(all(feature = "tokio", feature = "schannel"))]
@@ -46,6 +48,12 @@ pub mod tokens {
     }
     /// The frame of GSS-API, and the messages of SPNEGO.
     pub use ::gss as spnego;
+    /// The hellos, alerts and errors of Schannel's protocols.
+    #[cfg(feature = "schannel")]
+    pub mod tls {
+        pub use ::schannel::flights::*;
+        pub use ::schannel::{AlertMeaning, alert_meaning};
+    }
 }
 
 /// What the packages get from outside.
@@ -79,14 +87,23 @@ fn digest_package(config: &Config, seams: &Seams) -> digest::Digest {
         clock: Arc::clone(&seams.clock),
         random: Arc::new(crypto::random::SystemRandom),
         secrets: Arc::clone(&seams.secrets),
+        host_name: crate::references::host_name(),
     };
     digest::Digest::new(config.digest.clone(), environment)
 }
 
 /// The package that chooses among the others, those of third parties too.
 #[cfg(feature = "negotiate")]
-pub(crate) fn negotiate(config: &Config, others: sspi_core::Registry) -> Arc<dyn SecurityPackage> {
-    Arc::new(negotiate::Negotiate::new(config.negotiate.clone(), others))
+pub(crate) fn negotiate(
+    config: &Config,
+    others: sspi_core::Registry,
+    listener: Option<String>,
+) -> negotiate::Negotiate {
+    let package = negotiate::Negotiate::new(config.negotiate.clone(), others);
+    match listener {
+        Some(listener) => package.at_listener(listener),
+        None => package,
+    }
 }
 
 #[cfg(feature = "schannel")]

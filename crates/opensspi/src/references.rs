@@ -53,7 +53,7 @@ pub(crate) fn secrets(base: &Path) -> Arc<dyn Secrets> {
 }
 
 /// What the machine is called, as far as it says.
-#[cfg(feature = "ntlm")]
+#[cfg(any(feature = "digest", feature = "ntlm"))]
 pub(crate) fn host_name() -> Option<String> {
     let of_kernel = || fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let variables = || ["HOSTNAME", "COMPUTERNAME"].into_iter().find_map(|name| env::var(name).ok());

@@ -62,7 +62,49 @@ impl Sspi {
         warnings.extend(of_accounts(config));
         warnings.extend(of_certificates(&certificates, now));
         warnings.extend(of_keys(&effective, &certificates));
+        warnings.extend(self.plain_http_warning().filter(|_| self.has_passwords()));
         Ok(Resolved { effective, certificates, warnings })
+    }
+
+    /// What somebody should think about twice who lets clients log on over HTTP without TLS, where the package that was chosen
+    /// proves passwords and the configuration does not insist on TLS.
+    #[must_use]
+    pub fn plain_http_warning(&self) -> Option<Warning> {
+        let setting = self.plain_http_setting()?;
+        let name = &self.package_info().name;
+        let message = format!(
+            "over HTTP without TLS, whoever listens to a logon with {name} can try passwords at leisure: \"always\" lets in \
+             only clients that come through TLS"
+        );
+        Some(Warning { setting, message })
+    }
+
+    /// The setting that would insist on TLS, where the package that was chosen has one and it does not.
+    fn plain_http_setting(&self) -> Option<&'static str> {
+        let name = &*self.package_info().name;
+        #[cfg(feature = "ntlm")]
+        if name == "NTLM" && self.config().ntlm.channel_bindings != crate::providers::Check::Always {
+            return Some("ntlm.channel-bindings");
+        }
+        #[cfg(feature = "digest")]
+        if name == "WDigest" && self.config().digest.channel_bindings != digest::BindingPolicy::Always {
+            return Some("digest.channel-bindings");
+        }
+        let _ = name;
+        None
+    }
+
+    /// Whether there are accounts with passwords.
+    #[cfg(all(feature = "tokio", feature = "ntlm"))]
+    fn has_passwords(&self) -> bool {
+        let logon = &self.config().logon;
+        logon.accounts.is_some() || logon.winbind.is_some()
+    }
+
+    #[cfg(not(all(feature = "tokio", feature = "ntlm")))]
+    #[expect(clippy::unused_self, reason = "with passwords the configuration decides")]
+    const fn has_passwords(&self) -> bool {
+        false
     }
 
     /// Our certificates that the configuration names, as far as they can be read.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sspi_core::{
     AcceptRequest, AscReq, AuthData, CredentialUse, CredentialsHandle, CredentialsRequest, InitializeRequest,
-    IscReq, PackageInfo, Registry, SecurityPackage,
+    IscReq, PackageInfo, Registry, SecPkgFlags, SecurityPackage,
 };
 
 use crate::builder::Builder;
@@ -130,11 +130,21 @@ impl Sspi {
         Ok(credential)
     }
 
+    /// Whether the package's tokens may be a stream, and whether they may be messages: Negotiate with Schannel among its packages
+    /// is both.
+    fn channel(&self) -> (bool, bool) {
+        let capabilities = self.package_info().capabilities;
+        (capabilities.is_stream(), capabilities.contains(SecPkgFlags::GSS_COMPATIBLE))
+    }
+
     /// What a client asks for by default: a mutually authenticated, encrypted, ordered channel to `target_name`.
     #[must_use]
     pub fn initialize_request(&self, target_name: &str) -> InitializeRequest {
-        let channel =
-            if self.package_info().capabilities.is_stream() { IscReq::STREAM } else { IscReq::CONNECTION };
+        let channel = match self.channel() {
+            (true, true) => IscReq::STREAM | IscReq::CONNECTION,
+            (true, false) => IscReq::STREAM,
+            (false, _) => IscReq::CONNECTION,
+        };
         InitializeRequest {
             target_name: Some(target_name.to_owned()),
             flags: IscReq::MUTUAL_AUTH
@@ -152,8 +162,11 @@ impl Sspi {
     /// the configuration of the package.
     #[must_use]
     pub fn accept_request(&self) -> AcceptRequest {
-        let channel =
-            if self.package_info().capabilities.is_stream() { AscReq::STREAM } else { AscReq::CONNECTION };
+        let channel = match self.channel() {
+            (true, true) => AscReq::STREAM | AscReq::CONNECTION,
+            (true, false) => AscReq::STREAM,
+            (false, _) => AscReq::CONNECTION,
+        };
         AcceptRequest {
             flags: AscReq::REPLAY_DETECT
                 | AscReq::SEQUENCE_DETECT

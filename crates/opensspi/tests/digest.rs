@@ -73,7 +73,10 @@ async fn an_echo_over_a_bare_socket_works_with_every_cipher() {
         "ciphers = [\"rc4-40\"]",
         "reauthentication = true",
     ] {
-        let sspi = sspi(&format!("[digest]\nrealm = \"example.test\"\n{section}"), "wonderland");
+        let sspi = sspi(
+            &format!("[digest]\nrealm = \"example.test\"\nservices = [\"localhost\"]\n{section}"),
+            "wonderland",
+        );
         assert_eq!(sspi.package_info().name, "WDigest");
         for message in [&b"hello"[..], &[7; 200_000]] {
             assert_eq!(echo(&sspi, &sspi, message).await.unwrap(), message, "{section}");

@@ -86,6 +86,164 @@ async fn where_ntlm_is_denied_nothing_is_said_and_nothing_is_taken() {
     assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_NO_CREDENTIALS, Some("negotiate.ntlm")));
 }
 
+/// The folder with a certificate of a server and its authority, too.
+#[cfg(feature = "schannel")]
+fn folder_with_certificates() -> tempfile::TempDir {
+    let folder = folder();
+    let pki = test_support::Pki::new();
+    let issued = pki.server("localhost").rsa_2048().issue();
+    std::fs::write(folder.path().join("ca.pem"), pki.root_pem()).unwrap();
+    std::fs::write(folder.path().join("server.pem"), issued.chain_pem() + &issued.key_pem()).unwrap();
+    folder
+}
+
+#[cfg(feature = "schannel")]
+const CERTIFICATES: &str = "[[schannel.certificates]]\nchain = \"server.pem\"\nkey = \"file:server.pem\"\n";
+
+/// Who says what it is to whom, in one line: `client/server`.
+#[cfg(feature = "schannel")]
+async fn spoken(client: &Sspi, server: &Sspi) -> String {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let said = |stream: &opensspi::SecureStream<tokio::io::DuplexStream>| {
+        let info = stream.attributes().negotiation_info();
+        info.map_or("-".to_owned(), |info| format!("{} {}", info.package.name, info.protocol))
+    };
+    let serving = async {
+        let mut stream = server.accept(far).await.unwrap();
+        let mut data = [0; 7];
+        stream.read_exact(&mut data).await.unwrap();
+        stream.write_all(&data).await.unwrap();
+        stream.flush().await.unwrap();
+        said(&stream)
+    };
+    let calling = async {
+        let mut stream = client.connect("localhost", near).await.unwrap();
+        stream.write_all(b"an echo").await.unwrap();
+        stream.flush().await.unwrap();
+        let mut data = [0; 7];
+        stream.read_exact(&mut data).await.unwrap();
+        assert_eq!(&data, b"an echo");
+        said(&stream)
+    };
+    let (client, server) = tokio::join!(calling, serving);
+    format!("{client}/{server}")
+}
+
+#[cfg(feature = "schannel")]
+#[tokio::test]
+async fn one_listener_takes_spnego_and_ntlm_in_frames_and_every_hello_without() {
+    let folder = folder_with_certificates();
+    let folder = folder.path();
+    let museum = "[schannel]\nprofile = \"museum\"\ni-accept-drown = true\n";
+    let whatever = format!("[negotiate]\npackages = [\"Schannel\", \"NTLM\"]\n{museum}{CERTIFICATES}");
+    let server = server(folder, "Negotiate", &whatever);
+    for package in ["Negotiate", "NTLM"] {
+        let client = client(folder, package, "");
+        assert_eq!(spoken(&client, &server).await, "NTLM none/NTLM none", "{package}");
+    }
+    for (protocol, name) in [
+        ("tls1.3", "TLS 1.3"),
+        ("tls1.2", "TLS 1.2"),
+        ("tls1.1", "TLS 1.1"),
+        ("tls1.0", "TLS 1.0"),
+        ("ssl3", "SSL 3.0"),
+        ("pct1", "PCT 1.0"),
+        ("ssl2", "SSL 2.0"),
+    ] {
+        let roots = "[schannel]\nprofile = \"museum\"\nroots = [\"ca.pem\"]\n";
+        let direct = client(folder, "Schannel", &format!("{roots}protocols = [\"{protocol}\"]\n"));
+        assert_eq!(spoken(&direct, &server).await, format!("-/Schannel {name}"));
+        let negotiate = format!(
+            "[negotiate]\npackages = [\"Schannel\", \"NTLM\"]\nprotocols = [\"{protocol}\"]\n{roots}"
+        );
+        let negotiating = client(folder, "Negotiate", &negotiate);
+        assert_eq!(spoken(&negotiating, &server).await, format!("Schannel {name}/Schannel {name}"));
+    }
+}
+
+#[cfg(feature = "schannel")]
+#[test]
+fn one_blocking_listener_takes_frames_and_a_stream() {
+    let folder = folder_with_certificates();
+    let folder = folder.path();
+    let whatever = format!("[negotiate]\npackages = [\"Schannel\", \"NTLM\"]\n{CERTIFICATES}");
+    let server = server(folder, "Negotiate", &whatever);
+    let clients =
+        [client(folder, "Negotiate", ""), client(folder, "Schannel", "[schannel]\nroots = [\"ca.pem\"]\n")];
+    for (client, expected) in clients.iter().zip(["NTLM", "Schannel"]) {
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let said = std::thread::scope(|scope| {
+            let serving = scope.spawn(|| {
+                let stream = server.accept_blocking(far).unwrap();
+                stream.attributes().negotiation_info().unwrap().package.name
+            });
+            let _stream = client.connect_blocking("localhost", near).unwrap();
+            serving.join().unwrap()
+        });
+        assert_eq!(said, expected);
+    }
+}
+
+#[cfg(feature = "schannel")]
+#[test]
+fn the_protocols_of_negotiate_are_checked_when_the_configuration_is_read() {
+    let folder = folder();
+    let file = folder.path().join("opensspi.toml");
+    let begin = "package = \"Negotiate\"\n[negotiate]\npackages = [\"Schannel\"]\n";
+    for (protocols, expected) in [
+        ("protocols = [\n\"tls1.2\",\n\"tls1.1\"]\n", ["opensspi.toml:6:1:", "Did you mean tls1.2?"]),
+        ("protocols = [\"tls1.4\"]\n", ["opensspi.toml:4:14:", "did you mean \"tls1.3\"?"]),
+    ] {
+        std::fs::write(&file, format!("{begin}{protocols}")).unwrap();
+        for error in [
+            Sspi::from_file(&file).unwrap_err().to_string(),
+            opensspi::check_file(&file).iter().map(|finding| finding.message.as_str()).collect(),
+        ] {
+            assert!(expected.iter().all(|part| error.contains(part)), "{error}");
+        }
+    }
+    std::fs::write(&file, format!("{begin}protocols = [\"tls1.2\"]\n")).unwrap();
+    assert!(Sspi::from_file(&file).is_ok());
+}
+
+#[test]
+fn an_unknown_package_has_its_line_in_whichever_list_it_is() {
+    let folder = folder();
+    let file = folder.path().join("opensspi.toml");
+    for (list, line) in [
+        ("packages = [\"NTLM\",\n\"NTML\"]\n", 4),
+        ("[[negotiate.targets]]\ntarget = \"*\"\npackages = [\"NTML\"]\n", 5),
+        ("[[negotiate.listeners]]\nlistener = \"*\"\n\npackages = [\"NTLM\", \"NTML\"]\n", 6),
+    ] {
+        std::fs::write(&file, format!("package = \"Negotiate\"\n[negotiate]\n{list}")).unwrap();
+        let error = Sspi::from_file(&file).unwrap_err().to_string();
+        let place = format!("opensspi.toml:{line}:");
+        assert!(error.contains(&place) && error.contains("did you mean \"NTLM\"?"), "{error}");
+        let findings = opensspi::check_file(&file);
+        assert!(findings.iter().any(|finding| finding.message.contains(&place)), "{findings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_listener_has_rules_of_its_own() {
+    let folder = folder();
+    let folder = folder.path();
+    let rules = "[[negotiate.listeners]]\nlistener = \"*:389\"\nntlm = \"deny\"\n";
+    let text = format!(
+        "package = \"Negotiate\"\n[logon]\naccounts = \"file:logons.toml\"\n[ntlm]\nreflection = \"allow\"\n{rules}"
+    );
+    let config = opensspi::Config::from_toml(&text, "opensspi.toml").unwrap();
+    let server = |listener: &str| {
+        Sspi::builder().config(config.clone()).base(folder).listener(listener).build().unwrap()
+    };
+    let client = client(folder, "Negotiate", "");
+    let (answer, _) = echo(&client, &server("192.0.2.1:143")).await;
+    assert_eq!(answer.unwrap(), b"an echo");
+    let (_, said) = echo(&client, &server("192.0.2.1:389")).await;
+    let error = security(said);
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_NO_CREDENTIALS, Some("negotiate.ntlm")));
+}
+
 #[test]
 fn a_package_that_there_is_not_is_an_error_with_the_nearest_name() {
     for (list, expected) in [

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use opensspi::sspi_core::{CredentialUse, SecStatus};
-use opensspi::{Error, FileLogons, NewAccount, Sspi};
+use opensspi::{Config, Error, FileLogons, NewAccount, Sspi};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -126,6 +126,43 @@ fn a_client_without_user_and_a_server_with_two_databases_say_which_setting() {
     assert!(error.to_string().contains("the file with passwords cannot be read"), "{error}");
 }
 
+#[test]
+fn settings_of_winbind_are_read_checked_and_not_left_idle() {
+    let config =
+        |text: &str| Config::from_toml(&format!("package = \"NTLM\"\n[logon]\n{text}"), "opensspi.toml");
+    let logon = config(
+        "winbind = \"ntlm_auth\"\nwinbind-deadline = \"2s\"\nwinbind-children = 3\nwinbind-domain = \"CORP\"\n\
+         winbind-principal-names = true\nwinbind-machines = true\n",
+    );
+    let logon = logon.unwrap().logon;
+    assert_eq!((logon.winbind_children, logon.winbind_domain.as_deref()), (3, Some("CORP")));
+    assert!(logon.winbind_principal_names && logon.winbind_machines);
+    let default = config("").unwrap().logon;
+    assert!(
+        !default.winbind_principal_names && !default.winbind_machines && default.winbind_domain.is_none()
+    );
+    for (wrong, said) in [
+        ("winbind-children = 0", "0 is no number from 1 to 1000"),
+        ("winbind-domain = \"CORP\\\\x\"", "is no name of a domain"),
+        ("winbind-domain = \"\"", "is no name of a domain"),
+        ("winbind-machine = true", "winbind-machines"),
+    ] {
+        let error = config(&format!("winbind = \"ntlm_auth\"\n{wrong}\n")).unwrap_err().to_string();
+        assert!(error.contains(said) && error.contains("logon"), "{error}");
+    }
+    for (key, value) in [
+        ("winbind-deadline", "\"2s\""),
+        ("winbind-children", "3"),
+        ("winbind-domain", "\"CORP\""),
+        ("winbind-principal-names", "true"),
+        ("winbind-machines", "true"),
+    ] {
+        let text = format!("package = \"NTLM\"\n[logon]\n{key} = {value}\n");
+        let error = Sspi::from_toml(&text, ".").unwrap_err().to_string();
+        assert!(error.contains(&format!("(setting: logon.{key})")), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_without_database_says_that_nobody_can_be_asked() {
     let folder = folder();
@@ -138,10 +175,10 @@ async fn a_server_without_database_says_that_nobody_can_be_asked() {
 #[test]
 fn a_password_in_the_configuration_itself_is_refused() {
     let text = "[ntlm]\nuser = \"alice\"\npassword = \"hunter2\"\n";
-    let error = opensspi::Config::from_toml(text, "opensspi.toml").unwrap_err().to_string();
+    let error = Config::from_toml(text, "opensspi.toml").unwrap_err().to_string();
     assert!(error.contains("ntlm.password names a secret") && !error.contains("hunter2"), "{error}");
     let text = "[ntlm]\nuser = \"alice\"\nnt-hash = \"a4f49c406510bdcab6824ee7c30fd852\"\n";
-    let error = opensspi::Config::from_toml(text, "opensspi.toml").unwrap_err().to_string();
+    let error = Config::from_toml(text, "opensspi.toml").unwrap_err().to_string();
     assert!(error.contains("ntlm.nt-hash names a secret") && !error.contains("a4f4"), "{error}");
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sspi_core::{Account, Error, QueryContextAttributes};
 
@@ -48,6 +49,8 @@ pub struct Attempt<'a> {
     pub source: Option<&'a str>,
     /// The scheme that it used.
     pub scheme: &'a str,
+    /// How long it took from its first message on, the client's time included.
+    pub took: Duration,
     /// Who it is, or why it was refused.
     pub result: Result<&'a Authenticated, &'a Error>,
 }
@@ -57,6 +60,7 @@ impl fmt::Debug for Attempt<'_> {
         f.debug_struct("Attempt")
             .field("source", &self.source)
             .field("scheme", &self.scheme)
+            .field("took", &self.took)
             .field("result", &self.result)
             .finish()
     }

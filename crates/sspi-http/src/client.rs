@@ -49,6 +49,7 @@ pub struct Client {
     bindings: Option<ChannelBindings>,
     answers: Arc<dyn Answers>,
     longest_body: usize,
+    requires_proof: bool,
     last: Option<(&'static str, Arc<dyn QueryContextAttributes>)>,
 }
 
@@ -75,6 +76,7 @@ impl Client {
             bindings: None,
             answers: Arc::new(NoAnswers),
             longest_body: LONGEST_BODY,
+            requires_proof: false,
             last: None,
         }
     }
@@ -95,6 +97,16 @@ impl Client {
     #[must_use]
     pub fn with_answers(self, answers: Arc<dyn Answers>) -> Self {
         Self { answers, ..self }
+    }
+
+    /// Refuses servers that do not prove with Digest that they know the secret. They may leave that out, and some do. Otherwise
+    /// they are taken where no body is protected, and the flags of [`authenticated`](Self::authenticated) are without
+    /// `MUTUAL_AUTH`; a proof that comes is checked, and Negotiate always has one.
+    ///
+    /// Spec: DIGEST (RFC 7616) section 3.5.
+    #[must_use]
+    pub fn require_proof(self) -> Self {
+        Self { requires_proof: true, ..self }
     }
 
     /// The scheme of the last authentication that was complete, and what was negotiated.
@@ -310,7 +322,10 @@ impl Client {
             }
             Form::Request => response.headers().get(self.place.info()).map(|value| value.as_bytes().to_vec()),
         };
-        let Some(input) = input else {
+        let may_lack =
+            exchange.scheme.form == Form::Request && !exchange.is_over_body && !self.requires_proof;
+        let input = input.filter(|info| !may_lack || header::has_proof(&String::from_utf8_lossy(info)));
+        let Some(input) = input.or_else(|| may_lack.then(Vec::new)) else {
             return Err(Error::Protocol {
                 scheme,
                 what: "the server does not prove that it knows the secret",

@@ -25,6 +25,7 @@ pub struct HttpConnection(Arc<Shared>);
 struct Shared {
     source: Option<String>,
     bindings: Option<ChannelBindings>,
+    is_in_tls: bool,
     /// What each layer knows of it, by the layer's number: who was let in at one door was not let in at another.
     states: Mutex<Vec<(u64, State)>>,
 }
@@ -39,11 +40,18 @@ enum State {
 
 struct Half {
     scheme: &'static str,
-    handshake: Box<dyn AcceptSecurityContext>,
+    under_way: UnderWay,
     /// Tells it from others.
     number: u64,
     /// Ends with this: whoever begins one exchange after the other leaves no timers behind.
     _timer: Timer,
+}
+
+/// A handshake that waits for the client's next message.
+pub(crate) struct UnderWay {
+    pub(crate) handshake: Box<dyn AcceptSecurityContext>,
+    /// When its first message came.
+    pub(crate) began: SystemTime,
 }
 
 struct Timer(tokio::task::JoinHandle<()>);
@@ -70,7 +78,13 @@ impl HttpConnection {
     /// The channel that the connection is in, where it is TLS: what the client authenticates to is bound to it.
     #[must_use]
     pub fn with_channel_bindings(self, bindings: ChannelBindings) -> Self {
-        self.with(|shared| shared.bindings = Some(bindings))
+        self.with(|shared| (shared.bindings, shared.is_in_tls) = (Some(bindings), true))
+    }
+
+    /// The connection is in TLS, whose bindings nobody knows, such as that of a proxy in front: nobody listens.
+    #[must_use]
+    pub fn in_tls(self) -> Self {
+        self.with(|shared| shared.is_in_tls = true)
     }
 
     /// Another connection, that differs in this.
@@ -78,6 +92,7 @@ impl HttpConnection {
         let mut shared = Shared {
             source: self.0.source.clone(),
             bindings: self.0.bindings.clone(),
+            is_in_tls: self.0.is_in_tls,
             states: Mutex::default(),
         };
         change(&mut shared);
@@ -92,14 +107,18 @@ impl HttpConnection {
         self.0.bindings.as_ref()
     }
 
+    pub(crate) fn is_in_tls(&self) -> bool {
+        self.0.is_in_tls
+    }
+
     /// Who this layer has authenticated the connection as. An exchange that was under way is given up: who sends something else
     /// does not go on with it.
-    pub(crate) fn known(&self, layer: u64) -> Option<Arc<Authenticated>> {
+    pub(crate) fn known(&self, layer: u64, now: SystemTime) -> Option<Arc<Authenticated>> {
         let mut states = self.0.states();
         let at = states.iter().position(|(of, _)| *of == layer)?;
         if let Some((_, State::Done(known))) = states.get(at) {
             let expiry = known.attributes.lifespan().ok().and_then(|lifespan| lifespan.expiry);
-            if expiry.is_none_or(|expiry| SystemTime::now() < expiry) {
+            if expiry.is_none_or(|expiry| now < expiry) {
                 return Some(Arc::clone(known));
             }
         }
@@ -110,11 +129,11 @@ impl HttpConnection {
     }
 
     /// The exchange that is under way with this layer and scheme. Whose the connection was, it is no more.
-    pub(crate) fn take(&self, layer: u64, scheme: &str) -> Option<Box<dyn AcceptSecurityContext>> {
+    pub(crate) fn take(&self, layer: u64, scheme: &str) -> Option<UnderWay> {
         let mut states = self.0.states();
         let at = states.iter().position(|(of, _)| *of == layer)?;
         match states.swap_remove(at).1 {
-            State::Half(half) if half.scheme == scheme => Some(half.handshake),
+            State::Half(half) if half.scheme == scheme => Some(half.under_way),
             State::Half(_) | State::Done(_) => None,
         }
     }
@@ -124,13 +143,7 @@ impl HttpConnection {
     }
 
     /// Keeps a handshake that waits for the client's next message, until the deadline.
-    pub(crate) fn waits(
-        &self,
-        layer: u64,
-        scheme: &'static str,
-        handshake: Box<dyn AcceptSecurityContext>,
-        deadline: Duration,
-    ) {
+    pub(crate) fn waits(&self, layer: u64, scheme: &'static str, under_way: UnderWay, deadline: Duration) {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let shared: Weak<Shared> = Arc::downgrade(&self.0);
         // The timer finds what it is for: it waits for the states.
@@ -142,7 +155,7 @@ impl HttpConnection {
                 shared.states().retain(|(_, state)| !is_meant(state));
             }
         });
-        set(&mut states, layer, State::Half(Half { scheme, handshake, number, _timer: Timer(timer) }));
+        set(&mut states, layer, State::Half(Half { scheme, under_way, number, _timer: Timer(timer) }));
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Spec: HTTPAUTH section 11.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE};
@@ -56,12 +58,20 @@ impl Place {
 }
 
 /// A scheme and what follows it in a field: a token, or directives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows the scheme alone: a password can be guessed with the rest.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Challenge {
     /// The name of the scheme, as it was written.
     pub scheme: String,
     /// What follows; empty where nothing does.
     pub rest: String,
+}
+
+impl fmt::Debug for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Challenge").field("scheme", &self.scheme).finish_non_exhaustive()
+    }
 }
 
 /// The most bytes of the fields of a message that are looked at.
@@ -153,6 +163,12 @@ pub(crate) fn protects_bodies(directives: &str) -> bool {
     })
 }
 
+/// Whether this `Authentication-Info` has a proof in it. Spec: DIGEST (RFC 7616) section 3.5.
+pub(crate) fn has_proof(directives: &str) -> bool {
+    let mut names = items(directives).filter_map(|item| item.split_once('='));
+    names.any(|(name, _)| name.trim().eq_ignore_ascii_case("rspauth"))
+}
+
 /// A token as it stands in a field.
 #[must_use]
 pub fn encode(token: &[u8]) -> String {
@@ -165,14 +181,16 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// A field's value: a scheme, and what follows it.
+/// A field's value: a scheme, and what follows it. Nobody's log shows it: a password can be guessed with it.
 pub(crate) fn value(scheme: &str, rest: &[u8]) -> Option<HeaderValue> {
     let mut bytes = scheme.as_bytes().to_vec();
     if !rest.is_empty() {
         bytes.push(b' ');
         bytes.extend_from_slice(rest);
     }
-    HeaderValue::from_bytes(&bytes).ok()
+    let mut value = HeaderValue::from_bytes(&bytes).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod client;
 mod connection;
 mod error;
 pub mod header;
+mod judgement;
 mod scheme;
 mod service;
 

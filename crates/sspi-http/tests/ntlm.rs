@@ -19,6 +19,7 @@ use sspi_core::{
 };
 use sspi_http::{AuthLayer, Authenticated, Client, HttpConnection, RequestBody, Scheme, header};
 use sspi_tokio::Answers;
+use test_support::FixedClock;
 use tokio::io::DuplexStream;
 use tower_layer::Layer as _;
 use tower_service::Service;
@@ -48,7 +49,7 @@ fn client(password: &str) -> Scheme {
     let password = Secret::new(password.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
-    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     Scheme::of_package(package().acquire_credentials_handle(&request).unwrap()).unwrap()
 }
 
@@ -247,7 +248,7 @@ async fn exchange_with(
     let password = Secret::new(PASSWORD.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
-    let acquire = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let acquire = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     let mut client = package().acquire_credentials_handle(&acquire).unwrap().initialize(&request).unwrap();
     let token = |step| match step {
         sspi_core::Step::Continue { token, .. } | sspi_core::Step::Complete { token, .. } => token,
@@ -330,6 +331,76 @@ async fn an_exchange_that_is_not_gone_on_with_is_dropped_at_its_deadline() {
         let answer = ask(&layer, Some(&connection), HTTP_11, &[("authorization", authenticate)]).await;
         assert_eq!(answer.0, status, "after {wait} seconds");
     }
+}
+
+#[tokio::test]
+async fn an_attempt_says_how_long_it_took_by_the_clock_of_the_layer() {
+    let clock = FixedClock::default();
+    let took: Arc<Mutex<Vec<(bool, Duration)>>> = Arc::default();
+    let kept = Arc::clone(&took);
+    let layer = layer().with_clock(Arc::new(clock.clone())).reporting(move |attempt| {
+        kept.lock().unwrap().push((attempt.result.is_ok(), attempt.took));
+    });
+    for (milliseconds, status) in [(1500, StatusCode::OK), (0, StatusCode::OK), (7, StatusCode::UNAUTHORIZED)]
+    {
+        let connection = HttpConnection::new();
+        let mut authenticate = exchange(&layer, &connection, None).await;
+        if status != StatusCode::OK {
+            authenticate = format!("NTLM {}", header::encode(b"NTLMSSP\0\x03\0\0\0"));
+        }
+        clock.advance(Duration::from_millis(milliseconds));
+        let answer = ask(&layer, Some(&connection), HTTP_11, &[("authorization", authenticate)]).await;
+        assert_eq!(answer.0, status);
+    }
+    let milliseconds = Duration::from_millis;
+    let expected = [(true, milliseconds(1500)), (true, milliseconds(0)), (false, milliseconds(7))];
+    assert_eq!(*took.lock().unwrap(), expected);
+}
+
+/// What is logged while this is there.
+fn logged() -> (Arc<Mutex<Vec<u8>>>, tracing::subscriber::DefaultGuard) {
+    #[derive(Clone)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Kept(Arc::default());
+    let kept = Arc::clone(&log.0);
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(move || log.clone()).with_ansi(false).without_time().finish();
+    (kept, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test]
+async fn a_password_that_is_proved_without_tls_is_warned_of_once_and_the_setting_is_named() {
+    let (log, _guard) = logged();
+    let layer = layer();
+    let log_on = async |connection: HttpConnection| {
+        let authenticate = exchange(&layer, &connection, None).await;
+        let answer = ask(&layer, Some(&connection), HTTP_11, &[("authorization", authenticate)]).await;
+        assert_eq!(answer.0, StatusCode::OK);
+    };
+    let warnings = || {
+        let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+        log.lines()
+            .filter(|line| line.contains("over HTTP without TLS"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    log_on(HttpConnection::new().in_tls()).await;
+    assert!(warnings().is_empty());
+    for _ in 0..3 {
+        log_on(HttpConnection::new()).await;
+    }
+    let warnings = warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("WARN") && warnings[0].contains("ntlm.channel-bindings"), "{warnings:?}");
 }
 
 #[tokio::test]

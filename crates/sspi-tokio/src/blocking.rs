@@ -259,17 +259,18 @@ struct Renegotiating {
 
 impl<S> SecureStream<S> {
     fn established(io: S, established: Established, options: HandshakeOptions) -> Result<Self, Error> {
-        let Established { context, unread, .. } = established;
+        let Established { context, unread, framing, .. } = established;
+        let options = HandshakeOptions { framing, ..options };
         let known = Known::of(&*context);
-        let sizes = RecordSizes::of(options.framing, &*known.attributes)?;
+        let sizes = RecordSizes::of(framing, &*known.attributes)?;
         Ok(Self {
             io,
             known: InTime::new(known),
             renegotiation: RenegotiationOutcome::None,
             observer: None,
             has_refused: false,
-            inbound: Inbound::new(options.framing, &sizes, unread),
-            outbound: Outbound::new(options.framing, sizes),
+            inbound: Inbound::new(framing, &sizes, unread),
+            outbound: Outbound::new(framing, sizes),
             context: Some(context),
             renegotiating: None,
             renegotiation_due: false,

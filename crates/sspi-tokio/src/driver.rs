@@ -5,6 +5,7 @@ use core::ops::Range;
 use sspi_core::{Error, Fault, Question, SecStatus, SecurityContext, Step};
 use tracing::debug;
 
+use crate::framing::Begins;
 use crate::nns::{self, HANDSHAKE_HEADER, HandshakeHeader, MessageId};
 use crate::{Framing, Handshaking};
 
@@ -28,11 +29,14 @@ pub(crate) struct Established {
     pub(crate) unread: Vec<u8>,
     /// The context is what it was: the peer does not negotiate it again.
     pub(crate) declined: bool,
+    /// How its messages are told apart; it is not to be detected any more.
+    pub(crate) framing: Framing,
 }
 
 /// A handshake between its bytes.
 pub(crate) struct Driver {
     handshaking: Handshaking,
+    /// As it was asked for, or as it was detected.
     framing: Framing,
     /// The handshake is one on an established context.
     has_context: bool,
@@ -108,6 +112,7 @@ impl Driver {
         let next = match self.framing {
             Framing::Stream => self.next_stream(),
             Framing::Nns => self.next_nns(),
+            Framing::Detected => self.next_detected(),
         };
         next.inspect_err(|error| self.give_up(error))
     }
@@ -134,7 +139,7 @@ impl Driver {
 
     fn send_failure(&mut self, token: Vec<u8>) {
         match self.framing {
-            Framing::Stream => self.outgoing = token,
+            Framing::Stream | Framing::Detected => self.outgoing = token,
             // A peer that is done has no package any more that could take a token.
             Framing::Nns if token.is_empty() || self.nns.peer_done => {}
             Framing::Nns => {
@@ -193,11 +198,56 @@ impl Driver {
         ))
     }
 
+    /// Whoever speaks first says with its first bytes how the connection goes on.
+    fn next_detected(&mut self) -> Result<Event, Error> {
+        if matches!(self.handshaking, Handshaking::Initialize(_)) {
+            return self.begin_detected();
+        }
+        self.framing = match Begins::of(&self.input) {
+            Ok(Begins::Frame) => Framing::Nns,
+            Ok(Begins::Stream) => Framing::Stream,
+            Ok(Begins::Token) => {
+                let what =
+                    "the client sends a token without a frame of NegotiateStream, which says where it ends";
+                return Err(nns::misbehaved(what));
+            }
+            Err(missing) => return self.read(self.input.len().saturating_add(missing)),
+        };
+        self.wanted = 1;
+        if self.framing == Framing::Nns { self.next_nns() } else { self.next_stream() }
+    }
+
+    /// The package's own first token says how an initiator goes on: as an acceptor would take it, were it not for frames.
+    fn begin_detected(&mut self) -> Result<Event, Error> {
+        let step = self.advance(0..0)?;
+        let (Step::Continue { token, .. } | Step::Complete { token, .. }) = &step else {
+            return match step {
+                Step::Ask(question) => Ok(Event::Ask(question)),
+                _ => Err(internal("an initiator has nothing to begin with")),
+            };
+        };
+        match Begins::of(token) {
+            Ok(Begins::Stream) => {
+                self.framing = Framing::Stream;
+                self.stream_step(step)
+            }
+            _ => {
+                self.framing = Framing::Nns;
+                self.nns_step(step)
+            }
+        }
+    }
+
     fn next_stream(&mut self) -> Result<Event, Error> {
         if self.input.len() < self.wanted {
             return self.read(self.wanted);
         }
-        match self.advance(0..self.input.len())? {
+        let step = self.advance(0..self.input.len())?;
+        self.stream_step(step)
+    }
+
+    fn stream_step(&mut self, step: Step) -> Result<Event, Error> {
+        match step {
             Step::Continue { token, used } => {
                 self.input.drain(..used);
                 self.wanted = 1;
@@ -230,7 +280,7 @@ impl Driver {
         // The connection may be idle for long; the room that the handshake needed is not kept for it.
         unread.shrink_to_fit();
         debug!(unread = unread.len(), "handshake: complete");
-        Event::Complete(Established { context, unread, declined })
+        Event::Complete(Established { context, unread, declined, framing: self.framing })
     }
 
     fn next_nns(&mut self) -> Result<Event, Error> {
@@ -247,7 +297,12 @@ impl Driver {
             }
         }
         let payload = self.nns.payload.clone().unwrap_or_default();
-        match self.advance(payload)? {
+        let step = self.advance(payload)?;
+        self.nns_step(step)
+    }
+
+    fn nns_step(&mut self, step: Step) -> Result<Event, Error> {
+        match step {
             Step::Continue { token, used } => {
                 // A client that has nothing to say at first says that.
                 let is_first = !self.nns.begun;
@@ -271,6 +326,11 @@ impl Driver {
                     return Err(nns::misbehaved(
                         "a frame holds more than the token that completes the handshake",
                     ));
+                }
+                let attributes = context.attributes();
+                let info = attributes.package_info();
+                if info.oids.is_empty() && info.capabilities.is_stream() {
+                    return Err(nns::misbehaved("frames hold a stream, which needs none"));
                 }
                 nns::encode_handshake(&mut self.outgoing, MessageId::HANDSHAKE_DONE, &token)?;
                 if self.nns.peer_done {

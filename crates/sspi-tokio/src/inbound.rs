@@ -93,7 +93,7 @@ impl Inbound {
     /// With what the peer sent behind its handshake.
     pub(crate) fn new(framing: Framing, sizes: &RecordSizes, unread: Vec<u8>) -> Self {
         let (record, message) = match framing {
-            Framing::Stream => (sizes.record(), sizes.message),
+            Framing::Stream | Framing::Detected => (sizes.record(), sizes.message),
             Framing::Nns => (DATA_HEADER + nns::MAXIMUM_PAYLOAD, sizes.message),
         };
         let places = Places { plain: 0..0, unread: 0..unread.len() };
@@ -368,7 +368,7 @@ impl Inbound {
     ) -> Result<Decrypted, Error> {
         let before = places.unread.clone();
         let (decrypted, plain, next) = match self.framing {
-            Framing::Stream => open_stream_record(memory, &before, receiver)?,
+            Framing::Stream | Framing::Detected => open_stream_record(memory, &before, receiver)?,
             Framing::Nns => open_frame(memory, &before, receiver)?,
         };
         if matches!(decrypted, Decrypted::Incomplete { .. }) {

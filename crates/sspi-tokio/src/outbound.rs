@@ -29,6 +29,7 @@ impl RecordSizes {
     /// What the context says.
     pub(crate) fn of(framing: Framing, attributes: &dyn QueryContextAttributes) -> Result<Self, Error> {
         let sizes = match framing {
+            Framing::Detected => return Err(internal("how messages are told apart was not detected")),
             Framing::Stream => {
                 let sizes = attributes.stream_sizes()?;
                 Self {
@@ -256,7 +257,7 @@ impl Outbound {
         let room = memory.get_mut(layout.data_range()).ok_or_else(too_small)?;
         source.fill(room);
         let sealed = match self.framing {
-            Framing::Stream => seal_stream_record(sender, memory, &layout)?,
+            Framing::Stream | Framing::Detected => seal_stream_record(sender, memory, &layout)?,
             Framing::Nns => seal_frame(sender, memory, &layout)?,
         };
         if sealed.start > sealed.end || sealed.end > layout.end() || sealed.start < start {

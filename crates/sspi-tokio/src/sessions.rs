@@ -31,7 +31,8 @@ mod undone;
 
 /// Where sessions are that several machines share: Redis, or whatever they have in common.
 ///
-/// A session is secret: whoever reads it reads the connections. A store that others can read seals it.
+/// A session is secret: whoever reads it reads the connections. A store that others can read seals it. No call may hold up its
+/// thread: all lookups wait there, and so do their deadlines.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// The session under `key`, unless it is not there any more.

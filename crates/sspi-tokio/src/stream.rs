@@ -91,9 +91,10 @@ impl<S> SecureStream<S> {
         established: Established,
         options: HandshakeOptions,
     ) -> Result<Self, Error> {
-        let Established { context, unread, .. } = established;
+        let Established { context, unread, framing, .. } = established;
+        let options = HandshakeOptions { framing, ..options };
         let known = Known::of(&*context);
-        let sizes = RecordSizes::of(options.framing, &*known.attributes)?;
+        let sizes = RecordSizes::of(framing, &*known.attributes)?;
         Ok(Self {
             io,
             known: InTime::new(known),
@@ -101,8 +102,8 @@ impl<S> SecureStream<S> {
             observer: None,
             has_refused: false,
             patience: Patience::new(options.deadline.is_some()),
-            inbound: Inbound::new(options.framing, &sizes, unread),
-            outbound: Outbound::new(options.framing, sizes),
+            inbound: Inbound::new(framing, &sizes, unread),
+            outbound: Outbound::new(framing, sizes),
             session: Session::Open(context),
             writer: None,
             options,

@@ -63,6 +63,33 @@ impl Default for Options {
     }
 }
 
+/// Why winbind is not asked about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NotAsked {
+    NoName,
+    PrincipalName,
+    Machine,
+}
+
+impl NotAsked {
+    const fn what(self) -> &'static str {
+        match self {
+            Self::NoName => "what is no name of one account",
+            Self::PrincipalName => "principal names",
+            Self::Machine => "machines",
+        }
+    }
+
+    /// What would have it asked.
+    const fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::NoName => None,
+            Self::PrincipalName => Some("logon.winbind-principal-names"),
+            Self::Machine => Some("logon.winbind-machines"),
+        }
+    }
+}
+
 /// Winbind, as a database of accounts.
 #[derive(Debug)]
 pub struct Winbind {
@@ -121,24 +148,27 @@ impl Winbind {
         }
     }
 
-    /// The account that the client means; `None` if it may be another one than its name says.
-    async fn account(&self, request: &LogonRequest) -> Result<Option<Account>, Error> {
+    /// The account that the client means; why winbind is not asked, if it may be another one than its name says.
+    async fn account(&self, request: &LogonRequest) -> Result<Result<Account, NotAsked>, Error> {
         let LogonRequest { user, domain, .. } = request;
         let is_odd = |name: &str| name.contains(['\\', '/']) || name.chars().any(char::is_control);
         if user.is_empty() || is_odd(user) || is_odd(domain) {
-            return Ok(None);
+            return Ok(Err(NotAsked::NoName));
         }
         if user.ends_with('$') && !self.options.allows_machines {
-            return Ok(None);
+            return Ok(Err(NotAsked::Machine));
         }
         let account = Account { name: user.clone(), ..Account::default() };
         Ok(if user.contains('@') {
-            let account = Account { upn: Some(user.clone()), ..account };
-            Some(account).filter(|_| self.options.allows_principal_names && domain.is_empty())
+            match (domain.is_empty(), self.options.allows_principal_names) {
+                (false, _) => Err(NotAsked::NoName),
+                (true, false) => Err(NotAsked::PrincipalName),
+                (true, true) => Ok(Account { upn: Some(user.clone()), ..account }),
+            }
         } else if domain.is_empty() {
-            Some(Account { domain: Some(self.own_domain().await?.to_owned()), ..account })
+            Ok(Account { domain: Some(self.own_domain().await?.to_owned()), ..account })
         } else {
-            Some(Account { domain: Some(domain.clone()), ..account })
+            Ok(Account { domain: Some(domain.clone()), ..account })
         })
     }
 
@@ -166,9 +196,13 @@ impl AccountDatabase for Winbind {
             tracing::debug!("winbind is not asked about a malformed response");
             return Ok(LogonVerdict::Denied);
         }
-        let Some(account) = self.account(request).await? else {
-            tracing::debug!(user = ?request.user, domain = ?request.domain, "winbind is not asked about this name");
-            return Ok(LogonVerdict::Denied);
+        let account = match self.account(request).await? {
+            Ok(account) => account,
+            Err(why) => {
+                let (user, domain, setting) = (&request.user, &request.domain, why.setting());
+                tracing::info!(?user, ?domain, setting, "winbind is not asked about {}", why.what());
+                return Ok(LogonVerdict::Denied);
+            }
         };
         let names = (account.name.as_str(), account.domain.as_deref().unwrap_or_default());
         let question = protocol::question(names, challenge, nt_response, lm_response);

@@ -91,10 +91,17 @@ impl Opensspi {
     fn listening(launch: &Launch, files: Files) -> Result<Server, PeerError> {
         let mut process = launch.start()?;
         process.set_patience(PATIENCE);
-        let event = next_event(&mut process)?;
-        let port = event.as_ref().and_then(|event| event.get("port")?.as_u64());
+        // Before that it says what it has read.
+        let listening = loop {
+            match next_event(&mut process)? {
+                Some(event) if is(&event, "listening") => break event,
+                Some(_) => {}
+                None => return Err(process.error("it did not say where it listens")),
+            }
+        };
+        let port = listening.get("port").and_then(Value::as_u64);
         let port = port.and_then(|port| u16::try_from(port).ok());
-        let port = port.ok_or_else(|| process.error("it did not say where it listens"))?;
+        let port = port.ok_or_else(|| process.error("it listens nowhere"))?;
         Ok(Server { process, port, _files: files })
     }
 }

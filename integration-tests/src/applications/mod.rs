@@ -80,7 +80,7 @@ applications! {
     /// HTTP with an upgrade inside.
     Cups = "cups", "CUPS: HTTP, upgraded as in RFC 2817", "cups-daemon", ["/usr/sbin/cupsd"];
     /// A browser.
-    Chromium = "chromium", "Chromium opens the page of `serve --http`, refuses an unknown authority, and logs on with NTLM", "chromium",
+    Chromium = "chromium", "Chromium opens the page of `serve --http`, refuses an unknown authority, and logs on with NTLM, Negotiate and Digest", "chromium",
         ["/usr/lib/chromium/chromium", "/usr/bin/certutil"];
     /// A server of Node.js.
     NodeServer = "node-server", "Node.js serves an echo", "nodejs", [];

@@ -112,6 +112,28 @@ pub struct Fetched {
 ///
 /// The package refuses the server, the server does not take the password, or the connection breaks.
 pub fn fetch(port: u16, path: &str, credentials: &Arc<dyn CredentialsHandle>) -> Result<Fetched, Error> {
+    fetch_with(port, path, credentials, |client| client)
+}
+
+/// The same from a server that must prove that it knows the password.
+///
+/// # Errors
+///
+/// It does not, or those of [`fetch`].
+pub fn fetch_with_proof(
+    port: u16,
+    path: &str,
+    credentials: &Arc<dyn CredentialsHandle>,
+) -> Result<Fetched, Error> {
+    fetch_with(port, path, credentials, Client::require_proof)
+}
+
+fn fetch_with(
+    port: u16,
+    path: &str,
+    credentials: &Arc<dyn CredentialsHandle>,
+    change: impl FnOnce(Client) -> Client,
+) -> Result<Fetched, Error> {
     let scheme = Scheme::digest(Arc::clone(credentials));
     let request = Request::get(path).header("host", format!("localhost:{port}")).body(Bytes::new());
     let fetching = async {
@@ -119,7 +141,7 @@ pub fn fetch(port: u16, path: &str, credentials: &Arc<dyn CredentialsHandle>) ->
         let socket = socket.unwrap_or_else(|error| panic!("{error}"));
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
         tokio::spawn(connection);
-        let mut client = Client::new(sender, "localhost", [scheme]);
+        let mut client = change(Client::new(sender, "localhost", [scheme]));
         let response = client.send(request.unwrap_or_else(|error| panic!("{error}"))).await?;
         let status = response.status();
         let body = response.into_body().collect().await.unwrap_or_else(|error| panic!("{error}")).to_bytes();

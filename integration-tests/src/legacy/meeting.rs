@@ -28,7 +28,7 @@ fn run_suites(group: Group, key: Key, suites: &[&'static Suite], scale: Scale) -
     let Group { peer, role, version } = group;
     let cell = |suite| Cell { peer, role, version, suite };
     let bytes = terms::bytes(peer, scale);
-    let meeting = Meeting { group, key, feature: None, bytes };
+    let meeting = Meeting { group, key, feature: None, bytes, lengths: None, splitting: true };
     let verdict = |result: Result<Met, CaseError>, suite| match result.and_then(|met| met.judge(cell(suite)))
     {
         Ok(()) => (cell(suite), Outcome::Ok),
@@ -58,37 +58,87 @@ fn try_out(trial: Trial, scale: Scale) -> Result<(), CaseError> {
     let group = Group { peer, role, version };
     let suites = terms::runnable(group).remove(&Key::Rsa).unwrap_or_default();
     let cbc = suites.iter().copied().find(|suite| suite.is_cbc());
+    // A release sends much with it.
+    let quick = suites.iter().copied().find(|suite| suite.name.ends_with("RSA_WITH_AES_128_CBC_SHA"));
     let stream = suites.iter().copied().find(|suite| suite.name.contains("_RC4_128_"));
     let aead = suites.iter().copied().find(|suite| suite.name.contains("_GCM_"));
     let chosen: Vec<&'static Suite> = match feature {
-        Feature::RecordSizes => cbc.into_iter().chain(stream).collect(),
+        Feature::RecordSizes => quick.or(cbc).into_iter().chain(stream).collect(),
         Feature::EmptyOurs => cbc.into_iter().chain(stream).chain(aead).collect(),
         _ => cbc.or(stream).into_iter().collect(),
     };
     if chosen.is_empty() {
         return Err(CaseError::new("the peer has no suite for it: suites.toml must say so"));
     }
+    if feature == Feature::RecordSizes {
+        return try_lengths(trial, &chosen, scale);
+    }
     let bytes = match feature {
-        Feature::RecordSizes => terms::bytes(peer, scale).min(total(&record_sizes(scale))),
         Feature::EmptyOurs | Feature::EmptyPeer => terms::bytes(peer, Scale::SMALL).min(10_000),
         // It gets a page without content.
         Feature::ResumeId if (peer, role) == (Peer::Nss, Role::Client) => 0,
         _ => terms::bytes(peer, Scale::SMALL).min(100_000),
     };
-    let meeting = Meeting { group, key: Key::Rsa, feature: Some(feature), bytes };
+    let splitting = feature.ours_splits();
+    let meeting = Meeting { group, key: Key::Rsa, feature: Some(feature), bytes, lengths: None, splitting };
     for (suite, met) in meeting.run(&chosen)? {
         met?.judge_trial(trial, suite)?;
     }
     Ok(())
 }
 
-/// The lengths of records: all of them for a release.
-fn record_sizes(scale: Scale) -> std::ops::RangeInclusive<usize> {
-    if scale.bytes > Scale::SMALL.bytes { 1..=16_384 } else { 1..=1024 }
+/// Records of every length, each once, with each of the suites; where our end may split those of CBC suites, with that and
+/// without.
+fn try_lengths(trial: Trial, suites: &[&'static Suite], scale: Scale) -> Result<(), CaseError> {
+    let Trial { peer, role, version, feature } = trial;
+    let group = Group { peer, role, version };
+    let whole: Vec<&'static Suite> = match Feature::SplitPeer.versions().contains(&version) {
+        true => suites.iter().copied().filter(|suite| suite.is_cbc()).collect(),
+        false => Vec::new(),
+    };
+    for lengths in lengths(peer, role, scale) {
+        for (splitting, suites) in [(true, suites), (false, whole.as_slice())] {
+            let bytes = match lengths {
+                Some(lengths) => total(lengths),
+                None => terms::bytes(peer, scale),
+            };
+            let meeting = Meeting { group, key: Key::Rsa, feature: Some(feature), bytes, lengths, splitting };
+            if suites.is_empty() {
+                continue;
+            }
+            for (suite, met) in meeting.run(suites)? {
+                met?.judge_trial(trial, suite).map_err(|error| {
+                    CaseError::new(format!("{lengths:?}, our end splits records: {splitting}: {error}"))
+                })?;
+            }
+        }
+    }
+    Ok(())
 }
 
-fn total(sizes: &std::ops::RangeInclusive<usize>) -> u64 {
-    sizes.clone().map(|size| size as u64).sum()
+/// The first and the last of a run of lengths.
+type Lengths = (usize, usize);
+
+/// The lengths of records, each run of them in a connection of its own: for a release every length there is, otherwise some
+/// at either end; the length zero has rows of its own. `None`: neither end decides on the lengths, but a program that goes by
+/// what it reads from a pipe or a file.
+fn lengths(peer: Peer, role: Role, scale: Scale) -> Vec<Option<Lengths>> {
+    let is_full = scale.bytes > Scale::SMALL.bytes;
+    let runs: &[Lengths] = match (peer, role) {
+        (Peer::Nss | Peer::GnuTls, _) | (Peer::OpenSsl | Peer::OpenSsl111, Role::Client) => {
+            return vec![None];
+        }
+        // Python that computes each byte.
+        (Peer::Tlslite | Peer::Scapy, _) if is_full => &[(1, 250), (16_383, 16_384)],
+        (Peer::Tlslite | Peer::Scapy, _) => &[(1, 80)],
+        _ if is_full => &[(1, 16_384)],
+        _ => &[(1, 200), (16_364, 16_384)],
+    };
+    runs.iter().copied().map(Some).collect()
+}
+
+fn total((first, last): Lengths) -> u64 {
+    (first..=last).map(|length| length as u64).sum()
 }
 
 /// Who meets, and for what.
@@ -98,6 +148,10 @@ struct Meeting {
     key: Key,
     feature: Option<Feature>,
     bytes: u64,
+    /// Of records, one after the other.
+    lengths: Option<Lengths>,
+    /// Whether our end splits records.
+    splitting: bool,
 }
 
 /// Both ends of the connections with one suite.
@@ -118,11 +172,7 @@ impl Meeting {
     }
 
     fn legacy(self, suites: &[&'static Suite]) -> Legacy {
-        Legacy {
-            version: self.group.version,
-            suites: suites.to_vec(),
-            splitting: self.feature.is_none_or(Feature::ours_splits),
-        }
+        Legacy { version: self.group.version, suites: suites.to_vec(), splitting: self.splitting }
     }
 
     fn rounds(self) -> usize {
@@ -173,10 +223,10 @@ impl Meeting {
                     client.exchange_records(server.port(), &service, content, sends_empty)
                 }
                 Service::Http(path) => client.fetch(server.port(), &path, content),
-                Service::Echo if self.feature == Some(Feature::RecordSizes) => {
-                    client.echo_in_writes(server.port(), content, 1..=16_384)
-                }
-                Service::Echo | Service::Lines => client.echo(server.port(), content),
+                Service::Echo | Service::Lines => match self.lengths {
+                    Some((first, last)) => client.echo_in_writes(server.port(), content, first..=last),
+                    None => client.echo(server.port(), content),
+                },
             };
             met.peer.extend(server.next_connection()?);
             let failed = report.failure.is_some();
@@ -207,8 +257,8 @@ impl Meeting {
         };
         let server = Server::start(&setup, service)?;
         let mut options = client_options(&pki, self.group, server.port(), self.feature)?.bytes(self.bytes);
-        if self.feature == Some(Feature::RecordSizes) {
-            options = options.write_sizes(1..=16_384);
+        if let Some((first, last)) = self.lengths {
+            options = options.write_sizes(first..=last);
         }
         if self.group.peer == Peer::Nss && service == ours::Service::Http {
             options = options.posting();
@@ -281,5 +331,38 @@ impl Met {
             Some(end) => Err(CaseError::new(format!("another client certificate: {end:?}"))),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn sent(peer: Peer, role: Role, scale: Scale) -> BTreeSet<usize> {
+        let runs = lengths(peer, role, scale).into_iter().flatten();
+        runs.flat_map(|(first, last)| first..=last).collect()
+    }
+
+    /// A bound on the bytes must not leave out the longer records again.
+    #[test]
+    fn release_sends_every_length_with_both_ends_of_some_peer_as_sender() {
+        let every: BTreeSet<usize> = (1..=16_384).collect();
+        for (peer, role) in [
+            (Peer::OpenSsl, Role::Server),
+            (Peer::OpenSsl111, Role::Server),
+            (Peer::Node, Role::Server),
+            (Peer::Node, Role::Client),
+            (Peer::Java, Role::Server),
+            (Peer::Java, Role::Client),
+        ] {
+            assert_eq!(sent(peer, role, Scale::FULL_LEGACY), every, "{peer} {}", role.name());
+            let everyday = sent(peer, role, Scale::SMALL);
+            assert!(everyday.contains(&1) && everyday.contains(&16_384), "{peer} {}", role.name());
+            let bytes: u64 = everyday.iter().map(|length| *length as u64).sum();
+            assert!(bytes <= Scale::SMALL.bytes, "{bytes} bytes are too many for every day");
+        }
+        assert_eq!(total((1, 16_384)), 134_225_920);
     }
 }

@@ -63,7 +63,7 @@ macro_rules! suites {
 
 /// All of them: first those of Windows Server 2003 in its order of preference, then those that devices speak.
 #[rustfmt::skip]
-pub static SUITES: [Suite; 42] = suites![
+pub static SUITES: [Suite; 49] = suites![
     0x0004 "TLS_RSA_WITH_RC4_128_MD5"                  "RC4-MD5"                       ANY,
     0x0005 "TLS_RSA_WITH_RC4_128_SHA"                  "RC4-SHA"                       ANY,
     0x000A "TLS_RSA_WITH_3DES_EDE_CBC_SHA"             "DES-CBC3-SHA"                  ANY,
@@ -79,14 +79,17 @@ pub static SUITES: [Suite; 42] = suites![
     0x0002 "TLS_RSA_WITH_NULL_SHA"                     "NULL-SHA"                      ANY,
     0x002F "TLS_RSA_WITH_AES_128_CBC_SHA"              "AES128-SHA"                    ANY,
     0x0035 "TLS_RSA_WITH_AES_256_CBC_SHA"              "AES256-SHA"                    ANY,
+    0x0015 "TLS_DHE_RSA_WITH_DES_CBC_SHA"              "DHE-RSA-DES-CBC-SHA"           SINGLE_DES,
     0x0016 "TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA"         "DHE-RSA-DES-CBC3-SHA"          ANY,
     0x0033 "TLS_DHE_RSA_WITH_AES_128_CBC_SHA"          "DHE-RSA-AES128-SHA"            ANY,
     0x0039 "TLS_DHE_RSA_WITH_AES_256_CBC_SHA"          "DHE-RSA-AES256-SHA"            ANY,
     0x0032 "TLS_DHE_DSS_WITH_AES_128_CBC_SHA"          "DHE-DSS-AES128-SHA"            ANY,
     0x0038 "TLS_DHE_DSS_WITH_AES_256_CBC_SHA"          "DHE-DSS-AES256-SHA"            ANY,
+    0xC011 "TLS_ECDHE_RSA_WITH_RC4_128_SHA"            "ECDHE-RSA-RC4-SHA"             CURVES,
     0xC012 "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA"       "ECDHE-RSA-DES-CBC3-SHA"        CURVES,
     0xC013 "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"        "ECDHE-RSA-AES128-SHA"          CURVES,
     0xC014 "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"        "ECDHE-RSA-AES256-SHA"          CURVES,
+    0xC007 "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA"          "ECDHE-ECDSA-RC4-SHA"           CURVES,
     0xC008 "TLS_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA"     "ECDHE-ECDSA-DES-CBC3-SHA"      CURVES,
     0xC009 "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"      "ECDHE-ECDSA-AES128-SHA"        CURVES,
     0xC00A "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"      "ECDHE-ECDSA-AES256-SHA"        CURVES,
@@ -94,6 +97,8 @@ pub static SUITES: [Suite; 42] = suites![
     0x003D "TLS_RSA_WITH_AES_256_CBC_SHA256"           "AES256-SHA256"                 ONLY_12,
     0x0067 "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256"       "DHE-RSA-AES128-SHA256"         ONLY_12,
     0x006B "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256"       "DHE-RSA-AES256-SHA256"         ONLY_12,
+    0x0040 "TLS_DHE_DSS_WITH_AES_128_CBC_SHA256"       "DHE-DSS-AES128-SHA256"         ONLY_12,
+    0x006A "TLS_DHE_DSS_WITH_AES_256_CBC_SHA256"       "DHE-DSS-AES256-SHA256"         ONLY_12,
     0xC027 "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"     "ECDHE-RSA-AES128-SHA256"       ONLY_12,
     0xC028 "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"     "ECDHE-RSA-AES256-SHA384"       ONLY_12,
     0xC023 "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"   "ECDHE-ECDSA-AES128-SHA256"     ONLY_12,
@@ -102,6 +107,8 @@ pub static SUITES: [Suite; 42] = suites![
     0x009D "TLS_RSA_WITH_AES_256_GCM_SHA384"           "AES256-GCM-SHA384"             ONLY_12,
     0x009E "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"       "DHE-RSA-AES128-GCM-SHA256"     ONLY_12,
     0x009F "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384"       "DHE-RSA-AES256-GCM-SHA384"     ONLY_12,
+    0x00A2 "TLS_DHE_DSS_WITH_AES_128_GCM_SHA256"       "DHE-DSS-AES128-GCM-SHA256"     ONLY_12,
+    0x00A3 "TLS_DHE_DSS_WITH_AES_256_GCM_SHA384"       "DHE-DSS-AES256-GCM-SHA384"     ONLY_12,
     0xC02F "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"     "ECDHE-RSA-AES128-GCM-SHA256"   ONLY_12,
     0xC030 "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"     "ECDHE-RSA-AES256-GCM-SHA384"   ONLY_12,
     0xC02B "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"   "ECDHE-ECDSA-AES128-GCM-SHA256" ONLY_12,
@@ -215,6 +222,16 @@ mod tests {
 
     fn suite(code: u16) -> &'static Suite {
         SUITES.iter().find(|suite| suite.code == code).unwrap()
+    }
+
+    /// A suite that no peer is asked about is one that nobody has seen to work.
+    #[test]
+    fn every_suite_of_the_engine_is_there_under_its_name() {
+        for row in legacy_tls::SUITES {
+            let found = SUITES.iter().find(|suite| suite.code == row.suite.0);
+            assert_eq!(found.map(|suite| suite.name), Some(row.name));
+        }
+        assert_eq!(SUITES.len(), legacy_tls::SUITES.len());
     }
 
     #[test]

@@ -1,19 +1,23 @@
-//! Apache with mod_auth_digest: a process like any other, with a folder of its own, on a port of its own.
+//! Apache with mod_auth_digest, and with mod_auth_gssapi over gss-ntlmssp: a process like any other, with a folder of its own,
+//! on ports of its own.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use test_support::hex;
+use test_support::{TestCertificate, hex};
 
+use super::gss::{self, UserFile};
 use super::process::{Launch, Stdout};
 use super::{Files, PeerError, Process, find_program, free_port};
-use crate::digest::{PASSWORD, REALM, USER};
+use crate::{digest, tokens};
 
 /// Where Debian has the modules.
 const MODULES: &str = "/usr/lib/apache2/modules";
 
-/// The page behind Digest.
-pub const PATH: &str = "/digest/";
+/// The page behind Digest, for [`digest::USER`].
+pub const DIGEST: &str = "/digest/";
+/// The page behind Negotiate and NTLM, for [`tokens::USER`].
+pub const GSSAPI: &str = "/gssapi/";
 
 fn program() -> Option<String> {
     let usual = Path::new("/usr/sbin/apache2");
@@ -33,42 +37,67 @@ pub fn available() -> Result<(), String> {
     Err("apache2 is not there (Debian: apt-get install apache2-bin)".to_owned())
 }
 
-/// A running Apache, which knows [`USER`].
+/// Why it cannot be run here with Negotiate and NTLM.
+///
+/// # Errors
+///
+/// It is not there.
+pub fn gssapi_available() -> Result<(), String> {
+    available()?;
+    if !Path::new(MODULES).join("mod_auth_gssapi.so").is_file() {
+        let package = "libapache2-mod-auth-gssapi";
+        return Err(format!("mod_auth_gssapi is not there (Debian: apt-get install {package})"));
+    }
+    gss::available()
+}
+
+/// A running Apache.
 #[derive(Debug)]
 pub struct Apache {
     process: Process,
     port: u16,
+    tls_port: u16,
     _files: Files,
+    _users: UserFile,
 }
 
 impl Apache {
-    /// Starts it and waits until it listens.
+    /// Starts it, with this certificate for TLS, and waits until it listens.
     ///
     /// # Errors
     ///
     /// It did not come up.
-    pub fn start() -> Result<Self, PeerError> {
+    pub fn start(certificate: &TestCertificate) -> Result<Self, PeerError> {
         let program = program().ok_or_else(|| PeerError::new("apache2 is not there"))?;
         let files = Files::new()?;
-        let port = free_port();
+        let (port, tls_port) = (free_port(), free_port());
         let root = files.reserve("www");
-        std::fs::create_dir_all(Path::new(&root).join("digest"))?;
-        std::fs::write(Path::new(&root).join("digest/index.html"), "secret\n")?;
-        let secret = digest::hashed_a1(
-            sspi_core::DigestAlgorithm::Md5,
-            USER.as_bytes(),
-            REALM.as_bytes(),
-            PASSWORD.as_bytes(),
-        );
-        let users =
-            files.write("users", format!("{USER}:{REALM}:{}\n", hex::encode(secret.expose_secret())))?;
+        for page in [DIGEST, GSSAPI] {
+            let folder = format!("{root}{page}");
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(Path::new(&folder).join("index.html"), "secret\n")?;
+        }
+        let (chain, key) = files.certificate(certificate)?;
         let folder = files.reserve("");
         let mut text = format!(
-            "ServerRoot {folder}\nServerName localhost\nListen 127.0.0.1:{port}\nPidFile {folder}httpd.pid\n\
-             Mutex file:{folder} default\nDefaultRuntimeDir {folder}\nErrorLog /dev/stderr\nLogLevel info\n"
+            "ServerRoot {folder}\nServerName localhost\nListen 127.0.0.1:{port}\nListen 127.0.0.1:{tls_port}\n\
+             PidFile {folder}httpd.pid\nMutex file:{folder} default\nDefaultRuntimeDir {folder}\n\
+             ErrorLog /dev/stderr\nLogLevel info\n"
         );
-        let modules =
-            ["mpm_event", "authn_core", "authz_core", "authz_user", "authn_file", "auth_digest", "dir"];
+        let mut modules = vec![
+            "mpm_event",
+            "authn_core",
+            "authz_core",
+            "authz_user",
+            "authn_file",
+            "auth_digest",
+            "dir",
+            "headers",
+            "ssl",
+        ];
+        if gssapi_available().is_ok() {
+            modules.push("auth_gssapi");
+        }
         for module in modules {
             let _never_fails = writeln!(text, "LoadModule {module}_module {MODULES}/mod_{module}.so");
         }
@@ -78,14 +107,19 @@ impl Apache {
         let _never_fails = write!(
             text,
             "DocumentRoot {root}\nDirectoryIndex index.html\nKeepAlive On\n<Directory {root}>\nRequire all granted\n\
-             </Directory>\n<Location /digest>\nAuthType Digest\nAuthName {REALM}\nAuthDigestProvider file\n\
-             AuthUserFile {users}\nAuthDigestQop auth\nRequire valid-user\n</Location>\n"
+             </Directory>\nHeader always set X-User \"expr=%{{REMOTE_USER}}\"\n\
+             <VirtualHost 127.0.0.1:{tls_port}>\nSSLEngine on\nSSLCertificateFile {chain}\n\
+             SSLCertificateKeyFile {key}\n</VirtualHost>\n{}",
+            locations(&files)?
         );
         let configuration = files.write("httpd.conf", text)?;
         readable(Path::new(&folder))?;
+        let users = UserFile::new(tokens::DOMAIN, tokens::USER, tokens::PASSWORD)?;
+        readable(users.folder())?;
         let mut launch = Launch::new(&program, Stdout::Log);
-        launch.arguments(["-f", &configuration, "-D", "FOREGROUND"]);
-        Ok(Self { process: launch.serve(port)?, port, _files: files })
+        launch.arguments(["-f", &configuration, "-D", "FOREGROUND"]).variables(users.variables());
+        launch.variables([("NETBIOS_DOMAIN_NAME", tokens::DOMAIN)]);
+        Ok(Self { process: launch.serve(tls_port)?, port, tls_port, _files: files, _users: users })
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -94,11 +128,37 @@ impl Apache {
         self.port
     }
 
+    /// Where it listens for TLS.
+    #[must_use]
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port
+    }
+
     /// What it said.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log()
     }
+}
+
+/// Who may see which page.
+fn locations(files: &Files) -> std::io::Result<String> {
+    let (user, realm, password) = (digest::USER, digest::REALM, digest::PASSWORD);
+    let algorithm = sspi_core::DigestAlgorithm::Md5;
+    let secret = ::digest::hashed_a1(algorithm, user.as_bytes(), realm.as_bytes(), password.as_bytes());
+    let users = files.write("users", format!("{user}:{realm}:{}\n", hex::encode(secret.expose_secret())))?;
+    let mut text = format!(
+        "<Location {DIGEST}>\nAuthType Digest\nAuthName {realm}\nAuthDigestProvider file\nAuthUserFile {users}\n\
+         AuthDigestQop auth\nRequire valid-user\n</Location>\n"
+    );
+    if gssapi_available().is_ok() {
+        let _never_fails = write!(
+            text,
+            "<Location {GSSAPI}>\nAuthType GSSAPI\nAuthName {realm}\nGssapiAllowedMech ntlmssp\n\
+             GssapiConnectionBound On\nRequire valid-user\n</Location>\n"
+        );
+    }
+    Ok(text)
 }
 
 /// Its workers are nobody, who reads what everybody can read.

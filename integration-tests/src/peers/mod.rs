@@ -3,12 +3,16 @@
 
 pub mod apache;
 pub mod curl;
+pub mod cyrus;
+pub mod driven;
 pub mod fetched;
 mod files;
 pub mod gnutls;
 pub mod gsasl;
+pub mod gss;
 mod installed;
 pub mod java;
+pub mod lighttpd;
 pub mod nss;
 pub mod ntlm;
 pub mod openssl;

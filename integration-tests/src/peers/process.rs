@@ -66,6 +66,7 @@ pub enum Stdout {
 pub struct Launch {
     program: String,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     folder: Option<PathBuf>,
     stdout: Stdout,
 }
@@ -73,7 +74,8 @@ pub struct Launch {
 impl Launch {
     /// A program by its name or path, without arguments.
     pub fn new(program: &str, stdout: Stdout) -> Self {
-        Self { program: program.to_owned(), arguments: Vec::new(), folder: None, stdout }
+        let (arguments, variables) = (Vec::new(), Vec::new());
+        Self { program: program.to_owned(), arguments, variables, folder: None, stdout }
     }
 
     /// One more argument.
@@ -85,6 +87,13 @@ impl Launch {
     /// More arguments.
     pub fn arguments<T: Into<String>>(&mut self, arguments: impl IntoIterator<Item = T>) -> &mut Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Variables of its environment.
+    pub fn variables<'a>(&mut self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> &mut Self {
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.variables.extend(variables);
         self
     }
 
@@ -112,14 +121,16 @@ impl Launch {
     /// As a person would type it.
     fn line(&self) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@%".contains(c);
-        let words = [&self.program].into_iter().chain(&self.arguments).map(|word| {
+        let quoted = |word: &String| {
             if !word.is_empty() && word.chars().all(plain) {
                 word.clone()
             } else {
                 format!("'{}'", word.replace('\'', r"'\''"))
             }
-        });
-        words.collect::<Vec<_>>().join(" ")
+        };
+        let variables = self.variables.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+        let words = [&self.program].into_iter().chain(&self.arguments).map(quoted);
+        variables.chain(words).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -462,6 +473,7 @@ fn command(launch: &Launch) -> Command {
     command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
     // A curl or an OpenSSL that reads its user's configuration is another peer on every machine.
     command.env("LC_ALL", "C").env("OPENSSL_CONF", "/dev/null").env_remove("SSLKEYLOGFILE");
+    command.envs(launch.variables.iter().map(|(name, value)| (name, value)));
     if let Some(folder) = &launch.folder {
         command.current_dir(folder);
     }

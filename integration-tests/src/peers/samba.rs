@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use test_support::TestCertificate;
@@ -203,6 +204,38 @@ impl Samba {
         let database = self.files.reserve("private/sam.ldb");
         run("ldbmodify", &["-H", &database, &format!("--configfile={}", self.configuration), &changes])
     }
+}
+
+/// Why Samba's `ldbsearch` cannot ask directories here.
+///
+/// # Errors
+///
+/// It is not there, or has no LDAP.
+pub fn ldbsearch_available() -> Result<(), String> {
+    let has_ldap = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+        .iter()
+        .any(|triplet| Path::new(&format!("/usr/lib/{triplet}/samba/ldb/ildap.so")).is_file());
+    if has_ldap && find_program("ldbsearch").is_some() {
+        return Ok(());
+    }
+    Err("ldbsearch is not there (Debian: apt-get install ldb-tools samba-dsdb-modules)".to_owned())
+}
+
+/// Runs Samba's `ldbsearch` against any directory, as this user, with NTLM in Negotiate: whether it is let in, and what it says.
+///
+/// # Errors
+///
+/// It could not be started.
+pub fn ldbsearch(url: &str, user: &str) -> Result<(bool, String), PeerError> {
+    let files = Files::new()?;
+    let configuration = files.write("smb.conf", "[global]\nworkgroup = CORP\nnetbios name = CLIENT\n")?;
+    let mut launch = Launch::new("ldbsearch", Stdout::Data);
+    launch.arguments(["-H", url, &format!("--user={user}"), "--use-kerberos=off", "-s", "base", "-b", ""]);
+    launch.argument(format!("--configfile={configuration}"));
+    let mut process = launch.start()?;
+    let said = process.read_to_end()?;
+    let is_fine = process.wait()?.success();
+    Ok((is_fine, format!("{}{}", String::from_utf8_lossy(&said), process.log())))
 }
 
 fn run(command: &str, arguments: &[&str]) -> Result<(), PeerError> {

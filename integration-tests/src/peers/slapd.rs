@@ -32,6 +32,7 @@ objectclass ( 1.2.840.113556.1.5.9 NAME 'user' SUP inetOrgPerson STRUCTURAL MUST
 pub struct Slapd {
     files: Files,
     configuration: String,
+    variables: Vec<(String, String)>,
     process: Option<Process>,
     port: u16,
     tls_port: u16,
@@ -73,16 +74,17 @@ impl Slapd {
     ///
     /// It did not come up; the error has its log.
     pub fn start(entries: &str, certificate: &TestCertificate) -> Result<Self, PeerError> {
-        Self::start_with("", entries, certificate)
+        Self::start_with("", &[], entries, certificate)
     }
 
-    /// The same with these lines in its configuration, before its rules of access.
+    /// The same with these lines in its configuration, before its rules of access, and these variables in its environment.
     ///
     /// # Errors
     ///
     /// It did not come up; the error has its log.
     pub fn start_with(
         settings: &str,
+        variables: &[(&str, &str)],
         entries: &str,
         certificate: &TestCertificate,
     ) -> Result<Self, PeerError> {
@@ -111,7 +113,9 @@ impl Slapd {
         let content = files.write("content.ldif", content)?;
         run("slapadd", &["-f", &configuration, "-l", &content])?;
         let (port, tls_port) = (free_port(), free_port());
-        let mut slapd = Self { files, configuration, process: None, port, tls_port };
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = variables.collect();
+        let mut slapd = Self { files, configuration, variables, process: None, port, tls_port };
         slapd.restart()?;
         Ok(slapd)
     }
@@ -151,6 +155,7 @@ impl Slapd {
         let urls = format!("ldap://127.0.0.1:{}/ ldaps://127.0.0.1:{}/", self.port, self.tls_port);
         // With a level for debugging it stays in the foreground.
         launch.arguments(["-f", &self.configuration, "-h", &urls, "-d", "0"]);
+        launch.variables(self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         self.process = Some(launch.serve(self.port)?);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What was negotiated.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use sspi_core::{
@@ -26,8 +27,9 @@ pub(crate) struct Negotiated {
     pub(crate) algorithm: Algorithm,
     pub(crate) qop: Qop,
     pub(crate) cipher: Option<Cipher>,
-    /// The server has proved to know the secret.
-    pub(crate) is_mutual: bool,
+    /// The server has proved to know the secret: its proof was sent, or verified. A server of HTTP that proves its response's
+    /// body does so when that is known.
+    pub(crate) has_proved: Arc<AtomicBool>,
     /// The user's name.
     pub(crate) user: String,
     pub(crate) realm: String,
@@ -58,20 +60,23 @@ impl QueryContextAttributes for Attributes {
         &self.info
     }
 
-    /// Of HTTP, replays of requests are detected where they are counted; nothing protects what follows them.
+    /// Of HTTP, replays of requests are detected where they are counted, and bodies are protected with `auth-int`; nothing
+    /// protects what follows them.
     fn flags(&self) -> ContextFlags {
-        let Negotiated { is_client, dialect, qop, cipher, is_mutual, .. } = &self.negotiated;
+        let Negotiated { is_client, dialect, qop, cipher, has_proved, .. } = &self.negotiated;
         let (has_layer, is_http) = (self.negotiated.has_layer(), *dialect == Dialect::Http);
+        let has_integrity = *qop >= Qop::AuthInt;
         let flags = IscRet::CONNECTION
-            .with_if(*is_mutual, IscRet::MUTUAL_AUTH)
+            .with_if(has_proved.load(Ordering::Relaxed), IscRet::MUTUAL_AUTH)
             .with_if(has_layer, IscRet::SEQUENCE_DETECT)
             .with_if(has_layer || (is_http && *qop != Qop::None), IscRet::REPLAY_DETECT)
             .with_if(cipher.is_some(), IscRet::CONFIDENTIALITY);
         if *is_client {
-            let flags = flags.with_if(has_layer, IscRet::INTEGRITY).with_if(is_http, IscRet::USED_HTTP_STYLE);
+            let flags =
+                flags.with_if(has_integrity, IscRet::INTEGRITY).with_if(is_http, IscRet::USED_HTTP_STYLE);
             ContextFlags::Initiator(flags)
         } else {
-            ContextFlags::Acceptor(AscRet(flags.0).with_if(has_layer, AscRet::INTEGRITY))
+            ContextFlags::Acceptor(AscRet(flags.0).with_if(has_integrity, AscRet::INTEGRITY))
         }
     }
 

@@ -44,10 +44,12 @@ fn bound(fresh: &[u8], bindings: &ChannelBindings) -> Digest {
     hash.finish()
 }
 
-/// Whether a client's nonce is for this channel, under a server's policy.
+/// Whether a client's nonce is for this channel, under a server's policy. With a proxy, the channel that clients see ends
+/// before the server.
 pub(crate) fn check(
     client_nonce: &[u8],
     bindings: Option<&ChannelBindings>,
+    has_proxy: bool,
     policy: BindingPolicy,
 ) -> Result<(), Error> {
     if policy == BindingPolicy::Never {
@@ -55,7 +57,7 @@ pub(crate) fn check(
     }
     let Some(bindings) = bindings else {
         // It is bound to a channel, and there is none: somebody in between has passed it on.
-        if client_nonce.starts_with(PREFIX) {
+        if client_nonce.starts_with(PREFIX) && !(has_proxy && policy == BindingPolicy::WhenSupported) {
             return Err(Error::Bindings);
         }
         return if policy == BindingPolicy::Always { Err(Error::NoBindings) } else { Ok(()) };

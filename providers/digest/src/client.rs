@@ -23,7 +23,7 @@ use crate::attributes::{Attributes, Negotiated};
 use crate::bindings::client_nonce;
 use crate::challenge::{Challenge, DEFAULT_MAXBUF, Dialect};
 use crate::context;
-use crate::credentials::{Identity, Session, SessionTarget, Shared};
+use crate::credentials::{Begun, Identity, Session, SessionTarget, Shared};
 use crate::directives::{Bounds, DecodeError, Directives, is_quotable};
 use crate::proof::{AUTHENTICATE, Inputs, base, entity_hash, user_hash};
 use crate::response::{AuthenticationInfo, NonceCount, Response, Username};
@@ -89,18 +89,21 @@ impl Client {
             State::Begin if input.is_empty() => self.begin(),
             State::Begin | State::ExpectChallenge if !input.is_empty() => self.answer(input),
             State::ExpectVerdict if !input.is_empty() => self.take_verdict(input),
+            State::ExpectVerdict => self.take_silence(),
             _ => Ok(Step::Incomplete { missing: None }),
         }
     }
 
     /// The nonce of an earlier handshake serves, if there is one; otherwise the server begins.
     fn begin(&mut self) -> Result<Step, Error> {
-        let session = self.target().and_then(|target| self.shared.sessions.next(&target));
-        let Some(Session { challenge, count }) = session else {
+        // One with less protection than is asked for now does not: the server may have more.
+        let serves = |challenge: &Challenge| self.protection(challenge).is_ok();
+        let session = self.target().and_then(|target| self.shared.sessions.next(&target, serves));
+        let Some(Session { challenge, count, begun }) = session else {
             self.state = State::ExpectChallenge;
             return Ok(Step::Continue { token: Vec::new(), used: 0 });
         };
-        let sent = self.respond(&challenge, count)?;
+        let sent = self.respond(&challenge, count, begun)?;
         self.send(Sent { is_again: true, ..sent }, 0)
     }
 
@@ -108,7 +111,9 @@ impl Client {
     fn target(&self) -> Option<SessionTarget> {
         let is_http = self.dialect == Dialect::Http;
         let name = self.request.target_name.clone()?;
-        (is_http || self.shared.config.reauthentication).then_some(SessionTarget { name, is_http })
+        let bindings = self.request.channel_bindings.clone();
+        let is_kept = is_http || self.shared.config.reauthentication;
+        is_kept.then_some(SessionTarget { name, is_http, bindings })
     }
 
     fn answer(&mut self, input: &[u8]) -> Result<Step, Error> {
@@ -117,18 +122,20 @@ impl Client {
     }
 
     fn answer_challenge(&mut self, challenge: &Challenge, used: usize) -> Result<Step, Error> {
-        let sent = self.respond(challenge, 1)?;
+        let sent = self.respond(challenge, 1, None)?;
         // Requests of HTTP go side by side: the next one may come before this one was answered.
         if self.dialect == Dialect::Http {
-            self.remember(challenge);
+            self.remember(challenge, &sent.response);
         }
         self.send(Sent { is_after_stale: challenge.is_stale, ..sent }, used)
     }
 
-    fn remember(&self, challenge: &Challenge) {
+    fn remember(&self, challenge: &Challenge, response: &Response) {
         if let Some(target) = self.target() {
             let challenge = Challenge { is_stale: false, ..challenge.clone() };
-            self.shared.sessions.put(&target, Session { challenge, count: 1 });
+            let cnonce = response.cnonce.clone().filter(|_| response.algorithm.is_session);
+            let begun = cnonce.map(|cnonce| Begun { nonce: response.nonce.clone(), cnonce });
+            self.shared.sessions.put(&target, Session { challenge, count: 1, begun });
         }
     }
 
@@ -167,12 +174,26 @@ impl Client {
         let sent = self.sent.as_ref().ok_or(Error::Internal("there is a verdict on nothing"))?;
         match &lists[..] {
             [list] if list.find("rspauth").is_some() || list.find("nonce").is_none() => {
-                self.check_proof(&AuthenticationInfo::from_list(list)?)?;
+                // A proof is one list, and nothing else stands beside it.
+                self.check_proof(&AuthenticationInfo::from_list(&Directives::parse(input, bounds)?)?)?;
                 let context = self.context(sent, true)?;
                 Ok(Step::Complete { context, token: Vec::new(), used: input.len() })
             }
             [] => Err(DecodeError::NoChallenge.into()),
             _ => self.take_refusal(input),
+        }
+    }
+
+    /// A server of HTTP has let the client in and proves nothing, which is its right where no body is protected. The context says
+    /// so by its flags.
+    ///
+    /// Spec: DIGEST (RFC 7616) section 3.5.
+    fn take_silence(&self) -> Result<Step, Error> {
+        match &self.sent {
+            Some(sent) if self.dialect == Dialect::Http && sent.response.qop != Qop::AuthInt => {
+                Ok(Step::Complete { context: self.context(sent, false)?, token: Vec::new(), used: 0 })
+            }
+            _ => Ok(Step::Incomplete { missing: None }),
         }
     }
 
@@ -225,13 +246,14 @@ impl Client {
         Ok(())
     }
 
-    /// Answers a challenge that was answered `count` times with this answer.
-    fn respond(&self, challenge: &Challenge, count: u32) -> Result<Sent, Error> {
+    /// Answers a challenge that was answered `count` times with this answer, in the session that was begun with it, if there
+    /// is one.
+    fn respond(&self, challenge: &Challenge, count: u32, begun: Option<Begun>) -> Result<Sent, Error> {
         let identity = self.shared.identity.as_ref().ok_or(Error::NoCredentials("there is no user"))?;
         let realm = self.realm(challenge, identity)?;
         let (qop, cipher) = self.protection(challenge)?;
         let Names { username, base } = names(self.dialect, challenge, identity, &realm)?;
-        let cnonce = client_nonce(&*self.shared.environment.random, self.request.channel_bindings.as_ref())?;
+        let cnonce = self.cnonce(begun.as_ref())?;
         let has_cnonce = qop != Qop::None || challenge.algorithm.is_session;
         let uri = match &self.request.http {
             Some(http) if self.dialect == Dialect::Http => http.uri.clone(),
@@ -257,10 +279,26 @@ impl Client {
             maxbuf: has_layer.then_some(self.shared.config.maxbuf),
             authzid: None,
         };
-        let key = inputs(self.dialect, &response).key(base.as_ref());
+        let inputs = inputs(self.dialect, &response);
+        let key = match &begun {
+            Some(Begun { nonce, cnonce }) => Inputs { nonce, cnonce, ..inputs }.key(base.as_ref()),
+            None => inputs.key(base.as_ref()),
+        };
         response.response = Text::from(self.proof(&response, &key).as_str());
         let peer_maxbuf = challenge.maxbuf.unwrap_or(DEFAULT_MAXBUF);
         Ok(Sent { response, key, peer_maxbuf, realm, is_again: false, is_after_stale: false })
+    }
+
+    /// A nonce. One that began a session serves all of it, whose channel is the same: a server that makes a key for each
+    /// response gets the same one.
+    fn cnonce(&self, begun: Option<&Begun>) -> Result<Text, Error> {
+        match begun {
+            Some(Begun { cnonce, .. }) => Ok(cnonce.clone()),
+            None => {
+                let bindings = self.request.channel_bindings.as_ref();
+                Ok(client_nonce(&*self.shared.environment.random, bindings)?)
+            }
+        }
     }
 
     /// The proof; zeros where the body that it is about is not known yet.
@@ -343,7 +381,7 @@ impl Client {
             algorithm: response.algorithm,
             qop: response.qop,
             cipher: response.cipher,
-            is_mutual,
+            has_proved: Arc::new(is_mutual.into()),
             user: identity.user.clone(),
             realm: realm.to_text().into_owned(),
             target: response.uri.to_text().into_owned(),
@@ -378,7 +416,7 @@ impl Client {
             maxbuf: Some(*peer_maxbuf),
         };
         let count = response.nonce_count.as_ref().map_or(1, |count| count.count);
-        self.shared.sessions.put(&target, Session { challenge, count });
+        self.shared.sessions.put(&target, Session { challenge, count, begun: None });
     }
 }
 

@@ -71,7 +71,9 @@ pub struct DigestConfig {
     /// Whether in SASL a client that has logged on logs on again without a new challenge, and whether a server takes that. The
     /// protocol that carries it must let the client speak first. (Clients of HTTP always do.)
     pub reauthentication: bool,
-    /// The services of a server of SASL, such as `imap/mail.example.com`: a response for another is refused. Empty: any.
+    /// The services of a server of SASL, such as `imap/mail.example.com`, or `mail.example.com` for whatever there is on that
+    /// host: a response for another is refused, since somebody else was meant. Empty: whatever there is on this machine, by
+    /// the name that the system has for it. `*`: a response for anybody is taken.
     pub services: Vec<String>,
     /// The service that a client of SASL means where the application names a host only.
     pub service: String,

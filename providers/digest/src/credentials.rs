@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lock_out::LockOuts;
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, AuthData, AuthIdentity, CredentialUse, CredentialsHandle,
-    CredentialsRequest, Fault, HttpRequest, InitializeRequest, InitializeSecurityContext, PackageInfo,
-    QueryCredentialsAttributes, SecStatus, Secret, referred_password,
+    AcceptRequest, AcceptSecurityContext, AuthData, AuthIdentity, ChannelBindings, CredentialUse,
+    CredentialsHandle, CredentialsRequest, Fault, HttpRequest, InitializeRequest, InitializeSecurityContext,
+    PackageInfo, QueryCredentialsAttributes, SecStatus, Secret, referred_password,
 };
 use zeroize::Zeroizing;
 
@@ -20,6 +20,7 @@ use crate::nonce::{Mint, Rules, Table};
 use crate::package::NAME;
 use crate::server::Server;
 use crate::status::{Error, Foreign};
+use crate::steady_clock::SteadyClock;
 use crate::text::{Text, hex, nfc};
 
 /// A Digest credential.
@@ -54,6 +55,8 @@ pub(crate) struct Acceptor {
     pub(crate) realm: String,
     pub(crate) mint: Mint,
     pub(crate) table: Table,
+    /// What nonces are made and judged by.
+    pub(crate) clock: SteadyClock,
     /// In place of the secret of a user that there is not.
     pub(crate) dummy: Zeroizing<String>,
 }
@@ -140,7 +143,8 @@ impl Acceptor {
             capacity: config.nonce_table_entries,
         };
         let dummy = Zeroizing::new(hex(dummy.as_ref()));
-        Ok(Self { realm, mint: Mint::new(random)?, table: Table::new(rules), dummy })
+        let clock = SteadyClock::new(&environment.clock);
+        Ok(Self { realm, mint: Mint::new(random)?, table: Table::new(rules), clock, dummy })
     }
 }
 
@@ -237,11 +241,13 @@ impl CredentialsHandle for DigestCredentials {
 #[derive(Default)]
 pub(crate) struct Sessions(Mutex<VecDeque<(SessionTarget, Session)>>);
 
-/// Whom a client logged on to, and in which form.
+/// Whom a client logged on to, in which form, and over which channel: who listens to one channel, or has the same name at
+/// the end of another, is not told what is good for the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SessionTarget {
     pub(crate) name: String,
     pub(crate) is_http: bool,
+    pub(crate) bindings: Option<ChannelBindings>,
 }
 
 /// A challenge, and how often it was answered.
@@ -249,16 +255,34 @@ pub(crate) struct SessionTarget {
 pub(crate) struct Session {
     pub(crate) challenge: Challenge,
     pub(crate) count: u32,
+    /// What the key of the session is made of, where it has one.
+    pub(crate) begun: Option<Begun>,
+}
+
+/// The nonces of both ends in the first response of a session (nonce-prime and cnonce-prime).
+///
+/// Spec: DIGEST (RFC 7616) section 3.4.2.
+#[derive(Clone)]
+pub(crate) struct Begun {
+    pub(crate) nonce: Text,
+    pub(crate) cnonce: Text,
 }
 
 /// How many targets are remembered.
 const MOST_SESSIONS: usize = 64;
 
 impl Sessions {
-    /// The session of a target, counted up for another use.
-    pub(crate) fn next(&self, target: &SessionTarget) -> Option<Session> {
+    /// The session of a target, counted up for another use, if its challenge serves that.
+    pub(crate) fn next(
+        &self,
+        target: &SessionTarget,
+        serves: impl Fn(&Challenge) -> bool,
+    ) -> Option<Session> {
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, session) = sessions.iter_mut().find(|(name, _)| name == target)?;
+        if !serves(&session.challenge) {
+            return None;
+        }
         session.count = session.count.checked_add(1)?;
         Some(session.clone())
     }

@@ -35,7 +35,9 @@ impl Bounds {
 }
 
 /// One directive.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows no proof: a password can be guessed with it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Directive {
     /// Its name, in lower case.
     pub name: String,
@@ -45,6 +47,20 @@ pub struct Directive {
     pub is_quoted: bool,
     /// What stood between the quotes, where backslashes were taken out of it.
     pub escaped: Option<Text>,
+}
+
+impl fmt::Debug for Directive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.name.as_str(), "response" | "rspauth") {
+            return f.debug_struct("Directive").field("name", &self.name).finish_non_exhaustive();
+        }
+        f.debug_struct("Directive")
+            .field("name", &self.name)
+            .field("value", &self.value)
+            .field("is_quoted", &self.is_quoted)
+            .field("escaped", &self.escaped)
+            .finish()
+    }
 }
 
 /// A list of directives, in their order.

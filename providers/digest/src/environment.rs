@@ -1,4 +1,4 @@
-//! What the package needs from outside: the time and randomness. Both are passed in.
+//! What the package needs from outside: the time, randomness, the machine's name. All are passed in.
 
 use std::sync::Arc;
 
@@ -15,4 +15,7 @@ pub struct Environment {
     pub random: Arc<dyn Random>,
     /// The password that the configuration refers to.
     pub secrets: Arc<dyn Secrets>,
+    /// The machine's name, as clients find it: a server of SASL that is not told which services it is takes what is meant for
+    /// this machine.
+    pub host_name: Option<String>,
 }

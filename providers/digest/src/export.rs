@@ -10,6 +10,7 @@
 //! Algorithm, qop and cipher are places in the lists of `algorithm.rs`, counted from 1. Numbers are big-endian.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sspi_core::{Error, ExportedContext, Fault, PackageInfo, SecStatus, Secret};
@@ -56,7 +57,7 @@ pub(crate) fn encode(attributes: &Attributes, layer: Option<&(State, State)>) ->
         place(Algorithm::ALL, &negotiated.algorithm),
         place(Qop::ALL, &negotiated.qop),
         negotiated.cipher.map_or(0, |cipher| place(Cipher::ALL, &cipher)),
-        u8::from(negotiated.is_mutual),
+        u8::from(negotiated.has_proved.load(Ordering::Relaxed)),
     ];
     out.extend(seconds(Some(negotiated.start)));
     out.extend(seconds(negotiated.expiry));
@@ -110,7 +111,7 @@ fn decode(content: &[u8]) -> Option<(Negotiated, Option<(State, State)>)> {
         algorithm: at(Algorithm::ALL, algorithm)?,
         qop: at(Qop::ALL, qop)?,
         cipher: if cipher == 0 { None } else { Some(at(Cipher::ALL, cipher)?) },
-        is_mutual: flag(mutual)?,
+        has_proved: Arc::new(flag(mutual)?.into()),
         user: text(user)?,
         realm: text(realm)?,
         target: text(target)?,

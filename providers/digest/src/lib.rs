@@ -10,7 +10,7 @@
 //! | lists of directives; challenges, responses and what follows them | `directives.rs`, `challenge.rs`, `response.rs` |
 //! | whether a password is the one of a response that somebody else sent | `check.rs` |
 //! | what is hashed | `proof.rs`, `algorithm.rs`, `text.rs` |
-//! | nonces, and how often each was used | `nonce.rs` |
+//! | nonces, and how often each was used by whom | `nonce.rs`, `steady_clock.rs` |
 //! | a handshake as client, as server | `client.rs`, `server.rs` |
 //! | what ties it to a channel | `bindings.rs` |
 //! | message protection, attributes, contexts that travel | `protection.rs`, `context.rs`, `attributes.rs`, `export.rs` |
@@ -55,6 +55,7 @@ mod protection;
 pub mod response;
 mod server;
 mod status;
+mod steady_clock;
 mod text;
 
 pub use algorithm::{Algorithm, Cipher, Qop};

@@ -10,14 +10,15 @@
 //!
 //! Spec: DIGEST (RFC 7616) sections 3.3 and 5.4.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crypto::constant_time::ct_eq;
 use crypto::hash::{Digest, Hash};
 use crypto::mac::HmacKey;
 use crypto::random::{Random, RandomError};
+use zeroize::Zeroizing;
 
 use crate::challenge::Dialect;
 use crate::text::{Text, from_hex, hex};
@@ -39,6 +40,7 @@ pub(crate) struct Mint {
 /// A nonce, and what comes back with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Minted {
+    pub(crate) id: NonceId,
     pub(crate) nonce: Text,
     /// Of HTTP.
     pub(crate) opaque: Text,
@@ -47,7 +49,7 @@ pub(crate) struct Minted {
 impl Mint {
     /// With a key of its own.
     pub(crate) fn new(random: &dyn Random) -> Result<Self, RandomError> {
-        let mut key = zeroize::Zeroizing::new([0; 32]);
+        let mut key = Zeroizing::new([0; 32]);
         random.fill(key.as_mut())?;
         Ok(Self { key: HmacKey::new(Hash::Sha256, key.as_ref()) })
     }
@@ -80,10 +82,12 @@ impl Mint {
     ) -> Result<Minted, RandomError> {
         let mut fresh = [0; STAMP - 8];
         random.fill(&mut fresh)?;
-        let stamp = [&milliseconds(now).to_be_bytes(), &fresh[..]].concat();
+        let mut stamp = NonceId::default();
+        let parts = milliseconds(now).to_be_bytes().into_iter().chain(fresh);
+        stamp.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
         let mac = self.mac(&stamp, dialect, &opaque, realm);
         let mac = mac.as_ref().get(..MAC).unwrap_or_default();
-        Ok(Minted { nonce: Text::from(hex(&[&stamp, mac].concat()).as_str()), opaque })
+        Ok(Minted { id: stamp, nonce: Text::from(hex(&[&stamp[..], mac].concat()).as_str()), opaque })
     }
 
     fn mac(&self, stamp: &[u8], dialect: Dialect, opaque: &[u8], realm: &str) -> Digest {
@@ -141,17 +145,40 @@ pub(crate) enum Unusable {
     Replayed,
 }
 
-/// How often each nonce was used.
+/// How often each nonce was used, and by whom: whoever sees somebody else's nonce and has a password of his own neither uses
+/// up its counts nor finds out how far they are.
 pub(crate) struct Table {
     rules: Rules,
     used: Mutex<Used>,
 }
 
+/// A nonce in the hands of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Use {
+    // An identifier begins with its time: what is first in a map is the oldest.
+    nonce: NonceId,
+    user: [u8; 16],
+}
+
+impl Use {
+    /// The user is a hash, so that no name makes an entry longer.
+    pub(crate) fn new(nonce: NonceId, user: &[u8]) -> Self {
+        let user = Hash::Sha256.digest(user);
+        Self { nonce, user: user.as_ref().first_chunk().copied().unwrap_or_default() }
+    }
+
+    pub(crate) const fn nonce(&self) -> &NonceId {
+        &self.nonce
+    }
+}
+
+/// What the first response of a session made of the secret and the nonces of both ends.
+pub(crate) type SessionKey = Zeroizing<Vec<u8>>;
+
 #[derive(Default)]
 struct Used {
-    counts: HashMap<NonceId, Counts>,
-    /// The same, the oldest first: an identifier begins with its time.
-    by_age: BTreeMap<NonceId, ()>,
+    /// The oldest first.
+    counts: BTreeMap<Use, Counts>,
     /// What is no younger than this was forgotten.
     forgotten: Option<NonceId>,
 }
@@ -164,6 +191,8 @@ struct Counts {
     window: u64,
     /// Of SASL: a hash of each client's nonce that there was.
     client_nonces: Vec<[u8; 8]>,
+    /// Of HTTP, with an algorithm whose key is the session's.
+    session: Option<SessionKey>,
 }
 
 /// How far behind the highest count of a nonce another may come: requests overtake each other.
@@ -174,14 +203,19 @@ impl Table {
         Self { rules, used: Mutex::default() }
     }
 
-    /// Whether a nonce is too old.
+    /// Whether a nonce is too old. One of the future is none that was made by the clock that it is judged by.
     pub(crate) fn is_expired(&self, id: &NonceId, now: SystemTime) -> bool {
-        // One of the future is of a clock that was put back.
-        now.duration_since(made_at(id)).is_ok_and(|age| age >= self.rules.lifetime)
+        now.duration_since(made_at(id)).map_or(true, |age| age >= self.rules.lifetime)
     }
 
-    /// Enters the use of a nonce, in any order within the window.
-    pub(crate) fn enter(&self, id: &NonceId, count: u32, now: SystemTime) -> Result<(), Unusable> {
+    /// Enters the use of a nonce, in any order within the window. The first one brings the key of the session, if there is one.
+    pub(crate) fn enter(
+        &self,
+        id: &Use,
+        count: u32,
+        session: Option<&SessionKey>,
+        now: SystemTime,
+    ) -> Result<(), Unusable> {
         self.with(id, now, |used, rules| {
             if count == 0 {
                 return Err(Unusable::Replayed);
@@ -189,11 +223,12 @@ impl Table {
             if count > rules.most_uses {
                 return Err(Unusable::Stale);
             }
-            let Some(counts) = used.counts.get_mut(id) else {
-                used.insert(*id, Counts { highest: count, window: 1, client_nonces: Vec::new() }, rules);
-                return Ok(());
-            };
-            counts.take(count)
+            if let Some(counts) = used.counts.get_mut(id) {
+                return counts.take(count);
+            }
+            let (client_nonces, session) = (Vec::new(), session.cloned());
+            used.insert(*id, Counts { highest: count, window: 1, client_nonces, session }, rules);
+            Ok(())
         })
     }
 
@@ -201,7 +236,7 @@ impl Table {
     /// protected, has a client's nonce that there was not: with the same one the keys would be the same again.
     pub(crate) fn enter_next(
         &self,
-        id: &NonceId,
+        id: &Use,
         count: u32,
         client_nonce: &[u8],
         must_be_fresh: bool,
@@ -217,7 +252,8 @@ impl Table {
                 if count != 1 {
                     return Err(Unusable::Stale);
                 }
-                used.insert(*id, Counts { highest: 1, window: 1, client_nonces: vec![client_nonce] }, rules);
+                let client_nonces = vec![client_nonce];
+                used.insert(*id, Counts { highest: 1, window: 1, client_nonces, session: None }, rules);
                 return Ok(());
             };
             if count != counts.highest.saturating_add(1) {
@@ -232,22 +268,37 @@ impl Table {
         })
     }
 
+    /// The key of the session that a nonce is used in.
+    pub(crate) fn session(&self, id: &Use) -> Option<SessionKey> {
+        self.used().counts.get(id)?.session.clone()
+    }
+
+    /// Another nonce goes on with the session.
+    pub(crate) fn go_on(&self, id: &Use, session: SessionKey) {
+        let counts = Counts { highest: 0, window: 0, client_nonces: Vec::new(), session: Some(session) };
+        self.used().insert(*id, counts, &self.rules);
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn with(
         &self,
-        id: &NonceId,
+        id: &Use,
         now: SystemTime,
         enter: impl FnOnce(&mut Used, &Rules) -> Result<(), Unusable>,
     ) -> Result<(), Unusable> {
-        if self.is_expired(id, now) {
+        if self.is_expired(&id.nonce, now) {
             return Err(Unusable::Stale);
         }
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(oldest) = used.by_age.first_key_value().map(|(id, ())| *id)
-            && self.is_expired(&oldest, now)
+        let mut used = self.used();
+        while let Some(oldest) = used.counts.first_entry()
+            && self.is_expired(&oldest.key().nonce, now)
         {
-            used.remove(&oldest);
+            oldest.remove();
         }
-        let is_forgotten = used.forgotten.is_some_and(|forgotten| *id <= forgotten);
+        let is_forgotten = used.forgotten.is_some_and(|forgotten| id.nonce <= forgotten);
         if is_forgotten && !used.counts.contains_key(id) {
             return Err(Unusable::Stale);
         }
@@ -265,20 +316,13 @@ impl Table {
 const MOST_REAUTHENTICATIONS: u32 = 64;
 
 impl Used {
-    fn insert(&mut self, id: NonceId, counts: Counts, rules: &Rules) {
+    fn insert(&mut self, id: Use, counts: Counts, rules: &Rules) {
         while self.counts.len() >= rules.capacity.max(1) {
-            let Some(oldest) = self.by_age.first_key_value().map(|(id, ())| *id) else { break };
-            self.remove(&oldest);
+            let Some((oldest, _)) = self.counts.pop_first() else { break };
             // Nobody knows any more how often it was used.
-            self.forgotten = self.forgotten.max(Some(oldest));
+            self.forgotten = self.forgotten.max(Some(oldest.nonce));
         }
         self.counts.insert(id, counts);
-        self.by_age.insert(id, ());
-    }
-
-    fn remove(&mut self, id: &NonceId) {
-        self.counts.remove(id);
-        self.by_age.remove(id);
     }
 }
 

@@ -3,13 +3,17 @@
 //!
 //! Spec: DIGEST (RFC 7616) sections 3.4 and 3.5; DIGEST (RFC 2831) sections 2.1.2 and 2.1.3.
 
+use std::fmt;
+
 use crate::algorithm::{Algorithm, Cipher, Qop};
 use crate::challenge::{is_true, is_utf8, maxbuf};
 use crate::directives::{Bounds, DecodeError, Directives, Writer};
 use crate::text::{Text, extended, from_extended, from_hex, hex};
 
 /// A client's answer to a challenge.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows no proof: a password can be guessed with it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// `username`, `username*`, or the hash of the name.
     pub username: Username,
@@ -39,6 +43,26 @@ pub struct Response {
     pub maxbuf: Option<u32>,
     /// `authzid`, of SASL: as whom the client wants to act.
     pub authzid: Option<Text>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("username", &self.username)
+            .field("realm", &self.realm)
+            .field("nonce", &self.nonce)
+            .field("cnonce", &self.cnonce)
+            .field("nonce_count", &self.nonce_count)
+            .field("qop", &self.qop)
+            .field("uri", &self.uri)
+            .field("algorithm", &self.algorithm)
+            .field("opaque", &self.opaque)
+            .field("is_utf8", &self.is_utf8)
+            .field("cipher", &self.cipher)
+            .field("maxbuf", &self.maxbuf)
+            .field("authzid", &self.authzid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who logs on.
@@ -269,7 +293,9 @@ fn username_of(list: &Directives) -> Result<Username, DecodeError> {
 }
 
 /// What a server says of a response that it accepts: the value of `Authentication-Info`, or `response-auth`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// `Debug` shows no proof: a password can be guessed with it.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct AuthenticationInfo {
     /// `rspauth`: that the server knows the secret too, in hexadecimal digits.
     pub rspauth: Option<Text>,
@@ -281,6 +307,17 @@ pub struct AuthenticationInfo {
     pub cnonce: Option<Text>,
     /// `nc`, of HTTP: the response's.
     pub nonce_count: Option<NonceCount>,
+}
+
+impl fmt::Debug for AuthenticationInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthenticationInfo")
+            .field("next_nonce", &self.next_nonce)
+            .field("qop", &self.qop)
+            .field("cnonce", &self.cnonce)
+            .field("nonce_count", &self.nonce_count)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AuthenticationInfo {

@@ -10,6 +10,7 @@
 //! Spec: DIGEST (RFC 2831) sections 2.1 and 2.2; DIGEST (RFC 7616) section 3.6.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use crypto::constant_time::ct_eq;
@@ -26,7 +27,7 @@ use crate::challenge::{Challenge, DEFAULT_MAXBUF, Dialect};
 use crate::client::{hash_of_body, inputs};
 use crate::context;
 use crate::credentials::{Acceptor, Shared};
-use crate::nonce::{NonceId, Unusable, made_at};
+use crate::nonce::{Minted, SessionKey, Unusable, Use, made_at};
 use crate::proof::{AUTHENTICATE, base};
 use crate::response::{AuthenticationInfo, Response, Username};
 use crate::status::{Error, Foreign};
@@ -64,8 +65,10 @@ struct Asking {
 /// A response that was accepted.
 struct Answered {
     response: Response,
-    key: Zeroizing<Vec<u8>>,
+    key: SessionKey,
     next_nonce: Option<Text>,
+    /// The client was sent the proof that the server knows the secret too: what the context's flags say.
+    has_proved: Arc<AtomicBool>,
 }
 
 /// What follows from a response.
@@ -89,6 +92,13 @@ impl Server {
             state: State::Begin,
             answered: None,
         };
+        if dialect == Dialect::Sasl
+            && shared.config.services.is_empty()
+            && shared.environment.host_name.is_none()
+        {
+            let what = "a server of SASL says which services it is, and this machine has no name".into();
+            return Err(Error::Configuration { setting: "digest.services", what }.into());
+        }
         if server.qualities().is_empty() {
             let ours = joined(&server.shared.config.qop, ", ");
             let what = format!("of the protection {ours} nothing is what the application asks for").into();
@@ -135,7 +145,7 @@ impl Server {
     fn new_challenge(&self, is_stale: bool) -> Result<(Vec<u8>, Text), Error> {
         let acceptor = self.acceptor()?;
         let (config, environment) = (&self.shared.config, &self.shared.environment);
-        let now = environment.clock.now();
+        let now = acceptor.clock.now();
         let minted = acceptor.mint.mint(self.dialect, &acceptor.realm, now, &*environment.random)?;
         let qop = self.qualities();
         let is_sasl = self.dialect == Dialect::Sasl;
@@ -171,7 +181,13 @@ impl Server {
             Dialect::Sasl => Response::from_sasl(input)?,
         };
         let realm = self.acceptor()?.realm.clone();
-        self.check_choices(&response)?;
+        match self.check_choices(&response) {
+            // It chose among what it was offered another time: what is offered now is something else.
+            Err(Error::NotOffered { .. }) if self.is_initial_response() => {
+                return Ok(Step::Continue { token: self.challenge(false)?, used: input.len() });
+            }
+            checked => checked?,
+        }
         let challenged = match core::mem::replace(&mut self.state, State::Begin) {
             State::Challenged(nonce) => Some(nonce),
             _ => None,
@@ -190,6 +206,11 @@ impl Server {
         let asking = Asking { token: input.to_vec(), response, challenged, answer };
         self.state = State::Asking(Box::new(asking));
         Ok(Step::Ask(Question::DigestSecret(ask)))
+    }
+
+    /// Whether a client of SASL logs on again, without a challenge.
+    fn is_initial_response(&self) -> bool {
+        self.dialect == Dialect::Sasl && matches!(self.state, State::Begin)
     }
 
     /// Whether the client chose among what it was offered.
@@ -307,12 +328,16 @@ impl Server {
         if response.authzid.is_some() && response.authzid.as_ref() != name {
             return Err(Error::AuthorizationIdentity);
         }
-        let cnonce = response.cnonce.as_deref().unwrap_or_default();
+        // Without quality of protection the client's nonce is in no proof: anybody may have written it.
+        let is_proved = response.qop != Qop::None || response.algorithm.is_session;
+        let cnonce = response.cnonce.as_deref().filter(|_| is_proved).unwrap_or_default();
         let bindings = self.request.channel_bindings.as_ref();
-        bindings::check(cnonce, bindings, self.shared.config.channel_bindings)?;
-        let Some(id) = self.use_nonce(response, challenged)? else { return Ok(Verdict::Stale) };
-        let next_nonce = self.next_nonce(response, &id)?;
-        let answered = Answered { response: response.clone(), key, next_nonce };
+        let has_proxy = self.request.flags.contains(AscReq::PROXY_BINDINGS);
+        bindings::check(cnonce, bindings, has_proxy, self.shared.config.channel_bindings)?;
+        let Some(id) = self.use_nonce(response, challenged, found, &key)? else { return Ok(Verdict::Stale) };
+        let next_nonce = self.next_nonce(response, &id, found, &key)?;
+        let has_proved = Arc::default();
+        let answered = Answered { response: response.clone(), key, next_nonce, has_proved };
         Ok(Verdict::Accepted(Box::new(answered)))
     }
 
@@ -321,7 +346,7 @@ impl Server {
         &self,
         response: &Response,
         found: Option<&DigestAccount>,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    ) -> Result<Option<SessionKey>, Error> {
         let inputs = inputs(self.dialect, response);
         let (method, body) = match &self.request.http {
             Some(http) if self.dialect == Dialect::Http => {
@@ -337,14 +362,46 @@ impl Server {
         };
         let a2 = inputs.a2(method, &response.uri, body.as_deref());
         let mut proved = None;
-        for base in self.candidates(response, found)? {
-            let key = inputs.key(&base);
+        let keys = self.candidates(response, found)?.map(|base| inputs.key(&base));
+        for key in keys.into_iter().chain(self.session(response, found)?) {
             let expected = inputs.proof(&key, &a2);
             if ct_eq(expected.as_bytes(), &response.response) {
                 proved = Some(key);
             }
         }
         Ok(proved)
+    }
+
+    /// H(A1) as the first response of the session made it, where the algorithm has one for all of a session. Clients that make
+    /// one for each request of its own nonces are as good: both are tried.
+    ///
+    /// Spec: DIGEST (RFC 7616) sections 3.4.2 and 3.6.
+    fn session(
+        &self,
+        response: &Response,
+        found: Option<&DigestAccount>,
+    ) -> Result<Option<SessionKey>, Error> {
+        if self.dialect != Dialect::Http || !response.algorithm.is_session {
+            return Ok(None);
+        }
+        let acceptor = self.acceptor()?;
+        let session = self.used(response, found)?.and_then(|used| acceptor.table.session(&used));
+        // Where there is none, as much is computed with a key that nobody knows.
+        Ok(Some(session.unwrap_or_else(|| Zeroizing::new(acceptor.dummy.as_bytes().to_vec()))))
+    }
+
+    /// The nonce in the hands of its user, if it is one of ours.
+    fn used(&self, response: &Response, found: Option<&DigestAccount>) -> Result<Option<Use>, Error> {
+        let acceptor = self.acceptor()?;
+        let opaque = match self.dialect {
+            Dialect::Http => response.opaque.as_deref().unwrap_or_default(),
+            Dialect::Sasl => &[],
+        };
+        let id = acceptor.mint.recognise(&response.nonce, self.dialect, opaque, &acceptor.realm);
+        Ok(id.map(|id| match found {
+            Some(found) => Use::new(id, found.user.as_bytes()),
+            None => Use::new(id, &sent_name(response, None)),
+        }))
     }
 
     /// H(user `:` realm `:` password) in the two ways in which name and password can be encoded. Clients of HTTP do not say
@@ -385,33 +442,40 @@ impl Server {
                 Err(Error::WrongUri { proved: response.uri.to_text().into_owned(), asked: http.uri.clone() })
             }
             _ => {
-                let services = &self.shared.config.services;
-                if services.is_empty() || services.iter().any(|service| response.uri.is(service)) {
+                let (services, machine) = (&self.shared.config.services, &self.shared.environment.host_name);
+                // Nothing said: whatever it is that runs on this machine.
+                let machine = machine.as_deref().filter(|_| services.is_empty());
+                let meant = response.uri.to_text();
+                let mut ours = services.iter().map(String::as_str).chain(machine);
+                if ours.any(|ours| is_service(&meant, ours)) {
                     return Ok(());
                 }
-                Err(Error::WrongService { service: response.uri.to_text().into_owned() })
+                let ours = machine.map_or_else(|| joined(services, ", "), str::to_owned);
+                Err(Error::WrongService { service: meant.into_owned(), ours })
             }
         }
     }
 
     /// Enters the use of the nonce. `None` if it is too old, or none of ours: the client may come again with another.
-    fn use_nonce(&self, response: &Response, challenged: Option<&Text>) -> Result<Option<NonceId>, Error> {
+    fn use_nonce(
+        &self,
+        response: &Response,
+        challenged: Option<&Text>,
+        found: &DigestAccount,
+        key: &SessionKey,
+    ) -> Result<Option<Use>, Error> {
         let acceptor = self.acceptor()?;
-        let now = self.shared.environment.clock.now();
-        let opaque = response.opaque.as_deref().unwrap_or_default();
-        let opaque = if self.dialect == Dialect::Http { opaque } else { &[] };
-        let id = acceptor.mint.recognise(&response.nonce, self.dialect, opaque, &acceptor.realm);
+        let now = acceptor.clock.now();
+        let id = self.used(response, Some(found))?;
         let count = response.nonce_count.as_ref().map(|count| count.count);
         if self.dialect == Dialect::Sasl {
             return self.use_nonce_of_sasl(response, challenged, id, count.unwrap_or_default());
         }
         let Some(id) = id else { return Ok(None) };
-        let entered = match count {
-            Some(count) if response.qop != Qop::None => acceptor.table.enter(&id, count, now),
-            // Nothing counts: the nonce is used once.
-            _ => acceptor.table.enter(&id, 1, now),
-        };
-        match entered {
+        // Where nothing counts, the nonce is used once.
+        let count = count.filter(|_| response.qop != Qop::None).unwrap_or(1);
+        let session = Some(key).filter(|_| response.algorithm.is_session);
+        match acceptor.table.enter(&id, count, session, now) {
             Ok(()) => Ok(Some(id)),
             Err(Unusable::Stale) => Ok(None),
             Err(Unusable::Replayed) => Err(Error::Replayed),
@@ -423,11 +487,11 @@ impl Server {
         &self,
         response: &Response,
         challenged: Option<&Text>,
-        id: Option<NonceId>,
+        id: Option<Use>,
         count: u32,
-    ) -> Result<Option<NonceId>, Error> {
+    ) -> Result<Option<Use>, Error> {
         let acceptor = self.acceptor()?;
-        let now = self.shared.environment.clock.now();
+        let now = acceptor.clock.now();
         let id = match (challenged, id) {
             (Some(nonce), _) if *nonce != response.nonce => return Err(Error::WrongNonce),
             (Some(_), _) if count != 1 => return Err(Error::WrongCount { count }),
@@ -440,7 +504,11 @@ impl Server {
         };
         if !self.shared.config.reauthentication {
             // Nobody can use it again: it is this handshake's.
-            return if acceptor.table.is_expired(&id, now) { Err(Error::Expired) } else { Ok(Some(id)) };
+            return if acceptor.table.is_expired(id.nonce(), now) {
+                Err(Error::Expired)
+            } else {
+                Ok(Some(id))
+            };
         }
         let has_layer = response.qop >= Qop::AuthInt;
         let cnonce = response.cnonce.as_deref().unwrap_or_default();
@@ -453,27 +521,37 @@ impl Server {
         }
     }
 
-    /// Of HTTP: the nonce of the next request, where each is used once.
-    fn next_nonce(&self, response: &Response, id: &NonceId) -> Result<Option<Text>, Error> {
-        let config = &self.shared.config;
+    /// Of HTTP: the nonce of the next request, where each is used once. It goes on with the session of this one.
+    fn next_nonce(
+        &self,
+        response: &Response,
+        id: &Use,
+        found: &DigestAccount,
+        key: &SessionKey,
+    ) -> Result<Option<Text>, Error> {
+        let (config, acceptor) = (&self.shared.config, self.acceptor()?);
         let is_last = config.single_use_nonces
             || response.nonce_count.as_ref().is_some_and(|count| count.count >= config.max_nonce_count);
-        let environment = &self.shared.environment;
-        let now = environment.clock.now();
-        let age = now.duration_since(made_at(id)).unwrap_or_default();
+        let now = acceptor.clock.now();
+        let age = now.duration_since(made_at(id.nonce())).unwrap_or_default();
         let is_old = age.saturating_mul(2) >= config.nonce_lifetime;
         if self.dialect == Dialect::Sasl || !(is_last || is_old) {
             return Ok(None);
         }
-        let acceptor = self.acceptor()?;
         let opaque = response.opaque.clone().unwrap_or_default();
-        let minted =
-            acceptor.mint.mint_with(opaque, self.dialect, &acceptor.realm, now, &*environment.random)?;
-        Ok(Some(minted.nonce))
+        let random = &*self.shared.environment.random;
+        let Minted { id: next, nonce, .. } =
+            acceptor.mint.mint_with(opaque, self.dialect, &acceptor.realm, now, random)?;
+        if response.algorithm.is_session {
+            let session = acceptor.table.session(id).unwrap_or_else(|| key.clone());
+            acceptor.table.go_on(&Use::new(next, found.user.as_bytes()), session);
+        }
+        Ok(Some(nonce))
     }
 
     fn accept(&mut self, answered: Box<Answered>, account: Account, used: usize) -> Result<Step, Error> {
-        let Answered { response, key, .. } = &*answered;
+        let token = self.info(&answered);
+        let Answered { response, key, has_proved, .. } = &*answered;
         let user = if account.name.is_empty() {
             sent_name(response, None).to_text().into_owned()
         } else {
@@ -493,7 +571,7 @@ impl Server {
             algorithm: response.algorithm,
             qop: response.qop,
             cipher: response.cipher,
-            is_mutual: true,
+            has_proved: Arc::clone(has_proved),
             user,
             realm: acceptor.realm.clone(),
             target: response.uri.to_text().into_owned(),
@@ -505,14 +583,13 @@ impl Server {
         };
         let attributes = Attributes { info: Arc::clone(&self.shared.info), negotiated };
         let context = Box::new(context::new(attributes, Some(account))?);
-        let token = self.info(&answered);
         self.answered = Some(answered);
         Ok(Step::Complete { context, token, used })
     }
 
     /// What the client hears: that the server knows the secret too, as far as the response's body is known.
     fn info(&self, answered: &Answered) -> Vec<u8> {
-        let Answered { response, key, next_nonce } = answered;
+        let Answered { response, key, next_nonce, has_proved } = answered;
         let inputs = inputs(self.dialect, response);
         let body = match (&self.request.http, response.qop) {
             (Some(http), Qop::AuthInt) => Some(hash_of_body(&http.response_entity, response.algorithm)),
@@ -521,6 +598,7 @@ impl Server {
         let is_known = !matches!(body, Some(None));
         let a2 = inputs.a2("", &response.uri, body.flatten().as_deref());
         let rspauth = is_known.then(|| Text::from(inputs.proof(key, &a2).as_str()));
+        has_proved.store(is_known, Ordering::Relaxed);
         let info = AuthenticationInfo {
             rspauth,
             next_nonce: next_nonce.clone(),
@@ -546,6 +624,22 @@ impl Server {
 
 /// What cannot be had without the protection of messages.
 const LAYER: AscReq = AscReq(AscReq::INTEGRITY.0 | AscReq::SEQUENCE_DETECT.0 | AscReq::REPLAY_DETECT.0);
+
+/// Whether what a client means is one of ours: the same, or whatever there is on the host that we say.
+///
+/// ```text
+/// digest-uri      serv-type "/" host [ "/" serv-name ]
+/// ```
+fn is_service(meant: &str, ours: &str) -> bool {
+    if ours == ANY_SERVICE {
+        return true;
+    }
+    let host = meant.split('/').nth(1).unwrap_or_default();
+    meant.eq_ignore_ascii_case(ours) || (!ours.contains('/') && host.eq_ignore_ascii_case(ours))
+}
+
+/// In `digest.services`: what a client means is not looked at.
+const ANY_SERVICE: &str = "*";
 
 /// The user's name as the client hashed it: of the two ways to read it, the one that the account has.
 fn sent_name(response: &Response, found: Option<&DigestAccount>) -> Text {

@@ -57,7 +57,7 @@ pub(crate) enum Error {
     /// The URI that is proved is not the one that is asked for.
     WrongUri { proved: String, asked: String },
     /// The service that is proved is not one of ours.
-    WrongService { service: String },
+    WrongService { service: String, ours: String },
     /// The channel is not the one that the client means.
     Bindings,
     /// The client does not say which channel it means.
@@ -232,10 +232,10 @@ impl Error {
                     asked.escape_debug()
                 ),
             ),
-            Self::WrongService { service } => row(
+            Self::WrongService { service, ours } => row(
                 S::SEC_E_WRONG_PRINCIPAL,
                 Refused,
-                format!("the client means the service \"{}\"", service.escape_debug()),
+                format!("the client means the service \"{}\"; here is {ours}", service.escape_debug()),
             )
             .with("digest.services"),
             Self::Bindings => {

@@ -8,7 +8,10 @@ use support::{Fixture, run};
 #[test]
 fn a_client_logs_on_with_the_user_and_the_password_that_the_configuration_refers_to() {
     let fixture = Fixture::new("", "user = \"alice\"\npassword = \"file:wonderland\"");
-    let request = InitializeRequest { target_name: Some("imap/host".into()), ..InitializeRequest::default() };
+    let request = InitializeRequest {
+        target_name: Some("imap/mail.example.test".into()),
+        ..InitializeRequest::default()
+    };
     let mut client = fixture.configured_client().unwrap().initialize(&request).unwrap();
     let server = AcceptRequest::default();
     let (_, at_server) = run(&fixture, &mut *client, &mut *fixture.accept(&server)).unwrap();

@@ -6,8 +6,8 @@ mod support;
 
 use opensspi_digest::response::{AuthenticationInfo, Response};
 use sspi_core::{
-    AcceptRequest, AscReq, ChannelBindings, ContextFlags, DigestAlgorithm, EntityBody, HttpEntity,
-    HttpRequest, InitializeRequest, IscReq, SecStatus, Step,
+    AcceptRequest, AscReq, AscRet, ChannelBindings, ContextFlags, DigestAlgorithm, EntityBody, HttpEntity,
+    HttpRequest, InitializeRequest, IscReq, IscRet, Question, SecStatus, SecurityContext, Step,
 };
 use support::{
     Change, Fixture, REALM, USERS, client_request, completes, continues, fails, hex, server_request,
@@ -89,9 +89,9 @@ fn every_user_logs_on_with_every_algorithm_and_quality_and_both_ends_prove_the_p
                         "{case}"
                     );
                     let ContextFlags::Initiator(flags) = at_client.attributes().flags() else { panic!() };
-                    assert!(flags.contains(sspi_core::IscRet::MUTUAL_AUTH));
-                    assert!(flags.contains(sspi_core::IscRet::USED_HTTP_STYLE));
-                    assert!(!flags.contains(sspi_core::IscRet::CONFIDENTIALITY));
+                    assert!(flags.contains(IscRet::MUTUAL_AUTH));
+                    assert!(flags.contains(IscRet::USED_HTTP_STYLE));
+                    assert!(!flags.contains(IscRet::CONFIDENTIALITY));
                 }
             }
         }
@@ -332,6 +332,25 @@ fn client_refuses_a_server_that_does_not_know_the_password_or_does_not_show_it()
 }
 
 #[test]
+fn client_takes_a_server_that_proves_nothing_and_its_context_says_so() {
+    let fixture = Fixture::new("qop = [\"auth\", \"auth-int\"]", "qop = [\"auth\", \"auth-int\"]");
+    let challenge = fixture.challenge(&server_request(get()));
+    let request = InitializeRequest { flags: IscReq::MUTUAL_AUTH, ..client_request(get()) };
+    let credentials = fixture.client("alice", "wonderland");
+    let mut client = credentials.initialize(&request).unwrap();
+    continues(client.initialize_security_context(&challenge));
+    let (context, _) = completes(client.initialize_security_context(&[]));
+    let ContextFlags::Initiator(flags) = context.attributes().flags() else { panic!() };
+    assert!(!flags.contains(IscRet::MUTUAL_AUTH), "{flags:?}");
+    // Where bodies are protected there is a proof, or nothing.
+    let request =
+        InitializeRequest { flags: IscReq::MUTUAL_AUTH | IscReq::INTEGRITY, ..client_request(get()) };
+    let mut client = credentials.initialize(&request).unwrap();
+    continues(client.initialize_security_context(&challenge));
+    assert!(matches!(client.initialize_security_context(&[]), Ok(Step::Incomplete { .. })));
+}
+
+#[test]
 fn bodies_that_come_later_are_completed() {
     let fixture = Fixture::new("qop = [\"auth-int\"]", "");
     let http = HttpRequest { entity: HttpEntity::later(), ..HttpRequest::new("PUT", "/x") };
@@ -358,6 +377,53 @@ fn bodies_that_come_later_are_completed() {
     let challenge = fixture.challenge(&unknown);
     let again = answer(&fixture, "alice", "wonderland", &client_request(received), &challenge);
     assert_eq!(status(&fixture, &unknown, &again), SecStatus::SEC_E_INVALID_PARAMETER);
+}
+
+#[test]
+fn a_server_claims_that_it_has_proved_itself_when_the_proof_was_sent() {
+    let claims = |context: &dyn SecurityContext| match context.attributes().flags() {
+        ContextFlags::Acceptor(flags) => flags.contains(AscRet::MUTUAL_AUTH),
+        ContextFlags::Initiator(flags) => flags.contains(IscRet::MUTUAL_AUTH),
+    };
+    let fixture = Fixture::new("qop = [\"auth-int\"]", "");
+    let http = HttpRequest::new("PUT", "/x").with_entity(b"secret".to_vec());
+    let request = InitializeRequest { flags: IscReq::MUTUAL_AUTH, ..client_request(http.clone()) };
+    let mut client = fixture.client("alice", "wonderland").initialize(&request).unwrap();
+    let authorization =
+        continues(client.initialize_security_context(&fixture.challenge(&server_request(http.clone()))));
+    let mut server = fixture.accept(&server_request(http.clone()));
+    let (at_server, mut info) = completes(fixture.advance(&mut *server, &authorization));
+    assert!(!claims(&*at_server), "the body that the proof is over is not known yet");
+    http.response_entity.set(EntityBody::Bytes(b"done".to_vec()));
+    server.complete_auth_token(&mut info).unwrap();
+    assert!(claims(&*at_server));
+    let (at_client, _) = completes(client.initialize_security_context(&info));
+    assert!(claims(&*at_client));
+    // Without a body that it is over, the proof is in the first token; a client that does not wait for it claims nothing.
+    let fixture = Fixture::new("qop = [\"auth\"]", "");
+    let mut client = fixture.client("alice", "wonderland").initialize(&client_request(get())).unwrap();
+    let challenge = fixture.challenge(&server_request(get()));
+    let (at_client, authorization) = completes(client.initialize_security_context(&challenge));
+    let (at_server, _) = completes(fixture.authorize(&server_request(get()), &authorization));
+    assert!(claims(&*at_server) && !claims(&*at_client));
+}
+
+#[test]
+fn bodies_that_are_protected_are_integrity_and_others_are_not() {
+    for (qop, protects) in [("auth", false), ("auth-int", true)] {
+        let fixture = Fixture::new(&format!("qop = [\"{qop}\"]"), "");
+        let http = HttpRequest::new("PUT", "/x").with_entity(b"secret".to_vec());
+        let mut client =
+            fixture.client("alice", "wonderland").initialize(&client_request(http.clone())).unwrap();
+        let challenge = fixture.challenge(&server_request(http.clone()));
+        let (at_client, authorization) = completes(client.initialize_security_context(&challenge));
+        let (at_server, _) = completes(fixture.authorize(&server_request(http), &authorization));
+        let ContextFlags::Initiator(flags) = at_client.attributes().flags() else { panic!() };
+        assert_eq!(flags.contains(IscRet::INTEGRITY), protects, "{qop}");
+        let ContextFlags::Acceptor(flags) = at_server.attributes().flags() else { panic!() };
+        assert_eq!(flags.contains(AscRet::INTEGRITY), protects, "{qop}");
+        assert!(!flags.contains(AscRet::SEQUENCE_DETECT), "no message follows");
+    }
 }
 
 #[test]
@@ -388,6 +454,37 @@ fn bindings_are_looked_at_as_the_policy_says() {
         ("always", None, some, bad),
     ] {
         assert_eq!(outcome(policy, server, client), expected, "{policy} {server:?} {client:?}");
+    }
+}
+
+/// Without quality of protection the client's nonce is under no proof, and everybody knows what it would have to be.
+#[test]
+fn bindings_that_nobody_has_proved_are_none() {
+    let ours = ChannelBindings::tls_server_end_point(&[1; 32]);
+    let server = AcceptRequest { channel_bindings: Some(ours.clone()), ..server_request(get()) };
+    // The relay makes the nonce for its own channel, as a client of ours would.
+    let forged = {
+        let fixture = Fixture::new("", "");
+        let request = InitializeRequest { channel_bindings: Some(ours), ..client_request(get()) };
+        let bound = answer(&fixture, "alice", "wonderland", &request, &fixture.challenge(&server));
+        Response::from_http(&bound).unwrap().cnonce
+    };
+    let fixture = Fixture::new("qop = [\"none\"]\nchannel-bindings = \"always\"", "qop = [\"none\"]");
+    let authorization = alice(&fixture);
+    assert_eq!(status(&fixture, &server, &authorization), SecStatus::SEC_E_BAD_BINDINGS);
+    let with_nonce = with(&alice(&fixture), |response| response.cnonce = forged);
+    assert_eq!(status(&fixture, &server, &with_nonce), SecStatus::SEC_E_BAD_BINDINGS);
+}
+
+#[test]
+fn bindings_to_a_proxys_channel_are_taken_where_the_application_says_that_there_is_one() {
+    let fixture = Fixture::new("", "");
+    let bindings = Some(ChannelBindings::tls_server_end_point(b"the proxy's certificate"));
+    let client = InitializeRequest { channel_bindings: bindings, ..client_request(get()) };
+    for (flags, is_taken) in [(AscReq::PROXY_BINDINGS, true), (AscReq::NONE, false)] {
+        let server = AcceptRequest { flags, ..server_request(get()) };
+        let authorization = answer(&fixture, "alice", "wonderland", &client, &fixture.challenge(&server));
+        assert_eq!(fixture.authorize(&server, &authorization).is_ok(), is_taken);
     }
 }
 
@@ -432,12 +529,48 @@ fn server_accepts_a_name_whose_backslash_is_not_escaped() {
 }
 
 #[test]
-fn the_debug_form_of_nothing_shows_a_password() {
-    let fixture = Fixture::new("", "");
-    let authorization = alice(&fixture);
-    let response = format!("{:?}", Response::from_http(&authorization).unwrap());
-    assert!(!response.contains("wonderland"));
-    assert!(!hex(&authorization).contains(&hex(b"wonderland")));
+fn debug_shows_no_password_no_key_and_nothing_that_a_password_can_be_guessed_with() {
+    let fixture = Fixture::new(ALL, ALL);
+    let request = InitializeRequest { flags: IscReq::MUTUAL_AUTH, ..client_request(get()) };
+    let mut client = fixture.client("alice", "wonderland").initialize(&request).unwrap();
+    let challenge = fixture.challenge(&server_request(get()));
+    let authorization = continues(client.initialize_security_context(&challenge));
+    let mut server = fixture.accept(&server_request(get()));
+    let asked = server.accept_security_context(&authorization).unwrap();
+    let mut shown = vec![format!("{asked:?}")];
+    let Step::Ask(Question::DigestSecret(ask)) = asked else { panic!() };
+    let found = fixture.look_up(ask.question());
+    shown.push(format!("{found:?}"));
+    ask.answer(Ok(found));
+    let (at_server, info) = completes(server.accept_security_context(&authorization));
+    let response = Response::from_http(&authorization).unwrap();
+    let proof = AuthenticationInfo::parse(&info).unwrap();
+    let key = at_server.attributes().session_key().unwrap();
+    let exported = at_server.export().unwrap();
+    let directives = opensspi_digest::directives::Directives::parse_challenges(
+        &authorization,
+        opensspi_digest::directives::Bounds::HTTP,
+    );
+    shown.extend([
+        format!("{:?}", directives.unwrap()),
+        format!("{response:?}"),
+        format!("{proof:?}"),
+        format!("{key:?}"),
+        format!("{exported:?}"),
+    ]);
+    let hidden = [
+        "wonderland".to_owned(),
+        hex(b"wonderland"),
+        hex(key.expose_secret()),
+        format!("{:?}", key.expose_secret()).trim_matches(['[', ']']).to_owned(),
+        response.response.to_text().into_owned(),
+        proof.rspauth.unwrap().to_text().into_owned(),
+    ];
+    for text in &shown {
+        let text = text.to_lowercase();
+        assert!(hidden.iter().all(|secret| !text.contains(&secret.to_lowercase())), "{text}");
+    }
+    assert!(shown[3].contains("nonce_count"), "what is no secret is there");
 }
 
 #[test]

@@ -143,7 +143,10 @@ fn a_database_that_cannot_be_asked_counts_for_nobody_and_one_that_refuses_does()
 fn failures_of_sasl_count_too() {
     let fixture = Fixture::new(THREE, "");
     let server = AcceptRequest { source: Some("a".into()), ..AcceptRequest::default() };
-    let target = InitializeRequest { target_name: Some("imap/host".into()), ..InitializeRequest::default() };
+    let target = InitializeRequest {
+        target_name: Some("imap/mail.example.test".into()),
+        ..InitializeRequest::default()
+    };
     let log_on = |password| {
         let mut client = fixture.client("alice", password).initialize(&target).unwrap();
         run(&fixture, &mut *client, &mut *fixture.accept(&server)).map(drop)

@@ -6,17 +6,19 @@ mod support;
 
 use opensspi_digest::challenge::Challenge;
 use opensspi_digest::response::{AuthenticationInfo, Response};
-use sspi_core::{AcceptRequest, HttpRequest, InitializeRequest, IscReq, Step};
-use support::{Fixture, client_request, completes, continues, server_request};
+use sspi_core::{AcceptRequest, HttpRequest, InitializeRequest, InitializeSecurityContext, IscReq, Step};
+use support::{Fixture, client_request, completes, continues, run, server_request};
 use test_support::Mutator;
 
 const MUTATIONS: usize = 100_000;
 
+// Nobody is locked out, or nothing would be compared any more.
 const ALL: &str =
-    "algorithms = [\"SHA-256\", \"MD5\"]\nqop = [\"auth-conf\", \"auth-int\", \"auth\", \"none\"]";
+    "algorithms = [\"SHA-256\", \"MD5\"]\nqop = [\"auth-conf\", \"auth-int\", \"auth\", \"none\"]
+lock-out = { failures = 0 }";
 
 fn request() -> InitializeRequest {
-    InitializeRequest { target_name: Some("imap/host".into()), ..InitializeRequest::default() }
+    InitializeRequest { target_name: Some("imap/mail.example.test".into()), ..InitializeRequest::default() }
 }
 
 fn http() -> HttpRequest {
@@ -51,6 +53,8 @@ fn no_mutated_response_of_sasl_logs_on() {
             assert!(is_same_response(Response::from_sasl(&bytes).ok(), &original), "{mutation}");
         }
     }
+    let mut client = credential.initialize(&request()).unwrap();
+    run(&fixture, &mut *client, &mut *fixture.accept(&AcceptRequest::default())).unwrap();
 }
 
 #[test]
@@ -75,6 +79,9 @@ fn no_mutated_authorization_logs_on() {
             completes(client.initialize_security_context(&fixture.challenge(&server_request(http()))));
         }
     }
+    let mut client = credential.initialize(&client_request(http())).unwrap();
+    let (_, authorization) = completes(client.initialize_security_context(&[]));
+    completes(fixture.authorize(&server_request(http()), &authorization));
 }
 
 #[test]
@@ -109,16 +116,45 @@ fn no_mutated_proof_of_sasl_satisfies_a_client() {
     let fixture = Fixture::new(ALL, ALL);
     let mut mutator = Mutator::new(5);
     let credential = fixture.client("alice", "wonderland");
-    let challenge = continues(fixture.accept(&AcceptRequest::default()).accept_security_context(&[]));
     for _ in 0..MUTATIONS {
+        let mut server = fixture.accept(&AcceptRequest::default());
         let mut client = credential.initialize(&request()).unwrap();
-        continues(client.initialize_security_context(&challenge));
-        let mut bytes =
-            b"rspauth=\"00112233445566778899aabbccddeeff\", qop=auth, nc=00000001, cnonce=\"x\"".to_vec();
-        mutator.mutate(&mut bytes);
-        if let Ok(Step::Complete { .. }) = client.initialize_security_context(&bytes) {
-            panic!("a client with a wrong proof: {}", bytes.escape_ascii());
-        }
+        let challenge = continues(server.accept_security_context(&[]));
+        let response = continues(client.initialize_security_context(&challenge));
+        let (_, proof) = completes(fixture.advance(&mut *server, &response));
+        satisfies_only_as_it_is(&mut *client, &proof, &mut mutator);
+    }
+}
+
+#[test]
+fn no_mutated_proof_of_http_satisfies_a_client() {
+    let fixture = Fixture::new(ALL, ALL);
+    let mut mutator = Mutator::new(6);
+    let credential = fixture.client("alice", "wonderland");
+    let request = InitializeRequest { flags: IscReq::MUTUAL_AUTH, ..client_request(http()) };
+    for _ in 0..MUTATIONS {
+        let mut client = credential.initialize(&request).unwrap();
+        let challenge = fixture.challenge(&server_request(http()));
+        let authorization = continues(client.initialize_security_context(&challenge));
+        let (_, proof) = completes(fixture.authorize(&server_request(http()), &authorization));
+        satisfies_only_as_it_is(&mut *client, &proof, &mut mutator);
+    }
+}
+
+/// What a server really sent, and something of it is changed: the proof is the same, and what is said beside it.
+fn satisfies_only_as_it_is(client: &mut dyn InitializeSecurityContext, proof: &[u8], mutator: &mut Mutator) {
+    let mut bytes = proof.to_vec();
+    let mutation = mutator.mutate(&mut bytes);
+    if let Ok(Step::Complete { .. }) = client.initialize_security_context(&bytes) {
+        let was = AuthenticationInfo::parse(proof).unwrap();
+        let rspauth = was.rspauth.as_deref().unwrap();
+        assert!(bytes.windows(rspauth.len()).any(|window| window == rspauth), "{mutation}");
+        // A client also takes it behind the name of a scheme, and as text that is none of it.
+        let Ok(is) = AuthenticationInfo::parse(&bytes) else { return };
+        assert_eq!(is.rspauth, was.rspauth, "{mutation}");
+        assert!(is.cnonce.is_none() || is.cnonce == was.cnonce, "{mutation}");
+        let count = |info: &AuthenticationInfo| info.nonce_count.as_ref().map(|count| count.count);
+        assert!(count(&is).is_none() || count(&is) == count(&was), "{mutation}");
     }
 }
 

@@ -10,8 +10,8 @@ use opensspi_digest::challenge::Challenge;
 use opensspi_digest::response::Response;
 use opensspi_digest::{Cipher, Qop};
 use sspi_core::{
-    AcceptRequest, AscReq, AscRet, ContextFlags, Error, InitializeRequest, IscReq, IscRet, Question,
-    SecStatus, SecurityContext, SendingHalf, Step,
+    AcceptRequest, AscReq, AscRet, ContextFlags, Error, HttpRequest, InitializeRequest, IscReq, IscRet,
+    Question, SecStatus, SecurityContext, SendingHalf, Step,
 };
 use support::{Change, Contexts, Fixture, USERS, completes, continues, fails, open, run, seal};
 
@@ -84,6 +84,32 @@ fn every_user_logs_on_with_every_protection_and_messages_pass() {
             }
         }
     }
+}
+
+#[test]
+fn attributes_are_there_at_both_ends_and_those_of_others_are_not() {
+    let fixture = Fixture::new("", "");
+    let start = fixture.clock.now();
+    let (at_client, at_server) = log_on(&fixture, "alice", "wonderland").unwrap();
+    for attributes in [at_client.attributes(), at_server.attributes()] {
+        assert_eq!(
+            (attributes.package_info().name.as_ref(), attributes.package_info().rpc_id),
+            ("WDigest", 21)
+        );
+        let lifespan = attributes.lifespan().unwrap();
+        assert_eq!((lifespan.start, lifespan.expiry), (Some(start), None), "of SASL, nothing ends it");
+        assert_eq!(attributes.names().unwrap(), "alice");
+        let both = ("alice".to_owned(), "imap/mail.example.test".to_owned());
+        assert_eq!(attributes.native_names().unwrap(), both);
+        assert_eq!(attributes.authority().unwrap(), support::REALM);
+        assert_eq!(attributes.session_key().unwrap().expose_secret().len(), 16);
+        assert_eq!(attributes.sizes().unwrap().max_token, 16 * 1024);
+        let unsupported = SecStatus::SEC_E_UNSUPPORTED_FUNCTION;
+        assert_eq!(attributes.connection_info().unwrap_err().status(), unsupported);
+        assert_eq!(attributes.remote_certificate().map(drop).unwrap_err().status(), unsupported);
+    }
+    let theirs = at_client.attributes().client_specified_target().unwrap_err();
+    assert_eq!(theirs.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "that is a server's to ask");
 }
 
 #[test]
@@ -203,9 +229,50 @@ fn server_with_services_refuses_a_response_that_is_for_another() {
         let fixture = Fixture::new(&format!("services = [{services}]"), "");
         log_on(&fixture, "alice", "wonderland").map(|_| ()).map_err(|error| error.status())
     };
-    assert_eq!(outcome(""), Ok(()));
     assert_eq!(outcome("\"imap/other.test\", \"IMAP/Mail.example.test\""), Ok(()));
-    assert_eq!(outcome("\"imap/other.test\""), Err(SecStatus::SEC_E_WRONG_PRINCIPAL));
+    assert_eq!(outcome("\"Mail.Example.Test\""), Ok(()), "whatever there is on that host");
+    assert_eq!(outcome("\"*\""), Ok(()));
+    for other in
+        ["imap/other.test", "other.test", "smtp/mail.example.test", "mail.example.test/imap", "imap", ""]
+    {
+        assert_eq!(outcome(&format!("\"{other}\"")), Err(SecStatus::SEC_E_WRONG_PRINCIPAL), "{other}");
+    }
+}
+
+/// Somebody whom the client logs on to hands what it says on to us.
+#[test]
+fn server_that_is_told_nothing_refuses_what_is_meant_for_another_machine() {
+    let fixture = Fixture::new("", "");
+    let outcome = |target: &str| {
+        let request = InitializeRequest { target_name: Some(target.into()), ..request() };
+        let mut client = fixture.client("alice", "wonderland").initialize(&request).unwrap();
+        run(&fixture, &mut *client, &mut *fixture.accept(&AcceptRequest::default())).map(|_| ())
+    };
+    for ours in ["imap/mail.example.test", "ldap/MAIL.example.test", "smtp/mail.example.test/example.test"] {
+        outcome(ours).unwrap();
+    }
+    for other in ["imap/evil.test", "imap/evil.test/mail.example.test", "imap/mail.example.test.evil.test"] {
+        let error = outcome(other).unwrap_err();
+        assert_eq!(
+            (error.status(), error.setting()),
+            (SecStatus::SEC_E_WRONG_PRINCIPAL, Some("digest.services"))
+        );
+        assert!(error.message().ends_with("here is mail.example.test"), "{error}");
+    }
+}
+
+#[test]
+fn server_on_a_machine_without_a_name_has_to_be_told_its_services() {
+    let mut fixture = Fixture::on("", "", None);
+    let error = fixture.server.accept(&AcceptRequest::default()).err().unwrap();
+    assert_eq!(
+        (error.status(), error.setting()),
+        (SecStatus::SEC_E_INVALID_PARAMETER, Some("digest.services"))
+    );
+    let http = AcceptRequest { http: Some(HttpRequest::new("GET", "/")), ..AcceptRequest::default() };
+    assert!(fixture.server.accept(&http).is_ok(), "HTTP has no services");
+    fixture = Fixture::on("services = [\"mail.example.test\"]", "", None);
+    log_on(&fixture, "alice", "wonderland").unwrap();
 }
 
 #[test]

@@ -2,23 +2,26 @@
 //!
 //! ```text
 //! Begin ── offer, first token ──▶ Running ── tokens ──▶ Ending: the mechanism is done ── the last word ──▶ complete
-//!                                    │ the server chose another
-//!                                    └── first token of that one ──▶ Running
+//!   │                                │ the server chose another
+//!   │                                └── first token of that one ──▶ Running
+//!   └── the favourite is a stream ──▶ Stream ── whatever it says ──▶ complete
 //! ```
 //!
 //! Spec: SPNEGO sections 3.2 and 5; MS-SPNG section 3.2.
 
+use std::sync::Arc;
+
 use gss::{MechType, MechTypeList, NegState, NegTokenInit, NegTokenResp, NegotiationToken};
 use sspi_core::{Failure, InitializeRequest, InitializeSecurityContext, IscReq, SecurityContext, Step};
 
-use crate::context::{hand_out, record_token};
+use crate::context::{record, record_token};
 use crate::list_mic;
-use crate::mech_list::{Choice, Mechanism, names, offer};
+use crate::mech_list::{Choice, Mechanism, StreamPackage, names, offer};
 use crate::status::Error;
 
 /// A handshake as client.
 pub(crate) struct Client {
-    choice: Choice,
+    choice: Arc<Choice>,
     request: InitializeRequest,
     state: State,
 }
@@ -26,18 +29,22 @@ pub(crate) struct Client {
 enum State {
     /// Nothing was sent.
     Begin,
+    /// A package runs that is carried by no negotiation.
+    Stream(Box<dyn InitializeSecurityContext>),
     /// A mechanism runs.
     Running(Box<Running>),
     /// The mechanism is done, and the server's last word is awaited.
     Ending(Box<Ending>),
-    /// It is over; why.
+    /// It has failed; why.
     Over(sspi_core::Error),
+    /// It is complete; or a call is going on.
+    Complete,
 }
 
 /// The negotiation so far.
 struct Negotiation {
     /// What was offered, as it was sent.
-    list: MechTypeList<'static>,
+    list: Arc<MechTypeList<'static>>,
     /// The mechanism that runs.
     index: usize,
     /// Where the offer began: what is behind the failed ones is the favourite.
@@ -53,8 +60,8 @@ struct Negotiation {
 struct Running {
     negotiation: Negotiation,
     inner: Box<dyn InitializeSecurityContext>,
-    /// The call that stopped with a question.
-    asked: Option<Call>,
+    /// The input of the call that stopped with a question.
+    asked: Option<Vec<u8>>,
 }
 
 struct Ending {
@@ -65,17 +72,18 @@ struct Ending {
 }
 
 /// What the mechanism is called with, and what came beside it.
-struct Call {
+#[derive(Clone, Copy)]
+struct Call<'a> {
     /// The whole input.
-    input: Vec<u8>,
-    token: Vec<u8>,
+    input: &'a [u8],
+    token: &'a [u8],
     state: Option<NegState>,
-    mic: Option<Vec<u8>>,
+    mic: Option<&'a [u8]>,
 }
 
-impl Call {
-    fn first(input: &[u8]) -> Self {
-        Self { input: input.to_vec(), token: Vec::new(), state: None, mic: None }
+impl<'a> Call<'a> {
+    const fn first(input: &'a [u8]) -> Self {
+        Self { input, token: &[], state: None, mic: None }
     }
 }
 
@@ -87,15 +95,18 @@ struct Next {
 
 impl InitializeSecurityContext for Client {
     fn initialize_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
-        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
         let has_begun = !matches!(self.state, State::Begin);
-        let next = match core::mem::replace(&mut self.state, over) {
+        let next = match core::mem::replace(&mut self.state, State::Complete) {
+            State::Complete => {
+                return Err(sspi_core::Error::invalid_handle("the handshake is complete").into());
+            }
             State::Over(error) => {
                 self.state = State::Over(error.clone());
                 return Err(error.into());
             }
             State::Begin => self.begin(input),
-            State::Running(running) => self.go_on(*running, input),
+            State::Stream(inner) => return self.stream(inner, input),
+            State::Running(running) => self.go_on(running, input),
             State::Ending(ending) if input.is_empty() => {
                 let step = Step::Incomplete { missing: None };
                 Ok(Next { state: State::Ending(ending), step })
@@ -113,13 +124,40 @@ impl InitializeSecurityContext for Client {
 }
 
 impl Client {
-    pub(crate) fn new(choice: Choice, request: &InitializeRequest) -> Self {
-        let mut request = request.clone();
+    /// # Errors
+    /// There is only a package for streams, and none is asked for; or what that package has to say about the request.
+    pub(crate) fn new(choice: Arc<Choice>, request: &InitializeRequest) -> Result<Self, sspi_core::Error> {
+        let mut request = InitializeRequest { negotiated: true, ..request.clone() };
+        let is_stream = request.flags.contains(IscReq::STREAM);
+        let stream = choice.stream.as_ref().filter(|_| is_stream);
+        let favourite = stream.filter(|stream| stream.is_favourite || choice.mechanisms.is_empty());
+        if let Some(StreamPackage { package, .. }) = favourite {
+            let inner = package.as_ref().map_err(Clone::clone)?.credentials.initialize(&request)?;
+            return Ok(Self { choice, request, state: State::Stream(inner) });
+        }
+        if choice.mechanisms.is_empty() {
+            return Err(Error::OnlyStreams { ours: choice.names() }.into());
+        }
         // Without signatures nobody could tell that the choice was forced. Spec: SPNEGO section 3.
         if !request.flags.contains(IscReq::NO_INTEGRITY) {
             request.flags = request.flags | IscReq::INTEGRITY;
         }
-        Self { choice, request, state: State::Begin }
+        Ok(Self { choice, request, state: State::Begin })
+    }
+
+    /// What the package says is all that there is.
+    fn stream(
+        &mut self,
+        mut inner: Box<dyn InitializeSecurityContext>,
+        input: &[u8],
+    ) -> Result<Step, Failure> {
+        let step = inner.initialize_security_context(input);
+        self.state = match &step {
+            Ok(Step::Complete { .. } | Step::Declined { .. }) => State::Complete,
+            // After a failure it goes on saying the same.
+            _ => State::Stream(inner),
+        };
+        step
     }
 
     fn fail(&mut self, error: Error, has_begun: bool) -> Failure {
@@ -129,10 +167,6 @@ impl Client {
         let says_so = self.request.flags.contains(IscReq::EXTENDED_ERROR) && has_begun && !is_reported;
         let reject = NegTokenResp { neg_state: Some(NegState::Reject), ..NegTokenResp::default() };
         Failure { error, token: if says_so { reject.to_bytes() } else { Vec::new() } }
-    }
-
-    fn completed() -> State {
-        State::Over(sspi_core::Error::invalid_handle("the handshake is complete"))
     }
 
     fn initiate(&self, index: usize) -> Result<Box<dyn InitializeSecurityContext>, Error> {
@@ -177,12 +211,15 @@ impl Client {
     }
 
     /// Begins with the mechanism of this index. One that cannot even begin is left out.
-    fn start(&self, index: usize, call: Call) -> Result<Next, Error> {
+    fn start(&self, index: usize, call: Call<'_>) -> Result<Next, Error> {
         let inner = match self.initiate(index) {
             Ok(inner) => inner,
             Err(error) => return self.start_next(index, call, error),
         };
-        let offered = self.choice.mechanisms.get(index..).and_then(offer);
+        let offered = match index {
+            0 => self.choice.offer.clone(),
+            _ => self.choice.mechanisms.get(index..).and_then(offer),
+        };
         let list = offered.ok_or(Error::Internal("a package has no object identifier"))?;
         let negotiation = Negotiation {
             list,
@@ -192,11 +229,11 @@ impl Client {
             needs_mic: false,
             has_begun: false,
         };
-        self.call(Running { negotiation, inner, asked: None }, call)
+        self.call(Box::new(Running { negotiation, inner, asked: None }), call)
     }
 
     /// Spec: SPNEGO section 3.1: the offer recovers from what goes wrong before a mechanism is chosen.
-    fn start_next(&self, failed: usize, call: Call, error: Error) -> Result<Next, Error> {
+    fn start_next(&self, failed: usize, call: Call<'_>, error: Error) -> Result<Next, Error> {
         let next = failed.saturating_add(1);
         let Some(mechanism) = self.choice.mechanisms.get(failed) else { return Err(error) };
         if next >= self.choice.mechanisms.len() {
@@ -206,17 +243,22 @@ impl Client {
         self.start(next, call)
     }
 
-    fn go_on(&self, mut running: Running, input: &[u8]) -> Result<Next, Error> {
-        if let Some(call) = running.asked.take() {
-            if !input.starts_with(&call.input) {
+    fn go_on(&self, mut running: Box<Running>, input: &[u8]) -> Result<Next, Error> {
+        if let Some(asked) = running.asked.take() {
+            if !input.starts_with(&asked) {
                 let what = "after a question the same input must come again";
                 return Err(Error::Mechanism(sspi_core::Error::invalid_handle(what)));
             }
+            let call = if running.negotiation.is_answered {
+                call_of(&asked, &answer(&asked)?)
+            } else {
+                Call::first(&asked)
+            };
             return self.call(running, call);
         }
         if input.is_empty() {
             let step = Step::Incomplete { missing: None };
-            return Ok(Next { state: State::Running(Box::new(running)), step });
+            return Ok(Next { state: State::Running(running), step });
         }
         let resp = answer(input)?;
         if let Some(inner) = self.judge(&mut running.negotiation, &resp)? {
@@ -272,10 +314,10 @@ impl Client {
         (index >= negotiation.favourite).then_some(index)
     }
 
-    fn call(&self, mut running: Running, call: Call) -> Result<Next, Error> {
+    fn call(&self, mut running: Box<Running>, call: Call<'_>) -> Result<Next, Error> {
         let is_begin = !running.negotiation.is_answered;
         let used = call.input.len();
-        let step = match running.inner.initialize_security_context(&call.token) {
+        let step = match running.inner.initialize_security_context(call.token) {
             Ok(step) => step,
             Err(failure) if is_begin => {
                 return self.start_next(running.negotiation.index, call, Error::Mechanism(failure.error));
@@ -289,20 +331,20 @@ impl Client {
         }
         match step {
             Step::Ask(question) => {
-                running.asked = Some(call);
-                Ok(Next { state: State::Running(Box::new(running)), step: Step::Ask(question) })
+                running.asked = Some(call.input.to_vec());
+                Ok(Next { state: State::Running(running), step: Step::Ask(question) })
             }
             Step::Continue { token, used: inner } if inner == call.token.len() => {
                 if call.state == Some(NegState::AcceptCompleted) {
                     return Err(Error::Unexpected("the server is done before the mechanism is"));
                 }
                 let token = running.negotiation.say(&token, None, is_begin);
-                Ok(Next { state: State::Running(Box::new(running)), step: Step::Continue { token, used } })
+                Ok(Next { state: State::Running(running), step: Step::Continue { token, used } })
             }
             Step::Complete { context, token, used: inner } if inner == call.token.len() => {
                 let ending = Ending { negotiation: running.negotiation, context, has_signed: false };
                 if token.is_empty() && !is_begin {
-                    self.complete_with(ending, &call)
+                    self.complete_with(ending, call)
                 } else {
                     self.last_token(ending, &token, is_begin, used)
                 }
@@ -325,7 +367,8 @@ impl Client {
         // What signs its own messages with a MIC is as new as the rest of its system.
         let is_wanted = negotiation.needs_mic || context.requires_list_mic();
         *has_signed = self.must_sign(negotiation, context.as_ref(), is_wanted)? && !is_begin;
-        let mic = has_signed.then(|| list_mic::make(context.as_mut(), &negotiation.list)).transpose()?;
+        let mic =
+            has_signed.then(|| list_mic::make(context.as_mut(), negotiation.list.as_der())).transpose()?;
         let token = negotiation.say(token, mic.as_deref(), is_begin);
         Ok(Next { state: State::Ending(Box::new(ending)), step: Step::Continue { token, used } })
     }
@@ -339,30 +382,30 @@ impl Client {
         }
         if let Some(inner) = self.judge(&mut ending.negotiation, &resp)? {
             // What was said first was for another mechanism.
-            let running = Running { negotiation: ending.negotiation, inner, asked: None };
+            let running = Box::new(Running { negotiation: ending.negotiation, inner, asked: None });
             return self.call(running, call_of(input, &resp));
         }
         if resp.response_token.is_some_and(|token| !token.is_empty()) {
             return Err(Error::Unexpected("the server goes on with a mechanism that is done"));
         }
-        self.complete_with(ending, &call_of(input, &resp))
+        self.complete_with(ending, call_of(input, &resp))
     }
 
     /// Both ends have the mechanism's tokens: what is left is the list.
     ///
     /// Spec: SPNEGO section 5 (b) and (c).
-    fn complete_with(&self, ending: Ending, call: &Call) -> Result<Next, Error> {
+    fn complete_with(&self, ending: Ending, call: Call<'_>) -> Result<Next, Error> {
         let Ending { negotiation, mut context, has_signed } = ending;
         // Who has seen this end's signature, and is new enough to ask for it, signs too.
-        let is_wanted = negotiation.needs_mic || has_signed;
+        let is_wanted = negotiation.needs_mic || has_signed || context.requires_list_mic();
         let needs_mic = self.must_sign(&negotiation, context.as_ref(), is_wanted)?;
         let is_peer_done = matches!(call.state, Some(NegState::AcceptCompleted) | None);
         let mut last = Vec::new();
-        match &call.mic {
+        match call.mic {
             Some(mic) => {
-                list_mic::check(context.as_mut(), &negotiation.list, mic)?;
+                list_mic::check(context.as_mut(), negotiation.list.as_der(), mic)?;
                 if !has_signed && !is_peer_done {
-                    let ours = list_mic::make(context.as_mut(), &negotiation.list)?;
+                    let ours = list_mic::make(context.as_mut(), negotiation.list.as_der())?;
                     last = done(Some(&ours));
                 }
             }
@@ -377,16 +420,15 @@ impl Client {
             context.reset_crypto();
         }
         let mechanism = self.choice.mechanism(negotiation.index)?;
-        let reason = self.reason(&negotiation);
         let target = self.request.target_name.as_deref().unwrap_or_default();
-        let context = hand_out(context, mechanism, self.choice.ntlm, (&reason, target));
+        record(context.as_ref(), mechanism, self.choice.ntlm, target, || self.reason(&negotiation));
         let step = Step::Complete { context, token: last, used: call.input.len() };
-        Ok(Next { state: Self::completed(), step })
+        Ok(Next { state: State::Complete, step })
     }
 
     /// Why it came to this mechanism.
     fn reason(&self, negotiation: &Negotiation) -> String {
-        let Choice { mechanisms, better_without_credentials: better, .. } = &self.choice;
+        let Choice { mechanisms, better_without_credentials: better, .. } = &*self.choice;
         if negotiation.index != negotiation.favourite {
             "the server has no better package".to_owned()
         } else if !better.is_empty() {
@@ -406,16 +448,16 @@ impl Negotiation {
     /// Spec: SPNEGO section 4.2.2.
     fn is_restart(&self, chosen: MechType<'_>, resp: &NegTokenResp<'_>) -> bool {
         let has_content = resp.response_token.is_some() || resp.mech_list_mic.is_some();
-        self.list.iter().next() != Some(chosen)
-            && !has_content
+        !has_content
             && resp.neg_state != Some(NegState::AcceptCompleted)
+            && self.list.iter().next() != Some(chosen)
     }
 
     /// A token of the mechanism, in one of SPNEGO.
     fn say(&self, token: &[u8], mic: Option<&[u8]>, is_begin: bool) -> Vec<u8> {
         if is_begin {
             let token = Some(token).filter(|token| !token.is_empty());
-            return NegTokenInit { mech_token: token, ..NegTokenInit::new(self.list.clone()) }.to_bytes();
+            return NegTokenInit { mech_token: token, ..NegTokenInit::new(self.list.by_ref()) }.to_bytes();
         }
         let resp =
             NegTokenResp { response_token: Some(token), mech_list_mic: mic, ..NegTokenResp::default() };
@@ -430,15 +472,10 @@ fn answer(input: &[u8]) -> Result<NegTokenResp<'_>, Error> {
     }
 }
 
-fn call_of(input: &[u8], resp: &NegTokenResp<'_>) -> Call {
+fn call_of<'a>(input: &'a [u8], resp: &NegTokenResp<'a>) -> Call<'a> {
     // Windows 2000 sends its token twice, the second time in place of a MIC.
     let mic = resp.mech_list_mic.filter(|mic| Some(*mic) != resp.response_token);
-    Call {
-        input: input.to_vec(),
-        token: resp.response_token.unwrap_or_default().to_vec(),
-        state: resp.neg_state,
-        mic: mic.map(<[u8]>::to_vec),
-    }
+    Call { input, token: resp.response_token.unwrap_or_default(), state: resp.neg_state, mic }
 }
 
 /// The last word of this end, where the server awaits one.

@@ -13,13 +13,17 @@
 //!
 //! The context that comes of it is the chosen package's. Its attributes say which one that is.
 //!
+//! A package for streams, such as Schannel, is carried by no negotiation. Where it is among those that are named, and a stream is
+//! asked for, a server leaves to it whatever begins with no token, and a client begins with it where its policy has nothing
+//! before it.
+//!
 //! | what | where |
 //! |---|---|
 //! | what a configuration may say | `config.rs` |
 //! | which mechanisms are offered and taken | `mech_list.rs` |
 //! | a handshake as client, as server | `client.rs`, `server.rs` |
 //! | the MIC over the list | `list_mic.rs` |
-//! | the context that is handed out | `context.rs`, `attributes.rs` |
+//! | the context that is handed out | `context.rs` |
 //! | error → status and fault | `status.rs` |
 //!
 //! # When the list is signed
@@ -35,7 +39,6 @@
 //!
 //! Spec: SPNEGO section 5; MS-SPNG section 3.
 
-mod attributes;
 mod client;
 mod config;
 mod context;
@@ -46,5 +49,5 @@ mod package;
 mod server;
 mod status;
 
-pub use config::{NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
+pub use config::{ListenerRule, NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
 pub use package::Negotiate;

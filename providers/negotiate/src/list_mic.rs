@@ -2,7 +2,6 @@
 //!
 //! Spec: SPNEGO section 5.
 
-use gss::MechTypeList;
 use sspi_core::{
     AscRet, ContextFlags, IscRet, QualityOfProtection, SecBuffer, SecBufferType, SecurityContext,
 };
@@ -33,14 +32,15 @@ fn can_sign(context: &dyn SecurityContext) -> bool {
     }
 }
 
-/// The MIC that this end sends.
+/// The MIC that this end sends over `list`, which is in DER.
 ///
 /// # Errors
 /// The package cannot make one.
-pub(crate) fn make(context: &mut dyn SecurityContext, list: &MechTypeList<'_>) -> Result<Vec<u8>, Error> {
+pub(crate) fn make(context: &mut dyn SecurityContext, list: &[u8]) -> Result<Vec<u8>, Error> {
     let room = context.attributes().sizes().map_err(Error::Mechanism)?.max_signature;
-    let mut memory = vec![0; room];
-    memory.extend_from_slice(list.as_der());
+    let mut memory = Vec::with_capacity(room.saturating_add(list.len()));
+    memory.resize(room, 0);
+    memory.extend_from_slice(list);
     let mut buffers = [
         SecBuffer::new(SecBufferType::TOKEN, 0..room),
         SecBuffer::new(SecBufferType::DATA, room..memory.len()),
@@ -49,19 +49,17 @@ pub(crate) fn make(context: &mut dyn SecurityContext, list: &MechTypeList<'_>) -
         .make_signature(QualityOfProtection::Default, &mut memory, &mut buffers)
         .map_err(Error::Mechanism)?;
     let [token, _] = buffers;
-    Ok(memory.get(token.range()).unwrap_or_default().to_vec())
+    memory.truncate(token.range().end);
+    memory.drain(..token.range().start.min(memory.len()));
+    Ok(memory)
 }
 
-/// Checks the MIC that the other end sent.
+/// Checks the MIC that the other end sent over `list`, which is in DER.
 ///
 /// # Errors
 /// It is over another list, or not the other end's.
-pub(crate) fn check(
-    context: &mut dyn SecurityContext,
-    list: &MechTypeList<'_>,
-    mic: &[u8],
-) -> Result<(), Error> {
-    let memory = [mic, list.as_der()].concat();
+pub(crate) fn check(context: &mut dyn SecurityContext, list: &[u8], mic: &[u8]) -> Result<(), Error> {
+    let memory = [mic, list].concat();
     let buffers = [
         SecBuffer::new(SecBufferType::TOKEN, 0..mic.len()),
         SecBuffer::new(SecBufferType::DATA, mic.len()..memory.len()),

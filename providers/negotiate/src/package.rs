@@ -10,6 +10,7 @@ use sspi_core::{
 
 use crate::config::NegotiateConfig;
 use crate::credentials::NegotiateCredentials;
+use crate::mech_list::is_stream;
 
 /// The package's name (`NEGOSSP_NAME`).
 pub(crate) const NAME: &str = "Negotiate";
@@ -28,13 +29,20 @@ pub(crate) struct Instance {
     pub(crate) info: PackageInfo,
     pub(crate) config: NegotiateConfig,
     pub(crate) registry: Registry,
+    /// What rules about listeners call the one of its servers.
+    pub(crate) listener: Option<String>,
 }
 
 impl Negotiate {
     /// The package with this configuration, over these packages. Those that SPNEGO cannot carry are passed over, and so is
-    /// Negotiate itself.
+    /// Negotiate itself; but for packages for streams that the configuration names. With one of these it has the capability
+    /// `STREAM`: a handshake is a stream where whoever begins it says so with its first bytes, and the caller
+    /// [asks for one](sspi_core::AscReq::STREAM).
     #[must_use]
     pub fn new(config: NegotiateConfig, registry: Registry) -> Self {
+        let names_stream = config
+            .named_packages()
+            .any(|(_, name)| registry.by_name(name).is_ok_and(|package| is_stream(package.package_info())));
         let info = PackageInfo {
             name: NAME.into(),
             aliases: Vec::new(),
@@ -48,13 +56,31 @@ impl Negotiate {
                 | SecPkgFlags::ACCEPT_WIN32_NAME
                 | SecPkgFlags::NEGOTIABLE
                 | SecPkgFlags::GSS_COMPATIBLE
-                | SecPkgFlags::LOGON,
+                | SecPkgFlags::LOGON.with_if(names_stream, SecPkgFlags::STREAM),
             version: 1,
             rpc_id: RPC_ID,
             max_token: MAX_TOKEN,
             oids: vec![Oid::from_content(MechType::SPNEGO.content())],
         };
-        Self { instance: Arc::new(Instance { info, config, registry }) }
+        Self { instance: Arc::new(Instance { info, config, registry, listener: None }) }
+    }
+
+    /// The same for servers with this listener, as `[[negotiate.listeners]]` calls it: an address with its port
+    /// (`192.0.2.1:389`), or a name of the application's own.
+    #[must_use]
+    pub fn at_listener(self, listener: impl Into<String>) -> Self {
+        let Instance { info, config, registry, .. } = &*self.instance;
+        let (info, config, registry) = (info.clone(), config.clone(), registry.clone());
+        Self { instance: Arc::new(Instance { info, config, registry, listener: Some(listener.into()) }) }
+    }
+
+    /// Whether every package that the configuration names is there and can be chosen, and has the protocols that it is to be
+    /// asked for: what would show with the first credentials.
+    ///
+    /// # Errors
+    /// The first name that is wrong, with the setting that has it.
+    pub fn check(&self) -> Result<(), Error> {
+        crate::credentials::packages(&self.instance).map(drop)
     }
 }
 

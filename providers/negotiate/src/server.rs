@@ -3,10 +3,14 @@
 //! ```text
 //! Begin ── an offer ──▶ Running ── tokens ──▶ complete
 //!   │                      └── the mechanism's last token is ours ──▶ Proving ── the client's MIC ──▶ complete
-//!   └── a token of a mechanism, without SPNEGO ──▶ Raw ── tokens ──▶ complete
+//!   ├── a token of a mechanism, without SPNEGO ──▶ Raw ── tokens ──▶ complete
+//!   └── no token at all: the first bytes of a stream ──▶ Raw ── whatever the package says ──▶ complete
 //! ```
 //!
 //! Spec: SPNEGO sections 3.2 and 5; MS-SPNG section 3.3.
+
+use core::ops::Range;
+use std::sync::Arc;
 
 use gss::{
     InitialContextToken, MechType, MechTypeList, NegHints, NegState, NegTokenInit, NegTokenResp,
@@ -15,14 +19,14 @@ use gss::{
 use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Failure, SecurityContext, Step};
 
 use crate::config::{NtlmPolicy, RawPolicy};
-use crate::context::{hand_out, record_token};
+use crate::context::{record, record_token};
 use crate::list_mic;
-use crate::mech_list::{Choice, Chosen, Mechanism, choose, names, offer};
+use crate::mech_list::{Choice, Chosen, Mechanism, choose, names};
 use crate::status::Error;
 
 /// A handshake as server.
 pub(crate) struct Server {
-    choice: Choice,
+    choice: Arc<Choice>,
     request: AcceptRequest,
     state: State,
 }
@@ -34,10 +38,19 @@ enum State {
     Running(Box<Running>),
     /// The mechanism is done, and the client's MIC is awaited.
     Proving(Box<Proving>),
-    /// A mechanism runs in its own tokens.
-    Raw { inner: Box<dyn AcceptSecurityContext>, index: usize },
-    /// It is over; why.
+    /// A mechanism runs in its own tokens, or the package for streams in its own bytes.
+    Raw { inner: Box<dyn AcceptSecurityContext>, by: By },
+    /// It has failed; why.
     Over(sspi_core::Error),
+    /// It is complete; or a call is going on.
+    Complete,
+}
+
+/// Who runs without a negotiation.
+#[derive(Clone, Copy)]
+enum By {
+    Mechanism(usize),
+    Stream,
 }
 
 /// The negotiation so far.
@@ -45,8 +58,8 @@ struct Negotiation {
     /// What was offered, as it came.
     list: Vec<u8>,
     index: usize,
-    /// The name under which it was offered.
-    offered_as: Vec<u8>,
+    /// Where in the list the name is under which it was offered.
+    offered_as: Range<usize>,
     /// The choice is still to be said.
     is_first: bool,
     /// Somebody could have forced the choice: the list must be signed.
@@ -58,8 +71,33 @@ struct Negotiation {
 struct Running {
     negotiation: Negotiation,
     inner: Box<dyn AcceptSecurityContext>,
-    /// The call that stopped with a question.
-    asked: Option<Call>,
+    asked: Option<Asked>,
+}
+
+/// The call that stopped with a question: where in its input what is. The same input comes again.
+struct Asked {
+    len: usize,
+    token: Range<usize>,
+    mic: Option<Range<usize>>,
+}
+
+impl Asked {
+    fn of(Call { input, token, mic }: Call<'_>) -> Self {
+        Self { len: input.len(), token: place(token, input), mic: mic.map(|mic| place(mic, input)) }
+    }
+
+    fn again<'a>(&self, input: &'a [u8]) -> Option<Call<'a>> {
+        let input = input.get(..self.len)?;
+        let mic = self.mic.clone().map(|mic| input.get(mic).unwrap_or_default());
+        Some(Call { input, token: input.get(self.token.clone())?, mic })
+    }
+}
+
+/// Where in `whole` a part of it lies.
+fn place(part: &[u8], whole: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+    // A part that is empty may lie anywhere.
+    if part.is_empty() { 0..0 } else { start..start.saturating_add(part.len()) }
 }
 
 struct Proving {
@@ -68,11 +106,12 @@ struct Proving {
 }
 
 /// What the mechanism is called with, and what came beside it.
-struct Call {
+#[derive(Clone, Copy)]
+struct Call<'a> {
     /// The whole input.
-    input: Vec<u8>,
-    token: Vec<u8>,
-    mic: Option<Vec<u8>>,
+    input: &'a [u8],
+    token: &'a [u8],
+    mic: Option<&'a [u8]>,
 }
 
 /// What a call came to, before it is said.
@@ -97,21 +136,23 @@ impl<E: Into<Error>> From<E> for Failed {
 
 impl AcceptSecurityContext for Server {
     fn accept_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
-        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
-        let next = match core::mem::replace(&mut self.state, over) {
+        let next = match core::mem::replace(&mut self.state, State::Complete) {
+            State::Complete => {
+                return Err(sspi_core::Error::invalid_handle("the handshake is complete").into());
+            }
             State::Over(error) => {
                 self.state = State::Over(error.clone());
                 return Err(error.into());
             }
             State::Begin if input.is_empty() => self.hints(),
             State::Begin => self.begin(input),
-            State::Running(running) => self.go_on(*running, input),
+            State::Running(running) => self.go_on(running, input),
             State::Proving(proving) if input.is_empty() => {
                 let step = Step::Incomplete { missing: None };
                 Ok(Next { state: State::Proving(proving), step })
             }
             State::Proving(proving) => self.prove(*proving, input),
-            State::Raw { inner, index } => self.raw(inner, index, input),
+            State::Raw { inner, by } => self.raw(inner, by, input),
         };
         match next {
             Ok(Next { state, step }) => {
@@ -124,8 +165,19 @@ impl AcceptSecurityContext for Server {
 }
 
 impl Server {
-    pub(crate) fn new(choice: Choice, request: &AcceptRequest) -> Self {
-        Self { choice, request: request.clone(), state: State::Begin }
+    pub(crate) fn new(choice: Arc<Choice>, request: &AcceptRequest) -> Self {
+        let request = AcceptRequest { negotiated: true, ..request.clone() };
+        Self { choice, request, state: State::Begin }
+    }
+
+    fn wants_stream(&self) -> bool {
+        self.request.flags.contains(AscReq::STREAM)
+    }
+
+    /// The package for streams, where the caller wants one.
+    fn stream_package(&self) -> Option<Result<&Mechanism, Error>> {
+        let stream = self.choice.stream.as_ref().filter(|_| self.wants_stream())?;
+        Some(stream.package.as_ref().map_err(|error| Error::Mechanism(error.clone())))
     }
 
     fn fail(&mut self, Failed { error, token, is_raw }: Failed) -> Failure {
@@ -152,21 +204,41 @@ impl Server {
     ///
     /// Spec: MS-SPNG section 3.3.5.1.
     fn hints(&self) -> Result<Next, Failed> {
-        let list =
-            offer(&self.choice.mechanisms).ok_or(Error::Internal("a package has no object identifier"))?;
+        let Some(list) = &self.choice.offer else {
+            // There is nothing to be said before a stream has begun.
+            return Ok(Next { state: State::Begin, step: Step::Incomplete { missing: Some(1) } });
+        };
         let hints = NegHints { name: Some(NegHints::NAME), address: None };
-        let token = NegTokenInit { hints: Some(hints), ..NegTokenInit::new(list) }.to_bytes();
+        let token = NegTokenInit { hints: Some(hints), ..NegTokenInit::new(list.by_ref()) }.to_bytes();
         Ok(Next { state: State::Begin, step: Step::Continue { token, used: 0 } })
     }
 
     /// The client's first token: an offer, or one of a mechanism that speaks for itself.
     fn begin(&self, input: &[u8]) -> Result<Next, Failed> {
-        if let Some(mechanism) = raw_mechanism(input) {
-            let begun = self.begin_raw(mechanism);
-            let (inner, index) = begun.map_err(|error| Failed { is_raw: true, ..Failed::from(error) })?;
-            return self.raw(inner, index, input);
+        let is_raw = |error| Failed { is_raw: true, ..Failed::from(error) };
+        let token = NegotiationToken::decode(input);
+        if let Some(mechanism) = token.is_err().then(|| raw_mechanism(input)).flatten() {
+            let (inner, index) = self.begin_raw(mechanism).map_err(is_raw)?;
+            return self.raw(inner, By::Mechanism(index), input);
         }
-        let NegotiationToken::Init(init) = NegotiationToken::decode(input)? else {
+        if !NegotiationToken::is_one(input) {
+            if let Some(package) = self.stream_package() {
+                if NTLMSSP.starts_with(input) {
+                    let step = Step::Incomplete { missing: Some(NTLMSSP.len().saturating_sub(input.len())) };
+                    return Ok(Next { state: State::Begin, step });
+                }
+                let inner = package.map_err(is_raw)?.credentials.accept(&self.request);
+                let inner = inner.map_err(|error| is_raw(Error::Mechanism(error)))?;
+                return self.raw(inner, By::Stream, input);
+            }
+            if self.choice.mechanisms.is_empty() {
+                return Err(is_raw(Error::OnlyStreams { ours: self.choice.names() }));
+            }
+            if self.wants_stream() {
+                return Err(is_raw(Error::NoStream { ours: self.choice.names() }));
+            }
+        }
+        let NegotiationToken::Init(init) = token? else {
             return Err(Error::Unexpected("the client answers what was not offered").into());
         };
         let Some(Chosen { index, offered_as, is_favourite_of_client }) =
@@ -177,17 +249,16 @@ impl Server {
         let negotiation = Negotiation {
             list: init.mech_types.as_der().to_vec(),
             index,
-            offered_as: offered_as.content().to_vec(),
+            offered_as: place(offered_as.content(), init.mech_types.as_der()),
             is_first: true,
             // With another list, this end would have chosen another one.
             needs_mic: !is_favourite_of_client || index != 0,
             has_begun: false,
         };
-        let running = Running { negotiation, inner: self.accept(index)?, asked: None };
+        let running = Box::new(Running { negotiation, inner: self.accept(index)?, asked: None });
         let token = init.mech_token.filter(|token| is_favourite_of_client && !token.is_empty());
         let Some(token) = token else { return Ok(Self::ask_anew(running, input.len())) };
-        let mic = init.mech_list_mic.map(<[u8]>::to_vec);
-        self.call(running, Call { input: input.to_vec(), token: token.to_vec(), mic })
+        self.call(running, Call { input, token, mic: init.mech_list_mic })
     }
 
     /// A mechanism that speaks for itself: nobody can sign for the choice, so that it is one that this end would have made.
@@ -216,56 +287,55 @@ impl Server {
     }
 
     fn nothing_in_common(&self, offered: &str) -> Error {
-        let ours: Vec<_> = self.choice.mechanisms.iter().map(Mechanism::name).collect();
         let is_denied = self.choice.ntlm == NtlmPolicy::Deny && offered == "NTLM";
         let setting = if is_denied { "negotiate.ntlm" } else { "negotiate.packages" };
-        Error::NothingInCommon { offered: offered.to_owned(), ours: ours.join(", "), setting }
+        Error::NothingInCommon { offered: offered.to_owned(), ours: self.choice.names(), setting }
     }
 
     /// The choice, without a token: the client begins anew with that mechanism.
-    fn ask_anew(mut running: Running, used: usize) -> Next {
+    fn ask_anew(mut running: Box<Running>, used: usize) -> Next {
         let token = running.negotiation.say(None, None);
-        Next { state: State::Running(Box::new(running)), step: Step::Continue { token, used } }
+        Next { state: State::Running(running), step: Step::Continue { token, used } }
     }
 
-    fn go_on(&self, mut running: Running, input: &[u8]) -> Result<Next, Failed> {
-        if let Some(call) = running.asked.take() {
-            if !input.starts_with(&call.input) {
+    fn go_on(&self, mut running: Box<Running>, input: &[u8]) -> Result<Next, Failed> {
+        if let Some(asked) = running.asked.take() {
+            let Some(call) = asked.again(input) else {
                 let what = "after a question the same input must come again";
                 return Err(Error::Mechanism(sspi_core::Error::invalid_handle(what)).into());
-            }
+            };
             return self.call(running, call);
         }
         if input.is_empty() {
             let step = Step::Incomplete { missing: None };
-            return Ok(Next { state: State::Running(Box::new(running)), step });
+            return Ok(Next { state: State::Running(running), step });
         }
         let call = answer(input)?;
         self.call(running, call)
     }
 
-    fn call(&self, mut running: Running, call: Call) -> Result<Next, Failed> {
+    fn call(&self, mut running: Box<Running>, call: Call<'_>) -> Result<Next, Failed> {
         let used = call.input.len();
         if !core::mem::replace(&mut running.negotiation.has_begun, true) {
             self.record_token(running.negotiation.index)?;
         }
-        let step = running.inner.accept_security_context(&call.token).map_err(|failure| Failed {
+        let step = running.inner.accept_security_context(call.token).map_err(|failure| Failed {
             error: Error::Mechanism(failure.error),
             token: failure.token,
             is_raw: false,
         })?;
         match step {
             Step::Ask(question) => {
-                running.asked = Some(call);
-                Ok(Next { state: State::Running(Box::new(running)), step: Step::Ask(question) })
+                running.asked = Some(Asked::of(call));
+                Ok(Next { state: State::Running(running), step: Step::Ask(question) })
             }
             Step::Continue { token, used: inner } if inner == call.token.len() => {
                 let token = running.negotiation.say(Some(&token), None);
-                Ok(Next { state: State::Running(Box::new(running)), step: Step::Continue { token, used } })
+                Ok(Next { state: State::Running(running), step: Step::Continue { token, used } })
             }
             Step::Complete { context, token, used: inner } if inner == call.token.len() => {
                 let proving = Proving { negotiation: running.negotiation, context };
-                self.complete(proving, &token, &call)
+                self.complete(proving, &token, call)
             }
             _ => Err(Error::Unexpected("the client's token is no whole token of the mechanism").into()),
         }
@@ -274,22 +344,22 @@ impl Server {
     /// The mechanism is done: is the list proved, and must it be?
     ///
     /// Spec: SPNEGO section 5 (b) and (c).
-    fn complete(&self, mut proving: Proving, token: &[u8], call: &Call) -> Result<Next, Failed> {
+    fn complete(&self, mut proving: Proving, token: &[u8], call: Call<'_>) -> Result<Next, Failed> {
         let used = call.input.len();
         let Proving { negotiation, context } = &mut proving;
         let may_lack = !self.choice.mechanism(negotiation.index)?.can_sign();
         let is_wanted = negotiation.needs_mic || context.requires_list_mic();
         let needs_mic = list_mic::must_sign(context.as_ref(), is_wanted, may_lack)?;
         negotiation.needs_mic = needs_mic;
-        let list = MechTypeList::from_der(&negotiation.list)?;
-        let ours = match &call.mic {
+        let list = &negotiation.list;
+        let ours = match call.mic {
             Some(mic) => {
-                list_mic::check(context.as_mut(), &list, mic)?;
-                Some(list_mic::make(context.as_mut(), &list)?)
+                list_mic::check(context.as_mut(), list, mic)?;
+                Some(list_mic::make(context.as_mut(), list)?)
             }
             // The client cannot have signed before it knew that it must, or before it has this token.
             None if needs_mic && (negotiation.is_first || !token.is_empty()) => {
-                let ours = list_mic::make(context.as_mut(), &list)?;
+                let ours = list_mic::make(context.as_mut(), list)?;
                 let token = negotiation.say(Some(token), Some(&ours));
                 return Ok(Next {
                     state: State::Proving(Box::new(proving)),
@@ -309,9 +379,8 @@ impl Server {
         if !call.token.is_empty() {
             return Err(Error::Unexpected("the client goes on with a mechanism that is done").into());
         }
-        let list = MechTypeList::from_der(&proving.negotiation.list)?;
         let mic = call.mic.ok_or(Error::NoMic)?;
-        list_mic::check(proving.context.as_mut(), &list, &mic)?;
+        list_mic::check(proving.context.as_mut(), &proving.negotiation.list, mic)?;
         self.hand_out(proving, true, Vec::new(), input.len())
     }
 
@@ -320,38 +389,35 @@ impl Server {
         if has_mic {
             context.reset_crypto();
         }
-        let list = MechTypeList::from_der(&negotiation.list)?;
-        let offered = names(list.iter());
-        let better = &self.choice.better_without_credentials;
-        let reason = if better.is_empty() {
-            format!("the client offers {offered}")
-        } else {
-            format!("the client offers {offered}; a better package has no credentials ({better})")
+        let reason = || {
+            let offered = MechTypeList::from_der(&negotiation.list).map(|list| names(list.iter()));
+            let offered = offered.unwrap_or_default();
+            match self.choice.better_without_credentials.as_str() {
+                "" => format!("the client offers {offered}"),
+                better => {
+                    format!("the client offers {offered}; a better package has no credentials ({better})")
+                }
+            }
         };
-        Ok(self.finished(context, negotiation.index, &reason, token, used)?)
+        let mechanism = self.choice.mechanism(negotiation.index)?;
+        Ok(self.finished(context, mechanism, reason, token, used))
     }
 
     fn finished(
         &self,
         context: Box<dyn SecurityContext>,
-        index: usize,
-        reason: &str,
+        mechanism: &Mechanism,
+        reason: impl FnOnce() -> String,
         token: Vec<u8>,
         used: usize,
-    ) -> Result<Next, Error> {
+    ) -> Next {
         let source = self.request.source.as_deref().unwrap_or_default();
-        let context = hand_out(context, self.choice.mechanism(index)?, self.choice.ntlm, (reason, source));
-        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is complete"));
-        Ok(Next { state: over, step: Step::Complete { context, token, used } })
+        record(context.as_ref(), mechanism, self.choice.ntlm, source, reason);
+        Next { state: State::Complete, step: Step::Complete { context, token, used } }
     }
 
     /// A client that does not speak SPNEGO is answered in its own words.
-    fn raw(
-        &self,
-        mut inner: Box<dyn AcceptSecurityContext>,
-        index: usize,
-        input: &[u8],
-    ) -> Result<Next, Failed> {
+    fn raw(&self, mut inner: Box<dyn AcceptSecurityContext>, by: By, input: &[u8]) -> Result<Next, Failed> {
         let step = inner.accept_security_context(input).map_err(|failure| Failed {
             error: Error::Mechanism(failure.error),
             token: failure.token,
@@ -359,9 +425,14 @@ impl Server {
         })?;
         match step {
             Step::Complete { context, token, used } => {
-                Ok(self.finished(context, index, "the client does not negotiate", token, used)?)
+                let mechanism = match by {
+                    By::Mechanism(index) => self.choice.mechanism(index)?,
+                    By::Stream => self.stream_package().ok_or(Error::Internal("there is no stream"))??,
+                };
+                let reason = || "the client does not negotiate".to_owned();
+                Ok(self.finished(context, mechanism, reason, token, used))
             }
-            step => Ok(Next { state: State::Raw { inner, index }, step }),
+            step => Ok(Next { state: State::Raw { inner, by }, step }),
         }
     }
 }
@@ -382,7 +453,7 @@ impl Negotiation {
     }
 
     fn resp(&self, state: NegState, is_first: bool, token: Option<&[u8]>, mic: Option<&[u8]>) -> Vec<u8> {
-        let chosen = MechType::from_content(&self.offered_as);
+        let chosen = self.list.get(self.offered_as.clone()).and_then(MechType::from_content);
         let resp = NegTokenResp {
             neg_state: Some(state),
             supported_mech: chosen.filter(|_| is_first),
@@ -393,16 +464,19 @@ impl Negotiation {
     }
 }
 
+/// What every message of NTLM begins with.
+const NTLMSSP: &[u8] = b"NTLMSSP\0";
+
 /// The mechanism of a token that is not one of SPNEGO.
 fn raw_mechanism(input: &[u8]) -> Option<MechType<'_>> {
-    if input.starts_with(b"NTLMSSP\0") {
+    if input.starts_with(NTLMSSP) {
         return Some(MechType::NTLM);
     }
     let framed = InitialContextToken::decode(input).ok()?;
     Some(framed.mechanism).filter(|mechanism| *mechanism != MechType::SPNEGO)
 }
 
-fn answer(input: &[u8]) -> Result<Call, Error> {
+fn answer(input: &[u8]) -> Result<Call<'_>, Error> {
     let NegotiationToken::Resp(resp) = NegotiationToken::decode(input)? else {
         return Err(Error::Unexpected("the client makes a second offer"));
     };
@@ -411,9 +485,5 @@ fn answer(input: &[u8]) -> Result<Call, Error> {
     }
     // Windows 2000 sends its token twice, the second time in place of a MIC.
     let mic = resp.mech_list_mic.filter(|mic| Some(*mic) != resp.response_token);
-    Ok(Call {
-        input: input.to_vec(),
-        token: resp.response_token.unwrap_or_default().to_vec(),
-        mic: mic.map(<[u8]>::to_vec),
-    })
+    Ok(Call { input, token: resp.response_token.unwrap_or_default(), mic })
 }

@@ -26,6 +26,10 @@ pub(crate) enum Error {
     WrongMic(sspi_core::Error),
     /// The policy leaves no package for this target.
     NothingAllowed { left_out: String },
+    /// What the policy leaves is a stream, and the caller asks for none.
+    OnlyStreams { ours: String },
+    /// The peer begins a stream, and there is no package for one.
+    NoStream { ours: String },
     /// The mechanism failed; it says how.
     Mechanism(sspi_core::Error),
     /// The mechanism does what it must not.
@@ -39,13 +43,15 @@ impl Error {
             Self::Unexpected(_) | Self::NotOffered { .. } => {
                 (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerMisbehaved)
             }
-            Self::NothingInCommon { .. } | Self::NotNegotiated { .. } => {
+            Self::NothingInCommon { .. } | Self::NotNegotiated { .. } | Self::NoStream { .. } => {
                 (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerIncompatible)
             }
             Self::Rejected { is_logon: false } => (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerReported),
             Self::Rejected { is_logon: true } => (SecStatus::SEC_E_LOGON_DENIED, Fault::PeerReported),
             Self::NoMic | Self::WrongMic(_) => (SecStatus::SEC_E_DOWNGRADE_DETECTED, Fault::Refused),
-            Self::NothingAllowed { .. } => (SecStatus::SEC_E_NO_CREDENTIALS, Fault::Configuration),
+            Self::NothingAllowed { .. } | Self::OnlyStreams { .. } => {
+                (SecStatus::SEC_E_NO_CREDENTIALS, Fault::Configuration)
+            }
             // They are passed on as they are.
             Self::Mechanism(_) | Self::Internal(_) => (SecStatus::SEC_E_INTERNAL_ERROR, Fault::Internal),
         }
@@ -56,7 +62,9 @@ impl Error {
         match self {
             Self::NothingInCommon { setting, .. } => Some(setting),
             Self::NotNegotiated { .. } => Some("negotiate.raw"),
-            Self::NothingAllowed { .. } => Some("negotiate.packages"),
+            Self::NothingAllowed { .. } | Self::OnlyStreams { .. } | Self::NoStream { .. } => {
+                Some("negotiate.packages")
+            }
             _ => None,
         }
     }
@@ -88,6 +96,13 @@ impl fmt::Display for Error {
                 f.write_str("no package may be negotiated here")
             }
             Self::NothingAllowed { left_out } => write!(f, "no package can be negotiated here: {left_out}"),
+            Self::OnlyStreams { ours } => {
+                write!(f, "what may be used here is a stream ({ours}), and the caller asks for none")
+            }
+            Self::NoStream { ours } => write!(
+                f,
+                "what the peer sends is no token, and no package for streams may be used here, only {ours}"
+            ),
             Self::Mechanism(error) => error.fmt(f),
             Self::Internal(what) => f.write_str(what),
         }

@@ -181,6 +181,19 @@ fn a_mechanism_that_asks_the_server_for_it_is_signed_by_both_or_refused() {
 }
 
 #[test]
+fn a_mechanism_that_asks_the_client_for_it_is_signed_by_both_or_refused() {
+    let toy = |legs| Toy::new("Strong", &[STRONG], legs);
+    for legs in [1, 2, 4] {
+        let (at_client, at_server) = (negotiate(&[toy(legs).wanting_mic()]), negotiate(&[toy(legs)]));
+        both_refuse_at_client(run(client(&at_client), server(&at_server)));
+    }
+    // The last token is the client's, which signs with it, and so the server does.
+    let (at_client, at_server) = (negotiate(&[toy(3).wanting_mic()]), negotiate(&[toy(3)]));
+    let (mut client, mut server) = run(client(&at_client), server(&at_server)).both();
+    talk(client.as_mut(), server.as_mut());
+}
+
+#[test]
 fn a_mic_of_somebody_else_is_refused() {
     let weak = Toy::new("Weak", &[WEAK], 3);
     let at_client = negotiate(&[Toy::new("Strong", &[STRONG], 3), weak.clone()]);

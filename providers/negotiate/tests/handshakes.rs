@@ -191,6 +191,11 @@ fn a_client_that_does_not_negotiate_is_answered_in_its_own_words() {
     let failure = server(&package).accept_security_context(b"NTLMSSP\0\x01\0\0\0").unwrap_err();
     assert!(failure.error.message().contains("offers only NTLM"), "{}", failure.error);
     assert!(failure.token.is_empty());
+    // Where there is no such package, the error says which one it would be.
+    let strong = negotiate(&[Toy::new("Strong", &[STRONG], 3)]);
+    let failure = server(&strong).accept_security_context(&token).unwrap_err();
+    assert_eq!(failure.error.message(), "the peer offers only Kerberos, and this end has only Strong");
+    assert_eq!((failure.error.setting(), failure.token.len()), (Some("negotiate.packages"), 0));
 }
 
 /// Nobody signs for what is not negotiated, so that it must be what this end would have chosen.

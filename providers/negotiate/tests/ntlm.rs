@@ -15,7 +15,8 @@ use opensspi_negotiate::{Negotiate, NegotiateConfig, NtlmPolicy, RawPolicy};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, AccountSecret, AscReq, AuthData, AuthIdentity, Clock,
     CredentialUse, CredentialsRequest, Error, InitializeRequest, InitializeSecurityContext, IscReq,
-    LogonVerdict, Question, Registry, SecStatus, Secret, SecurityContext, SecurityPackage as _, Step,
+    LogonVerdict, NegotiationState, Question, Registry, SecStatus, Secret, SecurityContext,
+    SecurityPackage as _, Step,
 };
 use support::{Toy, inbound, talk};
 use test_support::{FixedClock, SeededRandom};
@@ -70,7 +71,7 @@ fn client_of(package: &Negotiate, password: &str, flags: IscReq) -> Box<dyn Init
     let password = Secret::new(password.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
-    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     let request = package
         .acquire_credentials_handle(&request)
         .unwrap()
@@ -145,6 +146,22 @@ fn ntlm_alone_signs_the_list_since_it_has_a_mic_of_its_own_and_messages_follow()
     assert_eq!(at_server.security_context_token().unwrap().name, "alice");
 }
 
+/// What Windows answers after a loopback with an explicit identity.
+#[test]
+fn p2_p3_p4_once_ntlm_is_chosen_sizes_and_negotiation_info_are_those_of_ntlm() {
+    let package = only_ntlm();
+    let (at_client, at_server, _) = run(client(&package), server(&package));
+    for context in [at_client, at_server] {
+        let attributes = context.attributes();
+        let sizes = attributes.sizes().unwrap();
+        assert_eq!((sizes.max_token, sizes.max_signature), (2888, 16));
+        assert_eq!((sizes.security_trailer, sizes.block_size), (16, 0));
+        let info = attributes.negotiation_info().unwrap();
+        assert_eq!(info.state, NegotiationState::Complete);
+        assert_eq!((info.package.name.as_ref(), info.package.rpc_id), ("NTLM", 10));
+    }
+}
+
 #[test]
 fn ntlm_is_begun_anew_where_the_server_has_nothing_better() {
     let strong = Toy::new("Strong", &[support::STRONG], 3);
@@ -203,7 +220,7 @@ fn bare_client() -> Box<dyn InitializeSecurityContext> {
     let password = Secret::new(PASSWORD.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
-    let request = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     let config = NtlmConfig { reflection: Reflection::Allow, ..NtlmConfig::default() };
     let credentials = Ntlm::new(config, environment).acquire_credentials_handle(&request);
     let request = InitializeRequest { flags: IscReq::CONFIDENTIALITY, ..InitializeRequest::default() };

@@ -54,10 +54,10 @@ impl Expected {
         instance: &Instance,
         challenged: &Challenged,
         message: &AuthenticateMessage<'_>,
-        (token, claim, proven, flags): (&[u8], &Claim<'_>, Proven, NegotiateFlags),
+        (token, claim, proven, flags): (&[u8], &mut Claim<'_>, Proven, NegotiateFlags),
     ) -> Result<Box<dyn SecurityContext>, Error> {
         let exported = exported(flags, &proven.key, message.encrypted_random_session_key)?;
-        let pairs = claim.av_pairs();
+        let pairs = claim.take_av_pairs();
         if !claim.is_version_1() {
             check_echo(challenged, &pairs)?;
         }
@@ -65,23 +65,27 @@ impl Expected {
         self.check_bindings(instance.config.channel_bindings, &pairs)?;
         let target = pairs.text(AvId::TARGET_NAME)?.filter(|name| !name.is_empty());
         check_target(&instance.config, target.as_deref(), pairs.flags())?;
+        let has_mic = pairs.flags().contains(AvFlags::MIC);
         let account = proven.account;
         // What the client calls its domain is nobody's word where the account has none.
         let domain = account.domain.as_deref().unwrap_or_default();
-        context::new(Attributes::new(
-            &instance.info,
-            Established {
-                role: Role::Server(granted(flags)),
-                flags,
-                exported,
-                client: display_name(domain, &account.name),
-                server: instance.names.computer.clone(),
-                target,
-                account: Some(Account { matched_by: "password".to_owned(), ..account }),
-                is_version_1: claim.is_version_1(),
-                start: instance.environment.clock.now(),
-            },
-        ))
+        context::new(
+            has_mic,
+            Attributes::new(
+                &instance.info,
+                Established {
+                    role: Role::Server(granted(flags)),
+                    flags,
+                    exported,
+                    client: display_name(domain, &account.name),
+                    server: instance.names.computer.clone(),
+                    target,
+                    account: Some(Account { matched_by: "password".to_owned(), ..account }),
+                    is_version_1: claim.is_version_1(),
+                    start: instance.environment.clock.now(),
+                },
+            ),
+        )
     }
 
     /// Lets in nobody, where the configuration does.
@@ -100,20 +104,28 @@ impl Expected {
         let flags = challenged.flags.intersection(message.flags);
         let exported = exported(flags, &Key::default(), message.encrypted_random_session_key)?;
         self.check_bindings(instance.config.channel_bindings, &AvPairs::default())?;
-        context::new(Attributes::new(
-            &instance.info,
-            Established {
-                role: Role::Server(granted(flags) | AscRet::NULL_SESSION),
-                flags,
-                exported,
-                client: String::new(),
-                server: instance.names.computer.clone(),
-                target: None,
-                account: None,
-                is_version_1: false,
-                start: instance.environment.clock.now(),
-            },
-        ))
+        // Nobody has neither, and where everybody must he is not let in.
+        check_target(&instance.config, None, AvFlags::default())?;
+        if instance.config.require_mic {
+            return Err(Error::NoMic);
+        }
+        context::new(
+            false,
+            Attributes::new(
+                &instance.info,
+                Established {
+                    role: Role::Server(granted(flags) | AscRet::NULL_SESSION),
+                    flags,
+                    exported,
+                    client: String::new(),
+                    server: instance.names.computer.clone(),
+                    target: None,
+                    account: None,
+                    is_version_1: false,
+                    start: instance.environment.clock.now(),
+                },
+            ),
+        )
     }
 
     fn check_bindings(&self, policy: Check, pairs: &AvPairs<'_>) -> Result<(), Error> {
@@ -209,12 +221,22 @@ fn check_target(config: &NtlmConfig, named: Option<&str>, flags: AvFlags) -> Res
 
 /// Whether a target name is one of ours: the same, or with our host's name behind its slash, without port.
 fn names_us(name: &str, ours: &str) -> bool {
-    let without_port = |host: &str| host.split(':').next().unwrap_or(host).to_lowercase();
     if ours.contains('/') || !name.contains('/') {
         return name.eq_ignore_ascii_case(ours);
     }
     let host = name.split('/').nth(1).unwrap_or_default();
-    without_port(host) == ours.to_lowercase()
+    without_port(host).eq_ignore_ascii_case(without_port(ours))
+}
+
+/// A host without the port behind it, and an address of IPv6, which has colons of its own, without its brackets.
+fn without_port(host: &str) -> &str {
+    if let Some((address, _port)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return address;
+    }
+    match host.split_once(':') {
+        Some((name, port)) if !port.contains(':') => name,
+        _ => host,
+    }
 }
 
 fn granted(flags: NegotiateFlags) -> AscRet {
@@ -240,6 +262,9 @@ mod tests {
             ("HTTP/www.corp.example:8080", "www.corp.example"),
             ("ldap/dc1/corp.example", "dc1"),
             ("localhost", "localhost"),
+            ("HTTP/[2001:db8::1]:8080", "[2001:DB8::1]"),
+            ("HTTP/[2001:db8::1]", "2001:db8::1"),
+            ("HTTP/2001:db8::1", "2001:db8::1"),
         ] {
             assert!(names_us(name, ours), "{name} {ours}");
         }
@@ -249,6 +274,8 @@ mod tests {
             ("HTTP/evil/www", "www"),
             ("www", "HTTP/www"),
             ("HTTP/", "www"),
+            ("HTTP/2001:db8::2", "2001:db8::1"),
+            ("HTTP/[2001:db8::1]:80", "2001"),
         ] {
             assert!(!names_us(name, ours), "{name} {ours}");
         }

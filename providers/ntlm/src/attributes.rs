@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use sspi_core::{
-    Account, AlgId, ConnectionWeakness, ContextFlags, Error, IscRet, KeyInfo, Lifespan, NegotiationInfo,
-    NegotiationState, PackageInfo, QueryContextAttributes, SecPkgAttr, Secret, Sizes,
+    Account, AlgId, ConnectionWeakness, ContextFlags, Error, IscRet, KeyInfo, Lifespan, PackageInfo,
+    QueryContextAttributes, SecPkgAttr, Secret, Sizes,
 };
 
 use crate::compute::Key;
@@ -117,10 +117,6 @@ impl QueryContextAttributes for Attributes {
 
     fn session_key(&self) -> Result<Secret<Vec<u8>>, Error> {
         Ok(Secret::new(self.established.exported.to_vec()))
-    }
-
-    fn negotiation_info(&self) -> Result<NegotiationInfo, Error> {
-        Ok(NegotiationInfo { state: NegotiationState::Complete, package: (*self.info).clone() })
     }
 
     fn client_specified_target(&self) -> Result<String, Error> {

@@ -16,7 +16,7 @@ use crate::acceptance::check_requested;
 use crate::attributes::{Attributes, Established, Role};
 use crate::compute::{
     Key, channel_bindings_hash, desl, key_exchange_key_v1, lm_v2_response, mic, nt_proof_str,
-    ntlm2_session_response, ntowf_v2, rc4k, session_base_key_v1, session_base_key_v2,
+    ntlm2_session_response, rc4k, response_key, session_base_key_v1, session_base_key_v2,
 };
 use crate::context;
 use crate::credentials::{Hashes, Identity};
@@ -43,7 +43,24 @@ enum State {
     /// NEGOTIATE was sent: as it was, and the flags in it.
     Sent { negotiate: Vec<u8>, offered: F },
     /// It is over; why.
-    Over(sspi_core::Error),
+    Over(Over),
+}
+
+/// How a handshake ended: what every further call says.
+#[derive(Clone)]
+pub(crate) enum Over {
+    /// It is complete, or a call has not come back.
+    Done,
+    Failed(sspi_core::Error),
+}
+
+impl From<Over> for sspi_core::Error {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Done => Self::invalid_handle("the handshake is over"),
+            Over::Failed(error) => error,
+        }
+    }
 }
 
 /// What is drawn for an answer: a challenge of the client's, and a key, eight bytes and sixteen.
@@ -70,19 +87,15 @@ struct Responses {
 
 impl InitializeSecurityContext for Client {
     fn initialize_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
-        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
-        let (state, step) = match core::mem::replace(&mut self.state, over) {
-            State::Over(error) => (State::Over(error.clone()), Err(error)),
+        let (state, step) = match core::mem::replace(&mut self.state, State::Over(Over::Done)) {
+            State::Over(over) => (State::Over(over.clone()), Err(over.into())),
             State::Begin => match self.negotiate() {
                 Ok((state, token)) => (state, Ok(Step::Continue { token, used: 0 })),
                 Err(error) => self.failed(error),
             },
             sent if input.is_empty() => (sent, Ok(Step::Incomplete { missing: None })),
             State::Sent { negotiate, offered } => match self.answer(&negotiate, offered, input) {
-                Ok(complete) => {
-                    let over = sspi_core::Error::invalid_handle("the handshake is complete");
-                    (State::Over(over), Ok(complete))
-                }
+                Ok(complete) => (State::Over(Over::Done), Ok(complete)),
                 Err(error) => self.failed(error),
             },
         };
@@ -109,7 +122,7 @@ impl Client {
 
     fn failed<T>(&self, error: Error) -> (State, Result<T, sspi_core::Error>) {
         let error = sspi_core::Error::from(error);
-        (State::Over(error.clone()), Err(error))
+        (State::Over(Over::Failed(error.clone())), Err(error))
     }
 
     /// Whether messages must be signed, and whether they must be encrypted.
@@ -216,7 +229,7 @@ impl Client {
         pairs.set(AvId::CHANNEL_BINDINGS, &self.bindings);
         let timestamp = server_time.unwrap_or_else(|| file_time(self.instance.environment.clock.now()));
         let temp = NtlmV2Temp { timestamp, client_challenge, av_pairs: pairs }.to_bytes()?;
-        let response_key = ntowf_v2(&hashes.nt, &self.identity.user, &self.identity.domain);
+        let response_key = response_key(&hashes.nt, &self.identity.user, &self.identity.domain);
         let proof = nt_proof_str(&response_key, server_challenge, &temp);
         let lm = match server_time {
             Some(_) => [0; 24],
@@ -302,22 +315,23 @@ impl Client {
             .with_if(flags.contains(F::NEGOTIATE_IDENTIFY), IscRet::IDENTIFY)
             .with_if(is_nobody, IscRet::NULL_SESSION);
         let is_version_1 = self.instance.config.lm_compatibility_level.number() < 3 && !is_nobody;
-        let mut context = context::established(Attributes::new(
-            &self.instance.info,
-            Established {
-                role: Role::Client(granted),
-                flags,
-                exported,
-                client: self.identity.name(),
-                server: self.target.clone().unwrap_or_default(),
-                target: self.target.clone(),
-                account: None,
-                is_version_1,
-                start: self.instance.environment.clock.now(),
-            },
-        ))?;
-        context.shared.has_mic = has_mic;
-        Ok(Box::new(context))
+        context::new(
+            has_mic,
+            Attributes::new(
+                &self.instance.info,
+                Established {
+                    role: Role::Client(granted),
+                    flags,
+                    exported,
+                    client: self.identity.name(),
+                    server: self.target.clone().unwrap_or_default(),
+                    target: self.target.clone(),
+                    account: None,
+                    is_version_1,
+                    start: self.instance.environment.clock.now(),
+                },
+            ),
+        )
     }
 }
 

@@ -8,10 +8,10 @@ use std::fmt;
 
 use crypto::cipher::{Rc4, des_encrypt_block};
 use crypto::hash::{Digest, Hash, md4};
-use crypto::mac::hmac;
+use crypto::mac::{HmacKey, hmac};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::messages::{NegotiateFlags, utf16};
+use crate::messages::{NegotiateFlags, push_utf16, utf16};
 
 /// What a password is known by to NTLM, and as good as the password: its MD4 (`NTOWFv1`).
 ///
@@ -135,24 +135,40 @@ pub(crate) fn lmowf_v1(password: &str) -> Option<Key> {
     Some(hash)
 }
 
-/// `NTOWFv2`, which is also `LMOWFv2`: the key of a user's responses. The user's name is upper-cased, the domain's is not.
+/// `ResponseKeyNT`: the key of a user's responses in version 2, ready for use. It is used twice at least.
+pub(crate) struct ResponseKey(HmacKey);
+
+impl ResponseKey {
+    fn sign(&self, parts: &[&[u8]]) -> Key {
+        array(self.0.sign_parts(parts.iter().copied()))
+    }
+}
+
+/// `NTOWFv2`, which is also `LMOWFv2`. The user's name is upper-cased, the domain's is not.
 ///
 /// Spec: MS-NLMP section 3.3.2.
 pub(crate) fn ntowf_v2(hash: &NtHash, user: &str, domain: &str) -> Key {
-    let name = utf16(&upper_case(user));
-    hmac_md5(&hash.0, &[&name, &utf16(domain)])
+    let mut name = Vec::with_capacity(2 * (user.len() + domain.len()));
+    push_utf16(&mut name, user, upper_case);
+    push_utf16(&mut name, domain, |c| c);
+    hmac_md5(&hash.0, &[&name])
 }
 
-/// Character by character, as Windows does it: one that becomes several stays what it is.
-fn upper_case(name: &str) -> String {
-    let upper = |c: char| {
-        let mut all = c.to_uppercase();
-        match (all.next(), all.next()) {
-            (Some(one), None) => one,
-            _ => c,
-        }
-    };
-    name.chars().map(upper).collect()
+/// The key of the responses of a user with this hash.
+pub(crate) fn response_key(hash: &NtHash, user: &str, domain: &str) -> ResponseKey {
+    ResponseKey(HmacKey::new(Hash::Md5, ntowf_v2(hash, user, domain).as_slice()))
+}
+
+/// As Windows does it: a character that would become several stays what it is.
+fn upper_case(c: char) -> char {
+    if c.is_ascii() {
+        return c.to_ascii_uppercase();
+    }
+    let mut all = c.to_uppercase();
+    match (all.next(), all.next()) {
+        (Some(one), None) => one,
+        _ => c,
+    }
 }
 
 /// `DESL`: eight bytes under the three parts of a key of 16 bytes, the third of which is mostly zeros.
@@ -185,25 +201,25 @@ pub(crate) fn session_challenge(server: &[u8; 8], client: &[u8; 8]) -> [u8; 8] {
 /// `NTProofStr`: what version 2 proves a password with.
 ///
 /// Spec: MS-NLMP section 3.3.2.
-pub(crate) fn nt_proof_str(response_key: &Key, server_challenge: &[u8; 8], temp: &[u8]) -> Key {
-    hmac_md5(response_key.as_slice(), &[server_challenge, temp])
+pub(crate) fn nt_proof_str(key: &ResponseKey, server_challenge: &[u8; 8], temp: &[u8]) -> Key {
+    key.sign(&[server_challenge, temp])
 }
 
 /// `LMv2_RESPONSE`: the same over a challenge of the client's alone.
 pub(crate) fn lm_v2_response(
-    response_key: &Key,
+    key: &ResponseKey,
     server_challenge: &[u8; 8],
     client_challenge: &[u8; 8],
 ) -> [u8; 24] {
-    let proof = hmac_md5(response_key.as_slice(), &[server_challenge, client_challenge]);
+    let proof = nt_proof_str(key, server_challenge, client_challenge);
     let mut out = [0; 24];
     out.iter_mut().zip(proof.iter().chain(client_challenge)).for_each(|(to, from)| *to = *from);
     out
 }
 
 /// `SessionBaseKey` of version 2. Spec: MS-NLMP section 3.3.2.
-pub(crate) fn session_base_key_v2(response_key: &Key, nt_proof_str: &[u8; 16]) -> Key {
-    hmac_md5(response_key.as_slice(), &[nt_proof_str])
+pub(crate) fn session_base_key_v2(key: &ResponseKey, nt_proof_str: &[u8; 16]) -> Key {
+    key.sign(&[nt_proof_str])
 }
 
 /// `SessionBaseKey` of version 1. Spec: MS-NLMP section 3.3.1.

@@ -16,21 +16,21 @@ use zeroize::Zeroize;
 
 use crate::attributes::{Attributes, Established};
 use crate::export;
-use crate::messages::NegotiateFlags;
 use crate::seal::{self, Direction, Piece, SIGNATURE_LEN, directions};
 use crate::status;
 
 /// The half that sends.
 pub(crate) struct Sender {
     pub(crate) direction: Direction,
-    is_sealing: bool,
+    /// Messages are protected: where they may be signed, they may be encrypted, as every peer does.
+    can_seal: bool,
     failed: Failed,
 }
 
 /// The half that receives.
 pub(crate) struct Receiver {
     pub(crate) direction: Direction,
-    is_sealing: bool,
+    can_seal: bool,
     failed: Failed,
 }
 
@@ -54,25 +54,25 @@ pub(crate) type Context = PairedContext<Negotiated>;
 /// What belongs to neither half.
 pub(crate) struct Negotiated {
     pub(crate) attributes: Arc<Attributes>,
-    /// This end has sent a message integrity code in its handshake.
+    /// There was a message integrity code in the handshake: a client has sent it, a server has seen that it is right.
     pub(crate) has_mic: bool,
 }
 
-/// The context that a handshake came to.
-pub(crate) fn new(attributes: Attributes) -> Result<Box<dyn SecurityContext>, status::Error> {
-    Ok(Box::new(established(attributes)?))
+/// The context that a handshake came to, with a message integrity code or without.
+pub(crate) fn new(has_mic: bool, attributes: Attributes) -> Result<Box<dyn SecurityContext>, status::Error> {
+    Ok(Box::new(established(has_mic, attributes)?))
 }
 
-pub(crate) fn established(attributes: Attributes) -> Result<Context, status::Error> {
+pub(crate) fn established(has_mic: bool, attributes: Attributes) -> Result<Context, status::Error> {
     let flags = attributes.established.flags;
     let (from_client, from_server) = directions(flags, &attributes.established.exported)?;
     let (sends, receives) =
         if attributes.is_client() { (from_client, from_server) } else { (from_server, from_client) };
-    let (is_sealing, failed) = (flags.contains(NegotiateFlags::NEGOTIATE_SEAL), Failed::default());
+    let (can_seal, failed) = (flags.protects_messages(), Failed::default());
     Ok(Context {
-        sender: Sender { direction: sends, is_sealing, failed: failed.clone() },
-        receiver: Receiver { direction: receives, is_sealing, failed },
-        shared: Negotiated { attributes: Arc::new(attributes), has_mic: false },
+        sender: Sender { direction: sends, can_seal, failed: failed.clone() },
+        receiver: Receiver { direction: receives, can_seal, failed },
+        shared: Negotiated { attributes: Arc::new(attributes), has_mic },
     })
 }
 
@@ -139,7 +139,7 @@ impl SendingHalf for Sender {
         if quality == QualityOfProtection::WrapNoEncrypt {
             return self.make_signature(quality, memory, buffers);
         }
-        if !self.is_sealing {
+        if !self.can_seal {
             return Err(status::Error::NotSealed.into());
         }
         self.protect(memory, buffers, true)
@@ -178,7 +178,7 @@ impl Sender {
 impl ReceivingHalf for Receiver {
     fn decrypt_message(&mut self, memory: &mut [u8], buffers: &mut [SecBuffer]) -> Result<Decrypted, Error> {
         self.failed.check()?;
-        if !self.is_sealing {
+        if !self.can_seal {
             return Err(status::Error::NotSealed.into());
         }
         if buffers.iter().any(|buffer| buffer.buffer_type.kind() == SecBufferType::STREAM) {

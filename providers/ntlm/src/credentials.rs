@@ -57,7 +57,7 @@ impl Identity {
 
 /// `DOMAIN\user`, or the user alone.
 pub(crate) fn display_name(domain: &str, user: &str) -> String {
-    if domain.is_empty() { user.to_owned() } else { format!("{domain}\\{user}") }
+    if domain.is_empty() { user.to_owned() } else { [domain, "\\", user].concat() }
 }
 
 /// Domain and user: `CORP\alice` says both, unless the domain is said already.

@@ -4,7 +4,7 @@ use crypto::constant_time::ct_eq;
 use wire::DecodeError;
 use zeroize::Zeroizing;
 
-use crate::compute::{Key, NtHash, mic, nt_proof_str, ntowf_v2, rc4k, session_base_key_v2};
+use crate::compute::{Key, NtHash, mic, nt_proof_str, ntowf_v2, rc4k, response_key, session_base_key_v2};
 use crate::messages::{AuthenticateMessage, AvFlags, ChallengeMessage, NegotiateFlags, NtlmV2Response};
 use crate::seal::{Sender, seal_key, sign_key};
 
@@ -53,9 +53,9 @@ impl Derived {
         let response = NtlmV2Response::decode(message.nt_response)?;
         let user = message.text("UserName", message.user)?;
         let domain = message.text("DomainName", message.domain)?;
-        let response_key = ntowf_v2(hash, &user, &domain);
-        let proof = nt_proof_str(&response_key, &server_challenge, response.temp);
-        let session_base_key = session_base_key_v2(&response_key, &proof);
+        let key = response_key(hash, &user, &domain);
+        let proof = nt_proof_str(&key, &server_challenge, response.temp);
+        let session_base_key = session_base_key_v2(&key, &proof);
         let exported = match message.encrypted_random_session_key.try_into() {
             Ok(encrypted) if message.flags.contains(NegotiateFlags::NEGOTIATE_KEY_EXCH) => {
                 rc4k(&session_base_key, encrypted)
@@ -72,7 +72,7 @@ impl Derived {
         Ok(Self {
             is_proven: ct_eq(proof.as_slice(), &response.nt_proof_str),
             directions: has_directions.then(|| directions(message.flags, &exported)),
-            response_key,
+            response_key: ntowf_v2(hash, &user, &domain),
             session_base_key,
             exported_session_key: exported,
             is_mic_right,

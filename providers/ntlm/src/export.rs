@@ -87,7 +87,7 @@ pub(crate) fn import(
     let mut reader = Reader::new(exported.content.expose_secret());
     let read = |error: DecodeError| wrong(format!("the exported context cannot be read: {error}"));
     let known = read_established(&mut reader).map_err(read)?;
-    let mut context = established(Attributes::new(info, known))?;
+    let mut context = established(false, Attributes::new(info, known))?;
     for direction in [&mut context.sender.direction, &mut context.receiver.direction] {
         if !matches!(direction, Direction::Unprotected) {
             let (number, state) = read_direction(&mut reader).map_err(read)?;

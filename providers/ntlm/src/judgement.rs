@@ -10,18 +10,23 @@ use wire::DecodeError;
 use zeroize::Zeroizing;
 
 use crate::compute::{
-    Key, NtHash, desl, hmac_md5, key_exchange_key_v1, lmowf_v1, nt_proof_str, ntlm2_session_response,
-    ntowf_v2, session_base_key_v1, session_base_key_v2, session_challenge,
+    Key, NtHash, desl, key_exchange_key_v1, lmowf_v1, nt_proof_str, ntlm2_session_response, response_key,
+    session_base_key_v1, session_base_key_v2, session_challenge,
 };
 use crate::config::LmCompatibilityLevel;
 use crate::messages::{AuthenticateMessage, AvPairs, NegotiateFlags, NtlmV2Response};
 use crate::status::Error;
 
-/// Who a client says it is, and what it proves that with.
-pub(crate) struct Claim<'a> {
+/// Who a client says it is.
+pub(crate) struct Names {
     pub(crate) user: String,
     pub(crate) domain: String,
     pub(crate) workstation: String,
+}
+
+/// Who a client says it is, and what it proves that with.
+pub(crate) struct Claim<'a> {
+    pub(crate) names: Names,
     pub(crate) lm_response: &'a [u8],
     pub(crate) flags: NegotiateFlags,
     pub(crate) response: Response<'a>,
@@ -39,10 +44,24 @@ pub(crate) enum Response<'a> {
     Lm([u8; 24]),
 }
 
-impl<'a> Claim<'a> {
+impl Names {
     /// # Errors
-    /// Names or responses cannot be read.
-    pub(crate) fn read(message: &AuthenticateMessage<'a>) -> Result<Self, DecodeError> {
+    /// They cannot be read.
+    pub(crate) fn read(message: &AuthenticateMessage<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            user: name(message, "UserName", message.user)?,
+            domain: name(message, "DomainName", message.domain)?,
+            workstation: message.text("Workstation", message.workstation)?,
+        })
+    }
+}
+
+impl<'a> Claim<'a> {
+    /// What this message says of whom, whose names were read.
+    ///
+    /// # Errors
+    /// Responses cannot be read.
+    pub(crate) fn read(message: &AuthenticateMessage<'a>, names: Names) -> Result<Self, DecodeError> {
         const V1_LEN: usize = NtlmV2Response::V1_LEN;
         let response = match (message.nt_response.len(), message.lm_response.len()) {
             (0, 0 | 1) if message.user.is_empty() => Response::Anonymous,
@@ -58,14 +77,7 @@ impl<'a> Claim<'a> {
         if matches!(response, Response::V1(response) | Response::Lm(response) if response == [0; V1_LEN]) {
             return Err(DecodeError::illegal("NtChallengeResponse"));
         }
-        Ok(Self {
-            user: name(message, "UserName", message.user)?,
-            domain: name(message, "DomainName", message.domain)?,
-            workstation: message.text("Workstation", message.workstation)?,
-            lm_response: message.lm_response,
-            flags: message.flags,
-            response,
-        })
+        Ok(Self { names, lm_response: message.lm_response, flags: message.flags, response })
     }
 
     /// # Errors
@@ -81,9 +93,9 @@ impl<'a> Claim<'a> {
     }
 
     /// What the client says beside its proof, under its protection; nothing in version 1.
-    pub(crate) fn av_pairs(&self) -> AvPairs<'a> {
-        match &self.response {
-            Response::V2(response) => response.content.av_pairs.clone(),
+    pub(crate) fn take_av_pairs(&mut self) -> AvPairs<'a> {
+        match &mut self.response {
+            Response::V2(response) => core::mem::take(&mut response.content.av_pairs),
             _ => AvPairs::default(),
         }
     }
@@ -125,8 +137,7 @@ fn fixed(bytes: &[u8], field: &'static str) -> Result<[u8; 24], DecodeError> {
     bytes.try_into().map_err(|_| DecodeError::illegal(field))
 }
 
-/// A client that has proved who it is.
-#[derive(Debug)]
+/// A client that has proved who it is. It has no `Debug`: the key would be shown.
 pub(crate) struct Proven {
     pub(crate) account: Account,
     /// `KeyExchangeKey`.
@@ -233,7 +244,7 @@ impl Known {
         match &claim.response {
             Response::Anonymous => None,
             Response::V2(response) => {
-                let response_key = ntowf_v2(&self.nt, &claim.user, &claim.domain);
+                let response_key = response_key(&self.nt, &claim.names.user, &claim.names.domain);
                 let proof = nt_proof_str(&response_key, challenge, response.temp);
                 let key = session_base_key_v2(&response_key, &proof);
                 ct_eq(proof.as_slice(), &response.nt_proof_str).then_some(key)
@@ -255,9 +266,9 @@ impl Known {
 
     /// Either of version 2, which the NT hash is enough for, or of version 1.
     fn verify_lm(&self, claim: &Claim<'_>, challenge: &[u8; 8], response: &[u8; 24]) -> Option<Key> {
-        let response_key = ntowf_v2(&self.nt, &claim.user, &claim.domain);
+        let response_key = response_key(&self.nt, &claim.names.user, &claim.names.domain);
         let (proof, client_challenge) = response.split_first_chunk::<16>()?;
-        let expected = hmac_md5(response_key.as_slice(), &[challenge, client_challenge]);
+        let expected = nt_proof_str(&response_key, challenge, client_challenge);
         if ct_eq(expected.as_slice(), proof) {
             return Some(session_base_key_v2(&response_key, proof));
         }

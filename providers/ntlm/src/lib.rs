@@ -35,7 +35,7 @@
 //! # let password = || Secret::new("open sesame".to_owned());
 //! # let identity = AuthIdentity { user: "alice".into(), domain: "CORP".into(), password: password() };
 //! # let auth_data = AuthData::Identity(identity);
-//! # let outbound = CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+//! # let outbound = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
 //! # let inbound = CredentialsRequest::configured(CredentialUse::Inbound);
 //! # let verdict = || LogonVerdict::Known {
 //! #     account: Account { name: "alice".into(), ..Account::default() }.into(),

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crypto::cipher::{Rc4, Rc4State};
 use crypto::constant_time::ct_eq;
-use crypto::hash::Hash;
+use crypto::hash::{Digest, Hash};
 use crypto::mac::HmacKey;
 use zeroize::Zeroizing;
 
@@ -82,6 +82,8 @@ pub(crate) struct OwnDirection {
     number: u64,
     /// Keys were exchanged: checksums are encrypted, too.
     encrypts_checksum: bool,
+    /// How much of the stream was used, in bytes; `None` once that is not counted any more.
+    used: Option<usize>,
 }
 
 /// The keys of a direction. Many handshakes are for the sake of who the client is, as over HTTP, and no message follows: keys
@@ -172,6 +174,7 @@ pub(crate) fn directions(flags: NegotiateFlags, exported: &Key) -> Result<(Direc
             keys: Keys::Later { flags, exported: exported.clone(), sender },
             number: 0,
             encrypts_checksum: flags.contains(NegotiateFlags::NEGOTIATE_KEY_EXCH),
+            used: Some(0),
         })
     };
     Ok((own(Sender::Client), own(Sender::Server)))
@@ -240,9 +243,7 @@ impl Direction {
         sender: Sender,
     ) -> Result<(), Error> {
         match self {
-            Self::Own(own) => {
-                own.keys.made()?.cipher = stream(seal_key(flags, exported, sender).as_slice())?;
-            }
+            Self::Own(own) => own.restart(|| seal_key(flags, exported, sender))?,
             Self::Shared(shared) => lock(shared).cipher = stream(&shared_seal_key(flags, exported))?,
             Self::Unprotected => {}
         }
@@ -264,7 +265,10 @@ impl Direction {
     /// Goes on from what another process exported.
     pub(crate) fn import(&mut self, number: u64, state: &Rc4State) -> Result<(), Error> {
         match self {
-            Self::Own(own) => (own.number, own.keys.made()?.cipher) = (number, Rc4::from(state)),
+            Self::Own(own) => {
+                (own.number, own.used) = (number, None);
+                own.keys.made()?.cipher = Rc4::from(state);
+            }
             Self::Shared(shared) => {
                 let mut shared = lock(shared);
                 (shared.number, shared.cipher) = (number, Rc4::from(state));
@@ -302,9 +306,33 @@ fn signature(middle: [u8; 8], end: [u8; 4]) -> [u8; SIGNATURE_LEN] {
     out
 }
 
+/// So many bytes of a stream are given back faster than another one begins.
+const FEW: usize = 128;
+
 impl OwnDirection {
+    /// The stream from its beginning. Signatures have taken little of it, which is given back; a message takes more.
+    fn restart(&mut self, seal_key: impl FnOnce() -> Key) -> Result<(), Error> {
+        let Keys::Made(made) = &mut self.keys else { return Ok(()) };
+        match self.used.replace(0) {
+            Some(used) => made.cipher.rewind(used),
+            None => made.cipher = stream(seal_key().as_slice())?,
+        }
+        Ok(())
+    }
+
+    /// The checksum of pieces none of which is encrypted.
+    fn checksum(&mut self, memory: &[u8], pieces: &[Piece], number: &[u8; 4]) -> Result<Digest, Error> {
+        let sign_key = &self.keys.made()?.sign_key;
+        Ok(sign_key.sign_parts(core::iter::once(&number[..]).chain(contents(memory, pieces))))
+    }
+
     fn protect(&mut self, memory: &mut [u8], pieces: &[Piece]) -> Result<[u8; SIGNATURE_LEN], Error> {
         let number = take_number(&mut self.number)?;
+        if !pieces.iter().any(|piece| piece.is_sealed) {
+            let mac = self.checksum(memory, pieces, &number)?;
+            return self.signature(mac.as_ref(), number);
+        }
+        self.used = None;
         let Made { sign_key, cipher } = self.keys.made()?;
         let mut mac = sign_key.context();
         mac.update(&number);
@@ -330,14 +358,14 @@ impl OwnDirection {
 
     fn verify(&mut self, memory: &[u8], pieces: &[Piece], theirs: &[u8]) -> Result<(), Error> {
         let number = self.expect(theirs)?;
-        let sign_key = &self.keys.made()?.sign_key;
-        let mac = sign_key.sign_parts(core::iter::once(&number[..]).chain(contents(memory, pieces)));
+        let mac = self.checksum(memory, pieces, &number)?;
         let ours = self.signature(mac.as_ref(), number)?;
         if ct_eq(&ours, theirs) { Ok(()) } else { Err(Error::MessageAltered) }
     }
 
     fn unprotect(&mut self, memory: &mut [u8], pieces: &[Piece], theirs: &[u8]) -> Result<(), Error> {
         let number = self.expect(theirs)?;
+        self.used = None;
         let Made { sign_key, cipher } = self.keys.made()?;
         let mut mac = sign_key.context();
         mac.update(&number);
@@ -353,6 +381,8 @@ impl OwnDirection {
         let mut checksum = mac.first_chunk::<8>().copied().unwrap_or_default();
         if self.encrypts_checksum {
             self.keys.made()?.cipher.apply(&mut checksum);
+            self.used =
+                self.used.and_then(|used| used.checked_add(checksum.len()).filter(|used| *used <= FEW));
         }
         Ok(signature(checksum, number))
     }

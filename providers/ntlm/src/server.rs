@@ -13,17 +13,17 @@ use std::time::SystemTime;
 
 use lock_out::Attempt;
 use sspi_core::{
-    AcceptRequest, AcceptSecurityContext, Answer, AscReq, Ask, Failure, LogonRequest, LogonVerdict, Question,
-    Step,
+    AcceptRequest, AcceptSecurityContext, Answer, AscReq, Ask, Failure, Fault, LogonRequest, LogonVerdict,
+    Question, Step,
 };
-use wire::Writer;
+use wire::{EncodeError, Writer};
 
 use crate::acceptance::Expected;
 use crate::challenges::Issued;
-use crate::client::file_time;
+use crate::client::{Over, file_time};
 use crate::compute::channel_bindings_hash;
 use crate::config::NtlmConfig;
-use crate::judgement::{self, Claim, Response};
+use crate::judgement::{self, Claim, Names as ClaimedNames, Response};
 use crate::messages::{
     AuthenticateMessage, AvId, AvPairs, ChallengeMessage, NegotiateFlags as F, NegotiateMessage, Version,
     oem, utf16,
@@ -41,6 +41,8 @@ pub(crate) struct Names {
     pub(crate) dns_domain: Option<String>,
     /// What a client calls its computer.
     pub(crate) workstation: String,
+    /// The names in the form in which every challenge has them: the pairs, without their end.
+    target_info: Result<Vec<u8>, EncodeError>,
 }
 
 /// The longest message that begins a handshake, in bytes: two names are in it.
@@ -57,16 +59,53 @@ impl Names {
         });
         let netbios: String = label.chars().take(NETBIOS_LEN).collect::<String>().to_uppercase();
         let computer = config.computer_name.clone().unwrap_or_else(|| netbios.clone());
-        Self {
+        let mut names = Self {
             domain: config.domain_name.clone().unwrap_or_else(|| computer.clone()),
             is_in_domain: config.domain_name.is_some(),
             computer,
             dns_computer: config.dns_computer_name.clone().or_else(|| host_name.map(str::to_owned)),
             dns_domain: config.dns_domain_name.clone().or_else(|| behind.map(str::to_owned)),
             workstation: config.workstation.clone().unwrap_or(netbios),
+            target_info: Ok(Vec::new()),
+        };
+        names.target_info = names.pairs();
+        names
+    }
+
+    fn pairs(&self) -> Result<Vec<u8>, EncodeError> {
+        let texts = [
+            (AvId::NB_DOMAIN_NAME, Some(&self.domain)),
+            (AvId::NB_COMPUTER_NAME, Some(&self.computer)),
+            (AvId::DNS_DOMAIN_NAME, self.dns_domain.as_ref()),
+            (AvId::DNS_COMPUTER_NAME, self.dns_computer.as_ref()),
+        ]
+        .map(|(id, text)| (id, text.map(|text| utf16(text))));
+        let mut pairs = AvPairs::default();
+        for (id, text) in &texts {
+            if let Some(text) = text {
+                pairs.set(*id, text);
+            }
         }
+        let mut writer = Writer::new();
+        pairs.encode_without_end(&mut writer)?;
+        Ok(writer.into_vec())
+    }
+
+    /// `TargetInfo` of a challenge of this time.
+    fn target_info(&self, at: SystemTime) -> Result<Vec<u8>, EncodeError> {
+        let names = self.target_info.as_ref().map_err(|error| *error)?;
+        let time = file_time(at).to_le_bytes();
+        let mut pairs = AvPairs::default();
+        pairs.set(AvId::TIMESTAMP, &time);
+        let mut writer = Writer::with_capacity(names.len() + TIME_AND_END);
+        writer.bytes(names);
+        pairs.encode(&mut writer)?;
+        Ok(writer.into_vec())
     }
 }
+
+/// The length of the pair with the time, and of the end of all pairs, in bytes.
+const TIME_AND_END: usize = 12 + 4;
 
 /// A handshake as server.
 pub(crate) struct Server {
@@ -84,7 +123,7 @@ enum State {
     /// The answer came, and somebody is asked who that is.
     Asked(Box<Asked>),
     /// It is over; why.
-    Over(sspi_core::Error),
+    Over(Over),
 }
 
 /// What is known when the challenge was sent.
@@ -102,6 +141,8 @@ pub(crate) struct Challenged {
 struct Asked {
     challenged: Challenged,
     token: Box<[u8]>,
+    /// Who the answer says that the client is.
+    names: ClaimedNames,
     attempt: Attempt,
     answer: Answer<Result<LogonVerdict, sspi_core::Error>>,
 }
@@ -111,9 +152,8 @@ impl AcceptSecurityContext for Server {
         if input.is_empty() && !matches!(self.state, State::Over(_)) {
             return Ok(Step::Incomplete { missing: None });
         }
-        let over = State::Over(sspi_core::Error::invalid_handle("the handshake is over"));
-        let next = match core::mem::replace(&mut self.state, over) {
-            State::Over(error) => Err(error),
+        let next = match core::mem::replace(&mut self.state, State::Over(Over::Done)) {
+            State::Over(over) => Err(over.into()),
             State::Begin => self.challenge(input).map_err(Into::into),
             State::Challenged(challenged) => self.authenticate(*challenged, input).map_err(Into::into),
             State::Asked(asked) => self.judge(*asked, input),
@@ -124,7 +164,7 @@ impl AcceptSecurityContext for Server {
                 Ok(step)
             }
             Err(error) => {
-                self.state = State::Over(error.clone());
+                self.state = State::Over(Over::Failed(error.clone()));
                 Err(error.into())
             }
         }
@@ -198,23 +238,7 @@ impl Server {
 
     fn challenge_message(&self, flags: F, challenge: &[u8; 8], at: SystemTime) -> Result<Vec<u8>, Error> {
         let names = &self.instance.names;
-        let texts = [
-            (AvId::NB_DOMAIN_NAME, Some(&names.domain)),
-            (AvId::NB_COMPUTER_NAME, Some(&names.computer)),
-            (AvId::DNS_DOMAIN_NAME, names.dns_domain.as_ref()),
-            (AvId::DNS_COMPUTER_NAME, names.dns_computer.as_ref()),
-        ]
-        .map(|(id, text)| (id, text.map(|text| utf16(text))));
-        let time = file_time(at).to_le_bytes();
-        let mut pairs = AvPairs::default();
-        for (id, text) in &texts {
-            if let Some(text) = text {
-                pairs.set(*id, text);
-            }
-        }
-        pairs.set(AvId::TIMESTAMP, &time);
-        let mut target_info = Writer::new();
-        pairs.encode(&mut target_info)?;
+        let target_info = names.target_info(at)?;
         let name = if names.is_in_domain { &names.domain } else { &names.computer };
         let encode = if flags.contains(F::NEGOTIATE_UNICODE) { utf16 } else { oem };
         let wants_name = flags.contains(F::REQUEST_TARGET);
@@ -222,7 +246,7 @@ impl Server {
             target_name: &if wants_name { encode(name) } else { Vec::new() },
             flags,
             server_challenge: *challenge,
-            target_info: target_info.as_bytes(),
+            target_info: &target_info,
             version: flags.contains(F::NEGOTIATE_VERSION).then_some(Version::OURS),
         };
         Ok(message.to_bytes()?)
@@ -235,7 +259,7 @@ impl Server {
             return Err(Error::Late);
         }
         let message = AuthenticateMessage::decode(input)?;
-        let claim = Claim::read(&message)?;
+        let claim = Claim::read(&message, ClaimedNames::read(&message)?)?;
         let flags = self.negotiated(&challenged, &message);
         self.instance.check_protection(flags)?;
         self.expected.check_protection(flags)?;
@@ -243,24 +267,24 @@ impl Server {
         claim.check_level(level)?;
         if matches!(claim.response, Response::Anonymous) {
             let established = self.expected.anonymous(&self.instance, &challenged, &message)?;
-            let over = sspi_core::Error::invalid_handle("the handshake is complete");
             let step = Step::Complete { context: established, token: Vec::new(), used: input.len() };
-            return Ok((State::Over(over), step));
+            return Ok((State::Over(Over::Done), step));
         }
-        let Some(attempt) = self.instance.lock_outs.attempt(&claim.user, self.source.as_deref(), now) else {
+        let Some(attempt) = self.instance.lock_outs.attempt(&claim.names.user, self.source.as_deref(), now)
+        else {
             // It takes as long as any other.
             let _denied = judgement::judge(&claim, challenged.issued.bytes(), &LogonVerdict::NoAccount);
-            self.log("too many failed logons", &claim);
+            self.log("too many failed logons", &claim.names);
             return Err(Error::LockedOut);
         };
         let (ask, answer) = Ask::new(LogonRequest {
             package: NAME.into(),
-            user: claim.user.clone(),
-            domain: claim.domain.clone(),
-            workstation: claim.workstation.clone(),
+            user: claim.names.user.clone(),
+            domain: claim.names.domain.clone(),
+            workstation: claim.names.workstation.clone(),
             proof: claim.proof(challenged.issued.bytes(), message.nt_response, level),
         });
-        let asked = Asked { challenged, token: input.into(), attempt, answer };
+        let asked = Asked { challenged, token: input.into(), names: claim.names, attempt, answer };
         Ok((State::Asked(Box::new(asked)), Step::Ask(Question::Logon(ask))))
     }
 
@@ -271,48 +295,54 @@ impl Server {
 
     fn judge(&self, asked: Asked, input: &[u8]) -> Result<(State, Step), sspi_core::Error> {
         // Where there is no verdict the attempt is dropped, and counts for its source alone.
-        let Asked { challenged, token, attempt, answer } = asked;
+        let Asked { challenged, token, names, attempt, answer } = asked;
         if !input.starts_with(&token) {
             return Err(sspi_core::Error::invalid_handle("after a question the same input must come again"));
         }
         let verdict = match answer.given() {
             Ok(Ok(verdict)) => verdict,
-            Ok(Err(error)) => return Err(error.clone()),
+            Ok(Err(error)) => {
+                let error = error.clone();
+                // Whoever has the accounts is out of order: nobody's guess was judged, and nobody's fault it is.
+                if error.fault() != Fault::Refused {
+                    attempt.take_back();
+                }
+                return Err(error);
+            }
             Err(error) => return Err(error),
         };
         let message = AuthenticateMessage::decode(&token).map_err(Error::from)?;
-        let claim = Claim::read(&message).map_err(Error::from)?;
+        let mut claim = Claim::read(&message, names).map_err(Error::from)?;
         let proven = match judgement::judge(&claim, challenged.issued.bytes(), verdict) {
             Ok(proven) => proven,
             Err(why) => {
-                self.log(why.reason(), &claim);
+                self.log(why.reason(), &claim.names);
                 attempt.failed(self.instance.environment.clock.now());
                 return Err(Error::LogonDenied.into());
             }
         };
         let flags = self.negotiated(&challenged, &message);
         let context =
-            self.expected.accept(&self.instance, &challenged, &message, (&token, &claim, proven, flags));
+            self.expected.accept(&self.instance, &challenged, &message, (&token, &mut claim, proven, flags));
         let context = match context {
             Ok(context) => context,
             // An answer that was made for somebody else has the right password in it, and makes nobody forget anything.
             Err(error) => {
-                self.log(&error.to_string(), &claim);
+                self.log(&error.to_string(), &claim.names);
                 attempt.take_back();
                 return Err(error.into());
             }
         };
         attempt.succeeded();
-        let over = sspi_core::Error::invalid_handle("the handshake is complete");
-        Ok((State::Over(over), Step::Complete { context, token: Vec::new(), used: token.len() }))
+        Ok((State::Over(Over::Done), Step::Complete { context, token: Vec::new(), used: token.len() }))
     }
 
     /// Names that a peer sends are shown so that they cannot look like anything else.
-    fn log(&self, reason: &str, claim: &Claim<'_>) {
+    fn log(&self, reason: &str, names: &ClaimedNames) {
         tracing::info!(
-            user = ?claim.user,
-            domain = ?claim.domain,
-            workstation = ?claim.workstation,
+            user = ?names.user,
+            domain = ?names.domain,
+            workstation = ?names.workstation,
             source = ?self.source.as_deref().unwrap_or("unknown"),
             reason,
             "a logon was refused"

@@ -160,7 +160,9 @@ impl fmt::Display for Error {
             Self::OutOfSequence { found, expected } => {
                 write!(f, "a message came out of sequence: number {found}, not {expected}")
             }
-            Self::NotSealed => f.write_str("encryption was not negotiated on this context"),
+            Self::NotSealed => {
+                f.write_str("neither integrity nor confidentiality was negotiated on this context")
+            }
             Self::NumbersUsedUp => f.write_str("the numbers of messages are used up"),
             Self::Random => f.write_str("the source of random bytes has failed"),
             Self::Encode(error) => write!(f, "a name is too long: {error}"),

@@ -436,6 +436,56 @@ fn a_client_without_mic_and_bindings_is_taken_by_default() {
     assert!(matches!(client.log_on(&mut *server.server(&accepts)), Ok(Step::Complete { .. })));
 }
 
+/// Spec: MS-SPNG section 3.3.5.1.
+#[test]
+fn both_ends_know_whether_there_was_a_mic() {
+    let (client, server) = both();
+    let accepts = AcceptRequest::default();
+    let [at_client, at_server] =
+        handshake(&mut *client.client(PASSWORD, &sealed()), &mut *server.server(&accepts)).unwrap();
+    assert!(at_client.requires_list_mic() && at_server.requires_list_mic());
+    let client = HandMade::new(opensspi_ntlm::messages::AvPairs::default());
+    let Ok(Step::Complete { context, .. }) = client.log_on(&mut *server.server(&accepts)) else { panic!() };
+    assert!(!context.requires_list_mic(), "a client without one");
+}
+
+#[test]
+fn debug_shows_no_password_no_hash_no_key_and_no_proof() {
+    let (client, server) = both();
+    let accepts = AcceptRequest::default();
+    let mut acceptor = server.server(&accepts);
+    let tokens = run(&mut *client.client(PASSWORD, &sealed()), &mut *acceptor);
+    let asked = acceptor.accept_security_context(&tokens.authenticate).unwrap();
+    let mut shown = vec![format!("{asked:?}")];
+    let Step::Ask(Question::Logon(ask)) = asked else { panic!() };
+    let verdict = one_account(ask.question()).unwrap();
+    shown.push(format!("{verdict:?}"));
+    ask.answer(Ok(verdict));
+    let step = acceptor.accept_security_context(&tokens.authenticate).unwrap();
+    shown.push(format!("{step:?}"));
+    let Step::Complete { context, .. } = step else { panic!() };
+    let key = context.attributes().session_key().unwrap();
+    let exported = context.export().unwrap();
+    let message = AuthenticateMessage::decode(&tokens.authenticate).unwrap();
+    let response = NtlmV2Response::decode(message.nt_response).unwrap();
+    let hash = NtHash::of_password(PASSWORD);
+    let by_hash = NtHashIdentity { user: USER.into(), domain: DOMAIN.into(), nt_hash: hash.clone() };
+    shown.extend([format!("{key:?}"), format!("{exported:?}"), format!("{message:?}")]);
+    shown.extend([
+        format!("{response:?}"),
+        format!("{by_hash:?}"),
+        format!("{:?}", identity(USER, DOMAIN, PASSWORD)),
+    ]);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let list = |bytes: &[u8]| format!("{bytes:?}").trim_matches(['[', ']']).to_owned();
+    let secrets = [hash.as_bytes().as_slice(), key.expose_secret(), &response.nt_proof_str];
+    let hidden: Vec<String> =
+        secrets.iter().flat_map(|secret| [hex(secret), list(secret)]).chain([PASSWORD.to_owned()]).collect();
+    for text in &shown {
+        assert!(hidden.iter().all(|secret| !text.contains(secret)), "{text}");
+    }
+}
+
 #[test]
 fn a_token_is_never_longer_than_the_package_says() {
     let (client, server) = both();

@@ -74,7 +74,8 @@ fn server_refuses_a_wrong_password_without_mic() {
 
 #[test]
 fn server_refuses_an_answer_whose_proof_is_wrong_in_any_bit() {
-    let (_, server) = both();
+    // Nobody is locked out, or nothing would be compared any more.
+    let server = world(2, |config| config.lock_out.failures = 0);
     for bit in 0..128 {
         let result = altered(&server, &any(), |token| {
             let message = AuthenticateMessage::decode(token).unwrap();
@@ -83,6 +84,7 @@ fn server_refuses_an_answer_whose_proof_is_wrong_in_any_bit() {
         });
         refused(result, SecStatus::SEC_E_LOGON_DENIED);
     }
+    assert!(matches!(altered(&server, &any(), |_| ()), Ok(Step::Complete { .. })), "what is right is taken");
 }
 
 #[test]
@@ -113,8 +115,19 @@ fn server_says_the_same_of_unknown_disabled_and_locked_out_accounts_and_of_wrong
         let tokens = run(&mut *client.client(password, &sealed()), &mut *acceptor);
         said.push(accept(&mut *acceptor, &tokens.authenticate, database).unwrap_err().to_string());
     }
+    // And who is locked out, with the right password.
+    for _ in 0..10 {
+        let mut acceptor = server.server(&any());
+        let tokens = run(&mut *client.client("wrong", &sealed()), &mut *acceptor);
+        accept(&mut *acceptor, &tokens.authenticate, &one_account).unwrap_err();
+    }
+    let mut acceptor = server.server(&any());
+    let tokens = run(&mut *client.client(PASSWORD, &sealed()), &mut *acceptor);
+    let locked_out = acceptor.accept_security_context(&tokens.authenticate).unwrap_err();
+    let locked_out = locked_out.error.to_string();
     said.dedup();
     assert_eq!(said, ["the logon was denied [SEC_E_LOGON_DENIED (0x8009030C)]"]);
+    assert_eq!(locked_out, said[0], "nothing was asked, and nothing else said");
 }
 
 #[test]
@@ -428,12 +441,11 @@ fn an_attempt_that_was_never_judged_counts_for_its_source() {
     let client = world(1, |_| ());
     let server = world(2, |config| config.lock_out.failures_of_source = 2);
     let request = AcceptRequest { source: Some("10.0.0.1".into()), ..any() };
-    let down =
-        |_: &_| Err(Error::new(SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, Fault::Configuration, "late"));
     for _ in 0..2 {
         let mut acceptor = server.server(&request);
         let tokens = run(&mut *client.client(PASSWORD, &sealed()), &mut *acceptor);
-        accept(&mut *acceptor, &tokens.authenticate, &down).unwrap_err();
+        // Asked, and given up before there was an answer.
+        acceptor.accept_security_context(&tokens.authenticate).unwrap();
     }
     let refused = handshake(&mut *client.client(PASSWORD, &sealed()), &mut *server.server(&request));
     assert_eq!(refused.map(drop).unwrap_err().status(), SecStatus::SEC_E_LOGON_DENIED);
@@ -721,11 +733,14 @@ fn as_many_attempts_at_once_are_as_good_as_one_after_the_other() {
 #[test]
 fn a_database_that_cannot_be_asked_ends_the_handshake_and_counts_for_nobody() {
     let client = world(1, |_| ());
-    let server = world(2, |config| config.lock_out.failures = 1);
+    let server = world(2, |config| {
+        (config.lock_out.failures, config.lock_out.failures_of_source) = (1, 2);
+    });
     let down =
         |_: &_| Err(Error::new(SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, Fault::Configuration, "down"));
+    let request = AcceptRequest { source: Some("10.0.0.1".into()), ..any() };
     for _ in 0..3 {
-        let mut acceptor = server.server(&any());
+        let mut acceptor = server.server(&request);
         let tokens = run(&mut *client.client(PASSWORD, &sealed()), &mut *acceptor);
         refused(
             accept(&mut *acceptor, &tokens.authenticate, &down),
@@ -736,7 +751,22 @@ fn a_database_that_cannot_be_asked_ends_the_handshake_and_counts_for_nobody() {
             SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY,
         );
     }
-    handshake(&mut *client.client(PASSWORD, &sealed()), &mut *server.server(&any())).unwrap();
+    handshake(&mut *client.client(PASSWORD, &sealed()), &mut *server.server(&request)).unwrap();
+}
+
+#[test]
+fn nobody_is_refused_where_everybody_must_want_this_server_or_have_a_mic() {
+    for (name, require_mic) in [(Check::Always, false), (Check::Never, true), (Check::Never, false)] {
+        let nobody = world(1, |config| config.anonymous = true);
+        let server = world(2, |config| {
+            config.anonymous = true;
+            (config.target_name, config.require_mic) = (name, require_mic);
+            config.service_names = vec!["HTTP/www".into()];
+        });
+        let mut initiator = nobody.outbound(identity("", "", "")).unwrap().initialize(&sealed()).unwrap();
+        let result = handshake(&mut *initiator, &mut *server.server(&any()));
+        assert_eq!(result.is_ok(), name == Check::Never && !require_mic);
+    }
 }
 
 #[test]

@@ -10,8 +10,8 @@ use legacy_tls::KeyExchangeStrength;
 use sspi_core::{
     Account, AlgId, ApplicationProtocol, AscReq, AscRet, ChannelBindings, CipherInfo, ConnectionInfo,
     ConnectionWeakness, ContextFlags, Error, Fault, IscReq, IscRet, KeyInfo, KeyingMaterial, Lifespan,
-    PackageInfo, QueryContextAttributes, RemoteCertificate, SecPkgAttr, SecStatus, Secret, SessionInfo,
-    Sizes, SpProt, StreamSizes,
+    NegotiationInfo, NegotiationState, PackageInfo, QueryContextAttributes, RemoteCertificate, SecPkgAttr,
+    SecStatus, Secret, SessionInfo, Sizes, SpProt, StreamSizes,
 };
 use zeroize::Zeroizing;
 
@@ -26,7 +26,14 @@ use crate::weaknesses;
 
 /// What the handshake was asked to do, in its own role's flags.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Requested {
+pub(crate) struct Requested {
+    pub(crate) role: RequestedOf,
+    /// A negotiation around the package asked.
+    pub(crate) negotiated: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RequestedOf {
     Initiator(IscReq),
     Acceptor {
         flags: AscReq,
@@ -100,6 +107,10 @@ impl Attributes {
 
     fn role_bits(&self) -> SpProt {
         if self.session.is_client { SpProt::CLIENTS } else { SpProt::SERVERS }
+    }
+
+    fn protocol(&self) -> SpProt {
+        version_bits(self.session.version).intersection(self.role_bits())
     }
 
     /// How keys were agreed. A resumption that did not do so again has what its suite says, and what is known of its bits.
@@ -245,8 +256,8 @@ impl QueryContextAttributes for Attributes {
     /// says NULL.
     fn flags(&self) -> ContextFlags {
         let is_encrypted = self.session.suite.cipher().bits > 0;
-        match self.requested {
-            Requested::Initiator(requested) => {
+        match self.requested.role {
+            RequestedOf::Initiator(requested) => {
                 let always = IscRet::REPLAY_DETECT | IscRet::SEQUENCE_DETECT | IscRet::STREAM;
                 let manual = requested.contains(IscReq::MANUAL_CRED_VALIDATION);
                 let mutual = requested.contains(IscReq::MUTUAL_AUTH) && !manual;
@@ -260,7 +271,7 @@ impl QueryContextAttributes for Attributes {
                         .with_if(mutual, IscRet::MUTUAL_AUTH),
                 )
             }
-            Requested::Acceptor { flags: requested, manual } => {
+            RequestedOf::Acceptor { flags: requested, manual } => {
                 let always = AscRet::REPLAY_DETECT | AscRet::SEQUENCE_DETECT | AscRet::STREAM;
                 ContextFlags::Acceptor(
                     always
@@ -289,6 +300,14 @@ impl QueryContextAttributes for Attributes {
         let mut out = Zeroizing::new(vec![0; length]);
         self.export(label, context, &mut out)?;
         Ok(Secret::new(core::mem::take(&mut *out)))
+    }
+
+    fn negotiation_info(&self) -> Result<NegotiationInfo, Error> {
+        if !self.requested.negotiated {
+            return Err(SecPkgAttr::NEGOTIATION_INFO.unsupported(&self.info.name));
+        }
+        let (state, package) = (NegotiationState::Complete, (*self.info).clone());
+        Ok(NegotiationInfo { state, package, protocol: self.protocol() })
     }
 
     fn weaknesses(&self) -> Vec<ConnectionWeakness> {
@@ -429,7 +448,7 @@ impl QueryContextAttributes for Attributes {
             (id, agreed.bits)
         });
         Ok(ConnectionInfo {
-            protocol: version_bits(self.session.version).intersection(self.role_bits()),
+            protocol: self.protocol(),
             cipher: cipher.id,
             cipher_strength: cipher.bits,
             hash: mac.map_or(AlgId::NONE, |mac| mac.id),

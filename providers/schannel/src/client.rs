@@ -7,7 +7,7 @@ use sspi_core::{
     Error, Failure, InitializeRequest, InitializeSecurityContext, IscReq, PackageInfo, SpProt, Step,
 };
 
-use crate::attributes::Requested;
+use crate::attributes::{Requested, RequestedOf};
 use crate::backend::{ClientParameters, Progress, Replay, Settings, legacy, no_protocol, rustls};
 use crate::config::Protocol;
 use crate::first_flight::ServerFlight;
@@ -196,7 +196,10 @@ impl Client {
         let again = Again {
             role: AgainAs::Client { configs, parameters, target },
             info: Arc::clone(info),
-            requested: Requested::Initiator(request.flags),
+            requested: Requested {
+                role: RequestedOf::Initiator(request.flags),
+                negotiated: request.negotiated,
+            },
             by_peer: 0,
             by_us: 0,
             standing: None,

@@ -3,16 +3,19 @@
 //! A profile is where a configuration starts from; what stands beside it wins. `policy.rs` makes one whole of the two.
 
 mod lifetime;
+mod protocols;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use sspi_core::SpProt;
 
 use crate::account_mapping::{Mapping, MappingRule, WeakMapping};
 use crate::certificate::verifier::Weakness;
+
+pub use self::protocols::ProtocolError;
 
 /// A protocol, as a configuration names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -35,7 +38,7 @@ pub enum Protocol {
     /// `pct1`: draft-benaloh-pct-00. It has no secrets from anybody who tries.
     #[serde(rename = "pct1")]
     Pct1,
-    /// `ssl2`: draft-hickman-netscape-ssl-00. It keeps no secrets, and is in no profile.
+    /// `ssl2`: draft-hickman-netscape-ssl-00. It keeps no secrets; the profiles of the past have it.
     #[serde(rename = "ssl2")]
     Ssl20,
 }
@@ -332,8 +335,8 @@ pub struct SchannelConfig {
     /// Where the configuration starts from.
     pub profile: Profile,
     /// The protocols that may be spoken, the preferred one first; empty: those of the profile. A server speaks the first
-    /// that the client offers.
-    #[serde(deserialize_with = "protocols")]
+    /// that the client offers. In a file a range stands for all that are in it, the newest first: `["tls1.0..tls1.3"]`.
+    #[serde(deserialize_with = "protocols::list")]
     pub protocols: Vec<Protocol>,
     /// The cipher suites that may be used, by their registered names, in order of preference; empty: those of the profile
     /// and of `allow`. What rustls has is preferred to what the other backend has, whatever the order.
@@ -467,18 +470,6 @@ impl Default for SchannelConfig {
     }
 }
 
-/// An empty list in a file is a mistake: it would enable nothing.
-fn protocols<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Protocol>, D::Error> {
-    let protocols = Vec::deserialize(deserializer)?;
-    if protocols.is_empty() {
-        let names = Protocol::ALL.map(Protocol::name).join(", ");
-        return Err(serde::de::Error::custom(format!(
-            "no protocol is enabled; known: {names} (leave `protocols` out for those of the profile)"
-        )));
-    }
-    Ok(protocols)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -493,6 +484,9 @@ mod tests {
             let config = read(&format!("protocols = [\"{}\"]", protocol.name())).unwrap();
             assert_eq!(config.protocols, [protocol]);
         }
+        assert_eq!(read("protocols = [\"tls1.0..tls1.3\"]").unwrap().protocols, Protocol::ALL[..4]);
+        let order = read("protocols = [\"ssl3\", \"tls1.0..tls1.1\"]").unwrap().protocols;
+        assert_eq!(order, [Protocol::Ssl30, Protocol::Tls11, Protocol::Tls10]);
         for profile in Profile::ALL {
             assert_eq!(read(&format!("profile = \"{}\"", profile.name())).unwrap().profile, profile);
         }
@@ -507,6 +501,8 @@ mod tests {
         assert!(error.contains("there is no weakness \"md4\" to allow; known: "), "{error}");
         let error = read("protocols = []").unwrap_err().to_string();
         assert!(error.contains("no protocol is enabled; known: tls1.3, "), "{error}");
+        let error = read("protocols = [\"tls1.3..tls1.0\"]").unwrap_err().to_string();
+        assert!(error.contains("write \"tls1.0..tls1.3\""), "{error}");
         assert!(read("profile = \"library\"").is_err());
     }
 }

@@ -37,14 +37,21 @@ fn configuration(setting: &'static str, status: SecStatus, what: impl Into<Strin
     Error::new(status, Fault::Configuration, what.into()).with_setting(setting)
 }
 
+/// What the package's configuration comes to, and where what it names is found.
+pub(crate) struct Configured<'a> {
+    pub(crate) config: &'a SchannelConfig,
+    pub(crate) policy: Policy,
+    pub(crate) environment: &'a Environment,
+}
+
 impl SchannelCredentials {
     pub(crate) fn acquire(
         info: &Arc<PackageInfo>,
-        config: &SchannelConfig,
-        environment: &Environment,
+        from: Configured<'_>,
         sessions: &Sessions,
         request: &CredentialsRequest,
     ) -> Result<Self, Error> {
+        let config = from.config;
         if request.credential_use == CredentialUse::Both {
             return Err(Error::new(
                 SecStatus::SEC_E_NO_CREDENTIALS,
@@ -64,7 +71,7 @@ impl SchannelCredentials {
             }
         };
         let inbound = request.credential_use == CredentialUse::Inbound;
-        let settings = Arc::new(read(config, environment, sessions, application, inbound)?);
+        let settings = Arc::new(read(from, sessions, application, request)?);
         let role = if inbound {
             if settings.identities.is_empty() {
                 return Err(configuration(
@@ -113,13 +120,12 @@ impl Drop for SchannelCredentials {
 
 /// Reads everything that a configuration names.
 fn read(
-    config: &SchannelConfig,
-    environment: &Environment,
+    Configured { config, policy, environment }: Configured<'_>,
     sessions: &Sessions,
     application: Option<&CertificateIdentity>,
-    inbound: bool,
+    request: &CredentialsRequest,
 ) -> Result<Settings, Error> {
-    let policy = Policy::read(config)?;
+    let inbound = request.credential_use == CredentialUse::Inbound;
     let legacy = policy.legacy_protocols(SpProt(u32::MAX)).next().is_some();
     let material = |setting: &'static str, reference: &str| {
         environment.materials.read(reference).map_err(|error| {
@@ -223,8 +229,7 @@ fn read(
         resume: config.resume,
         session_tickets: config.session_tickets,
         session_cache_entries: config.session_cache_entries,
-        session_lifetime: config.session_lifetime.as_secs(),
-        sessions: Arc::new(CredentialSessions::new(&sessions.cache, &clock, farm)),
+        sessions: Arc::new(CredentialSessions::new(&sessions.cache, &clock, farm, request.session_lifetime)),
         coming_back: ComingBack::default(),
         key_log: config.key_log.clone(),
         environment: Environment { clock, ..environment.clone() },

@@ -11,7 +11,7 @@
 //! | message protection, control tokens, attributes afterwards | `context.rs`, `attributes.rs` |
 //! | what a configuration comes to, and what is weak about a connection | `effective.rs`, `suite_info.rs`, `weaknesses.rs` |
 //! | from a client's certificate to its account | `account_mapping/` |
-//! | the first bytes of a peer | `first_flight.rs` |
+//! | the first bytes of a peer | `first_flight.rs`; for those who look at them, [`flights`] |
 //! | sessions that can be taken up again | [`session_cache`] |
 //! | error → status, fault and alert | `status.rs` |
 //! | rustls, and nowhere else | `backend/rustls/` |
@@ -29,6 +29,7 @@ mod drown;
 mod effective;
 mod environment;
 mod first_flight;
+pub mod flights;
 mod package;
 mod policy;
 mod protocol_order;
@@ -44,7 +45,7 @@ pub use certificate::summary::CertificateSummary;
 pub use certificate::verifier::{UnknownWeakness, Weakness};
 pub use config::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
-    Renegotiation, Revocation, SchannelConfig, UnknownAllow, WeakSuites,
+    ProtocolError, Renegotiation, Revocation, SchannelConfig, UnknownAllow, WeakSuites,
 };
 pub use drown::{Listener, check_listeners};
 pub use effective::Effective;

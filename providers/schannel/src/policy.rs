@@ -187,8 +187,8 @@ impl Policy {
             }
             None => {}
         }
-        let v2_hello = config.v2_hello || protocols.iter().any(|protocol| protocol.is_older_than_ssl3());
         Ok(Self {
+            v2_hello: has_v2_hello(config, &protocols),
             protocols,
             suites,
             allowed_weaknesses: allow(config).filter_map(Allow::certificate).collect(),
@@ -199,8 +199,24 @@ impl Policy {
             fallback: config.fallback,
             renegotiation: config.renegotiation,
             insecure_renegotiation: config.insecure_renegotiation,
-            v2_hello,
         })
+    }
+
+    /// What is left where only these protocols are spoken, the preferred one first.
+    ///
+    /// # Errors
+    /// One is not among those that the policy has, or none is left.
+    pub(crate) fn limited_to(mut self, config: &SchannelConfig, order: &[Protocol]) -> Result<Self, Error> {
+        if let Some(missing) = order.iter().find(|protocol| !self.protocols.contains(protocol)) {
+            return Err(not_enabled(*missing, &self.protocols));
+        }
+        if order.is_empty() {
+            return Err(crate::backend::no_protocol());
+        }
+        self.protocols = order.to_vec();
+        self.suites.retain(|suite| order.iter().any(|protocol| suite.is_legal_in(*protocol)));
+        self.v2_hello = has_v2_hello(config, order);
+        Ok(self)
     }
 
     fn default_suites(config: &SchannelConfig, protocols: &[Protocol]) -> Vec<Suite> {
@@ -343,6 +359,31 @@ impl SchannelConfig {
         };
         Ok(policy.protocols.iter().map(|protocol| (*protocol, suites(*protocol))).collect())
     }
+}
+
+/// Whether hellos in the format of SSL 2.0 are read and written. There is no other way to offer the oldest protocols.
+fn has_v2_hello(config: &SchannelConfig, protocols: &[Protocol]) -> bool {
+    config.v2_hello || protocols.iter().any(|protocol| protocol.is_older_than_ssl3())
+}
+
+/// Somebody wants a protocol that the configuration does not have.
+fn not_enabled(missing: Protocol, enabled: &[Protocol]) -> Error {
+    let letters = |other: &&Protocol| {
+        missing.name().bytes().zip(other.name().bytes()).take_while(|(ours, theirs)| ours == theirs).count()
+    };
+    let nearest = enabled.iter().max_by_key(letters).filter(|other| letters(other) > 0);
+    let meant = nearest.map(|nearest| format!(". Did you mean {}?", nearest.name())).unwrap_or_default();
+    let names: Vec<&str> = enabled.iter().map(|protocol| protocol.name()).collect();
+    configuration(
+        "protocols",
+        SecStatus::SEC_E_ALGORITHM_MISMATCH,
+        format!(
+            "{:?} is not among the protocols that Schannel has here ({}); {} in its own section would enable it{meant}",
+            missing.name(),
+            names.join(", "),
+            missing.enabled_by(),
+        ),
+    )
 }
 
 /// The three suites whose names begin and end most like this one.

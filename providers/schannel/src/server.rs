@@ -12,7 +12,7 @@ use sspi_core::{
 use zeroize::Zeroizing;
 
 use crate::account_mapping::{Search, Step as Mapped};
-use crate::attributes::Requested;
+use crate::attributes::{Requested, RequestedOf};
 use crate::backend::records::ALERT;
 use crate::backend::{
     Established, Progress, Replay, ServerParameters, Settings, Verification, legacy, rustls,
@@ -369,7 +369,10 @@ impl Server {
         let again = Again {
             role: AgainAs::Server { configs, parameters },
             info: Arc::clone(info),
-            requested: Requested::Acceptor { flags: request.flags, manual: request.manual_cred_validation },
+            requested: Requested {
+                role: RequestedOf::Acceptor { flags: request.flags, manual: request.manual_cred_validation },
+                negotiated: request.negotiated,
+            },
             by_peer: 0,
             by_us: 0,
             standing: None,

@@ -5,32 +5,10 @@
 
 mod support;
 
-use opensspi_schannel::{Allow, Protocol, SchannelConfig, WeakSuites};
-use sspi_core::{Error, Failure, SecStatus, Step};
+use opensspi_schannel::{Protocol, SchannelConfig};
+use sspi_core::{Failure, SecStatus, Step};
+use support::truth_table::{OLD, client, every_client_and_every_server, protocol_of, server};
 use support::{World, accept_request, handshake, initialize_request, send};
-use test_support::pair::Established;
-
-/// Those of Windows Server 2003, in its order.
-const OLD: [Protocol; 4] = [Protocol::Tls10, Protocol::Ssl30, Protocol::Pct1, Protocol::Ssl20];
-
-fn server(world: &World, protocols: &[Protocol]) -> SchannelConfig {
-    SchannelConfig {
-        certificates: vec![world.certificate(&world.pki.server("localhost").rsa_2048().issue())],
-        allow: Some(WeakSuites::ALL.into_iter().map(Allow::Suites).collect()),
-        i_accept_drown: true,
-        v2_hello: true,
-        resume: false,
-        ..world.server(protocols)
-    }
-}
-
-fn client(world: &World, protocols: &[Protocol]) -> SchannelConfig {
-    SchannelConfig { resume: false, v2_hello: true, ..world.client(protocols) }
-}
-
-fn protocol_of(side: &Established) -> u16 {
-    side.context.attributes().cipher_info().unwrap().protocol_version
-}
 
 fn hello(world: &World, config: SchannelConfig) -> Vec<u8> {
     let mut client = world.outbound(config).initialize(&initialize_request()).unwrap();
@@ -40,41 +18,11 @@ fn hello(world: &World, config: SchannelConfig) -> Vec<u8> {
     }
 }
 
-fn subset(bits: usize) -> Vec<Protocol> {
-    (0..).zip(OLD).filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, protocol)| protocol).collect()
-}
-
 #[test]
 fn every_client_and_every_server_of_the_four_speak_the_best_that_both_have() {
     let world = World::default();
-    let servers: Vec<_> = (1..16).map(|bits| world.inbound(server(&world, &subset(bits)))).collect();
-    let clients: Vec<_> = (1..16).map(|bits| world.outbound(client(&world, &subset(bits)))).collect();
-    for (ours, server) in (1..16).map(subset).zip(&servers) {
-        for (theirs, client) in (1..16).map(subset).zip(&clients) {
-            let (c, s) = handshake(&**client, &**server, usize::MAX);
-            // A hello that names TLS 1.0 means SSL 3.0, too.
-            let implied = theirs.contains(&Protocol::Tls10) && !theirs.contains(&Protocol::Ssl30);
-            let is_offered = |p: &&Protocol| theirs.contains(p) || (implied && **p == Protocol::Ssl30);
-            let best = ours.iter().find(is_offered).copied();
-            // Both have more than SSL 2.0, and it is all that is left: the mark says that somebody may have taken it away.
-            let is_newer = |p: &Protocol| matches!(p, Protocol::Tls10 | Protocol::Ssl30);
-            let is_marked =
-                best == Some(Protocol::Ssl20) && ours.iter().any(is_newer) && theirs.iter().any(is_newer);
-            match best.filter(|best| theirs.contains(best) && !is_marked) {
-                Some(best) => {
-                    let said = |side: Result<Established, Error>| {
-                        protocol_of(&side.unwrap_or_else(|e| panic!("{e}")))
-                    };
-                    assert_eq!(
-                        (said(c), said(s)),
-                        (best.version(), best.version()),
-                        "{theirs:?} to {ours:?}"
-                    );
-                }
-                None => assert!(c.is_err() && s.is_err(), "{theirs:?} to {ours:?}"),
-            }
-        }
-    }
+    let acquire = |config, role| world.acquire(config, role).unwrap();
+    every_client_and_every_server(&world, acquire, |_, _, _| {});
 }
 
 #[test]

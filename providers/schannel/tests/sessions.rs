@@ -114,7 +114,7 @@ fn a_server_takes_up_no_session_under_another_name_or_without_its_suite() {
         let at = SESSION_ID + 1 + id.len();
         let suites = at + 2..at + 2 + usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
         let suite = c.context.attributes().cipher_info().unwrap().cipher_suite;
-        let suite = u16::try_from(suite).unwrap().to_be_bytes();
+        let suite = suite.to_be_bytes();
         let mut others = hello.clone();
         let offered = others[suites].chunks_mut(2).find(|offered| **offered == suite).unwrap();
         offered.copy_from_slice(&[0x5a, 0x5a]);
@@ -246,6 +246,32 @@ fn sessions_do_not_cross_credentials_names_or_judges_and_go_with_their_credentia
 }
 
 #[test]
+fn each_credential_has_a_lifetime_of_its_own_within_that_of_the_package() {
+    for case in Case::all() {
+        for on_server in [false, true] {
+            const SECOND: Duration = Duration::from_secs(1);
+            let world = World::default();
+            let (client, server) = (world.package(case.client(&world)), world.package(case.server(&world)));
+            let acquire = |package: &Schannel, role, session_lifetime| {
+                let request = CredentialsRequest { session_lifetime, ..CredentialsRequest::configured(role) };
+                package.acquire_credentials_handle(&request).unwrap()
+            };
+            for (lifetime, hours) in [(Some(3 * HOUR), 3), (None, 10), (Some(100 * HOUR), 10)] {
+                let [of_client, of_server] = if on_server { [None, lifetime] } else { [lifetime, None] };
+                let outbound = acquire(&client, CredentialUse::Outbound, of_client);
+                let inbound = acquire(&server, CredentialUse::Inbound, of_server);
+                connect(&*outbound, &*inbound);
+                world.clock.advance(hours * HOUR - SECOND);
+                let what = format!("{case:?}, {lifetime:?}, on the server: {on_server}");
+                assert!(resumed(&connect(&*outbound, &*inbound).0), "{what}");
+                world.clock.advance(2 * SECOND);
+                assert!(!resumed(&connect(&*outbound, &*inbound).0), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
 fn clients_and_servers_of_an_instance_share_one_bound() {
     let world = World::default();
     let tls = Case::Tls(Kind::Tls10, false);
@@ -314,6 +340,23 @@ fn a_record_that_was_tampered_with_ends_the_session() {
         s.extra.extend(record);
         open(&mut *s.context, &mut s.extra).unwrap_err();
         assert!(!resumed(&connect(&*client, &*server).0), "{case:?}");
+    }
+}
+
+#[test]
+fn a_client_keeps_no_ticket_that_is_longer_than_any_needs_to_be() {
+    let world = World::default();
+    let case = Case::Tls(Kind::Tls13, true);
+    // A server's tickets have its client's certificate in them.
+    for (names, kept) in [(1, true), (200, false)] {
+        let names: Vec<_> = (0..names).map(|n| format!("{n}.{}.test", "name".repeat(10))).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let certificate = world.certificate(&world.pki.client("someone").names(&names).issue());
+        let client = SchannelConfig { certificates: vec![certificate], ..case.client(&world) };
+        let server = SchannelConfig { client_auth: ClientAuth::Required, ..case.server(&world) };
+        let (client, server) = (world.outbound(client), world.inbound(server));
+        connect(&*client, &*server);
+        assert_eq!(resumed(&connect(&*client, &*server).0), kept, "{} names", names.len());
     }
 }
 

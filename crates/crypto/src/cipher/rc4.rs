@@ -4,10 +4,10 @@
 
 use std::fmt::{self, Debug, Formatter};
 
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::KeyError;
-use crate::hash::{Blocks, HashContext, Md5, State, md5};
+use crate::hash::{Blocks, HashContext, Md5, State, copy, md5};
 
 /// RC4 with a key: the state of its keystream, which goes on from call to call. Wiped when it is dropped.
 ///
@@ -49,6 +49,12 @@ impl Rc4 {
             *byte ^= low_byte(run.next());
         }
         (self.0.i, self.0.j) = (run.i, run.j);
+    }
+
+    /// Goes back by `count` bytes of the keystream: each of its steps can be undone, which costs less than another beginning.
+    /// What was before the beginning is no keystream.
+    pub fn rewind(&mut self, count: usize) {
+        (0..count).for_each(|_| self.0.step_back());
     }
 
     /// Appends `data`, the plaintext, to `hash`, and encrypts it.
@@ -177,7 +183,6 @@ impl Places {
 }
 
 /// The state of the keystream. Wiped when it is dropped.
-#[derive(Zeroize, ZeroizeOnDrop)]
 struct Keystream {
     /// A permutation of 0 to 255, in words, which are read and written at less cost than bytes.
     table: [u32; 256],
@@ -187,13 +192,21 @@ struct Keystream {
     j: u32,
 }
 
+impl Drop for Keystream {
+    fn drop(&mut self) {
+        // As a slice: an array is wiped entry by entry, which takes as long as the key schedule's half.
+        self.table.as_mut_slice().zeroize();
+        (self.i, self.j).zeroize();
+    }
+}
+
 #[expect(clippy::indexing_slicing, reason = "a table of 256 entries has every entry that a byte can name")]
 impl Keystream {
     fn new(key: &[u8]) -> Self {
         let mut table = [0; 256];
         table.iter_mut().zip(0..).for_each(|(entry, index)| *entry = index);
-        let mut repeated = Zeroizing::new([0; 256]);
-        repeated.iter_mut().zip(key.iter().cycle()).for_each(|(to, from)| *to = *from);
+        let mut repeated = [0; 256];
+        repeated.chunks_mut(key.len().max(1)).for_each(|chunk| copy(key, chunk));
         let (mut j, mut x) = (0_u32, 0);
         for (i, key) in repeated.iter().enumerate() {
             j = j.wrapping_add(x).wrapping_add(u32::from(*key));
@@ -204,11 +217,21 @@ impl Keystream {
             (table[i], table[place]) = (table[place], x);
             x = if place == next { table[next] } else { ahead };
         }
+        repeated.as_mut_slice().zeroize();
         Self { table, i: 1, j: 0 }
     }
 
     fn run(&mut self) -> Run<'_> {
         Run { x: self.table[self.i % 256], i: self.i, j: self.j, table: &mut self.table }
+    }
+
+    /// Undoes what `Run::next` does.
+    fn step_back(&mut self) {
+        self.i = (self.i + 255) % 256;
+        let (i, j) = (self.i, usize::from(low_byte(self.j)));
+        let x = self.table[j];
+        (self.table[i], self.table[j]) = (x, self.table[i]);
+        self.j = self.j.wrapping_sub(x);
     }
 
     /// How many bytes there are until [`interleave`](Self::interleave) can go on.

@@ -206,6 +206,8 @@ impl PrivateKey {
 
     /// `number` to the power that is the one exponent modulo p - 1 and the other modulo q - 1.
     fn power(&self, number: &Number, [exponent_p, exponent_q]: &[Number; 2]) -> Number {
+        #[cfg(test)]
+        super::tests::blinding::note(&self.public.modulus().write(number));
         let Secret { p, q, q_inverse, .. } = &*self.secret;
         let (base_p, base_q) = (p.reduce(number), q.reduce(number));
         let [of_p, of_q] = pow_pair([p, q], [&base_p, &base_q], [exponent_p, exponent_q]);

@@ -1,5 +1,7 @@
 //! Keys, signatures and ciphertexts of OpenSSL, and those that nobody makes by accident.
 
+pub(super) mod blinding;
+
 use super::*;
 use crate::hash::Hash;
 use crate::public_key::KeyError;

@@ -168,8 +168,7 @@ impl CbcOpener {
         // Where padding is wrong it counts as none, so that a MAC is computed all the same. (TLS11 section 6.2.3.2.)
         let longest = text.len() - 1 - self.mac.len();
         let data_len = longest - ct_select(padding_is_right, padding_len, 0);
-        let inner = self.mac.start(header, data_len);
-        let expected = self.mac.finish(&inner.finish_secret_len(text.get(..longest)?, data_len));
+        let expected = self.mac.of_secret_len(header, text.get(..longest)?, data_len);
         let earliest = longest.saturating_sub(MAX_PADDING);
         let (window, offset) = (text.get(earliest..)?, data_len - earliest);
         let mac_is_right = match self.mac.len() {

@@ -50,6 +50,15 @@ impl MacKey {
         inner
     }
 
+    /// The MAC of the first `len` bytes of `data`, where `len` is a secret.
+    ///
+    /// Time depends on the length of `data` only: see [`HashContext::finish_secret_len`].
+    pub(super) fn of_secret_len(&self, header: PseudoHeader, data: &[u8], len: usize) -> Digest {
+        #[cfg(test)]
+        super::tests::padding::note_mac(data.len());
+        self.finish(&self.start(header, len).finish_secret_len(data, len))
+    }
+
     /// The MAC, from the inner hash of all.
     pub(super) fn finish(&self, inner: &Digest) -> Digest {
         let mut outer = self.outer.clone();

@@ -250,7 +250,8 @@ impl Plan {
         Ok(())
     }
 
-    fn note(&mut self, text: &str) {
+    /// Says something before it begins.
+    pub(super) fn note(&mut self, text: &str) {
         self.notes.push(text.to_owned());
     }
 }

@@ -110,7 +110,11 @@ impl Service {
         let mut ending = self.ending.subscribe();
         count(&self.counters.accepted, 1);
         let _latency_only = socket.set_nodelay(true);
-        if let Some(layer) = &self.logon {
+        let logs_on = tokio::select! {
+            logs_on = self.logs_on(&socket) => logs_on,
+            _ = ending.wait_for(|ending| *ending) => return,
+        };
+        if let Some(layer) = logs_on {
             let source = peer.ip().to_string();
             let served = authenticated::serve(layer, socket, source, self.sspi.config().handshake_deadline);
             let served = tokio::select! {
@@ -147,6 +151,20 @@ impl Service {
             let error = opensspi::harmless_message(&error.to_string());
             tracing::info!(peer, error, "a connection was cut off");
         }
+    }
+
+    /// Where clients log on in HTTP, unless the connection begins as a stream may: a request begins with a letter, and no hello
+    /// does.
+    async fn logs_on(&self, socket: &TcpStream) -> Option<&AuthLayer> {
+        let layer = self.logon.as_ref()?;
+        if self.sspi.package_info().capabilities.is_stream() {
+            let limit = self.sspi.config().handshake_deadline.unwrap_or(Duration::MAX);
+            let mut first = [0];
+            let peeked = tokio::time::timeout(limit, socket.peek(&mut first)).await;
+            matches!(peeked, Ok(Ok(1))).then_some(())?;
+            first.first().filter(|first| first.is_ascii_alphabetic())?;
+        }
+        Some(layer)
     }
 
     /// Says who is there, where there are accounts.

@@ -20,7 +20,7 @@ pub(super) fn decode(value: &[u8], message: DigestMessage) -> Decoded {
     };
     let mut table = Table::default();
     let result = rows(&mut table, value, message);
-    Decoded { kind: kind.to_owned(), table, wrong: result.err() }
+    Decoded { kind: kind.to_owned(), table, wrong: result.err(), flight: None }
 }
 
 fn rows(table: &mut Table, value: &[u8], message: DigestMessage) -> Result<(), Wrong> {

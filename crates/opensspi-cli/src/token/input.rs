@@ -5,7 +5,7 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use opensspi::harmless;
 
-use super::{ntlm, spnego};
+use super::{kerberos, ntlm, spnego, tls};
 
 /// A token, and how it was written.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Input {
 /// What a token is made of.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Bytes, of NTLM or SPNEGO.
+    /// Bytes, of NTLM, SPNEGO or TLS.
     Bytes(Vec<u8>),
     /// Directives of Digest.
     Digest { value: Vec<u8>, message: DigestMessage },
@@ -74,7 +74,7 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
 
 /// Whether there is something in these bytes that can be shown.
 fn is_token(bytes: &[u8]) -> bool {
-    ntlm::is_one(bytes) || spnego::is_one(bytes)
+    ntlm::is_one(bytes) || spnego::is_one(bytes) || kerberos::is_one(bytes) || tls::is_one(bytes)
 }
 
 /// The name of a header field, if the line begins with one, and what is behind it.
@@ -100,7 +100,7 @@ impl Input {
         }
     }
 
-    /// The bytes, of NTLM or SPNEGO.
+    /// The bytes, where it is not Digest.
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         match &self.content {
             Content::Bytes(bytes) => Some(bytes),
@@ -116,7 +116,9 @@ impl Input {
         if is_token(given) {
             return Ok(Self { content: Content::Bytes(given.to_vec()), form: "raw", header: None });
         }
-        let text = str::from_utf8(given).map_err(|_| "the bytes are no token of NTLM, SPNEGO or Digest")?;
+        let text = str::from_utf8(given).map_err(
+            |_| "the bytes are no token of NTLM, SPNEGO or Digest, and no hello of TLS, SSL or PCT",
+        )?;
         let (header, value) = header(text.trim());
         let (scheme, rest) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
         if matches!(header, Some("Authentication-Info" | "Proxy-Authentication-Info")) && value.contains('=')
@@ -170,7 +172,9 @@ impl Input {
             }
         }
         Err(match readings.iter().find(|(_, bytes)| bytes.is_some()) {
-            Some((form, _)) => format!("it is {form}, and no token of NTLM, SPNEGO or Digest"),
+            Some((form, _)) => format!(
+                "it is {form}, and no token of NTLM, SPNEGO or Digest, and no hello of TLS, SSL or PCT"
+            ),
             None => "it is neither hexadecimal, nor base64, nor a line of an HTTP header".to_owned(),
         })
     }

@@ -26,7 +26,7 @@ pub(super) struct Row {
 
 /// The rows of a token, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Row>,
 }
 
@@ -118,6 +118,14 @@ impl Table {
         self.push(at, field, format!("\"{}\"", harmless(text)), meaning, true);
     }
 
+    /// A value whose place is not told.
+    pub(super) fn unplaced(&mut self, field: &str, value: String, meaning: &str) {
+        self.note(0, field, meaning);
+        if let Some(row) = self.rows.last_mut() {
+            row.value = value;
+        }
+    }
+
     /// Something that has no bytes of its own, such as a flag.
     pub(super) fn note(&mut self, depth: usize, field: &str, meaning: &str) {
         let row = Row {
@@ -169,6 +177,27 @@ impl Table {
         }
     }
 
+    /// A value that is not secret, of the first field of this name.
+    pub(crate) fn value_of(&self, field: &str) -> Option<&str> {
+        self.all(field).next().map(|(value, _)| value)
+    }
+
+    /// The values that are not secret of all fields of this name, and what each means.
+    pub(crate) fn all(&self, field: &str) -> impl Iterator<Item = (&str, &str)> {
+        let rows = self.rows.iter().filter(move |row| row.field == field && !row.is_secret);
+        rows.map(|row| (row.value.as_str(), row.meaning.as_str()))
+    }
+
+    /// What a field of this name means, though its value may be secret.
+    pub(crate) fn meaning_of(&self, field: &str) -> Option<&str> {
+        self.rows.iter().find(|row| row.field == field).map(|row| row.meaning.as_str())
+    }
+
+    /// Whether there is a field of this name, secret or not.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.rows.iter().any(|row| row.field == field)
+    }
+
     #[cfg(test)]
     pub(super) fn find(&self, field: &str) -> &Row {
         self.rows.iter().find(|row| row.field == field).unwrap_or_else(|| panic!("{field} in {self:#?}"))
@@ -200,7 +229,7 @@ fn shown(bytes: &[u8]) -> String {
 
 /// What is wrong with a token: where, in which field, and what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(crate) struct Wrong {
     pub(super) offset: usize,
     pub(super) field: String,
     pub(super) what: String,

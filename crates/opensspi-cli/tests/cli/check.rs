@@ -186,7 +186,8 @@ fn a_verb_that_is_stopped_by_its_configuration_says_where() {
 
 #[test]
 fn the_help_of_every_verb_teaches_by_example() {
-    for verb in ["demo", "serve", "connect", "get", "packages", "check-config", "account", "token"] {
+    for verb in ["demo", "serve", "connect", "get", "packages", "check-config", "account", "explain", "token"]
+    {
         let ran = run(&[verb, "--help"]).expect(0);
         assert!(ran.out.contains("Examples:"), "{verb}\n{}", ran.out);
         assert!(ran.out.contains(&format!("opensspi {verb}")), "{verb}\n{}", ran.out);

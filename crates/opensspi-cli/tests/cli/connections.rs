@@ -8,21 +8,25 @@ use test_support::Pki;
 use crate::process::{Server, run, run_with};
 
 #[test]
-fn demo_shows_every_protocol_in_full_and_resumed() {
-    let ran = run(&["demo", "--bytes", "300000"]).expect(0);
+fn demo_without_arguments_shows_every_package_and_ends_with_one_table() {
+    let ran = run(&["demo", "--bytes", "30000"]).expect(0);
     for expected in [
+        "note: everything is shown",
         "Schannel · TLS 1.3 · full",
         "Schannel · TLS 1.3 · resumed",
-        "Schannel · TLS 1.2 · full",
         "Schannel · TLS 1.2 · resumed",
+        "Schannel · TLS 1.1 · full",
+        "Schannel · TLS 1.0 · full",
+        "Schannel · SSL 3.0 · full",
+        "Schannel · PCT 1.0 · full",
+        "Schannel · SSL 2.0 · full",
         "client ──▶ server",
         "ClientHello",
         "ServerHello",
         "encrypted handshake",
-        "TLS_AES_256_GCM_SHA384",
+        "CLIENT-MASTER-KEY",
         "opensspi-demo",
         "tls-exporter",
-        "tls-unique",
         "MB/s",
         "NTLM · version 2 · full",
         "NEGOTIATE",
@@ -32,33 +36,56 @@ fn demo_shows_every_protocol_in_full_and_resumed() {
         "digest-challenge",
         "response-auth, done",
         "3des",
+        "Negotiate · SPNEGO · full",
+        "NegTokenInit (NEGOTIATE)",
+        "NegTokenResp (CHALLENGE)",
+        "NegTokenResp (AUTHENTICATE)",
+        "Badge · a toy · full",
     ] {
         assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
     }
-    assert_eq!(ran.out.matches('✓').count(), 6, "{}", ran.out);
+    let (_, table) = ran.out.split_once("\npackage ").unwrap();
+    let rows: Vec<&str> = table.lines().skip(1).collect();
+    assert_eq!(rows.len(), 7 * 2 + 4, "{table}");
+    assert!(rows.iter().all(|row| row.ends_with('✓')), "{table}");
+    assert!(rows[16].starts_with("Negotiate  NTLM"), "what was negotiated: {table}");
     assert!(!ran.out.contains('\u{1b}'), "no colour where no terminal is:\n{}", ran.out);
 }
 
 #[test]
 fn demo_says_the_same_in_json() {
-    let ran = run(&["demo", "--bytes", "300000", "--json"]).expect(0);
+    let ran = run(&["demo", "--bytes", "30000", "--json"]).expect(0);
     let [object] = &ran.objects()[..] else { panic!("one object: {}", ran.out) };
     assert_eq!(object["ok"], true);
     let connections = object["connections"].as_array().unwrap();
-    let (tls, others) = connections.split_at(4);
-    let [ntlm, digest] = others else { panic!("{object}") };
+    let (tls, others) = connections.split_at(14);
+    let [ntlm, digest, negotiate, badge] = others else { panic!("{object}") };
     assert_eq!((ntlm["package"].as_str(), ntlm["ok"].as_bool()), (Some("NTLM"), Some(true)));
     assert_eq!(ntlm["legs"][0]["messages"], "NEGOTIATE");
     assert_eq!((digest["package"].as_str(), digest["ok"].as_bool()), (Some("WDigest"), Some(true)));
     assert_eq!(digest["negotiated"]["cipher"], "3des");
-    assert_eq!(tls.len(), 4);
+    assert_eq!(negotiate["legs"][0]["messages"], "NegTokenInit (NEGOTIATE)");
+    assert_eq!(
+        (badge["package"].as_str(), badge["legs"][0]["messages"].as_str()),
+        (Some("Badge"), Some("token, done"))
+    );
     for connection in tls {
         assert_eq!(connection["legs"][0]["from"], "client");
-        assert_eq!(connection["legs"][0]["messages"], "ClientHello");
         assert_eq!(connection["negotiated"]["resumed"], connection["session"] == "resumed");
-        assert_eq!(connection["negotiated"]["application_protocol"], "opensspi-demo");
-        assert_eq!(connection["bytes"], 300_000);
+        assert_eq!(connection["negotiated"]["protocol"], connection["protocol"]);
+        assert_eq!(connection["bytes"], 30_000);
     }
+    assert_eq!(tls[0]["legs"][0]["messages"], "ClientHello");
+    assert_eq!(tls[0]["negotiated"]["application_protocol"], "opensspi-demo");
+}
+
+#[test]
+fn a_profile_shows_its_protocols_alone() {
+    let ran = run(&["demo", "--profile", "modern", "--bytes", "30000"]).expect(0);
+    for expected in ["TLS 1.3 · resumed", "TLS 1.2 · full", "TLS_AES_256_GCM_SHA384", "tls-unique"] {
+        assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
+    }
+    assert_eq!(ran.out.matches('✓').count(), 4, "{}", ran.out);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sspi_core::{Account, Fault, QueryContextAttributes, SecStatus};
 use sspi_tokio::{HandshakeError, Observer, Renegotiated};
@@ -19,6 +19,8 @@ pub(crate) struct Record {
     peer: String,
     package: String,
     began: Instant,
+    /// How long it took, where somebody else has seen it begin.
+    took: Option<Duration>,
     /// Which handshake of the connection it is, if not the first.
     number: Option<u32>,
 }
@@ -27,7 +29,21 @@ impl Record {
     pub(crate) fn begin(role: Role, peer: &str, package: &str) -> Self {
         let peer = harmless(peer);
         let span = tracing::info_span!(target: TARGET, "handshake", role = role.name(), peer, package);
-        Self { span, role, peer, package: package.to_owned(), began: Instant::now(), number: None }
+        Self {
+            span,
+            role,
+            peer,
+            package: package.to_owned(),
+            began: Instant::now(),
+            took: None,
+            number: None,
+        }
+    }
+
+    /// The same of a handshake that is over.
+    #[cfg(feature = "http")]
+    pub(crate) fn which_took(self, took: Duration) -> Self {
+        Self { took: Some(took), ..self }
     }
 
     /// For the later handshakes of the same connection.
@@ -38,7 +54,8 @@ impl Record {
     }
 
     fn milliseconds(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        let took = self.took.unwrap_or_else(|| self.began.elapsed());
+        u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// `account` is the peer's, or why there is none.
@@ -118,7 +135,7 @@ impl Later {
     fn record(&self) -> Record {
         let (number, began) = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (role, peer, package) = (self.role, self.peer.clone(), self.package.clone());
-        Record { span: Span::none(), role, peer, package, began, number: Some(number) }
+        Record { span: Span::none(), role, peer, package, began, took: None, number: Some(number) }
     }
 }
 

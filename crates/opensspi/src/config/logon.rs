@@ -44,11 +44,65 @@ pub struct LogonConfig {
     /// When a question to winbind is given up.
     #[serde(deserialize_with = "super::duration::required")]
     pub winbind_deadline: Duration,
+    /// How many questions winbind is asked at once, by a program each: 1 to 1000.
+    #[serde(deserialize_with = "children")]
+    pub winbind_children: usize,
+    /// The domain (NetBIOS) of accounts that clients name without one. If nothing is said, `wbinfo` is asked for the machine's.
+    #[serde(deserialize_with = "domain")]
+    pub winbind_domain: Option<String>,
+    /// Whether winbind is asked about names such as `alice@corp.example`. The account is then called that, whichever it is:
+    /// winbind says no name.
+    pub winbind_principal_names: bool,
+    /// Whether winbind is asked about names that end in `$`: those of machines and of trusts.
+    pub winbind_machines: bool,
 }
 
 impl Default for LogonConfig {
     fn default() -> Self {
-        Self { accounts: None, winbind: None, winbind_deadline: Duration::from_secs(5) }
+        Self {
+            accounts: None,
+            winbind: None,
+            winbind_deadline: Duration::from_secs(5),
+            winbind_children: 8,
+            winbind_domain: None,
+            winbind_principal_names: false,
+            winbind_machines: false,
+        }
+    }
+}
+
+impl LogonConfig {
+    /// A setting of winbind that was changed, where winbind is not asked.
+    pub(crate) fn idle_setting(&self) -> Option<&'static str> {
+        let other = Self { winbind: None, ..Self::default() };
+        let changed = [
+            ("logon.winbind-deadline", self.winbind_deadline != other.winbind_deadline),
+            ("logon.winbind-children", self.winbind_children != other.winbind_children),
+            ("logon.winbind-domain", self.winbind_domain != other.winbind_domain),
+            ("logon.winbind-principal-names", self.winbind_principal_names),
+            ("logon.winbind-machines", self.winbind_machines),
+        ];
+        let mut changed = changed.into_iter().filter(|(_, is_changed)| *is_changed && self.winbind.is_none());
+        changed.next().map(|(setting, _)| setting)
+    }
+}
+
+fn children<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    match usize::deserialize(deserializer)? {
+        children @ 1..=1000 => Ok(children),
+        children => Err(de::Error::custom(format!("{children} is no number from 1 to 1000"))),
+    }
+}
+
+/// The NetBIOS name of a domain: what stands before the backslash of an account's name.
+fn domain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let domain = String::deserialize(deserializer)?;
+    let is_name =
+        !domain.is_empty() && !domain.contains(['\\', '/', '@']) && !domain.contains(char::is_control);
+    if is_name {
+        Ok(Some(domain))
+    } else {
+        Err(de::Error::custom(format!("{domain:?} is no name of a domain")))
     }
 }
 
@@ -68,11 +122,16 @@ pub(crate) struct Entry {
     /// What proves it with Digest.
     pub(crate) digest: Vec<DigestEntry>,
     /// Where the list of these stands in the text, if it does, brackets included.
+    #[cfg(feature = "digest")]
     pub(crate) digest_place: Option<Range<usize>>,
 }
 
 /// What proves an account with Digest in one realm.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "digest"),
+    expect(dead_code, reason = "without the package Digest it is checked, and read by nobody")
+)]
 pub(crate) struct DigestEntry {
     pub(crate) realm: String,
     /// The name that is hashed.
@@ -82,6 +141,10 @@ pub(crate) struct DigestEntry {
 
 /// H(A1), by one hash function.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "digest"),
+    expect(dead_code, reason = "without the package Digest it is checked, and read by nobody")
+)]
 pub(crate) struct DigestHash {
     pub(crate) algorithm: DigestAlgorithm,
     pub(crate) hashed_a1: Secret<Vec<u8>>,
@@ -225,6 +288,7 @@ impl Logons {
         for (index, written) in file.account.into_iter().enumerate() {
             let Written { name, domain, upn, sid, nt_hash: (nt_hash, place), digest, disabled } = written;
             let offset = name.span().start;
+            #[cfg(feature = "digest")]
             let digest_place = digest.as_ref().map(Spanned::span);
             let mut entries = Vec::new();
             for written in digest.map(Spanned::into_inner).unwrap_or_default() {
@@ -249,6 +313,7 @@ impl Logons {
                 nt_hash,
                 place,
                 digest: entries,
+                #[cfg(feature = "digest")]
                 digest_place,
             };
             if let Some(other) = logons.all.iter().find(|other| other.is_like(&entry)) {

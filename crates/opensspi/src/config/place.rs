@@ -37,9 +37,13 @@ fn find(table: &DeTable<'_>, path: &[&str], message: &str) -> Option<(usize, boo
     match value.get_ref() {
         DeValue::Table(table) => find(table, rest, message),
         DeValue::Array(array) if rest.is_empty() => {
-            // Other entries may be named, too, as what was meant: what is wrong stands in quotes.
-            let quoted = |value: &DeValue<'_>| matches!(value, DeValue::String(text) if message.contains(&format!("{text:?}")));
-            let named = array.iter().find(|item| quoted(item.get_ref()));
+            // Other entries may be named, too, as what was meant: what is wrong stands in quotes, and before them.
+            let quoted = |value: &DeValue<'_>| match value {
+                DeValue::String(text) => message.find(&format!("{text:?}")),
+                _ => None,
+            };
+            let at = |item: &toml::Spanned<DeValue<'_>>| quoted(item.get_ref());
+            let named = array.iter().filter(|item| at(item).is_some()).min_by_key(|item| at(item));
             let named = named.or_else(|| array.iter().find(|item| is_named(item.get_ref())));
             Some(named.map_or((value.span().start, false), |item| (item.span().start, true)))
         }
@@ -76,6 +80,7 @@ chain = \"two.pem\"
             place_of(TEXT, "schannel", setting, message).map(|place| (place.line, place.column))
         };
         assert_eq!(place("suites", "there is no \"B\" here, there is A"), Some((3, 16)));
+        assert_eq!(place("suites", "there is no \"B\"; did you mean \"A\"?"), Some((3, 16)));
         assert_eq!(place("suites", "nothing"), Some((3, 10)));
         assert_eq!(place("dh-minimum-bits", "7 bits"), Some((4, 19)));
         assert_eq!(place("certificates.chain", "cannot read two.pem"), Some((8, 9)));

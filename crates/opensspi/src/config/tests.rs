@@ -63,6 +63,18 @@ fn an_unknown_value_is_named_with_its_place_and_the_nearest_valid_one() {
             "opensspi.toml:2:24: unknown value \"tls1.4\" for \"schannel.protocols[1]\"; did you mean \"tls1.3\"?"
         ]
     );
+    assert_eq!(
+        problems("[schannel]\nprotocols = [\"ssl3\", \"tls1.0..tls1.4\"]"),
+        [
+            "opensspi.toml:2:22: unknown value \"tls1.4\" for \"schannel.protocols[1]\"; did you mean \"tls1.3\"?"
+        ]
+    );
+    assert_eq!(
+        problems("[schannel]\nprotocols = [\"tls1.3..tls1.0\"]"),
+        [
+            "opensspi.toml:2:14: schannel.protocols[0]: \"tls1.3..tls1.0\" begins with the newer protocol; write \"tls1.0..tls1.3\""
+        ]
+    );
     let far = problems("[log]\nformat = \"xml-document\"");
     assert_eq!(
         far,

@@ -17,17 +17,20 @@ use crate::providers::digest::{hashed_a1, user_hash};
 /// There is the account, and it has no such hash. It is refused as one that there is not, and the log knows better.
 pub(super) fn find(logons: &Logons, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
     let in_realm = || logons.digests().filter(|(_, digest)| digest.realm == logon.realm);
+    // Whatever is found, all is looked at: where a name stands in the file, and whether it does, is not told by the time.
+    let without_secret = without_secret(logons, logon);
     let found = match &logon.user {
-        DigestUser::Names(names) => {
-            names.iter().find_map(|name| in_realm().find(|(_, digest)| digest.user == *name))
-        }
+        DigestUser::Names(names) => names
+            .iter()
+            .map(|name| in_realm().filter(|(_, digest)| digest.user == *name).last())
+            .fold(None, Option::or),
         // All of them are hashed, whichever it is: how long it takes says nothing.
         DigestUser::Hashed(hash) => in_realm()
             .filter(|(_, digest)| user_hash(logon.algorithm, &digest.user, &digest.realm) == *hash)
             .last(),
         _ => None,
     };
-    let Some((entry, digest)) = found else { return without_secret(logons, logon).map_or(Ok(None), Err) };
+    let Some((entry, digest)) = found else { return without_secret.map_or(Ok(None), Err) };
     let Some(found) = digest.hashes.iter().find(|hash| hash.algorithm == logon.algorithm) else {
         let (user, algorithm) = (&digest.user, logon.algorithm.name());
         return Err(denied(format!("the account {user:?} has no secret of Digest for {algorithm}")));
@@ -43,7 +46,10 @@ pub(super) fn find(logons: &Logons, logon: &DigestLogon) -> Result<Option<Digest
 /// What is wrong with an account that has a password, and none in this realm.
 fn without_secret(logons: &Logons, logon: &DigestLogon) -> Option<Error> {
     let DigestUser::Names(names) = &logon.user else { return None };
-    let name = names.iter().find(|name| logons.find(name, "").is_ok())?;
+    let name = names.iter().fold(None, |found, name| {
+        let is_there = logons.find(name, "").is_ok();
+        found.or(is_there.then_some(name))
+    })?;
     let realm = &logon.realm;
     Some(denied(format!(
         "the account {name:?} has no secret of Digest for the realm {realm:?} (digest.realm), as `opensspi account \
@@ -80,18 +86,26 @@ pub(super) fn place(entry: &LogonEntry, text: &str) -> Range<usize> {
     at..at
 }
 
-/// What goes there.
-pub(super) fn written(entry: &LogonEntry, realm: &str, password: &str) -> Zeroizing<String> {
-    let name = &entry.account.account.name;
-    let mut out = Zeroizing::new(String::with_capacity(512));
-    let is_first = entry.digest_place.is_none();
-    out.push_str(if is_first { "\ndigest = [{ realm = " } else { "{ realm = " });
-    out.push_str(&quoted(realm));
-    for algorithm in DigestAlgorithm::ALL {
-        out.push_str(&format!(", {} = ", algorithm.name().to_lowercase()));
-        out.push_str(&digits(algorithm, name, realm, password));
+/// What goes there for these realms: a list, or more of the list that there is.
+pub(super) fn written(has_list: bool, name: &str, realms: &[&str], password: &str) -> Zeroizing<String> {
+    // In one allocation: one that grows would leave hashes behind.
+    let names: usize = realms.iter().map(|realm| quoted(realm).len()).sum();
+    let mut out = Zeroizing::new(String::with_capacity(names + 512 * realms.len() + 32));
+    if !has_list {
+        out.push_str("\ndigest = [");
     }
-    out.push_str(if is_first { " }]" } else { " }, " });
+    for (place, realm) in realms.iter().enumerate() {
+        out.push_str(if has_list || place == 0 { "{ realm = " } else { ", { realm = " });
+        out.push_str(&quoted(realm));
+        for algorithm in DigestAlgorithm::ALL {
+            out.push_str(&format!(", {} = ", algorithm.name().to_lowercase()));
+            out.push_str(&digits(algorithm, name, realm, password));
+        }
+        out.push_str(if has_list { " }, " } else { " }" });
+    }
+    if !has_list {
+        out.push(']');
+    }
     out
 }
 

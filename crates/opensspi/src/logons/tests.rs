@@ -36,7 +36,7 @@ fn accounts_are_added_changed_and_listed_and_what_else_is_in_the_file_stays() {
         name: "bob \"the builder\"".into(),
         domain: Some("CORP".into()),
         upn: Some("bob@corp.example".into()),
-        sid: None,
+        ..NewAccount::default()
     };
     FileLogons::add(&path, &bob, "second").unwrap();
     assert!(knows(&logons, "bob@corp.example", "second"), "an open file is read again");
@@ -239,6 +239,36 @@ mod digest {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("# of alice\n"), "{text}");
         assert!(!text.contains("second"), "no password is in it");
+    }
+
+    #[test]
+    fn an_account_and_its_realms_are_added_in_one_change_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logons.toml");
+        let with = |realms: &[&str]| NewAccount {
+            digest_realms: realms.iter().map(|realm| (*realm).to_owned()).collect(),
+            ..account("alice")
+        };
+        FileLogons::add(&path, &with(&["one", "a\nb"]), "first").unwrap_err();
+        assert!(!path.exists(), "no half of an account");
+        FileLogons::add(&path, &with(&["one", "two", "one"]), "first").unwrap();
+        FileLogons::add(&path, &account("bob"), "first").unwrap();
+        assert_eq!(FileLogons::digest_realms(&path, "alice", None).unwrap(), ["one", "two"]);
+        let logons = FileLogons::open(&path).unwrap();
+        assert!(knows(&logons, "alice", "one", "first") && knows(&logons, "alice", "two", "first"));
+        // And so is another password, with more realms.
+        let realms = |realms: &[&str]| realms.iter().map(|realm| (*realm).to_owned()).collect::<Vec<_>>();
+        let change = |name, all: &[&str]| {
+            FileLogons::set_password_in_realms(&path, name, None, "second", &realms(all))
+        };
+        change("alice", &["three", ""]).unwrap_err();
+        assert!(knows(&logons, "alice", "one", "first"), "nothing was changed");
+        change("alice", &["three", "two", "three"]).unwrap();
+        change("bob", &["one"]).unwrap();
+        for (name, realm) in [("alice", "one"), ("alice", "two"), ("alice", "three"), ("bob", "one")] {
+            assert!(knows(&logons, name, realm, "second"), "{name} {realm}");
+        }
+        assert!(super::knows(&logons, "alice", "second") && super::knows(&logons, "bob", "second"));
     }
 
     #[test]

@@ -23,6 +23,68 @@ fn the_framing_follows_from_the_package() {
     assert_eq!(Framing::of(&stream_toy::package_info()), Framing::Stream);
 }
 
+/// A package that is both is detected by what it says, and so is its peer.
+#[test]
+fn a_package_of_streams_and_tokens_has_its_framing_detected() {
+    use sspi_core::SecPkgFlags;
+    let both = sspi_core::PackageInfo {
+        capabilities: SecPkgFlags::STREAM | SecPkgFlags::GSS_COMPATIBLE,
+        ..stream_toy::package_info()
+    };
+    assert_eq!(Framing::of(&both), Framing::Detected);
+}
+
+#[tokio::test]
+async fn an_acceptor_hears_from_the_first_bytes_whether_frames_come_or_a_stream() {
+    for flavour in BOTH {
+        for pieces in [1, 2, 1000] {
+            let (client, server) = duplex(1 << 16);
+            let detecting = HandshakeOptions { framing: Framing::Detected, ..flavour.options() };
+            let options = flavour.options();
+            let (client, server) = tokio::join!(
+                handshake(client, flavour.client(), &options),
+                handshake(Pieces(server, pieces), flavour.server(), &detecting)
+            );
+            let (mut client, mut server) = (client.unwrap(), server.unwrap());
+            client.write_all(b"hello").await.unwrap();
+            client.flush().await.unwrap();
+            let mut heard = [0; 5];
+            server.read_exact(&mut heard).await.unwrap();
+            assert_eq!(&heard, b"hello", "{flavour:?} {pieces}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_initiator_goes_on_as_its_own_first_token_begins() {
+    // The toy's first record begins as no token does.
+    let (client, server) = duplex(1 << 16);
+    let detecting = HandshakeOptions { framing: Framing::Detected, ..Flavour::Stream.options() };
+    let (client, server) = tokio::join!(
+        handshake(client, Flavour::Stream.client(), &detecting),
+        handshake(server, Flavour::Stream.server(), &detecting)
+    );
+    assert!(client.is_ok() && server.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_without_a_frame_is_refused_where_frames_or_a_stream_are_expected() {
+    for token in [&b"NTLMSSP\0\x01\0\0\0"[..], &[0x60, 0x48, 6, 6, 0x2b, 6, 1, 5, 5, 2]] {
+        let (mut client, server) = duplex(1 << 16);
+        client.write_all(token).await.unwrap();
+        let detecting = HandshakeOptions { framing: Framing::Detected, ..Flavour::Nns.options() };
+        let error = match handshake(server, Flavour::Nns.server(), &detecting).await {
+            Err(HandshakeError::Security(error)) => error,
+            other => panic!("{:?}", other.map(drop)),
+        };
+        assert_eq!(error.status(), SecStatus::SEC_E_INVALID_TOKEN);
+        assert!(error.message().contains("without a frame of NegotiateStream"), "{error}");
+        let mut said = Vec::new();
+        client.read_to_end(&mut said).await.unwrap();
+        assert!(said.is_empty(), "a peer that knows no frames hears none");
+    }
+}
+
 #[test]
 fn a_handshake_can_be_spawned() {
     fn sendable<T: Send>(_: &T) {}

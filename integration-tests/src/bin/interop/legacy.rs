@@ -93,9 +93,19 @@ impl Ran {
              `integration-tests/suites.toml`; a dash stands where a version does not allow the suite.\n\n",
             scale.bytes / 1_000_000
         );
+        let lengths =
+            if scale.bytes > Scale::SMALL.bytes { "each from 1 to 16,384" } else { "some at either end" };
+        // Writing to a String does not fail.
+        let _ = write!(
+            page,
+            "Records of every length: {lengths} bytes, once, with a CBC suite and a stream cipher, in SSL 3.0 and TLS 1.0 with\n\
+             our end splitting records and without. Who sends them is whoever decides on lengths: our end as the client of an\n\
+             echo server, and as clients Java, Node.js and nassl (in pieces of 8,192 bytes); tlslite-ng and scapy (in pieces of\n\
+             4,096) send less. OpenSSL as a client, GnuTLS and NSS go by what they read, and are sent so many bytes. The length 0\n\
+             has rows of its own.\n\n"
+        );
         page.push_str("| peer | version |\n|---|---|\n");
         for peer in Peer::LEGACY {
-            // Writing to a String does not fail.
             let _ = writeln!(page, "| {peer} | {} |", version(peer));
         }
         for peer in Peer::LEGACY {

@@ -133,10 +133,12 @@ async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let wanted = |part: Part| arguments.only.is_none_or(|only| only == part);
     let say = |line: &str| if arguments.json { eprintln!("{line}") } else { println!("{line}") };
     let mut all = Vec::new();
+    let mut server = String::new();
     for part in [Part::Idle, Part::Stalled, Part::Handshakes].into_iter().filter(|&part| wanted(part)) {
         // A server of its own for each part: nobody else's memory is measured.
         let subject = Subject::start(arguments)?;
         say(&format!("{part:?}, server {} (process {})", subject.name(), subject.id()));
+        subject.name().clone_into(&mut server);
         let figures = match part {
             Part::Idle => idle::run(&subject, arguments.connections).await?,
             Part::Stalled => stalled::run(&subject, arguments.stalled).await?,
@@ -152,7 +154,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     }
     if arguments.json {
         let figures: Vec<_> = all.iter().map(Figure::document).collect();
-        println!("{}", json!({ "figures": figures }));
+        println!("{}", json!({ "server": server, "figures": figures }));
     }
     Ok(all.iter().all(Figure::holds))
 }

@@ -57,7 +57,9 @@ impl Subject {
         });
         // What it prints later is read too, so that it never waits for us.
         thread::spawn(move || lines.for_each(drop));
-        let name = command.get_program().to_string_lossy().into_owned();
+        let what =
+            if arguments.opensspi.is_some() { "opensspi serve --echo" } else { "a server of this program" };
+        let name = format!("{what}, {}", command.get_program().to_string_lossy());
         match port {
             Some(port) => Ok(Self { child, port, name, pki, _files: folder }),
             None => {

@@ -29,7 +29,7 @@ fn context(is_client: bool, qop: Qop, cipher: Option<Cipher>, maxbuf: usize) -> 
         algorithm: Algorithm::MD5_SESS,
         qop,
         cipher,
-        is_mutual: true,
+        has_proved: Arc::new(true.into()),
         user: "alice".into(),
         realm: "realm".into(),
         target: "imap/host".into(),

@@ -27,15 +27,19 @@ fn id(number: u64) -> NonceId {
     id
 }
 
+fn used(number: u64) -> Use {
+    Use::new(id(number), b"alice")
+}
+
 const RULES: Rules = Rules { lifetime: Duration::from_secs(300), most_uses: 1000, capacity: 4 };
 
 #[test]
 fn a_nonce_is_recognised_with_its_realm_its_opaque_and_its_dialect_and_not_otherwise() {
     let random = random();
     let mint = Mint::new(&random).unwrap();
-    let Minted { nonce, opaque } = mint.mint(Dialect::Http, "realm", at(5), &random).unwrap();
+    let Minted { id, nonce, opaque } = mint.mint(Dialect::Http, "realm", at(5), &random).unwrap();
     let recognised = mint.recognise(&nonce, Dialect::Http, &opaque, "realm").unwrap();
-    assert_eq!(made_at(&recognised), at(5));
+    assert_eq!((made_at(&recognised), recognised), (at(5), id));
     assert_eq!(mint.recognise(&nonce, Dialect::Sasl, &opaque, "realm"), None);
     assert_eq!(mint.recognise(&nonce, Dialect::Http, &opaque, "other"), None);
     assert_eq!(mint.recognise(&nonce, Dialect::Http, b"", "realm"), None);
@@ -63,7 +67,7 @@ fn no_two_nonces_are_the_same() {
 #[test]
 fn a_count_is_taken_once_in_any_order_within_the_window() {
     let table = Table::new(RULES);
-    let enter = |count| table.enter(&id(0), count, at(1));
+    let enter = |count| table.enter(&used(0), count, None, at(1));
     for count in [1, 2, 5, 3, 100, 99, 37] {
         assert_eq!(enter(count), Ok(()), "{count}");
     }
@@ -72,15 +76,15 @@ fn a_count_is_taken_once_in_any_order_within_the_window() {
     }
     assert_eq!(enter(1000), Ok(()));
     assert_eq!(enter(1001), Err(Unusable::Stale), "it was used as often as it may be");
-    assert_eq!(table.enter(&id(1), 1, at(1)), Ok(()), "another nonce has counts of its own");
+    assert_eq!(table.enter(&used(1), 1, None, at(1)), Ok(()), "another nonce has counts of its own");
 }
 
 #[test]
 fn a_nonce_lives_as_long_as_it_may() {
     let table = Table::new(RULES);
-    assert_eq!(table.enter(&id(0), 1, at(299)), Ok(()));
-    assert_eq!(table.enter(&id(0), 2, at(300)), Err(Unusable::Stale));
-    assert_eq!(table.enter(&id(400), 1, at(400)), Ok(()));
+    assert_eq!(table.enter(&used(0), 1, None, at(299)), Ok(()));
+    assert_eq!(table.enter(&used(0), 2, None, at(300)), Err(Unusable::Stale));
+    assert_eq!(table.enter(&used(400), 1, None, at(400)), Ok(()));
     assert_eq!(table.len(), 1, "what is too old is forgotten");
 }
 
@@ -88,19 +92,23 @@ fn a_nonce_lives_as_long_as_it_may() {
 fn a_full_table_forgets_the_oldest_and_takes_nothing_again_that_it_forgot() {
     let table = Table::new(RULES);
     for number in 0..4 {
-        assert_eq!(table.enter(&id(number), 1, at(10)), Ok(()));
+        assert_eq!(table.enter(&used(number), 1, None, at(10)), Ok(()));
     }
-    assert_eq!(table.enter(&id(5), 1, at(10)), Ok(()));
+    assert_eq!(table.enter(&used(5), 1, None, at(10)), Ok(()));
     assert_eq!(table.len(), 4);
-    assert_eq!(table.enter(&id(0), 1, at(10)), Err(Unusable::Stale), "a replay of what was forgotten");
-    assert_eq!(table.enter(&id(0), 2, at(10)), Err(Unusable::Stale));
-    assert_eq!(table.enter(&id(1), 2, at(10)), Ok(()));
+    assert_eq!(
+        table.enter(&used(0), 1, None, at(10)),
+        Err(Unusable::Stale),
+        "a replay of what was forgotten"
+    );
+    assert_eq!(table.enter(&used(0), 2, None, at(10)), Err(Unusable::Stale));
+    assert_eq!(table.enter(&used(1), 2, None, at(10)), Ok(()));
 }
 
 #[test]
 fn a_nonce_of_sasl_is_counted_one_by_one() {
     let table = Table::new(RULES);
-    let next = |count, client: &[u8], fresh| table.enter_next(&id(0), count, client, fresh, at(1));
+    let next = |count, client: &[u8], fresh| table.enter_next(&used(0), count, client, fresh, at(1));
     assert_eq!(next(2, b"a", true), Err(Unusable::Stale), "it was never used");
     assert_eq!(next(1, b"a", true), Ok(()));
     assert_eq!(next(1, b"b", true), Err(Unusable::Replayed));
@@ -109,4 +117,39 @@ fn a_nonce_of_sasl_is_counted_one_by_one() {
     assert_eq!(next(2, b"b", true), Ok(()));
     assert_eq!(next(3, b"a", false), Ok(()), "there are no keys");
     assert_eq!(next(2, b"c", true), Err(Unusable::Replayed));
+}
+
+#[test]
+fn each_user_of_a_nonce_has_counts_of_his_own() {
+    let table = Table::new(RULES);
+    let [alice, bob] = [b"alice".as_slice(), b"bob"].map(|user| Use::new(id(0), user));
+    assert_eq!(table.enter(&bob, 900, None, at(1)), Ok(()));
+    assert_eq!(table.enter(&alice, 1, None, at(1)), Ok(()), "bob has used up nothing of alice's");
+    assert_eq!(table.enter(&alice, 1, None, at(1)), Err(Unusable::Replayed));
+    assert_eq!(table.enter(&bob, 901, None, at(1)), Ok(()));
+    assert_eq!(table.enter_next(&bob, 902, b"x", true, at(1)), Err(Unusable::Stale));
+}
+
+#[test]
+fn a_nonce_of_a_time_that_has_not_come_is_stale() {
+    let table = Table::new(RULES);
+    assert_eq!(table.enter(&used(10), 1, None, at(9)), Err(Unusable::Stale));
+}
+
+#[test]
+fn a_session_goes_on_with_its_first_key_and_the_next_nonce() {
+    let table = Table::new(RULES);
+    let [first, second] = [1, 2].map(|byte| SessionKey::new(vec![byte; 32]));
+    assert_eq!(table.session(&used(0)), None);
+    assert_eq!(table.enter(&used(0), 1, Some(&first), at(1)), Ok(()));
+    assert_eq!(table.enter(&used(0), 2, Some(&second), at(1)), Ok(()));
+    assert_eq!(table.session(&used(0)), Some(first.clone()));
+    table.go_on(&used(1), first.clone());
+    assert_eq!(table.session(&used(1)), Some(first));
+    assert_eq!(table.enter(&used(1), 1, Some(&second), at(1)), Ok(()));
+    assert_eq!(table.enter(&used(1), 1, Some(&second), at(1)), Err(Unusable::Replayed));
+    for number in 2..100 {
+        table.go_on(&used(number), second.clone());
+    }
+    assert_eq!((table.len(), table.session(&used(1))), (4, None), "the table is bounded");
 }

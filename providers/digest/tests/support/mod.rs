@@ -85,11 +85,17 @@ pub fn config(text: &str) -> DigestConfig {
 
 impl Fixture {
     pub fn new(server: &str, client: &str) -> Self {
+        Self::on(server, client, Some("mail.example.test"))
+    }
+
+    /// On a machine with this name.
+    pub fn on(server: &str, client: &str, host_name: Option<&str>) -> Self {
         let clock = FixedClock::at_unix(1_700_000_000);
         let environment = Environment {
             clock: Arc::new(TestClock(clock.clone())),
             random: Arc::new(Seeded(Mutex::new(SeededRandom::new(3)))),
             secrets: Arc::new(Files),
+            host_name: host_name.map(str::to_owned),
         };
         let server = format!("realm = \"{REALM}\"\n{server}");
         let package = Digest::new(config(&server), environment.clone());
@@ -106,7 +112,7 @@ impl Fixture {
             password: Secret::new(password.into()),
         });
         let request =
-            CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+            CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
         self.client_package.acquire_credentials_handle(&request).unwrap()
     }
 

@@ -68,8 +68,8 @@ fn version_1_with_extended_session_security_is_that_of_the_specification() {
 /// MS-NLMP section 4.2.4.
 #[test]
 fn version_2_is_that_of_the_specification() {
-    let response_key = ntowf_v2(&password(), "User", "Domain");
-    assert_eq!(response_key, key("0c868a403bfd7a93a3001ef22ef02e3f"));
+    assert_eq!(ntowf_v2(&password(), "User", "Domain"), key("0c868a403bfd7a93a3001ef22ef02e3f"));
+    let response_key = response_key(&password(), "User", "Domain");
     let temp = hex(
         "01010000000000000000000000000000aaaaaaaaaaaaaaaa0000000002000c0044006f006d00610069006e0001000c0053006500720076
          00650072000000000000000000",
@@ -134,7 +134,7 @@ fn an_answer_of_windows_proves_its_password() {
     let hash = NtHash::of_password("P@ssw0rd");
     assert_eq!(hash.0, *key("e19ccf75ee54e06b06a5907af13cef42"));
     let response = NtlmV2Response::decode(message.nt_response).unwrap();
-    let response_key = ntowf_v2(&hash, &user, &domain);
+    let response_key = response_key(&hash, &user, &domain);
     assert_eq!(*nt_proof_str(&response_key, &server_challenge, response.temp), response.nt_proof_str);
     let pairs = &response.content.av_pairs;
     assert!(pairs.flags().contains(crate::messages::AvFlags::MIC) && message.mic.is_some());
@@ -146,7 +146,7 @@ fn an_answer_of_windows_proves_its_password() {
 
 #[test]
 fn names_are_upper_cased_character_by_character() {
-    assert_eq!(upper_case("Jürgen ß ŉ ж"), "JÜRGEN ß ŉ Ж");
+    assert_eq!("Jürgen ß ŉ ж".chars().map(upper_case).collect::<String>(), "JÜRGEN ß ŉ Ж");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::attributes::{Established, Role};
+use crate::messages::NegotiateFlags;
 
 fn context(role: Role, flags: u32) -> Context {
     let info = Arc::new(PackageInfo {
@@ -17,7 +18,7 @@ fn context(role: Role, flags: u32) -> Context {
         version: 1,
         rpc_id: 10,
         max_token: 2888,
-        oids: vec![],
+        oids: sspi_core::Oid::from_dotted("1.3.6.1.4.1.311.2.2.10").into_iter().collect(),
     });
     let account = Account { name: "alice".into(), domain: Some("CORP".into()), ..Account::default() };
     let established_as = Established {
@@ -31,7 +32,7 @@ fn context(role: Role, flags: u32) -> Context {
         is_version_1: false,
         start: UNIX_EPOCH,
     };
-    established(Attributes::new(&info, established_as)).unwrap()
+    established(false, Attributes::new(&info, established_as)).unwrap()
 }
 
 const SEALED: u32 = 0xe288_8235;
@@ -124,16 +125,38 @@ fn a_signature_is_verified_and_a_wrong_one_ends_the_context() {
 
 #[test]
 fn what_was_not_negotiated_is_not_pretended() {
-    for flags in [SIGNED, NOTHING] {
-        let (mut client, mut server) = pair(flags);
-        let mut memory = [0; 20];
-        let mut buffers = token_and(&[(16, 20)]);
-        let error =
-            client.encrypt_message(QualityOfProtection::Default, &mut memory, &mut buffers).unwrap_err();
-        assert_eq!(error.status(), SecStatus::SEC_E_QOP_NOT_SUPPORTED);
-        assert!(server.decrypt_message(&mut memory, &mut buffers).is_err());
-        client.encrypt_message(QualityOfProtection::WrapNoEncrypt, &mut memory, &mut buffers).unwrap();
-        server.verify_signature(&memory, &buffers).unwrap();
+    let (mut client, mut server) = pair(NOTHING);
+    let mut memory = [0; 20];
+    let mut buffers = token_and(&[(16, 20)]);
+    let error = client.encrypt_message(QualityOfProtection::Default, &mut memory, &mut buffers).unwrap_err();
+    assert_eq!(error.status(), SecStatus::SEC_E_QOP_NOT_SUPPORTED);
+    assert!(server.decrypt_message(&mut memory, &mut buffers).is_err());
+    client.encrypt_message(QualityOfProtection::WrapNoEncrypt, &mut memory, &mut buffers).unwrap();
+    server.verify_signature(&memory, &buffers).unwrap();
+}
+
+/// As Samba's LDAP server, gss-ntlmssp's GSS_Wrap and pyspnego do it, and Windows for them.
+#[test]
+fn where_integrity_alone_was_negotiated_messages_can_be_encrypted_and_flags_do_not_say_so() {
+    let (mut client, mut server) = pair(SIGNED);
+    for attributes in [client.attributes(), server.attributes()] {
+        let is_confidential = match attributes.flags() {
+            sspi_core::ContextFlags::Initiator(flags) => flags.contains(sspi_core::IscRet::CONFIDENTIALITY),
+            sspi_core::ContextFlags::Acceptor(flags) => flags.contains(sspi_core::AscRet::CONFIDENTIALITY),
+        };
+        assert!(!is_confidential);
+    }
+    for quality in [QualityOfProtection::Default, QualityOfProtection::WrapNoEncrypt] {
+        let mut memory = *b"................a message";
+        let mut buffers = token_and(&[(16, 25)]);
+        client.encrypt_message(quality, &mut memory, &mut buffers).unwrap();
+        if quality == QualityOfProtection::Default {
+            assert_ne!(memory[16..], *b"a message");
+            server.decrypt_message(&mut memory, &mut buffers).unwrap();
+        } else {
+            server.verify_signature(&memory, &buffers).unwrap();
+        }
+        assert_eq!(memory[16..], *b"a message");
     }
 }
 
@@ -168,6 +191,29 @@ fn a_truncated_reordered_duplicated_or_altered_sealed_message_is_refused() {
         one[at] ^= 0x20;
         assert!(opened(&mut server, &mut one).is_err(), "{at}");
     }
+}
+
+#[test]
+fn none_of_a_hundred_thousand_damaged_sealed_messages_is_taken() {
+    let (mut client, server) = pair(SEALED);
+    let message = sealed(&mut client, b"a message of some length");
+    let exported = export::export(&server).unwrap();
+    let info = server.attributes().package_info().clone();
+    let mut mutator = test_support::Mutator::new(21);
+    for _ in 0..100_000 {
+        let mut damaged = message.clone();
+        let mutations = mutator.mutate_some(&mut damaged, 4);
+        if damaged == message || damaged.len() < 16 {
+            continue;
+        }
+        let mut server = export::import(&Arc::new(info.clone()), &exported).unwrap();
+        let mut buffers = token_and(&[(16, damaged.len())]);
+        let result = server.decrypt_message(&mut damaged, &mut buffers);
+        assert!(result.is_err(), "{mutations:?}");
+    }
+    let mut whole = message.clone();
+    let mut server = server;
+    server.decrypt_message(&mut whole, &mut token_and(&[(16, message.len())])).unwrap();
 }
 
 #[test]
@@ -294,6 +340,11 @@ fn attributes_say_what_there_is() {
         (0xFFFF_FF7C, "RSADSI RC4-CRC32")
     );
     assert_eq!(of_crc.attributes().weaknesses()[0].name, "no-extended-session-security");
+    assert_eq!((attributes.package_info().name.as_ref(), attributes.package_info().rpc_id), ("NTLM", 10));
+    let lifespan = attributes.lifespan().unwrap();
+    assert!(lifespan.start.is_some() && lifespan.expiry.is_none());
+    assert_eq!(attributes.session_key().unwrap().expose_secret().len(), 16);
+    assert_eq!(attributes.native_names().unwrap().0, "CORP\\alice");
     assert_eq!(attributes.names().unwrap(), "CORP\\alice");
     assert_eq!(attributes.client_specified_target().unwrap(), "host/server");
     assert_eq!(attributes.negotiation_info().unwrap().package.name, "NTLM");

@@ -126,6 +126,9 @@ pub struct AvPairs<'a> {
 /// The most pairs in a list: more than there are numbers with a name.
 const MOST_PAIRS: usize = 32;
 
+/// As many as Windows sends, and a client adds.
+const USUAL_PAIRS: usize = 10;
+
 impl<'a> AvPairs<'a> {
     /// Reads a list from the front of `reader`, with its end.
     ///
@@ -133,7 +136,7 @@ impl<'a> AvPairs<'a> {
     /// It does not end, a pair is there twice, a value has not the length that it must have, or there are more than 32.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let illegal = || DecodeError::illegal("AV_PAIR.AvId");
-        let mut pairs: Vec<AvPair<'a>> = Vec::new();
+        let mut pairs: Vec<AvPair<'a>> = Vec::with_capacity(USUAL_PAIRS);
         loop {
             let id = AvId(reader.u16_le("AV_PAIR.AvId")?);
             let length = usize::from(reader.u16_le("AV_PAIR.AvLen")?);
@@ -211,6 +214,14 @@ impl<'a> AvPairs<'a> {
     /// # Errors
     /// A value is longer than 65,535 bytes.
     pub fn encode(&self, writer: &mut Writer) -> Result<(), EncodeError> {
+        self.encode_without_end(writer)?;
+        writer.u16_le(AvId::EOL.0);
+        writer.u16_le(0);
+        Ok(())
+    }
+
+    /// The same of a list that goes on.
+    pub(crate) fn encode_without_end(&self, writer: &mut Writer) -> Result<(), EncodeError> {
         for AvPair { id, value } in &self.pairs {
             let length = u16::try_from(value.len()).map_err(|_| EncodeError {
                 field: "AV_PAIR.Value",
@@ -221,8 +232,6 @@ impl<'a> AvPairs<'a> {
             writer.u16_le(length);
             writer.bytes(value);
         }
-        writer.u16_le(AvId::EOL.0);
-        writer.u16_le(0);
         Ok(())
     }
 }

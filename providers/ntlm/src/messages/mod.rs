@@ -30,7 +30,7 @@ pub use self::challenge::ChallengeMessage;
 pub use self::flags::NegotiateFlags;
 pub use self::negotiate::NegotiateMessage;
 pub use self::response::{NtlmV2Response, NtlmV2Temp};
-pub(crate) use self::text::oem;
+pub(crate) use self::text::{oem, push_utf16};
 pub use self::text::{text, utf16};
 pub use self::version::Version;
 use wire::{DecodeError, Reader};

@@ -82,10 +82,13 @@ pub(super) struct PayloadWriter<'a> {
     contents: Vec<&'a [u8]>,
 }
 
+/// The most contents that a message has.
+const MOST_CONTENTS: usize = 6;
+
 impl<'a> PayloadWriter<'a> {
     /// For a payload that begins behind `fixed` bytes.
-    pub(super) const fn new(fixed: usize) -> Self {
-        Self { next: fixed, contents: Vec::new() }
+    pub(super) fn new(fixed: usize) -> Self {
+        Self { next: fixed, contents: Vec::with_capacity(MOST_CONTENTS) }
     }
 
     /// Gives the content its place, which [`field`](Self::field) writes. Contents lie in the order of these calls.

@@ -7,8 +7,22 @@ use wire::DecodeError;
 pub fn utf16(text: &str) -> Vec<u8> {
     // No character has more units of UTF-16 than bytes of UTF-8: a vector that grows would leave copies of a password.
     let mut bytes = Vec::with_capacity(2 * text.len());
-    text.encode_utf16().for_each(|unit| bytes.extend_from_slice(&unit.to_le_bytes()));
+    push_utf16(&mut bytes, text, |c| c);
     bytes
+}
+
+/// Appends a text as UTF-16, little-endian, whose characters become others on the way; those of ASCII others of ASCII.
+pub(crate) fn push_utf16(bytes: &mut Vec<u8>, text: &str, change: impl Fn(char) -> char) {
+    if text.is_ascii() {
+        let ascii = |byte: u8| u8::try_from(change(char::from(byte))).unwrap_or(byte);
+        bytes.extend(text.bytes().flat_map(|byte| [ascii(byte), 0]));
+        return;
+    }
+    for c in text.chars() {
+        for unit in change(c).encode_utf16(&mut [0; 2]) {
+            bytes.extend_from_slice(&unit.to_le_bytes());
+        }
+    }
 }
 
 /// A text as the code page of its sender has it, which nobody knows: what is not ASCII becomes a question mark.
@@ -34,9 +48,14 @@ pub fn text(field: &'static str, bytes: &[u8], is_unicode: bool) -> Result<Strin
     if !rest.is_empty() {
         return Err(illegal());
     }
-    char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit)))
-        .collect::<Result<_, _>>()
-        .map_err(|_| illegal())
+    if units.iter().all(|[low, high]| low.is_ascii() && *high == 0) {
+        return Ok(units.iter().map(|[low, _]| char::from(*low)).collect());
+    }
+    let mut text = String::with_capacity(units.len());
+    for c in char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit))) {
+        text.push(c.map_err(|_| illegal())?);
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub fn identity(user: &str, domain: &str, password: &str) -> AuthData {
 impl World {
     pub fn outbound(&self, auth_data: AuthData) -> Result<Arc<dyn CredentialsHandle>, Error> {
         let request =
-            CredentialsRequest { principal: None, credential_use: CredentialUse::Outbound, auth_data };
+            CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
         self.package.acquire_credentials_handle(&request)
     }
 

@@ -32,7 +32,6 @@ pub(crate) struct Settings {
     pub(crate) resume: bool,
     pub(crate) session_tickets: bool,
     pub(crate) session_cache_entries: usize,
-    pub(crate) session_lifetime: u64,
     pub(crate) sessions: Arc<CredentialSessions>,
     pub(crate) coming_back: ComingBack,
     pub(crate) key_log: Option<String>,
@@ -85,8 +84,8 @@ impl Settings {
     }
 
     /// Whether sessions are kept.
-    pub(crate) const fn keeps_sessions(&self) -> bool {
-        self.resume && self.session_cache_entries > 0 && self.session_lifetime > 0
+    pub(crate) fn keeps_sessions(&self) -> bool {
+        self.resume && self.session_cache_entries > 0 && self.sessions.lifetime() > 0
     }
 
     /// Writes a line to the key log where one is configured.

@@ -11,7 +11,7 @@ use sspi_core::{IscReq, PackageInfo, SecPkgFlags};
 use test_support::pair::{open, receive_buffers, seal};
 
 use super::*;
-use crate::attributes::Requested;
+use crate::attributes::{Requested, RequestedOf};
 use crate::backend::SessionSecrets;
 use crate::backend::legacy::records::{Receiving, Sending};
 use crate::backend::rustls::secret::SmallSecret;
@@ -142,7 +142,7 @@ fn rig_of(way: Way, is_client: bool) -> Rig {
         max_token: 0x6000,
         oids: Vec::new(),
     };
-    let requested = Requested::Initiator(IscReq::NONE);
+    let requested = Requested { role: RequestedOf::Initiator(IscReq::NONE), negotiated: false };
     let sending = Sending::new(way.sealer(1), way.version, LIMIT);
     let receiving = Receiving::new(way.opener(2), LIMIT);
     let sizes = sending.stream_sizes();

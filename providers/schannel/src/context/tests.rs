@@ -10,7 +10,7 @@ use sspi_core::{
 use test_support::pair::{open, receive_buffers, seal};
 
 use super::*;
-use crate::attributes::Requested;
+use crate::attributes::{Requested, RequestedOf};
 use crate::backend::SessionSecrets;
 use crate::backend::rustls::records::{self, KEY_UPDATE_RECORD, Protection, RecordKey};
 use crate::backend::rustls::secret::SmallSecret;
@@ -61,7 +61,7 @@ fn rig(suite: &'static SuiteRow, is_client: bool) -> Rig {
         max_token: 0x6000,
         oids: Vec::new(),
     };
-    let requested = Requested::Initiator(IscReq::NONE);
+    let requested = Requested { role: RequestedOf::Initiator(IscReq::NONE), negotiated: false };
     let (sending, receiving) = records::directions(suite, protection(1), protection(2), None);
     let sizes = sending.stream_sizes();
     let attributes = Attributes::new(Arc::new(info), session, sizes, requested, None, std::time::UNIX_EPOCH);

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use sspi_core::{Clock, SpProt};
 use zeroize::Zeroizing;
 
 use super::farm::{Farm, Shared};
-use super::{Chain, Entry, SessionCache, Space, Value};
+use super::{Chain, Entry, Limits, SessionCache, Space, Value};
 use crate::backend::Verification;
 use crate::config::Protocol;
 
@@ -65,13 +65,24 @@ pub(crate) struct CredentialSessions {
     credential: u64,
     clock: Arc<dyn Clock>,
     farm: Option<Farm>,
+    /// Those of the cache, or narrower.
+    limits: Limits,
     /// The credential is gone.
     closed: AtomicBool,
 }
 
 impl CredentialSessions {
-    pub(crate) fn new(cache: &Arc<SessionCache>, clock: &Arc<dyn Clock>, farm: Option<Farm>) -> Self {
+    /// For a credential whose sessions live for so long, if that is less than those of the cache do.
+    pub(crate) fn new(
+        cache: &Arc<SessionCache>,
+        clock: &Arc<dyn Clock>,
+        farm: Option<Farm>,
+        lifetime: Option<Duration>,
+    ) -> Self {
+        let limits = *cache.limits();
+        let lifetime = lifetime.map_or(limits.lifetime, |lifetime| lifetime.as_secs().min(limits.lifetime));
         Self {
+            limits: Limits { lifetime, ..limits },
             credential: cache.new_credential(),
             cache: Arc::clone(cache),
             clock: Arc::clone(clock),
@@ -87,12 +98,12 @@ impl CredentialSessions {
 
     /// Whether a session that was made then, and last used then, can be taken up now.
     pub(crate) fn allow(&self, created: u64, used: u64) -> bool {
-        self.cache.limits().allow(created, used, self.now())
+        self.limits.allow(created, used, self.now())
     }
 
     /// How long a session lives, in seconds.
     pub(crate) fn lifetime(&self) -> u64 {
-        self.cache.limits().lifetime
+        self.limits.lifetime
     }
 
     const fn space(&self, part: Part) -> Space {
@@ -127,7 +138,7 @@ impl CredentialSessions {
         match &self.farm {
             // A connection that went on with it may have failed.
             Some(_) if self.is_withdrawn(part, id) => {}
-            Some(farm) => farm.put(part, id, &entry, self.cache.limits(), self.now()),
+            Some(farm) => farm.put(part, id, &entry, &self.limits, self.now()),
             None => self.put(part, id, entry),
         }
     }
@@ -150,20 +161,26 @@ impl CredentialSessions {
         let entry = self.look(part, id, kind)?;
         if let Some(farm) = &self.farm {
             self.cache.remove(self.space(part), id);
-            farm.used(part, id, &entry, self.cache.limits(), self.now());
+            farm.used(part, id, &entry, &self.limits, self.now());
         }
         Some(entry)
     }
 
     fn look(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
-        self.cache.get(self.space(part), id, self.now()).filter(|entry| entry.kind == kind as u8)
+        let now = self.now();
+        self.cache.get(self.space(part), id, now).filter(|entry| self.is_usable(entry, kind, now))
+    }
+
+    fn is_usable(&self, entry: &Entry, kind: Kind, now: u64) -> bool {
+        entry.kind == kind as u8 && self.limits.is_young(entry.created, now)
     }
 
     /// The same, and it is not kept any more, here or anywhere.
     pub(crate) fn take(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
-        let entry = self.cache.take(self.space(part), id, self.now())?;
+        let now = self.now();
+        let entry = self.cache.take(self.space(part), id, now)?;
         self.remove_shared(part, id);
-        Some(entry).filter(|entry| entry.kind == kind as u8)
+        Some(entry).filter(|entry| self.is_usable(entry, kind, now))
     }
 
     /// Forgets a session, here and where it is shared. Whoever has [set it aside](Self::set_aside) does not bring it back.

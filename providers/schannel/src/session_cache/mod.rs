@@ -58,12 +58,20 @@ impl Limits {
     /// than it is.
     #[must_use]
     pub const fn allow(&self, created: u64, used: u64, now: u64) -> bool {
-        let (Some(age), Some(idle)) = (now.checked_sub(created), now.checked_sub(used)) else { return false };
+        let Some(idle) = now.checked_sub(used) else { return false };
         let is_idle = match self.idle {
             Some(limit) => idle > limit,
             None => false,
         };
-        age <= self.lifetime && !is_idle
+        self.is_young(created, now) && !is_idle
+    }
+
+    /// Whether a session that was made then has life left.
+    pub(super) const fn is_young(&self, created: u64, now: u64) -> bool {
+        match now.checked_sub(created) {
+            Some(age) => age <= self.lifetime,
+            None => false,
+        }
     }
 }
 

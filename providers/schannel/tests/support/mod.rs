@@ -14,6 +14,7 @@
 
 pub mod again;
 pub mod sessions;
+pub mod truth_table;
 
 use std::collections::HashMap;
 use std::io;

@@ -161,3 +161,18 @@ fn a_state_that_is_no_permutation_is_refused() {
     bytes[7] = bytes[8];
     assert!(Rc4State::from_bytes(bytes).is_none());
 }
+
+#[test]
+fn a_keystream_that_goes_back_comes_again() {
+    for count in [0, 1, 8, 16, 255, 256, 300, 1000] {
+        let mut cipher = Rc4::new(b"a key of some length").unwrap();
+        let begin = cipher.state();
+        let mut stream = vec![0; count];
+        cipher.apply(&mut stream);
+        cipher.rewind(count);
+        assert_eq!(cipher.state().as_bytes(), begin.as_bytes(), "{count}");
+        let mut again = vec![0; count];
+        cipher.apply(&mut again);
+        assert_eq!(stream, again, "{count}");
+    }
+}

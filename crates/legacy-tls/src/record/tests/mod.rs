@@ -2,7 +2,7 @@
 
 mod limits;
 mod mutated;
-mod padding;
+pub(super) mod padding;
 mod round_trip;
 mod splitting;
 mod tampering;

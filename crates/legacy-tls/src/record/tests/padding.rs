@@ -1,9 +1,21 @@
 //! What is under the encryption of a block cipher: padding and MAC, wrong in every way, and one error for all.
 
+use std::cell::RefCell;
+
 use crypto::cipher::CbcEncryptor;
 
 use super::super::mac::MacKey;
 use super::*;
+
+thread_local! {
+    /// How long the data were, the padding that there may be included, that this thread computed a MAC of.
+    static MACS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Tells these tests that the MAC of some of `len` bytes is computed, which is work for all of them.
+pub(in crate::record) fn note_mac(len: usize) {
+    MACS.with_borrow_mut(|macs| macs.push(len));
+}
 
 /// The ways with such padding, and a cipher of each length of block: which one it is makes no difference here, nor does
 /// TLS 1.1 beside 1.2.
@@ -179,5 +191,43 @@ fn explicit_vectors_come_from_the_source_of_randomness_and_do_not_repeat() {
         let vectors: Vec<u8> = (0..20).flat_map(&mut vector).collect();
         let expected: Vec<u8> = (0..20 * block_len).map(|at| at.to_le_bytes()[0]).collect();
         assert_eq!(vectors, expected, "{way:?}");
+    }
+}
+
+/// Vaudenay 2002, Lucky Thirteen 2013: how much is hashed for a record is the same for all that are as long, whatever is in
+/// them. (That the hash takes as many blocks wherever the data end is for the hash to show.)
+#[test]
+fn same_work_is_done_for_every_record_of_a_length() {
+    const BLOCKS: usize = 40;
+    for way in all_block_ways() {
+        let (len, mac_len) = (BLOCKS * way.block_len().unwrap(), mac_of(&way, &[]).len());
+        let work = |text: Vec<u8>| {
+            assert_eq!(text.len(), len);
+            MACS.take();
+            let is_right = content_of(&way, &encrypted(&way, text)).is_ok();
+            (is_right, MACS.take())
+        };
+        let mut right = 0;
+        for last in 0..=255_u8 {
+            let padding = vec![last; usize::from(last) + 1];
+            let data = vec![b'd'; len.saturating_sub(mac_len + padding.len())];
+            let mut texts = vec![vec![last; len], [vec![!last; len - 1], vec![last]].concat()];
+            if len == data.len() + mac_len + padding.len() {
+                let mac = mac_of(&way, &data);
+                let mut wrong = [&data[..], &mac, &padding].concat();
+                texts.push(wrong.clone());
+                wrong[data.len()] ^= 1;
+                texts.push(wrong.clone());
+                wrong[data.len()] ^= 1;
+                wrong[data.len() + mac_len] ^= 1;
+                texts.push(wrong);
+            }
+            for text in texts {
+                let (is_right, macs) = work(text);
+                right += usize::from(is_right);
+                assert_eq!(macs, [len - 1 - mac_len], "{way:?}, {last}");
+            }
+        }
+        assert!(right > 0, "{way:?}: no record was right");
     }
 }

@@ -94,6 +94,47 @@ fn a_server_answers_every_encrypted_premaster_secret_in_the_same_way() {
     }
 }
 
+/// How much is asked of a source of randomness.
+struct Counted(AtomicU64);
+
+impl Random for Counted {
+    fn fill(&self, out: &mut [u8]) -> Result<(), RandomError> {
+        self.0.fetch_add(1 + ((out.len() as u64) << 32), Ordering::Relaxed);
+        out.fill(0x33);
+        Ok(())
+    }
+}
+
+/// The random premaster secret is there before it is known whether it is needed: made when it is, it would be a sign.
+#[test]
+fn as_much_randomness_is_drawn_for_a_good_premaster_secret_as_for_a_bad_one() {
+    let identity = rsa1024();
+    let PrivateKey::Rsa(key) = identity.key() else { panic!() };
+    for version in ProtocolVersion::ALL {
+        let rules = version.rules().unwrap();
+        let drawn = |premaster: &[u8]| {
+            let encrypted = key.public_key().encrypt_pkcs1(premaster, Seeded::new(9).as_ref()).unwrap();
+            let mut body = encrypted.clone();
+            if rules.premaster_has_length {
+                body.splice(..0, u16::try_from(encrypted.len()).unwrap().to_be_bytes());
+            }
+            let random = Counted(AtomicU64::new(0));
+            decrypt_premaster(key, &body, version, rules, &random).unwrap();
+            random.0.into_inner()
+        };
+        let with = |length: usize, version: [u8; 2]| drawn(&[&version[..], &vec![7; length - 2]].concat());
+        let good = with(48, version.0.to_be_bytes());
+        assert!(good >> 32 >= 48, "{version}: a premaster secret's worth at least");
+        for (what, bad) in [
+            ("another version", with(48, [3, 9])),
+            ("too short", with(47, version.0.to_be_bytes())),
+            ("too long", with(49, version.0.to_be_bytes())),
+        ] {
+            assert_eq!(bad, good, "{version}: {what}");
+        }
+    }
+}
+
 #[test]
 fn a_bad_premaster_secret_becomes_a_random_one_and_a_good_one_stays() {
     let identity = rsa2048();

@@ -10,7 +10,7 @@ const TLS10: ProtocolVersion = ProtocolVersion::TLS10;
 const TLS12: ProtocolVersion = ProtocolVersion::TLS12;
 const SSL30: ProtocolVersion = ProtocolVersion::SSL30;
 
-fn record(content_type: u8, version: ProtocolVersion, content: &[u8]) -> Vec<u8> {
+pub(super) fn record(content_type: u8, version: ProtocolVersion, content: &[u8]) -> Vec<u8> {
     let mut records = Vec::new();
     for content in content.chunks(1 << 14) {
         let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
@@ -21,12 +21,12 @@ fn record(content_type: u8, version: ProtocolVersion, content: &[u8]) -> Vec<u8>
     records
 }
 
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let [_, a, b, c] = u32::try_from(body.len()).unwrap().to_be_bytes();
     [&[kind, a, b, c], body].concat()
 }
 
-fn extensions(list: &[(u16, &[u8])]) -> Extensions<'static> {
+pub(super) fn extensions(list: &[(u16, &[u8])]) -> Extensions<'static> {
     let mut extensions = Extensions::default();
     for (number, data) in list {
         extensions
@@ -55,7 +55,7 @@ fn client_hello(version: ProtocolVersion, suites: &[u16], list: &[(u16, &[u8])])
 }
 
 /// What a server says to this, and to nothing more.
-fn serve(fixture: &Fixture, mut input: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(super) fn serve(fixture: &Fixture, mut input: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut server = fixture.server();
     let mut said = Vec::new();
     loop {

@@ -7,14 +7,19 @@ use super::*;
 /// For each role.
 pub(crate) const INPUTS: usize = 100_000;
 
+/// What a peer can make one side wait for at most: the longest record, of SSL 2.0 and PCT.
+const MOST_MISSING: usize = 3 + (1 << 15);
+
 /// Feeds `input` to one side until it has had enough or wants more; `None`: it wants more.
 fn feed(mut advance: impl FnMut(&[u8]) -> Result<Progress, Failure>, input: &[u8]) -> Option<Failure> {
     let mut at = 0;
     loop {
         match advance(&input[at..]) {
-            Ok(Progress::Continue { used: 0, .. } | Progress::Incomplete { .. } | Progress::Ask(_)) => {
+            Ok(Progress::Incomplete { missing }) => {
+                assert!(missing <= MOST_MISSING, "{missing} bytes are missing");
                 return None;
             }
+            Ok(Progress::Continue { used: 0, .. } | Progress::Ask(_)) => return None,
             Ok(Progress::Continue { used, .. }) => at += used,
             Ok(Progress::Data { .. } | Progress::Declined { .. }) => panic!("of a second handshake only"),
             Ok(Progress::Complete { .. }) => panic!("a damaged handshake is complete"),

@@ -1,6 +1,7 @@
 //! Both roles in one process.
 
 mod attacks;
+mod choices;
 mod conformance;
 pub(crate) mod damage;
 mod flows;
@@ -8,6 +9,7 @@ mod handshakes;
 mod messages;
 mod mutations;
 mod renegotiation;
+mod splits;
 mod vectors;
 
 use std::sync::atomic::{AtomicU64, Ordering};

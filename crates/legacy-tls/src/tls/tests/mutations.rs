@@ -3,6 +3,17 @@
 use super::damage::{INPUTS, damage_answers, damage_flight, damage_hellos};
 use super::*;
 
+/// What was said before may be there too.
+fn last_record(mut output: &[u8]) -> &[u8] {
+    while let [_, _, _, high, low, rest @ ..] = output {
+        match rest.split_at(usize::from(u16::from_be_bytes([*high, *low]))) {
+            (_, []) => return output,
+            (_, next) => output = next,
+        }
+    }
+    output
+}
+
 fn check(failure: Failure, version: ProtocolVersion) {
     match failure.error {
         Error::AlertReceived(_) | Error::ClosedInHandshake => assert!(failure.output.is_empty()),
@@ -10,7 +21,15 @@ fn check(failure: Failure, version: ProtocolVersion) {
         error => {
             let alert = error.alert().unwrap();
             assert_ne!(alert, AlertDescription::INTERNAL_ERROR, "{version}: {error}");
-            assert!(!failure.output.is_empty(), "{version}: {error} is not told to the peer");
+            let told = last_record(&failure.output);
+            assert!(told.starts_with(&[21, 3]), "{version}: {error} is not told to the peer: {told:02x?}");
+            // In clear, the one alert that the error has in this version, and fatal; later it is encrypted.
+            if let [21, 3, minor, 0, 2, level, description] = *told {
+                let version = ProtocolVersion(0x0300 | u16::from(minor));
+                // A version that is not spoken has no say in how it is refused.
+                let expected = [alert, version.alert(alert)].map(|alert| alert.0);
+                assert!(level == 2 && expected.contains(&description), "{version}: {error}, {told:02x?}");
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Known answers: key schedules, and handshakes that OpenSSL had with itself, read along.
 
+use std::collections::HashSet;
+
 use crypto::private_key::PrivateKey;
 use test_support::hex;
 use wire::{Codec, Reader};
@@ -32,12 +34,13 @@ fn key_schedules_are_those_of_an_independent_implementation() {
     let mut rules: Option<&'static Rules> = None;
     let mut randoms = Randoms { client: [0; 32], server: [0; 32] };
     let mut master = MasterSecret([0; 48]);
-    let any = CipherSuite(0x002f).row().unwrap();
+    let mut any = CipherSuite(0x002f).row().unwrap();
     let mut transcript = Transcript::default();
-    let (mut suites, mut versions) = (0, 0);
+    let mut suites = HashSet::new();
     for row in rows(KEY_SCHEDULES) {
         match row.as_slice() {
-            ["version", version, client, server, premaster, expected] => {
+            ["version", version, client, server, premaster, expected, suite] => {
+                any = CipherSuite(number(suite)).row().unwrap();
                 let version = ProtocolVersion(number(version)).rules().unwrap();
                 randoms = Randoms {
                     client: bytes(client).try_into().unwrap(),
@@ -46,7 +49,6 @@ fn key_schedules_are_those_of_an_independent_implementation() {
                 master = (version.master_secret)(any, &bytes(premaster), &randoms);
                 assert_eq!(master.0[..], bytes(expected), "{}", version.version);
                 rules = Some(version);
-                versions += 1;
             }
             ["finished", messages, client, server] => {
                 let rules = rules.unwrap();
@@ -66,6 +68,7 @@ fn key_schedules_are_those_of_an_independent_implementation() {
                 let rules = rules.unwrap();
                 let suite = CipherSuite(number(code)).row().unwrap();
                 assert!(suite.is_legal_in(rules.version));
+                assert_eq!(suite.prf, any.prf, "the schedule of another PRF");
                 let keys = ConnectionKeys::derive(rules, suite, &master, &randoms);
                 let policy = Policy::default();
                 let [client, server] =
@@ -81,12 +84,16 @@ fn key_schedules_are_those_of_an_independent_implementation() {
                         suite.name
                     );
                 }
-                suites += 1;
+                suites.insert((rules.version, suite.name));
             }
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((versions, suites), (3, KEY_SCHEDULES.matches("\nsuite ").count()));
+    for version in ProtocolVersion::ALL {
+        for row in SUITES.iter().filter(|row| row.is_legal_in(version)) {
+            assert!(suites.contains(&(version, row.name)), "{version} {} has no known answer", row.name);
+        }
+    }
 }
 
 /// Reads a connection of others along: opens every record, checks every Finished.

@@ -15,6 +15,7 @@ use super::key_schedule;
 use super::observed;
 use super::older_versions::WireKey;
 use super::sessions::{ClientSessions, Handles, ServerSessions, Tickets};
+use super::ticket_keys::TicketKeys;
 use super::verify::{self, Beyond};
 use crate::backend::settings::no_protocol;
 use crate::backend::{Identity, Settings, Variants, Verification};
@@ -265,8 +266,12 @@ impl ServerConfigs {
                 if settings.session_tickets && settings.sessions.are_shared() {
                     config.ticketer = Arc::new(Handles(sessions()));
                 } else if settings.session_tickets {
-                    let inner = rustls::crypto::ring::Ticketer::new().map_err(|error| unusable(&error))?;
-                    config.ticketer = Arc::new(Tickets { inner, sessions: sessions() });
+                    let (random, sessions) = (&settings.environment.random, sessions());
+                    let kept = &settings.sessions;
+                    let keys = TicketKeys::new(random, kept.lifetime(), kept.now());
+                    let keys =
+                        keys.map_err(|error| crate::status::Error::InternalReport(error.to_string()))?;
+                    config.ticketer = Arc::new(Tickets { keys, sessions });
                 }
             } else {
                 config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -27,6 +27,10 @@ pub(crate) struct Established {
     pub(crate) receiving: Receiving,
 }
 
+/// A ticket that is longer is not kept, in bytes: a server that puts its clients' chains into them has long ones, and one that
+/// wants a client to keep much has longer ones.
+const LONGEST_TICKET: usize = 8 << 10;
+
 /// Takes a client's late tickets to the session cache.
 pub(crate) struct Tickets {
     kernel: Box<KernelConnection<ClientConnectionData>>,
@@ -40,7 +44,7 @@ pub(crate) struct Tickets {
 impl Tickets {
     /// Keeps the session of a NewSessionTicket message (its body).
     pub(crate) fn keep(&mut self, body: &[u8]) -> Result<(), Error> {
-        if !self.kept.is_open() {
+        if !self.kept.is_open() || body.len() > LONGEST_TICKET {
             return Ok(());
         }
         let offered = Offered { created: self.created, chain: self.chain.clone(), ..Offered::default() };

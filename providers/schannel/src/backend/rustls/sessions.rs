@@ -18,6 +18,7 @@ use wire::{DecodeError, Reader};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::observed::{self, Offered, SERIAL, Serial};
+use super::ticket_keys::TicketKeys;
 use crate::backend::Settings;
 use crate::session_cache::{Chain, Entry, Kind, Part, Value};
 
@@ -200,7 +201,7 @@ impl Parts {
     }
 }
 
-/// Stateless tickets: what rustls makes, with the number of the session, when that was made and when this ticket was, and a
+/// Stateless tickets: what rustls says of a session, with the number of the session, when that was made and when this ticket was, and a
 /// look at all of them and at the client's certificate when they come back.
 ///
 /// A ticket is in the client's hands, and in TLS 1.2 the same session can have an identifier besides: what is withdrawn is
@@ -209,7 +210,7 @@ impl Parts {
 /// Spec: TICKET section 4.
 #[derive(Debug)]
 pub(super) struct Tickets {
-    pub(super) inner: Arc<dyn ProducesTickets>,
+    pub(super) keys: TicketKeys,
     pub(super) sessions: ServerSessions,
 }
 
@@ -218,12 +219,11 @@ const DATES: usize = SERIAL + 8 + 8;
 
 impl ProducesTickets for Tickets {
     fn enabled(&self) -> bool {
-        self.inner.enabled()
+        true
     }
 
     fn lifetime(&self) -> u32 {
-        let lifetime = u32::try_from(self.sessions.settings.sessions.lifetime()).unwrap_or(u32::MAX);
-        self.inner.lifetime().min(lifetime)
+        lifetime(&self.sessions)
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
@@ -234,11 +234,11 @@ impl ProducesTickets for Tickets {
         dated.extend_from_slice(&created.to_be_bytes());
         dated.extend_from_slice(&now.to_be_bytes());
         dated.extend_from_slice(plain);
-        self.inner.encrypt(&dated)
+        self.keys.seal(&dated, now)
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        let mut dated = Zeroizing::new(self.inner.decrypt(ticket)?);
+        let mut dated = self.keys.open(ticket, self.sessions.settings.sessions.now())?;
         let (serial, rest) = dated.split_first_chunk::<SERIAL>()?;
         let (created, rest) = rest.split_first_chunk::<8>()?;
         let (used, plain) = rest.split_first_chunk::<8>()?;
@@ -258,6 +258,14 @@ impl ProducesTickets for Tickets {
         dated.drain(..DATES);
         Some(core::mem::take(&mut *dated))
     }
+}
+
+/// What a ticket says of its life, in seconds: that of its session, and no more than TLS 1.3 lets it say.
+///
+/// Spec: TLS13 section 4.6.1.
+fn lifetime(sessions: &ServerSessions) -> u32 {
+    const WEEK: u32 = 604_800;
+    u32::try_from(sessions.settings.sessions.lifetime()).unwrap_or(WEEK).min(WEEK)
 }
 
 /// Tickets of a farm: under each there is a session in the store that its machines share, and nothing in it. So a client that
@@ -292,7 +300,7 @@ impl ProducesTickets for Handles {
     }
 
     fn lifetime(&self) -> u32 {
-        u32::try_from(self.0.settings.sessions.lifetime()).unwrap_or(u32::MAX)
+        lifetime(&self.0)
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
