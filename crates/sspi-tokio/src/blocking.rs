@@ -243,6 +243,8 @@ pub struct SecureStream<S> {
     /// What became of our own wish to negotiate again.
     renegotiation: RenegotiationOutcome,
     observer: Option<Arc<dyn Observer>>,
+    /// The observer has heard that the peer's wish was refused.
+    has_refused: bool,
     inbound: Inbound,
     outbound: Outbound,
     /// The peer wants to negotiate again, and the caller got data first.
@@ -266,6 +268,7 @@ impl<S> SecureStream<S> {
             known: InTime::new(known),
             renegotiation: RenegotiationOutcome::None,
             observer: None,
+            has_refused: false,
             inbound: Inbound::new(framing, &sizes, unread),
             outbound: Outbound::new(framing, sizes),
             context: Some(context),
@@ -478,7 +481,9 @@ impl<S: Read + Write> SecureStream<S> {
             self.drain()?;
             self.renegotiation_due = false;
             if let Err(error) = self.begin() {
-                self.tell(&Renegotiated::Refused(&error));
+                if !core::mem::replace(&mut self.has_refused, true) {
+                    self.tell(&Renegotiated::Refused(&error));
+                }
                 let Some(context) = self.context.as_deref_mut() else {
                     return Err(error::security(error));
                 };

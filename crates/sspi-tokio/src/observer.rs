@@ -30,7 +30,8 @@ pub enum Renegotiated<'a> {
     },
     /// `SEC_I_NO_RENEGOTIATION`: the peer was asked for it, and goes on without.
     Declined,
-    /// The peer wanted it, and it was refused. Where the package has words for that, the stream goes on.
+    /// The peer wanted it, and it was refused. Where the package has words for that, the stream goes on. A peer may repeat its
+    /// wish as often as the package bears it; it is told once for each stream.
     Refused(&'a Error),
     /// It failed, or the peer let its time pass; the stream has ended.
     Failed(&'a HandshakeError),

@@ -49,6 +49,8 @@ pub struct SecureStream<S> {
     /// What became of our own wish to negotiate again.
     renegotiation: RenegotiationOutcome,
     observer: Option<Arc<dyn Observer>>,
+    /// The observer has heard that the peer's wish was refused.
+    has_refused: bool,
     patience: Patience,
     inbound: Inbound,
     outbound: Outbound,
@@ -98,6 +100,7 @@ impl<S> SecureStream<S> {
             known: InTime::new(known),
             renegotiation: RenegotiationOutcome::None,
             observer: None,
+            has_refused: false,
             patience: Patience::new(options.deadline.is_some()),
             inbound: Inbound::new(framing, &sizes, unread),
             outbound: Outbound::new(framing, sizes),
@@ -201,7 +204,9 @@ impl<S> SecureStream<S> {
     /// Begins the handshake that the peer wants, or tells it that there is none.
     fn begin_renegotiation(&mut self) -> Begun {
         let Err(error) = self.begin() else { return Begun::Started };
-        self.tell(&Renegotiated::Refused(&error));
+        if !core::mem::replace(&mut self.has_refused, true) {
+            self.tell(&Renegotiated::Refused(&error));
+        }
         let Session::Open(context) = &mut self.session else { return Begun::Failed };
         if self.outbound.decline_renegotiation(&mut **context).is_err() {
             self.fail(&error);

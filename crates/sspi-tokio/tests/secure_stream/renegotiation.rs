@@ -2,10 +2,13 @@
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sspi_core::{ControlToken, SecStatus};
-use sspi_tokio::{HandshakeOptions, RenegotiationOutcome, SecureStream, blocking, handshake};
+use sspi_tokio::{
+    HandshakeOptions, Observer, Renegotiated, RenegotiationOutcome, SecureStream, blocking, handshake,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 
 use crate::pair::{Flavour, OneCertificate, Seeded, inside, yields};
@@ -138,6 +141,67 @@ async fn refusals_that_a_peer_does_not_take_are_not_heaped_up() {
         let (refusals, ()) = tokio::join!(asks, hears);
         assert!(refusals.len() < 2 * PIPE, "{} bytes were kept for the peer", refusals.len());
     }
+}
+
+/// Counts what is told.
+#[derive(Default)]
+struct Counts {
+    refused: AtomicUsize,
+}
+
+impl Observer for Counts {
+    fn ends(&self, end: &Renegotiated<'_>) {
+        assert!(matches!(end, Renegotiated::Refused(_)), "nothing comes of it");
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A peer that wishes for it again and again writes no log of ours.
+#[tokio::test]
+async fn that_a_peer_was_refused_is_told_once() {
+    const ROUNDS: usize = 10;
+    let habits = Habits { refuses_renegotiation: true, ..Habits::default() };
+    let (mut client, mut server) = connect(habits, 100, &Flavour::Stream.options()).await;
+    let counts = Arc::new(Counts::default());
+    client.observe(Arc::clone(&counts) as _);
+    let asks = async {
+        for _ in 0..ROUNDS {
+            server.apply_control_token(&ControlToken::Renegotiate).await.unwrap();
+            server.write_all(b"x").await.unwrap();
+        }
+        server.flush().await.unwrap();
+    };
+    let mut data = [0; ROUNDS];
+    let (read, ()) = tokio::join!(client.read_exact(&mut data), asks);
+    read.unwrap();
+    assert_eq!(counts.refused.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn that_a_peer_was_refused_is_told_a_thread_once_too() {
+    use std::io::{Read, Write};
+    const ROUNDS: usize = 10;
+    let (client, server) = UnixStream::pair().unwrap();
+    let options = Flavour::Stream.blocking_options();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut server =
+                blocking::handshake(server, stream_toy::server(Habits::default()), &options).unwrap();
+            for _ in 0..ROUNDS {
+                server.apply_control_token(&ControlToken::Renegotiate).unwrap();
+                server.write_all(b"x").unwrap();
+            }
+            server.flush().unwrap();
+            // What the client says is taken off, until it is gone.
+            server.get_mut().read_to_end(&mut Vec::new()).unwrap();
+        });
+        let habits = Habits { refuses_renegotiation: true, ..Habits::default() };
+        let mut client = blocking::handshake(client, stream_toy::client(habits), &options).unwrap();
+        let counts = Arc::new(Counts::default());
+        client.observe(Arc::clone(&counts) as _);
+        client.read_exact(&mut [0; ROUNDS]).unwrap();
+        assert_eq!(counts.refused.load(Ordering::Relaxed), 1);
+    });
 }
 
 #[tokio::test(start_paused = true)]
