@@ -96,6 +96,9 @@ impl Package {
     ) -> Result<Case, Failure> {
         let Configuration { mut config, base, .. } = configuration;
         config.digest.realm.get_or_insert_with(|| REALM.to_owned());
+        if config.digest.services.is_empty() {
+            config.digest.services.push("localhost".to_owned());
+        }
         let protocol = (self.protocol)(&config);
         let name = self.names.first().copied().unwrap_or_default();
         let builder = |config| {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::Error as _;
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Protocol;
@@ -96,10 +96,24 @@ struct Word(Vec<Protocol>);
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        Protocol::named(&word).map(Self).map_err(|error| match error {
-            ProtocolError::Unknown(name) => D::Error::unknown_variant(&name, &NAMES),
-            reversed @ ProtocolError::Reversed { .. } => D::Error::custom(reversed),
+        deserializer.deserialize_str(WordVisitor)
+    }
+}
+
+/// Judges a word where it is read, so that an error has its place.
+struct WordVisitor;
+
+impl Visitor<'_> for WordVisitor {
+    type Value = Word;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a protocol or a range of protocols")
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Word, E> {
+        Protocol::named(word).map(Word).map_err(|error| match error {
+            ProtocolError::Unknown(name) => E::unknown_variant(&name, &NAMES),
+            reversed @ ProtocolError::Reversed { .. } => E::custom(reversed),
         })
     }
 }
