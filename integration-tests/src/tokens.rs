@@ -239,22 +239,19 @@ fn parts(length: usize) -> [SecBuffer; 2] {
     ]
 }
 
-/// A message, sealed, or only signed where nothing else was negotiated: the signature, and the message behind it.
+/// A message, encrypted: the signature, and the ciphertext. So it is also where only signatures were negotiated.
 ///
 /// # Errors
 ///
 /// Those of the context.
 pub fn wrap(context: &mut dyn SecurityContext, text: &[u8]) -> Result<Vec<u8>, Error> {
-    if !is_sealed(context) {
-        return Ok([sign(context, text)?, text.to_vec()].concat());
-    }
     let mut memory = [&[0; SIGNATURE][..], text].concat();
     let mut parts = parts(memory.len());
     context.encrypt_message(QualityOfProtection::Default, &mut memory, &mut parts)?;
     Ok(memory)
 }
 
-/// Whether messages are sealed in this context.
+/// Whether encryption was negotiated.
 pub fn is_sealed(context: &dyn SecurityContext) -> bool {
     match context.attributes().flags() {
         ContextFlags::Initiator(flags) => flags.contains(IscRet::CONFIDENTIALITY),
@@ -268,11 +265,6 @@ pub fn is_sealed(context: &dyn SecurityContext) -> bool {
 ///
 /// Those of the context.
 pub fn unwrap(context: &mut dyn SecurityContext, message: &[u8]) -> Result<Vec<u8>, Error> {
-    if !is_sealed(context) {
-        let (signature, text) = message.split_at_checked(SIGNATURE).unwrap_or_default();
-        verify(context, text, signature)?;
-        return Ok(text.to_vec());
-    }
     let mut memory = message.to_vec();
     let whole = SecBuffer::new(SecBufferType::STREAM, 0..memory.len());
     let mut buffers = [whole, SecBuffer::new(SecBufferType::DATA, 0..0)];
@@ -296,7 +288,7 @@ fn verify(context: &mut dyn SecurityContext, text: &[u8], signature: &[u8]) -> R
     context.verify_signature(&memory, &parts(memory.len())).map(drop)
 }
 
-/// Both have the same key. Then messages that are sealed, where they may be, and others that are signed, in both directions, one after the other:
+/// Both have the same key. Then messages that are sealed, and others that are signed, in both directions, one after the other:
 /// whoever began the key streams anew, and whoever did not, would be found out.
 ///
 /// # Panics
@@ -314,12 +306,10 @@ fn exchange(ours: &mut dyn SecurityContext, theirs: &mut Driven, library: Librar
     }
     for round in 0..3_u8 {
         for text in [&b"hello"[..], &[round; 3000], b"x"] {
-            if is_sealed(ours) {
-                let sealed = wrap(ours, text).map_err(Refused::Ours)?;
-                assert_eq!(theirs.unwrap(&sealed)?, text, "{library:?}");
-                let sealed = theirs.wrap(text)?;
-                assert_eq!(unwrap(ours, &sealed).map_err(Refused::Ours)?, text, "{library:?}");
-            }
+            let sealed = wrap(ours, text).map_err(Refused::Ours)?;
+            assert_eq!(theirs.unwrap(&sealed)?, text, "{library:?}");
+            let sealed = theirs.wrap(text)?;
+            assert_eq!(unwrap(ours, &sealed).map_err(Refused::Ours)?, text, "{library:?}");
             let signature = sign(ours, text).map_err(Refused::Ours)?;
             theirs.verify(text, &signature)?;
             let signature = theirs.sign(text)?;

@@ -1,5 +1,7 @@
-//! LDAP binds that negotiate NTLM, and messages that are sealed behind them: OpenLDAP with gss-ntlmssp in both roles, and Samba's
-//! client, with right and wrong passwords. Samba's directory is in `winbind.rs`.
+//! LDAP binds that negotiate NTLM, and what follows behind them: OpenLDAP with gss-ntlmssp in both roles, and Samba's client, with
+//! right and wrong passwords. Samba's directory is in `winbind.rs`.
+//!
+//! Messages are encrypted with encryption negotiated and without: all of them do that.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
@@ -15,7 +17,7 @@ use opensspi_integration_tests::peers::process::{Launch, Stdout};
 use opensspi_integration_tests::peers::slapd::{BASE, Slapd};
 use opensspi_integration_tests::peers::{runnable_with, samba};
 use opensspi_integration_tests::tokens::{self, DOMAIN, PASSWORD, USER};
-use sspi_core::AcceptRequest;
+use sspi_core::{AcceptRequest, InitializeRequest};
 use test_support::Pki;
 
 fn available() -> bool {
@@ -36,9 +38,18 @@ fn serving(client: impl FnOnce(&str) -> (bool, String)) -> (bool, String, io::Re
 
 /// OpenLDAP's client, with gss-ntlmssp.
 fn ldapsearch(url: &str, password: &str) -> (bool, String) {
+    ldapsearch_with("minssf=56", url, password)
+}
+
+/// The same with signatures and no more, as it asks for them.
+fn ldapsearch_signed(url: &str, password: &str) -> (bool, String) {
+    ldapsearch_with("minssf=1,maxssf=1", url, password)
+}
+
+fn ldapsearch_with(strength: &str, url: &str, password: &str) -> (bool, String) {
     let users = UserFile::new(DOMAIN, USER, password).unwrap();
     let mut launch = Launch::new("ldapsearch", Stdout::Data);
-    launch.arguments(["-N", "-Q", "-LLL", "-Y", "GSS-SPNEGO", "-O", "minssf=56", "-H", url]);
+    launch.arguments(["-N", "-Q", "-LLL", "-Y", "GSS-SPNEGO", "-O", strength, "-H", url]);
     launch.arguments(["-s", "base", "-b", ""]).variables(users.variables());
     let mut process = launch.start().unwrap();
     let said = String::from_utf8(process.read_to_end().unwrap()).unwrap();
@@ -53,12 +64,12 @@ fn ldbsearch(url: &str, password: &str) -> (bool, String) {
 }
 
 /// A client binds, and reads what our server says of itself.
-fn binds_and_reads_sealed_answers(client: fn(&str, &str) -> (bool, String)) {
+fn binds_and_reads_answers(client: fn(&str, &str) -> (bool, String), is_sealed: bool) {
     let (is_fine, said, served) = serving(|url| client(url, PASSWORD));
     let served = served.unwrap_or_else(|error| panic!("{said} {error}"));
     assert!(is_fine && said.contains("namingContexts: dc=corp,dc=test"), "{said}");
     assert!(served.who == USER && served.asked > 0, "{served:?}: {said}");
-    assert!(served.is_protected && served.is_sealed, "{served:?}");
+    assert!(served.is_protected && served.is_sealed == is_sealed, "{served:?}");
 }
 
 fn is_refused_with_a_wrong_password(client: fn(&str, &str) -> (bool, String)) -> String {
@@ -70,9 +81,10 @@ fn is_refused_with_a_wrong_password(client: fn(&str, &str) -> (bool, String)) ->
 }
 
 #[test]
-fn ldapsearch_binds_to_our_server_and_reads_sealed_answers() {
+fn ldapsearch_binds_to_our_server_and_reads_sealed_and_signed_answers() {
     if available() {
-        binds_and_reads_sealed_answers(ldapsearch);
+        binds_and_reads_answers(ldapsearch, true);
+        binds_and_reads_answers(ldapsearch_signed, false);
     }
 }
 
@@ -87,7 +99,7 @@ fn ldapsearch_with_a_wrong_password_is_refused() {
 #[test]
 fn samba_as_client_binds_to_our_server_and_reads_sealed_answers() {
     if runnable_with(samba::ldbsearch_available()) {
-        binds_and_reads_sealed_answers(ldbsearch);
+        binds_and_reads_answers(ldbsearch, true);
     }
 }
 
@@ -99,7 +111,7 @@ fn samba_as_client_with_a_wrong_password_is_refused() {
 }
 
 #[test]
-fn openldap_as_server_takes_our_client_and_seals_what_it_says() {
+fn openldap_as_server_takes_our_client_sealed_and_signed() {
     if !available() {
         return;
     }
@@ -111,20 +123,23 @@ fn openldap_as_server_takes_our_client_and_seals_what_it_says() {
     let certificate = Pki::new().server("localhost").issue();
     let slapd = Slapd::start_with(settings, &users.variables(), &alice, &certificate).unwrap();
     let package = tokens::negotiate(NtlmConfig::default(), None);
-    let request = tokens::sealed("ldap/localhost", &[]);
-    let bind = |password| {
+    let bind = |request: &InitializeRequest, password| {
         let stream = TcpStream::connect(("127.0.0.1", slapd.port())).unwrap();
-        Session::bind(stream, Mechanism::GSS_SPNEGO, &*tokens::client(&package, password), &request)
+        Session::bind(stream, Mechanism::GSS_SPNEGO, &*tokens::client(&package, password), request)
     };
-    let mut session = bind(PASSWORD).unwrap();
-    assert!(session.is_protected());
-    for _ in 0..3 {
-        assert_eq!(session.who_am_i().unwrap(), r"dn:uid=corp\5Calice,cn=gss-spnego,cn=auth");
-        let found = session.search(BASE, ("sAMAccountName", USER), "cn").unwrap();
-        let [entry] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((&*entry.name, &*entry.values), (&*format!("cn={USER},{BASE}"), &[USER.to_owned()][..]));
+    let sealed = tokens::sealed("ldap/localhost", &[]);
+    for request in [&sealed, &tokens::signed("ldap/localhost")] {
+        let mut session = bind(request, PASSWORD).unwrap();
+        assert!(session.is_protected());
+        for _ in 0..3 {
+            assert_eq!(session.who_am_i().unwrap(), r"dn:uid=corp\5Calice,cn=gss-spnego,cn=auth");
+            let found = session.search(BASE, ("sAMAccountName", USER), "cn").unwrap();
+            let [entry] = &found[..] else { panic!("{found:?}") };
+            let name = format!("cn={USER},{BASE}");
+            assert_eq!((&entry.name, &*entry.values), (&name, &[USER.to_owned()][..]));
+        }
+        session.end().unwrap();
     }
-    session.end().unwrap();
-    let error = bind("wrong").err().unwrap();
+    let error = bind(&sealed, "wrong").err().unwrap();
     assert!(error.to_string().contains("the server answers 49"), "{error}");
 }

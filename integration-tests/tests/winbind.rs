@@ -19,7 +19,7 @@ use opensspi_integration_tests::ldap::{Mechanism, Session};
 use opensspi_integration_tests::peers::note;
 use opensspi_integration_tests::peers::samba::{BASE, Samba};
 use opensspi_integration_tests::tokens;
-use sspi_core::{CredentialUse, CredentialsHandle, CredentialsRequest, SecurityPackage};
+use sspi_core::{CredentialUse, CredentialsHandle, CredentialsRequest, InitializeRequest, SecurityPackage};
 use test_support::Pki;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -110,24 +110,26 @@ fn our_client_binds_to_the_directory_and_searches_it() {
     let negotiate: Arc<dyn SecurityPackage> = Arc::new(tokens::negotiate(NtlmConfig::default(), None));
     let ntlm: Arc<dyn SecurityPackage> = Arc::new(tokens::ntlm(NtlmConfig::default()));
     for (mechanism, package) in [(Mechanism::GSS_SPNEGO, negotiate), (Mechanism::NTLM, ntlm)] {
-        let bind = |user, password| {
-            let request = tokens::sealed("ldap/localhost", &[]);
+        let bind = |request: &InitializeRequest, user, password| {
             let stream = TcpStream::connect(("127.0.0.1", 389)).unwrap();
-            Session::bind(stream, mechanism, &*credentials(&*package, user, password), &request)
+            Session::bind(stream, mechanism, &*credentials(&*package, user, password), request)
         };
-        let mut session = bind("alice", USER_PASSWORD).unwrap();
-        assert!(session.is_protected());
-        for _ in 0..3 {
-            // Nobody finds anything here who has not logged on.
-            let found = session.search(BASE, ("sAMAccountName", "dave"), "cn");
-            let found = found.unwrap_or_else(|error| panic!("{mechanism:?}: {error}"));
-            let [entry] = &found[..] else { panic!("{found:?}") };
-            let name = format!("CN=dave,CN=Users,{BASE}");
-            assert_eq!((&entry.name, &*entry.values), (&name, &["dave".to_owned()][..]));
+        let sealed = tokens::sealed("ldap/localhost", &[]);
+        for request in [&sealed, &tokens::signed("ldap/localhost")] {
+            let mut session = bind(request, "alice", USER_PASSWORD).unwrap();
+            assert!(session.is_protected());
+            for _ in 0..3 {
+                // Nobody finds anything here who has not logged on.
+                let found = session.search(BASE, ("sAMAccountName", "dave"), "cn");
+                let found = found.unwrap_or_else(|error| panic!("{mechanism:?}: {error}"));
+                let [entry] = &found[..] else { panic!("{found:?}") };
+                let name = format!("CN=dave,CN=Users,{BASE}");
+                assert_eq!((&entry.name, &*entry.values), (&name, &["dave".to_owned()][..]));
+            }
+            session.end().unwrap();
         }
-        session.end().unwrap();
         for (user, password) in [("alice", "wrong"), ("nobody", USER_PASSWORD), ("dave", USER_PASSWORD)] {
-            let error = bind(user, password).err().unwrap();
+            let error = bind(&sealed, user, password).err().unwrap();
             assert!(error.to_string().contains("the server answers 49"), "{mechanism:?}, {user}: {error}");
         }
     }
