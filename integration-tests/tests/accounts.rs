@@ -9,11 +9,12 @@
 
 use std::sync::Arc;
 
+use crypto::hash::Hash;
 use opensspi::sspi_core::{Account, CertificateIdentity, Error, SecStatus, Secret};
 use opensspi::{SecureStream, Sspi};
 use opensspi_integration_tests::peers::slapd::{ADMIN, BASE, PASSWORD, Slapd};
 use test_support::x509::{Draft, GeneralName, Minted, ORGANIZATION, TestKey, name};
-use test_support::{Pki, TestCertificate};
+use test_support::{Pki, TestCertificate, hex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 const UPN: &str = "alice@corp.example";
@@ -224,9 +225,15 @@ async fn every_kind_of_security_identity_is_found() {
         world.server(""),
         world.server("allow-weak-mappings = [\"issuer-and-subject\", \"subject\", \"rfc822\", \"issuer\"]"),
     );
+    let public_key = TestKey::P256.public_der();
+    let hash = |of: &[u8]| format!("X509:<SHA1-PUKEY>{}", hex::encode(Hash::Sha1.digest(of).as_ref()));
+    // The key with its algorithm, and the key alone: the point of a curve, which is 65 bytes.
+    let hashes = [hash(&public_key), hash(&public_key[public_key.len() - 65..]).to_uppercase()];
     for (kind, value, is_strong) in [
         ("issuer-and-serial", "X509:<I>CN=Corp CA<SR>01BBAA", true),
         ("key-identifier", "X509:<SKI>ABCD", true),
+        ("public-key", &hashes[0], true),
+        ("public-key", &hashes[1], true),
         ("issuer-and-subject", "X509:<I>CN=Corp CA<S>O=\"Corp, Inc.\",CN=Alïce", false),
         ("subject", "X509:<S>O=\"Corp, Inc.\",CN=Alïce", false),
         ("rfc822", "X509:<RFC822>ALICE@corp.example", false),
@@ -271,36 +278,127 @@ const HOSTILE: [&str; 9] = [
     "admin\\00",
 ];
 
+/// One value of a filter: its attribute, and the value as it was before anything was escaped.
+type Asked = (String, Vec<u8>);
+
+/// Whether a value has this in it. OpenLDAP says it as it compares it: without capitals.
+fn has(asked: &Asked, attribute: &str, text: &str) -> bool {
+    asked.0 == attribute && String::from_utf8_lossy(&asked.1).to_lowercase().contains(&text.to_lowercase())
+}
+
+/// The comparisons of a filter, which consists of nothing else.
+///
+/// Spec: LDAP-FILTER section 3.
+fn comparisons(filter: &str) -> Vec<Asked> {
+    fn one(filter: &mut &[u8], asked: &mut Vec<Asked>, whole: &str) {
+        let open = filter.split_off_first();
+        assert_eq!(open, Some(&b'('), "{whole}");
+        if matches!(filter.first(), Some(b'&' | b'|')) {
+            filter.split_off_first();
+            while filter.first() == Some(&b'(') {
+                one(filter, asked, whole);
+            }
+        } else {
+            let name = filter.iter().position(|byte| *byte == b'=').unwrap_or_else(|| panic!("{whole}"));
+            let name = String::from_utf8(filter.split_off(..name).unwrap().to_vec()).unwrap();
+            assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric()), "no comparison: {whole}");
+            filter.split_off_first();
+            let mut value = Vec::new();
+            while let Some(byte) = filter.first().filter(|byte| **byte != b')') {
+                assert!(!b"*(".contains(byte), "it means something: {whole}");
+                if *byte == b'\\' {
+                    let escaped = std::str::from_utf8(&filter[1..3]).unwrap();
+                    value.push(u8::from_str_radix(escaped, 16).unwrap());
+                    *filter = &filter[3..];
+                } else {
+                    value.push(*byte);
+                    *filter = &filter[1..];
+                }
+            }
+            asked.push((name, value));
+        }
+        assert_eq!(filter.split_off_first(), Some(&b')'), "{whole}");
+    }
+    let (mut rest, mut asked) = (filter.as_bytes(), Vec::new());
+    one(&mut rest, &mut asked, filter);
+    assert!(rest.is_empty(), "more than one filter: {filter}");
+    asked
+}
+
+/// emailAddress, organizationalUnitName, domainComponent, and a type that nobody knows.
+const OTHER_NAMES: [(&str, &[u8]); 4] = [
+    ("e-mail in the name", &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1]),
+    ("unit", &[0x55, 4, 11]),
+    ("domain component", &[9, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25]),
+    ("unknown", &[0x2a, 3, 4]),
+];
+
 #[tokio::test]
 async fn nothing_in_any_field_of_a_certificate_means_anything_to_the_directory() {
     if !Slapd::runnable() {
         return;
     }
-    let world = World::new();
+    let mut world = World::new();
     world.known_by("alice", &["X509:<S>CN=admin", "X509:<I>CN=Corp CA<S>CN=admin", "X509:<I>CN=admin"]);
     let all = "allow-weak-mappings = [\"upn-without-sid\", \"issuer-and-subject\", \"subject\", \"rfc822\", \"issuer\"]";
     let server = world.server(all);
     for text in HOSTILE {
+        let mut expected = Vec::new();
         let common_name = |text: &str| name(&[(&[0x55, 4, 3], 0x0c, text.as_bytes())]);
-        let organisation =
-            |text: &str| name(&[(ORGANIZATION, 0x0c, text.as_bytes()), (&[0x55, 4, 3], 0x0c, b"nobody")]);
+        let and_nobody =
+            |kind: &[u8]| name(&[(kind, 0x0c, text.as_bytes()), (&[0x55, 4, 3], 0x0c, b"nobody")]);
+        let (identity, upn) = ("altSecurityIdentities", "userPrincipalName");
+        let backwards: Vec<u8> = text.bytes().rev().collect();
+        // What the directory must have been asked for in this very form; a name is quoted where it has to be.
         let drafts = [
-            ("upn", alice().general_names(&[GeneralName::upn(text)])),
-            ("upn's name", alice().general_names(&[GeneralName::upn(&format!("{text}@corp.example"))])),
-            ("upn's domain", alice().general_names(&[GeneralName::upn(&format!("alice@{text}"))])),
-            ("e-mail", alice().general_names(&[GeneralName::Email(text.into())])),
-            ("common name", alice().subject(common_name(text))),
-            ("common name that ends early", alice().subject(common_name(&format!("admin{text}")))),
-            ("organisation", alice().subject(organisation(text))),
-            ("key identifier", alice().key_identifier(text.as_bytes())),
-            ("serial number", alice().serial(text.as_bytes())),
-            ("security identifier", with_upn(UPN).sid(text)),
+            ("upn", alice().general_names(&[GeneralName::upn(text)]), None),
+            (
+                "upn's name",
+                alice().general_names(&[GeneralName::upn(&format!("{text}@corp.example"))]),
+                // Several of them are one that cannot be one.
+                (!text.contains('@')).then(|| (upn, format!("{text}@corp.example"))),
+            ),
+            (
+                "upn's domain",
+                alice().general_names(&[GeneralName::upn(&format!("alice@{text}"))]),
+                Some((upn, format!("alice@{text}"))),
+            ),
+            (
+                "e-mail",
+                alice().general_names(&[GeneralName::Email(text.into())]),
+                Some((identity, format!("X509:<RFC822>{text}"))),
+            ),
+            ("common name", alice().subject(common_name(text)), Some((identity, text.to_owned()))),
+            (
+                "common name that ends early",
+                alice().subject(common_name(&format!("admin{text}"))),
+                Some((identity, format!("admin{text}"))),
+            ),
+            ("organisation", alice().subject(and_nobody(ORGANIZATION)), Some((identity, text.to_owned()))),
+            (
+                "key identifier",
+                alice().key_identifier(text.as_bytes()),
+                Some((identity, format!("X509:<SKI>{}", hex::encode(text)))),
+            ),
+            (
+                "serial number",
+                alice().serial(text.as_bytes()),
+                Some((identity, format!("<SR>{}", hex::encode(&backwards)))),
+            ),
+            ("security identifier", with_upn(UPN).sid(text), None),
         ];
-        for (field, draft) in drafts {
+        let others = OTHER_NAMES.map(|(field, kind)| (field, alice().subject(and_nobody(kind)), None));
+        for (field, draft, asked) in drafts.into_iter().chain(others) {
             let error = account(&world, &server, draft).await.map(|found| found.name).unwrap_err();
             assert_eq!(error.status(), SecStatus::SEC_E_NO_IMPERSONATION, "{field} {text:?}: {error}");
             assert!(error.to_string().contains("is for no account"), "{field} {text:?}: {error}");
+            expected.extend(asked);
         }
+        let is_there = |filters: &[String]| {
+            let all: Vec<Asked> = filters.iter().flat_map(|filter| comparisons(filter)).collect();
+            expected.iter().all(|(attribute, value)| all.iter().any(|asked| has(asked, attribute, value)))
+        };
+        world.slapd.wait_for_filters(is_there).unwrap();
     }
 }
 
@@ -309,7 +407,7 @@ async fn the_name_of_an_authority_means_nothing_to_the_directory_either() {
     if !Slapd::runnable() {
         return;
     }
-    let world = World::new();
+    let mut world = World::new();
     let all = "allow-weak-mappings = [\"issuer-and-subject\", \"issuer\"]";
     for text in HOSTILE.into_iter().chain(["Corp CA<S>CN=admin", "Corp CA,CN=x"]) {
         let issuer = authority(text);
@@ -321,6 +419,15 @@ async fn the_name_of_an_authority_means_nothing_to_the_directory_either() {
         let error = stream.security_context_token().map(|found| found.name).unwrap_err();
         assert_eq!(error.status(), SecStatus::SEC_E_NO_IMPERSONATION, "{text:?}: {error}");
     }
+    // With its serial number, too.
+    let with_serial = |filters: &[String]| {
+        let all: Vec<Asked> = filters.iter().flat_map(|filter| comparisons(filter)).collect();
+        HOSTILE.iter().all(|text| {
+            let mut of_it = all.iter().filter(|asked| has(asked, "altSecurityIdentities", text));
+            of_it.any(|asked| has(asked, "altSecurityIdentities", "<SR>"))
+        })
+    };
+    world.slapd.wait_for_filters(with_serial).unwrap();
 }
 
 #[tokio::test]

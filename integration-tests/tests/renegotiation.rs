@@ -14,10 +14,13 @@ use sspi_core::SecStatus;
 use test_support::{Pki, TestCertificate, hex};
 
 const VERSIONS: [Version; 3] = [Version::Tls10, Version::Tls11, Version::Tls12];
+/// Those that Java negotiates again.
+const WITH_SSL3: [Version; 4] = [Version::Ssl30, Version::Tls10, Version::Tls11, Version::Tls12];
 
 /// What `renegotiation` and other settings are, for one version.
 fn settings(version: Version, more: &str) -> String {
     let protocol = match version {
+        Version::Ssl30 => "ssl3",
         Version::Tls10 => "tls1.0",
         Version::Tls11 => "tls1.1",
         _ => "tls1.2",
@@ -208,7 +211,7 @@ fn a_client_of_java_begins_and_is_asked() {
     }
     const BYTES: u64 = 100_000;
     let world = World::new();
-    for version in VERSIONS {
+    for version in WITH_SSL3 {
         let server = world.serve(version, BOTH_WITH_CERTIFICATE);
         let options =
             world.options(version, server.port()).ciphers("TLS_RSA_WITH_AES_128_CBC_SHA").bytes(BYTES);
@@ -227,7 +230,7 @@ fn a_server_of_java_requires_a_certificate_in_the_second_handshake() {
         return;
     }
     let world = World::new();
-    for version in VERSIONS {
+    for version in WITH_SSL3 {
         let options =
             ServerOptions::new(&world.server).version(version).ciphers("TLS_RSA_WITH_AES_128_CBC_SHA");
         let options = options.request_client_certificate(&world.pki);

@@ -153,11 +153,22 @@ impl Slapd {
         let slapd = program("slapd").ok_or_else(|| PeerError::new("slapd is not there"))?;
         let mut launch = Launch::new(&slapd.to_string_lossy(), Stdout::Log);
         let urls = format!("ldap://127.0.0.1:{}/ ldaps://127.0.0.1:{}/", self.port, self.tls_port);
-        // With a level for debugging it stays in the foreground.
-        launch.arguments(["-f", &self.configuration, "-h", &urls, "-d", "0"]);
+        // With a level for debugging it stays in the foreground; at this one it says what it is asked.
+        launch.arguments(["-f", &self.configuration, "-h", &urls, "-d", "stats"]);
         launch.variables(self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         self.process = Some(launch.serve(self.port)?);
         Ok(())
+    }
+
+    /// Waits until the filters that it was asked with, as it understood them, are what they should be; says which they are.
+    /// They are of as much of its log as is kept.
+    ///
+    /// # Errors
+    ///
+    /// They did not come to be that.
+    pub fn wait_for_filters(&mut self, hold: impl Fn(&[String]) -> bool) -> Result<Vec<String>, PeerError> {
+        let process = self.process.as_mut().ok_or_else(|| PeerError::new("slapd does not run"))?;
+        Ok(filters(&process.wait_until(|log| hold(&filters(log)))?))
     }
 
     /// Stops its process where it is: it neither answers nor closes anything.
@@ -194,6 +205,13 @@ impl Slapd {
         let url = format!("ldap://127.0.0.1:{}", self.port);
         run("ldapmodify", &["-x", "-H", &url, "-D", ADMIN, "-w", PASSWORD, "-f", &changes])
     }
+}
+
+/// The filters in a log, but for a line that is not whole yet.
+fn filters(log: &str) -> Vec<String> {
+    let log = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let filter = |line: &str| Some(line.split_once(" filter=\"")?.1.rsplit_once('"')?.0.to_owned());
+    log.lines().filter_map(filter).collect()
 }
 
 fn run(command: &str, arguments: &[&str]) -> Result<(), PeerError> {

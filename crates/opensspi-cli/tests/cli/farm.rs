@@ -27,7 +27,7 @@ fn client_of(farm: &Farm, protocol: &str) -> Sspi {
 }
 
 /// A connection of a client to a machine, through which data went; whether it took up a session.
-fn connect(client: &Sspi, machine: &Server) -> bool {
+pub(crate) fn connect(client: &Sspi, machine: &Server) -> bool {
     let socket = TcpStream::connect(("127.0.0.1", machine.port)).unwrap();
     let mut stream = client.connect_blocking("localhost", socket).unwrap();
     stream.write_all(b"hello").unwrap();
