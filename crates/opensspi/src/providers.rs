@@ -11,7 +11,7 @@ use crate::config::Config;
 #[cfg(feature = "digest")]
 pub use digest;
 #[cfg(feature = "digest")]
-pub use digest::DigestConfig;
+pub use digest::{BindingPolicy, DigestConfig};
 #[cfg(feature = "negotiate")]
 pub use negotiate::{ListenerRule, NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
 #[cfg(feature = "ntlm")]

@@ -87,7 +87,9 @@ impl Sspi {
             return Some("ntlm.channel-bindings");
         }
         #[cfg(feature = "digest")]
-        if name == "WDigest" && self.config().digest.channel_bindings != digest::BindingPolicy::Always {
+        if name == "WDigest"
+            && self.config().digest.channel_bindings != crate::providers::BindingPolicy::Always
+        {
             return Some("digest.channel-bindings");
         }
         let _ = name;
