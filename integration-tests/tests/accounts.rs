@@ -301,6 +301,8 @@ fn comparisons(filter: &str) -> Vec<Asked> {
         } else {
             let name = filter.iter().position(|byte| *byte == b'=').unwrap_or_else(|| panic!("{whole}"));
             let name = String::from_utf8(filter.split_off(..name).unwrap().to_vec()).unwrap();
+            // What its schema does not have, or what cannot match, is marked by OpenLDAP.
+            let name = name.trim_start_matches('?').to_owned();
             assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric()), "no comparison: {whole}");
             filter.split_off_first();
             let mut value = Vec::new();

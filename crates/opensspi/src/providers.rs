@@ -10,8 +10,10 @@ use crate::config::Config;
 
 #[cfg(feature = "digest")]
 pub use digest;
+#[cfg(all(feature = "digest", feature = "schannel"))]
+pub(crate) use digest::BindingPolicy;
 #[cfg(feature = "digest")]
-pub use digest::{BindingPolicy, DigestConfig};
+pub use digest::DigestConfig;
 #[cfg(feature = "negotiate")]
 pub use negotiate::{ListenerRule, NegotiateConfig, NtlmPolicy, RawPolicy, TargetRule};
 #[cfg(feature = "ntlm")]

@@ -70,9 +70,9 @@ fn an_unknown_value_is_named_with_its_place_and_the_nearest_valid_one() {
         ]
     );
     assert_eq!(
-        problems("[schannel]\nprotocols = [\"tls1.3..tls1.0\"]"),
+        problems("[schannel]\nprotocols = [\"ssl3\", \"tls1.3..tls1.0\"]"),
         [
-            "opensspi.toml:2:14: schannel.protocols[0]: \"tls1.3..tls1.0\" begins with the newer protocol; write \"tls1.0..tls1.3\""
+            "opensspi.toml:2:22: schannel.protocols[1]: \"tls1.3..tls1.0\" begins with the newer protocol; write \"tls1.0..tls1.3\""
         ]
     );
     let far = problems("[log]\nformat = \"xml-document\"");
