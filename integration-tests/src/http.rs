@@ -1,4 +1,4 @@
-//! The HTTP ends of `opensspi` with packages that authenticate connections: a server with one account, the one of [`tokens`],
+//! The HTTP ends of `opensspi` with packages that authenticate connections: a server with one account, the one of [`tokens`](crate::tokens),
 //! and a client.
 
 #![expect(clippy::panic, reason = "what a test configures wrongly fails the test")]

@@ -25,7 +25,10 @@ fn settings(version: Version, more: &str) -> String {
         Version::Tls11 => "tls1.1",
         _ => "tls1.2",
     };
-    let suites = "[\"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA\", \"TLS_RSA_WITH_AES_128_CBC_SHA\"]";
+    let suites = match version {
+        Version::Ssl30 => "[\"TLS_RSA_WITH_AES_128_CBC_SHA\"]",
+        _ => "[\"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA\", \"TLS_RSA_WITH_AES_128_CBC_SHA\"]",
+    };
     format!("protocols = [{protocol:?}]\nsuites = {suites}\n{more}")
 }
 

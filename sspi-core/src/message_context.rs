@@ -31,9 +31,9 @@ pub trait MessageKeys: Send + 'static {
 ///
 /// ```
 /// # use sspi_core::*;
-/// # fn complete<K: MessageKeys>(info: &PackageInfo, [sender, receiver]: [K; 2], token: Vec<u8>, used: usize) -> Step {
+/// # fn complete<K: MessageKeys>(info: &PackageInfo, [initiator, acceptor]: [K; 2], token: Vec<u8>, used: usize) -> Step {
 /// let flags = ContextFlags::Initiator(IscRet::REPLAY_DETECT | IscRet::INTEGRITY | IscRet::CONFIDENTIALITY);
-/// let context = MessageContext { info: info.clone(), flags, token_len: 16, account: None, sender, receiver };
+/// let context = MessageContext { info: info.clone(), flags, token_len: 16, account: None, initiator, acceptor };
 /// Step::Complete { context: context.boxed(), token, used }
 /// # }
 /// ```
