@@ -9,6 +9,7 @@ mod handshakes;
 mod messages;
 mod mutations;
 mod renegotiation;
+mod resumption;
 mod splits;
 mod vectors;
 
