@@ -4,6 +4,7 @@ mod attacks;
 mod choices;
 mod conformance;
 pub(crate) mod damage;
+mod flight;
 mod flows;
 mod handshakes;
 mod messages;
