@@ -1,5 +1,6 @@
 //! Both roles in one process.
 
+mod alerts;
 mod attacks;
 mod choices;
 mod conformance;
