@@ -295,10 +295,10 @@ fn empty_records_between_warnings_do_not_hide_a_flood() {
 #[test]
 fn a_signature_algorithm_of_another_kind_of_key_is_illegal() {
     use crate::tls::signature::{Content, verify};
-    let key = rsa2048().key().public_key();
+    let (rules, key) = (TLS12.rules().unwrap(), rsa2048().key().public_key());
     for (scheme, alert) in [(0x0403, 47), (0x0402, 47), (0x0807, 47), (0x0401, 51), (0x0804, 51)] {
         let content = Content::Message(SignatureScheme(scheme), b"message");
-        let error = verify(&key, &content, &[0; 256], "ServerKeyExchange").unwrap_err();
+        let error = verify(rules, &key, &content, &[0; 256], "ServerKeyExchange").unwrap_err();
         assert_eq!(error.alert(), Some(AlertDescription(alert)), "{scheme:04x}: {error}");
     }
 }

@@ -5,6 +5,7 @@ mod attacks;
 mod choices;
 mod conformance;
 pub(crate) mod damage;
+mod dsa_signatures;
 mod flight;
 mod flows;
 mod handshakes;
