@@ -73,6 +73,7 @@ function serve() {
     var report = { event: 'connection', bytes: 0, clean_close: false, error: null, resumed: resumed };
     resumed = false;
     negotiated(report, stream);
+    stream.setNoDelay(true);
     var peer = stream.getPeerCertificate();
     report.peer = peer && peer.subject ? peer.subject.CN : null;
     stream.on('data', function(data) {
@@ -168,6 +169,8 @@ function connect(ciphers, session, done) {
     negotiated(report, stream);
     report.resumed = stream.isSessionReused();
     next = stream.getSession();
+    // A record is written in two parts: the second would wait for the acknowledgement of the first.
+    stream.setNoDelay(true);
     exchange(stream, report, function() {
       complete = true;
       stream.end();
