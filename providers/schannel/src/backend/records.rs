@@ -44,6 +44,15 @@ pub(crate) trait Sealing: Send + 'static {
         Err(Error::Internal("a protocol without second handshake"))
     }
 
+    /// New keys from now on, and a record of its own that says so and asks the peer for its own; `None` where the protocol
+    /// has no such message.
+    ///
+    /// # Errors
+    /// The record cannot be made.
+    fn seal_key_update(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
+    }
+
     /// How the protocol says what an alert would say.
     fn as_said(&self, level: AlertLevel, number: u8) -> (AlertLevel, u8) {
         (level, number)

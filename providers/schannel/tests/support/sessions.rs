@@ -1,5 +1,7 @@
 //! Sessions of every protocol, and whether they were taken up.
 
+use std::sync::Arc;
+
 use opensspi_schannel::{Allow, Protocol, SchannelConfig, WeakSuites};
 use sspi_core::{CredentialsHandle, Step};
 use test_support::pair::{End, Established};
@@ -72,6 +74,38 @@ impl Case {
             ],
             _ => &[],
         }
+    }
+}
+
+/// A client and a server of one protocol, whose sessions outlive their connections.
+pub struct Ends {
+    pub client: Arc<dyn CredentialsHandle>,
+    pub server: Arc<dyn CredentialsHandle>,
+}
+
+impl Ends {
+    pub fn new(world: &World, client: SchannelConfig, server: SchannelConfig) -> Self {
+        Self { client: world.outbound(client), server: world.inbound(server) }
+    }
+
+    pub fn of(world: &World, case: Case) -> Self {
+        Self::new(world, case.client(world), case.server(world))
+    }
+
+    /// Both ends of a connection whose tickets have arrived.
+    pub fn connect(&self) -> (Established, Established) {
+        connect(&*self.client, &*self.server)
+    }
+
+    /// One end of such a connection.
+    pub fn side(&self, on_server: bool) -> Established {
+        let (client, server) = self.connect();
+        if on_server { server } else { client }
+    }
+
+    /// Whether the next connection takes up a session.
+    pub fn resume(&self) -> bool {
+        resumed(&self.connect().1)
     }
 }
 
