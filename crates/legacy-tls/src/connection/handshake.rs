@@ -8,7 +8,7 @@ use crate::connection::{CertificateRequested, Established, Failure, Progress};
 use crate::error::{Error, Misbehaved};
 use crate::record::Need;
 use crate::renegotiation::Directions;
-use crate::session::SessionStore;
+use crate::session::KeepsSessions;
 use crate::tls::alert::AlertDescription;
 
 /// The most that a peer may send before its handshake is complete, in bytes.
@@ -82,7 +82,7 @@ pub(crate) enum Outcome {
 
 /// A role's state.
 pub(crate) trait Role: Sized {
-    type Config;
+    type Config: KeepsSessions;
     type Channel: Channel;
 
     /// What is awaited, for a sentence.
@@ -107,7 +107,6 @@ pub(crate) trait Role: Sized {
     }
     /// What came of it, once it is over.
     fn conclude(self, channel: Self::Channel) -> Result<Outcome, Error>;
-    fn sessions(config: &Self::Config) -> &dyn SessionStore;
 }
 
 /// A handshake.
@@ -247,7 +246,7 @@ impl<R: Role> Handshake<R> {
     /// Spec: TLS12 section 7.2.2; SSL2 section 5.3; PCT1 section 5.4.
     fn fail(&mut self, error: Error, config: &R::Config, channel: &mut R::Channel) -> Failure {
         if let Some(key) = channel.session_in_use() {
-            R::sessions(config).remove(key);
+            config.sessions().remove(key);
         }
         *self = Self::Failed(error.clone());
         refused(error, channel)

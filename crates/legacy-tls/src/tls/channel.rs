@@ -55,6 +55,21 @@ pub(crate) enum Incoming {
     Closed,
 }
 
+impl Incoming {
+    /// Why it is refused where something else is expected.
+    pub(crate) fn unexpected(&self, expected: &'static str) -> Error {
+        let record = |content_type| Misbehaved::UnexpectedRecord { content_type, expected }.into();
+        match self {
+            Self::Message(message) => {
+                Misbehaved::UnexpectedMessage { received: message.kind, expected }.into()
+            }
+            Self::ChangeCipherSpec => record(ContentType::CHANGE_CIPHER_SPEC.0),
+            Self::NoCertificate | Self::NoRenegotiation => record(ContentType::ALERT.0),
+            Self::Closed => Error::ClosedInHandshake,
+        }
+    }
+}
+
 /// Records in, messages out; messages in, records out.
 pub(crate) struct Channel {
     opener: Opener,
