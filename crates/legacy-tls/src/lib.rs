@@ -43,7 +43,10 @@ mod ssl2;
 mod tls;
 
 pub use certificate::{CertificateRefused, CertificateVerifier, Identity, PeerCertificate};
-pub use config::{ClientAuth, ClientConfig, Clock, ExportKeys, ExtendedMasterSecret, Policy, ServerConfig};
+pub use config::{
+    ClientAuth, ClientConfig, Clock, ExportKeys, ExtendedMasterSecret, Policy, SMALL_BLOCK_LIMIT,
+    ServerConfig,
+};
 pub use connection::{
     CertificateRequested, ClientConnection, ClientParameters, Established, Failure, KeptSession, Negotiated,
     Progress, ServerConnection, ServerParameters,

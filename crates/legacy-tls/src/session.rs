@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use self::stored::StoredSession;
+use crate::config::{ClientConfig, ServerConfig};
 use crate::pct1::handshake::Parameters;
 use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::versions::ProtocolVersion;
@@ -90,6 +91,24 @@ pub trait SessionStore: Send + Sync {
 
     /// Forgets the session under `key`.
     fn remove(&self, key: &[u8]);
+}
+
+/// A role's configuration, as far as sessions go.
+pub(crate) trait KeepsSessions {
+    /// Where they are kept.
+    fn sessions(&self) -> &dyn SessionStore;
+}
+
+impl KeepsSessions for ClientConfig {
+    fn sessions(&self) -> &dyn SessionStore {
+        self.sessions.as_ref()
+    }
+}
+
+impl KeepsSessions for ServerConfig {
+    fn sessions(&self) -> &dyn SessionStore {
+        self.sessions.as_ref()
+    }
 }
 
 /// The longest chain of a peer that is kept with a session, in bytes: four times what honest ones have. It is the peer who

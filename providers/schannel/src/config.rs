@@ -353,7 +353,7 @@ pub struct SchannelConfig {
     /// (against BEAST).
     pub record_splitting: bool,
     /// How many bytes a cipher with blocks of 64 bits (3DES, DES, RC2) protects under one key (against Sweet32); the
-    /// connection ends there.
+    /// connection ends there. 1 GiB, unless something else is said: with 32 GiB two blocks are expected to be the same.
     pub small_block_limit: u64,
     /// Whether a client whose hello was refused may come back with the older protocols alone. What refuses the hello is not
     /// authenticated; a server that knows better recognises the second attempt (RFC 7507) and ends it.
@@ -437,7 +437,7 @@ impl Default for SchannelConfig {
             dh_minimum_bits: None,
             extended_master_secret: ExtendedMasterSecret::Offered,
             record_splitting: true,
-            small_block_limit: 32 << 30,
+            small_block_limit: legacy_tls::SMALL_BLOCK_LIMIT,
             fallback: false,
             v2_hello: false,
             renegotiation: Renegotiation::Off,

@@ -10,18 +10,19 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use opensspi_schannel::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
-    SchannelConfig, WeakSuites,
+    Revocation, SchannelConfig, WeakSuites,
 };
 use sspi_core::{
     AscRet, CertificateIdentity, ContextFlags, CredentialUse, CredentialsHandle, Error, Failure, Fault,
     IscRet, Question, SecStatus, Secret, SpProt, Step,
 };
 use support::{Kind, World, accept_request, handshake, initialize_request, no_questions, send};
-use test_support::Mutator;
 use test_support::pair::{self, Established};
+use test_support::{CertStatus, Mutator, OcspResponse};
 
 /// Both kinds of certificates, so that every protocol and suite has its own.
 fn certificates(world: &World) -> Vec<CertificateConfig> {
@@ -234,6 +235,70 @@ fn a_handshake_that_was_handed_over_has_names_protocols_certificates_and_binding
         assert_eq!(c.endpoint_bindings().unwrap(), s.endpoint_bindings().unwrap(), "{kind:?}");
         if extensions {
             assert_eq!(c.exporter_bindings().unwrap(), s.exporter_bindings().unwrap(), "{kind:?}");
+        }
+    }
+}
+
+/// A server's flight without its CertificateStatus.
+fn without_status(flight: &mut Vec<u8>) {
+    const CERTIFICATE_STATUS: u8 = 22;
+    let length = usize::from(u16::from_be_bytes([flight[3], flight[4]]));
+    if flight[0] != 22 || flight.len() != 5 + length {
+        return;
+    }
+    let (mut messages, mut rest) = (Vec::new(), &flight[5..]);
+    while !rest.is_empty() {
+        let (message, behind) = rest.split_at(4 + usize::from(u16::from_be_bytes([rest[2], rest[3]])));
+        if message[0] != CERTIFICATE_STATUS {
+            messages.extend_from_slice(message);
+        }
+        rest = behind;
+    }
+    let length = u16::try_from(messages.len()).unwrap().to_be_bytes();
+    *flight = [&flight[..3], &length, &messages].concat();
+}
+
+/// The client asks for it in a hello of rustls's, and the engine hears the answer.
+#[test]
+fn a_stapled_answer_is_judged_in_a_handshake_that_was_handed_over() {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    for kind in Kind::LEGACY.into_iter().filter(|kind| kind.has_extensions()) {
+        let world = World::default();
+        let now = world.clock.now();
+        let certificate = kind.issue(world.pki.server("localhost"));
+        let staple =
+            |status| OcspResponse::new(&certificate, status).valid(now - HOUR, Some(now + HOUR)).der();
+        let client = world.outbound(SchannelConfig { revocation: Revocation::Hard, ..client_of_all(&world) });
+        let with = |staple: Option<Vec<u8>>, change: &dyn Fn(&mut Vec<u8>)| {
+            let server = world.inbound(SchannelConfig {
+                certificates: vec![world.certificate(&certificate)],
+                ocsp_response: staple.map(|staple| world.memory.put("staple", staple)),
+                ..world.server_of(kind)
+            });
+            let mut is_first = true;
+            pair::run_with(
+                client.initialize(&initialize_request()).unwrap(),
+                server.accept(&accept_request()).unwrap(),
+                usize::MAX,
+                &mut no_questions,
+                &mut |from_client, token| {
+                    if !from_client && !token.is_empty() && core::mem::take(&mut is_first) {
+                        change(token);
+                    }
+                },
+            )
+        };
+        let good = || Some(staple(CertStatus::Good));
+        check(with(good(), &|_| ()), kind.protocol(), &format!("{kind:?}"));
+        let unknown = SecStatus::CRYPT_E_NO_REVOCATION_CHECK;
+        let revoked = CertStatus::Revoked { at: now - HOUR };
+        for (outcome, expected, what) in [
+            (with(None, &|_| ()), unknown, "no answer"),
+            (with(good(), &without_status), unknown, "promised, and not sent"),
+            (with(Some(staple(revoked)), &|_| ()), SecStatus::CRYPT_E_REVOKED, "revoked"),
+        ] {
+            let error = outcome.0.err().unwrap_or_else(|| panic!("{kind:?} {what}"));
+            assert_eq!(error.status(), expected, "{kind:?} {what}: {error}");
         }
     }
 }

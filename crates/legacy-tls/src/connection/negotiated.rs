@@ -9,12 +9,12 @@ use crate::pct1;
 use crate::pct1::handshake::Pct1Negotiated;
 use crate::record::{Opener, Sealer};
 use crate::renegotiation::Previous;
-use crate::session::{MasterSecret, SessionStore};
+use crate::session::{MasterSecret, Session, SessionStore};
 use crate::ssl2;
 use crate::tls::cipher_suites::SuiteRow;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::Randoms;
-use crate::tls::versions::{ProtocolVersion, Rules};
+use crate::tls::versions::{ProtocolVersion, Rules, VerifyData};
 
 /// What a handshake yields: both directions of the connection, and what was negotiated.
 pub struct Established {
@@ -67,6 +67,55 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
+    /// What is left of a handshake whose hellos have no extensions, for the role to fill in the rest.
+    pub(crate) fn without_extensions(
+        version: ProtocolVersion,
+        suite: &'static SuiteRow,
+        master_secret: MasterSecret,
+        randoms: Randoms,
+        sessions: &Arc<dyn SessionStore>,
+    ) -> Self {
+        let nothing = VerifyData::new(0, |_| {});
+        Self {
+            is_client: false,
+            version,
+            suite,
+            strength: None,
+            alpn: None,
+            server_name: None,
+            peer_chain: Vec::new(),
+            ocsp_response: Vec::new(),
+            identity: None,
+            resumed: false,
+            session_id: Vec::new(),
+            session_key: None,
+            extended_master_secret: false,
+            sessions: Arc::clone(sessions),
+            hello_version: version,
+            finished: Previous { client: nothing, server: nothing, secure: false },
+            rules: None,
+            master_secret,
+            randoms,
+            pct1: None,
+        }
+    }
+
+    /// What a later handshake can take up again. `ticket` is what the server keeps of it with its client.
+    pub(crate) fn session(&self, ticket: Vec<u8>, created: u64) -> Arc<Session> {
+        Arc::new(Session {
+            id: self.session_id.clone(),
+            ticket,
+            version: self.version,
+            suite: self.suite.suite,
+            master_secret: self.master_secret.clone(),
+            extended_master_secret: self.extended_master_secret,
+            peer_chain: self.peer_chain.clone(),
+            server_name: self.server_name.clone(),
+            created,
+            pct1: self.pct1.as_ref().map(|pct1| Box::new(pct1.parameters.clone())),
+        })
+    }
+
     /// The content of the first Finished message of the handshake: the channel binding `tls-unique`.
     ///
     /// Spec: BINDING section 3.

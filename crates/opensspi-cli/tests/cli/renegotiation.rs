@@ -154,6 +154,35 @@ fn openssl_sees_the_key_updates_of_either_end() {
     let _said = ours.stop();
 }
 
+/// As conformance tools drive it.
+#[test]
+fn a_server_of_pages_negotiates_again_where_it_is_told_to() {
+    for (options, is_done) in [(&["--renegotiation", "both"][..], true), (&[], false)] {
+        let start = ["--http", "--protocols", "tls1.2", "--profile", "compatible"];
+        let mut server = Server::start(&[&start[..], options].concat());
+        let address = server.address();
+        let ran = run(&[
+            "connect",
+            &address,
+            "--pin",
+            &server.pin,
+            "--protocols",
+            "tls1.2",
+            "--renegotiate",
+            "-c",
+            "GET / HTTP/1.0\\n\\n",
+        ])
+        .expect(0);
+        assert!(ran.out.contains("<td>TLS 1.2</td>"), "{}{}", ran.out, ran.err);
+        let said = if is_done { "negotiated again" } else { "the server does not negotiate again" };
+        assert!(ran.err.contains(said), "{}", ran.err);
+        assert!(next(&mut server, "verdict", "accepted")["handshake"].is_null());
+        if is_done {
+            assert_eq!(next(&mut server, "verdict", "accepted")["handshake"], 2);
+        }
+    }
+}
+
 #[test]
 fn a_server_that_does_not_negotiate_again_is_said_to() {
     let server = Server::start(&["--echo", "--protocols", "tls1.2"]);

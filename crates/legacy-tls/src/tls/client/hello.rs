@@ -26,7 +26,8 @@ impl Offer {
     ) -> Result<State, Error> {
         let hello = ServerHello::from_bytes(message.body(), "ServerHello")?;
         let policy = &config.policy;
-        let rules = self.check_version(&hello, policy)?;
+        let rules = self.check_version(&hello, policy);
+        let rules = rules.inspect_err(|_| channel.refuse_in(hello.version))?;
         channel.fix_version(rules);
         self.check_listed_version(&hello)?;
         let suite = self.check_suite(&hello, policy)?;

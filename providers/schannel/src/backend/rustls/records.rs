@@ -141,6 +141,11 @@ impl RecordKey {
         [a, b, c, d, e, f, g, h, i, j, k, l]
     }
 
+    /// Whether a record was protected with it, or opened.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.next.load(Ordering::Relaxed) > 0
+    }
+
     /// Says that the record of this number was protected, or opened.
     pub(crate) fn used(&self, sequence: u64) {
         self.next.store(sequence.saturating_add(1), Ordering::Relaxed);
