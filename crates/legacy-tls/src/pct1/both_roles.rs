@@ -71,6 +71,7 @@ pub(crate) fn negotiated(
         resumed: false,
         session_id: Vec::new(),
         session_key: None,
+        ticketed: None,
         extended_master_secret: false,
         sessions: Arc::clone(sessions),
         finished: Previous { client: none, server: none, secure: false },

@@ -372,6 +372,7 @@ impl Keyed {
                 extended_master_secret: false,
                 peer_chain: agreed.chain.clone(),
                 ticket: Vec::new(),
+                ticket_expires: None,
                 server_name: wanted.server_name.clone(),
                 created: config.clock.now(),
                 pct1: None,

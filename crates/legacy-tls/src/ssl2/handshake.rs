@@ -48,6 +48,7 @@ pub(crate) fn negotiated(
         resumed: false,
         session_id: Vec::new(),
         session_key: None,
+        ticketed: None,
         extended_master_secret: false,
         sessions: Arc::clone(sessions),
         finished: Previous { client: nothing, server: nothing, secure: false },

@@ -328,6 +328,7 @@ impl Keyed {
                 extended_master_secret: false,
                 peer_chain: peer_chain.clone(),
                 ticket: Vec::new(),
+                ticket_expires: None,
                 server_name: None,
                 created: config.clock.now(),
                 pct1: None,

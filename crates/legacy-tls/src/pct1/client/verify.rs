@@ -77,6 +77,7 @@ impl Keyed {
         if let Some(key) = key.filter(|_| !resumed) {
             let session = Session {
                 ticket: Vec::new(),
+                ticket_expires: None,
                 id: id.clone(),
                 version: ProtocolVersion::PCT1,
                 suite: self.spec.row.suite,

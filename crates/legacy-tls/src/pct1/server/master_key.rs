@@ -237,6 +237,7 @@ impl Chosen {
         if keeps && !resumed {
             let session = Session {
                 ticket: Vec::new(),
+                ticket_expires: None,
                 id: id.clone(),
                 version: ProtocolVersion::PCT1,
                 suite: self.spec.row.suite,
