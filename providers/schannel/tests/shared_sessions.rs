@@ -366,15 +366,20 @@ fn clocks_of_machines_differ_a_little() {
 
 /// Tickets of a farm hold nothing: what is under them is in the store, and goes from there.
 #[test]
-fn a_ticket_of_a_farm_is_a_name_and_of_tls_1_2_always_the_same() {
+fn a_ticket_of_a_farm_is_a_name_and_before_tls_1_3_always_the_same() {
+    for kind in [Kind::Tls12, Kind::Tls12Cbc, Kind::Tls11, Kind::Tls10] {
+        it_is_a_name(Case::Tls(kind, true));
+    }
+}
+
+fn it_is_a_name(case: Case) {
     let (world, farm) = (World::default(), Arc::new(Farm::default()));
-    let case = Case::Tls(Kind::Tls12, true);
     let config = case.server(&world);
     let machines = [(); 2].map(|()| machine(&world, &farm, config.clone()));
     let client = world.outbound(case.client(&world));
     for round in 0..5 {
-        assert_eq!(resumed_on(&*client, &*machines[round % 2], &farm), round > 0);
-        assert_eq!(farm.sessions.lock().unwrap().len(), 1, "a session that goes on is the same");
+        assert_eq!(resumed_on(&*client, &*machines[round % 2], &farm), round > 0, "{case:?} {round}");
+        assert_eq!(farm.sessions.lock().unwrap().len(), 1, "{case:?}: a session that goes on is the same");
     }
     farm.sessions.lock().unwrap().clear();
     assert!(!resumed_on(&*client, &*machines[0], &farm));
