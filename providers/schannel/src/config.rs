@@ -411,7 +411,8 @@ pub struct SchannelConfig {
     pub unoffered_alpn: bool,
     /// Whether sessions are resumed.
     pub resume: bool,
-    /// Whether a server gives out stateless tickets (`true`) or keeps sessions itself (`false`).
+    /// Whether a server gives clients that know them tickets, from TLS 1.0 on (`true`), or keeps all sessions itself (`false`).
+    /// In a server farm a ticket is the name of a session that its machines share; elsewhere it holds the session, sealed.
     pub session_tickets: bool,
     /// How many sessions are kept at most, those of clients and of servers together; 0: none.
     pub session_cache_entries: usize,

@@ -10,7 +10,7 @@ use sspi_core::{
 
 use crate::account_mapping::{Mapper, MapperSettings};
 use crate::backend::rustls::SteadyClock;
-use crate::backend::{ComingBack, Identity, Settings, check_alpn};
+use crate::backend::{ComingBack, Identity, OwnTicketKeys, Settings, check_alpn};
 use crate::certificate::crl_files::CrlFiles;
 use crate::certificate::pem;
 use crate::certificate::verifier::VerifyPolicy;
@@ -227,6 +227,7 @@ fn read(
         unoffered_alpn: config.unoffered_alpn,
         resume: config.resume,
         session_tickets: config.session_tickets,
+        ticket_keys: OwnTicketKeys::default(),
         session_cache_entries: config.session_cache_entries,
         sessions: Arc::new(CredentialSessions::new(&sessions.cache, &clock, farm, request.session_lifetime)),
         coming_back: ComingBack::default(),

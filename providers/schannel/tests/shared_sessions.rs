@@ -445,12 +445,14 @@ fn clocks_of_machines_differ_a_little() {
 
 /// Tickets of a farm hold nothing: what is under them is in the store, and goes from there.
 #[test]
-fn a_ticket_of_a_farm_is_a_name_and_of_tls_1_2_always_the_same() {
-    let fixture = Fixture::<2>::of(&World::default(), Case::Tls(Kind::Tls12, true));
-    for round in 0..5 {
-        assert_eq!(fixture.resumes(round % 2), round > 0);
-        assert_eq!(fixture.sessions().len(), 1, "a session that goes on is the same");
+fn a_ticket_of_a_farm_is_a_name_and_before_tls_1_3_always_the_same() {
+    for kind in [Kind::Tls12, Kind::Tls12Cbc, Kind::Tls11, Kind::Tls10] {
+        let fixture = Fixture::<2>::of(&World::default(), Case::Tls(kind, true));
+        for round in 0..5 {
+            assert_eq!(fixture.resumes(round % 2), round > 0, "{kind:?} {round}");
+            assert_eq!(fixture.sessions().len(), 1, "{kind:?}: a session that goes on is the same");
+        }
+        fixture.sessions().clear();
+        assert!(!fixture.resumes(0), "{kind:?}");
     }
-    fixture.sessions().clear();
-    assert!(!fixture.resumes(0));
 }

@@ -60,6 +60,10 @@ pub(crate) trait Channel: Sized {
     }
     /// Where the session is kept that is offered or taken up again: a failure spoils it.
     fn session_in_use(&self) -> Option<&[u8]>;
+    /// Server: the identifier of the session of a ticket that is taken up: a failure spoils it too.
+    fn ticket_in_use(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// Why a state takes nothing.
@@ -247,6 +251,9 @@ impl<R: Role> Handshake<R> {
     fn fail(&mut self, error: Error, config: &R::Config, channel: &mut R::Channel) -> Failure {
         if let Some(key) = channel.session_in_use() {
             config.sessions().remove(key);
+        }
+        if let (Some(id), Some(tickets)) = (channel.ticket_in_use(), config.sessions().tickets()) {
+            tickets.withdraw(id);
         }
         *self = Self::Failed(error.clone());
         refused(error, channel)

@@ -49,10 +49,12 @@ pub struct Negotiated {
     pub identity: Option<Arc<Identity>>,
     /// Whether a session was taken up again.
     pub resumed: bool,
-    /// The session's identifier; empty if it cannot be taken up again.
+    /// The session's identifier; empty if it cannot be taken up again, or by a ticket only.
     pub session_id: Vec<u8>,
     /// Where the session is kept in the store.
     pub session_key: Option<Vec<u8>>,
+    /// Server: the identifier of the session that the client has a ticket of.
+    pub ticketed: Option<Vec<u8>>,
     /// Whether the master secret is bound to the handshake; without that no channel binding is safe.
     pub extended_master_secret: bool,
     pub(crate) sessions: Arc<dyn SessionStore>,
@@ -89,6 +91,7 @@ impl Negotiated {
             resumed: false,
             session_id: Vec::new(),
             session_key: None,
+            ticketed: None,
             extended_master_secret: false,
             sessions: Arc::clone(sessions),
             hello_version: version,
@@ -100,11 +103,12 @@ impl Negotiated {
         }
     }
 
-    /// What a later handshake can take up again. `ticket` is what the server keeps of it with its client.
-    pub(crate) fn session(&self, ticket: Vec<u8>, created: u64) -> Arc<Session> {
+    /// What a later handshake can take up again.
+    pub(crate) fn session(&self, created: u64) -> Arc<Session> {
         Arc::new(Session {
             id: self.session_id.clone(),
-            ticket,
+            ticket: Vec::new(),
+            ticket_expires: None,
             version: self.version,
             suite: self.suite.suite,
             master_secret: self.master_secret.clone(),
@@ -127,7 +131,11 @@ impl Negotiated {
     /// The session in its store, for whoever sees the connection fail.
     #[must_use]
     pub fn kept_session(&self) -> KeptSession {
-        KeptSession { sessions: Arc::clone(&self.sessions), key: self.session_key.clone() }
+        KeptSession {
+            sessions: Arc::clone(&self.sessions),
+            key: self.session_key.clone(),
+            ticketed: self.ticketed.clone(),
+        }
     }
 
     /// Data out of band that the peer sent before it announced that this handshake of PCT replaces another. They come before
@@ -217,6 +225,7 @@ impl Negotiated {
 pub struct KeptSession {
     sessions: Arc<dyn SessionStore>,
     key: Option<Vec<u8>>,
+    ticketed: Option<Vec<u8>>,
 }
 
 impl KeptSession {
@@ -226,6 +235,9 @@ impl KeptSession {
     pub fn forget(&self) {
         if let Some(key) = &self.key {
             self.sessions.remove(key);
+        }
+        if let (Some(id), Some(tickets)) = (&self.ticketed, self.sessions.tickets()) {
+            tickets.withdraw(id);
         }
     }
 }

@@ -378,7 +378,7 @@ impl Keyed {
         };
         if let (Some(key), true, false) = (&negotiated.session_key, config.policy.resume, negotiated.resumed)
         {
-            config.sessions.put(key, negotiated.session(Vec::new(), config.clock.now()));
+            config.sessions.put(key, negotiated.session(config.clock.now()));
         }
         Ok(State::Complete(Box::new(negotiated)))
     }

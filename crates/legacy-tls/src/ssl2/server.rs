@@ -332,7 +332,7 @@ impl Keyed {
             )
         };
         if let Some(key) = negotiated.session_key.as_ref().filter(|_| !is_resumed) {
-            config.sessions.put(key, negotiated.session(Vec::new(), config.clock.now()));
+            config.sessions.put(key, negotiated.session(config.clock.now()));
         }
         Ok(State::Complete(Box::new(negotiated)))
     }

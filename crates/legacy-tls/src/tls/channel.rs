@@ -85,6 +85,8 @@ pub(crate) struct Channel {
     carries_data: bool,
     /// Where the session is kept that is offered or taken up again: a failure spoils it.
     pub(crate) session_in_use: Option<Vec<u8>>,
+    /// Server: the identifier of the session of a ticket that is taken up.
+    pub(crate) ticket_in_use: Option<Vec<u8>>,
     empty_records: usize,
     warnings: usize,
     hello_requests: usize,
@@ -103,6 +105,7 @@ impl Channel {
             rules,
             carries_data: false,
             session_in_use: None,
+            ticket_in_use: None,
             empty_records: 0,
             warnings: 0,
             hello_requests: 0,
@@ -341,5 +344,9 @@ impl handshake::Channel for Channel {
 
     fn session_in_use(&self) -> Option<&[u8]> {
         self.session_in_use.as_deref()
+    }
+
+    fn ticket_in_use(&self) -> Option<&[u8]> {
+        self.ticket_in_use.as_deref()
     }
 }

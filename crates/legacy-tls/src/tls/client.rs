@@ -4,11 +4,11 @@
 //! full                                          resumed
 //! ClientHello               ─►                  ClientHello               ─►
 //!                               ServerHello                                   ServerHello
-//!                               Certificate                                   ChangeCipherSpec
-//!                          [CertificateStatus]                            ◄─  Finished
-//!                          [ServerKeyExchange]  ChangeCipherSpec
-//!                         [CertificateRequest]  Finished                  ─►
-//!                           ◄─  ServerHelloDone
+//!                               Certificate                              [NewSessionTicket]
+//!                          [CertificateStatus]                                ChangeCipherSpec
+//!                          [ServerKeyExchange]                            ◄─  Finished
+//!                         [CertificateRequest]  ChangeCipherSpec
+//!                           ◄─  ServerHelloDone  Finished                  ─►
 //! [Certificate]
 //! ClientKeyExchange
 //! [CertificateVerify]
@@ -19,7 +19,7 @@
 //!                           ◄─  Finished
 //! ```
 //!
-//! Spec: TLS12 section 7.3; SSL30 section 5.5.
+//! Spec: TLS12 section 7.3; SSL30 section 5.5; TICKET section 3.1.
 
 use std::sync::Arc;
 
@@ -112,7 +112,7 @@ impl Role for State {
             (Self::ChangeCipherSpec(state), Incoming::Message(m))
                 if m.kind == H::NEW_SESSION_TICKET && state.may_get_ticket() =>
             {
-                state.new_session_ticket(&m, channel)
+                state.new_session_ticket(&m, config, channel)
             }
             (Self::ChangeCipherSpec(state), Incoming::ChangeCipherSpec) => {
                 state.change_cipher_spec(config, channel)

@@ -4,21 +4,22 @@
 //! full                                          resumed
 //! ClientHello               ─►                  ClientHello               ─►
 //!                               ServerHello                                   ServerHello
-//!                               Certificate                                   ChangeCipherSpec
-//!                          [CertificateStatus]                            ◄─  Finished
-//!                          [ServerKeyExchange]  ChangeCipherSpec
-//!                         [CertificateRequest]  Finished                  ─►
-//!                           ◄─  ServerHelloDone
+//!                               Certificate                              [NewSessionTicket]
+//!                          [CertificateStatus]                                ChangeCipherSpec
+//!                          [ServerKeyExchange]                            ◄─  Finished
+//!                         [CertificateRequest]  ChangeCipherSpec
+//!                           ◄─  ServerHelloDone  Finished                  ─►
 //! [Certificate]
 //! ClientKeyExchange
 //! [CertificateVerify]
 //! ChangeCipherSpec
 //! Finished                  ─►
+//!                          [NewSessionTicket]
 //!                               ChangeCipherSpec
 //!                           ◄─  Finished
 //! ```
 //!
-//! Spec: TLS12 section 7.3; SSL30 section 5.5.
+//! Spec: TLS12 section 7.3; SSL30 section 5.5; TICKET section 3.1.
 
 use crate::config::{ClientAuth, ServerConfig};
 use crate::connection::Negotiated;

@@ -25,12 +25,17 @@ impl Case {
 
     /// Whether a ticket in the client's hands is all there is of a session.
     pub fn is_stateless(self) -> bool {
-        matches!(self, Self::Tls(Kind::Tls13, true))
+        // rustls gives sessions of TLS 1.2 an identifier besides, and SSL 3.0 has no tickets.
+        matches!(self, Self::Tls(kind, true) if kind != Kind::Tls12 && kind.has_extensions())
     }
 
-    /// Whether a session has an identifier on the wire.
+    /// Whether a session has an identifier on the wire, and is taken up by it.
     pub fn has_id(self) -> bool {
-        !matches!(self, Self::Tls(Kind::Tls13 | Kind::Tls12, true) | Self::Tls(Kind::Tls13, _))
+        match self {
+            Self::Tls(Kind::Tls13, _) => false,
+            Self::Tls(kind, tickets) => !tickets || !kind.has_extensions(),
+            Self::Pct | Self::Ssl2 => true,
+        }
     }
 
     pub fn client(self, world: &World) -> SchannelConfig {

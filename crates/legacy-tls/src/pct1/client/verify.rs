@@ -92,7 +92,7 @@ impl Keyed {
             )
         };
         if let Some(key) = negotiated.session_key.as_ref().filter(|_| !resumed) {
-            config.sessions.put(key, negotiated.session(Vec::new(), config.clock.now()));
+            config.sessions.put(key, negotiated.session(config.clock.now()));
         }
         let Made { keys, key_arg, .. } = self.made;
         let directions = Directions { keys, alternative: None, spec: self.spec, key_arg };

@@ -251,7 +251,7 @@ impl Chosen {
             )
         };
         if let Some(key) = negotiated.session_key.as_ref().filter(|_| !resumed) {
-            config.sessions.put(key, negotiated.session(Vec::new(), config.clock.now()));
+            config.sessions.put(key, negotiated.session(config.clock.now()));
         }
         let directions = Directions { keys, alternative, spec: self.spec, key_arg };
         Ok(Server::Complete(directions.establish(negotiated, &config.policy, channel)?))

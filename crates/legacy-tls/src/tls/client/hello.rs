@@ -2,7 +2,7 @@
 
 use wire::Codec;
 
-use super::finish::Keyed;
+use super::finish::{Keyed, Resumed};
 use super::{Offer, State};
 use crate::certificate::PeerCertificate;
 use crate::config::{ClientConfig, ExtendedMasterSecret, Policy};
@@ -69,7 +69,7 @@ impl Offer {
             alpn: answered.alpn,
             status_follows: answered.status_follows,
             ticket_follows: answered.ticket_follows,
-            ticket: Vec::new(),
+            ticket: None,
             offer: *self,
         };
         match session {
@@ -213,8 +213,8 @@ pub(crate) struct Agreed {
     pub(super) alpn: Option<Vec<u8>>,
     pub(super) status_follows: bool,
     pub(super) ticket_follows: bool,
-    /// The ticket, once it has come.
-    pub(super) ticket: Vec<u8>,
+    /// The ticket, once one has come, and when the server thinks that it has had its time.
+    pub(super) ticket: Option<(Vec<u8>, Option<u64>)>,
 }
 
 impl Agreed {
@@ -246,7 +246,7 @@ impl Agreed {
             identity: None,
             strength: None,
             keys,
-            resumed: true,
+            resumed: Some(Resumed { created: session.created, by_ticket: !session.ticket.is_empty() }),
             own: None,
             agreed: self,
         })))

@@ -8,6 +8,7 @@ use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Fail
 use super::configs::{ClientConfigs, ServerConfigs, client_part, server_part};
 use super::error::translate;
 use super::records::{OUT_OF_BAND, Receiving, Sending};
+use super::sessions::serial_of;
 use crate::attributes::Attributes;
 use crate::backend::records::{RECORD_HEADER, Told};
 use crate::backend::{
@@ -391,8 +392,15 @@ impl Running {
         let peer_chain = core::mem::take(&mut negotiated.peer_chain);
         let (version, limit) = (negotiated.version, self.settings.policy.small_block_limit);
         let kept_session = negotiated.kept_session();
-        let ids = negotiated.session_key.iter().cloned().collect();
-        let kept = Arc::new(Kept::new(&self.settings.sessions, self.part, ids, None));
+        let mut ids: Vec<_> = negotiated.session_key.iter().cloned().collect();
+        let mut serial = None;
+        match &negotiated.ticketed {
+            // The ticket is its name.
+            Some(id) if self.settings.sessions.are_shared() => ids.push(id.clone()),
+            Some(id) => serial = serial_of(id),
+            None => {}
+        }
+        let kept = Arc::new(Kept::new(&self.settings.sessions, self.part, ids, serial));
         kept.follows(self.before.clone());
         let session = Session {
             is_client: negotiated.is_client,
