@@ -244,7 +244,8 @@ fn a_session_that_is_put_back_is_none_where_it_was_removed_and_lives_elsewhere_n
             let resumes = fixture.resumes(usize::from(!by_the_same));
             assert_eq!(resumes, is_taken_up, "{case:?}, after {after:?}");
             // With a ticket a client may be told how long it lives.
-            let may_know = after > HOUR && matches!(case, Case::Tls(Kind::Tls13 | Kind::Tls12, _) | Case::Tls(_, true));
+            let may_know =
+                after > HOUR && matches!(case, Case::Tls(Kind::Tls13 | Kind::Tls12, _) | Case::Tls(_, true));
             assert!(may_know || fixture.asked() > asked, "{case:?}, after {after:?}: not offered");
         }
     }
