@@ -14,6 +14,7 @@ mod mutations;
 mod renegotiation;
 mod resumption;
 mod splits;
+mod tickets;
 mod vectors;
 
 use std::sync::atomic::{AtomicU64, Ordering};
