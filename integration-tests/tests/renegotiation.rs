@@ -323,30 +323,7 @@ fn a_server_of_gnutls_asks_and_without_rfc_5746_we_do_not() {
     }
 }
 
-#[test]
-fn a_client_of_java_without_rfc_5746_is_refused_unless_the_setting_lets_it() {
-    if !runnable(&[Peer::Java]) {
-        return;
-    }
-    const BYTES: u64 = 1000;
-    let world = World::new();
-    for version in WITH_SSL3 {
-        for (insecure, renegotiated) in [("", false), ("insecure-renegotiation = true\n", true)] {
-            let server = world.serve(version, &format!("{BOTH}{insecure}"));
-            let options =
-                world.options(version, server.port()).ciphers("TLS_RSA_WITH_AES_128_CBC_SHA").bytes(BYTES);
-            let options =
-                without_rfc_5746(options, |options, said| options.argument(said)).argument("again=1");
-            let (connections, log) = java::echo_with_log(&options).unwrap();
-            let (theirs, ours) = (&connections[0], ended(&server));
-            let what = format!("{version} {insecure}: {theirs:?} {ours:?} {log}");
-            assert_eq!(theirs.error.is_none(), renegotiated, "{what}");
-            assert_eq!(ours.renegotiations, u32::from(renegotiated), "{what}");
-            assert_eq!(theirs.bytes, if renegotiated { 2 * BYTES } else { BYTES }, "{what}");
-        }
-    }
-}
-
+/// As a client JSSE cannot be without it: it takes no answer to a hello that did not signal.
 #[test]
 fn a_server_of_java_without_rfc_5746_asks_in_vain_and_we_do_not() {
     if !runnable(&[Peer::Java]) {
@@ -357,8 +334,7 @@ fn a_server_of_java_without_rfc_5746_asks_in_vain_and_we_do_not() {
         for asks in [false, true] {
             let options =
                 ServerOptions::new(&world.server).version(version).ciphers("TLS_RSA_WITH_AES_128_CBC_SHA");
-            let options =
-                without_rfc_5746(options, |options, said| options.argument(said)).argument("clients=none");
+            let options = without_rfc_5746(options).argument("clients=none");
             let options = if asks { options.argument("ask=yes") } else { options };
             let server = java::Server::start(&options).unwrap();
             let mut client = world.connect(version, server.port());
@@ -383,15 +359,11 @@ fn a_server_of_java_without_rfc_5746_asks_in_vain_and_we_do_not() {
 }
 
 /// JSSE that does not know RFC 5746, and negotiates again nevertheless.
-fn without_rfc_5746<O>(options: O, argument: impl FnMut(O, &'static str) -> O) -> O {
-    [
-        LEGACY_JAVA,
-        "-Djdk.tls.client.disableExtensions=renegotiation_info",
-        "-Djdk.tls.server.disableExtensions=renegotiation_info",
-        "-Dsun.security.ssl.allowUnsafeRenegotiation=true",
-    ]
-    .into_iter()
-    .fold(options, argument)
+fn without_rfc_5746(options: ServerOptions) -> ServerOptions {
+    options
+        .argument(LEGACY_JAVA)
+        .argument("-Djdk.tls.server.disableExtensions=renegotiation_info")
+        .argument("-Dsun.security.ssl.allowUnsafeRenegotiation=true")
 }
 
 /// JSSE without its list of what it takes for broken.

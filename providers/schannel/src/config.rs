@@ -414,7 +414,8 @@ pub struct SchannelConfig {
     /// Whether a server gives clients that know them tickets, from TLS 1.0 on (`true`), or keeps all sessions itself (`false`).
     /// In a server farm a ticket is the name of a session that its machines share; elsewhere it holds the session, sealed.
     pub session_tickets: bool,
-    /// How many sessions are kept at most, those of clients and of servers together; 0: none.
+    /// How many sessions are kept at most, those of clients and of servers together; one that is longer than a kibibyte counts as
+    /// several. 0: none.
     pub session_cache_entries: usize,
     /// How long after it was made a session is taken up again, such as `10h`.
     #[serde(deserialize_with = "lifetime::required")]
