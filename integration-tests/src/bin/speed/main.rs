@@ -86,7 +86,7 @@ struct Row {
     user_ratio: f64,
     /// The kernel's part of the other server's time.
     kernel: f64,
-    /// The ratio of a server that took the kernel's time alone: no other can have a greater one.
+    /// The ratio of a server that took as much of the kernel's time, and none of its own.
     most_ratio: f64,
     /// Where that is below 1: what our primitives alone take, cipher and MAC one after the other, or the private key.
     limit: Option<f64>,
