@@ -87,12 +87,13 @@ impl SessionStore for Sessions {
         let entry = self.settings.sessions.get(self.part, key, Kind::Engine)?;
         let Value::Bytes { body, certificates } = &entry.value else { return None };
         let session = Session::restore(body, certificates).ok()?;
-        if self.judges_servers {
+        let is_refused = || {
             let name = session.server_name().unwrap_or_default();
-            if session.has_expired(now) || self.settings.judge_again(certificates, name).is_err() {
-                self.remove(key);
-                return None;
-            }
+            self.judges_servers && self.settings.judge_again(certificates, name).is_err()
+        };
+        if session.has_expired(now) || is_refused() {
+            self.remove(key);
+            return None;
         }
         Some(Arc::new(session))
     }
@@ -153,7 +154,7 @@ impl SessionTickets for Sessions {
     }
 }
 
-/// No ticket of ours is longer: a chain, and half a kilobyte for all that stands beside it.
+/// No ticket of ours is longer: a chain, and what stands beside it.
 const LONGEST_TICKET: usize = LONGEST_CHAIN + (2 << 10);
 
 /// What is sealed in a ticket.
