@@ -23,7 +23,7 @@ const fn row(package: &'static str, features: &'static str, below: Option<usize>
 
 /// The sets of features that are looked at. Where a limit is reached, a dependency of what only some packages need should be
 /// optional; it is raised by whoever can say why users should get more.
-pub(crate) const ROWS: [Row; 12] = [
+pub(crate) const ROWS: [Row; 13] = [
     row("opensspi-crypto", "", None),
     row("opensspi", "", None),
     row("opensspi", "digest", None),
@@ -33,6 +33,7 @@ pub(crate) const ROWS: [Row; 12] = [
     row("opensspi", "tokio", None),
     row("opensspi", "schannel", None),
     row("opensspi", "ntlm,tokio", None),
+    row("opensspi", "axum,ntlm", None),
     row("opensspi", "digest,ntlm,negotiate", Some(60)),
     row("opensspi", "digest,ntlm,negotiate,tokio", Some(60)),
     row("opensspi", "schannel,tokio", Some(90)),

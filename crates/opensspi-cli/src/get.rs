@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use opensspi::sspi_core::{
     AuthData, AuthIdentity, ChannelBindings, CredentialUse, QueryContextAttributes, Secret,
 };
+use opensspi::sspi_http::header::Place;
 use opensspi::sspi_http::{self, Client, ResponseBody};
 use opensspi::{Config, ExitClass, LogConfig, Sspi};
 use serde_json::json;
@@ -221,14 +222,16 @@ impl Get {
             known.as_ref().map(|(scheme, attributes)| (*scheme, attributes.as_ref())),
         );
         let is_refused = response.status().as_u16() == 401 || response.status().as_u16() == 407;
-        let offered = sspi_http::header::challenges(response.headers(), sspi_http::header::Place::Server);
+        let place =
+            [Place::Proxy, Place::Server].into_iter().find(|place| place.status() == response.status());
+        let offered = sspi_http::header::challenges(response.headers(), place.unwrap_or_default());
         self.print(response).await?;
         if is_refused {
             let offered: Vec<String> = offered.into_iter().map(|challenge| challenge.scheme).collect();
             let what = opensspi::harmless_message(&offered.join(", "));
-            let text = format!(
-                "the server wants to know who asks, and offers {what}: --package chooses one of them"
-            );
+            let who = if place == Some(Place::Proxy) { "proxy" } else { "server" };
+            let text =
+                format!("the {who} wants to know who asks, and offers {what}: --package chooses one of them");
             return Err(Failure::new(ExitClass::Policy, text));
         }
         Ok(())

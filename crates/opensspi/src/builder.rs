@@ -355,6 +355,7 @@ impl Builder {
                     children: logon.winbind_children,
                     deadline: logon.winbind_deadline,
                     domain: logon.winbind_domain.clone(),
+                    domains: logon.winbind_domains.clone(),
                     allows_principal_names: logon.winbind_principal_names,
                     allows_machines: logon.winbind_machines,
                 };

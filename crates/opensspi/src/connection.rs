@@ -120,7 +120,9 @@ impl Sspi {
         self.shared().fallbacks.load(Ordering::Relaxed)
     }
 
-    /// Secures a stream as server.
+    /// Secures a stream as server. Nobody knows where it comes from: packages that count failed logons count all such streams as
+    /// one source, and who guesses through them locks an account out for everybody else who comes so. A server on a network
+    /// says where each comes from: [`accept_from`](Self::accept_from).
     ///
     /// # Errors
     /// As [`connect`](Self::connect).

@@ -27,8 +27,8 @@ use crate::providers::NtHash;
 /// The accounts in a file, with the NT hashes of their passwords, and those of Digest.
 ///
 /// Such a hash is as good as the password, so a file that others than its owner can read is refused. Every logon looks
-/// whether the file has changed and reads it again if it has; a file that has mistakes, or is gone, is an error of the log,
-/// and the accounts stay what they were.
+/// whether the file has changed and reads it again if it has. A file that has mistakes is an error of the log, and the accounts
+/// stay what they were; one that is gone, or that others than its owner can read or have, lets nobody in.
 #[derive(Debug)]
 pub struct FileLogons {
     path: PathBuf,
@@ -37,7 +37,8 @@ pub struct FileLogons {
 
 #[derive(Debug)]
 struct State {
-    logons: Arc<Logons>,
+    /// Why nobody is let in, where the file is not there, or must not be used.
+    logons: Result<Arc<Logons>, Error>,
     stamp: Option<Stamp>,
 }
 
@@ -47,15 +48,20 @@ struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
     inode: u64,
+    /// Who has it, and who may read it.
+    access: (u32, u32),
 }
 
 impl Stamp {
     fn of(metadata: &fs::Metadata) -> Self {
         #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        let (inode, access) = {
+            use std::os::unix::fs::MetadataExt as _;
+            (metadata.ino(), (metadata.uid(), metadata.mode()))
+        };
         #[cfg(not(unix))]
-        let inode = 0;
-        Self { modified: metadata.modified().ok(), length: metadata.len(), inode }
+        let (inode, access) = (0, (0, 0));
+        Self { modified: metadata.modified().ok(), length: metadata.len(), inode, access }
     }
 }
 
@@ -103,7 +109,7 @@ impl FileLogons {
         let path = path.as_ref().to_owned();
         let (logons, _, stamp) = read(&path, Purpose::LogOn)?;
         tracing::info!(path = %path.display(), accounts = logons.all.len(), "accounts with passwords were read");
-        Ok(Self { path, state: Mutex::new(State { logons: Arc::new(logons), stamp: Some(stamp) }) })
+        Ok(Self { path, state: Mutex::new(State { logons: Ok(Arc::new(logons)), stamp: Some(stamp) }) })
     }
 
     /// The accounts in the file at `path`.
@@ -227,7 +233,10 @@ impl FileLogons {
     }
 
     /// The accounts as they are now.
-    fn current(&self) -> Arc<Logons> {
+    ///
+    /// # Errors
+    /// `SEC_E_NO_AUTHENTICATING_AUTHORITY`: the file is gone, or is not its owner's alone.
+    fn current(&self) -> Result<Arc<Logons>, Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata));
         if stamp.is_none() || stamp != state.stamp {
@@ -235,22 +244,28 @@ impl FileLogons {
             match read(&self.path, Purpose::LogOn) {
                 Ok((logons, _, stamp)) => {
                     tracing::info!(path = %self.path.display(), accounts = logons.all.len(), "accounts with passwords were read again");
-                    *state = State { logons: Arc::new(logons), stamp: Some(stamp) };
+                    *state = State { logons: Ok(Arc::new(logons)), stamp: Some(stamp) };
                 }
                 // Once for each state of the file.
                 Err(error) if stamp.is_some() || was_there => {
+                    let has_text =
+                        matches!(&error, crate::Error::Config(_)) && File::open(&self.path).is_ok();
+                    let what = if has_text { "accounts stay what they were" } else { "nobody is let in" };
                     let error = crate::harmless_message(&error.to_string());
-                    tracing::error!(path = %self.path.display(), error, "the file with passwords cannot be read; accounts stay what they were");
+                    tracing::error!(path = %self.path.display(), error, "the file with passwords cannot be read; {what}");
                     state.stamp = stamp;
+                    if !has_text {
+                        state.logons = Err(closed(error));
+                    }
                 }
                 Err(_) => {}
             }
         }
-        Arc::clone(&state.logons)
+        state.logons.clone()
     }
 
-    fn verdict(&self, request: &LogonRequest) -> LogonVerdict {
-        match self.current().find(&request.user, &request.domain) {
+    fn verdict(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
+        Ok(match self.current()?.find(&request.user, &request.domain) {
             Ok(LogonEntry { account, nt_hash, .. }) => LogonVerdict::Known {
                 account: account.clone(),
                 secrets: vec![AccountSecret::NtHash(Secret::new(*nt_hash.as_bytes()))],
@@ -261,30 +276,36 @@ impl FileLogons {
                 }
                 LogonVerdict::NoAccount
             }
-        }
+        })
     }
+}
+
+/// Nobody is let in: whoever takes the file away, or opens it to others, is not to find that its accounts go on.
+fn closed(why: String) -> Error {
+    Error::new(SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, Fault::Configuration, why)
+        .with_setting("logon.accounts")
 }
 
 #[async_trait]
 impl AccountDatabase for FileLogons {
     async fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
-        Ok(self.verdict(request))
+        self.verdict(request)
     }
 
     #[cfg(feature = "digest")]
     async fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
-        digest_secrets::find(&self.current(), logon)
+        digest_secrets::find(&*self.current()?, logon)
     }
 }
 
 impl blocking::Answers for FileLogons {
     fn logon(&self, request: &LogonRequest) -> Result<LogonVerdict, Error> {
-        Ok(self.verdict(request))
+        self.verdict(request)
     }
 
     #[cfg(feature = "digest")]
     fn digest_secret(&self, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
-        digest_secrets::find(&self.current(), logon)
+        digest_secrets::find(&*self.current()?, logon)
     }
 }
 

@@ -132,11 +132,11 @@ fn settings_of_winbind_are_read_checked_and_not_left_idle() {
         |text: &str| Config::from_toml(&format!("package = \"NTLM\"\n[logon]\n{text}"), "opensspi.toml");
     let logon = config(
         "winbind = \"ntlm_auth\"\nwinbind-deadline = \"2s\"\nwinbind-children = 3\nwinbind-domain = \"CORP\"\n\
-         winbind-principal-names = true\nwinbind-machines = true\n",
+         winbind-domains = [\"LAB\"]\nwinbind-principal-names = true\nwinbind-machines = true\n",
     );
     let logon = logon.unwrap().logon;
     assert_eq!((logon.winbind_children, logon.winbind_domain.as_deref()), (3, Some("CORP")));
-    assert!(logon.winbind_principal_names && logon.winbind_machines);
+    assert!(logon.winbind_principal_names && logon.winbind_machines && logon.winbind_domains == ["LAB"]);
     let default = config("").unwrap().logon;
     assert!(
         !default.winbind_principal_names && !default.winbind_machines && default.winbind_domain.is_none()
@@ -145,6 +145,7 @@ fn settings_of_winbind_are_read_checked_and_not_left_idle() {
         ("winbind-children = 0", "0 is no number from 1 to 1000"),
         ("winbind-domain = \"CORP\\\\x\"", "is no name of a domain"),
         ("winbind-domain = \"\"", "is no name of a domain"),
+        ("winbind-domains = [\"A\", \"B/C\"]", "is no name of a domain"),
         ("winbind-machine = true", "winbind-machines"),
     ] {
         let error = config(&format!("winbind = \"ntlm_auth\"\n{wrong}\n")).unwrap_err().to_string();
@@ -154,6 +155,7 @@ fn settings_of_winbind_are_read_checked_and_not_left_idle() {
         ("winbind-deadline", "\"2s\""),
         ("winbind-children", "3"),
         ("winbind-domain", "\"CORP\""),
+        ("winbind-domains", "[\"CORP\"]"),
         ("winbind-principal-names", "true"),
         ("winbind-machines", "true"),
     ] {

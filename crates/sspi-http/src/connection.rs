@@ -159,11 +159,15 @@ impl HttpConnection {
         let shared: Weak<Shared> = Arc::downgrade(&self.0);
         // The timer finds what it is for: it waits for the states.
         let mut states = self.0.states();
+        // The time begins now, and not when the timer runs.
+        let over = tokio::time::sleep(deadline);
         let timer = tokio::spawn(async move {
-            tokio::time::sleep(deadline).await;
+            over.await;
             if let Some(shared) = shared.upgrade() {
                 let is_meant = |state: &State| matches!(state, State::Half(half) if half.number == number);
-                shared.states().retain(|(_, state)| !is_meant(state));
+                let mut states = shared.states();
+                states.retain(|(_, state)| !is_meant(state));
+                states.shrink_to_fit();
             }
         });
         set(&mut states, layer, State::Half(Half { scheme, under_way, number, _timer: Timer(timer) }));
@@ -173,7 +177,11 @@ impl HttpConnection {
 fn set(states: &mut Vec<(u64, State)>, layer: u64, state: State) {
     match states.iter_mut().find(|(of, _)| *of == layer) {
         Some((_, place)) => *place = state,
-        None => states.push((layer, state)),
+        None => {
+            // Most connections meet one layer.
+            states.reserve_exact(1);
+            states.push((layer, state));
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! `get` and `serve --http`, with a package that clients log on with.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 
 use serde_json::Value;
@@ -88,6 +90,29 @@ fn who_is_not_let_in_ends_with_exit_code_1_and_a_sentence() {
     // Who brings no package is told which there are.
     let ran = run(&["get", &url]).expect(1);
     assert!(ran.err.contains("offers NTLM: --package chooses one of them"), "{}", ran.err);
+}
+
+/// A proxy that lets nobody through, and says how one might get through.
+#[test]
+fn get_says_what_a_proxy_offers_to_whoever_brings_no_package() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap().to_string();
+    let serving = std::thread::spawn(move || {
+        let mut lines = BufReader::new(listener.accept().unwrap().0);
+        let mut first = String::new();
+        lines.read_line(&mut first).unwrap();
+        let mut line = String::new();
+        while lines.read_line(&mut line).unwrap() > 2 {
+            line.clear();
+        }
+        let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: NTLM\r\n\
+                      Proxy-Authenticate: Digest realm=\"p\", nonce=\"n\"\r\nContent-Length: 0\r\n\r\n";
+        lines.get_mut().write_all(answer.as_bytes()).unwrap();
+        first
+    });
+    let ran = run(&["get", "http://www.example.com/page", "--proxy", &proxy]).expect(1);
+    assert!(ran.err.contains("the proxy wants to know who asks, and offers NTLM, Digest"), "{}", ran.err);
+    assert_eq!(serving.join().unwrap(), "GET http://www.example.com/page HTTP/1.1\r\n");
 }
 
 #[test]

@@ -15,6 +15,7 @@
 //! realm; the name is the account's unless the entry has a `user` of its own. These hashes are as good as the password: the
 //! file is for its owner only.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -50,6 +51,9 @@ pub struct LogonConfig {
     /// The domain (NetBIOS) of accounts that clients name without one. If nothing is said, `wbinfo` is asked for the machine's.
     #[serde(deserialize_with = "domain")]
     pub winbind_domain: Option<String>,
+    /// The other domains (NetBIOS) that clients may name. If nothing is said, `wbinfo` is asked which there are.
+    #[serde(deserialize_with = "domains")]
+    pub winbind_domains: Vec<String>,
     /// Whether winbind is asked about names such as `alice@corp.example`. The account is then called that, whichever it is:
     /// winbind says no name.
     pub winbind_principal_names: bool,
@@ -65,6 +69,7 @@ impl Default for LogonConfig {
             winbind_deadline: Duration::from_secs(5),
             winbind_children: 8,
             winbind_domain: None,
+            winbind_domains: Vec::new(),
             winbind_principal_names: false,
             winbind_machines: false,
         }
@@ -79,6 +84,7 @@ impl LogonConfig {
             ("logon.winbind-deadline", self.winbind_deadline != other.winbind_deadline),
             ("logon.winbind-children", self.winbind_children != other.winbind_children),
             ("logon.winbind-domain", self.winbind_domain != other.winbind_domain),
+            ("logon.winbind-domains", !self.winbind_domains.is_empty()),
             ("logon.winbind-principal-names", self.winbind_principal_names),
             ("logon.winbind-machines", self.winbind_machines),
         ];
@@ -96,20 +102,44 @@ fn children<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Erro
 
 /// The NetBIOS name of a domain: what stands before the backslash of an account's name.
 fn domain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let domain = String::deserialize(deserializer)?;
+    is_domain(String::deserialize(deserializer)?).map(Some)
+}
+
+fn domains<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Vec::deserialize(deserializer)?.into_iter().map(is_domain).collect()
+}
+
+fn is_domain<E: de::Error>(domain: String) -> Result<String, E> {
     let is_name =
         !domain.is_empty() && !domain.contains(['\\', '/', '@']) && !domain.contains(char::is_control);
-    if is_name {
-        Ok(Some(domain))
-    } else {
-        Err(de::Error::custom(format!("{domain:?} is no name of a domain")))
-    }
+    if is_name { Ok(domain) } else { Err(E::custom(format!("{domain:?} is no name of a domain"))) }
 }
 
 /// The accounts of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Logons {
     pub(crate) all: Vec<Entry>,
+    index: Index,
+}
+
+/// Where accounts stand among all, by what a client calls them. What is asked costs the same for an account that there is not,
+/// and however many there are: who it is that asks is not known yet.
+#[derive(Debug, Default)]
+struct Index {
+    /// By name without domain, in small letters.
+    names: HashMap<String, Vec<usize>>,
+    /// By user principal name, in small letters.
+    upns: HashMap<String, usize>,
+    /// By realm and name of Digest: which account, and which of its entries.
+    digests: HashMap<String, (usize, usize)>,
+    /// By the hash of these two.
+    #[cfg(feature = "digest")]
+    hashed: HashMap<Vec<u8>, (usize, usize)>,
+}
+
+/// A realm and a name of Digest in one.
+fn digest_key(realm: &str, user: &str) -> String {
+    format!("{} {realm} {user}", realm.len())
 }
 
 /// An account of a file.
@@ -316,7 +346,7 @@ impl Logons {
                 #[cfg(feature = "digest")]
                 digest_place,
             };
-            if let Some(other) = logons.all.iter().find(|other| other.is_like(&entry)) {
+            if let Some(other) = logons.like(&entry) {
                 let path =
                     [Segment::Key("account".into()), Segment::Index(index), Segment::Key("name".into())];
                 let message = format!("account[{index}]: {:?} is there already", other.display_name());
@@ -324,8 +354,8 @@ impl Logons {
             }
             let same = |old: &DigestEntry, new: &DigestEntry| old.realm == new.realm && old.user == new.user;
             let twice = entry.digest.iter().enumerate().find(|(place, new)| {
-                let others = logons.digests().map(|(_, old)| old);
-                others.chain(entry.digest.iter().take(*place)).any(|old| same(old, new))
+                logons.digest(&new.realm, &new.user).is_some()
+                    || entry.digest.iter().take(*place).any(|old| same(old, new))
             });
             if let Some((_, twice)) = twice {
                 let path = [Segment::Key("account".into()), Segment::Index(index)];
@@ -335,14 +365,57 @@ impl Logons {
                 );
                 problems.add(locator.problem(offset, &path, message));
             }
-            logons.all.push(entry);
+            logons.push(entry);
         }
         if problems.is_empty() { Ok(logons) } else { Err(problems) }
     }
 
-    /// What proves accounts with Digest, each with its account.
-    pub(crate) fn digests(&self) -> impl Iterator<Item = (&Entry, &DigestEntry)> {
-        self.all.iter().flat_map(|entry| entry.digest.iter().map(move |digest| (entry, digest)))
+    fn push(&mut self, entry: Entry) {
+        let (at, index) = (self.all.len(), &mut self.index);
+        let Account { name, upn, .. } = &entry.account.account;
+        index.names.entry(name.to_lowercase()).or_default().push(at);
+        index.upns.extend(upn.as_deref().map(|upn| (upn.to_lowercase(), at)));
+        for (place, digest) in entry.digest.iter().enumerate() {
+            index.digests.insert(digest_key(&digest.realm, &digest.user), (at, place));
+            #[cfg(feature = "digest")]
+            index.hashed.extend(DigestAlgorithm::ALL.map(|algorithm| {
+                (crate::providers::digest::user_hash(algorithm, &digest.user, &digest.realm), (at, place))
+            }));
+        }
+        self.all.push(entry);
+    }
+
+    /// An account that the same names mean as this one.
+    fn like(&self, new: &Entry) -> Option<&Entry> {
+        let Account { name, upn, .. } = &new.account.account;
+        let by_upn = upn.as_deref().and_then(|upn| self.by_upn(upn));
+        by_upn.or_else(|| self.called(name).find(|other| other.is_like(new)))
+    }
+
+    fn by_upn(&self, upn: &str) -> Option<&Entry> {
+        self.all.get(*self.index.upns.get(&upn.to_lowercase())?)
+    }
+
+    /// Those of this name, whatever their domain.
+    fn called(&self, name: &str) -> impl Iterator<Item = &Entry> {
+        let found = self.index.names.get(&name.to_lowercase());
+        found.into_iter().flatten().filter_map(|at| self.all.get(*at))
+    }
+
+    fn at(&self, (account, place): (usize, usize)) -> Option<(&Entry, &DigestEntry)> {
+        let entry = self.all.get(account)?;
+        Some((entry, entry.digest.get(place)?))
+    }
+
+    /// What proves an account with Digest in this realm, by its name.
+    pub(crate) fn digest(&self, realm: &str, user: &str) -> Option<(&Entry, &DigestEntry)> {
+        self.at(*self.index.digests.get(&digest_key(realm, user))?)
+    }
+
+    /// The same by the hash of its name.
+    #[cfg(feature = "digest")]
+    pub(crate) fn hashed_digest(&self, realm: &str, hash: &[u8]) -> Option<(&Entry, &DigestEntry)> {
+        self.at(*self.index.hashed.get(hash)?).filter(|(_, digest)| digest.realm == realm)
     }
 
     /// The account that a client means: by its user principal name, or by its name and domain. A domain that one of the two
@@ -351,15 +424,11 @@ impl Logons {
     /// # Errors
     /// How many there are, if it is not one.
     pub(crate) fn find(&self, user: &str, domain: &str) -> Result<&Entry, usize> {
-        let by_upn = |entry: &&Entry| entry.account.account.upn.as_deref().is_some_and(|upn| same(upn, user));
-        let found: Vec<&Entry> = match user.split_once('@') {
-            Some((name, realm)) => {
-                let by_name = |entry: &&Entry| entry.is_called(name, realm);
-                let all: Vec<_> = self.all.iter().filter(by_upn).collect();
-                if all.is_empty() { self.all.iter().filter(by_name).collect() } else { all }
-            }
-            None => self.all.iter().filter(|entry| entry.is_called(user, domain)).collect(),
-        };
+        let (name, domain) = user.split_once('@').unwrap_or((user, domain));
+        // Both are looked for, whichever it is.
+        let by_upn = self.by_upn(user).filter(|_| user.contains('@'));
+        let by_name: Vec<&Entry> = self.called(name).filter(|entry| entry.is_in(domain)).collect();
+        let found = by_upn.map_or(by_name, |one| vec![one]);
         match found[..] {
             [one] => Ok(one),
             _ => Err(found.len()),
@@ -372,11 +441,10 @@ fn same(a: &str, b: &str) -> bool {
 }
 
 impl Entry {
-    /// Whether a client means it by this name.
-    fn is_called(&self, name: &str, domain: &str) -> bool {
-        let Account { name: ours, domain: our_domain, .. } = &self.account.account;
-        let fits = our_domain.as_deref().is_none_or(|ours| domain.is_empty() || same(ours, domain));
-        fits && same(ours, name)
+    /// Whether a client that says this domain may mean it.
+    fn is_in(&self, domain: &str) -> bool {
+        let ours = self.account.account.domain.as_deref();
+        ours.is_none_or(|ours| domain.is_empty() || same(ours, domain))
     }
 
     /// Whether the same names mean both.
@@ -426,6 +494,60 @@ mod tests {
         assert_eq!(found("bob", "ANY").as_deref(), Ok("bob"));
         assert!(logons.find("bob", "").unwrap().account.is_disabled);
         assert_eq!(found("*", ""), Err(0));
+    }
+
+    /// A lookup touches those that have the name, and no others.
+    #[test]
+    fn accounts_are_found_as_they_are_by_going_through_all_of_them() {
+        let mut text = String::new();
+        let domains = [None, Some("CORP"), Some("LAB")];
+        for number in 0..60 {
+            let domain =
+                domains[number % 3].map_or(String::new(), |domain| format!("domain = \"{domain}\"\n"));
+            let upn = if number % 2 == 0 { format!("upn = \"U{number}@Corp\"\n") } else { String::new() };
+            let digest = format!("digest = [{{ realm = \"r{}\", user = \"U{number}\" }}]\n", number % 2);
+            text.push_str(&format!(
+                "[[account]]\nname = \"User{}\"\n{domain}{upn}nt-hash = \"{HASH}\"\n{digest}",
+                number / 3
+            ));
+        }
+        let logons = Logons::from_toml(&text, "logons.toml").unwrap();
+        let is = |entry: &Entry, name: &str, domain: &str| {
+            let account = &entry.account.account;
+            let fits = account.domain.as_deref().is_none_or(|ours| domain.is_empty() || same(ours, domain));
+            fits && same(&account.name, name)
+        };
+        let has_upn = |entry: &Entry, upn: &str| {
+            entry.account.account.upn.as_deref().is_some_and(|ours| same(ours, upn))
+        };
+        for name in [
+            "user0",
+            "USER7",
+            "user19",
+            "user20",
+            "u0@corp",
+            "U2@CORP",
+            "u3@corp",
+            "user1@lab",
+            "user1@x",
+            "",
+            "@",
+        ] {
+            for domain in ["", "corp", "LAB", "elsewhere"] {
+                let (short, meant) = name.split_once('@').unwrap_or((name, domain));
+                let mut all: Vec<_> =
+                    logons.all.iter().filter(|entry| name.contains('@') && has_upn(entry, name)).collect();
+                if all.is_empty() {
+                    all = logons.all.iter().filter(|entry| is(entry, short, meant)).collect();
+                }
+                let expected = if let [one] = all[..] { Ok(one.display_name()) } else { Err(all.len()) };
+                assert_eq!(logons.find(name, domain).map(Entry::display_name), expected, "{name} {domain}");
+            }
+        }
+        assert_eq!(logons.called("user7").count(), 3);
+        let digest = |realm, user| logons.digest(realm, user).map(|(entry, _)| entry.display_name());
+        assert_eq!(digest("r1", "U7").as_deref(), Some("CORP\\User2"));
+        assert_eq!((digest("r0", "U7"), digest("r1", "u7"), digest("1 r1", "U7")), (None, None, None));
     }
 
     #[test]

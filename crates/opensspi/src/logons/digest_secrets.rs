@@ -9,25 +9,22 @@ use zeroize::Zeroizing;
 
 use super::{Replacement, quoted};
 use crate::config::{DigestEntry, DigestHash, LogonEntry, Logons};
-use crate::providers::digest::{hashed_a1, user_hash};
+use crate::providers::digest::hashed_a1;
 
 /// The account of a logon, and its hash. The name is compared as it is hashed, with regard to case.
 ///
 /// # Errors
 /// There is the account, and it has no such hash. It is refused as one that there is not, and the log knows better.
 pub(super) fn find(logons: &Logons, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
-    let in_realm = || logons.digests().filter(|(_, digest)| digest.realm == logon.realm);
-    // Whatever is found, all is looked at: where a name stands in the file, and whether it does, is not told by the time.
+    // Whatever is found, all is looked for: whether a name stands in the file is not told by the time.
     let without_secret = without_secret(logons, logon);
     let found = match &logon.user {
-        DigestUser::Names(names) => names
-            .iter()
-            .map(|name| in_realm().filter(|(_, digest)| digest.user == *name).last())
-            .fold(None, Option::or),
-        // All of them are hashed, whichever it is: how long it takes says nothing.
-        DigestUser::Hashed(hash) => in_realm()
-            .filter(|(_, digest)| user_hash(logon.algorithm, &digest.user, &digest.realm) == *hash)
-            .last(),
+        DigestUser::Names(names) => {
+            names.iter().map(|name| logons.digest(&logon.realm, name)).fold(None, Option::or)
+        }
+        DigestUser::Hashed(hash) if hash.len() == logon.algorithm.output_len() => {
+            logons.hashed_digest(&logon.realm, hash)
+        }
         _ => None,
     };
     let Some((entry, digest)) = found else { return without_secret.map_or(Ok(None), Err) };

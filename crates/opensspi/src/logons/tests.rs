@@ -14,7 +14,7 @@ fn request(user: &str, domain: &str) -> LogonRequest {
 }
 
 fn knows(logons: &FileLogons, user: &str, password: &str) -> bool {
-    let LogonVerdict::Known { secrets, .. } = logons.verdict(&request(user, "")) else { return false };
+    let Ok(LogonVerdict::Known { secrets, .. }) = logons.verdict(&request(user, "")) else { return false };
     let [AccountSecret::NtHash(hash)] = &secrets[..] else { panic!() };
     NtHash::from_bytes(*hash.expose_secret()) == NtHash::of_password(password)
 }
@@ -170,9 +170,34 @@ fn a_bad_file_changes_nothing_until_it_is_good_again() {
     fs::write(&path, "[[account]]\nname = \"bob\"\n").unwrap();
     assert!(knows(&logons, "alice", "secret"));
     fs::remove_file(&path).unwrap();
-    assert!(knows(&logons, "alice", "secret"));
     FileLogons::add(&path, &account("bob"), "another").unwrap();
     assert!(knows(&logons, "bob", "another") && !knows(&logons, "alice", "secret"));
+}
+
+#[test]
+fn a_file_that_is_gone_or_open_to_others_lets_nobody_in_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, away) = (folder.path().join("logons.toml"), folder.path().join("away.toml"));
+    FileLogons::add(&path, &account("alice"), "secret").unwrap();
+    let logons = FileLogons::open(&path).unwrap();
+    let is_closed = || {
+        let error = logons.verdict(&request("alice", "")).map(drop).unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY);
+        assert_eq!(error.setting(), Some("logon.accounts"));
+    };
+    fs::rename(&path, &away).unwrap();
+    is_closed();
+    is_closed();
+    fs::rename(&away, &path).unwrap();
+    assert!(knows(&logons, "alice", "secret"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        is_closed();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(knows(&logons, "alice", "secret"), "at once");
+    }
 }
 
 #[test]
@@ -181,7 +206,7 @@ fn unknown_accounts_are_no_error() {
     let path = folder.path().join("logons.toml");
     FileLogons::add(&path, &account("alice"), "secret").unwrap();
     let logons = FileLogons::open(&path).unwrap();
-    assert!(matches!(logons.verdict(&request("nobody", "")), LogonVerdict::NoAccount));
+    assert!(matches!(logons.verdict(&request("nobody", "")), Ok(LogonVerdict::NoAccount)));
 }
 
 #[cfg(feature = "digest")]
@@ -199,7 +224,7 @@ mod digest {
     /// Whether the file has the right hash of this password for every hash function.
     fn knows(logons: &FileLogons, user: &str, realm: &str, password: &str) -> bool {
         DigestAlgorithm::ALL.into_iter().all(|algorithm| {
-            let found = digest_secrets::find(&logons.current(), &logon(user, realm, algorithm));
+            let found = digest_secrets::find(&logons.current().unwrap(), &logon(user, realm, algorithm));
             let expected = hashed_a1(algorithm, user.as_bytes(), realm.as_bytes(), password.as_bytes());
             found.ok().flatten().is_some_and(|found| match found.secret {
                 DigestSecret::HashedA1(hash) => hash.expose_secret() == expected.expose_secret(),
@@ -235,7 +260,7 @@ mod digest {
         assert!(!knows(&logons, "alice", "three", "second") && !knows(&logons, "Alice", "two", "second"));
         let hash = DigestUser::Hashed(user_hash(DigestAlgorithm::Sha256, "bob", "two"));
         let hashed = DigestLogon { user: hash, ..logon("", "two", DigestAlgorithm::Sha256) };
-        assert_eq!(digest_secrets::find(&logons.current(), &hashed).unwrap().unwrap().user, "bob");
+        assert_eq!(digest_secrets::find(&logons.current().unwrap(), &hashed).unwrap().unwrap().user, "bob");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("# of alice\n"), "{text}");
         assert!(!text.contains("second"), "no password is in it");
@@ -278,7 +303,9 @@ mod digest {
         FileLogons::add(&path, &account("alice"), "first").unwrap();
         FileLogons::add_digest_realm(&path, "alice", None, "one", "first").unwrap();
         let logons = FileLogons::open(&path).unwrap();
-        let find = |user| digest_secrets::find(&logons.current(), &logon(user, "two", DigestAlgorithm::Md5));
+        let find = |user| {
+            digest_secrets::find(&logons.current().unwrap(), &logon(user, "two", DigestAlgorithm::Md5))
+        };
         let error = find("alice").unwrap_err();
         assert_eq!((error.status(), error.fault()), (SecStatus::SEC_E_LOGON_DENIED, Fault::Refused));
         assert_eq!(error.setting(), Some("logon.accounts"));
