@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use opensspi::sspi_core::ConnectionWeakness;
+use opensspi::sspi_core::{ConnectionWeakness, ContextFlags, IscRet, QueryContextAttributes};
 use opensspi::{Error, ExitClass, LogConfig, Renegotiation, RenegotiationOutcome, SecureStream, Sspi};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -225,11 +225,10 @@ impl Connect {
     ) {
         let mut summary =
             Summary::of(stream.attributes().as_ref(), stream.security_context_token().ok().as_ref());
-        let package = &*stream.attributes().package_info().name;
-        if is_pinned(sspi, package) {
-            summary.weaknesses.push(PINNED);
-        }
-        let verdict = self.verdict(sspi, package, target);
+        let attributes = stream.attributes().as_ref();
+        let proof = Proof::of(sspi, attributes);
+        summary.weaknesses.extend(proof.weakness());
+        let verdict = proof.verdict(&attributes.package_info().name, self.name(target));
         let peer = stream.get_ref().peer_addr().map(|address| address.to_string()).unwrap_or_default();
         printer.object(&connected(&summary, &verdict, &peer, target, number));
         if self.quiet {
@@ -242,21 +241,10 @@ impl Connect {
         if number == 0 {
             summary.print_chain(printer, channel);
         }
-        printer.field(channel, "verified", printer.styled(channel, Style::Green, verdict));
+        let style = if proof == Proof::None { Style::Yellow } else { Style::Green };
+        printer.field(channel, "verified", printer.styled(channel, style, verdict));
         summary.print_weaknesses(printer, channel);
         printer.line(channel, "");
-    }
-
-    /// How the server proved who it is: the handshake would have failed otherwise.
-    fn verdict(&self, sspi: &Sspi, package: &str, target: &Target) -> String {
-        if package != SCHANNEL {
-            return format!("yes, by the package {package}");
-        }
-        if !is_pinned(sspi, package) {
-            format!("yes: the chain ends at a trusted root, and the certificate is for {}", self.name(target))
-        } else {
-            "yes: the certificate is one of those that are pinned".to_owned()
-        }
     }
 }
 
@@ -265,19 +253,63 @@ fn is_resumed(stream: &SecureStream<TcpStream>) -> bool {
     stream.attributes().session_info().is_ok_and(|info| info.reconnect)
 }
 
-/// Whether the server is known by the hash of its certificate, and by nothing else.
-fn is_pinned(sspi: &Sspi, package: &str) -> bool {
-    package == SCHANNEL && !sspi.config().schannel.pins.is_empty()
+/// How the server has proved who it is. Where it has not done what its package makes of that, the handshake has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Its certificate has a chain to a trusted root, and its name in it.
+    Chain,
+    /// Its certificate is one that was named.
+    Pin,
+    /// That of another package.
+    Package,
+    /// There is none: the package is for servers that want to know who their clients are.
+    None,
 }
 
 const SCHANNEL: &str = "Schannel";
 
-const PINNED: ConnectionWeakness = ConnectionWeakness {
-    name: Cow::Borrowed("pinned"),
-    description: Cow::Borrowed(
-        "the certificate is pinned: nobody vouches for it, and its name, its times and revocation were not looked at",
-    ),
-};
+impl Proof {
+    /// By the package that was chosen: Negotiate proves nothing itself.
+    fn of(sspi: &Sspi, attributes: &dyn QueryContextAttributes) -> Self {
+        let is_mutual = match attributes.flags() {
+            ContextFlags::Initiator(flags) => flags.contains(IscRet::MUTUAL_AUTH),
+            ContextFlags::Acceptor(_) => false,
+        };
+        match (is_mutual, attributes.package_info().name == SCHANNEL) {
+            (false, _) => Self::None,
+            (true, false) => Self::Package,
+            (true, true) if sspi.config().schannel.pins.is_empty() => Self::Chain,
+            (true, true) => Self::Pin,
+        }
+    }
+
+    fn verdict(self, package: &str, name: &str) -> String {
+        match self {
+            Self::Chain => {
+                format!("yes: the chain ends at a trusted root, and the certificate is for {name}")
+            }
+            Self::Pin => "yes: the certificate is one of those that are pinned".to_owned(),
+            Self::Package => format!("yes, by the package {package}"),
+            Self::None => format!("no: {package} has no proof of who the server is"),
+        }
+    }
+
+    /// What is weak about it.
+    const fn weakness(self) -> Option<ConnectionWeakness> {
+        let (name, description) = match self {
+            Self::Chain | Self::Package => return None,
+            Self::Pin => (
+                "pinned",
+                "the certificate is pinned: nobody vouches for it, and its name, its times and revocation were not looked at",
+            ),
+            Self::None => (
+                "server-not-verified",
+                "nobody has verified who the server is: whoever takes its place is talked to as well",
+            ),
+        };
+        Some(ConnectionWeakness { name: Cow::Borrowed(name), description: Cow::Borrowed(description) })
+    }
+}
 
 fn connected(summary: &Summary, verdict: &str, peer: &str, target: &Target, number: u32) -> Value {
     let mut object = json!({

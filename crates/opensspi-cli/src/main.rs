@@ -11,6 +11,7 @@ mod demo;
 mod exit;
 mod explain;
 mod get;
+mod given;
 mod hints;
 mod legs;
 mod logging;

@@ -15,7 +15,7 @@ use sspi_core::SpProt;
 use crate::account_mapping::{Mapping, MappingRule, WeakMapping};
 use crate::certificate::verifier::Weakness;
 
-pub use self::protocols::ProtocolError;
+pub use sspi_core::ProtocolError;
 
 /// A protocol, as a configuration names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]

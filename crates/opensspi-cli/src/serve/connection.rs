@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opensspi::sspi_core::QueryContextAttributes;
 use opensspi::sspi_http::AuthLayer;
@@ -111,13 +111,16 @@ impl Service {
         let mut ending = self.ending.subscribe();
         count(&self.counters.accepted, 1);
         let _latency_only = socket.set_nodelay(true);
+        let began = Instant::now();
         let logs_on = tokio::select! {
             logs_on = self.logs_on(&socket) => logs_on,
             _ = ending.wait_for(|ending| *ending) => return,
         };
+        // Who has been waited for has that much less time.
+        let waited = began.elapsed();
         if let Some(layer) = logs_on {
-            let source = peer.ip().to_string();
-            let served = authenticated::serve(layer, socket, source, self.sspi.config().handshake_deadline);
+            let deadline = self.sspi.config().handshake_deadline;
+            let served = authenticated::serve(layer, socket, peer.ip().to_string(), deadline, waited);
             let served = tokio::select! {
                 served = served => served,
                 _ = ending.wait_for(|ending| *ending) => Ok(()),
@@ -127,7 +130,7 @@ impl Service {
         }
         let peer = peer.to_string();
         // What a handshake needs goes away with it: an idle connection does not carry it.
-        let handshake = Box::pin(self.sspi.accept_from(&peer, socket));
+        let handshake = Box::pin(self.sspi.accept_after(waited, &peer, socket));
         let stream = tokio::select! {
             stream = handshake => stream,
             _ = ending.wait_for(|ending| *ending) => return,
