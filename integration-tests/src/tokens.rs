@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use negotiate::{Negotiate, NegotiateConfig};
+use negotiate::{Negotiate, NegotiateConfig, RawPolicy};
 use ntlm::{Environment, NoSecrets, Ntlm, NtlmConfig};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, AccountSecret, AscRet, AuthData, AuthIdentity,
@@ -47,7 +47,8 @@ pub fn ntlm(config: NtlmConfig) -> Ntlm {
     Ntlm::new(config, Environment { clock, random, secrets: Arc::new(NoSecrets), host_name })
 }
 
-/// Negotiate over NTLM, and over these packages, which it likes better.
+/// Negotiate over NTLM, and over these packages, which it likes better. Nobody gets in with NTLM that was not negotiated: whoever
+/// does has spoken SPNEGO.
 ///
 /// # Panics
 ///
@@ -58,7 +59,8 @@ pub fn negotiate(config: NtlmConfig, better: Option<Arc<dyn SecurityPackage>>) -
     for package in [Some(Arc::new(ntlm(config)) as Arc<dyn SecurityPackage>), better].into_iter().flatten() {
         registry.register(package).unwrap_or_else(|error| panic!("{error}"));
     }
-    Negotiate::new(NegotiateConfig::default(), registry)
+    let config = NegotiateConfig { raw: RawPolicy::Deny, ..NegotiateConfig::default() };
+    Negotiate::new(config, registry)
 }
 
 /// The other end, as a client or as a server.
