@@ -86,6 +86,23 @@ fn apache_accepts_our_client_proves_itself_and_refuses_a_wrong_password() {
     assert!(error.to_string().contains("digest.algorithms"), "MD5 is off until it is named: {error}");
 }
 
+#[test]
+fn apache_as_a_proxy_accepts_our_client_and_refuses_a_wrong_password() {
+    if !runnable_with(apache::available()) {
+        return;
+    }
+    let apache = Apache::start(&Pki::new().server("localhost").issue()).unwrap();
+    let (proxy, page) = (apache.digest_proxy_port(), apache.behind_proxy());
+    // What it proves with it overwrites with the fields of the response that it fetches.
+    let asked = Asked { times: 2, is_proxy: true, ..Asked::page(&page) };
+    let fetched = http::fetch_last(proxy, asked, &client("algorithms = [\"MD5\"]", PASSWORD));
+    let fetched = fetched.unwrap_or_else(|error| panic!("{error}\n{}", apache.log()));
+    assert!(fetched.status == 200 && !fetched.is_mutual, "{fetched:?}");
+    assert_eq!(fetched.body, "secret\n");
+    let error = http::fetch_last(proxy, asked, &client("algorithms = [\"MD5\"]", "wrong")).unwrap_err();
+    assert!(error.to_string().contains("refused the logon with Digest"), "{error}");
+}
+
 /// It proves nothing back, and is refused where it must.
 #[test]
 fn lighttpd_accepts_our_client_with_what_it_offers_and_refuses_a_wrong_password() {
@@ -309,4 +326,40 @@ fn assert_denied(ours: &http::Server, case: &str) {
     let refusals = ours.refusals();
     let are_denials = refusals.iter().all(|why| why.contains("the name or the password is wrong"));
     assert!(!refusals.is_empty() && are_denials, "{case}: {refusals:?}");
+}
+
+/// A proxy asks with another status, for another field, and proves itself in a third.
+#[test]
+fn curl_logs_on_to_a_proxy() {
+    if !runnable(&[Peer::Curl]) {
+        return;
+    }
+    for algorithm in ["MD5", "SHA-256"] {
+        let ours = http::Server::start_proxy(server(&format!("algorithms = [\"{algorithm}\"]"))).unwrap();
+        let proxy = format!("http://127.0.0.1:{}", ours.port());
+        for password in [PASSWORD, "wrong"] {
+            let user = format!("{USER}:{password}");
+            let mut launch = Launch::new("curl", Stdout::Data);
+            launch.arguments([
+                "--silent",
+                "--noproxy",
+                "",
+                "--proxy",
+                &proxy,
+                "--proxy-digest",
+                "--proxy-user",
+            ]);
+            launch.arguments([&user, "--write-out", "%{http_code} %header{proxy-authentication-info}\n"]);
+            launch.argument("http://www.example/page?a=b");
+            let mut process = launch.start().unwrap();
+            let said = String::from_utf8(process.read_to_end().unwrap()).unwrap();
+            if password == PASSWORD {
+                let proven = format!("{}200 rspauth=", http::CONTENT);
+                assert!(said.starts_with(&proven), "{algorithm}: {said}");
+            } else {
+                assert_eq!(said, "who are you?\n407 \n", "{algorithm}");
+                assert_denied(&ours, algorithm);
+            }
+        }
+    }
 }

@@ -262,3 +262,26 @@ async fn our_client_logs_on_to_apache_with_mod_auth_gssapi_and_not_with_a_wrong_
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_logs_on_to_apache_as_a_proxy_and_not_with_a_wrong_password() {
+    if !runnable_with(apache::gssapi_available()) {
+        return;
+    }
+    let apache = Apache::start(&Pki::new().server("localhost").issue()).unwrap();
+    let (proxy, page) = (apache.gssapi_proxy_port(), apache.behind_proxy());
+    for package in ["NTLM", "Negotiate"] {
+        let mut ours = client(package, PASSWORD, proxy, None).await.to_proxy();
+        for _ in 0..2 {
+            let answer = ask(&mut ours, "GET", &page, "").await;
+            let answer = answer.unwrap_or_else(|error| panic!("{package}: {error}\n{}", apache.log()));
+            assert_eq!(answer, "secret\n", "{package}");
+        }
+        let mut ours = client(package, "wrong", proxy, None).await.to_proxy();
+        let error = ask(&mut ours, "GET", &page, "").await.unwrap_err().to_string();
+        assert!(
+            error.contains("refused the logon") || error.contains("does not let this client in"),
+            "{error}"
+        );
+    }
+}

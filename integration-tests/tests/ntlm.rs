@@ -100,6 +100,41 @@ fn wrong_bindings(library: Library) {
     }
 }
 
+/// Whoever of the two knows of no channel.
+///
+/// | client | server | |
+/// |---|---|---|
+/// | theirs, unbound | ours, bound | taken unless bindings are required: it does not say that it knows them |
+/// | theirs, bound | ours, unbound | refused: it comes through something that we know nothing of |
+/// | ours | theirs, either way | taken by all of them |
+///
+/// Where the policy is not to look, both are taken.
+fn one_sided_bindings(library: Library) {
+    if !library.runnable() {
+        return;
+    }
+    for (theirs_has, ours_has, policy, is_taken) in [
+        (&[][..], CHANNEL, Check::WhenSupported, true),
+        (&[][..], CHANNEL, Check::Never, true),
+        (CHANNEL, &[][..], Check::WhenSupported, false),
+        (CHANNEL, &[][..], Check::Never, true),
+    ] {
+        let mut theirs = peer(library, true, PASSWORD, theirs_has);
+        match accept(&mut theirs, ours_has, policy) {
+            Ok(mut ours) if is_taken => talk(&mut *ours, &mut theirs, library),
+            Err(Refused::Ours(error)) if !is_taken => {
+                assert_eq!(error.status(), SecStatus::SEC_E_BAD_BINDINGS, "{library:?}");
+            }
+            other => panic!("{library:?}, {policy:?}: {:?}", other.map(drop)),
+        }
+    }
+    for (theirs_has, ours_has) in [(CHANNEL, &[][..]), (&[][..], CHANNEL)] {
+        let mut theirs = peer(library, false, PASSWORD, theirs_has);
+        let mut ours = initiate(&mut theirs, PASSWORD, ours_has).unwrap();
+        talk(&mut *ours, &mut theirs, library);
+    }
+}
+
 /// In upper case a name is part of a key, and an encoding is part of a password.
 fn names_beyond_ascii(library: Library) {
     if !library.runnable() {
@@ -192,6 +227,11 @@ fn pyspnego_on_another_channel_is_refused_and_refuses_us() {
 }
 
 #[test]
+fn pyspnego_without_bindings_or_with_superfluous_ones() {
+    one_sided_bindings(Library::Pyspnego);
+}
+
+#[test]
 fn pyspnego_has_names_beyond_ascii() {
     names_beyond_ascii(Library::Pyspnego);
 }
@@ -219,6 +259,11 @@ fn gss_ntlmssp_on_another_channel_is_refused_and_refuses_us() {
 }
 
 #[test]
+fn gss_ntlmssp_without_bindings_or_with_superfluous_ones() {
+    one_sided_bindings(Library::Gssapi);
+}
+
+#[test]
 fn gss_ntlmssp_has_names_beyond_ascii() {
     names_beyond_ascii(Library::Gssapi);
 }
@@ -243,6 +288,11 @@ fn impacket_and_we_refuse_wrong_passwords() {
 #[test]
 fn impacket_on_another_channel_is_refused() {
     wrong_bindings(Library::Impacket);
+}
+
+#[test]
+fn impacket_without_bindings_or_with_superfluous_ones() {
+    one_sided_bindings(Library::Impacket);
 }
 
 #[test]
