@@ -32,6 +32,10 @@ pub(super) fn run(packages: &Packages, opensspi: &Opensspi, version: Version) ->
     let alice = &["alice", "--domain", "CORP"][..];
     let ntlm = Logons { package: "NTLM", section: "", account: alice, certificate: None };
     logs_on(packages, opensspi, &ntlm, None)?;
+    // Inside TLS, where who is not bound to its certificate is not let in.
+    let own = pki.server("localhost").issue();
+    let section = "[ntlm]\nchannel-bindings = \"always\"\n";
+    logs_on(packages, opensspi, &Logons { section, certificate: Some(&own), ..ntlm }, Some(&pki))?;
     for algorithms in ["\"MD5\"", "\"SHA-256\"", "\"SHA-256\", \"MD5\""] {
         let section = &format!("[digest]\nrealm = \"corp\"\nalgorithms = [{algorithms}]\n");
         let account = &["alice", "--realm", "corp"];

@@ -1,4 +1,4 @@
-//! A page in plain HTTP, for those who log on with a package that secures no streams: NTLM, Negotiate, Digest.
+//! A page in HTTP, plain or inside TLS, for those who log on with a package that secures no streams: NTLM, Negotiate, Digest.
 
 use std::convert::Infallible;
 use std::io;
@@ -10,20 +10,22 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use opensspi::sspi_http::{AuthLayer, Authenticated, HttpConnection, RequestBody};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower_layer::Layer as _;
 use tower_service::Service as _;
 
 use super::http::html;
 
 /// Serves a connection to its end.
-pub(super) async fn serve(
+pub(super) async fn serve<S>(
     layer: &AuthLayer,
-    socket: TcpStream,
-    source: String,
+    stream: S,
+    connection: HttpConnection,
     deadline: Option<Duration>,
-) -> io::Result<()> {
-    let connection = HttpConnection::new().with_source(source);
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = layer.layer(Page);
     let serve = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(connection.clone());
@@ -33,7 +35,7 @@ pub(super) async fn serve(
     let mut server = hyper::server::conn::http1::Builder::new();
     server.timer(TokioTimer::new());
     server.header_read_timeout(deadline);
-    server.serve_connection(TokioIo::new(socket), serve).await.map_err(io::Error::other)
+    server.serve_connection(TokioIo::new(stream), serve).await.map_err(io::Error::other)
 }
 
 /// The page that says who asks for it.
