@@ -75,7 +75,10 @@ async fn accounts_of_a_domain_log_on_and_nobody_else() {
     }
     samba.tool(&["user", "disable", "dave"]).unwrap();
     tokio::task::block_in_place(our_client_binds_to_the_directory_and_searches_it);
-    let text = format!("package = \"NTLM\"\n[logon]\nwinbind = \"{}\"\n", samba.helper().unwrap());
+    let text = format!(
+        "package = \"NTLM\"\n[logon]\nwinbind = \"{}\"\nwinbind-domains = [\"CORP\"]\n",
+        samba.helper().unwrap()
+    );
     let server = Sspi::from_toml(&text, ".").unwrap();
     for (user, domain) in [("alice", "CORP"), ("ALICE", "corp"), ("CORP\\alice", "")] {
         let name = echo(&client(user, domain, USER_PASSWORD), &server).await.unwrap();

@@ -153,7 +153,9 @@ pub trait SecurityContext: SendingHalf + ReceivingHalf {
     /// before the first message (Windows has no function for it). Numbers of messages go on. Only NTLM has something to do.
     fn reset_crypto(&mut self) {}
 
-    /// `ExportSecurityContext`: the context as bytes, for another process.
+    /// `ExportSecurityContext` with `SECPKG_CONTEXT_EXPORT_DELETE_OLD`: the context as bytes, for another process, which goes on
+    /// with it. Keys and numbers that were used there must not be used here again: what protects messages answers
+    /// `SEC_E_INVALID_HANDLE` from then on, and so does a second export. Attributes and the account are still answered.
     ///
     /// # Errors
     /// `SEC_E_UNSUPPORTED_FUNCTION` for packages that cannot, which is what is answered unless a package says otherwise; the

@@ -16,10 +16,16 @@ pub struct HttpRequest {
     pub method: String,
     /// The request target, as in the request line: a server passes what it received.
     pub uri: String,
-    /// The request's body.
+    /// The request's body. A server whose package needs a body that it does not know yet says so with [`Step::Incomplete`] when
+    /// it has judged what it can without: the same token comes again once the body is set.
+    ///
+    /// [`Step::Incomplete`]: crate::Step::Incomplete
     pub entity: HttpEntity,
     /// The body of the response to it.
     pub response_entity: HttpEntity,
+    /// At a client, what tells servers of one name apart: the port, or a proxy in front. A package that remembers what a server
+    /// has challenged it to says it to no other.
+    pub protection_space: Option<String>,
 }
 
 impl HttpRequest {
@@ -27,7 +33,7 @@ impl HttpRequest {
     #[must_use]
     pub fn new(method: impl Into<String>, uri: impl Into<String>) -> Self {
         let entity = HttpEntity::from(Vec::new());
-        Self { method: method.into(), uri: uri.into(), entity, response_entity: HttpEntity::later() }
+        Self { method: method.into(), uri: uri.into(), entity, ..Self::default() }
     }
 
     /// The same with this body.
@@ -48,6 +54,8 @@ pub struct HttpEntity(Arc<OnceLock<EntityBody>>);
 pub enum EntityBody {
     /// All of it.
     Bytes(Vec<u8>),
+    /// All of it, in memory that somebody else uses as well.
+    Shared(Arc<Vec<u8>>),
     /// Its hashes, by the algorithms that the application could think of: for bodies that are too long to be held.
     Hashes(Vec<(DigestAlgorithm, Vec<u8>)>),
 }
@@ -87,6 +95,7 @@ impl fmt::Debug for EntityBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::Shared(bytes) => write!(f, "Shared({} bytes)", bytes.len()),
             Self::Hashes(hashes) => f.debug_list().entries(hashes.iter().map(|(name, _)| name)).finish(),
         }
     }

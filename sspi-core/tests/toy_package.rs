@@ -748,7 +748,12 @@ fn an_exported_context_goes_on_where_it_was_in_another_process() {
     let exported = client.export().unwrap();
     assert_eq!(exported.package, "Toy");
     assert!(format!("{exported:?}").contains("[secret]"));
-    drop(client);
+    let refused = [
+        open(&mut *client, b"").unwrap_err(),
+        client.make_signature(QualityOfProtection::Default, &mut [], &mut []).unwrap_err(),
+        client.export().map(drop).unwrap_err(),
+    ];
+    assert!(refused.iter().all(|error| error.status() == SecStatus::SEC_E_INVALID_HANDLE), "{refused:?}");
     let mut client = toy().import_security_context(&exported).unwrap();
     assert_eq!(client.attributes().names().unwrap(), "alice");
     sends(&mut *client, &mut *server, b"there");

@@ -7,4 +7,4 @@ mod settings;
 mod table;
 
 pub use settings::LockOut;
-pub use table::{Attempt, LockOuts};
+pub use table::{Attempt, LockOuts, Who};

@@ -56,6 +56,35 @@ struct Entry {
     since: SystemTime,
     /// Nobody is let in since then, for as long as the settings say.
     locked: Option<SystemTime>,
+    /// Whose failures they are.
+    whose: Whose,
+}
+
+/// Of whom failures are that are counted by a name without its domain: who has an account of the same name in another one
+/// must not have the failures forgotten that he makes with this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Nobodys,
+    /// Of one account, as it is called in full: a hash of that.
+    Of(Key),
+    /// Of several.
+    Several,
+}
+
+impl Whose {
+    fn add(&mut self, account: Key) {
+        *self = match *self {
+            Self::Nobodys => Self::Of(account),
+            Self::Of(one) if one == account => Self::Of(one),
+            Self::Of(_) | Self::Several => Self::Several,
+        };
+    }
+}
+
+impl Entry {
+    fn forget(&mut self) {
+        (self.failures, self.locked, self.whose) = (0, None, Whose::Nobodys);
+    }
 }
 
 /// What an attempt is counted by, and how many failures there may be.
@@ -74,26 +103,73 @@ enum Kind {
     Account,
 }
 
+/// Who logs on, as far as that is known before it is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    /// The name that was sent; none if it is not known yet whose it is.
+    pub user: Option<&'a str>,
+    /// The domain that was sent beside it; may be empty.
+    pub domain: &'a str,
+    /// Where from.
+    pub source: Option<&'a str>,
+    /// It shows something that only somebody has who has logged on before. Others who share its source lock it out no more;
+    /// what it does wrong counts as ever.
+    pub is_known: bool,
+}
+
+impl<'a> Who<'a> {
+    /// Somebody of whom nothing else is known.
+    #[must_use]
+    pub const fn new(user: &'a str, source: Option<&'a str>) -> Self {
+        Self { user: Some(user), domain: "", source, is_known: false }
+    }
+}
+
 /// An attempt that is under way. Dropped without a verdict it counts for its source alone: whoever has the accounts may have
 /// judged it, but nobody has heard of that.
 #[derive(Debug)]
 pub struct Attempt {
     table: Arc<LockOuts>,
     counted: Vec<Counted>,
+    /// By what the source is counted.
+    source: Option<Box<str>>,
+    /// Who it is, as that was sent or as it is known.
+    account: Key,
     at: SystemTime,
 }
 
 impl Attempt {
+    /// The account that the name belongs to is called so: an account of several names may fail as often as one. `None` if the
+    /// attempt must not be made after all, which counts for nobody.
+    #[must_use]
+    pub fn known_as(mut self, name: &str, domain: Option<&str>) -> Option<Self> {
+        if name.is_empty() {
+            return Some(self);
+        }
+        self.account = in_full(name, domain.unwrap_or_default());
+        let table = Arc::clone(&self.table);
+        let mut counted = table.of_account(name, self.source.as_deref());
+        counted.retain(|new| self.counted.iter().all(|old| old.key != new.key));
+        if table.enter(&counted, self.at, false) {
+            self.counted.append(&mut counted);
+            return Some(self);
+        }
+        self.take_back();
+        None
+    }
+
     /// It was wrong.
     pub fn failed(mut self, now: SystemTime) {
         self.end(Some(now), |_, _| true);
     }
 
-    /// It was right, and so was the rest of the handshake: the account's failures from there are forgotten.
+    /// It was right, and so was the rest of the handshake: the account's failures from there are forgotten, where they are
+    /// nobody else's of the same name.
     pub fn succeeded(mut self) {
+        let account = self.account;
         self.end(None, |kind, entry| {
-            if kind == Kind::Both {
-                (entry.failures, entry.locked) = (0, None);
+            if kind == Kind::Both && entry.whose == Whose::Of(account) {
+                entry.forget();
             }
             false
         });
@@ -118,6 +194,7 @@ impl Attempt {
                     entry.since = at;
                 }
                 entry.failures = entry.failures.saturating_add(1);
+                entry.whose.add(self.account);
                 if entry.failures >= limit {
                     entry.locked = Some(at);
                 }
@@ -148,69 +225,82 @@ impl LockOuts {
 
     /// Begins an attempt to log on; `None` if it must not be made: there were too many failures, or there would be if all
     /// that are under way were wrong.
-    pub fn attempt(self: &Arc<Self>, user: &str, source: Option<&str>, now: SystemTime) -> Option<Attempt> {
-        let counted = self.counted(user, source);
+    pub fn attempt(self: &Arc<Self>, who: Who<'_>, now: SystemTime) -> Option<Attempt> {
+        let source = who.source.map(network);
+        let counted = self.counted(who.user, source.as_deref());
+        let at = self.table().time.at(now);
+        self.enter(&counted, at, who.is_known).then(|| {
+            let source = source.as_deref().map(Into::into);
+            let account = in_full(who.user.unwrap_or_default(), who.domain);
+            Attempt { table: Arc::clone(self), counted, source, account, at }
+        })
+    }
+
+    /// Whether there were too many failures, whatever is under way: nobody needs to be asked about who it is.
+    pub fn refuses(&self, who: Who<'_>, now: SystemTime) -> bool {
+        let source = who.source.map(network);
+        let counted = self.counted(who.user, source.as_deref());
         let mut table = self.table();
-        let Table { entries, time } = &mut *table;
-        let now = time.at(now);
-        for Counted { key, .. } in &counted {
+        let now = table.time.at(now);
+        let entry =
+            |Counted { key, .. }: &Counted| table.entries.get(key).filter(|entry| !self.is_over(entry, now));
+        let has_failed = |one: &Counted| {
+            entry(one).is_some_and(|entry| entry.locked.is_some() || entry.failures >= one.limit)
+        };
+        counted.iter().any(|one| !is_excused(who.is_known, one) && has_failed(one))
+    }
+
+    /// Has an attempt take its place of all that it is counted by, if there is one of each.
+    fn enter(&self, counted: &[Counted], now: SystemTime, is_known: bool) -> bool {
+        let mut table = self.table();
+        let Table { entries, .. } = &mut *table;
+        for Counted { key, .. } in counted {
             match entries.get_mut(key) {
                 Some(entry) if !self.is_over(entry, now) => {}
-                Some(entry) if entry.under_way > 0 => (entry.failures, entry.locked) = (0, None),
+                Some(entry) if entry.under_way > 0 => entry.forget(),
                 _ => drop(entries.remove(key)),
             }
         }
-        let is_refused = |Counted { key, limit, .. }: &Counted| {
-            entries.get(key).is_some_and(|entry| {
-                entry.locked.is_some() || entry.failures.saturating_add(entry.under_way) >= *limit
+        let is_refused = |one: &&Counted| {
+            entries.get(&one.key).is_some_and(|entry| {
+                entry.locked.is_some() || entry.failures.saturating_add(entry.under_way) >= one.limit
             })
         };
-        if counted.iter().any(is_refused) {
-            return None;
+        if counted.iter().filter(|one| !is_excused(is_known, one)).any(|one| is_refused(&one)) {
+            return false;
         }
-        for Counted { key, .. } in &counted {
+        for Counted { key, .. } in counted {
             if !entries.contains_key(key) {
                 self.make_room(entries, now);
             }
-            let new = Entry { failures: 0, under_way: 0, since: now, locked: None };
+            let new = Entry { failures: 0, under_way: 0, since: now, locked: None, whose: Whose::Nobodys };
             let entry = entries.entry(*key).or_insert(new);
             entry.under_way = entry.under_way.saturating_add(1);
         }
-        drop(table);
-        Some(Attempt { table: Arc::clone(self), counted, at: now })
+        true
     }
 
-    /// By what an attempt is counted. The name counts without a domain before or behind it: a client can write anything
-    /// there and mean the same account.
-    fn counted(&self, user: &str, source: Option<&str>) -> Vec<Counted> {
-        let LockOut { failures, failures_of_source, failures_of_account, .. } = self.settings;
-        let name = user.rsplit('\\').next().unwrap_or(user);
-        let name = name.split('@').next().unwrap_or(name).to_lowercase();
-        let key = |kind: &[u8], name: &str, source: &str| {
-            let mut hash = Hash::Sha256.context();
-            let length = u64::try_from(name.len()).unwrap_or(u64::MAX).to_le_bytes();
-            [kind, &length, name.as_bytes(), source.as_bytes()]
-                .into_iter()
-                .for_each(|part| hash.update(part));
-            hash.finish().as_ref().first_chunk().copied().unwrap_or_default()
-        };
-        let source = source.map(network);
-        let source = source.as_deref();
-        // What has no limit is not counted.
-        let mut counted = Vec::with_capacity(3);
-        if failures > 0 {
-            let key = key(b"both", &name, source.unwrap_or_default());
-            counted.push(Counted { key, limit: failures, kind: Kind::Both });
-        }
-        if let Some(source) = source.filter(|_| failures_of_source > 0) {
-            let key = key(b"source", "", source);
-            counted.push(Counted { key, limit: failures_of_source, kind: Kind::Source });
-        }
-        if failures_of_account > 0 {
-            let key = key(b"account", &name, "");
-            counted.push(Counted { key, limit: failures_of_account, kind: Kind::Account });
+    /// By what an attempt is counted. What has no limit is not counted.
+    fn counted(&self, user: Option<&str>, source: Option<&str>) -> Vec<Counted> {
+        let limit = self.settings.failures_of_source;
+        let mut counted = user.map_or_else(Vec::new, |user| self.of_account(user, source));
+        if let Some(source) = source.filter(|_| limit > 0) {
+            counted.push(Counted { key: key(b"source", "", source), limit, kind: Kind::Source });
         }
         counted
+    }
+
+    /// By what an account is counted. The name counts without a domain before or behind it: a client can write anything
+    /// there and mean the same account.
+    fn of_account(&self, user: &str, source: Option<&str>) -> Vec<Counted> {
+        let LockOut { failures, failures_of_account, .. } = self.settings;
+        let name = user.rsplit('\\').next().unwrap_or(user);
+        let name = name.split('@').next().unwrap_or(name).to_lowercase();
+        let both = (b"both".as_slice(), source.unwrap_or_default(), failures, Kind::Both);
+        let account = (b"account".as_slice(), "", failures_of_account, Kind::Account);
+        let all = [both, account].into_iter().filter(|(_, _, limit, _)| *limit > 0);
+        all.map(|(word, source, limit, kind)| Counted { key: key(word, &name, source), limit, kind })
+            .collect()
     }
 
     /// Whether an entry says nothing any more.
@@ -237,6 +327,23 @@ impl LockOuts {
             entries.retain(|_, entry| entry.under_way > 0 || rank(entry) > middle);
         }
     }
+}
+
+/// Whether its source's failures do not stop an attempt.
+fn is_excused(is_known: bool, counted: &Counted) -> bool {
+    is_known && counted.kind == Kind::Source
+}
+
+/// An account by its whole name.
+fn in_full(name: &str, domain: &str) -> Key {
+    key(b"whole", &name.to_lowercase(), &domain.to_lowercase())
+}
+
+fn key(word: &[u8], name: &str, source: &str) -> Key {
+    let mut hash = Hash::Sha256.context();
+    let length = u64::try_from(name.len()).unwrap_or(u64::MAX).to_le_bytes();
+    [word, &length, name.as_bytes(), source.as_bytes()].into_iter().for_each(|part| hash.update(part));
+    hash.finish().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// What an address is counted by: whoever has one of IPv6 has all of its network, and one of IPv4 is the same in either form.
@@ -282,7 +389,7 @@ mod tests {
 
     /// Whether an attempt may be made; it is a failure then.
     fn fails(table: &Arc<LockOuts>, user: &str, source: Option<&str>, now: SystemTime) -> bool {
-        let attempt = table.attempt(user, source, now);
+        let attempt = table.attempt(Who::new(user, source), now);
         attempt.map(|attempt| attempt.failed(now)).is_some()
     }
 
@@ -308,7 +415,7 @@ mod tests {
                 assert!(fails(&table, "alice", None, at(start)));
             }
         }
-        let attempt = table.attempt("alice", None, at(2000)).unwrap();
+        let attempt = table.attempt(Who::new("alice", None), at(2000)).unwrap();
         assert!(!fails(&table, "alice", None, at(2000)), "the third is under way");
         attempt.succeeded();
         for _ in 0..3 {
@@ -322,7 +429,7 @@ mod tests {
         for _ in 0..2 {
             assert!(fails(&table, "alice", Some("a"), at(0)));
         }
-        table.attempt("alice", Some("a"), at(0)).unwrap().succeeded();
+        table.attempt(Who::new("alice", Some("a")), at(0)).unwrap().succeeded();
         assert!(fails(&table, "alice", Some("b"), at(0)) && fails(&table, "bob", Some("a"), at(0)));
         assert!(fails(&table, "alice", Some("a"), at(0)), "the fourth of both");
         assert!(!fails(&table, "alice", Some("c"), at(0)), "of the account");
@@ -333,17 +440,87 @@ mod tests {
     fn an_attempt_that_nobody_judged_counts_for_its_source_alone() {
         let table = table(|settings| settings.failures_of_source = 5);
         for _ in 0..5 {
-            drop(table.attempt("alice", Some("a"), at(0)).unwrap());
+            drop(table.attempt(Who::new("alice", Some("a")), at(0)).unwrap());
         }
         assert_eq!(table.table().entries.len(), 1);
-        assert!(table.attempt("bob", Some("a"), at(0)).is_none());
-        assert!(table.attempt("alice", Some("b"), at(0)).is_some());
+        assert!(table.attempt(Who::new("bob", Some("a")), at(0)).is_none());
+        assert!(table.attempt(Who::new("alice", Some("b")), at(0)).is_some());
+    }
+
+    #[test]
+    fn who_is_known_is_let_through_where_its_source_is_locked_out_and_counts_as_ever() {
+        let table = table(|settings| settings.failures_of_source = 3);
+        for user in ["bob", "carol", "dave"] {
+            assert!(fails(&table, user, Some("a"), at(0)));
+        }
+        let (stranger, known) =
+            (Who::new("alice", Some("a")), Who { is_known: true, ..Who::new("alice", Some("a")) });
+        assert!(table.refuses(stranger, at(0)) && table.attempt(stranger, at(0)).is_none());
+        assert!(table.refuses(Who { user: None, ..stranger }, at(0)), "whoever it is");
+        for _ in 0..3 {
+            assert!(!table.refuses(known, at(0)));
+            table.attempt(known, at(0)).unwrap().failed(at(0));
+        }
+        assert!(table.refuses(known, at(0)) && table.attempt(known, at(0)).is_none(), "its own failures");
+        assert!(table.refuses(Who { user: None, ..stranger }, at(899)), "which are those of its source, too");
+        assert!(!table.refuses(stranger, at(900)));
+    }
+
+    #[test]
+    fn what_is_under_way_has_nobody_refused_before_it_is_judged() {
+        let table = table(|_| ());
+        let who = Who::new("alice", Some("a"));
+        let _under_way: Vec<_> = (0..3).map(|_| table.attempt(who, at(0)).unwrap()).collect();
+        assert!(!table.refuses(who, at(0)) && table.attempt(who, at(0)).is_none());
+    }
+
+    #[test]
+    fn an_account_of_several_names_may_fail_as_often_as_one() {
+        let table = table(|_| ());
+        let fails = |name| {
+            let attempt = table.attempt(Who::new(name, Some("a")), at(0))?;
+            attempt.known_as("alice", None).map(|attempt| attempt.failed(at(0)))
+        };
+        assert!(fails("alice").is_some() && fails("a.liddell@corp").is_some() && fails("liddell").is_some());
+        for name in ["alice", "a.liddell", "liddell", "another"] {
+            assert!(fails(name).is_none(), "{name}");
+        }
+        let who = Who::new("another", Some("a"));
+        assert!(table.attempt(who, at(0)).is_some(), "what was not judged counted for nobody");
+        let attempt =
+            table.attempt(Who::new("bob", Some("a")), at(0)).unwrap().known_as("BOB", None).unwrap();
+        assert_eq!(attempt.counted.len(), 1, "a name counts once");
+    }
+
+    /// Who has an account of the same name elsewhere logs on with it between two guesses.
+    #[test]
+    fn a_success_of_a_namesake_forgets_nothing() {
+        for known in [false, true] {
+            let table = table(|_| ());
+            let attempt = |domain| {
+                let who = Who { domain, ..Who::new("alice", Some("a")) };
+                let attempt = table.attempt(who, at(0))?;
+                if known { attempt.known_as("alice", Some(domain)) } else { Some(attempt) }
+            };
+            let guess = |domain| attempt(domain).map(|attempt| attempt.failed(at(0))).is_some();
+            assert!(guess("CORP") && guess("CORP"));
+            attempt("OTHER").unwrap().succeeded();
+            assert!(guess("OTHER"), "nor does a failure of his own make them his");
+            assert!(attempt("OTHER").is_none() && !guess("CORP"));
+            // His own are forgotten as ever.
+            let table = self::table(|_| ());
+            let who = Who { domain: "OTHER", ..Who::new("alice", Some("a")) };
+            for _ in 0..5 {
+                table.attempt(who, at(0)).unwrap().failed(at(0));
+                table.attempt(Who { domain: "other", ..who }, at(0)).unwrap().succeeded();
+            }
+        }
     }
 
     #[test]
     fn attempts_that_are_under_way_lock_nobody_out() {
         let table = table(|_| ());
-        let begin = || table.attempt("alice", Some("a"), at(0));
+        let begin = || table.attempt(Who::new("alice", Some("a")), at(0));
         let under_way: Vec<_> = (0..3).map(|_| begin().unwrap()).collect();
         assert!(begin().is_none(), "they are as many as may fail");
         under_way.into_iter().for_each(Attempt::succeeded);

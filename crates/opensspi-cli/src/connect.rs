@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tracing_subscriber::filter::LevelFilter;
 
 use self::relay::Source;
+use crate::again::Again;
 use crate::exit::Failure;
 use crate::hints;
 use crate::logging;
@@ -52,8 +53,8 @@ pub(crate) struct Connect {
     /// Connect so many times more, and say whether the session was resumed.
     #[arg(long, value_name = "N", default_value_t = 0)]
     reconnect: u32,
-    /// Negotiate the connection again before anything is sent, and say what came of it (SSL 3.0 to TLS 1.2). Implies
-    /// --renegotiation both, unless ours is given.
+    /// Negotiate the connection again before anything is sent, and say what came of it (SSL 3.0 to TLS 1.2; in TLS 1.3, new
+    /// keys). Implies --renegotiation both, unless ours is given.
     #[arg(long)]
     renegotiate: bool,
     /// Print nothing but what the server sends.
@@ -157,17 +158,23 @@ impl Connect {
             printer.line(Channel::Err, format_args!("{count} of {} resumed: {words}", resumed.len()));
         }
         if self.renegotiate {
-            let negotiating = async {
-                stream.renegotiate().await?;
-                stream.flush().await
+            let again = Again::begin(&mut stream).await.map_err(|error| Failure::stream(&error))?;
+            let what = match again {
+                Again::NewKeys => "new keys: TLS 1.3 has KeyUpdate in place of a second handshake",
+                Again::Handshake if stream.renegotiation() == RenegotiationOutcome::Declined => {
+                    "the server does not negotiate again"
+                }
+                Again::Handshake => "negotiated again",
             };
-            negotiating.await.map_err(|error| Failure::stream(&error))?;
-            let declined = stream.renegotiation() == RenegotiationOutcome::Declined;
             if !self.quiet {
-                let what = if declined { "the server does not negotiate again" } else { "negotiated again" };
                 printer.line(Channel::Err, what);
             }
-            self.say(printer, sspi, target, &stream, self.reconnect);
+            match again {
+                Again::NewKeys => {
+                    printer.object(&json!({ "event": "new_keys", "connection": self.reconnect }))
+                }
+                Again::Handshake => self.say(printer, sspi, target, &stream, self.reconnect),
+            }
         }
         relay::relay(printer, stream, source, self.quiet).await
     }

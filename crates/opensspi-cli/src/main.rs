@@ -1,6 +1,7 @@
 //! `opensspi`: security packages from the command line.
 
 mod account;
+mod again;
 #[cfg(feature = "bench")]
 mod bench;
 mod check_config;

@@ -53,7 +53,7 @@ pub(crate) struct Serve {
     /// The authorities of the clients' certificates, in PEM; several may be given.
     #[arg(long, value_name = "FILE")]
     client_ca: Vec<String>,
-    /// Asks every client to negotiate again behind the first that it sends: an echo only, and not in TLS 1.3. With
+    /// Asks every client to negotiate again behind the first that it sends, or for new keys in TLS 1.3: an echo only. With
     /// --renegotiation both, unless ours is given.
     #[arg(long, conflicts_with_all = ["http", "forward"])]
     renegotiate: bool,

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use http::header::HOST;
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -15,7 +18,7 @@ use sspi_core::{
 };
 use sspi_tokio::{Answers, NoAnswers};
 
-use crate::bodies::collect;
+use crate::bodies::{Held, collect};
 use crate::header::{self, Challenge, Place};
 use crate::scheme::Form;
 use crate::{Error, ResponseBody, Scheme};
@@ -51,6 +54,8 @@ pub struct Client {
     longest_body: usize,
     requires_proof: bool,
     last: Option<(&'static str, Arc<dyn QueryContextAttributes>)>,
+    /// Tells connections apart.
+    number: u64,
 }
 
 /// The longest body of a response that is read whole, where Digest protects it with `auth-int`.
@@ -59,6 +64,8 @@ const LONGEST_BODY: usize = 64 << 20;
 const LONGEST_CHALLENGE: usize = 1 << 20;
 /// So many messages of one exchange are sent at most.
 const MOST_MESSAGES: usize = 8;
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl Client {
     /// A client of `host`, which knows these schemes and prefers them in this order.
@@ -78,6 +85,7 @@ impl Client {
             longest_body: LONGEST_BODY,
             requires_proof: false,
             last: None,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
         }
     }
 
@@ -183,6 +191,24 @@ impl Client {
         })?)
     }
 
+    /// What a request is to a package. Whom a nonce is sent to that nobody has asked for, the package decides by the protection
+    /// space: the server at this port, through a channel with these bindings, or over this connection where nobody knows by
+    /// what to tell its end from another.
+    ///
+    /// Spec: HTTPAUTH section 11.5.
+    fn http_request(&self, parts: &Parts, body: &Bytes) -> HttpRequest {
+        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| parts.uri.authority().map(Authority::as_str)).unwrap_or_default();
+        let space = match (self.place, &self.bindings) {
+            (Place::Server, Some(_)) => format!("https://{host}"),
+            (Place::Server, None) => format!("{host}, connection {}", self.number),
+            (Place::Proxy, Some(_)) => "a proxy".to_owned(),
+            (Place::Proxy, None) => format!("a proxy, connection {}", self.number),
+        };
+        let http = HttpRequest::new(parts.method.as_str(), parts.uri.to_string());
+        HttpRequest { protection_space: Some(space), ..http }.with_entity(body.to_vec())
+    }
+
     /// Lets a handshake take one message, and answers what it asks.
     async fn step(
         &self,
@@ -212,7 +238,7 @@ impl Client {
         let Some(scheme) = self.schemes.iter().find(|scheme| scheme.form == Form::Request).cloned() else {
             return Ok(None);
         };
-        let http = http_request(parts, body);
+        let http = self.http_request(parts, body);
         let entity = http.response_entity.clone();
         let mut handshake = self.begin(&scheme, Some(http))?;
         let stepped = self.step(&mut *handshake, &[]).await?;
@@ -235,7 +261,7 @@ impl Client {
         parts: &Parts,
         body: &Bytes,
     ) -> Result<Response<ResponseBody<Incoming>>, Error> {
-        let http = (scheme.form == Form::Request).then(|| http_request(parts, body));
+        let http = (scheme.form == Form::Request).then(|| self.http_request(parts, body));
         let entity = http.as_ref().map_or_else(HttpEntity::later, |http| http.response_entity.clone());
         let mut handshake = self.begin(scheme, http)?;
         let mut input = match scheme.form {
@@ -336,8 +362,9 @@ impl Client {
             let too_long =
                 Error::Protocol { scheme, what: "the protected response broke off, or is too long" };
             let body = collect(body, self.longest_body).await.ok_or(too_long)?;
-            exchange.entity.set(EntityBody::Bytes(body.to_vec()));
-            Response::from_parts(parts, Either::Right(Full::from(body)))
+            let body = Held::of(body);
+            exchange.entity.set(EntityBody::Shared(Arc::clone(&body.bytes)));
+            Response::from_parts(parts, Either::Right(Full::from(body.to_bytes())))
         } else {
             response.map(Either::Left)
         };
@@ -374,10 +401,6 @@ struct Stepped {
 enum Ended {
     Answered(Response<ResponseBody<Incoming>>),
     AskedAgain(Response<Incoming>),
-}
-
-fn http_request(parts: &Parts, body: &Bytes) -> HttpRequest {
-    HttpRequest::new(parts.method.as_str(), parts.uri.to_string()).with_entity(body.to_vec())
 }
 
 /// The request once more.

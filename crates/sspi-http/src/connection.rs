@@ -1,7 +1,7 @@
 //! A connection, and whose it is.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -26,6 +26,8 @@ struct Shared {
     source: Option<String>,
     bindings: Option<ChannelBindings>,
     is_in_tls: bool,
+    /// A proxy has sent something over it: who comes next may be another of its clients.
+    is_of_proxy: AtomicBool,
     /// What each layer knows of it, by the layer's number: who was let in at one door was not let in at another.
     states: Mutex<Vec<(u64, State)>>,
 }
@@ -93,10 +95,19 @@ impl HttpConnection {
             source: self.0.source.clone(),
             bindings: self.0.bindings.clone(),
             is_in_tls: self.0.is_in_tls,
+            is_of_proxy: AtomicBool::default(),
             states: Mutex::default(),
         };
         change(&mut shared);
         Self(Arc::new(shared))
+    }
+
+    pub(crate) fn is_of_proxy(&self) -> bool {
+        self.0.is_of_proxy.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_seen_of_proxy(&self) {
+        self.0.is_of_proxy.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn source(&self) -> Option<&str> {

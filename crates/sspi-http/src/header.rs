@@ -151,6 +151,17 @@ pub fn credentials(headers: &HeaderMap, place: Place) -> Result<Option<Challenge
     Ok(Some(Challenge { scheme: scheme.to_owned(), rest: rest.trim().to_owned() }))
 }
 
+/// The fields by which proxies tell that they stand in between.
+///
+/// Spec: HTTPAUTH section 7.6.3 (`Via`).
+const OF_PROXIES: [&str; 6] =
+    ["via", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+/// Whether a request came through a proxy that says so.
+pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
+    OF_PROXIES.iter().any(|name| headers.contains_key(*name))
+}
+
 /// A request that says twice who sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body::Body;
@@ -17,7 +17,7 @@ use sspi_core::{
 use sspi_tokio::Answers;
 use tracing::{debug, error, warn};
 
-use crate::bodies::collect;
+use crate::bodies::{Held, NotHeld, Room, collect, hold};
 use crate::connection::UnderWay;
 use crate::header::{self, Challenge, Place};
 use crate::scheme::Form;
@@ -35,10 +35,16 @@ pub(crate) struct Terms {
     pub(crate) answers: Arc<dyn Answers>,
     pub(crate) deadline: Duration,
     pub(crate) longest_body: usize,
+    /// What bodies may take together that are read before anything is known of who sends them.
+    pub(crate) room: Room,
+    /// A proxy that sends requests keeps a connection for each of its clients.
+    pub(crate) keeps_apart: bool,
     pub(crate) report: Report,
     pub(crate) clock: Arc<dyn Clock>,
     /// It was said once that passwords are at stake.
     pub(crate) is_warned: Arc<AtomicBool>,
+    /// It was said once that requests come through a proxy.
+    pub(crate) is_warned_of_proxies: Arc<AtomicBool>,
 }
 
 type Report = Arc<dyn Fn(&Attempt<'_>) + Send + Sync>;
@@ -83,6 +89,8 @@ pub(crate) struct Proof {
     token: Vec<u8>,
     entity: HttpEntity,
     is_over_body: bool,
+    /// The handshake has the request's body as long as this lasts.
+    _body: Held,
 }
 
 impl Proof {
@@ -104,8 +112,9 @@ impl Proof {
             let Some(body) = body else {
                 return own(StatusCode::INTERNAL_SERVER_ERROR, "the response broke off\n");
             };
-            self.entity.set(EntityBody::Bytes(body.to_vec()));
-            let response = Response::from_parts(parts, Either::Right(Full::from(body)));
+            let body = Held::of(body);
+            self.entity.set(EntityBody::Shared(Arc::clone(&body.bytes)));
+            let response = Response::from_parts(parts, Either::Right(Full::from(body.to_bytes())));
             if let Err(error) = self.handshake.complete_auth_token(&mut self.token) {
                 debug!(%error, "the response goes out without proof");
                 return response;
@@ -136,6 +145,7 @@ impl Terms {
         B: Body<Data = Bytes>,
     {
         let is_http1 = parts.version < Version::HTTP_2;
+        self.note_proxy(connection, parts);
         let http = HttpRequest {
             entity: HttpEntity::later(),
             ..HttpRequest::new(parts.method.as_str(), target_of(parts))
@@ -164,9 +174,33 @@ impl Terms {
         }
     }
 
+    /// Whether what follows on a connection is of whoever authenticated it: not where a proxy has been seen on it, which may
+    /// send the requests of others over the same one.
+    fn is_kept(&self, connection: &HttpConnection) -> bool {
+        self.keeps_apart || !connection.is_of_proxy()
+    }
+
+    /// Notes that a request came through a proxy, if it did.
+    fn note_proxy(&self, connection: &HttpConnection, parts: &Parts) {
+        if !header::is_forwarded(&parts.headers) || self.keeps_apart {
+            return;
+        }
+        connection.is_seen_of_proxy();
+        let has_bound = self.schemes.iter().any(|scheme| scheme.form == Form::Connection);
+        if has_bound && !self.is_warned_of_proxies.swap(true, Ordering::Relaxed) {
+            warn!(
+                "requests come through a proxy, which may send those of others over the same connection: each is authenticated \
+                 by itself; AuthLayer::behind_pinning_proxy is for proxies that keep a connection for each of their clients"
+            );
+        }
+    }
+
     /// A request that says nothing of its sender.
     fn judge_silent(&self, connection: &HttpConnection, http: &HttpRequest, is_http1: bool) -> Verdict {
-        match is_http1.then(|| connection.known(self.layer, self.clock.now())).flatten() {
+        match (is_http1 && self.is_kept(connection))
+            .then(|| connection.known(self.layer, self.clock.now()))
+            .flatten()
+        {
             Some(known) => Verdict::Pass { known: Some(known), headers: vec![PERSISTENT], proof: None },
             None if !self.required => Verdict::Pass { known: None, headers: Vec::new(), proof: None },
             None => self.challenge(connection, http, is_http1),
@@ -200,6 +234,10 @@ impl Terms {
             }
         };
         match stepped {
+            Ok((_, Stepped::Incomplete)) => {
+                self.report(connection, scheme, began, Err(&not_whole()));
+                self.challenge(connection, http, true)
+            }
             Ok((handshake, Stepped::Continue(token))) => {
                 connection.waits(self.layer, scheme.name, UnderWay { handshake, began }, self.deadline);
                 let mut headers = HeaderMap::new();
@@ -209,8 +247,11 @@ impl Terms {
             Ok((_, Stepped::Complete { known, token })) => {
                 let known = Arc::new(known);
                 self.report(connection, scheme, began, Ok(&known));
-                connection.is_done(self.layer, Arc::clone(&known));
-                let mut headers = vec![PERSISTENT];
+                let mut headers = Vec::new();
+                if self.is_kept(connection) {
+                    connection.is_done(self.layer, Arc::clone(&known));
+                    headers.push(PERSISTENT);
+                }
                 if !token.is_empty() {
                     headers.extend(self.field(scheme, header::encode(&token).as_bytes()));
                 }
@@ -234,7 +275,7 @@ impl Terms {
         connection: &HttpConnection,
         scheme: &Scheme,
         said: &Challenge,
-        mut http: HttpRequest,
+        http: HttpRequest,
         is_http1: bool,
         body: B,
     ) -> (Verdict, Option<RequestBody<B>>)
@@ -243,35 +284,40 @@ impl Terms {
     {
         let began = self.clock.now();
         let is_over_body = header::protects_bodies(&said.rest);
-        let body = if is_over_body {
-            let collecting = collect(body, self.longest_body);
-            let Ok(Some(bytes)) = tokio::time::timeout(self.deadline, collecting).await else {
-                let text = "the body is too long to be protected, or does not come\n";
-                let status = StatusCode::PAYLOAD_TOO_LARGE;
-                return (Verdict::Refuse { status, headers: HeaderMap::new(), text }, None);
-            };
-            http = http.with_entity(bytes.to_vec());
-            Either::Right(Full::from(bytes))
-        } else {
-            Either::Left(body)
-        };
-        let entity = http.response_entity.clone();
+        let token = said.rest.as_bytes();
         let stepped = match scheme.credentials.accept(&self.request(connection, Some(http.clone()))) {
             Ok(_) if said.rest.len() > LONGEST_TOKEN => Err(Failure::silent(Error::new(
                 SecStatus::SEC_E_INVALID_TOKEN,
                 Fault::Decode,
                 "the header field is too long",
             ))),
-            Ok(handshake) => self.step(scheme.name, handshake, said.rest.as_bytes()).await,
+            Ok(handshake) => self.step(scheme.name, handshake, token).await,
             Err(error) => Err(error.into()),
+        };
+        let (stepped, held, body) = match stepped {
+            // What can be said without the body was said.
+            Ok((handshake, Stepped::Incomplete)) => match self.read(body).await {
+                Ok(held) => {
+                    http.entity.set(EntityBody::Shared(Arc::clone(&held.bytes)));
+                    let body = Either::Right(Full::from(held.to_bytes()));
+                    (self.step(scheme.name, handshake, token).await, held, body)
+                }
+                Err(verdict) => return (verdict, None),
+            },
+            stepped => (stepped, Held::default(), Either::Left(body)),
         };
         let verdict = match stepped {
             Ok((handshake, Stepped::Complete { known, token })) => {
                 self.report(connection, scheme, began, Ok(&known));
-                let proof = Proof { handshake, token, entity, is_over_body };
+                let entity = http.response_entity.clone();
+                let proof = Proof { handshake, token, entity, is_over_body, _body: held };
                 Verdict::Pass { known: Some(Arc::new(known)), headers: Vec::new(), proof: Some(proof) }
             }
             Ok((_, Stepped::Continue(lines))) => self.refuse(self.lines(scheme, &lines)),
+            Ok((_, Stepped::Incomplete)) => {
+                self.report(connection, scheme, began, Err(&not_whole()));
+                self.challenge(connection, &http, is_http1)
+            }
             Err(failure) => {
                 self.report(connection, scheme, began, Err(&failure.error));
                 if failure.token.is_empty() {
@@ -282,6 +328,32 @@ impl Terms {
             }
         };
         (verdict, Some(body))
+    }
+
+    /// Reads a body that somebody has proved something about.
+    async fn read<B>(&self, body: B) -> Result<Held, Verdict>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let holding = hold(body, self.longest_body, &self.room);
+        let refuse = |status, text| Verdict::Refuse { status, headers: HeaderMap::new(), text };
+        let not_held = match tokio::time::timeout(self.deadline, holding).await {
+            Ok(Ok(held)) => return Ok(held),
+            Ok(Err(not_held)) => not_held,
+            Err(_) => return Err(refuse(StatusCode::REQUEST_TIMEOUT, "the body does not come\n")),
+        };
+        debug!(?not_held, "the body of a request is not read");
+        Err(match not_held {
+            NotHeld::TooLong => {
+                refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long to be protected\n")
+            }
+            NotHeld::BrokenOff => refuse(StatusCode::BAD_REQUEST, "the body broke off\n"),
+            NotHeld::NoRoom => {
+                let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("1"))]);
+                let text = "there are too many bodies to be checked at once\n";
+                Verdict::Refuse { status: StatusCode::SERVICE_UNAVAILABLE, headers, text }
+            }
+        })
     }
 
     /// Lets a handshake take one whole message, and answers what it asks.
@@ -307,7 +379,7 @@ impl Terms {
                     let known = Authenticated { account, scheme, attributes };
                     Ok((handshake, Stepped::Complete { known, token }))
                 }
-                Step::Incomplete { .. } => Err(unexpected("the token in the header field is not whole")),
+                Step::Incomplete { .. } => Ok((handshake, Stepped::Incomplete)),
                 Step::Data { .. } | Step::Declined { .. } => Err(unexpected("there is no context yet")),
             };
         }
@@ -422,10 +494,19 @@ impl Terms {
     }
 }
 
+fn not_whole() -> Error {
+    Error::new(SecStatus::SEC_E_INVALID_TOKEN, Fault::Decode, "the token in the header field is not whole")
+}
+
 /// How a message was taken.
 enum Stepped {
     Continue(Vec<u8>),
-    Complete { known: Authenticated, token: Vec<u8> },
+    /// The token is not whole, or the body is wanted that it is about.
+    Incomplete,
+    Complete {
+        known: Authenticated,
+        token: Vec<u8>,
+    },
 }
 
 /// Says that the connection stays authenticated.

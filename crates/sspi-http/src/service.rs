@@ -9,9 +9,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::EXPECT;
+use http::header::{CACHE_CONTROL, EXPECT};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::{Either, Full};
 use sspi_core::{Clock, HttpRequest};
@@ -20,7 +20,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::error;
 
-use crate::bodies::drain;
+use crate::bodies::{Room, drain};
 use crate::header::Place;
 use crate::judgement::{Terms, Verdict, own, target_of};
 use crate::{Attempt, Authenticated, HttpConnection, Scheme};
@@ -64,6 +64,8 @@ impl Clock for SystemClock {
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The longest body that is read before it is passed on, in bytes.
 const LONGEST_BODY: usize = 1 << 20;
+/// What all of them may take together, in bytes.
+const ALL_BODIES: usize = 64 << 20;
 
 impl AuthLayer {
     /// A layer that offers these schemes, in this order, and lets nobody through who is unknown.
@@ -77,9 +79,12 @@ impl AuthLayer {
             answers: Arc::new(NoAnswers),
             deadline: DEADLINE,
             longest_body: LONGEST_BODY,
+            room: Room::of(ALL_BODIES),
+            keeps_apart: false,
             report: Arc::new(|_| {}),
             clock: Arc::new(SystemClock),
             is_warned: Arc::default(),
+            is_warned_of_proxies: Arc::default(),
         }))
     }
 
@@ -115,6 +120,25 @@ impl AuthLayer {
         self.with(|terms| terms.longest_body = bytes)
     }
 
+    /// What the bodies of all requests may take together that are read to check what Digest says of them with `auth-int`, in
+    /// bytes; 64 MiB. Whoever comes when there is no more is answered with status 503. A body is read when the rest of the
+    /// header field was judged, and is there until the response is.
+    #[must_use]
+    pub fn with_room_for_bodies(self, bytes: usize) -> Self {
+        self.with(|terms| terms.room = Room::of(bytes))
+    }
+
+    /// The proxies in front keep a connection for each of their clients, as Squid does for these schemes, and nginx with `ntlm`.
+    ///
+    /// Others send the requests of many clients over one connection. So what an exchange says of who sends a request is, unless
+    /// this is said, not taken for the next one on a connection over which a request came that a proxy has passed on (by its
+    /// fields `Via`, `Forwarded`, `X-Forwarded-*` or `X-Real-IP`): each is authenticated by itself, and the log says so once. A
+    /// proxy that leaves no trace is not noticed.
+    #[must_use]
+    pub fn behind_pinning_proxy(self) -> Self {
+        self.with(|terms| terms.keeps_apart = true)
+    }
+
     /// What the time is taken from: how long attempts take, and until when a connection stays authenticated; the system's
     /// clock.
     #[must_use]
@@ -133,6 +157,7 @@ impl AuthLayer {
         change(&mut terms);
         terms.layer = next_layer();
         terms.is_warned = Arc::default();
+        terms.is_warned_of_proxies = Arc::default();
         Self(Arc::new(terms))
     }
 }
@@ -215,6 +240,7 @@ where
                     Ok(response)
                 }
                 Verdict::Pass { known, headers, proof } => {
+                    let is_known = known.is_some();
                     if let Some(known) = known {
                         parts.extensions.insert(Authenticated::clone(&known));
                     }
@@ -222,6 +248,7 @@ where
                         // What the client says to the proxy is for nobody behind it. Spec: HTTPAUTH section 11.7.2.
                         parts.headers.remove(terms.place.credentials());
                     }
+                    let is_for_one = terms.place == Place::Server && is_known && proof.is_none();
                     let is_http1 = parts.version < Version::HTTP_2;
                     let target = (parts.method.to_string(), target_of(&parts));
                     let Some(body) = body else {
@@ -240,6 +267,12 @@ where
                     }
                     for (name, value) in headers {
                         response.headers_mut().append(name, value);
+                    }
+                    // Requests of a connection that is authenticated say nothing of it, by which caches that are shared would
+                    // know that the response is for one. Spec: HTTPCACHE section 3.5.
+                    if is_for_one {
+                        let private = HeaderValue::from_static("private");
+                        response.headers_mut().entry(CACHE_CONTROL).or_insert(private);
                     }
                     Ok(response)
                 }

@@ -99,11 +99,14 @@ where
         let seen = Arc::clone(&self.0);
         Box::pin(async move {
             let who = request.extensions().get::<Authenticated>().map(|known| known.account().name.clone());
+            let cache = request.headers().get("x-cache").cloned();
             let body = request.into_body().collect().await.map_err(|_| ()).unwrap().to_bytes();
             let text = String::from_utf8(body.to_vec()).unwrap();
             let answer = format!("{who:?} {text}");
             seen.lock().unwrap().push((who, text));
-            Ok(Response::new(Full::from(answer)))
+            let mut response = Response::new(Full::from(answer));
+            response.headers_mut().extend(cache.map(|value| (http::header::CACHE_CONTROL, value)));
+            Ok(response)
         })
     }
 }
@@ -401,6 +404,58 @@ async fn a_password_that_is_proved_without_tls_is_warned_of_once_and_the_setting
     let warnings = warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("WARN") && warnings[0].contains("ntlm.channel-bindings"), "{warnings:?}");
+}
+
+/// A proxy may send the requests of many over one connection.
+#[tokio::test]
+async fn who_comes_through_a_proxy_is_known_for_one_request_unless_connections_are_kept_apart() {
+    let (log, _guard) = logged();
+    for field in ["via", "forwarded", "x-forwarded-for"] {
+        let through = (field, "192.0.2.7".to_owned());
+        for (layer, is_kept) in [(layer(), false), (layer().behind_pinning_proxy(), true)] {
+            let connection = HttpConnection::new();
+            let authenticate = exchange(&layer, &connection, None).await;
+            let fields = [("authorization", authenticate), through.clone()];
+            let (status, headers) = ask(&layer, Some(&connection), HTTP_11, &fields).await;
+            assert_eq!((status, headers.contains_key("persistent-auth")), (StatusCode::OK, is_kept));
+            let next = if is_kept { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+            for fields in [vec![through.clone()], vec![]] {
+                let (status, _) = ask(&layer, Some(&connection), HTTP_11, &fields).await;
+                assert_eq!(status, next, "{field}: whatever the next request says of itself");
+            }
+        }
+    }
+    // Whoever was known is it no more when a proxy is seen.
+    let (layer, connection) = (layer(), HttpConnection::new());
+    let authenticate = exchange(&layer, &connection, None).await;
+    let fields = [("authorization", authenticate)];
+    assert_eq!(ask(&layer, Some(&connection), HTTP_11, &fields).await.0, StatusCode::OK);
+    let through = [("via", "1.1 proxy".to_owned())];
+    assert_eq!(ask(&layer, Some(&connection), HTTP_11, &through).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&layer, Some(&connection), HTTP_11, &[]).await.0, StatusCode::UNAUTHORIZED);
+    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.matches("requests come through a proxy").count(), 4, "once for each layer: {log}");
+}
+
+#[tokio::test]
+async fn what_a_connection_is_authenticated_for_is_for_no_cache_of_others() {
+    let layer = layer();
+    let connection = HttpConnection::new();
+    let authenticate = exchange(&layer, &connection, None).await;
+    for fields in [vec![("authorization", authenticate)], vec![]] {
+        let (status, headers) = ask(&layer, Some(&connection), HTTP_11, &fields).await;
+        assert_eq!(
+            (status, headers.get("cache-control").unwrap().as_bytes()),
+            (StatusCode::OK, &b"private"[..])
+        );
+    }
+    // A handler that says something knows better.
+    let fields = [("x-cache", "no-store".to_owned())];
+    let (_, headers) = ask(&layer, Some(&connection), HTTP_11, &fields).await;
+    assert_eq!(headers["cache-control"], "no-store");
+    // What anybody may have, anybody may keep; and what a proxy passes on is the server's to say.
+    let (status, headers) = ask(&layer.optional(), Some(&HttpConnection::new()), HTTP_11, &[]).await;
+    assert_eq!((status, headers.contains_key("cache-control")), (StatusCode::OK, false));
 }
 
 #[tokio::test]

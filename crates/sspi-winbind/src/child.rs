@@ -63,10 +63,18 @@ impl Child {
 
     /// Asks, and waits for the answer. After an error, and after an answer that is not plain, the child must not be asked
     /// again.
-    pub(crate) async fn ask(&mut self, question: &str) -> Result<Answer, Error> {
+    ///
+    /// # Errors
+    /// The question did not reach it, or nobody knows what became of it.
+    pub(crate) async fn ask(&mut self, question: &str) -> Result<Answer, NoAnswer> {
+        let not_asked = |error: std::io::Error| NoAnswer::NotAsked(unavailable(&error));
+        self.stdin.write_all(question.as_bytes()).await.map_err(not_asked)?;
+        self.stdin.flush().await.map_err(not_asked)?;
+        self.answer().await.map_err(NoAnswer::Lost)
+    }
+
+    async fn answer(&mut self) -> Result<Answer, Error> {
         let failed = |error: std::io::Error| unavailable(&error);
-        self.stdin.write_all(question.as_bytes()).await.map_err(failed)?;
-        self.stdin.flush().await.map_err(failed)?;
         let mut answer = Answer::default();
         let mut lines = (&mut self.stdout).take(MOST);
         let mut line = String::new();
@@ -82,23 +90,54 @@ impl Child {
     }
 }
 
-/// The machine's domain, which `wbinfo` knows: it is where `ntlm_auth` is.
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    /// The child was gone before it had read the question.
+    NotAsked(Error),
+    /// It was gone afterwards.
+    Lost(Error),
+}
+
+impl NoAnswer {
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::NotAsked(error) | Self::Lost(error) => error,
+        }
+    }
+}
+
+/// The machine's domain.
 pub(crate) async fn own_domain(ntlm_auth: &Path) -> Result<String, Error> {
+    match &mut wbinfo(ntlm_auth, "--own-domain").await?[..] {
+        [domain] => Ok(core::mem::take(domain)),
+        _ => Err(unavailable(&"wbinfo does not say the machine's domain")),
+    }
+}
+
+/// All domains that winbind knows.
+pub(crate) async fn domains(ntlm_auth: &Path) -> Result<Vec<String>, Error> {
+    wbinfo(ntlm_auth, "--all-domains").await
+}
+
+/// What `wbinfo` says, which is where `ntlm_auth` is: its lines.
+async fn wbinfo(ntlm_auth: &Path, what: &str) -> Result<Vec<String>, Error> {
     let program = ntlm_auth.with_file_name("wbinfo");
     let asked = Command::new(&program)
-        .arg("--own-domain")
+        .arg(what)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .output();
     let failed = |why: &dyn std::fmt::Display| {
-        unavailable(&format_args!("{} does not say the machine's domain: {why}", program.display()))
+        unavailable(&format_args!("{} {what} says nothing: {why}", program.display()))
     };
     let said = asked.await.map_err(|error| failed(&error))?;
-    let domain = String::from_utf8(said.stdout).unwrap_or_default();
-    let domain = domain.trim();
-    if !said.status.success() || domain.is_empty() || domain.chars().any(char::is_control) {
+    let text = String::from_utf8(said.stdout).unwrap_or_default();
+    let lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    let is_name = |name: &String| !name.is_empty() && !name.chars().any(char::is_control);
+    if !said.status.success() || lines.is_empty() || !lines.iter().all(is_name) {
         return Err(failed(&said.status));
     }
-    Ok(domain.to_owned())
+    Ok(lines)
 }

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! The account is called what the client calls it, since winbind says no name: so that no name is one that the client has
-//! made up, only those are asked about that mean one account of one domain. An empty domain is the machine's, and names with
-//! `@` or a `$` at their end are for [`Options`] to allow.
+//! made up, only those are asked about that mean one account of one domain. An empty domain is the machine's, another one is
+//! one that winbind knows, and names with `@` or a `$` at their end are for [`Options`] to allow.
 //!
 //! Winbind gives keys to members of the group that owns its privileged pipe (`winbindd_priv` with Debian) only.
 
@@ -27,8 +27,9 @@ use async_trait::async_trait;
 use sspi_core::{Account, Error, Fault, LogonProof, LogonRequest, LogonVerdict, SecStatus};
 use sspi_tokio::AccountDatabase;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
+use tokio::time::Instant;
 
-use crate::child::Child;
+use crate::child::{Child, NoAnswer};
 
 /// How winbind is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub struct Options {
     /// The domain (NetBIOS) of accounts that a client names without one. If nothing is said, `wbinfo --own-domain` is asked
     /// once; it is looked for where `program` is.
     pub domain: Option<String>,
+    /// The other domains (NetBIOS) that a client may name. If nothing is said, `wbinfo --all-domains` is asked. An account's
+    /// domain is called as it is there.
+    pub domains: Vec<String>,
     /// Whether names such as `alice@corp.example` are asked about. The account is then called that, whichever it is: winbind
     /// says the key and no name.
     pub allows_principal_names: bool,
@@ -57,6 +61,7 @@ impl Default for Options {
             children: 8,
             deadline: Duration::from_secs(5),
             domain: None,
+            domains: Vec::new(),
             allows_principal_names: false,
             allows_machines: false,
         }
@@ -69,6 +74,7 @@ enum NotAsked {
     NoName,
     PrincipalName,
     Machine,
+    Domain,
 }
 
 impl NotAsked {
@@ -77,6 +83,7 @@ impl NotAsked {
             Self::NoName => "what is no name of one account",
             Self::PrincipalName => "principal names",
             Self::Machine => "machines",
+            Self::Domain => "domains that winbind does not know",
         }
     }
 
@@ -86,6 +93,7 @@ impl NotAsked {
             Self::NoName => None,
             Self::PrincipalName => Some("logon.winbind-principal-names"),
             Self::Machine => Some("logon.winbind-machines"),
+            Self::Domain => Some("logon.winbind-domains"),
         }
     }
 }
@@ -100,14 +108,32 @@ pub struct Winbind {
     idle: Mutex<Vec<Child>>,
     /// The machine's domain, once it is known.
     own_domain: OnceCell<String>,
+    /// All that it knows of.
+    domains: Mutex<Domains>,
 }
+
+/// The domains that winbind knows.
+#[derive(Debug, Default)]
+struct Domains {
+    names: Vec<String>,
+    asked: Option<Instant>,
+}
+
+/// Winbind is asked again about a domain that it did not know, but not sooner.
+const ASKED_AGAIN: Duration = Duration::from_secs(60);
 
 impl Winbind {
     /// Nothing is started until somebody logs on.
     #[must_use]
     pub fn new(options: Options) -> Self {
         let permits = Semaphore::new(options.children.clamp(1, Semaphore::MAX_PERMITS));
-        Self { options, permits, idle: Mutex::default(), own_domain: OnceCell::new() }
+        Self {
+            options,
+            permits,
+            idle: Mutex::default(),
+            own_domain: OnceCell::new(),
+            domains: Mutex::default(),
+        }
     }
 
     /// Asks a child, and keeps it if it has given one answer and nothing else. The time begins when there is one to ask:
@@ -124,14 +150,14 @@ impl Winbind {
             None => (Child::start(&self.options.program)?, false),
         };
         let answer = match child.ask(question).await {
-            // It may have died while nobody looked.
-            Err(_) if was_idle => {
+            // It may have died while nobody looked. Whoever was asked may have asked the domain controller, who counts.
+            Err(NoAnswer::NotAsked(_)) if was_idle => {
                 child = Child::start(&self.options.program)?;
                 child.ask(question).await
             }
             answer => answer,
         };
-        let answer = answer?;
+        let answer = answer.map_err(NoAnswer::into_error)?;
         if answer.is_plain() && child.is_silent().await {
             self.idle.lock().await.push(child);
         }
@@ -168,8 +194,29 @@ impl Winbind {
         } else if domain.is_empty() {
             Ok(Account { domain: Some(self.own_domain().await?.to_owned()), ..account })
         } else {
-            Ok(Account { domain: Some(domain.clone()), ..account })
+            let domain = self.known_domain(domain).await?;
+            domain.map(|domain| Account { domain: Some(domain), ..account }).ok_or(NotAsked::Domain)
         })
+    }
+
+    /// A domain that a client names, as it is called; none if winbind does not know it. What a domain controller makes of one
+    /// that it does not know is its own affair, and the account would be called what the client has made up.
+    async fn known_domain(&self, named: &str) -> Result<Option<String>, Error> {
+        let named = named.to_uppercase();
+        let is_it = |one: &&String| one.to_uppercase() == named;
+        let Options { domain, domains, program, deadline, .. } = &self.options;
+        let said = domain.iter().chain(domains).find(is_it).cloned();
+        if said.is_some() || !domains.is_empty() {
+            return Ok(said);
+        }
+        let mut known = self.domains.lock().await;
+        let is_fresh = known.asked.is_some_and(|asked| asked.elapsed() < ASKED_AGAIN);
+        if !is_fresh && !known.names.iter().any(|one| is_it(&one)) {
+            let asked = tokio::time::timeout(*deadline, child::domains(program)).await;
+            known.names = asked.unwrap_or_else(|_| Err(unavailable(&"wbinfo did not answer in time")))?;
+            known.asked = Some(Instant::now());
+        }
+        Ok(known.names.iter().find(is_it).cloned())
     }
 
     /// The machine's domain.

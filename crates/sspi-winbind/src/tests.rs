@@ -15,7 +15,7 @@ fn program(script: &str) -> (tempfile::TempDir, Options) {
     std::fs::write(&written, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&written, Permissions::from_mode(0o755)).unwrap();
     std::fs::rename(&written, &program).unwrap();
-    (folder, Options { program, ..Options::default() })
+    (folder, Options { program, domains: vec!["CORP".into()], ..Options::default() })
 }
 
 fn request() -> LogonRequest {
@@ -88,7 +88,7 @@ async fn a_child_that_dies_is_replaced() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_or_says_nothing_cannot_be_asked() {
-    let missing = Options { program: "/nonexistent/ntlm_auth".into(), ..Options::default() };
+    let missing = Options { program: "/nonexistent/ntlm_auth".into(), ..program("").1 };
     for options in [missing, program("exit 1").1] {
         let error = Winbind::new(options).logon(&request()).await.unwrap_err();
         assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY);
@@ -155,7 +155,7 @@ async fn the_second_point_behind_a_denial_costs_no_child() {
 
 #[tokio::test]
 async fn malformed_responses_and_names_of_the_clients_making_are_not_asked_about() {
-    let missing = Options { program: "/nonexistent/ntlm_auth".into(), ..Options::default() };
+    let missing = Options { program: "/nonexistent/ntlm_auth".into(), ..program("").1 };
     let winbind = Winbind::new(missing);
     let denied = async |change: &dyn Fn(&mut LogonRequest)| {
         let mut request = request();
@@ -175,7 +175,7 @@ async fn malformed_responses_and_names_of_the_clients_making_are_not_asked_about
     {
         assert!(denied(&|request| request.user = name.into()).await, "{name:?}");
     }
-    for domain in ["CORP\0", "CO\nRP", "A\\B"] {
+    for domain in ["CORP\0", "CO\nRP", "A\\B", "ELSEWHERE", "corp.example"] {
         assert!(denied(&|request| request.domain = domain.into()).await, "{domain:?}");
     }
 }
@@ -200,7 +200,63 @@ async fn an_empty_domain_is_the_machines() {
     assert_eq!(account_of(&options, "alice", "").await.domain.as_deref(), Some("LAB"));
     let options = Options { domain: Some("CORP".into()), ..options };
     assert_eq!(account_of(&options, "alice", "").await.domain.as_deref(), Some("CORP"));
-    assert_eq!(account_of(&options, "alice", "ELSEWHERE").await.domain.as_deref(), Some("ELSEWHERE"));
+}
+
+#[tokio::test]
+async fn a_domain_is_one_that_winbind_knows_and_is_called_as_it_is_there() {
+    let (folder, options) = program(COUNTS);
+    let options = Options { domains: Vec::new(), ..options };
+    let winbind = Winbind::new(options.clone());
+    let named = async |domain: &str| {
+        let request = LogonRequest { domain: domain.into(), ..request() };
+        match winbind.logon(&request).await {
+            Ok(LogonVerdict::Proven { account, .. }) => Ok(account.domain),
+            Ok(_) => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    assert!(named("CORP").await.unwrap_err().message().contains("wbinfo"));
+    let says = |domains: &str| {
+        let (other, _) = program(&format!("[ \"$1\" = --all-domains ] && printf '{domains}'"));
+        std::fs::rename(other.path().join("ntlm_auth"), folder.path().join("wbinfo")).unwrap();
+    };
+    says("BUILTIN\\nCORP\\n");
+    assert_eq!(named("corp").await.unwrap().as_deref(), Some("CORP"));
+    assert_eq!(named("LAB").await.unwrap(), None, "nobody calls himself what he likes");
+    says("CORP\\nLAB\\n");
+    assert_eq!(named("LAB").await.unwrap(), None, "it was asked just now");
+    tokio::time::pause();
+    tokio::time::advance(ASKED_AGAIN).await;
+    // A program runs in time of its own.
+    tokio::time::resume();
+    assert_eq!(named("lab").await.unwrap().as_deref(), Some("LAB"));
+    // What the configuration says is enough.
+    let said = Options { domain: Some("Own".into()), domains: vec!["Other".into()], ..options };
+    for (named, called) in [("OWN", "Own"), ("other", "Other")] {
+        assert_eq!(account_of(&said, "alice", named).await.domain.as_deref(), Some(called));
+    }
+}
+
+/// A domain controller counts wrong passwords, and locks accounts after a few.
+#[tokio::test]
+async fn a_question_that_was_read_is_not_asked_again() {
+    let (folder, options) = program(
+        r#"
+while read -r line; do
+  if [ "$line" = "." ]; then
+    echo asked >> "${0%/*}/log"
+    [ "$(wc -l < "${0%/*}/log")" = 1 ] || exit 1
+    printf 'Authenticated: Yes\nUser-Session-Key: 10112233445566778899aabbccddeeff\n.\n'
+  fi
+done
+"#,
+    );
+    let winbind = Winbind::new(options);
+    assert_eq!(key(winbind.logon(&request()).await.unwrap()), 0x10);
+    let error = winbind.logon(&request()).await.unwrap_err();
+    assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY);
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert_eq!(log.lines().count(), 2, "once for each logon");
 }
 
 #[tokio::test]
@@ -217,7 +273,7 @@ async fn who_waits_for_slow_answers_to_others_is_asked_about_all_the_same() {
     let (_folder, options) = program("while read -r line; do :; done");
     let deadline = options.deadline;
     let winbind = Arc::new(Winbind::new(Options { children: 1, ..options }));
-    let begin = tokio::time::Instant::now();
+    let begin = Instant::now();
     let asked: Vec<_> = (0..3)
         .map(|_| {
             let winbind = Arc::clone(&winbind);

@@ -113,7 +113,8 @@ impl Client {
         let name = self.request.target_name.clone()?;
         let bindings = self.request.channel_bindings.clone();
         let is_kept = is_http || self.shared.config.reauthentication;
-        is_kept.then_some(SessionTarget { name, is_http, bindings })
+        let space = self.request.http.as_ref().and_then(|http| http.protection_space.clone());
+        is_kept.then_some(SessionTarget { name, space, is_http, bindings })
     }
 
     fn answer(&mut self, input: &[u8]) -> Result<Step, Error> {

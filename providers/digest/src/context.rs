@@ -7,6 +7,7 @@
 
 use core::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sspi_core::{
     Account, Decrypted, Error, ExportedContext, Fault, PairedContext, QualityOfProtection,
@@ -49,15 +50,30 @@ pub(crate) fn assemble(
     layer: Option<(State, State)>,
 ) -> Result<DigestContext, status::Error> {
     let Negotiated { peer_maxbuf, own_maxbuf, .. } = attributes.negotiated;
+    let exported = Exported::default();
     let (sealer, opener) = match layer {
         Some((sending, receiving)) => (Some(Sealer::new(&sending)?), Some(Opener::new(&receiving)?)),
         None => (None, None),
     };
     Ok(PairedContext {
-        sender: Sender { sealer, most: peer_maxbuf },
-        receiver: Receiver { opener, most: own_maxbuf, failed: None },
+        sender: Sender { sealer, most: peer_maxbuf, exported: exported.clone() },
+        receiver: Receiver { opener, most: own_maxbuf, failed: None, exported },
         shared: Kept { attributes: Arc::new(attributes), account },
     })
+}
+
+/// Whether the context goes on somewhere else: what it protects messages with must not be used twice.
+#[derive(Clone, Default)]
+struct Exported(Arc<AtomicBool>);
+
+impl Exported {
+    fn check(&self) -> Result<(), Error> {
+        if self.0.load(Ordering::Relaxed) {
+            let what = "the context was exported: its messages are protected elsewhere";
+            return Err(Error::invalid_handle(what));
+        }
+        Ok(())
+    }
 }
 
 impl SharedPart for Kept {
@@ -75,8 +91,8 @@ impl SharedPart for Kept {
         })
     }
 
-    /// An account does not travel: the other process asks its own directory.
     fn export(context: &DigestContext) -> Result<ExportedContext, Error> {
+        context.sender.exported.check()?;
         if let Some(error) = &context.receiver.failed {
             return Err(error.clone());
         }
@@ -84,7 +100,9 @@ impl SharedPart for Kept {
             (Some(sealer), Some(opener)) => Some((sealer.state(), opener.state())),
             _ => None,
         };
-        Ok(export::encode(&context.shared.attributes, layer.as_ref()))
+        context.sender.exported.0.store(layer.is_some(), Ordering::Relaxed);
+        let Self { attributes, account } = &context.shared;
+        Ok(export::encode(attributes, account.as_ref(), layer.as_ref()))
     }
 }
 
@@ -165,6 +183,7 @@ pub(crate) struct Sender {
     sealer: Option<Sealer>,
     /// The longest protected message that the peer takes.
     most: usize,
+    exported: Exported,
 }
 
 impl SendingHalf for Sender {
@@ -174,6 +193,7 @@ impl SendingHalf for Sender {
         memory: &mut [u8],
         buffers: &mut [SecBuffer],
     ) -> Result<(), Error> {
+        self.exported.check()?;
         let sealer = self.sealer.as_mut().ok_or(NO_LAYER)?;
         if quality != QualityOfProtection::Default && sealer.encrypts() {
             let what = "every message is encrypted where that was negotiated";
@@ -217,6 +237,7 @@ impl SendingHalf for Sender {
         memory: &mut [u8],
         buffers: &mut [SecBuffer],
     ) -> Result<(), Error> {
+        self.exported.check()?;
         let sealer = self.sealer.as_mut().ok_or(NO_LAYER)?;
         let parts = Parts::of(memory, buffers)?;
         if parts.token.len() < SIGNATURE {
@@ -238,6 +259,7 @@ pub(crate) struct Receiver {
     /// The longest protected message that was agreed.
     most: usize,
     failed: Option<Error>,
+    exported: Exported,
 }
 
 impl Receiver {
@@ -253,6 +275,7 @@ impl Receiver {
     }
 
     fn alive(&self) -> Result<(), Error> {
+        self.exported.check()?;
         match (&self.failed, &self.opener) {
             (Some(error), _) => Err(error.clone()),
             (None, None) => Err(NO_LAYER.into()),

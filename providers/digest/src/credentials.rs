@@ -246,6 +246,8 @@ pub(crate) struct Sessions(Mutex<VecDeque<(SessionTarget, Session)>>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SessionTarget {
     pub(crate) name: String,
+    /// Of HTTP: what tells servers of this name apart.
+    pub(crate) space: Option<String>,
     pub(crate) is_http: bool,
     pub(crate) bindings: Option<ChannelBindings>,
 }

@@ -163,13 +163,16 @@ pub(crate) struct Use {
 impl Use {
     /// The user is a hash, so that no name makes an entry longer.
     pub(crate) fn new(nonce: NonceId, user: &[u8]) -> Self {
-        let user = Hash::Sha256.digest(user);
-        Self { nonce, user: user.as_ref().first_chunk().copied().unwrap_or_default() }
+        Self { nonce, user: short_hash(user) }
     }
 
     pub(crate) const fn nonce(&self) -> &NonceId {
         &self.nonce
     }
+}
+
+fn short_hash(text: &[u8]) -> [u8; 16] {
+    Hash::Sha256.digest(text).as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// What the first response of a session made of the secret and the nonces of both ends.
@@ -193,6 +196,8 @@ struct Counts {
     client_nonces: Vec<[u8; 8]>,
     /// Of HTTP, with an algorithm whose key is the session's.
     session: Option<SessionKey>,
+    /// What the client calls its user, in whatever form: a hash of it.
+    called: [u8; 16],
 }
 
 /// How far behind the highest count of a nonce another may come: requests overtake each other.
@@ -213,6 +218,7 @@ impl Table {
         &self,
         id: &Use,
         count: u32,
+        called: &[u8],
         session: Option<&SessionKey>,
         now: SystemTime,
     ) -> Result<(), Unusable> {
@@ -226,8 +232,8 @@ impl Table {
             if let Some(counts) = used.counts.get_mut(id) {
                 return counts.take(count);
             }
-            let (client_nonces, session) = (Vec::new(), session.cloned());
-            used.insert(*id, Counts { highest: count, window: 1, client_nonces, session }, rules);
+            let (client_nonces, session, called) = (Vec::new(), session.cloned(), short_hash(called));
+            used.insert(*id, Counts { highest: count, window: 1, client_nonces, session, called }, rules);
             Ok(())
         })
     }
@@ -238,7 +244,7 @@ impl Table {
         &self,
         id: &Use,
         count: u32,
-        client_nonce: &[u8],
+        (called, client_nonce): (&[u8], &[u8]),
         must_be_fresh: bool,
         now: SystemTime,
     ) -> Result<(), Unusable> {
@@ -252,8 +258,9 @@ impl Table {
                 if count != 1 {
                     return Err(Unusable::Stale);
                 }
-                let client_nonces = vec![client_nonce];
-                used.insert(*id, Counts { highest: 1, window: 1, client_nonces, session: None }, rules);
+                let (client_nonces, called) = (vec![client_nonce], short_hash(called));
+                let counts = Counts { highest: 1, window: 1, client_nonces, session: None, called };
+                used.insert(*id, counts, rules);
                 return Ok(());
             };
             if count != counts.highest.saturating_add(1) {
@@ -273,9 +280,17 @@ impl Table {
         self.used().counts.get(id)?.session.clone()
     }
 
-    /// Another nonce goes on with the session.
-    pub(crate) fn go_on(&self, id: &Use, session: SessionKey) {
-        let counts = Counts { highest: 0, window: 0, client_nonces: Vec::new(), session: Some(session) };
+    /// Whether somebody who is called so has proved a secret with this nonce, or with the one before.
+    pub(crate) fn has_served(&self, nonce: &NonceId, called: &[u8]) -> bool {
+        let called = short_hash(called);
+        let all = Use { nonce: *nonce, user: [0; 16] }..=Use { nonce: *nonce, user: [0xff; 16] };
+        self.used().counts.range(all).any(|(_, counts)| counts.called == called)
+    }
+
+    /// Another nonce goes on where one ends, with its session if it has one.
+    pub(crate) fn go_on(&self, id: &Use, called: &[u8], session: Option<SessionKey>) {
+        let (client_nonces, called) = (Vec::new(), short_hash(called));
+        let counts = Counts { highest: 0, window: 0, client_nonces, session, called };
         self.used().insert(*id, counts, &self.rules);
     }
 

@@ -98,6 +98,7 @@ pub(crate) const AUTHENTICATE: &str = "AUTHENTICATE";
 pub(crate) fn entity_hash(algorithm: DigestAlgorithm, body: &EntityBody) -> Option<Vec<u8>> {
     match body {
         EntityBody::Bytes(bytes) => Some(function(algorithm).digest(bytes).as_ref().to_vec()),
+        EntityBody::Shared(bytes) => Some(function(algorithm).digest(bytes.as_slice()).as_ref().to_vec()),
         EntityBody::Hashes(hashes) => {
             let found =
                 hashes.iter().find(|(name, hash)| *name == algorithm && hash.len() == algorithm.output_len());

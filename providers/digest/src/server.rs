@@ -7,13 +7,18 @@
 //! What the response proves is looked at before anything else that it says: whether a name exists, whether a nonce was used,
 //! and what else is wrong is told to nobody who does not know the password, and costs the same for names that there are not.
 //!
+//! A body that is under the proof has to be read before that, and may be long. So where it is not known yet, what can be said
+//! without it is said first: whether there was a challenge with this nonce, lately, and whether the sender is locked out.
+//!
 //! Spec: DIGEST (RFC 2831) sections 2.1 and 2.2; DIGEST (RFC 7616) section 3.6.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use crypto::constant_time::ct_eq;
+use lock_out::{Attempt, Who};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, Answer, AscReq, Ask, DigestAccount, DigestLogon,
     DigestSecret, DigestUser, Failure, Fault, Question, Secret, Step,
@@ -27,7 +32,7 @@ use crate::challenge::{Challenge, DEFAULT_MAXBUF, Dialect};
 use crate::client::{hash_of_body, inputs};
 use crate::context;
 use crate::credentials::{Acceptor, Shared};
-use crate::nonce::{Minted, SessionKey, Unusable, Use, made_at};
+use crate::nonce::{Minted, NonceId, SessionKey, Unusable, Use, made_at};
 use crate::proof::{AUTHENTICATE, base};
 use crate::response::{AuthenticationInfo, Response, Username};
 use crate::status::{Error, Foreign};
@@ -188,6 +193,12 @@ impl Server {
             }
             checked => checked?,
         }
+        if self.lacks_body(&response) {
+            return self.screen(&response, input.len());
+        }
+        if self.refuses(&response)? {
+            return Err(self.locked_out(&response)?);
+        }
         let challenged = match core::mem::replace(&mut self.state, State::Begin) {
             State::Challenged(nonce) => Some(nonce),
             _ => None,
@@ -206,6 +217,57 @@ impl Server {
         let asking = Asking { token: input.to_vec(), response, challenged, answer };
         self.state = State::Asking(Box::new(asking));
         Ok(Step::Ask(Question::DigestSecret(ask)))
+    }
+
+    /// Whether the proof is over a body that is not known yet.
+    fn lacks_body(&self, response: &Response) -> bool {
+        let http = self.request.http.as_ref().filter(|_| self.dialect == Dialect::Http);
+        response.qop == Qop::AuthInt && http.is_some_and(|http| http.entity.body().is_none())
+    }
+
+    /// What can be said of a response before the body that it proves is read, at whatever cost: who has no challenge of ours
+    /// gets one, and who is locked out is refused. Nobody's password is looked at, and nobody is asked.
+    fn screen(&mut self, response: &Response, used: usize) -> Result<Step, Error> {
+        let acceptor = self.acceptor()?;
+        let now = acceptor.clock.now();
+        let is_fresh = |id: &NonceId| !acceptor.table.is_expired(id, now);
+        if self.recognise(response)?.filter(is_fresh).is_none() {
+            return Ok(Step::Continue { token: self.challenge(true)?, used });
+        }
+        if self.refuses(response)? {
+            return Err(Error::LockedOut);
+        }
+        Ok(Step::Incomplete { missing: None })
+    }
+
+    /// Who sends a response, by its source and what it shows.
+    fn sender(&self, response: &Response) -> Result<Who<'_>, Error> {
+        let acceptor = self.acceptor()?;
+        let (now, called) = (acceptor.clock.now(), called(response));
+        let has_served =
+            |id: NonceId| !acceptor.table.is_expired(&id, now) && acceptor.table.has_served(&id, &called);
+        let is_known = self.recognise(response)?.is_some_and(has_served);
+        Ok(Who { user: None, domain: "", source: self.request.source.as_deref(), is_known })
+    }
+
+    /// Whether there were too many failures of the sender already: nobody is asked then who it is.
+    fn refuses(&self, response: &Response) -> Result<bool, Error> {
+        let now = self.shared.environment.clock.now();
+        let who = self.sender(response)?;
+        let lock_outs = &self.shared.lock_outs;
+        let names: Vec<Text> = match &response.username {
+            Username::Name { name, escaped } => core::iter::once(name).chain(escaped).cloned().collect(),
+            Username::Extended(name) => vec![Text::from(name.as_str())],
+            Username::Hashed(hash) => vec![Text::from(hex(hash).as_str())],
+        };
+        let is_refused = |name: &Text| lock_outs.refuses(Who { user: Some(&name.to_text()), ..who }, now);
+        Ok(names.iter().any(is_refused))
+    }
+
+    /// What a wrong password costs is spent; that nobody was asked who has the accounts may tell.
+    fn locked_out(&self, response: &Response) -> Result<Error, Error> {
+        let _denied = black_box(self.proved(response, None)?.is_some());
+        Ok(Error::LockedOut)
     }
 
     /// Whether a client of SASL logs on again, without a challenge.
@@ -283,16 +345,22 @@ impl Server {
         challenged: Option<&Text>,
         found: Option<&DigestAccount>,
     ) -> Result<Verdict, Error> {
-        let lock_outs = &self.shared.lock_outs;
         let now = self.shared.environment.clock.now();
         let name = match (&response.username, found) {
             (Username::Hashed(hash), None) => hex(hash),
             _ => sent_name(response, found).to_text().into_owned(),
         };
-        let Some(attempt) = lock_outs.attempt(&name, self.request.source.as_deref(), now) else {
-            // It takes as long as any other.
-            let _denied = self.proved(response, None)?;
-            return Err(Error::LockedOut);
+        let who = Who { user: Some(&name), ..self.sender(response)? };
+        let attempt = self.shared.lock_outs.attempt(who, now);
+        let known_as = |attempt: Attempt| match found {
+            Some(found) => {
+                let account = &found.account.account;
+                attempt.known_as(&account.name, account.domain.as_deref())
+            }
+            None => Some(attempt),
+        };
+        let Some(attempt) = attempt.and_then(known_as) else {
+            return Err(self.locked_out(response)?);
         };
         let verdict = self.verify(response, challenged, found);
         match &verdict {
@@ -390,14 +458,19 @@ impl Server {
         Ok(Some(session.unwrap_or_else(|| Zeroizing::new(acceptor.dummy.as_bytes().to_vec()))))
     }
 
-    /// The nonce in the hands of its user, if it is one of ours.
-    fn used(&self, response: &Response, found: Option<&DigestAccount>) -> Result<Option<Use>, Error> {
+    /// The nonce, if it is one of ours.
+    fn recognise(&self, response: &Response) -> Result<Option<NonceId>, Error> {
         let acceptor = self.acceptor()?;
         let opaque = match self.dialect {
             Dialect::Http => response.opaque.as_deref().unwrap_or_default(),
             Dialect::Sasl => &[],
         };
-        let id = acceptor.mint.recognise(&response.nonce, self.dialect, opaque, &acceptor.realm);
+        Ok(acceptor.mint.recognise(&response.nonce, self.dialect, opaque, &acceptor.realm))
+    }
+
+    /// The same in the hands of its user.
+    fn used(&self, response: &Response, found: Option<&DigestAccount>) -> Result<Option<Use>, Error> {
+        let id = self.recognise(response)?;
         Ok(id.map(|id| match found {
             Some(found) => Use::new(id, found.user.as_bytes()),
             None => Use::new(id, &sent_name(response, None)),
@@ -475,7 +548,7 @@ impl Server {
         // Where nothing counts, the nonce is used once.
         let count = count.filter(|_| response.qop != Qop::None).unwrap_or(1);
         let session = Some(key).filter(|_| response.algorithm.is_session);
-        match acceptor.table.enter(&id, count, session, now) {
+        match acceptor.table.enter(&id, count, &called(response), session, now) {
             Ok(()) => Ok(Some(id)),
             Err(Unusable::Stale) => Ok(None),
             Err(Unusable::Replayed) => Err(Error::Replayed),
@@ -512,7 +585,8 @@ impl Server {
         }
         let has_layer = response.qop >= Qop::AuthInt;
         let cnonce = response.cnonce.as_deref().unwrap_or_default();
-        match (acceptor.table.enter_next(&id, count, cnonce, has_layer, now), challenged) {
+        match (acceptor.table.enter_next(&id, count, (&called(response), cnonce), has_layer, now), challenged)
+        {
             (Ok(()), _) => Ok(Some(id)),
             (Err(Unusable::Stale), Some(_)) => Err(Error::Expired),
             (Err(Unusable::Replayed), Some(_)) => Err(Error::Replayed),
@@ -542,10 +616,9 @@ impl Server {
         let random = &*self.shared.environment.random;
         let Minted { id: next, nonce, .. } =
             acceptor.mint.mint_with(opaque, self.dialect, &acceptor.realm, now, random)?;
-        if response.algorithm.is_session {
-            let session = acceptor.table.session(id).unwrap_or_else(|| key.clone());
-            acceptor.table.go_on(&Use::new(next, found.user.as_bytes()), session);
-        }
+        let session = response.algorithm.is_session;
+        let session = session.then(|| acceptor.table.session(id).unwrap_or_else(|| key.clone()));
+        acceptor.table.go_on(&Use::new(next, found.user.as_bytes()), &called(response), session);
         Ok(Some(nonce))
     }
 
@@ -655,6 +728,15 @@ fn path_of(target: &[u8]) -> Option<&[u8]> {
     let begin = authority.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(authority.len());
     let path = authority.get(begin..)?;
     is_scheme.then_some(if path.is_empty() { b"/" } else { path })
+}
+
+/// What the client calls its user, as it is written.
+fn called(response: &Response) -> Text {
+    match &response.username {
+        Username::Name { name, .. } => name.clone(),
+        Username::Extended(name) => Text::from(name.as_str()),
+        Username::Hashed(hash) => Text::from(hash.clone()),
+    }
 }
 
 /// The user's name as the client hashed it: of the two ways to read it, the one that the account has.

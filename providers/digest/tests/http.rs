@@ -401,11 +401,55 @@ fn bodies_that_come_later_are_completed() {
     received.response_entity.set(EntityBody::Bytes(b"done".to_vec()));
     server.complete_auth_token(&mut info).unwrap();
     assert!(AuthenticationInfo::parse(&info).unwrap().rspauth.is_some());
-    let unknown =
-        server_request(HttpRequest { entity: HttpEntity::later(), ..HttpRequest::new("PUT", "/x") });
-    let challenge = fixture.challenge(&unknown);
-    let again = answer(&fixture, "alice", "wonderland", &client_request(received), &challenge);
-    assert_eq!(status(&fixture, &unknown, &again), SecStatus::SEC_E_INVALID_PARAMETER);
+}
+
+fn of_later() -> (HttpEntity, AcceptRequest) {
+    let entity = HttpEntity::later();
+    let http = HttpRequest { entity: entity.clone(), ..HttpRequest::new("PUT", "/x") };
+    (entity, server_request(http))
+}
+
+#[test]
+fn server_judges_what_stands_in_the_header_before_it_wants_the_body() {
+    let fixture = Fixture::new("qop = [\"auth-int\"]", "qop = [\"auth-int\", \"auth\"]");
+    let sent = HttpRequest::new("PUT", "/x").with_entity(b"secret".to_vec());
+    let authorization = || {
+        let challenge = fixture.challenge(&of_later().1);
+        answer(&fixture, "alice", "wonderland", &client_request(sent.clone()), &challenge)
+    };
+    let right = authorization();
+    let (entity, request) = of_later();
+    let mut server = fixture.accept(&request);
+    for _ in 0..2 {
+        let step = fixture.advance(&mut *server, &right);
+        assert!(matches!(step, Ok(Step::Incomplete { missing: None })), "the body, and nobody is asked");
+    }
+    assert!(fixture.heard.lock().unwrap().is_empty());
+    entity.set(EntityBody::Bytes(b"secret".to_vec()));
+    completes(fixture.advance(&mut *server, &right));
+
+    // What was not offered is refused; what has no nonce of ours, or an old one, gets another.
+    let refused: [Change; 2] = [
+        ("qop", |response| response.qop = opensspi_digest::Qop::Auth),
+        ("realm", |response| response.realm = Some("elsewhere".into())),
+    ];
+    for (what, change) in refused {
+        let token = with(&right, change);
+        let error = fails(fixture.authorize(&of_later().1, &token)).error;
+        assert!(!error.to_string().is_empty(), "{what}");
+    }
+    let unknown: [Change; 2] = [
+        ("nonce", |response| response.nonce = "0123456789abcdef".into()),
+        ("opaque", |response| response.opaque = Some("another".into())),
+    ];
+    for (what, change) in unknown {
+        let token = with(&authorization(), change);
+        let again = continues(fixture.authorize(&of_later().1, &token));
+        assert!(String::from_utf8(again).unwrap().contains("stale=true"), "{what}");
+    }
+    let old = authorization();
+    fixture.clock.advance(std::time::Duration::from_secs(300));
+    continues(fixture.authorize(&of_later().1, &old));
 }
 
 #[test]

@@ -6,8 +6,10 @@ mod support;
 
 use std::time::Duration;
 
+use opensspi_digest::response::{Response, Username};
 use sspi_core::{
-    AcceptRequest, AscReq, Error, Fault, HttpRequest, InitializeRequest, Question, SecStatus, Step,
+    AcceptRequest, Account, AscReq, DigestAccount, DigestSecret, Error, Fault, HttpEntity, HttpRequest,
+    InitializeRequest, Question, SecStatus, Secret, Step,
 };
 use support::{Fixture, client_request, completes, fails, run, server_request};
 
@@ -137,6 +139,82 @@ fn a_database_that_cannot_be_asked_counts_for_nobody_and_one_that_refuses_does()
     assert_eq!((error.status(), error.message()), (SecStatus::SEC_E_LOGON_DENIED, "why"));
     let error = log_on(&fixture, "a", "alice", "wonderland").unwrap_err();
     assert_eq!(error.setting(), Some("digest.lock-out"));
+}
+
+/// A client keeps its nonce: the second answer is one to the challenge of the first.
+#[test]
+fn who_has_proved_a_password_with_its_nonce_is_judged_where_its_source_is_locked_out() {
+    for userhash in [false, true] {
+        let text = format!("lock-out = {{ failures = 3, failures-of-source = 3 }}\nuserhash = {userhash}");
+        let fixture = Fixture::new(&text, "");
+        let alice = fixture.client("alice", "wonderland");
+        let mut first = alice.initialize(&client_request(get())).unwrap();
+        let challenge = fixture.challenge(&from("proxy"));
+        let token = completes(first.initialize_security_context(&challenge)).1;
+        let next = |change: fn(&mut Response)| {
+            let mut client = alice.initialize(&client_request(get())).unwrap();
+            let mut response =
+                Response::from_http(&completes(client.initialize_security_context(&[])).1).unwrap();
+            change(&mut response);
+            fixture.authorize(&from("proxy"), &response.to_http())
+        };
+        completes(fixture.authorize(&from("proxy"), &token));
+        for user in ["mallory", "trudy", "Mufasa"] {
+            log_on(&fixture, "proxy", user, "wrong").unwrap_err();
+        }
+        let error = log_on(&fixture, "proxy", "Mufasa", "Circle of Life").unwrap_err();
+        assert_eq!(error.setting(), Some("digest.lock-out"), "its source is locked out");
+        completes(next(|_| ()));
+        // Her nonce is good for nobody else.
+        let other = next(|response| response.username = Username::Extended("Mufasa".into()));
+        assert_eq!(fails(other).error.setting(), Some("digest.lock-out"));
+        for _ in 0..3 {
+            let error = fails(next(|response| response.response = "00".repeat(32).as_str().into())).error;
+            assert_eq!(error.setting(), None, "it is judged, and counted");
+        }
+        assert_eq!(fails(next(|_| ())).error.setting(), Some("digest.lock-out"));
+    }
+}
+
+#[test]
+fn nobody_is_asked_about_who_is_locked_out() {
+    for (user, settings) in [("alice", "failures = 1"), ("mallory", "failures-of-source = 1")] {
+        let fixture = Fixture::new(&format!("lock-out = {{ {settings} }}"), "");
+        log_on(&fixture, "a", user, "wrong").unwrap_err();
+        let token = authorization(&fixture, "alice", "wonderland");
+        let mut server = fixture.accept(&from("a"));
+        let error = fails(server.accept_security_context(&token)).error;
+        assert_eq!(error.setting(), Some("digest.lock-out"), "at once");
+    }
+}
+
+#[test]
+fn whoever_is_locked_out_is_refused_before_the_body_is_read() {
+    let fixture = Fixture::new("lock-out = { failures = 1 }\nqop = [\"auth-int\"]", "");
+    let later =
+        || AcceptRequest { http: Some(HttpRequest { entity: HttpEntity::later(), ..get() }), ..from("a") };
+    let token = authorization(&fixture, "alice", "wonderland");
+    assert!(matches!(fixture.authorize(&later(), &token), Ok(Step::Incomplete { .. })));
+    log_on(&fixture, "a", "alice", "wrong").unwrap_err();
+    assert_eq!(fails(fixture.authorize(&later(), &token)).error.setting(), Some("digest.lock-out"));
+}
+
+#[test]
+fn an_account_whose_name_is_another_may_fail_as_often_as_one() {
+    let fixture = Fixture::new(THREE, "");
+    let answered = |name: &str| {
+        let token = authorization(&fixture, name, "wrong");
+        let mut server = fixture.accept(&from("a"));
+        let Ok(Step::Ask(Question::DigestSecret(ask))) = server.accept_security_context(&token) else {
+            return false;
+        };
+        let account = Account { name: "one".into(), ..Account::default() };
+        let secret = DigestSecret::Password(Secret::new("right".into()));
+        let user = name.to_owned();
+        ask.answer(Ok(Some(DigestAccount { account: account.into(), user, secret, report: None })));
+        fails(server.accept_security_context(&token)).error.setting().is_none()
+    };
+    assert_eq!(["a", "b", "c", "d", "a"].map(answered), [true, true, true, false, false]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::attributes::{Attributes, Established, Role};
 use crate::compute::{Key, mic, rc4k};
-use crate::config::{Check, NtlmConfig};
+use crate::config::{Check, NtlmConfig, RepeatedPairs};
 use crate::context;
 use crate::credentials::display_name;
 use crate::judgement::{Claim, Proven};
@@ -59,7 +59,7 @@ impl Expected {
         let exported = exported(flags, &proven.key, message.encrypted_random_session_key)?;
         let pairs = claim.take_av_pairs();
         if !claim.is_version_1() {
-            check_echo(challenged, &pairs)?;
+            check_echo(instance.config.repeated_pairs, challenged, &pairs)?;
         }
         check_mic(&instance.config, &exported, challenged, message, token, &pairs)?;
         self.check_bindings(instance.config.channel_bindings, &pairs)?;
@@ -182,13 +182,17 @@ fn exported(flags: NegotiateFlags, key: &Key, encrypted: &[u8]) -> Result<Key, E
 ///
 /// # Errors
 /// Something of what was sent is missing in the answer, or is something else.
-fn check_echo(challenged: &Challenged, pairs: &AvPairs<'_>) -> Result<(), Error> {
+fn check_echo(must: RepeatedPairs, challenged: &Challenged, pairs: &AvPairs<'_>) -> Result<(), Error> {
     let ours = ChallengeMessage::decode(&challenged.challenge)?.av_pairs()?;
-    let is_echoed = ours.iter().all(|pair| pairs.get(pair.id) == Some(pair.value));
+    let mut looked_at = ours.iter().filter(|pair| must == RepeatedPairs::All || pair.id == AvId::TIMESTAMP);
+    let is_echoed = looked_at.all(|pair| pairs.get(pair.id) == Some(pair.value));
     if is_echoed { Ok(()) } else { Err(Error::ChallengeAltered) }
 }
 
 /// That a client has a MIC is said under the protection of its proof. Who takes the MIC out cannot take that out, too.
+///
+/// Every client of version 2 had the time when it answered. One that says something that only those say that make a MIC then
+/// (`MsvAvFlags`, or what its machine is known by to itself) must have one as well; what is left are those that never do.
 fn check_mic(
     config: &NtlmConfig,
     exported: &Key,
@@ -198,7 +202,8 @@ fn check_mic(
     pairs: &AvPairs<'_>,
 ) -> Result<(), Error> {
     if !pairs.flags().contains(AvFlags::MIC) {
-        return if config.require_mic { Err(Error::NoMic) } else { Ok(()) };
+        let can = pairs.flags() != AvFlags::default() || pairs.get(AvId::SINGLE_HOST).is_some();
+        return if can || config.require_mic { Err(Error::NoMic) } else { Ok(()) };
     }
     let expected = mic(exported, &challenged.negotiate, &challenged.challenge, token);
     let found = Zeroizing::new(message.mic.ok_or(Error::WrongMic)?);

@@ -31,6 +31,17 @@ pub enum ExtendedSessionSecurity {
     Optional,
 }
 
+/// What of its challenge a server wants to see again in the answer, unchanged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RepeatedPairs {
+    /// `all` that was sent.
+    #[default]
+    All,
+    /// `time`: without the time, clients make no MIC. For clients that leave out or rewrite the names of the server.
+    Time,
+}
+
 /// What a client does with a challenge that its own process has made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -113,9 +124,11 @@ pub struct NtlmConfig {
 
     /// What a server takes.
     pub acceptor_lm_compatibility_level: LmCompatibilityLevel,
-    /// Whether a client must have a MIC even where it does not say that it has one. Clients that are not of Windows and
-    /// have none are turned away by it.
+    /// Whether a client must have a MIC even if it is one that never makes any. Clients that are not of Windows and have none,
+    /// such as curl, are turned away by it; all others must have one anyway.
     pub require_mic: bool,
+    /// What of the challenge must come back in an answer of version 2.
+    pub repeated_pairs: RepeatedPairs,
     /// Whether a client must be bound to the channel that it comes through. `when-supported` refuses clients that are bound
     /// to another channel, or to one where there is none, and those that know bindings and have none.
     pub channel_bindings: Check,
@@ -155,6 +168,7 @@ impl Default for NtlmConfig {
             lm_compatibility_level: LmCompatibilityLevel::VERSION_2,
             acceptor_lm_compatibility_level: LmCompatibilityLevel::VERSION_2_ONLY,
             require_mic: false,
+            repeated_pairs: RepeatedPairs::All,
             channel_bindings: Check::WhenSupported,
             target_name: Check::WhenSupported,
             service_names: Vec::new(),
@@ -202,6 +216,7 @@ mod tests {
             channel-bindings = "always"
             target-name = "never"
             service-names = ["HTTP/www"]
+            repeated-pairs = "time"
             deadline = "1m30s"
             [lock-out]
             failures = 3
@@ -211,7 +226,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.lm_compatibility_level.number(), 1);
         assert_eq!((config.channel_bindings, config.target_name), (Check::Always, Check::Never));
-        assert_eq!(config.deadline, Duration::from_secs(90));
+        assert_eq!((config.deadline, config.repeated_pairs), (Duration::from_secs(90), RepeatedPairs::Time));
         assert_eq!((config.lock_out.failures, config.lock_out.window.as_secs()), (3, 3600));
     }
 
@@ -222,6 +237,7 @@ mod tests {
             "minimum-key-bits = 64",
             "channel-bindings = \"sometimes\"",
             "deadline = \"500\"",
+            "repeated-pairs = \"none\"",
             "level = 3",
             "[lock-out]\nattempts = 1",
         ] {

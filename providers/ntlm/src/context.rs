@@ -123,9 +123,14 @@ impl SharedPart for Negotiated {
         let _same_keys = context.receiver.direction.restart(*flags, exported, receives);
     }
 
+    /// What messages are encrypted with goes on from where it is, and would be used twice if it did so here as well.
     fn export(context: &Context) -> Result<ExportedContext, Error> {
         context.sender.failed.check()?;
-        Ok(export::export(context)?)
+        let exported = export::export(context)?;
+        if context.sender.can_seal {
+            context.sender.failed.keep(status::Error::Exported);
+        }
+        Ok(exported)
     }
 }
 

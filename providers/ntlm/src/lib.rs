@@ -80,7 +80,9 @@ mod status;
 mod vectors;
 
 pub use compute::NtHash;
-pub use config::{Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtlmConfig, Reflection};
+pub use config::{
+    Check, ExtendedSessionSecurity, LmCompatibilityLevel, LockOut, NtlmConfig, Reflection, RepeatedPairs,
+};
 pub use credentials::NtHashIdentity;
 pub use derived::{Derived, DirectionKeys};
 pub use environment::{Environment, NoSecrets, Random, Secrets};

@@ -8,10 +8,11 @@
 //!
 //! Spec: MS-NLMP section 3.2.5.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use lock_out::Attempt;
+use lock_out::{Attempt, Who};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Answer, AscReq, Ask, Failure, Fault, LogonRequest, LogonVerdict,
     Question, Step,
@@ -270,12 +271,10 @@ impl Server {
             let step = Step::Complete { context: established, token: Vec::new(), used: input.len() };
             return Ok((State::Over(Over::Done), step));
         }
-        let Some(attempt) = self.instance.lock_outs.attempt(&claim.names.user, self.source.as_deref(), now)
-        else {
-            // It takes as long as any other.
-            let _denied = judgement::judge(&claim, challenged.issued.bytes(), &LogonVerdict::NoAccount);
-            self.log("too many failed logons", &claim.names);
-            return Err(Error::LockedOut);
+        let ClaimedNames { user, domain, .. } = &claim.names;
+        let who = Who { domain, ..Who::new(user, self.source.as_deref()) };
+        let Some(attempt) = self.instance.lock_outs.attempt(who, now) else {
+            return Err(self.locked_out(&claim, &challenged));
         };
         let (ask, answer) = Ask::new(LogonRequest {
             package: NAME.into(),
@@ -313,6 +312,13 @@ impl Server {
         };
         let message = AuthenticateMessage::decode(&token).map_err(Error::from)?;
         let mut claim = Claim::read(&message, names).map_err(Error::from)?;
+        let attempt = match verdict {
+            LogonVerdict::Known { account, .. } => {
+                attempt.known_as(&account.account.name, account.account.domain.as_deref())
+            }
+            _ => Some(attempt),
+        };
+        let Some(attempt) = attempt else { return Err(self.locked_out(&claim, &challenged).into()) };
         let proven = match judgement::judge(&claim, challenged.issued.bytes(), verdict) {
             Ok(proven) => proven,
             Err(why) => {
@@ -335,6 +341,15 @@ impl Server {
         };
         attempt.succeeded();
         Ok((State::Over(Over::Done), Step::Complete { context, token: Vec::new(), used: token.len() }))
+    }
+
+    /// There were too many failures: nobody looks at the proof.
+    fn locked_out(&self, claim: &Claim<'_>, challenged: &Challenged) -> Error {
+        // What a wrong password costs is spent; that nobody was asked who has the accounts may tell.
+        let _denied =
+            black_box(judgement::judge(claim, challenged.issued.bytes(), &LogonVerdict::NoAccount).is_ok());
+        self.log("too many failed logons", &claim.names);
+        Error::LockedOut
     }
 
     /// Names that a peer sends are shown so that they cannot look like anything else.

@@ -51,6 +51,8 @@ pub(crate) enum Error {
     OutOfSequence { found: u32, expected: u32 },
 
     // What is ours.
+    /// The context goes on somewhere else.
+    Exported,
     /// Encryption was not negotiated.
     NotSealed,
     /// There are no more numbers for messages.
@@ -99,7 +101,8 @@ impl Error {
             Self::Anonymous => (S::SEC_E_LOGON_DENIED, Refused, Some("anonymous")),
             Self::Reflected => (S::SEC_E_LOGON_DENIED, PeerMisbehaved, Some("reflection")),
             Self::LogonDenied | Self::LockedOut => (S::SEC_E_LOGON_DENIED, Refused, None),
-            Self::WrongMic | Self::ChallengeAltered => (S::SEC_E_MESSAGE_ALTERED, PeerMisbehaved, None),
+            Self::WrongMic => (S::SEC_E_MESSAGE_ALTERED, PeerMisbehaved, None),
+            Self::ChallengeAltered => (S::SEC_E_MESSAGE_ALTERED, PeerMisbehaved, Some("repeated-pairs")),
             Self::Unprotected { .. } => (S::SEC_E_UNSUPPORTED_FUNCTION, PeerIncompatible, None),
             Self::NoMic => (S::SEC_E_MESSAGE_ALTERED, Refused, Some("require-mic")),
             Self::Bindings(_) => (S::SEC_E_BAD_BINDINGS, Refused, Some("channel-bindings")),
@@ -107,6 +110,7 @@ impl Error {
             Self::Late => (S::SEC_E_CONTEXT_EXPIRED, PeerMisbehaved, Some("deadline")),
             Self::MessageAltered => (S::SEC_E_MESSAGE_ALTERED, PeerMisbehaved, None),
             Self::OutOfSequence { .. } => (S::SEC_E_OUT_OF_SEQUENCE, PeerMisbehaved, None),
+            Self::Exported => (S::SEC_E_INVALID_HANDLE, ApiMisuse, None),
             Self::NotSealed => (S::SEC_E_QOP_NOT_SUPPORTED, ApiMisuse, None),
             Self::NumbersUsedUp => (S::SEC_E_ENCRYPT_FAILURE, ApiMisuse, None),
             Self::Encode(_) | Self::TokenTooLong { .. } => (S::SEC_E_INVALID_PARAMETER, ApiMisuse, None),
@@ -160,6 +164,7 @@ impl fmt::Display for Error {
             Self::OutOfSequence { found, expected } => {
                 write!(f, "a message came out of sequence: number {found}, not {expected}")
             }
+            Self::Exported => f.write_str("the context was exported: its messages are protected elsewhere"),
             Self::NotSealed => {
                 f.write_str("neither integrity nor confidentiality was negotiated on this context")
             }

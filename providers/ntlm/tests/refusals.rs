@@ -16,10 +16,10 @@ use opensspi_ntlm::messages::{
     AuthenticateMessage, AvId, AvPairs, ChallengeMessage, NegotiateFlags, NegotiateMessage, NtlmV2Response,
     NtlmV2Temp, utf16,
 };
-use opensspi_ntlm::{Check, LmCompatibilityLevel, Reflection};
+use opensspi_ntlm::{Check, LmCompatibilityLevel, NtHash, Reflection, RepeatedPairs};
 use sspi_core::{
-    AcceptRequest, AscReq, CredentialUse, CredentialsRequest, Error, Fault, InitializeRequest, IscReq,
-    LogonProof, LogonVerdict, Question, SecStatus, SecurityPackage as _, Step,
+    AcceptRequest, AccountSecret, AscReq, CredentialUse, CredentialsRequest, Error, Fault, InitializeRequest,
+    IscReq, LogonProof, LogonVerdict, Question, SecStatus, Secret, SecurityPackage as _, Step,
 };
 use support::{
     HandMade, PASSWORD, Tokens, World, accept, account, bindings, handshake, identity, one_account, run,
@@ -173,6 +173,27 @@ fn server_refuses_an_answer_whose_mic_flag_is_stripped() {
     }
 }
 
+/// Clients that say this make a MIC when the challenge has a time, and ours always has. Those that never do (curl, impacket)
+/// say neither.
+#[test]
+fn server_refuses_an_answer_without_mic_of_a_client_that_had_the_time_and_knows_what_a_mic_is() {
+    let server = world(2, |_| ());
+    for (id, value) in
+        [(AvId::FLAGS, &[1, 0, 0, 0][..]), (AvId::FLAGS, &[4, 0, 0, 0]), (AvId::SINGLE_HOST, &[0; 48])]
+    {
+        let mut pairs = AvPairs::default();
+        pairs.set(id, value);
+        let result = HandMade::new(pairs).log_on(&mut *server.server(&any()));
+        let error = refused(result, SecStatus::SEC_E_MESSAGE_ALTERED);
+        assert_eq!(error.setting(), Some("require-mic"));
+    }
+    for (id, value) in [(AvId::FLAGS, &[0; 4][..]), (AvId::TARGET_NAME, b"c\0i\0f\0s\0/\0x\0")] {
+        let mut pairs = AvPairs::default();
+        pairs.set(id, value);
+        assert!(HandMade::new(pairs).log_on(&mut *server.server(&any())).is_ok());
+    }
+}
+
 #[test]
 fn server_refuses_messages_that_were_altered_on_their_way() {
     let (client, server) = both();
@@ -236,6 +257,17 @@ fn server_refuses_an_answer_that_does_not_repeat_what_its_challenge_says() {
         let wrong = HandMade::new(pairs).log_on(&mut *server.server(&any()));
         refused(wrong, SecStatus::SEC_E_MESSAGE_ALTERED);
     }
+}
+
+#[test]
+fn server_that_wants_only_the_time_again_lets_a_client_in_that_forgets_names() {
+    let server = world(2, |config| config.repeated_pairs = RepeatedPairs::Time);
+    let forgets = |id: &'static [AvId]| HandMade { forgets: id, ..HandMade::new(AvPairs::default()) };
+    let names = forgets(&[AvId::NB_COMPUTER_NAME, AvId::DNS_COMPUTER_NAME]);
+    assert!(names.log_on(&mut *server.server(&any())).is_ok());
+    let time = forgets(&[AvId::TIMESTAMP]).log_on(&mut *server.server(&any()));
+    let error = refused(time, SecStatus::SEC_E_MESSAGE_ALTERED);
+    assert_eq!(error.setting(), Some("repeated-pairs"));
 }
 
 /// What whoever has the accounts is asked, when a client answers so.
@@ -574,8 +606,8 @@ fn a_target_name_of_an_untrusted_source_is_refused_where_one_is_required() {
     let target = utf16("HTTP/www");
     let mut pairs = AvPairs::default();
     pairs.set(AvId::TARGET_NAME, &target);
-    pairs.set(AvId::FLAGS, &[4, 0, 0, 0]);
-    let client = HandMade::new(pairs);
+    pairs.set(AvId::FLAGS, &[6, 0, 0, 0]);
+    let client = HandMade { has_mic: true, ..HandMade::new(pairs) };
     assert!(client.log_on(&mut *server(Check::WhenSupported).server(&any())).is_ok());
     refused(client.log_on(&mut *server(Check::Always).server(&any())), SecStatus::SEC_E_WRONG_PRINCIPAL);
 }
@@ -711,6 +743,34 @@ fn who_fails_too_often_is_refused_with_the_right_password_until_the_time_is_over
     from("10.0.0.2", PASSWORD).unwrap();
     server.clock.advance(Duration::from_secs(15 * 60));
     from("10.0.0.1", PASSWORD).unwrap();
+}
+
+#[test]
+fn an_account_of_several_names_may_fail_as_often_as_one() {
+    let (client, server) = (world(1, |_| ()), world(2, |config| config.lock_out.failures = 3));
+    let judged = Mutex::new(0);
+    // Whoever it is called, it is the one account that there is.
+    let log_on = |name: &str, password: &str| {
+        let mut acceptor = server.server(&AcceptRequest { source: Some("a".into()), ..any() });
+        let credentials = client.outbound(identity(name, support::DOMAIN, password)).unwrap();
+        let mut initiator = credentials.initialize(&sealed()).unwrap();
+        let tokens = run(&mut *initiator, &mut *acceptor);
+        let found = |_: &_| {
+            *judged.lock().unwrap() += 1;
+            let secrets = vec![AccountSecret::NtHash(Secret::new(*NtHash::of_password(PASSWORD).as_bytes()))];
+            Ok(LogonVerdict::Known { account: account(support::USER, support::DOMAIN), secrets })
+        };
+        accept(&mut *acceptor, &tokens.authenticate, &found)
+    };
+    assert!(log_on("zero", PASSWORD).is_ok());
+    for name in ["one", "two", "three"] {
+        refused(log_on(name, "wrong"), SecStatus::SEC_E_LOGON_DENIED);
+    }
+    // Under a name that has not failed yet somebody is asked, and nobody looks at the proof.
+    refused(log_on("four", PASSWORD), SecStatus::SEC_E_LOGON_DENIED);
+    assert_eq!(*judged.lock().unwrap(), 5);
+    refused(log_on(support::USER, PASSWORD), SecStatus::SEC_E_LOGON_DENIED);
+    assert_eq!(*judged.lock().unwrap(), 5, "nobody is asked");
 }
 
 #[test]

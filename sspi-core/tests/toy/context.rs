@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use sspi_core::{
@@ -138,6 +139,18 @@ fn check(memory: &[u8], buffers: &[SecBuffer]) -> Result<(), Error> {
 pub(super) struct Sender {
     direction: Direction,
     closed: bool,
+    exported: Exported,
+}
+
+/// Whether another process goes on with the context.
+#[derive(Clone, Default)]
+struct Exported(Arc<AtomicBool>);
+
+impl Exported {
+    fn check(&self) -> Result<(), Error> {
+        let is_gone = self.0.load(Ordering::Relaxed);
+        if is_gone { Err(Error::invalid_handle("the context was exported")) } else { Ok(()) }
+    }
 }
 
 impl Sender {
@@ -157,6 +170,7 @@ impl Sender {
     }
 
     fn open(&self) -> Result<(), Error> {
+        self.exported.check()?;
         if self.closed {
             let status = SecStatus::SEC_E_CONTEXT_EXPIRED;
             return Err(Error::new(status, Fault::ApiMisuse, "the context was shut down"));
@@ -230,6 +244,7 @@ impl SendingHalf for Sender {
 pub(super) struct Receiver {
     direction: Direction,
     end: Option<Result<Decrypted, Error>>,
+    exported: Exported,
 }
 
 fn altered() -> Error {
@@ -239,6 +254,7 @@ fn altered() -> Error {
 
 impl Receiver {
     fn ended(&self) -> Result<Option<Decrypted>, Error> {
+        self.exported.check()?;
         self.end.clone().transpose()
     }
 
@@ -380,8 +396,10 @@ pub(super) struct Kept {
 /// A context from what its handshake left.
 pub(super) fn new(session: Session, account: Option<Account>, known: Option<Arc<Known>>) -> ToyContext {
     let client = matches!(session.flags, ContextFlags::Initiator(_));
-    let sender = Sender { direction: Direction::new(&session.key, client), closed: false };
-    let receiver = Receiver { direction: Direction::new(&session.key, !client), end: None };
+    let exported = Exported::default();
+    let direction = Direction::new(&session.key, client);
+    let sender = Sender { direction, closed: false, exported: exported.clone() };
+    let receiver = Receiver { direction: Direction::new(&session.key, !client), end: None, exported };
     PairedContext { sender, receiver, shared: Kept { session: Arc::new(session), account, known } }
 }
 
@@ -436,6 +454,8 @@ impl SharedPart for Kept {
     ///
     /// An account does not travel: the other process asks its own directory.
     fn export(context: &ToyContext) -> Result<ExportedContext, Error> {
+        context.sender.open()?;
+        context.sender.exported.0.store(true, Ordering::Relaxed);
         let session = &context.shared.session;
         let (role, flags) = match session.flags {
             ContextFlags::Initiator(flags) => (0, flags.0),

@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::{accounts, authenticated, http};
+use crate::again::Again;
 use crate::print::Printer;
 
 /// What connections are served.
@@ -25,7 +26,7 @@ use crate::print::Printer;
 pub(super) enum Mode {
     /// Their own bytes.
     Echo {
-        /// Behind the first, the client is asked to negotiate again.
+        /// Behind the first, the client is asked to negotiate again, or for new keys.
         asks: bool,
     },
     /// A page.
@@ -229,9 +230,11 @@ impl Service {
             let Some(data) = data else { return Ok(()) };
             count(&self.counters.received, data.len());
             if std::mem::take(&mut asks) {
-                // TLS 1.3 has no such thing, which is no reason to end.
-                let asked = stream.renegotiate().await;
-                tracing::info!(asked = asked.is_ok(), "asked a client to negotiate again");
+                match Again::begin(stream).await {
+                    Ok(Again::NewKeys) => tracing::info!(peer, "asked a client for new keys"),
+                    // SSL 2.0 has no such thing, which is no reason to end.
+                    asked => tracing::info!(asked = asked.is_ok(), "asked a client to negotiate again"),
+                }
             }
             stream.write_all(&data).await?;
             stream.flush().await?;

@@ -39,7 +39,14 @@ fn context(is_client: bool, qop: Qop, cipher: Option<Cipher>, maxbuf: usize) -> 
         peer_maxbuf: maxbuf,
         own_maxbuf: maxbuf,
     };
-    new(Attributes { info: info(), negotiated }, None).unwrap()
+    let account = Account {
+        name: "alice".into(),
+        matched_by: "password".into(),
+        upn: Some("alice@example.test".into()),
+        sid: Some("S-1-5-21-1".into()),
+        ..Account::default()
+    };
+    new(Attributes { info: info(), negotiated }, Some(account).filter(|_| !is_client)).unwrap()
 }
 
 fn pair(qop: Qop, cipher: Option<Cipher>) -> (DigestContext, DigestContext) {
@@ -112,7 +119,8 @@ fn every_one_of_several_buffers_is_protected() {
         let mut altered = memory.clone();
         altered[1] ^= 1;
         let state = server.receiver.opener.as_ref().unwrap().state();
-        let mut other = Receiver { opener: Some(Opener::new(&state).unwrap()), most: 100, failed: None };
+        let (opener, exported) = (Some(Opener::new(&state).unwrap()), Exported::default());
+        let mut other = Receiver { opener, most: 100, failed: None, exported };
         let error = other.decrypt_message(&mut altered, &mut buffers.clone()).unwrap_err();
         assert_eq!(error.status(), SecStatus::SEC_E_MESSAGE_ALTERED);
         server.decrypt_message(&mut memory, &mut buffers).unwrap();
@@ -292,6 +300,30 @@ fn an_exported_context_goes_on_and_every_damaged_one_is_refused() {
         assert_eq!(open(&mut elsewhere, &seal(&mut server, b"after")).unwrap(), b"after");
         assert_eq!(elsewhere.attributes().names().unwrap(), "alice");
         assert_eq!(elsewhere.attributes().flags(), client.attributes().flags());
+        // Two that go on from the same keys and numbers protect two messages with the same.
+        let again = [
+            client.export().map(drop).unwrap_err(),
+            client
+                .encrypt_message(
+                    QualityOfProtection::Default,
+                    &mut [0; 40],
+                    &mut [token(0..26), data(26..40)],
+                )
+                .unwrap_err(),
+            client
+                .make_signature(QualityOfProtection::Default, &mut [0; 40], &mut [token(0..26), data(26..40)])
+                .unwrap_err(),
+            client.decrypt_message(&mut [0; 40], &mut [token(0..26), data(26..40)]).map(drop).unwrap_err(),
+            client.verify_signature(&[0; 40], &[token(0..16), data(26..40)]).map(drop).unwrap_err(),
+        ];
+        assert!(again.iter().all(|error| error.status() == SecStatus::SEC_E_INVALID_HANDLE), "{again:?}");
+        let account = server.security_context_token().unwrap();
+        let at_server = export::import(&info(), &server.export().unwrap()).unwrap();
+        assert_eq!(at_server.security_context_token().unwrap(), account, "every part of it");
+        assert_eq!(
+            elsewhere.security_context_token().unwrap_err().status(),
+            SecStatus::SEC_E_NO_IMPERSONATION
+        );
         let content = exported.content.expose_secret();
         for length in 0..content.len() {
             let cut = ExportedContext {

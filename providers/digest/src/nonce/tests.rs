@@ -67,7 +67,7 @@ fn no_two_nonces_are_the_same() {
 #[test]
 fn a_count_is_taken_once_in_any_order_within_the_window() {
     let table = Table::new(RULES);
-    let enter = |count| table.enter(&used(0), count, None, at(1));
+    let enter = |count| table.enter(&used(0), count, b"alice", None, at(1));
     for count in [1, 2, 5, 3, 100, 99, 37] {
         assert_eq!(enter(count), Ok(()), "{count}");
     }
@@ -76,15 +76,19 @@ fn a_count_is_taken_once_in_any_order_within_the_window() {
     }
     assert_eq!(enter(1000), Ok(()));
     assert_eq!(enter(1001), Err(Unusable::Stale), "it was used as often as it may be");
-    assert_eq!(table.enter(&used(1), 1, None, at(1)), Ok(()), "another nonce has counts of its own");
+    assert_eq!(
+        table.enter(&used(1), 1, b"alice", None, at(1)),
+        Ok(()),
+        "another nonce has counts of its own"
+    );
 }
 
 #[test]
 fn a_nonce_lives_as_long_as_it_may() {
     let table = Table::new(RULES);
-    assert_eq!(table.enter(&used(0), 1, None, at(299)), Ok(()));
-    assert_eq!(table.enter(&used(0), 2, None, at(300)), Err(Unusable::Stale));
-    assert_eq!(table.enter(&used(400), 1, None, at(400)), Ok(()));
+    assert_eq!(table.enter(&used(0), 1, b"alice", None, at(299)), Ok(()));
+    assert_eq!(table.enter(&used(0), 2, b"alice", None, at(300)), Err(Unusable::Stale));
+    assert_eq!(table.enter(&used(400), 1, b"alice", None, at(400)), Ok(()));
     assert_eq!(table.len(), 1, "what is too old is forgotten");
 }
 
@@ -92,23 +96,24 @@ fn a_nonce_lives_as_long_as_it_may() {
 fn a_full_table_forgets_the_oldest_and_takes_nothing_again_that_it_forgot() {
     let table = Table::new(RULES);
     for number in 0..4 {
-        assert_eq!(table.enter(&used(number), 1, None, at(10)), Ok(()));
+        assert_eq!(table.enter(&used(number), 1, b"alice", None, at(10)), Ok(()));
     }
-    assert_eq!(table.enter(&used(5), 1, None, at(10)), Ok(()));
+    assert_eq!(table.enter(&used(5), 1, b"alice", None, at(10)), Ok(()));
     assert_eq!(table.len(), 4);
     assert_eq!(
-        table.enter(&used(0), 1, None, at(10)),
+        table.enter(&used(0), 1, b"alice", None, at(10)),
         Err(Unusable::Stale),
         "a replay of what was forgotten"
     );
-    assert_eq!(table.enter(&used(0), 2, None, at(10)), Err(Unusable::Stale));
-    assert_eq!(table.enter(&used(1), 2, None, at(10)), Ok(()));
+    assert_eq!(table.enter(&used(0), 2, b"alice", None, at(10)), Err(Unusable::Stale));
+    assert_eq!(table.enter(&used(1), 2, b"alice", None, at(10)), Ok(()));
 }
 
 #[test]
 fn a_nonce_of_sasl_is_counted_one_by_one() {
     let table = Table::new(RULES);
-    let next = |count, client: &[u8], fresh| table.enter_next(&used(0), count, client, fresh, at(1));
+    let next =
+        |count, client: &[u8], fresh| table.enter_next(&used(0), count, (b"alice", client), fresh, at(1));
     assert_eq!(next(2, b"a", true), Err(Unusable::Stale), "it was never used");
     assert_eq!(next(1, b"a", true), Ok(()));
     assert_eq!(next(1, b"b", true), Err(Unusable::Replayed));
@@ -123,17 +128,17 @@ fn a_nonce_of_sasl_is_counted_one_by_one() {
 fn each_user_of_a_nonce_has_counts_of_his_own() {
     let table = Table::new(RULES);
     let [alice, bob] = [b"alice".as_slice(), b"bob"].map(|user| Use::new(id(0), user));
-    assert_eq!(table.enter(&bob, 900, None, at(1)), Ok(()));
-    assert_eq!(table.enter(&alice, 1, None, at(1)), Ok(()), "bob has used up nothing of alice's");
-    assert_eq!(table.enter(&alice, 1, None, at(1)), Err(Unusable::Replayed));
-    assert_eq!(table.enter(&bob, 901, None, at(1)), Ok(()));
-    assert_eq!(table.enter_next(&bob, 902, b"x", true, at(1)), Err(Unusable::Stale));
+    assert_eq!(table.enter(&bob, 900, b"alice", None, at(1)), Ok(()));
+    assert_eq!(table.enter(&alice, 1, b"alice", None, at(1)), Ok(()), "bob has used up nothing of alice's");
+    assert_eq!(table.enter(&alice, 1, b"alice", None, at(1)), Err(Unusable::Replayed));
+    assert_eq!(table.enter(&bob, 901, b"alice", None, at(1)), Ok(()));
+    assert_eq!(table.enter_next(&bob, 902, (b"bob", b"x"), true, at(1)), Err(Unusable::Stale));
 }
 
 #[test]
 fn a_nonce_of_a_time_that_has_not_come_is_stale() {
     let table = Table::new(RULES);
-    assert_eq!(table.enter(&used(10), 1, None, at(9)), Err(Unusable::Stale));
+    assert_eq!(table.enter(&used(10), 1, b"alice", None, at(9)), Err(Unusable::Stale));
 }
 
 #[test]
@@ -141,15 +146,29 @@ fn a_session_goes_on_with_its_first_key_and_the_next_nonce() {
     let table = Table::new(RULES);
     let [first, second] = [1, 2].map(|byte| SessionKey::new(vec![byte; 32]));
     assert_eq!(table.session(&used(0)), None);
-    assert_eq!(table.enter(&used(0), 1, Some(&first), at(1)), Ok(()));
-    assert_eq!(table.enter(&used(0), 2, Some(&second), at(1)), Ok(()));
+    assert_eq!(table.enter(&used(0), 1, b"alice", Some(&first), at(1)), Ok(()));
+    assert_eq!(table.enter(&used(0), 2, b"alice", Some(&second), at(1)), Ok(()));
     assert_eq!(table.session(&used(0)), Some(first.clone()));
-    table.go_on(&used(1), first.clone());
+    table.go_on(&used(1), b"alice", Some(first.clone()));
     assert_eq!(table.session(&used(1)), Some(first));
-    assert_eq!(table.enter(&used(1), 1, Some(&second), at(1)), Ok(()));
-    assert_eq!(table.enter(&used(1), 1, Some(&second), at(1)), Err(Unusable::Replayed));
+    assert_eq!(table.enter(&used(1), 1, b"alice", Some(&second), at(1)), Ok(()));
+    assert_eq!(table.enter(&used(1), 1, b"alice", Some(&second), at(1)), Err(Unusable::Replayed));
     for number in 2..100 {
-        table.go_on(&used(number), second.clone());
+        table.go_on(&used(number), b"alice", Some(second.clone()));
     }
     assert_eq!((table.len(), table.session(&used(1))), (4, None), "the table is bounded");
+}
+
+#[test]
+fn a_nonce_has_served_who_proved_a_secret_with_it_or_with_the_one_before_and_nobody_else() {
+    let table = Table::new(RULES);
+    let has_served = |number, called: &[u8]| table.has_served(&id(number), called);
+    assert!(!has_served(0, b"alice"));
+    assert_eq!(table.enter(&used(0), 1, b"as she is called", None, at(1)), Ok(()));
+    assert!(has_served(0, b"as she is called"));
+    assert!(!has_served(0, b"alice") && !has_served(1, b"as she is called"));
+    table.go_on(&used(1), b"as she is called", None);
+    assert!(has_served(1, b"as she is called"));
+    assert_eq!(table.enter(&used(1), 1, b"as she is called", None, at(1)), Ok(()), "it counts from one");
+    assert_eq!(table.enter(&used(1), 1, b"as she is called", None, at(1)), Err(Unusable::Replayed));
 }

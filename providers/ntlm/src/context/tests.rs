@@ -217,6 +217,36 @@ fn none_of_a_hundred_thousand_damaged_sealed_messages_is_taken() {
 }
 
 #[test]
+fn none_of_a_hundred_thousand_damaged_signatures_and_signed_messages_is_taken() {
+    for flags in [SEALED, WITHOUT_ESS] {
+        let (mut client, server) = pair(flags);
+        let mut message = [&[0; 16][..], b"a message of some length"].concat();
+        client
+            .make_signature(QualityOfProtection::Default, &mut message, &mut token_and(&[(16, 40)]))
+            .unwrap();
+        let exported = export::export(&server).unwrap();
+        let info = Arc::new(server.attributes().package_info().clone());
+        let mut mutator = test_support::Mutator::new(22);
+        for _ in 0..50_000 {
+            let mut damaged = message.clone();
+            let mutations = mutator.mutate_some(&mut damaged, 4);
+            // The padding of a signature without extended session security says nothing.
+            let is_same = damaged.len() == message.len()
+                && (0..message.len())
+                    .all(|at| damaged[at] == message[at] || (flags == WITHOUT_ESS && (4..8).contains(&at)));
+            if is_same || damaged.len() < 16 {
+                continue;
+            }
+            let mut server = export::import(&info, &exported).unwrap();
+            let result = server.verify_signature(&damaged, &token_and(&[(16, damaged.len())]));
+            assert!(result.is_err(), "{mutations:?}");
+        }
+        let mut server = server;
+        server.verify_signature(&message, &token_and(&[(16, 40)])).unwrap();
+    }
+}
+
+#[test]
 fn wrong_buffers_are_refused_and_harm_nothing() {
     let (mut client, mut server) = pair(SEALED);
     let buffer = |kind, range| SecBuffer::new(kind, range);
@@ -298,6 +328,35 @@ fn a_context_goes_on_in_another_process() {
             assert_eq!(opened(&mut *imported, &mut sealed(&mut client, b"behind")).unwrap(), b"behind");
             assert_eq!(opened(&mut client, &mut sealed(&mut *imported, b"behind")).unwrap(), b"behind");
         }
+    }
+}
+
+/// Two that go on from the same stream encrypt two messages with the same bytes: one is the other's key.
+#[test]
+fn a_context_that_was_exported_protects_nothing_more() {
+    for (flags, status) in [
+        (SEALED, Some(SecStatus::SEC_E_INVALID_HANDLE)),
+        (WITHOUT_ESS, Some(SecStatus::SEC_E_INVALID_HANDLE)),
+        (NOTHING, None),
+    ] {
+        let (mut client, mut server) = pair(flags);
+        SecurityContext::export(&client).unwrap();
+        let mut memory = [0; 20];
+        let buffers =
+            || [SecBuffer::new(SecBufferType::TOKEN, 0..16), SecBuffer::new(SecBufferType::DATA, 16..20)];
+        let quality = QualityOfProtection::Default;
+        let again = SecurityContext::export(&client).map(drop).map_err(|error| error.status());
+        assert_eq!(again.err(), status);
+        if let Some(status) = status {
+            let refused = [
+                client.encrypt_message(quality, &mut memory, &mut buffers()).unwrap_err(),
+                client.make_signature(quality, &mut memory, &mut buffers()).unwrap_err(),
+                client.verify_signature(&memory, &buffers()).map(drop).unwrap_err(),
+                opened(&mut client, &mut sealed(&mut server, b"late")).map(drop).unwrap_err(),
+            ];
+            assert!(refused.iter().all(|error| error.status() == status), "{refused:?}");
+        }
+        assert_eq!(client.attributes().native_names().unwrap().0, "CORP\\alice", "what it was is known");
     }
 }
 

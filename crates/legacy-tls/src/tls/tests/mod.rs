@@ -10,6 +10,7 @@ mod messages;
 mod mutations;
 mod renegotiation;
 mod splits;
+mod tickets;
 mod vectors;
 
 use std::sync::atomic::{AtomicU64, Ordering};
