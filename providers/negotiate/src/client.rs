@@ -258,8 +258,7 @@ impl Client {
                 Ok(Step::Continue { token: running.negotiation.say(&token, None, is_begin), used })
             }
             Step::Complete { context, token, used: inner } if inner == call.token.len() => {
-                let State::Running(Running { negotiation, .. }) =
-                    core::mem::replace(state, State::Complete)
+                let State::Running(Running { negotiation, .. }) = core::mem::replace(state, State::Complete)
                 else {
                     return Err(NOTHING_RUNS);
                 };

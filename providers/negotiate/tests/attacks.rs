@@ -317,9 +317,8 @@ fn of_a_hundred_thousand_damaged_handshakes_none_completes_with_a_choice_that_wa
             at @ 0..6 => damaged((&both, &only_weak), at, &mut mutator),
             _ => damaged((&both, &both), 0, &mut mutator),
         };
-        let is_request = |token: &Vec<u8>| {
-            resp_of(token).is_some_and(|resp| resp.neg_state == Some(NegState::RequestMic))
-        };
+        let is_request =
+            |token: &Vec<u8>| resp_of(token).is_some_and(|resp| resp.neg_state == Some(NegState::RequestMic));
         forced += usize::from(round % 8 > 5 && ran.tokens.iter().any(is_request));
         completed += usize::from(ran.client.is_ok() && ran.server.is_ok());
     }

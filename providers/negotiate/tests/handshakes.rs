@@ -282,7 +282,10 @@ fn a_server_that_speaks_first_says_what_it_has_and_decides_nothing() {
     let other = NegTokenInit::new(MechTypeList::new([MechType::KERBEROS]).unwrap()).to_bytes();
     let failure = client(&package).initialize_security_context(&other).unwrap_err();
     let message = failure.error.message();
-    assert!(message.starts_with("the peer offers only Kerberos, and this end has only Strong, Weak"), "{message}");
+    assert!(
+        message.starts_with("the peer offers only Kerberos, and this end has only Strong, Weak"),
+        "{message}"
+    );
     assert!(message.ends_with("; there is no package for Kerberos here"), "{message}");
 }
 

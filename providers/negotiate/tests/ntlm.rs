@@ -75,10 +75,8 @@ fn outbound(password: &str) -> CredentialsRequest {
 }
 
 fn client_of(package: &Negotiate, password: &str, flags: IscReq) -> Box<dyn InitializeSecurityContext> {
-    let request = package
-        .acquire_credentials_handle(&outbound(password))
-        .unwrap()
-        .initialize(&InitializeRequest {
+    let request =
+        package.acquire_credentials_handle(&outbound(password)).unwrap().initialize(&InitializeRequest {
             flags,
             target_name: Some("HTTP/www.example.com".to_owned()),
             ..InitializeRequest::default()
@@ -278,8 +276,7 @@ fn somebody_in_between_who_leaves_only_ntlm_or_puts_it_first_is_found_out_by_bot
     for (what, offer) in [("stripped", stripped), ("reordered", reordered)] {
         for (how, hide) in HIDING {
             let came_to = attacked(&offer, hide);
-            let errors: Vec<&Error> =
-                came_to.iter().filter_map(|end| end.as_ref()?.as_ref().err()).collect();
+            let errors: Vec<&Error> = came_to.iter().filter_map(|end| end.as_ref()?.as_ref().err()).collect();
             assert!(came_to.iter().all(|end| !matches!(end, Some(Ok(())))), "{what}, {how}: {came_to:?}");
             let is_found_out = |error: &&&Error| error.status() == SecStatus::SEC_E_DOWNGRADE_DETECTED;
             assert!(errors.iter().any(|error| is_found_out(&error)), "{what}, {how}: {came_to:?}");
@@ -551,7 +548,10 @@ fn of_a_hundred_thousand_damaged_tokens_with_ntlm_in_them_none_does_more_than_fa
             _ => {
                 let mut raw = raw.clone();
                 mutator.mutate_some(&mut raw, 3);
-                let answer = match credentials.accept(&AcceptRequest::default()).unwrap().accept_security_context(&raw)
+                let answer = match credentials
+                    .accept(&AcceptRequest::default())
+                    .unwrap()
+                    .accept_security_context(&raw)
                 {
                     Ok(Step::Continue { token, .. }) => token,
                     Ok(step) => panic!("{step:?} {raw:x?}"),
@@ -569,7 +569,8 @@ fn of_a_hundred_thousand_damaged_tokens_with_ntlm_in_them_none_does_more_than_fa
 fn a_logon_with_ntlm_that_fails_is_recorded_with_the_name_that_was_tried() {
     let package = audited(&[]);
     let text = logged(|| {
-        let (mut client, mut server) = (client_of(&package, "wrong", IscReq::CONFIDENTIALITY), server(&package));
+        let (mut client, mut server) =
+            (client_of(&package, "wrong", IscReq::CONFIDENTIALITY), server(&package));
         let offer = goes_on(client.initialize_security_context(&[]).unwrap());
         let challenge = goes_on(accept(server.as_mut(), &offer).unwrap());
         let proof = goes_on(client.initialize_security_context(&challenge).unwrap());
@@ -583,8 +584,9 @@ fn a_logon_with_ntlm_that_fails_is_recorded_with_the_name_that_was_tried() {
     // The same of a client that does not negotiate.
     let text = logged(|| {
         let (mut client, mut server) = (bare_client(), server(&package));
-        let challenge =
-            goes_on(accept(server.as_mut(), &goes_on(client.initialize_security_context(&[]).unwrap())).unwrap());
+        let challenge = goes_on(
+            accept(server.as_mut(), &goes_on(client.initialize_security_context(&[]).unwrap())).unwrap(),
+        );
         let (_, mut proof) = is_over(client.initialize_security_context(&challenge).unwrap());
         let last = proof.len() - 1;
         proof[last] ^= 1;

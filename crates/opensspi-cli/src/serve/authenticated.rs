@@ -1,4 +1,4 @@
-//! A page in plain HTTP, for those who log on with a package that secures no streams: NTLM, Negotiate, Digest.
+//! A page in HTTP, plain or inside TLS, for those who log on with a package that secures no streams: NTLM, Negotiate, Digest.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,14 +20,13 @@ use super::http::html;
 
 /// Serves a connection to its end. Each request has as long as the deadline says; the first has `waited` less, which is how long
 /// somebody has waited for it.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     layer: &AuthLayer,
-    socket: S,
-    source: String,
+    stream: S,
+    connection: HttpConnection,
     deadline: Option<Duration>,
     waited: Duration,
 ) -> io::Result<()> {
-    let connection = HttpConnection::new().with_source(source);
     let service = layer.layer(Page);
     let begun = Notify::new();
     let serve = hyper::service::service_fn(|mut request: Request<hyper::body::Incoming>| {
@@ -39,7 +38,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     let mut server = hyper::server::conn::http1::Builder::new();
     server.timer(TokioTimer::new());
     server.header_read_timeout(deadline);
-    let served = server.serve_connection(TokioIo::new(socket), serve);
+    let served = server.serve_connection(TokioIo::new(stream), serve);
     let late = async {
         match deadline {
             Some(limit) if timeout(limit.saturating_sub(waited), begun.notified()).await.is_err() => {}

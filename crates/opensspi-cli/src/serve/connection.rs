@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use opensspi::sspi_core::QueryContextAttributes;
-use opensspi::sspi_http::AuthLayer;
+use opensspi::sspi_http::{AuthLayer, HttpConnection};
 use opensspi::{SecureStream, Sspi};
 use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
@@ -51,11 +51,18 @@ pub(super) struct Service {
     mode: Mode,
     /// Says who connected, where there are accounts.
     greeter: Option<Printer>,
-    /// Clients log on in HTTP, and nothing else secures the connection.
-    logon: Option<AuthLayer>,
+    /// Clients log on in HTTP.
+    logon: Option<Logon>,
     pub(super) counters: Counters,
     /// Whether the server is ending. Each connection holds a receiver: the sender sees the last one go.
     ending: watch::Sender<bool>,
+}
+
+/// How clients log on in HTTP.
+pub(super) struct Logon {
+    pub(super) layer: AuthLayer,
+    /// What secures their connections, where there is a certificate for it.
+    pub(super) tls: Option<Sspi>,
 }
 
 /// Counts over the life of the server.
@@ -102,7 +109,7 @@ fn count(counter: &AtomicU64, by: usize) {
 }
 
 impl Service {
-    pub(super) fn new(sspi: Sspi, mode: Mode, greeter: Option<Printer>, logon: Option<AuthLayer>) -> Self {
+    pub(super) fn new(sspi: Sspi, mode: Mode, greeter: Option<Printer>, logon: Option<Logon>) -> Self {
         Self { sspi, mode, greeter, logon, counters: Counters::default(), ending: watch::Sender::new(false) }
     }
 
@@ -118,14 +125,12 @@ impl Service {
         };
         // Who has been waited for has that much less time.
         let waited = began.elapsed();
-        if let Some(layer) = logs_on {
-            let deadline = self.sspi.config().handshake_deadline;
-            let served = authenticated::serve(layer, socket, peer.ip().to_string(), deadline, waited);
-            let served = tokio::select! {
-                served = served => served,
-                _ = ending.wait_for(|ending| *ending) => Ok(()),
+        if let Some(logon) = logs_on {
+            let counter = tokio::select! {
+                counter = self.log_on(logon, socket, peer, waited) => counter,
+                _ = ending.wait_for(|ending| *ending) => &self.counters.completed,
             };
-            count(if served.is_ok() { &self.counters.completed } else { &self.counters.cut_off }, 1);
+            count(counter, 1);
             return;
         }
         let peer = peer.to_string();
@@ -157,10 +162,36 @@ impl Service {
         }
     }
 
+    /// Serves a connection to its end whose client logs on in HTTP, and says where to count it.
+    async fn log_on(
+        &self,
+        logon: &Logon,
+        socket: TcpStream,
+        peer: SocketAddr,
+        waited: Duration,
+    ) -> &AtomicU64 {
+        let deadline = self.sspi.config().handshake_deadline;
+        let connection = HttpConnection::new().with_source(peer.ip().to_string());
+        let served = match &logon.tls {
+            None => authenticated::serve(&logon.layer, socket, connection, deadline, waited).await,
+            Some(tls) => {
+                // The audit record says why it is refused.
+                let handshake = Box::pin(tls.accept_after(waited, &peer.to_string(), socket)).await;
+                let Ok(stream) = handshake else { return &self.counters.refused };
+                let connection = match stream.attributes().endpoint_bindings() {
+                    Ok(bindings) => connection.with_channel_bindings(bindings),
+                    Err(_) => connection,
+                };
+                authenticated::serve(&logon.layer, stream, connection, deadline, Duration::ZERO).await
+            }
+        };
+        if served.is_ok() { &self.counters.completed } else { &self.counters.cut_off }
+    }
+
     /// Where clients log on in HTTP, unless the connection begins as a stream may: a request begins with a letter, and no hello
     /// does.
-    async fn logs_on(&self, socket: &TcpStream) -> Option<&AuthLayer> {
-        let layer = self.logon.as_ref()?;
+    async fn logs_on(&self, socket: &TcpStream) -> Option<&Logon> {
+        let logon = self.logon.as_ref()?;
         if self.sspi.package_info().capabilities.is_stream() {
             let limit = self.sspi.config().handshake_deadline.unwrap_or(Duration::MAX);
             let mut first = [0];
@@ -168,7 +199,7 @@ impl Service {
             matches!(peeked, Ok(Ok(1))).then_some(())?;
             first.first().filter(|first| first.is_ascii_alphabetic())?;
         }
-        Some(layer)
+        Some(logon)
     }
 
     /// Says who is there, where there are accounts.
