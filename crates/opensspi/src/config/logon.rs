@@ -378,9 +378,11 @@ impl Logons {
         for (place, digest) in entry.digest.iter().enumerate() {
             index.digests.insert(digest_key(&digest.realm, &digest.user), (at, place));
             #[cfg(feature = "digest")]
-            index.hashed.extend(DigestAlgorithm::ALL.map(|algorithm| {
-                (crate::providers::digest::user_hash(algorithm, &digest.user, &digest.realm), (at, place))
-            }));
+            index.hashed.extend(
+                DigestAlgorithm::ALL.map(|algorithm| {
+                    (digest::user_hash(algorithm, &digest.user, &digest.realm), (at, place))
+                }),
+            );
         }
         self.all.push(entry);
     }
