@@ -413,7 +413,8 @@ pub struct SchannelConfig {
     pub resume: bool,
     /// Whether a server gives out stateless tickets (`true`) or keeps sessions itself (`false`).
     pub session_tickets: bool,
-    /// How many sessions are kept at most, those of clients and of servers together; 0: none.
+    /// How many sessions are kept at most, those of clients and of servers together; one that is longer than a kibibyte counts as
+    /// several. 0: none.
     pub session_cache_entries: usize,
     /// How long after it was made a session is taken up again, such as `10h`.
     #[serde(deserialize_with = "lifetime::required")]
