@@ -51,11 +51,20 @@ pub enum MemoryChild {
     Tls12Aes,
     /// No connections: the sessions of a server.
     Sessions,
+    /// Those of a server of the engine.
+    SessionsOfTheEngine,
+    /// Those of a server of PCT.
+    SessionsOfPct,
+    /// Those of a client of the engine, each with another server.
+    SessionsOfAClient,
 }
 
 impl MemoryChild {
     /// Those of our engine.
     const OF_THE_ENGINE: [Self; 3] = [Self::Tls10Rc4, Self::Tls10Aes, Self::Tls12Aes];
+    /// No connections, but sessions. What rustls keeps as a client cannot be looked into: it counts by number.
+    const SESSIONS: [Self; 4] =
+        [Self::Sessions, Self::SessionsOfTheEngine, Self::SessionsOfPct, Self::SessionsOfAClient];
 
     /// The name on a command line.
     #[must_use]
@@ -67,18 +76,21 @@ impl MemoryChild {
             Self::Tls10Aes => "tls1.0-aes128-sha",
             Self::Tls12Aes => "tls1.2-aes128-sha",
             Self::Sessions => "sessions",
+            Self::SessionsOfTheEngine => "sessions-of-the-engine",
+            Self::SessionsOfPct => "sessions-of-pct",
+            Self::SessionsOfAClient => "sessions-of-a-client",
         }
     }
 
     /// The subject of that name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        let all = [Self::Ours, Self::Theirs, Self::Sessions].into_iter().chain(Self::OF_THE_ENGINE);
+        let all = [Self::Ours, Self::Theirs].into_iter().chain(Self::SESSIONS).chain(Self::OF_THE_ENGINE);
         all.into_iter().find(|child| child.name() == name)
     }
 
     /// Protocol, suite and number of connections.
-    const fn speaks(self) -> (Protocol, &'static str, usize) {
+    fn speaks(self) -> (Protocol, &'static str, usize) {
         const RC4: &str = "TLS_RSA_WITH_RC4_128_SHA";
         const AES: &str = "TLS_RSA_WITH_AES_128_CBC_SHA";
         match self {
@@ -86,7 +98,19 @@ impl MemoryChild {
             Self::Tls10Rc4 => (Protocol::Tls10, RC4, CONNECTIONS_OF_A_SUITE),
             Self::Tls10Aes => (Protocol::Tls10, AES, CONNECTIONS_OF_A_SUITE),
             Self::Tls12Aes => (Protocol::Tls12, AES, CONNECTIONS_OF_A_SUITE),
-            Self::Sessions => (Protocol::Tls12, "", SESSIONS),
+            Self::Sessions => (Protocol::Tls12, suite(Version::Tls12, Key::Ecdsa), SESSIONS),
+            Self::SessionsOfTheEngine | Self::SessionsOfAClient => (Protocol::Tls12, AES, SESSIONS),
+            Self::SessionsOfPct => (Protocol::Pct1, "PCT1_RC4_128_WITH_MD5", SESSIONS),
+        }
+    }
+
+    /// Whoever keeps so many sessions.
+    fn keeps(self, entries: usize) -> Ours {
+        let (protocol, suite, _) = self.speaks();
+        match self {
+            Self::Sessions => sessions::server_with(protocol, suite, Key::Ecdsa, entries),
+            Self::SessionsOfAClient => sessions::client_with(protocol, suite, Key::Rsa, entries),
+            _ => sessions::server_with(protocol, suite, Key::Rsa, entries),
         }
     }
 }
@@ -142,16 +166,18 @@ pub fn memory(child: impl Fn(MemoryChild) -> io::Result<Memory>) -> io::Result<V
             rows.push(of_the_engine(subject, end, heap.unwrap_or(f64::NAN), memory.resident));
         }
     }
-    let heap = child(MemoryChild::Sessions)?.server.unwrap_or(f64::NAN) * SESSIONS as f64;
-    rows.push(Row {
-        name: format!("heap of {SESSIONS} sessions in the cache, of 12 MiB"),
-        ours: heap,
-        theirs: MOST_OF_SESSIONS,
-        unit: "bytes",
-        ratio: MOST_OF_SESSIONS / heap,
-        aim: 1.0,
-        note: None,
-    });
+    for subject in MemoryChild::SESSIONS {
+        let heap = child(subject)?.server.unwrap_or(f64::NAN) * SESSIONS as f64;
+        rows.push(Row {
+            name: format!("heap of {SESSIONS} {} in the cache, of 12 MB", subject.name()),
+            ours: heap,
+            theirs: MOST_OF_SESSIONS,
+            unit: "bytes",
+            ratio: MOST_OF_SESSIONS / heap,
+            aim: 1.0,
+            note: None,
+        });
+    }
     Ok(rows)
 }
 
@@ -177,11 +203,14 @@ pub fn memory_child(child: MemoryChild, heap: Option<&dyn Fn() -> usize>) -> io:
     let (version, key) = (Version::Tls13, Key::Ecdsa);
     let (protocol, name, count) = child.speaks();
     match child {
-        MemoryChild::Sessions => {
-            // What else a server has, and an empty cache.
-            let before = (sessions::server_with(1), heap.map(|heap| heap()));
-            let (ours, after) = (sessions::server_with(count), heap.map(|heap| heap()));
-            let (one, empty) = (sessions::server_with(1), heap.map(|heap| heap()));
+        MemoryChild::Sessions
+        | MemoryChild::SessionsOfTheEngine
+        | MemoryChild::SessionsOfPct
+        | MemoryChild::SessionsOfAClient => {
+            // What else there is beside a cache, and an empty one.
+            let before = (child.keeps(1), heap.map(|heap| heap()));
+            let (ours, after) = (child.keeps(count), heap.map(|heap| heap()));
+            let (one, empty) = (child.keeps(1), heap.map(|heap| heap()));
             drop((before.0, ours, one));
             let used = before.1.zip(after).zip(empty).map(|((before, after), empty)| {
                 let (with, without) = (after.saturating_sub(before), empty.saturating_sub(after));

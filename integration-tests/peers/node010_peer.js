@@ -1,7 +1,7 @@
 // A TLS peer for tests, on Node.js 0.10.28: OpenSSL 1.0.1g as it was, with SSL 3.0, export, single DES and RC2.
 //
 // node node010_peer.js server|client name=value ...
-// The options are those of pattern.py; suites are OpenSSL's.
+// The options are those of pattern.py, and tickets=no; suites are OpenSSL's.
 
 var fs = require('fs');
 var tls = require('tls');
@@ -12,6 +12,7 @@ var WINDOW = 65536;
 var NOT_TLS11 = 0x01000000 | 0x02000000 | 0x04000000 | 0x08000000;
 var NOT_TLS12 = 0x01000000 | 0x02000000 | 0x04000000 | 0x10000000;
 var DONT_INSERT_EMPTY_FRAGMENTS = 0x0800;
+var NO_TICKET = 0x4000;
 var VERSIONS = {
   'SSLv2': { method: 'SSLv2_method' },
   // Whatever both have, by a hello of whatever format.
@@ -44,7 +45,8 @@ function pattern(seed, start, length) {
 function settings(ciphers) {
   var version = VERSIONS[options.version];
   var all = { secureProtocol: version.method, ciphers: ciphers };
-  all.secureOptions = (version.options || 0) | (options.fragments === 'no' ? DONT_INSERT_EMPTY_FRAGMENTS : 0);
+  all.secureOptions = (version.options || 0) | (options.fragments === 'no' ? DONT_INSERT_EMPTY_FRAGMENTS : 0) |
+    (options.tickets === 'no' ? NO_TICKET : 0);
   if (options.cert) {
     all.cert = fs.readFileSync(options.cert);
     all.key = fs.readFileSync(options.key);
@@ -73,6 +75,7 @@ function serve() {
     var report = { event: 'connection', bytes: 0, clean_close: false, error: null, resumed: resumed };
     resumed = false;
     negotiated(report, stream);
+    stream.setNoDelay(true);
     var peer = stream.getPeerCertificate();
     report.peer = peer && peer.subject ? peer.subject.CN : null;
     stream.on('data', function(data) {
@@ -168,6 +171,8 @@ function connect(ciphers, session, done) {
     negotiated(report, stream);
     report.resumed = stream.isSessionReused();
     next = stream.getSession();
+    // A record is written in two parts: the second would wait for the acknowledgement of the first.
+    stream.setNoDelay(true);
     exchange(stream, report, function() {
       complete = true;
       stream.end();

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """One end of an NTLM handshake by another implementation, driven line by line.
 
-    ntlm_peer.py LIBRARY client|server --user U --domain D --password P [--target T] [--bindings HEX] [--negotiate] [--signed]
+    ntlm_peer.py LIBRARY client|server --user U --domain D --password P [--target T] [--bindings HEX] [--negotiate] [--signed] [--level N]
 
 LIBRARY is pyspnego (its own NTLM), gssapi (MIT's libgssapi with gss-ntlmssp), impacket, or samba (ntlm_auth). All but impacket
-negotiate, too. With --signed nothing is asked for that encrypts.
+negotiate, too. With --signed nothing is asked for that encrypts. --level is LmCompatibilityLevel: below 3 a client answers in version 1.
+Without a name impacket's client is nobody.
 
 Each line of input is a command, and each has one line of output:
 
@@ -84,7 +85,8 @@ class Gssapi:
                                                   channel_bindings=bindings)
 
     def step(self, token):
-        out = self.context.step(token or None)
+        # A server that is given nothing speaks first.
+        out = self.context.step(token or (None if self.context.usage == "initiate" else b""))
         return self.context.complete, out or b""
 
     def wrap(self, message): return self.context.wrap(message, True).message
@@ -112,13 +114,13 @@ class Impacket:
     def client(self, token):
         ntlm, a = self.ntlm, self.a
         if not token:
-            self.negotiate = ntlm.getNTLMSSPType1("", "", signingRequired=True, use_ntlmv2=True)
+            self.negotiate = ntlm.getNTLMSSPType1("", "", signingRequired=True, use_ntlmv2=a.level > 2)
             if a.signed:
                 self.negotiate["flags"] &= ~ntlm.NTLMSSP_NEGOTIATE_SEAL
             return False, self.negotiate.getData()
         bindings = self.hash(a.bindings) if a.bindings else b""
         answer, self.exported = ntlm.getNTLMSSPType3(
-            self.negotiate, token, a.user, a.password, a.domain, use_ntlmv2=True, channel_binding_value=bindings)
+            self.negotiate, token, a.user, a.password, a.domain, use_ntlmv2=a.level > 2, channel_binding_value=bindings)
         self.begin(answer["flags"])
         return True, answer.getData()
 
@@ -214,6 +216,8 @@ class Samba:
         settings = "".join(f"{kind} directory = {self.folder.name}\n" for kind in ("state", "cache", "lock", "pid", "private"))
         with open(f"{self.folder.name}/smb.conf", "w") as conf:
             conf.write(f"[global]\nworkgroup = {a.domain}\nnetbios name = SAMBA\n{settings}")
+            if a.level < 3:
+                conf.write("client NTLMv2 auth = no\nntlm auth = ntlmv1-permitted\n")
         self.process = subprocess.Popen(
             ["ntlm_auth", f"--helper-protocol={protocol}", f"--username={a.user}", f"--domain={a.domain}",
              f"--password={a.password}", f"--configfile={self.folder.name}/smb.conf"],
@@ -275,8 +279,11 @@ def main():
     parser.add_argument("--target", default="host/localhost")
     parser.add_argument("--negotiate", action="store_true")
     parser.add_argument("--signed", action="store_true")
+    parser.add_argument("--level", type=int, default=3)
     parser.add_argument("--bindings", type=bytes.fromhex, default=b"")
     a = parser.parse_args()
+    # pyspnego and gss-ntlmssp look there.
+    os.environ["LM_COMPAT_LEVEL"] = str(a.level)
     context = {"pyspnego": Pyspnego, "gssapi": Gssapi, "impacket": Impacket, "samba": Samba}[a.library](a)
     print("ready", flush=True)
     for line in sys.stdin:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A TLS peer for tests, on tlslite-ng: SSL 3.0 to TLS 1.2 in Python alone, whatever else is on the machine.
 
-The options are those of pattern.py; a suite is its number, as in ciphers=0x0005.
+The options are those of pattern.py, and tickets=no; a suite is its number, as in ciphers=0x0005.
 """
 
 import hashlib
+import os
 import socket
 import threading
 
@@ -38,10 +39,16 @@ def suite_name(number):
     return CipherSuite.ietfNames.get(number, hex(number))
 
 
-def settings_for(ciphers, version):
+# Of one process, so that each of its connections opens what another has given out.
+TICKET_KEYS = [bytearray(os.urandom(32))]
+
+
+def settings_for(ciphers, version, tickets=True):
     settings = HandshakeSettings()
     settings.minVersion = settings.maxVersion = VERSIONS[version]
     settings.minKeySize = 512
+    if tickets:
+        settings.ticketKeys = TICKET_KEYS
     # There is no list of suites to be set, but lists of what they are made of.
     names = [suite_name(int(number, 16)) for number in ciphers.split(",")]
     parts = [name.removeprefix("TLS_").split("_WITH_") for name in names]
@@ -99,7 +106,7 @@ def serve(plain, options, cache, own):
         tls.handshakeServer(
             certChain=own[0],
             privateKey=own[1],
-            settings=settings_for(options["ciphers"], options["version"]),
+            settings=settings_for(options["ciphers"], options["version"], options.get("tickets") != "no"),
             sessionCache=cache,
             reqCert="clients" in options,
         )

@@ -22,6 +22,13 @@ pub const USER: &str = "alice";
 /// Her password.
 pub const PASSWORD: &str = "alice-pw";
 
+/// Somebody whose name is not ASCII: the user of RFC 7616 section 3.9.2.
+pub const STRANGER: &str = "Jäsøn Doe";
+/// His password.
+pub const STRANGERS_PASSWORD: &str = "Secret, or whoa?";
+
+const ACCOUNTS: [(&str, &str); 2] = [(USER, PASSWORD), (STRANGER, STRANGERS_PASSWORD)];
+
 /// Every algorithm, protection and cipher that there is, by name.
 pub const EVERYTHING: &str = "\
 algorithms = [\"SHA-512-256\", \"SHA-512-256-sess\", \"SHA-256\", \"SHA-256-sess\", \"MD5\", \"MD5-sess\"]
@@ -59,9 +66,19 @@ pub fn server(section: &str) -> Arc<dyn CredentialsHandle> {
 /// If the section cannot be read or used.
 #[must_use]
 pub fn client(section: &str, password: &str) -> Arc<dyn CredentialsHandle> {
+    client_as(section, USER, password)
+}
+
+/// The same as somebody else.
+///
+/// # Panics
+///
+/// If the section cannot be read or used.
+#[must_use]
+pub fn client_as(section: &str, user: &str, password: &str) -> Arc<dyn CredentialsHandle> {
     let password = Secret::new(password.to_owned());
     let auth_data =
-        AuthData::Identity(AuthIdentity { user: USER.to_owned(), domain: String::new(), password });
+        AuthData::Identity(AuthIdentity { user: user.to_owned(), domain: String::new(), password });
     let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     package(section).acquire_credentials_handle(&request).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -83,15 +100,16 @@ pub fn advance(server: &mut dyn AcceptSecurityContext, input: &[u8]) -> Result<S
 }
 
 fn look_up(logon: &DigestLogon) -> Option<DigestAccount> {
-    let is_known = match &logon.user {
-        DigestUser::Names(names) => names.iter().any(|name| name == USER),
-        DigestUser::Hashed(hash) => *hash == digest::user_hash(logon.algorithm, USER, &logon.realm),
+    let is_meant = |user: &str| match &logon.user {
+        DigestUser::Names(names) => names.iter().any(|name| name == user),
+        DigestUser::Hashed(hash) => *hash == digest::user_hash(logon.algorithm, user, &logon.realm),
         _ => false,
     };
-    is_known.then(|| DigestAccount {
-        account: Account { name: USER.to_owned(), ..Account::default() }.into(),
-        user: USER.to_owned(),
-        secret: DigestSecret::Password(Secret::new(PASSWORD.to_owned())),
+    let (user, password) = ACCOUNTS.into_iter().find(|(user, _)| is_meant(user))?;
+    Some(DigestAccount {
+        account: Account { name: user.to_owned(), ..Account::default() }.into(),
+        user: user.to_owned(),
+        secret: DigestSecret::Password(Secret::new(password.to_owned())),
         report: None,
     })
 }

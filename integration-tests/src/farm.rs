@@ -12,14 +12,18 @@ pub const PROTOCOLS: [&str; 7] = [
     "protocols = [\"ssl2\"]\nallow = [\"rc4\"]",
     "protocols = [\"pct1\"]\nallow = [\"rc4\"]",
     "protocols = [\"ssl3\"]",
-    "protocols = [\"tls1.0\"]",
-    "protocols = [\"tls1.2\"]\nsuites = [\"TLS_RSA_WITH_AES_128_CBC_SHA\"]",
+    TLS10,
+    TLS12_OF_THE_ENGINE,
     TLS12,
     TLS13,
 ];
 
 /// The protocols of rustls.
 pub const TLS12: &str = "protocols = [\"tls1.2\"]";
+/// Protocols of the engine.
+pub const TLS10: &str = "protocols = [\"tls1.0\"]";
+/// See [`TLS10`].
+pub const TLS12_OF_THE_ENGINE: &str = "protocols = [\"tls1.2\"]\nsuites = [\"TLS_RSA_WITH_AES_128_CBC_SHA\"]";
 /// See [`TLS12`].
 pub const TLS13: &str = "protocols = [\"tls1.3\"]";
 

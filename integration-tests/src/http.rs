@@ -7,13 +7,14 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use opensspi::sspi_core::{AuthData, AuthIdentity, CredentialUse, Secret};
 use opensspi::sspi_http::{self, AuthLayer, Authenticated, Client, HttpConnection, RequestBody};
 use opensspi::{CertificateConfig, NewAccount, Sspi};
@@ -57,6 +58,7 @@ impl Service<Request<RequestBody<Incoming>>> for Echo {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    refusals: Arc<Mutex<Vec<String>>>,
     _folder: TempDir,
 }
 
@@ -88,7 +90,14 @@ impl Server {
         let alice = NewAccount { name: USER.into(), domain: Some(DOMAIN.into()), ..NewAccount::default() };
         sure(opensspi::FileLogons::add(folder.path().join("logons.toml"), &alice, PASSWORD));
         let text = format!("{configuration}\n[logon]\naccounts = \"file:logons.toml\"\n");
+        let refusals = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&refusals);
         let layer = place(sure(sure(Sspi::from_toml(&text, folder.path())).http_layer()));
+        let layer = layer.reporting(move |attempt| {
+            if let Err(error) = attempt.result {
+                heard.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
+            }
+        });
         let tls = authority.map(|authority| with_certificate(&folder, authority));
         let listener = sure(TcpListener::bind("127.0.0.1:0").await);
         let address = sure(listener.local_addr());
@@ -98,7 +107,12 @@ impl Server {
                 tokio::spawn(serve(socket, layer.clone(), tls.clone(), connection));
             }
         });
-        Self { address, _folder: folder }
+        Self { address, refusals, _folder: folder }
+    }
+
+    /// Why clients were refused since this was asked last: for each that tried to log on, in its order.
+    pub fn refusals(&self) -> Vec<String> {
+        std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Its port, on 127.0.0.1.
@@ -143,8 +157,8 @@ where
         let mut service = service.clone();
         async move { service.call(request).await }
     });
-    let _ended =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+    let _ended = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// A client of ours, on a new connection to a server on 127.0.0.1; over TLS where there is an authority that it trusts, and then

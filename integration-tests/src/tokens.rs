@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use negotiate::{Negotiate, NegotiateConfig};
+use negotiate::{Negotiate, NegotiateConfig, RawPolicy};
 use ntlm::{Environment, NoSecrets, Ntlm, NtlmConfig};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, AccountSecret, AscRet, AuthData, AuthIdentity,
@@ -24,6 +24,10 @@ pub const USER: &str = "alice";
 pub const DOMAIN: &str = "CORP";
 /// Her password.
 pub const PASSWORD: &str = "correct horse";
+/// Somebody of the same domain whose name and password are not ASCII.
+pub const STRANGER: &str = "Jäsøn";
+/// His password.
+pub const STRANGERS_PASSWORD: &str = "Pässwörd €";
 /// The service that clients want to talk to.
 pub const TARGET: &str = "host/localhost";
 
@@ -47,7 +51,8 @@ pub fn ntlm(config: NtlmConfig) -> Ntlm {
     Ntlm::new(config, Environment { clock, random, secrets: Arc::new(NoSecrets), host_name })
 }
 
-/// Negotiate over NTLM, and over these packages, which it likes better.
+/// Negotiate over NTLM, and over these packages, which it likes better. Nobody gets in with NTLM that was not negotiated: whoever
+/// does has spoken SPNEGO.
 ///
 /// # Panics
 ///
@@ -58,13 +63,23 @@ pub fn negotiate(config: NtlmConfig, better: Option<Arc<dyn SecurityPackage>>) -
     for package in [Some(Arc::new(ntlm(config)) as Arc<dyn SecurityPackage>), better].into_iter().flatten() {
         registry.register(package).unwrap_or_else(|error| panic!("{error}"));
     }
-    Negotiate::new(NegotiateConfig::default(), registry)
+    let config = NegotiateConfig { raw: RawPolicy::Deny, ..NegotiateConfig::default() };
+    Negotiate::new(config, registry)
 }
 
 /// The other end, as a client or as a server.
 #[must_use]
 pub fn other_end<'a>(is_client: bool, password: &'a str, bindings: &'a [u8]) -> End<'a> {
-    End { is_client, user: USER, domain: DOMAIN, password, target: TARGET, bindings, is_sealed: true }
+    End {
+        is_client,
+        user: USER,
+        domain: DOMAIN,
+        password,
+        target: TARGET,
+        bindings,
+        is_sealed: true,
+        level: None,
+    }
 }
 
 /// Credentials of a client.
@@ -74,8 +89,18 @@ pub fn other_end<'a>(is_client: bool, password: &'a str, bindings: &'a [u8]) -> 
 /// If the package has none.
 #[must_use]
 pub fn client(package: &dyn SecurityPackage, password: &str) -> Arc<dyn CredentialsHandle> {
+    client_as(package, USER, password)
+}
+
+/// The same of somebody else in the domain.
+///
+/// # Panics
+///
+/// If the package has none.
+#[must_use]
+pub fn client_as(package: &dyn SecurityPackage, user: &str, password: &str) -> Arc<dyn CredentialsHandle> {
     let password = Secret::new(password.to_owned());
-    let auth_data = AuthData::Identity(AuthIdentity { user: USER.into(), domain: DOMAIN.into(), password });
+    let auth_data = AuthData::Identity(AuthIdentity { user: user.into(), domain: DOMAIN.into(), password });
     let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
     package.acquire_credentials_handle(&request).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -162,8 +187,43 @@ pub fn initiate(
     password: &str,
     request: &InitializeRequest,
 ) -> Result<Box<dyn SecurityContext>, Refused> {
-    let mut ours = client(package, password).initialize(request).map_err(Refused::Ours)?;
-    let (mut is_done, mut input) = (false, Vec::new());
+    initiate_with(&*client(package, password), theirs, request)
+}
+
+/// The same with these credentials.
+///
+/// # Errors
+///
+/// One of them refuses.
+///
+/// # Panics
+///
+/// If the handshake does not end.
+pub fn initiate_with(
+    credentials: &dyn CredentialsHandle,
+    theirs: &mut Driven,
+    request: &InitializeRequest,
+) -> Result<Box<dyn SecurityContext>, Refused> {
+    initiate_after(&[], credentials, theirs, request)
+}
+
+/// The same with a server that has said this already.
+///
+/// # Errors
+///
+/// One of them refuses.
+///
+/// # Panics
+///
+/// If the handshake does not end.
+pub fn initiate_after(
+    said: &[u8],
+    credentials: &dyn CredentialsHandle,
+    theirs: &mut Driven,
+    request: &InitializeRequest,
+) -> Result<Box<dyn SecurityContext>, Refused> {
+    let mut ours = credentials.initialize(request).map_err(Refused::Ours)?;
+    let (mut is_done, mut input) = (false, said.to_vec());
     for _ in 0..MOST_LEGS {
         match ours.initialize_security_context(&input)? {
             Step::Continue { token, .. } => (is_done, input) = theirs.step(&token)?,
@@ -224,11 +284,11 @@ pub fn advance(server: &mut dyn AcceptSecurityContext, input: &[u8]) -> Result<S
 }
 
 fn verdict(request: &LogonRequest) -> LogonVerdict {
-    if !request.user.eq_ignore_ascii_case(USER) {
-        return LogonVerdict::NoAccount;
-    }
-    let account = Account { name: USER.into(), domain: Some(DOMAIN.into()), ..Account::default() };
-    let secrets = vec![AccountSecret::Password(Secret::new(PASSWORD.to_owned()))];
+    let accounts = [(USER, PASSWORD), (STRANGER, STRANGERS_PASSWORD)];
+    let known = accounts.into_iter().find(|(user, _)| request.user.eq_ignore_ascii_case(user));
+    let Some((user, password)) = known else { return LogonVerdict::NoAccount };
+    let account = Account { name: user.into(), domain: Some(DOMAIN.into()), ..Account::default() };
+    let secrets = vec![AccountSecret::Password(Secret::new(password.to_owned()))];
     LogonVerdict::Known { account: account.into(), secrets }
 }
 

@@ -11,9 +11,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use opensspi::sspi_core::{AlertLevel, ControlToken, SecStatus};
 use opensspi::{SecureStream, Sspi};
 use opensspi_integration_tests::farm::{Farm, PATIENT, PROTOCOLS, TLS12, TLS13, USUAL, sessions_of};
-use opensspi_integration_tests::peers::redis::{self, Redis, Reply};
+use opensspi_integration_tests::peers::redis::{self, KeyAndValue, Redis, Reply};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -131,6 +132,47 @@ async fn redis_learns_nothing_and_what_it_alters_or_moves_is_none() {
     assert!(connect(&first, &other).await, "and under its own");
 }
 
+/// Puts back what was seen in Redis, each value under its own name, without an end.
+fn put_back(redis: &mut Redis, seen: &[KeyAndValue]) {
+    for (name, value) in seen {
+        redis.command(&[b"SET", name, value]).unwrap();
+    }
+}
+
+/// Whoever writes to Redis can bring back what was removed, and has to do without the machine that removed it. That is all:
+/// under another name, altered, or behind its time a value is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_failed_and_is_put_back_is_none_for_the_machine_that_saw_it_fail() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new().unwrap();
+    for protocol in PROTOCOLS {
+        for by_the_same in [true, false] {
+            let mut redis = Redis::start().unwrap();
+            let [one, other] = [(); 2].map(|()| machine_of(&farm, protocol, &redis, PATIENT));
+            let client = client_of(&farm, protocol);
+            assert!(!connect(&client, &one).await);
+            redis.wait_for(sessions_of(protocol)).unwrap();
+            let (at_client, mut at_server) = ends(&client, &one).await;
+            assert!(resumed(&at_client), "{protocol}");
+            // Of the tickets of TLS 1.3 one was used, and each connection has its own.
+            let made = sessions_of(protocol);
+            let there_are = if protocol == TLS13 { made - 1 + made } else { made };
+            redis.wait_until(|all| all.len() == there_are).unwrap();
+            let seen = redis.all().unwrap();
+            let fails = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
+            at_server.apply_control_token(&fails).await.unwrap();
+            // The client has not heard of it.
+            drop(at_client);
+            redis.wait_until(|all| all.len() == there_are - made).unwrap();
+            put_back(&mut redis, &seen);
+            let machine = if by_the_same { &one } else { &other };
+            assert_eq!(connect(&client, machine).await, !by_the_same, "{protocol}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_changed_without_losing_a_session_and_without_a_key_there_is_none() {
     if !redis::runnable() {
@@ -158,6 +200,98 @@ async fn keys_are_changed_without_losing_a_session_and_without_a_key_there_is_no
         redis.wait_for(sessions_of(protocol)).unwrap();
         assert!(connect(&client, &new).await, "{protocol}: the first key seals");
     }
+}
+
+/// What was made with an older key lies under another name, and does not lie idle there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_used_is_renewed_under_the_key_that_it_was_made_with() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new().unwrap();
+    for protocol in [TLS12, PROTOCOLS[3]] {
+        let mut redis = Redis::start().unwrap();
+        let with_idle_limit = format!("{protocol}\nsession-idle-limit = \"1h\"");
+        let machine = |keys: &[&str]| machine_with(&farm, &with_idle_limit, redis.port(), PATIENT, keys);
+        let (old, both) = (machine(&["file:old.key"]), machine(&["file:new.key", "file:old.key"]));
+        let client = client_of(&farm, protocol);
+        assert!(!connect(&client, &old).await);
+        redis.wait_for(1).unwrap();
+        let before = redis.all().unwrap();
+        redis.command(&[b"EXPIRE", &before[0].0, b"100"]).unwrap();
+        assert!(connect(&client, &both).await, "{protocol}");
+        redis.wait_until(|all| all != before).unwrap();
+        let after = redis.all().unwrap();
+        assert_eq!((after.len(), &after[0].0), (1, &before[0].0), "{protocol}");
+        let Reply::Number(left) = redis.command(&[b"TTL", &after[0].0]).unwrap() else {
+            panic!("no lifetime")
+        };
+        assert!((3000..=3600).contains(&left), "{protocol}: {left}");
+        assert!(connect(&client, &both).await, "{protocol}");
+    }
+}
+
+/// What is known of a client goes with its session: its certificate lies in the value, and is judged by each machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_session_it_is_another_machine_knows_and_judges_again() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new().unwrap();
+    let alice = farm.pki().client("alice").upn("alice@corp.example").rsa_2048().issue();
+    alice.write_as(farm.folder(), "alice").unwrap();
+    for (name, content) in [
+        ("accounts.toml", "[[account]]\nname = \"alice\"\nupn = \"alice@corp.example\"\n".to_owned()),
+        ("nobody.toml", "[[account]]\nname = \"bob\"\n".to_owned()),
+        ("alice.crl", farm.pki().crl(&[&alice]).pem()),
+    ] {
+        std::fs::write(farm.folder().join(name), content).unwrap();
+    }
+    let own = "[[schannel.certificates]]\nchain = \"alice.pem\"\nkey = \"file:alice.key\"\n";
+    for protocol in PROTOCOLS {
+        let mut redis = Redis::start().unwrap();
+        let clients = format!(
+            "{protocol}\nclient-auth = \"required\"\nclient-roots = [\"root.pem\"]\nnt-auth = [\"root.pem\"]\n\
+             allow-weak-mappings = [\"upn-without-sid\"]\nmapping = \"required\"\nrevocation = \"soft\""
+        );
+        let machine = |accounts: &str, lists: &str| {
+            let schannel = format!("{clients}\ncrls = [{lists}]");
+            let rest = Farm::configuration(&schannel, redis.port(), PATIENT, &["file:old.key"]);
+            Sspi::from_toml(&format!("accounts = {accounts:?}\n{rest}"), farm.folder()).unwrap()
+        };
+        let (one, other) = (machine("accounts.toml", ""), machine("accounts.toml", ""));
+        let (without, revoking) = (machine("nobody.toml", ""), machine("accounts.toml", "\"alice.crl\""));
+        let text = format!("[schannel]\n{protocol}\nroots = [\"root.pem\"]\n{own}");
+        let client = Sspi::from_toml(&text, farm.folder()).unwrap();
+        let has_a_session = async |redis: &mut Redis| {
+            redis.command(&[b"FLUSHALL"]).unwrap();
+            connect(&client, &one).await;
+            redis.wait_for(sessions_of(protocol)).unwrap();
+        };
+        has_a_session(&mut redis).await;
+        let (_client, server) = ends(&client, &other).await;
+        assert!(resumed(&server), "{protocol}");
+        let shown = server.attributes().remote_certificate().unwrap();
+        assert_eq!(shown.chain[0], alice.leaf_der(), "{protocol}");
+        assert_eq!(server.security_context_token().unwrap().name, "alice", "{protocol}");
+        for (machine, status) in
+            [(&without, SecStatus::SEC_E_LOGON_DENIED), (&revoking, SecStatus::CRYPT_E_REVOKED)]
+        {
+            has_a_session(&mut redis).await;
+            assert_eq!(refusal(&client, machine).await, status, "{protocol}");
+        }
+    }
+}
+
+/// Why a machine refuses a client.
+async fn refusal(client: &Sspi, machine: &Sspi) -> SecStatus {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (_, server) = tokio::join!(
+        async { client.connect("localhost", TcpStream::connect(address).await.unwrap()).await },
+        async { machine.accept(listener.accept().await.unwrap().0).await }
+    );
+    server.err().unwrap().status().unwrap()
 }
 
 /// A way to Redis on which it is noticed that a machine looks something up; the port of its beginning.

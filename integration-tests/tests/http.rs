@@ -17,6 +17,8 @@ use test_support::Pki;
 
 const NTLM: &str = "package = \"NTLM\"";
 const NEGOTIATE: &str = "package = \"Negotiate\"";
+/// The same for those that do negotiate, and say no NTLM under its name.
+const SPNEGO: &str = "package = \"Negotiate\"\n[negotiate]\nraw = \"deny\"";
 
 /// An authority, in a file for whoever is to trust it.
 fn authority() -> (Pki, TempDir, PathBuf) {
@@ -48,9 +50,20 @@ fn curl(arguments: &[&str], url: &str) -> Launch {
 
 const LOGGED_ON_TWICE: &str = "alice a=1 200 1\nalice a=1 200 0\n";
 
-fn assert_refused(said: &str) {
-    assert!(said.contains("401") && !said.contains("200") && !said.contains("alice"), "{said}");
+/// curl got this status for both requests, since the server refused a logon for this reason.
+fn assert_refused(said: &str, status: &str, server: &Server, reason: &str) {
+    let statuses = said.lines().filter_map(|line| line.strip_prefix(' ')?.split(' ').next());
+    assert_eq!(statuses.collect::<Vec<_>>(), [status; 2], "{said}");
+    assert_refusals(server, reason);
 }
+
+fn assert_refusals(server: &Server, reason: &str) {
+    let refusals = server.refusals();
+    assert!(!refusals.is_empty() && refusals.iter().all(|why| why.contains(reason)), "{refusals:?}");
+}
+
+const DENIED: &str = "the logon was denied";
+const UNBOUND: &str = "the client is not bound to this channel";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_logs_its_connection_on_with_ntlm_and_not_with_a_wrong_password() {
@@ -66,12 +79,12 @@ async fn curl_logs_its_connection_on_with_ntlm_and_not_with_a_wrong_password() {
         let url = server.url(if authority.is_some() { "https" } else { "http" });
         let logging_on = |user| run(curl(&["--ntlm", "--user", user, "--cacert", root], &url));
         assert_eq!(logging_on(&right).await, LOGGED_ON_TWICE);
-        assert_refused(&logging_on(&wrong).await);
+        assert_refused(&logging_on(&wrong).await, "401", &server, DENIED);
     }
     // It binds nothing: where every client must, it is refused.
     let server = Server::start(&format!("{NTLM}\n[ntlm]\nchannel-bindings = \"always\""), Some(&pki)).await;
     let bound = curl(&["--ntlm", "--user", &right, "--cacert", root], &server.url("https"));
-    assert_refused(&run(bound).await);
+    assert_refused(&run(bound).await, "401", &server, UNBOUND);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +97,7 @@ async fn curl_negotiates_with_gss_ntlmssp_and_not_with_a_wrong_password() {
     // What stands on its command line says only that it is to log on.
     let arguments = ["--negotiate", "--user", ":", "--cacert", root];
     for authority in [None, Some(&pki)] {
-        let server = Server::start(NEGOTIATE, authority).await;
+        let server = Server::start(SPNEGO, authority).await;
         let url = server.url(if authority.is_some() { "https" } else { "http" });
         let logging_on = |password| {
             let users = UserFile::new(DOMAIN, USER, password).unwrap();
@@ -97,7 +110,24 @@ async fn curl_negotiates_with_gss_ntlmssp_and_not_with_a_wrong_password() {
             }
         };
         assert_eq!(logging_on(PASSWORD).await, LOGGED_ON_TWICE);
-        assert_refused(&logging_on("wrong").await);
+        assert_refused(&logging_on("wrong").await, "401", &server, DENIED);
+    }
+}
+
+/// It puts the requests of many users into one connection: what authenticates connections says so, and lets nobody in.
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_does_not_log_on_over_http_2() {
+    if !runnable(&[Peer::Curl]) {
+        return;
+    }
+    let user = format!(r"{DOMAIN}\{USER}:{PASSWORD}");
+    for (configuration, option) in [(NTLM, "--ntlm"), (NEGOTIATE, "--negotiate")] {
+        let server = Server::start(configuration, None).await;
+        let mut launch = Launch::new("curl", Stdout::Data);
+        launch.arguments(["--silent", "--http2-prior-knowledge", option, "--user", &user]);
+        launch.arguments(["--write-out", "%{http_code} %{http_version}\n", &server.url("http")]);
+        let said = run(launch).await;
+        assert!(said.ends_with("505 2\n") && !said.contains(USER), "{option}: {said}");
     }
 }
 
@@ -107,24 +137,23 @@ async fn curl_logs_on_to_a_proxy() {
     if !runnable(&[Peer::Curl]) || !runnable_with(gss::available()) {
         return;
     }
-    let users = UserFile::new(DOMAIN, USER, PASSWORD).unwrap();
-    for (configuration, option, user) in [
-        (NTLM, "--proxy-ntlm", format!(r"{DOMAIN}\{USER}:{PASSWORD}")),
-        (NEGOTIATE, "--proxy-negotiate", ":".to_owned()),
-    ] {
+    for (configuration, option) in [(NTLM, "--proxy-ntlm"), (SPNEGO, "--proxy-negotiate")] {
         let server = Server::start_proxy(configuration).await;
         let proxy = server.url("http");
-        let mut launch =
-            curl(&["--proxy", &proxy, option, "--proxy-user", &user, "--noproxy", ""], "http://www.example/");
-        launch.variables(users.variables());
-        assert_eq!(run(launch).await, LOGGED_ON_TWICE, "{option}");
+        for password in [PASSWORD, "wrong"] {
+            let users = UserFile::new(DOMAIN, USER, password).unwrap();
+            let named = format!(r"{DOMAIN}\{USER}:{password}");
+            let user = if configuration == NTLM { &named } else { ":" };
+            let arguments = ["--proxy", &proxy, option, "--proxy-user", user, "--noproxy", ""];
+            let mut launch = curl(&arguments, "http://www.example/");
+            launch.variables(users.variables());
+            let said = run(launch).await;
+            match password {
+                PASSWORD => assert_eq!(said, LOGGED_ON_TWICE, "{option}"),
+                _ => assert_refused(&said, "407", &server, DENIED),
+            }
+        }
     }
-    let server = Server::start_proxy(NTLM).await;
-    let proxy = server.url("http");
-    let wrong = format!(r"{DOMAIN}\{USER}:wrong");
-    let arguments = ["--proxy", &proxy, "--proxy-ntlm", "--proxy-user", &wrong, "--noproxy", ""];
-    let said = run(curl(&arguments, "http://www.example/")).await;
-    assert!(said.contains("407") && !said.contains("200"), "{said}");
 }
 
 /// What requests-ntlm comes to.
@@ -139,6 +168,9 @@ async fn requests_ntlm(url: &str, password: &str, authority: Option<&Path>) -> S
 const TWICE: &str =
     "{\"status\": 200, \"text\": \"alice a=1\"}\n{\"status\": 200, \"text\": \"alice a=1\"}\n";
 
+const NOT_ONCE: &str =
+    "{\"status\": 401, \"text\": \"who are you?\\n\"}\n{\"status\": 401, \"text\": \"who are you?\\n\"}\n";
+
 /// It says NTLM also where it is asked to negotiate.
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate() {
@@ -150,12 +182,14 @@ async fn requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate() 
         let server = Server::start(package, None).await;
         let url = server.url("http");
         assert_eq!(requests_ntlm(&url, PASSWORD, None).await, TWICE, "{package}");
-        assert!(requests_ntlm(&url, "wrong", None).await.contains("\"status\": 401"), "{package}");
+        assert_eq!(requests_ntlm(&url, "wrong", None).await, NOT_ONCE, "{package}");
+        assert_refusals(&server, DENIED);
         let bound = format!("{package}\n[ntlm]\nchannel-bindings = \"always\"");
         let server = Server::start(&bound, Some(&pki)).await;
         let url = server.url("https");
         assert_eq!(requests_ntlm(&url, PASSWORD, Some(&root)).await, TWICE, "{package}");
-        assert!(requests_ntlm(&url, "wrong", Some(&root)).await.contains("\"status\": 401"), "{package}");
+        assert_eq!(requests_ntlm(&url, "wrong", Some(&root)).await, NOT_ONCE, "{package}");
+        assert_refusals(&server, DENIED);
     }
 }
 
@@ -226,5 +260,28 @@ async fn our_client_logs_on_to_apache_with_mod_auth_gssapi_and_not_with_a_wrong_
                 "{error}"
             );
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_logs_on_to_apache_as_a_proxy_and_not_with_a_wrong_password() {
+    if !runnable_with(apache::gssapi_available()) {
+        return;
+    }
+    let apache = Apache::start(&Pki::new().server("localhost").issue()).unwrap();
+    let (proxy, page) = (apache.gssapi_proxy_port(), apache.behind_proxy());
+    for package in ["NTLM", "Negotiate"] {
+        let mut ours = client(package, PASSWORD, proxy, None).await.to_proxy();
+        for _ in 0..2 {
+            let answer = ask(&mut ours, "GET", &page, "").await;
+            let answer = answer.unwrap_or_else(|error| panic!("{package}: {error}\n{}", apache.log()));
+            assert_eq!(answer, "secret\n", "{package}");
+        }
+        let mut ours = client(package, "wrong", proxy, None).await.to_proxy();
+        let error = ask(&mut ours, "GET", &page, "").await.unwrap_err().to_string();
+        assert!(
+            error.contains("refused the logon") || error.contains("does not let this client in"),
+            "{error}"
+        );
     }
 }

@@ -163,6 +163,32 @@ fn both_roles_sign_where_nobody_asks_for_encryption() {
     }
 }
 
+/// What hints say in place of a name.
+const HINT: &[u8] = b"not_defined_in_RFC4178@please_ignore";
+
+/// MIT's acceptor that is given nothing says what it has, and our client goes on from there.
+#[test]
+fn our_client_takes_the_hints_of_a_server_that_speaks_first() {
+    let library = Library::Gssapi;
+    if !library.runnable() {
+        return;
+    }
+    for (password, is_right) in [(PASSWORD, true), ("wrong", false)] {
+        let mut theirs = peer(library, false, PASSWORD, &[]);
+        let (is_done, hints) = theirs.step(&[]).unwrap();
+        assert!(!is_done && hints.windows(HINT.len()).any(|part| part == HINT), "{hints:02x?}");
+        let credentials = tokens::client(&tokens::negotiate(NtlmConfig::default(), None), password);
+        match tokens::initiate_after(&hints, &*credentials, &mut theirs, &sealed(TARGET, &[])) {
+            Ok(mut ours) if is_right => {
+                is_ntlm(&*ours);
+                talk(&mut *ours, &mut theirs, library);
+            }
+            Err(Refused::Theirs(_)) if !is_right => {}
+            other => panic!("{:?}", other.map(drop)),
+        }
+    }
+}
+
 /// They choose NTLM from a list in which another one is first, which both then sign.
 #[test]
 fn their_servers_choose_ntlm_from_a_longer_list_of_ours() {

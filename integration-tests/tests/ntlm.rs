@@ -3,12 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, in its helpers too")]
 
-use ntlm::{Check, NtlmConfig};
+use ntlm::{Check, LmCompatibilityLevel, NtlmConfig};
 use opensspi_integration_tests::peers::driven::Driven;
 use opensspi_integration_tests::peers::ntlm::{End, Library};
 use opensspi_integration_tests::tokens::{
-    self, ANOTHER, CHANNEL, PASSWORD, Refused, TARGET, USER, channels, is_sealed, other_end, sealed, signed,
-    talk,
+    self, ANOTHER, CHANNEL, PASSWORD, Refused, STRANGER, STRANGERS_PASSWORD, TARGET, USER, channels,
+    is_sealed, other_end, sealed, signed, talk,
 };
 use sspi_core::{SecStatus, SecurityContext};
 
@@ -100,6 +100,107 @@ fn wrong_bindings(library: Library) {
     }
 }
 
+/// Whoever of the two knows of no channel.
+///
+/// | client | server | |
+/// |---|---|---|
+/// | theirs, unbound | ours, bound | taken unless bindings are required: it does not say that it knows them |
+/// | theirs, bound | ours, unbound | refused: it comes through something that we know nothing of |
+/// | ours | theirs, either way | taken by all of them |
+///
+/// Where the policy is not to look, both are taken.
+fn one_sided_bindings(library: Library) {
+    if !library.runnable() {
+        return;
+    }
+    for (theirs_has, ours_has, policy, is_taken) in [
+        (&[][..], CHANNEL, Check::WhenSupported, true),
+        (&[][..], CHANNEL, Check::Never, true),
+        (CHANNEL, &[][..], Check::WhenSupported, false),
+        (CHANNEL, &[][..], Check::Never, true),
+    ] {
+        let mut theirs = peer(library, true, PASSWORD, theirs_has);
+        match accept(&mut theirs, ours_has, policy) {
+            Ok(mut ours) if is_taken => talk(&mut *ours, &mut theirs, library),
+            Err(Refused::Ours(error)) if !is_taken => {
+                assert_eq!(error.status(), SecStatus::SEC_E_BAD_BINDINGS, "{library:?}");
+            }
+            other => panic!("{library:?}, {policy:?}: {:?}", other.map(drop)),
+        }
+    }
+    for (theirs_has, ours_has) in [(CHANNEL, &[][..]), (&[][..], CHANNEL)] {
+        let mut theirs = peer(library, false, PASSWORD, theirs_has);
+        let mut ours = initiate(&mut theirs, PASSWORD, ours_has).unwrap();
+        talk(&mut *ours, &mut theirs, library);
+    }
+}
+
+/// In upper case a name is part of a key, and an encoding is part of a password.
+fn names_beyond_ascii(library: Library) {
+    if !library.runnable() {
+        return;
+    }
+    let end = |is_client, password| End { user: STRANGER, ..other_end(is_client, password, &[]) };
+    let package = tokens::ntlm(NtlmConfig::default());
+    for password in [STRANGERS_PASSWORD, "Passwort €"] {
+        let is_right = password == STRANGERS_PASSWORD;
+        let mut theirs = library.start(end(false, STRANGERS_PASSWORD)).unwrap();
+        let ours = tokens::client_as(&package, STRANGER, password);
+        match tokens::initiate_with(&*ours, &mut theirs, &sealed(TARGET, &[])) {
+            Ok(mut ours) if is_right => talk(&mut *ours, &mut theirs, library),
+            Err(Refused::Theirs(_)) if !is_right => {}
+            other => panic!("{library:?}, {password}: {:?}", other.map(drop)),
+        }
+        let mut theirs = library.start(end(true, password)).unwrap();
+        match accept(&mut theirs, &[], Check::WhenSupported) {
+            Ok(mut ours) if is_right => {
+                talk(&mut *ours, &mut theirs, library);
+                assert_eq!(ours.security_context_token().unwrap().name, STRANGER);
+            }
+            Err(Refused::Ours(error)) if !is_right => {
+                assert_eq!(error.status(), SecStatus::SEC_E_LOGON_DENIED, "{library:?}");
+            }
+            other => panic!("{library:?}, {password}: {:?}", other.map(drop)),
+        }
+    }
+}
+
+/// A client of theirs that answers in version 1 is refused, and taken where the server says so.
+fn version_one(library: Library) {
+    if !library.runnable() {
+        return;
+    }
+    let start = |password| library.start(End { level: Some(1), ..other_end(true, password, &[]) }).unwrap();
+    let mut theirs = start(PASSWORD);
+    let refused = accept(&mut theirs, &[], Check::WhenSupported).map(drop).unwrap_err();
+    let Refused::Ours(error) = refused else { panic!("{refused:?}") };
+    assert!(error.to_string().contains("refused at level 5"), "{library:?}: {error}");
+    let acceptor_lm_compatibility_level = LmCompatibilityLevel::new(4).unwrap();
+    let package = tokens::ntlm(NtlmConfig { acceptor_lm_compatibility_level, ..NtlmConfig::default() });
+    let mut theirs = start(PASSWORD);
+    let mut ours = tokens::accept(&package, &mut theirs, &[]).unwrap();
+    talk(&mut *ours, &mut theirs, library);
+    let mut theirs = start("wrong");
+    let refused = tokens::accept(&package, &mut theirs, &[]).map(drop).unwrap_err();
+    let Refused::Ours(error) = refused else { panic!("{refused:?}") };
+    assert_eq!(error.status(), SecStatus::SEC_E_LOGON_DENIED, "{library:?}");
+}
+
+/// A client of theirs that is nobody is refused, and taken where the server says so.
+fn nobody(library: Library) {
+    if !library.runnable() {
+        return;
+    }
+    let start = || library.start(End { user: "", domain: "", ..other_end(true, "", &[]) }).unwrap();
+    let refused = accept(&mut start(), &[], Check::WhenSupported).map(drop).unwrap_err();
+    let Refused::Ours(error) = refused else { panic!("{refused:?}") };
+    assert!(error.to_string().contains("anonymous"), "{library:?}: {error}");
+    let mut theirs = start();
+    let package = tokens::ntlm(NtlmConfig { anonymous: true, ..NtlmConfig::default() });
+    let mut ours = tokens::accept(&package, &mut theirs, &[]).unwrap();
+    talk(&mut *ours, &mut theirs, library);
+}
+
 /// A server of theirs refuses us on another channel.
 fn refuses_another_channel(library: Library) {
     if library.runnable() {
@@ -126,6 +227,21 @@ fn pyspnego_on_another_channel_is_refused_and_refuses_us() {
 }
 
 #[test]
+fn pyspnego_without_bindings_or_with_superfluous_ones() {
+    one_sided_bindings(Library::Pyspnego);
+}
+
+#[test]
+fn pyspnego_has_names_beyond_ascii() {
+    names_beyond_ascii(Library::Pyspnego);
+}
+
+#[test]
+fn pyspnego_answers_in_version_1_where_that_is_taken() {
+    version_one(Library::Pyspnego);
+}
+
+#[test]
 fn gss_ntlmssp_talks_to_us_in_both_roles() {
     both_roles(Library::Gssapi);
     signatures_alone(Library::Gssapi);
@@ -140,6 +256,21 @@ fn gss_ntlmssp_and_we_refuse_wrong_passwords() {
 fn gss_ntlmssp_on_another_channel_is_refused_and_refuses_us() {
     wrong_bindings(Library::Gssapi);
     refuses_another_channel(Library::Gssapi);
+}
+
+#[test]
+fn gss_ntlmssp_without_bindings_or_with_superfluous_ones() {
+    one_sided_bindings(Library::Gssapi);
+}
+
+#[test]
+fn gss_ntlmssp_has_names_beyond_ascii() {
+    names_beyond_ascii(Library::Gssapi);
+}
+
+#[test]
+fn gss_ntlmssp_answers_in_version_1_where_that_is_taken() {
+    version_one(Library::Gssapi);
 }
 
 #[test]
@@ -160,6 +291,22 @@ fn impacket_on_another_channel_is_refused() {
 }
 
 #[test]
+fn impacket_without_bindings_or_with_superfluous_ones() {
+    one_sided_bindings(Library::Impacket);
+}
+
+#[test]
+fn impacket_has_names_beyond_ascii() {
+    names_beyond_ascii(Library::Impacket);
+}
+
+#[test]
+fn impacket_answers_in_version_1_and_as_nobody_where_that_is_taken() {
+    version_one(Library::Impacket);
+    nobody(Library::Impacket);
+}
+
+#[test]
 fn ntlm_auth_of_samba_has_our_keys_in_both_roles() {
     both_roles(Library::Samba);
     signatures_alone(Library::Samba);
@@ -168,4 +315,14 @@ fn ntlm_auth_of_samba_has_our_keys_in_both_roles() {
 #[test]
 fn ntlm_auth_of_samba_and_we_refuse_wrong_passwords() {
     wrong_passwords(Library::Samba);
+}
+
+#[test]
+fn ntlm_auth_of_samba_has_names_beyond_ascii() {
+    names_beyond_ascii(Library::Samba);
+}
+
+#[test]
+fn ntlm_auth_of_samba_answers_in_version_1_where_that_is_taken() {
+    version_one(Library::Samba);
 }

@@ -323,6 +323,49 @@ fn a_server_of_gnutls_asks_and_without_rfc_5746_we_do_not() {
     }
 }
 
+/// As a client JSSE cannot be without it: it takes no answer to a hello that did not signal.
+#[test]
+fn a_server_of_java_without_rfc_5746_asks_in_vain_and_we_do_not() {
+    if !runnable(&[Peer::Java]) {
+        return;
+    }
+    let world = World::new();
+    for version in WITH_SSL3 {
+        for asks in [false, true] {
+            let options =
+                ServerOptions::new(&world.server).version(version).ciphers("TLS_RSA_WITH_AES_128_CBC_SHA");
+            let options = without_rfc_5746(options).argument("clients=none");
+            let options = if asks { options.argument("ask=yes") } else { options };
+            let server = java::Server::start(&options).unwrap();
+            let mut client = world.connect(version, server.port());
+            let before = client.attributes();
+            client.send(b"hello").unwrap();
+            let what = format!("{version}, asks: {asks}");
+            if asks {
+                // What becomes of a connection on which nobody answers is for JSSE to say.
+                let _echo = client.read_exact(5);
+                assert!(!is_other(&client, &before), "{what}");
+                continue;
+            }
+            assert_eq!(client.read_exact(5).unwrap(), b"hello", "{what}");
+            let error = client.renegotiate().unwrap_err();
+            let error = error.security().unwrap();
+            assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "{what}");
+            assert_eq!(error.setting(), Some("insecure-renegotiation"), "{what}");
+            client.send(b"and on").unwrap();
+            assert_eq!(client.read_exact(6).unwrap(), b"and on", "{what}");
+        }
+    }
+}
+
+/// JSSE that does not know RFC 5746, and negotiates again nevertheless.
+fn without_rfc_5746(options: ServerOptions) -> ServerOptions {
+    options
+        .argument(LEGACY_JAVA)
+        .argument("-Djdk.tls.server.disableExtensions=renegotiation_info")
+        .argument("-Dsun.security.ssl.allowUnsafeRenegotiation=true")
+}
+
 /// JSSE without its list of what it takes for broken.
 const LEGACY_JAVA: &str =
     concat!("-Djava.security.properties=", env!("CARGO_MANIFEST_DIR"), "/peers/legacy.security");

@@ -15,42 +15,58 @@ use crate::{
 };
 
 /// A question and the slot for its answer. The package holds the other end, an [`Answer`].
-pub struct Ask<Q, A> {
+///
+/// It is as large as a pointer, whatever is asked: a call's outcome, which may be one, is handed on from layer to layer.
+pub struct Ask<Q, A>(Arc<Slot<Q, A>>);
+
+/// What both ends share.
+struct Slot<Q, A> {
     question: Q,
-    slot: Arc<OnceLock<A>>,
+    answer: OnceLock<A>,
 }
 
-impl<Q, A> Ask<Q, A> {
+/// The slot, as who has asked sees it.
+trait Given<A>: Send + Sync {
+    fn given(&self) -> Option<&A>;
+}
+
+impl<Q: Send + Sync, A: Send + Sync> Given<A> for Slot<Q, A> {
+    fn given(&self) -> Option<&A> {
+        self.answer.get()
+    }
+}
+
+impl<Q: Send + Sync + 'static, A: Send + Sync + 'static> Ask<Q, A> {
     /// A question, with the end from which the package reads the answer.
     #[must_use]
     pub fn new(question: Q) -> (Self, Answer<A>) {
-        let slot = Arc::new(OnceLock::new());
-        (Self { question, slot: Arc::clone(&slot) }, Answer { slot })
+        let slot = Arc::new(Slot { question, answer: OnceLock::new() });
+        (Self(Arc::clone(&slot)), Answer(slot))
     }
+}
 
+impl<Q, A> Ask<Q, A> {
     /// What is asked.
     #[must_use]
     pub fn question(&self) -> &Q {
-        &self.question
+        &self.0.question
     }
 
     /// Gives the answer. The handshake goes on when it is called again with the same input.
     pub fn answer(self, answer: A) {
         // The slot is written once: `self` is consumed, and it is the only writer.
-        let _first = self.slot.set(answer);
+        let _first = self.0.answer.set(answer);
     }
 }
 
 impl<Q: fmt::Debug, A> fmt::Debug for Ask<Q, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ask").field("question", &self.question).finish_non_exhaustive()
+        f.debug_struct("Ask").field("question", self.question()).finish_non_exhaustive()
     }
 }
 
 /// The package's end of an [`Ask`].
-pub struct Answer<A> {
-    slot: Arc<OnceLock<A>>,
-}
+pub struct Answer<A>(Arc<dyn Given<A>>);
 
 impl<A> Answer<A> {
     /// The answer, once it was given.
@@ -58,7 +74,7 @@ impl<A> Answer<A> {
     /// # Errors
     /// `SEC_E_INVALID_HANDLE` where the driver called again without having answered.
     pub fn given(&self) -> Result<&A, Error> {
-        self.slot.get().ok_or_else(|| {
+        self.0.given().ok_or_else(|| {
             Error::new(
                 SecStatus::SEC_E_INVALID_HANDLE,
                 Fault::ApiMisuse,
@@ -70,7 +86,7 @@ impl<A> Answer<A> {
 
 impl<A> fmt::Debug for Answer<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.slot.get().is_some() { "Answer(given)" } else { "Answer(awaited)" })
+        f.write_str(if self.0.given().is_some() { "Answer(given)" } else { "Answer(awaited)" })
     }
 }
 

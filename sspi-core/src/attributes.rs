@@ -165,13 +165,6 @@ impl SpProt {
     /// The names that configurations have for them, in the same order.
     pub const KEYWORDS: [&'static str; 7] = ["tls1.3", "tls1.2", "tls1.1", "tls1.0", "ssl3", "pct1", "ssl2"];
 
-    /// The protocol that configurations call so, both roles.
-    #[must_use]
-    pub fn of_keyword(keyword: &str) -> Option<Self> {
-        let named = Self::KEYWORDS.into_iter().zip(Self::NAMED);
-        named.into_iter().find(|(known, _)| *known == keyword).map(|(_, (bits, _))| bits)
-    }
-
     /// What configurations call the protocols in the set, whichever role, newest first.
     pub fn keywords(self) -> impl Iterator<Item = &'static str> {
         let named = Self::KEYWORDS.into_iter().zip(Self::NAMED);
@@ -484,6 +477,14 @@ pub trait QueryContextAttributes: Send + Sync {
         Ok(NegotiationInfo { state, package: info.clone(), protocol: SpProt::NONE })
     }
 
+    /// `SECPKG_ATTR_NEGOTIATION_PACKAGE`: the name of the package that was negotiated.
+    ///
+    /// # Errors
+    /// As [`negotiation_info`](Self::negotiation_info).
+    fn negotiation_package(&self) -> Result<Cow<'static, str>, Error> {
+        self.negotiation_info().map(|info| info.package.name)
+    }
+
     /// What is weak about this connection, the worst first (Windows has no number for it); nothing for a package that does
     /// not say.
     fn weaknesses(&self) -> Vec<ConnectionWeakness> {
@@ -566,10 +567,6 @@ mod tests {
         assert_eq!(both.intersection(SpProt::CLIENTS), SpProt(0x2800));
         assert_eq!(SpProt::NONE.to_string(), "none");
         assert_eq!(both.keywords().collect::<Vec<_>>(), ["tls1.3", "tls1.2"]);
-        for keyword in SpProt::KEYWORDS {
-            assert_eq!(SpProt::of_keyword(keyword).unwrap().keywords().collect::<Vec<_>>(), [keyword]);
-        }
-        assert_eq!(SpProt::of_keyword("tls1.4"), None);
     }
 
     #[test]

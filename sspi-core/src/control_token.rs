@@ -42,6 +42,8 @@ pub enum ControlToken {
         /// `SSL_SESSION_ENABLE_RECONNECTS` (1) or `SSL_SESSION_DISABLE_RECONNECTS` (2).
         enable_reconnects: bool,
     },
+    /// New keys for both directions, without a handshake: KeyUpdate of TLS 1.3. Windows has no number for it.
+    UpdateKeys,
 }
 
 impl ControlToken {

@@ -22,7 +22,7 @@ pub(crate) struct Peer {
 }
 
 /// All peers.
-pub(crate) const PEERS: [Peer; 23] = [
+pub(crate) const PEERS: [Peer; 24] = [
     Peer { package: "openssl", commands: &["openssl"], tests: "OpenSSL as client and as server" },
     Peer { package: "curl", commands: &["curl"], tests: "curl as client" },
     Peer {
@@ -79,6 +79,11 @@ pub(crate) const PEERS: [Peer; 23] = [
     },
     Peer { package: "winbind", commands: &["ntlm_auth"], tests: "NTLM and Negotiate of Samba" },
     Peer { package: "libgsasl18", commands: &["/usr/lib/*/libgsasl.so.18"], tests: "DIGEST-MD5 of GNU SASL" },
+    Peer {
+        package: "libneon27",
+        commands: &["/usr/lib/*/libneon.so.27"],
+        tests: "HTTP Digest of neon, which looks at what a server proves",
+    },
     Peer { package: "apache2-bin", commands: &["apache2"], tests: "HTTP Digest of Apache" },
     Peer {
         package: "libapache2-mod-auth-gssapi",

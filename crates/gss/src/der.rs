@@ -162,21 +162,58 @@ impl<'a> Der<'a> {
     }
 }
 
+/// The content of the element with this tag that `bytes` begin with, and what is behind it; `None` where there is none, or its
+/// length is longer than any that should come. What is none is for [`Der`], which says what is wrong with it.
+#[inline]
+pub(crate) fn take(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (found, length, behind) = match bytes {
+        [found, length @ ..=0x7f, behind @ ..] => (found, usize::from(*length), behind),
+        [found, 0x81, length, behind @ ..] => (found, usize::from(*length), behind),
+        [found, 0x82, high, low, behind @ ..] => {
+            (found, usize::from(u16::from_be_bytes([*high, *low])), behind)
+        }
+        _ => return None,
+    };
+    if *found == tag { behind.split_at_checked(length) } else { None }
+}
+
+/// The content of the element with this tag that `bytes` are.
+#[inline]
+pub(crate) fn take_all(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    take(bytes, tag).and_then(|(content, behind)| behind.is_empty().then_some(content))
+}
+
 /// How many bytes an element has whose content has `length`.
+#[inline]
 pub(crate) const fn size(length: usize) -> usize {
     1 + length_octets(length) + length
 }
 
 /// How many bytes a length is written in.
+#[inline]
 const fn length_octets(length: usize) -> usize {
-    if length < 0x80 { 1 } else { 1 + (length.ilog2() as usize) / 8 + 1 }
+    match length {
+        0..0x80 => 1,
+        0x80..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        _ => 1 + (length.ilog2() as usize) / 8 + 1,
+    }
 }
 
 /// Writes tag and length of an element; its content, of `length` bytes, is written next.
+#[inline]
 pub(crate) fn begin(out: &mut Vec<u8>, tag: u8, length: usize) {
-    if let Some(short) = u8::try_from(length).ok().filter(|short| *short < 0x80) {
-        return out.extend_from_slice(&[tag, short]);
+    let [.., high, low] = length.to_be_bytes();
+    match length {
+        0..0x80 => out.extend_from_slice(&[tag, low]),
+        0x80..0x100 => out.extend_from_slice(&[tag, 0x81, low]),
+        0x100..0x1_0000 => out.extend_from_slice(&[tag, 0x82, high, low]),
+        _ => begin_long(out, tag, length),
     }
+}
+
+#[cold]
+fn begin_long(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(tag);
     // A length has at most eight bytes.
     let count = length_octets(length) - 1;
@@ -193,6 +230,7 @@ pub(crate) fn put(out: &mut Vec<u8>, tag: u8, content: impl FnOnce(&mut Vec<u8>)
 }
 
 /// Writes an element that holds these bytes.
+#[inline]
 pub(crate) fn put_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     begin(out, tag, bytes.len());
     out.extend_from_slice(bytes);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::der::{Der, put, put_bytes, tag};
+use crate::der::{Der, put, put_bytes, tag, take};
 use crate::{DecodeError, MAXIMUM_TOKEN};
 
 /// The most mechanisms that a list may have. Windows sends four.
@@ -201,10 +201,18 @@ impl<'a> MechTypeList<'a> {
 
     /// The mechanisms, the favourite first.
     pub fn iter(&self) -> impl Iterator<Item = MechType<'_>> {
-        // What is here was read, or written, and is a list.
-        let list = Der::new(&self.der, 0).element(FIELD, tag::SEQUENCE);
-        let mut content = list.map_or(Der::new(&[], 0), |list| list.content);
-        core::iter::from_fn(move || MechType::decode(&mut content, FIELD).ok())
+        // What is here was read, or written, and is a list. Lengths of many bytes are read by those who must.
+        let mut content = Der::new(&self.der, 0).any(FIELD).map_or(&[][..], |list| list.content.bytes());
+        core::iter::from_fn(move || {
+            if let Some((mechanism, behind)) = take(content, tag::OBJECT_IDENTIFIER) {
+                content = behind;
+                return Some(MechType(mechanism));
+            }
+            let mut der = Der::new(content, 0);
+            let mechanism = MechType::decode(&mut der, FIELD).ok();
+            content = der.bytes();
+            mechanism
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::der::{Der, Element, begin, put, put_bytes, size, tag};
+use crate::der::{Der, Element, begin, put, put_bytes, size, tag, take, take_all};
 use crate::framing::InitialContextToken;
 use crate::{DecodeError, MAXIMUM_TOKEN, MechType, MechTypeList};
 
@@ -30,7 +30,32 @@ impl<'a> NegotiationToken<'a> {
     ///
     /// # Errors
     /// They are no token of SPNEGO; the frame of another mechanism is refused as `InitialContextToken.thisMech`.
+    #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        match Self::usual(bytes) {
+            Some(token) => Ok(token),
+            None => Self::any(bytes),
+        }
+    }
+
+    /// The token, if it is what everybody sends: nothing in it that is rare, and no length longer than it is. It is read as
+    /// [`any`](Self::any) reads it, in one go.
+    #[inline]
+    pub(crate) fn usual(bytes: &'a [u8]) -> Option<Self> {
+        if bytes.len() > MAXIMUM_TOKEN {
+            return None;
+        }
+        if let Some(outer) = take_all(bytes, tag::context(1)) {
+            return NegTokenResp::usual(take_all(outer, tag::SEQUENCE)?).map(Self::Resp);
+        }
+        let (mechanism, inner) = take(take_all(bytes, tag::APPLICATION_0)?, tag::OBJECT_IDENTIFIER)?;
+        let init = take_all(take_all(inner, tag::context(0))?, tag::SEQUENCE)?;
+        (mechanism == MechType::SPNEGO.content()).then_some(())?;
+        NegTokenInit::usual(init).map(Self::Init)
+    }
+
+    /// The token, whatever is in it.
+    pub(crate) fn any(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         const FIELD: &str = "NegotiationToken";
         let outer = Der::new(bytes, 0);
         if bytes.len() > MAXIMUM_TOKEN {
@@ -119,14 +144,25 @@ fn octets<'a>(field: &'static str, element: Element<'a>) -> Result<&'a [u8], Dec
     element.content.only(field, tag::OCTET_STRING).map(|content| content.bytes())
 }
 
+#[inline]
 fn put_octets(out: &mut Vec<u8>, number: u8, octets: Option<&[u8]>) {
     if let Some(octets) = octets {
         begin(out, tag::context(number), size(octets.len()));
-        put_bytes(out, tag::OCTET_STRING, octets);
+        begin(out, tag::OCTET_STRING, octets.len());
+        out.extend_from_slice(octets);
     }
 }
 
+/// The octets of the field with this number, if it is next: what is behind it is left.
+#[inline]
+fn take_octets<'a>(rest: &mut &'a [u8], number: u8) -> Option<Option<&'a [u8]>> {
+    let Some((field, behind)) = take(rest, tag::context(number)) else { return Some(None) };
+    *rest = behind;
+    take_all(field, tag::OCTET_STRING).map(Some)
+}
+
 /// How many bytes `put_octets` writes.
+#[inline]
 fn size_of_octets(octets: Option<&[u8]>) -> usize {
     octets.map_or(0, |octets| size(size(octets.len())))
 }
@@ -136,6 +172,15 @@ impl<'a> NegTokenInit<'a> {
     #[must_use]
     pub const fn new(mech_types: MechTypeList<'a>) -> Self {
         Self { mech_types, req_flags: None, mech_token: None, hints: None, mech_list_mic: None }
+    }
+
+    /// From the fields, if they are mechanisms and a token.
+    #[inline]
+    fn usual(fields: &'a [u8]) -> Option<Self> {
+        let (list, mut rest) = take(fields, tag::context(0))?;
+        let mech_types = MechTypeList::from_der(list).ok()?;
+        let mech_token = take_octets(&mut rest, 2)?;
+        rest.is_empty().then(|| Self { mech_token, ..Self::new(mech_types) })
     }
 
     fn decode(inner: Der<'a>) -> Result<Self, DecodeError> {
@@ -221,6 +266,26 @@ pub struct NegTokenResp<'a> {
 }
 
 impl<'a> NegTokenResp<'a> {
+    /// From the fields, if they are these, in order.
+    #[inline]
+    fn usual(fields: &'a [u8]) -> Option<Self> {
+        let mut rest = fields;
+        let mut resp = Self::default();
+        if let Some((state, behind)) = take(rest, tag::context(0)) {
+            let [number] = take_all(state, tag::ENUMERATED)? else { return None };
+            resp.neg_state = Some(NegState::numbered(*number)?);
+            rest = behind;
+        }
+        if let Some((mechanism, behind)) = take(rest, tag::context(1)) {
+            let content = take_all(mechanism, tag::OBJECT_IDENTIFIER)?;
+            resp.supported_mech = Some(MechType::from_content(content)?);
+            rest = behind;
+        }
+        resp.response_token = take_octets(&mut rest, 2)?;
+        resp.mech_list_mic = take_octets(&mut rest, 3)?;
+        rest.is_empty().then_some(resp)
+    }
+
     fn decode(inner: Der<'a>) -> Result<Self, DecodeError> {
         let mut fields = Fields { rest: inner.only("NegTokenResp", tag::SEQUENCE)?, last: None };
         let mut resp = Self::default();
@@ -250,8 +315,7 @@ impl<'a> NegTokenResp<'a> {
         begin(&mut out, tag::context(1), size(fields));
         begin(&mut out, tag::SEQUENCE, fields);
         if let Some(state) = self.neg_state {
-            begin(&mut out, tag::context(0), size(1));
-            put_bytes(&mut out, tag::ENUMERATED, &[state.number()]);
+            out.extend_from_slice(&[tag::context(0), 3, tag::ENUMERATED, 1, state.number()]);
         }
         if let Some(mechanism) = self.supported_mech {
             begin(&mut out, tag::context(1), size(mechanism.content().len()));
@@ -279,9 +343,6 @@ pub enum NegState {
 }
 
 impl NegState {
-    /// All of them, each at its number.
-    const ALL: [Self; 4] = [Self::AcceptCompleted, Self::AcceptIncomplete, Self::Reject, Self::RequestMic];
-
     /// Its number on the wire.
     #[must_use]
     pub const fn number(self) -> u8 {
@@ -307,8 +368,21 @@ impl NegState {
     fn decode(content: Der<'_>) -> Result<Self, DecodeError> {
         const FIELD: &str = "NegTokenResp.negState";
         let value = content.only(FIELD, tag::ENUMERATED)?;
-        let state = Self::ALL.into_iter().find(|state| value.bytes() == [state.number()]);
-        state.ok_or(value.illegal(FIELD))
+        match value.bytes() {
+            [number] => Self::numbered(*number).ok_or(value.illegal(FIELD)),
+            _ => Err(value.illegal(FIELD)),
+        }
+    }
+
+    /// The one with this number on the wire.
+    const fn numbered(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::AcceptCompleted,
+            1 => Self::AcceptIncomplete,
+            2 => Self::Reject,
+            3 => Self::RequestMic,
+            _ => return None,
+        })
     }
 }
 

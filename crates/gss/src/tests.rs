@@ -7,6 +7,7 @@ use test_support::Mutator;
 use test_support::hex::decode as hex;
 
 use super::*;
+use crate::der::{begin, put, put_bytes, size, tag};
 
 const TOKENS: &str = include_str!("../testdata/spnego.txt");
 
@@ -212,8 +213,79 @@ fn tokens_that_are_too_long_are_refused_before_they_are_read() {
     let bytes = NegTokenInit { mech_token: Some(&long), ..NegTokenInit::new(list()) }.to_bytes();
     assert_eq!(NegotiationToken::decode(&bytes).unwrap_err().offset, 0);
     assert_eq!(InitialContextToken::decode(&bytes).unwrap_err().offset, 0);
-    let nested: Vec<u8> = (0..30_000_u32).flat_map(|_| [0xa0, 0x82, 0xff, 0xff]).collect();
-    assert!(NegotiationToken::decode(&nested).is_err());
+}
+
+/// What is read in one go is what is read field by field.
+#[test]
+fn a_usual_token_is_read_as_any_is() {
+    let mut mutator = Mutator::new(3);
+    let mut usual = 0;
+    for (name, bytes) in negotiation_tokens() {
+        for round in 0..20_000 {
+            let mut bytes = bytes.clone();
+            if round > 0 {
+                mutator.mutate_some(&mut bytes, 2);
+            }
+            if let Some(token) = NegotiationToken::usual(&bytes) {
+                usual += 1;
+                assert_eq!(NegotiationToken::any(&bytes).as_ref(), Ok(&token), "{name}: {bytes:x?}");
+            }
+        }
+    }
+    assert!(usual > 50_000, "{usual}");
+}
+
+/// Elements with this tag, each of them all that there is in the one around it.
+fn nested(tag: u8, depth: usize) -> Vec<u8> {
+    let lengths: Vec<usize> =
+        core::iter::successors(Some(0), |inner| Some(size(*inner))).take(depth).collect();
+    let mut out = Vec::new();
+    lengths.iter().rev().for_each(|length| begin(&mut out, tag, *length));
+    out
+}
+
+/// An offer that has these fields.
+fn offer_of(fields: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put(&mut out, tag::context(0), |out| put_bytes(out, tag::SEQUENCE, fields));
+    out
+}
+
+#[test]
+fn what_is_nested_without_end_is_passed_over_or_refused_where_it_begins() {
+    const DEPTH: usize = 16_000;
+    for tag in [tag::context(0), tag::SEQUENCE, 0x24, 0x7f] {
+        let bomb = nested(tag, DEPTH);
+        assert!((DEPTH..MAXIMUM_TOKEN).contains(&bomb.len()), "{}", bomb.len());
+        // Behind a number that nobody knows nobody looks.
+        let mut fields = Vec::new();
+        let list = MechTypeList::new([MechType::NTLM]).unwrap();
+        put_bytes(&mut fields, tag::context(0), list.as_der());
+        put_bytes(&mut fields, tag::context(7), &bomb);
+        assert_eq!(init(&offer_of(&fields)).mech_types, list);
+        // Everywhere else it is not what has to be there.
+        for number in 0..4 {
+            let mut fields = Vec::new();
+            put_bytes(&mut fields, tag::context(number), &bomb);
+            for token in [&offer_of(&fields), &bomb] {
+                let error = NegotiationToken::decode(token).unwrap_err();
+                assert!(error.offset < 64, "{tag:x} at {number}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_offer_of_too_many_mechanisms_is_refused() {
+    let of = |count| {
+        let (mut list, mut field) = (Vec::new(), Vec::new());
+        put(&mut list, tag::SEQUENCE, |out| (0..count).for_each(|_| MechType::NTLM.encode(out)));
+        put_bytes(&mut field, tag::context(0), &list);
+        offer_of(&field)
+    };
+    assert_eq!(init(&of(MAXIMUM_MECHANISMS)).mech_types.iter().count(), MAXIMUM_MECHANISMS);
+    let error = NegotiationToken::decode(&of(MAXIMUM_MECHANISMS + 1)).unwrap_err();
+    assert_eq!(error.field, "NegTokenInit.mechTypes");
 }
 
 #[test]

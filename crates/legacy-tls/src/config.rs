@@ -36,6 +36,10 @@ pub enum ExtendedMasterSecret {
     Required,
 }
 
+/// How many bytes a cipher with blocks of 64 bits encrypts under one key, where nothing else is said: 2^27 blocks, so that two
+/// of them are the same in one connection of a thousand. Of 2^32, which are 32 GiB, some are expected to be (Sweet32).
+pub const SMALL_BLOCK_LIMIT: u64 = 1 << 30;
+
 /// What is allowed and preferred, in both roles.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -91,7 +95,7 @@ impl Default for Policy {
             alpn: Vec::new(),
             resume: true,
             split_records: true,
-            small_block_limit: 32 << 30,
+            small_block_limit: SMALL_BLOCK_LIMIT,
             insecure_renegotiation: false,
             any_rsa_key_usage: false,
             unoffered_alpn: false,

@@ -12,6 +12,7 @@ use crate::config::{ClientAuth, Policy};
 use crate::error::Error;
 use crate::pct1::channel::Redo;
 use crate::renegotiation::Directions;
+use crate::tls::alert::AlertDescription;
 use crate::tls::versions::{ProtocolVersion, Rules};
 
 mod client;
@@ -91,8 +92,18 @@ impl Debug for Progress {
 pub struct Failure {
     /// Why.
     pub error: Error,
-    /// The alert that must still be sent; empty where there is none.
+    /// What must still be sent; empty where there is nothing to say.
     pub output: Vec<u8>,
+    /// The alert that `output` says it with, numbered as the protocol of the peer numbers it; `None` where it is silent, or has
+    /// an ERROR of SSL 2.0 or PCT.
+    pub alert: Option<AlertDescription>,
+}
+
+impl Failure {
+    /// One of which the peer is told nothing.
+    pub(crate) const fn silent(error: Error) -> Self {
+        Self { error, output: Vec::new(), alert: None }
+    }
 }
 
 /// What certificates a server would accept.

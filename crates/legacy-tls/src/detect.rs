@@ -21,6 +21,7 @@ use std::fmt::{self, Display, Formatter};
 use wire::{Codec, DecodeError};
 
 use crate::config::Policy;
+use crate::connection::Failure;
 use crate::error::{Error, Incompatible};
 use crate::pct1;
 use crate::record::Need;
@@ -28,7 +29,7 @@ use crate::ssl2;
 use crate::ssl2::cipher_kinds::CipherKind;
 use crate::ssl2::messages::ClientHello;
 use crate::ssl2::record::Header;
-use crate::tls::alert::{AlertDescription, AlertLevel};
+use crate::tls::alert::AlertLevel;
 use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::versions::ProtocolVersion;
 
@@ -322,24 +323,25 @@ impl<'a> OldHello<'a> {
         Incompatible::NoVersion { peer, enabled: enabled.to_vec() }.into()
     }
 
-    /// What its sender must be told of an error, in the words of the protocol that it is of: an ERROR, or an alert.
+    /// The end of a handshake with its sender, who is told why in the words of the protocol that the hello is of: an ERROR, or
+    /// an alert.
     #[must_use]
-    pub fn refusal(&self, error: &Error) -> Vec<u8> {
+    pub fn refuse(&self, error: Error) -> Failure {
         match (self.is(), &self.format) {
-            (FirstFlight::V2Hello, Format::V2(v2)) => refusal_in(ProtocolVersion(v2.hello.version), error),
-            (FirstFlight::Pct1Hello, _) => pct1::refusal(error),
-            _ => ssl2::channel::refusal(error),
+            (FirstFlight::V2Hello, Format::V2(v2)) => refuse_in(ProtocolVersion(v2.hello.version), error),
+            (FirstFlight::Pct1Hello, _) => Failure { output: pct1::refusal(&error), alert: None, error },
+            _ => Failure { output: ssl2::channel::refusal(&error), alert: None, error },
         }
     }
 }
 
-/// An alert before any version was agreed on: in that of the peer, if that is known, or else in TLS 1.0.
-pub(crate) fn refusal_in(peer: ProtocolVersion, error: &Error) -> Vec<u8> {
+/// The end before any version was agreed on: an alert in that of the peer, if that is known, or else in TLS 1.0.
+pub(crate) fn refuse_in(peer: ProtocolVersion, error: Error) -> Failure {
     let version = peer.clamp(ProtocolVersion::SSL30, ProtocolVersion::TLS10);
-    let Some(alert) = error.alert() else { return Vec::new() };
-    let AlertDescription(number) = version.alert(alert);
+    let Some(alert) = error.alert().map(|alert| version.alert(alert)) else { return Failure::silent(error) };
     let [major, minor] = version.0.to_be_bytes();
-    vec![crate::record::ContentType::ALERT.0, major, minor, 0, 2, AlertLevel::FATAL.0, number]
+    let output = vec![crate::record::ContentType::ALERT.0, major, minor, 0, 2, AlertLevel::FATAL.0, alert.0];
+    Failure { error, output, alert: Some(alert) }
 }
 
 #[cfg(test)]

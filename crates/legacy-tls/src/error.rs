@@ -535,3 +535,6 @@ pub(crate) struct Alert {
     pub(crate) level: AlertLevel,
     pub(crate) description: AlertDescription,
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@
 //! | everything in which the versions differ | `tls/versions/` |
 //! | the suites, a row each | `tls/cipher_suites.rs` |
 //! | a second handshake on a connection | [`Before`], [`Directions`] (`renegotiation.rs`) |
-//! | sessions that can be resumed | [`Session`], [`SessionStore`] (`session.rs`) |
+//! | sessions that can be resumed | [`Session`], [`SessionStore`], [`SessionTickets`] (`session.rs`) |
 //! | who judges certificates | [`CertificateVerifier`] (`certificate.rs`) |
 //! | errors by whose fault they are, and their alerts | [`Error`] (`error.rs`), `tls/alert.rs` |
 
@@ -43,7 +43,10 @@ mod ssl2;
 mod tls;
 
 pub use certificate::{CertificateRefused, CertificateVerifier, Identity, PeerCertificate};
-pub use config::{ClientAuth, ClientConfig, Clock, ExportKeys, ExtendedMasterSecret, Policy, ServerConfig};
+pub use config::{
+    ClientAuth, ClientConfig, Clock, ExportKeys, ExtendedMasterSecret, Policy, SMALL_BLOCK_LIMIT,
+    ServerConfig,
+};
 pub use connection::{
     CertificateRequested, ClientConnection, ClientParameters, Established, Failure, KeptSession, Negotiated,
     Progress, ServerConnection, ServerParameters,
@@ -51,7 +54,9 @@ pub use connection::{
 pub use detect::{FirstFlight, Offer, OldHello};
 pub use error::{Error, Incompatible, Misbehaved, Refused};
 pub use renegotiation::{Before, Directions};
-pub use session::{MemorySessions, Session, SessionStore, StoredSession};
+pub use session::{
+    MemorySessions, OpenedTicket, Session, SessionStore, SessionTickets, StoredSession, Ticket,
+};
 pub use ssl2::cipher_kinds::{CipherKind, KINDS, KINDS_BY_PREFERENCE, KindRow};
 pub use ssl2::messages::{Ssl2ErrorCode, Ssl2MessageType};
 pub use tls::alert::{AlertDescription, AlertLevel};

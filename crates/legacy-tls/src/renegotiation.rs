@@ -211,7 +211,7 @@ impl ServerConnection {
         match &mut self.handshake {
             ServerHandshake::Tls(handshake) => handshake.give_up(error),
             ServerHandshake::Pct1(handshake) => handshake.give_up(error),
-            ServerHandshake::Ssl2(_) | ServerHandshake::Undecided(_) => Failure { error, output: Vec::new() },
+            ServerHandshake::Ssl2(_) | ServerHandshake::Undecided(_) => Failure::silent(error),
         }
     }
 }

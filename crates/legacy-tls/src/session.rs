@@ -1,6 +1,7 @@
 //! Sessions that can be resumed, and where they are kept.
 
 mod stored;
+mod ticket;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Debug, Formatter};
@@ -9,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use self::stored::StoredSession;
+pub use self::ticket::{OpenedTicket, SessionTickets, Ticket};
+use crate::config::{ClientConfig, ServerConfig};
 use crate::pct1::handshake::Parameters;
 use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::versions::ProtocolVersion;
@@ -22,6 +25,8 @@ pub struct Session {
     pub(crate) id: Vec<u8>,
     /// Client: what the server keeps of the session with us, if it does.
     pub(crate) ticket: Vec<u8>,
+    /// Client: when the server thinks the ticket has had its time, in seconds since the Unix epoch, if it says so.
+    pub(crate) ticket_expires: Option<u64>,
     pub(crate) version: ProtocolVersion,
     pub(crate) suite: CipherSuite,
     pub(crate) master_secret: MasterSecret,
@@ -34,7 +39,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// The identifier on the wire, 1 to 32 bytes.
+    /// The identifier, at most 32 bytes: on the wire, or that of a server's session which its client keeps as a ticket, 32 random
+    /// bytes that nobody is told. A client that has a ticket has none.
     #[must_use]
     pub fn id(&self) -> &[u8] {
         &self.id
@@ -69,6 +75,12 @@ impl Session {
     pub const fn created(&self) -> u64 {
         self.created
     }
+
+    /// Client: whether its ticket has had the time that the server gave it.
+    #[must_use]
+    pub fn has_expired(&self, now: u64) -> bool {
+        self.ticket_expires.is_some_and(|expires| now > expires)
+    }
 }
 
 impl Debug for Session {
@@ -90,6 +102,29 @@ pub trait SessionStore: Send + Sync {
 
     /// Forgets the session under `key`.
     fn remove(&self, key: &[u8]);
+
+    /// Server: what makes tickets for clients that can keep their sessions themselves; `None`: sessions are kept here only.
+    fn tickets(&self) -> Option<&dyn SessionTickets> {
+        None
+    }
+}
+
+/// A role's configuration, as far as sessions go.
+pub(crate) trait KeepsSessions {
+    /// Where they are kept.
+    fn sessions(&self) -> &dyn SessionStore;
+}
+
+impl KeepsSessions for ClientConfig {
+    fn sessions(&self) -> &dyn SessionStore {
+        self.sessions.as_ref()
+    }
+}
+
+impl KeepsSessions for ServerConfig {
+    fn sessions(&self) -> &dyn SessionStore {
+        self.sessions.as_ref()
+    }
 }
 
 /// The longest chain of a peer that is kept with a session, in bytes: four times what honest ones have. It is the peer who
@@ -173,6 +208,7 @@ mod tests {
         Arc::new(Session {
             id: vec![1],
             ticket: Vec::new(),
+            ticket_expires: None,
             version: ProtocolVersion::TLS10,
             suite: CipherSuite(0x002f),
             master_secret: MasterSecret([0; 48]),

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use opensspi::sspi_core::ConnectionWeakness;
+use opensspi::sspi_core::{ConnectionWeakness, ContextFlags, IscRet, QueryContextAttributes};
 use opensspi::{Error, ExitClass, LogConfig, Renegotiation, RenegotiationOutcome, SecureStream, Sspi};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tracing_subscriber::filter::LevelFilter;
 
 use self::relay::Source;
+use crate::again::Again;
 use crate::exit::Failure;
 use crate::hints;
 use crate::logging;
@@ -52,8 +53,8 @@ pub(crate) struct Connect {
     /// Connect so many times more, and say whether the session was resumed.
     #[arg(long, value_name = "N", default_value_t = 0)]
     reconnect: u32,
-    /// Negotiate the connection again before anything is sent, and say what came of it (SSL 3.0 to TLS 1.2). Implies
-    /// --renegotiation both, unless ours is given.
+    /// Negotiate the connection again before anything is sent, and say what came of it (SSL 3.0 to TLS 1.2; in TLS 1.3, new
+    /// keys). Implies --renegotiation both, unless ours is given.
     #[arg(long)]
     renegotiate: bool,
     /// Print nothing but what the server sends.
@@ -157,17 +158,23 @@ impl Connect {
             printer.line(Channel::Err, format_args!("{count} of {} resumed: {words}", resumed.len()));
         }
         if self.renegotiate {
-            let negotiating = async {
-                stream.renegotiate().await?;
-                stream.flush().await
+            let again = Again::begin(&mut stream).await.map_err(|error| Failure::stream(&error))?;
+            let what = match again {
+                Again::NewKeys => "new keys: TLS 1.3 has KeyUpdate in place of a second handshake",
+                Again::Handshake if stream.renegotiation() == RenegotiationOutcome::Declined => {
+                    "the server does not negotiate again"
+                }
+                Again::Handshake => "negotiated again",
             };
-            negotiating.await.map_err(|error| Failure::stream(&error))?;
-            let declined = stream.renegotiation() == RenegotiationOutcome::Declined;
             if !self.quiet {
-                let what = if declined { "the server does not negotiate again" } else { "negotiated again" };
                 printer.line(Channel::Err, what);
             }
-            self.say(printer, sspi, target, &stream, self.reconnect);
+            match again {
+                Again::NewKeys => {
+                    printer.object(&json!({ "event": "new_keys", "connection": self.reconnect }))
+                }
+                Again::Handshake => self.say(printer, sspi, target, &stream, self.reconnect),
+            }
         }
         relay::relay(printer, stream, source, self.quiet).await
     }
@@ -218,11 +225,10 @@ impl Connect {
     ) {
         let mut summary =
             Summary::of(stream.attributes().as_ref(), stream.security_context_token().ok().as_ref());
-        let package = &*stream.attributes().package_info().name;
-        if is_pinned(sspi, package) {
-            summary.weaknesses.push(PINNED);
-        }
-        let verdict = self.verdict(sspi, package, target);
+        let attributes = stream.attributes().as_ref();
+        let proof = Proof::of(sspi, attributes);
+        summary.weaknesses.extend(proof.weakness());
+        let verdict = proof.verdict(&attributes.package_info().name, self.name(target));
         let peer = stream.get_ref().peer_addr().map(|address| address.to_string()).unwrap_or_default();
         printer.object(&connected(&summary, &verdict, &peer, target, number));
         if self.quiet {
@@ -235,21 +241,10 @@ impl Connect {
         if number == 0 {
             summary.print_chain(printer, channel);
         }
-        printer.field(channel, "verified", printer.styled(channel, Style::Green, verdict));
+        let style = if proof == Proof::None { Style::Yellow } else { Style::Green };
+        printer.field(channel, "verified", printer.styled(channel, style, verdict));
         summary.print_weaknesses(printer, channel);
         printer.line(channel, "");
-    }
-
-    /// How the server proved who it is: the handshake would have failed otherwise.
-    fn verdict(&self, sspi: &Sspi, package: &str, target: &Target) -> String {
-        if package != SCHANNEL {
-            return format!("yes, by the package {package}");
-        }
-        if !is_pinned(sspi, package) {
-            format!("yes: the chain ends at a trusted root, and the certificate is for {}", self.name(target))
-        } else {
-            "yes: the certificate is one of those that are pinned".to_owned()
-        }
     }
 }
 
@@ -258,19 +253,63 @@ fn is_resumed(stream: &SecureStream<TcpStream>) -> bool {
     stream.attributes().session_info().is_ok_and(|info| info.reconnect)
 }
 
-/// Whether the server is known by the hash of its certificate, and by nothing else.
-fn is_pinned(sspi: &Sspi, package: &str) -> bool {
-    package == SCHANNEL && !sspi.config().schannel.pins.is_empty()
+/// How the server has proved who it is. Where it has not done what its package makes of that, the handshake has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Its certificate has a chain to a trusted root, and its name in it.
+    Chain,
+    /// Its certificate is one that was named.
+    Pin,
+    /// That of another package.
+    Package,
+    /// There is none: the package is for servers that want to know who their clients are.
+    None,
 }
 
 const SCHANNEL: &str = "Schannel";
 
-const PINNED: ConnectionWeakness = ConnectionWeakness {
-    name: Cow::Borrowed("pinned"),
-    description: Cow::Borrowed(
-        "the certificate is pinned: nobody vouches for it, and its name, its times and revocation were not looked at",
-    ),
-};
+impl Proof {
+    /// By the package that was chosen: Negotiate proves nothing itself.
+    fn of(sspi: &Sspi, attributes: &dyn QueryContextAttributes) -> Self {
+        let is_mutual = match attributes.flags() {
+            ContextFlags::Initiator(flags) => flags.contains(IscRet::MUTUAL_AUTH),
+            ContextFlags::Acceptor(_) => false,
+        };
+        match (is_mutual, attributes.package_info().name == SCHANNEL) {
+            (false, _) => Self::None,
+            (true, false) => Self::Package,
+            (true, true) if sspi.config().schannel.pins.is_empty() => Self::Chain,
+            (true, true) => Self::Pin,
+        }
+    }
+
+    fn verdict(self, package: &str, name: &str) -> String {
+        match self {
+            Self::Chain => {
+                format!("yes: the chain ends at a trusted root, and the certificate is for {name}")
+            }
+            Self::Pin => "yes: the certificate is one of those that are pinned".to_owned(),
+            Self::Package => format!("yes, by the package {package}"),
+            Self::None => format!("no: {package} has no proof of who the server is"),
+        }
+    }
+
+    /// What is weak about it.
+    const fn weakness(self) -> Option<ConnectionWeakness> {
+        let (name, description) = match self {
+            Self::Chain | Self::Package => return None,
+            Self::Pin => (
+                "pinned",
+                "the certificate is pinned: nobody vouches for it, and its name, its times and revocation were not looked at",
+            ),
+            Self::None => (
+                "server-not-verified",
+                "nobody has verified who the server is: whoever takes its place is talked to as well",
+            ),
+        };
+        Some(ConnectionWeakness { name: Cow::Borrowed(name), description: Cow::Borrowed(description) })
+    }
+}
 
 fn connected(summary: &Summary, verdict: &str, peer: &str, target: &Target, number: u32) -> Value {
     let mut object = json!({

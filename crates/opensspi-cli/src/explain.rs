@@ -4,13 +4,13 @@ mod status;
 mod token;
 mod told;
 
-use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
+use crate::given;
 use crate::print::{Channel, Printer, Style};
 
 /// The arguments of `explain`.
@@ -47,9 +47,6 @@ pub(crate) struct Explain {
     file: Option<PathBuf>,
 }
 
-/// The longest input that is read, in bytes: more than twice what any token has.
-const LONGEST_INPUT: u64 = 1 << 20;
-
 /// What something is.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Explanation {
@@ -79,30 +76,13 @@ fn settings(rows: &[(&'static str, &str)]) -> Vec<Setting> {
 
 impl Explain {
     pub(crate) fn run(&self, printer: &Printer) -> Result<(), Failure> {
-        let explanation = explain(&self.bytes()?)?;
+        let what = Some(self.what.join(" ")).filter(|what| !what.is_empty());
+        let explanation = explain(&given::bytes(what, self.file.as_deref())?)?;
         explanation.print(printer);
         match explanation.wrong {
             Some(wrong) => Err(Failure::protocol(wrong)),
             None => Ok(()),
         }
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, Failure> {
-        let what = self.what.join(" ");
-        if !what.is_empty() && what != "-" {
-            return Ok(what.into_bytes());
-        }
-        let mut bytes = Vec::new();
-        let (what, read) = match &self.file {
-            Some(file) => {
-                let opened = std::fs::File::open(file);
-                let read = opened.and_then(|file| file.take(LONGEST_INPUT).read_to_end(&mut bytes));
-                (file.display().to_string(), read)
-            }
-            None => ("the input".to_owned(), io::stdin().take(LONGEST_INPUT).read_to_end(&mut bytes)),
-        };
-        read.map_err(|error| Failure::usage(format!("{what} cannot be read: {error}")))?;
-        Ok(bytes)
     }
 }
 

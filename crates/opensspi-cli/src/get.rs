@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use http::header::{ACCEPT, HOST, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -221,20 +221,20 @@ impl Get {
             &response,
             known.as_ref().map(|(scheme, attributes)| (*scheme, attributes.as_ref())),
         );
-        let is_refused = response.status().as_u16() == 401 || response.status().as_u16() == 407;
-        let place =
-            [Place::Proxy, Place::Server].into_iter().find(|place| place.status() == response.status());
-        let offered = sspi_http::header::challenges(response.headers(), place.unwrap_or_default());
+        let asking = match response.status() {
+            StatusCode::UNAUTHORIZED => Some((Place::Server, "server")),
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some((Place::Proxy, "proxy")),
+            _ => None,
+        };
+        let asking =
+            asking.map(|(place, who)| (sspi_http::header::challenges(response.headers(), place), who));
         self.print(response).await?;
-        if is_refused {
-            let offered: Vec<String> = offered.into_iter().map(|challenge| challenge.scheme).collect();
-            let what = opensspi::harmless_message(&offered.join(", "));
-            let who = if place == Some(Place::Proxy) { "proxy" } else { "server" };
-            let text =
-                format!("the {who} wants to know who asks, and offers {what}: --package chooses one of them");
-            return Err(Failure::new(ExitClass::Policy, text));
-        }
-        Ok(())
+        let Some((offered, who)) = asking else { return Ok(()) };
+        let offered: Vec<String> = offered.into_iter().map(|challenge| challenge.scheme).collect();
+        let what = opensspi::harmless_message(&offered.join(", "));
+        let text =
+            format!("the {who} wants to know who asks, and offers {what}: --package chooses one of them");
+        Err(Failure::new(ExitClass::Policy, text))
     }
 
     /// Status and fields where they are asked for, and the body.

@@ -1,6 +1,7 @@
 //! `opensspi`: security packages from the command line.
 
 mod account;
+mod again;
 #[cfg(feature = "bench")]
 mod bench;
 mod check_config;
@@ -10,6 +11,7 @@ mod demo;
 mod exit;
 mod explain;
 mod get;
+mod given;
 mod hints;
 mod legs;
 mod logging;

@@ -13,15 +13,15 @@ use std::time::Duration;
 use clap::Args;
 use opensspi::sspi_core::{CredentialUse, SecPkgFlags};
 use opensspi::{
-    CertificateConfig, ClientAuth, Effective, ExitClass, LogConfig, NtlmPolicy, Protocol, Renegotiation,
-    Sspi, SuiteInfo, Warning,
+    Builder, CertificateConfig, ClientAuth, Config, Effective, ExitClass, LogConfig, NtlmPolicy, Protocol,
+    Renegotiation, Sspi, SuiteInfo, Warning,
 };
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tracing_subscriber::filter::LevelFilter;
 
-use self::connection::{Counters, Mode, Service};
+use self::connection::{Counters, Logon, Mode, Service};
 use crate::exit::Failure;
 use crate::logging;
 use crate::print::{Channel, Printer, Style, thousands};
@@ -53,7 +53,7 @@ pub(crate) struct Serve {
     /// The authorities of the clients' certificates, in PEM; several may be given.
     #[arg(long, value_name = "FILE")]
     client_ca: Vec<String>,
-    /// Asks every client to negotiate again behind the first that it sends: an echo only, and not in TLS 1.3. With
+    /// Asks every client to negotiate again behind the first that it sends, or for new keys in TLS 1.3: an echo only. With
     /// --renegotiation both, unless ours is given.
     #[arg(long, conflicts_with_all = ["http", "forward"])]
     renegotiate: bool,
@@ -88,6 +88,7 @@ Examples:
   opensspi serve --http --profile windows-2003          TLS 1.0, SSL 3.0 and SSL 2.0
   opensspi serve --http --profile museum                all seven protocols on one port
   opensspi serve --http --package NTLM --config c.toml  plain HTTP; clients log on ([logon] says who may)
+  opensspi serve --http --package NTLM --config c.toml --cert server.pem      the same inside TLS, bound to it
   opensspi serve --package Negotiate --config c.toml    whatever comes: SPNEGO, NTLM, or a hello of TLS
   opensspi serve --http --protocols ssl3 --allow export --record-splitting off
   opensspi serve --client-auth required --client-ca clients.pem
@@ -209,12 +210,19 @@ impl Serve {
         }
         let listener = self.listen().await?;
         let address = listener.local_addr().map_err(|error| Failure::network("cannot listen", &error))?;
+        let tls = secured(&configuration).listener(address.to_string());
         let sspi = configuration.builder().listener(address.to_string()).build()?;
         // What is wrong with the configuration shows now, not with the first connection.
         sspi.acquire(CredentialUse::Inbound)?;
         // A page for a package that secures no streams is one that clients log on to.
         let logs_on = self.http && takes_tokens(&sspi);
-        let logon = logs_on.then(|| sspi.http_layer()).transpose()?;
+        let layer = logs_on.then(|| sspi.http_layer()).transpose()?;
+        // A certificate that nothing else has a use for puts TLS in front of it.
+        let has_tls = logs_on && !is_stream(&sspi) && !sspi.config().schannel.certificates.is_empty();
+        let tls = has_tls.then(|| tls.build()).transpose()?;
+        if let Some(tls) = &tls {
+            tls.acquire(CredentialUse::Inbound)?;
+        }
         let limit = limits::raise_open_files();
         let allowed = limits::connections(limit, &self.mode());
         let wanted = self.max_connections.and_then(|most| usize::try_from(most).ok());
@@ -225,13 +233,15 @@ impl Serve {
                 "the limit of open files (ulimit -n) allows fewer connections than --max-connections"
             );
         }
-        self.greet(printer, &sspi, address, &made, most);
-        if let Some(Warning { setting, message }) = sspi.plain_http_warning().filter(|_| logon.is_some()) {
+        self.greet(printer, (&sspi, has_tls), address, &made, most);
+        let is_plain = layer.is_some() && !has_tls;
+        if let Some(Warning { setting, message }) = sspi.plain_http_warning().filter(|_| is_plain) {
             let mark = printer.styled(Channel::Err, Style::Yellow, "!");
             printer.line(Channel::Err, format_args!("{mark} {message} (setting: {setting})"));
         }
 
         let greeter = sspi.has_accounts().then_some(*printer);
+        let logon = layer.map(|layer| Logon { layer, tls });
         let service = Arc::new(Service::new(sspi, self.mode(), greeter, logon));
         accept(&listener, &service, most).await;
         drop(listener);
@@ -268,7 +278,14 @@ impl Serve {
         listen().map_err(|error| Failure::network(&format!("cannot listen on {address}"), &error))
     }
 
-    fn greet(&self, printer: &Printer, sspi: &Sspi, address: SocketAddr, made: &[SelfSigned], most: usize) {
+    fn greet(
+        &self,
+        printer: &Printer,
+        (sspi, has_tls): (&Sspi, bool),
+        address: SocketAddr,
+        made: &[SelfSigned],
+        most: usize,
+    ) {
         let pins: Vec<&str> = made.iter().map(|certificate| certificate.pin.as_str()).collect();
         let channel = Channel::Out;
         let mode = self.mode().name();
@@ -292,27 +309,33 @@ impl Serve {
             ),
         );
         printer.field(channel, "port", address.port());
+        if has_tls {
+            printer.field(channel, "TLS", "in front of the logon, which can be bound to its certificate");
+        }
         for SelfSigned { kind, pin, .. } in made {
             let text = format!("self-signed, {}, SHA-256 {pin}", kind.describe());
             printer.field(channel, "certificate", text);
         }
         printer.line(channel, "try it with");
-        for command in self.commands(sspi, address, &pins) {
+        for command in self.commands(sspi, has_tls, address, &pins) {
             printer.line(channel, format_args!("  {command}"));
         }
         printer.line(channel, "");
     }
 
     /// Commands of other tools, and of this one, that connect to what is served.
-    fn commands(&self, sspi: &Sspi, address: SocketAddr, pins: &[&str]) -> Vec<String> {
+    fn commands(&self, sspi: &Sspi, has_tls: bool, address: SocketAddr, pins: &[&str]) -> Vec<String> {
         let host = match address.ip() {
             ip if ip.is_unspecified() || ip.is_loopback() => "localhost".to_owned(),
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
         let port = address.port();
-        let tokens = if takes_tokens(sspi) { self.commands_of_tokens(sspi, &host, port) } else { Vec::new() };
-        if !sspi.package_info().capabilities.is_stream() {
+        let scheme = if has_tls { "https" } else { "http" };
+        let page = format!("{scheme}://{host}:{port}/");
+        let tokens =
+            if takes_tokens(sspi) { self.commands_of_tokens(sspi, &host, port, &page) } else { Vec::new() };
+        if !is_stream(sspi) {
             return tokens;
         }
         let trust: String = pins.iter().map(|pin| format!(" --pin sha256:{pin}")).collect();
@@ -336,7 +359,7 @@ impl Serve {
     }
 
     /// Those that connect with a package that exchanges tokens.
-    fn commands_of_tokens(&self, sspi: &Sspi, host: &str, port: u16) -> Vec<String> {
+    fn commands_of_tokens(&self, sspi: &Sspi, host: &str, port: u16, page: &str) -> Vec<String> {
         let package = &sspi.package_info().name;
         if !self.http {
             return vec![format!("opensspi connect {host}:{port} --package {package}")];
@@ -348,7 +371,6 @@ impl Serve {
             "WDigest" => (Some("digest"), "NAME"),
             _ => (None, "NAME"),
         };
-        let page = format!("http://{host}:{port}/");
         let get = format!("opensspi get {page} --package {package} --user {user} --password env:PASSWORD");
         let curl = scheme.map(|scheme| format!("curl --{scheme} --user {user} {page}"));
         core::iter::once(get).chain(curl).collect()
@@ -361,10 +383,20 @@ const NTLM: &str = "NTLM";
 const WHATEVER_COMES: &str =
     "packages of [negotiate] names none: TLS is taken beside what logs on, from whoever comes with it";
 
+/// Schannel with this configuration: what secures the connections of those who log on in HTTP.
+fn secured(configuration: &Configuration) -> Builder {
+    let config = Config { package: SCHANNEL.to_owned(), ..configuration.config.clone() };
+    Sspi::builder().config(config).base(&configuration.base)
+}
+
+fn is_stream(sspi: &Sspi) -> bool {
+    sspi.package_info().capabilities.is_stream()
+}
+
 /// Whether the package exchanges tokens; Negotiate may do that and be a stream as well.
 fn takes_tokens(sspi: &Sspi) -> bool {
     let capabilities = sspi.package_info().capabilities;
-    !capabilities.is_stream() || capabilities.contains(SecPkgFlags::GSS_COMPATIBLE)
+    !is_stream(sspi) || capabilities.contains(SecPkgFlags::GSS_COMPATIBLE)
 }
 
 /// The kinds of keys that the suites need of a server: ECDSA where it does, RSA where some protocol or some client knows

@@ -12,7 +12,6 @@ mod table;
 mod tests;
 mod tls;
 
-use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -23,6 +22,7 @@ use self::check::{Asked, Check};
 use self::input::{Content, Input};
 pub(crate) use self::table::{Table, Wrong};
 use crate::exit::Failure;
+use crate::given;
 use crate::print::{Channel, Printer, Style};
 
 /// The arguments of `token`.
@@ -99,9 +99,6 @@ struct Decode {
     user: Option<String>,
 }
 
-/// The longest input that is read, in bytes: more than twice what any token has.
-const LONGEST_INPUT: u64 = 1 << 20;
-
 impl Token {
     pub(crate) fn run(&self, printer: &Printer) -> Result<(), Failure> {
         let What::Decode(decode) = &self.what;
@@ -131,7 +128,8 @@ pub(crate) fn said(given: &[u8]) -> Result<Decoded, String> {
 
 impl Decode {
     fn run(&self, printer: &Printer) -> Result<(), Failure> {
-        let input = Input::read(&self.bytes()?).map_err(Failure::usage)?;
+        let input =
+            Input::read(&given::bytes(self.token.clone(), self.file.as_deref())?).map_err(Failure::usage)?;
         let decoded = decode(&input);
         let check = self.check(&input)?;
         self.tell(printer, &input, &decoded, check.as_ref());
@@ -139,23 +137,6 @@ impl Decode {
             return Err(Failure::protocol(wrong.to_string()));
         }
         check.as_ref().and_then(Check::failure).map_or(Ok(()), Err)
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, Failure> {
-        if let Some(token) = self.token.as_ref().filter(|token| *token != "-") {
-            return Ok(token.clone().into_bytes());
-        }
-        let mut bytes = Vec::new();
-        let (what, read) = match &self.file {
-            Some(file) => {
-                let opened = std::fs::File::open(file);
-                let read = opened.and_then(|file| file.take(LONGEST_INPUT).read_to_end(&mut bytes));
-                (file.display().to_string(), read)
-            }
-            None => ("the input".to_owned(), io::stdin().take(LONGEST_INPUT).read_to_end(&mut bytes)),
-        };
-        read.map_err(|error| Failure::usage(format!("{what} cannot be read: {error}")))?;
-        Ok(bytes)
     }
 
     fn check(&self, input: &Input) -> Result<Option<Check>, Failure> {

@@ -65,7 +65,7 @@ impl Sspi {
         let record = self.record(Role::Client, request.target_name.as_deref().unwrap_or("no target"));
         let handshake = async {
             let handshaking = self.acquire(CredentialUse::Outbound)?.initialize(request)?;
-            self.run(handshaking.into(), stream).await
+            self.run(Duration::ZERO, handshaking.into(), stream).await
         };
         let result = handshake.instrument(record.span.clone()).await;
         self.close(&record, result)
@@ -144,6 +144,23 @@ impl Sspi {
         self.accept_with(&self.accept_request(), peer, stream).await
     }
 
+    /// Secures a stream as server, where so much of the handshake's deadline (`handshake-deadline`) is over already: somebody has
+    /// waited for the first byte, to see what it begins.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn accept_after<S>(
+        &self,
+        waited: Duration,
+        peer: &str,
+        stream: S,
+    ) -> Result<SecureStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.accept_within(waited, &self.accept_request(), peer, stream).await
+    }
+
     /// Secures a stream as server, asking for something of its own.
     ///
     /// # Errors
@@ -157,11 +174,24 @@ impl Sspi {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        self.accept_within(Duration::ZERO, request, peer, stream).await
+    }
+
+    async fn accept_within<S>(
+        &self,
+        waited: Duration,
+        request: &AcceptRequest,
+        peer: &str,
+        stream: S,
+    ) -> Result<SecureStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let record = self.record(Role::Server, peer);
         let handshake = async {
             let request = with_source(request, peer);
             let handshaking = self.acquire(CredentialUse::Inbound)?.accept(&request)?;
-            self.run(handshaking.into(), stream).await
+            self.run(waited, handshaking.into(), stream).await
         };
         let result = handshake.instrument(record.span.clone()).await;
         self.close(&record, result)
@@ -270,11 +300,17 @@ impl Sspi {
         result
     }
 
-    async fn run<S>(&self, handshaking: Handshaking, stream: S) -> Result<SecureStream<S>, Error>
+    async fn run<S>(
+        &self,
+        waited: Duration,
+        handshaking: Handshaking,
+        stream: S,
+    ) -> Result<SecureStream<S>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        sspi_tokio::handshake(stream, handshaking, &self.shared().options).await.map_err(from_driver)
+        let options = &self.shared().options;
+        sspi_tokio::handshake_after(waited, stream, handshaking, options).await.map_err(from_driver)
     }
 }
 

@@ -193,6 +193,9 @@ fn the_protocols_of_negotiate_are_checked_when_the_configuration_is_read() {
     for (protocols, expected) in [
         ("protocols = [\n\"tls1.2\",\n\"tls1.1\"]\n", ["opensspi.toml:6:1:", "Did you mean tls1.2?"]),
         ("protocols = [\"tls1.4\"]\n", ["opensspi.toml:4:14:", "did you mean \"tls1.3\"?"]),
+        ("protocols = [\"tls1.0..tls1.4\"]\n", ["opensspi.toml:4:14:", "did you mean \"tls1.3\"?"]),
+        ("protocols = [\"tls1.2..tls1.0\"]\n", ["opensspi.toml:4:14:", "write \"tls1.0..tls1.2\""]),
+        ("protocols = []\n", ["opensspi.toml:4:13: negotiate.protocols:", "none could be spoken"]),
     ] {
         std::fs::write(&file, format!("{begin}{protocols}")).unwrap();
         for error in [
@@ -202,8 +205,32 @@ fn the_protocols_of_negotiate_are_checked_when_the_configuration_is_read() {
             assert!(expected.iter().all(|part| error.contains(part)), "{error}");
         }
     }
-    std::fs::write(&file, format!("{begin}protocols = [\"tls1.2\"]\n")).unwrap();
-    assert!(Sspi::from_file(&file).is_ok());
+    for protocols in ["\"tls1.2\"", "\"tls1.2..tls1.3\""] {
+        std::fs::write(&file, format!("{begin}protocols = [{protocols}]\n")).unwrap();
+        assert!(Sspi::from_file(&file).is_ok(), "{protocols}");
+    }
+}
+
+#[test]
+fn a_list_of_no_packages_is_a_mistake_with_its_line() {
+    let folder = folder();
+    let file = folder.path().join("opensspi.toml");
+    for (list, place) in [
+        ("packages = []\n", "opensspi.toml:3:12: negotiate.packages:"),
+        ("[[negotiate.targets]]\ntarget = \"*\"\npackages = []\n", "opensspi.toml:5:12: negotiate.targets"),
+        (
+            "[[negotiate.listeners]]\nlistener = \"*\"\n\npackages = []\n",
+            "opensspi.toml:6:12: negotiate.listeners",
+        ),
+    ] {
+        std::fs::write(&file, format!("package = \"Negotiate\"\n[negotiate]\n{list}")).unwrap();
+        for error in [
+            Sspi::from_file(&file).unwrap_err().to_string(),
+            opensspi::check_file(&file).iter().map(|finding| finding.message.as_str()).collect(),
+        ] {
+            assert!(error.contains(place) && error.contains("leave `packages` out"), "{error}");
+        }
+    }
 }
 
 #[test]
@@ -264,4 +291,75 @@ fn a_mistake_in_a_file_has_its_line() {
     std::fs::write(&file, "package = \"Negotiate\"\n\n[negotiate]\npackages = [\"NTML\"]\n").unwrap();
     let findings = opensspi::check_file(&file);
     assert!(findings.iter().any(|finding| finding.message.contains("opensspi.toml:4:")), "{findings:?}");
+}
+
+/// The targets of a client, from a file: what is denied does not leave.
+#[tokio::test]
+async fn a_target_has_rules_of_its_own_and_nothing_that_is_denied_leaves() {
+    let folder = folder();
+    let folder = folder.path();
+    let rules = "[[negotiate.targets]]\ntarget = \"host@localhost\"\nntlm = \"deny\"\n";
+    let (strict, open) = (client(folder, "Negotiate", rules), server(folder, "Negotiate", ""));
+    let (near, mut far) = tokio::io::duplex(1 << 16);
+    let refused = strict.connect("HOST/localhost:389", near).await.map(drop);
+    let error = security(refused.map(|()| String::new()));
+    assert_eq!((error.status(), error.setting()), (SecStatus::SEC_E_NO_CREDENTIALS, Some("negotiate.ntlm")));
+    let mut heard = Vec::new();
+    far.read_to_end(&mut heard).await.unwrap();
+    assert!(heard.is_empty(), "{heard:x?}");
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (called, served) = tokio::join!(strict.connect("cifs/localhost", near), open.accept(far));
+    assert!(called.is_ok() && served.is_ok());
+}
+
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_use_of_ntlm_is_in_the_audit_record_where_a_file_says_so() {
+    let folder = folder();
+    let folder = folder.path();
+    let audit = "[negotiate]\nntlm = \"audit\"\n";
+    let (client, server) = (client(folder, "Negotiate", audit), server(folder, "Negotiate", audit));
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let connecting = client.connect("host/localhost", near);
+    let (called, served) = tokio::join!(connecting, server.accept_from("192.0.2.7:50000", far));
+    assert!(called.is_ok() && served.is_ok());
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("NTLM was negotiated")).collect();
+    let [at_server, at_client] = &lines[..] else { unreachable!("{text}") };
+    for (line, peer) in [(at_server, "192.0.2.7"), (at_client, "host/localhost")] {
+        for part in ["WARN", "opensspi::audit: ", "alice", &format!("peer={peer:?}"), "reason="] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+    }
+}
+
+/// What stands on the page about Negotiate is a configuration.
+#[cfg(feature = "schannel")]
+#[test]
+fn the_configuration_on_the_page_about_negotiate_is_one() {
+    let page = include_str!("../../../docs/negotiate.md");
+    let (_, behind) = page.split_once("```toml\n").unwrap();
+    let (text, _) = behind.split_once("```").unwrap();
+    let folder = folder_with_certificates();
+    let config = opensspi::Config::from_toml(text, "docs/negotiate.md").unwrap();
+    assert_eq!((config.negotiate.targets.len(), config.negotiate.listeners.len()), (2, 2));
+    assert!(Sspi::builder().config(config).base(folder.path()).listener("192.0.2.1:389").build().is_ok());
 }

@@ -13,7 +13,7 @@ use sspi_tokio::SessionStore;
 use zeroize::Zeroizing;
 
 use crate::connection::Connection;
-use crate::key_ring::KeyRing;
+use crate::key_ring::{FarmKey, KeyRing};
 use crate::sealed;
 
 /// Sessions in one Redis. It is connected to when it is first needed, and again whenever it has gone.
@@ -176,21 +176,20 @@ impl RedisSessions {
             }
         }
     }
+}
 
-    /// The command that keeps a session; `None` for one whose time is over.
-    fn set(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<Option<Cmd>> {
-        let seconds = lifetime.as_secs();
-        if seconds == 0 {
-            return Ok(None);
-        }
-        let farm_key = &self.keys.first;
-        let name = sealed::name(farm_key, key);
-        let value = sealed::seal(farm_key, &name, now().saturating_add(seconds), session, &SystemRandom)
-            .ok_or_else(|| io::Error::other("a session could not be sealed"))?;
-        let mut set = cmd("SET");
-        set.arg(name).arg(value).arg("EX").arg(seconds);
-        Ok(Some(set))
+/// The command that keeps a session under a key of the farm; `None` for one whose time is over.
+fn keeping(farm_key: &FarmKey, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<Option<Cmd>> {
+    let seconds = lifetime.as_secs();
+    if seconds == 0 {
+        return Ok(None);
     }
+    let name = sealed::name(farm_key, key);
+    let value = sealed::seal(farm_key, &name, now().saturating_add(seconds), session, &SystemRandom)
+        .ok_or_else(|| io::Error::other("a session could not be sealed"))?;
+    let mut set = cmd("SET");
+    set.arg(name).arg(value).arg("EX").arg(seconds);
+    Ok(Some(set))
 }
 
 #[async_trait]
@@ -207,18 +206,25 @@ impl SessionStore for RedisSessions {
     }
 
     async fn put(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
-        match self.set(key, session, lifetime)? {
+        match keeping(&self.keys.first, key, session, lifetime)? {
             Some(set) => self.write(&set).await,
             None => Ok(()),
         }
     }
 
     async fn renew(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
-        match self.set(key, session, lifetime)? {
-            // Whoever has removed it meanwhile has the last word; and one under an older key lies under another name.
-            Some(mut set) => self.write(set.arg("XX")).await,
-            None => Ok(()),
+        // One that was made before the keys were changed lies under the name that it has by an older one.
+        for farm_key in self.keys.keys() {
+            let Some(mut set) = keeping(farm_key, key, session, lifetime)? else { return Ok(()) };
+            // Whoever has removed it meanwhile has the last word.
+            let set = set.arg("XX");
+            let kept: Option<String> =
+                self.connection.query(set).await.map_err(|error| not_written(&error))?;
+            if kept.is_some() {
+                return Ok(());
+            }
         }
+        Ok(())
     }
 
     async fn remove(&self, key: &[u8]) -> io::Result<()> {
@@ -235,7 +241,6 @@ impl fmt::Debug for RedisSessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FarmKey;
 
     #[test]
     fn an_address_that_cannot_be_read_is_refused_without_its_password() {

@@ -23,6 +23,23 @@ use crate::{Answers, HandshakeError, HandshakeOptions, Handshaking, SecureStream
 /// See [`HandshakeError`]. Where the package has something to tell the peer (an alert, an error message), it was sent before
 /// the error is returned, if the transport took it before the deadline.
 pub async fn handshake<S>(
+    stream: S,
+    handshaking: impl Into<Handshaking>,
+    options: &HandshakeOptions,
+) -> Result<SecureStream<S>, HandshakeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    handshake_after(Duration::ZERO, stream, handshaking, options).await
+}
+
+/// As [`handshake`], where so much of its deadline is over already: somebody has waited for the peer's first byte, to see what it
+/// begins.
+///
+/// # Errors
+/// As [`handshake`].
+pub async fn handshake_after<S>(
+    waited: Duration,
     mut stream: S,
     handshaking: impl Into<Handshaking>,
     options: &HandshakeOptions,
@@ -31,7 +48,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let driver = Driver::new(handshaking.into(), options.framing, options.maximum_token);
-    let mut machine = Machine::new(driver, options);
+    let mut machine = Machine::begun(driver, options, waited);
     let established = match poll_fn(|cx| machine.poll(cx, &mut stream)).await {
         Ok(Reached::Established(established)) => established,
         Ok(Reached::Data(_)) => {
@@ -112,10 +129,16 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new(driver: Driver, options: &HandshakeOptions) -> Self {
+        Self::begun(driver, options, Duration::ZERO)
+    }
+
+    /// So much of the deadline is over.
+    fn begun(driver: Driver, options: &HandshakeOptions, waited: Duration) -> Self {
+        let timer = |limit: Duration| Box::pin(tokio::time::sleep(limit.saturating_sub(waited)));
         Self {
             driver,
             answers: Arc::clone(&options.answers),
-            deadline: options.deadline.map(|limit| (limit, Box::pin(tokio::time::sleep(limit)))),
+            deadline: options.deadline.map(|limit| (limit, timer(limit))),
             outgoing: Vec::new(),
             sent: 0,
             flushed: true,

@@ -55,7 +55,7 @@ pub use answers::{
 };
 pub use error::HandshakeError;
 pub use framing::Framing;
-pub use handshake::handshake;
+pub use handshake::{handshake, handshake_after};
 pub use handshaking::Handshaking;
 pub use known::RenegotiationOutcome;
 pub use observer::{Observer, Renegotiated};

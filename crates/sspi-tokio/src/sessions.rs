@@ -18,6 +18,7 @@ use sspi_core::{
     CertificateIdentity, ClientCertificateRequest, DigestAccount, DigestLogon, Error, FoundAccount,
     LogonRequest, LogonVerdict, PeerIdentity, SessionKey,
 };
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -31,8 +32,8 @@ mod undone;
 
 /// Where sessions are that several machines share: Redis, or whatever they have in common.
 ///
-/// A session is secret: whoever reads it reads the connections. A store that others can read seals it. No call may hold up its
-/// thread: all lookups wait there, and so do their deadlines.
+/// A session is secret: whoever reads it reads the connections. A store that others can read seals it. No call should hold up
+/// its thread: all calls run there, and until it goes on the store is down.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// The session under `key`, unless it is not there any more.
@@ -67,13 +68,16 @@ pub trait SessionStore: Send + Sync {
 
 /// Asks a [`SessionStore`], within bounds.
 ///
-/// It has a thread of its own, so that handshakes of any runtime, and blocking ones, can ask, and so that what is to be kept
-/// is handed over without waiting.
+/// The store has a thread of its own, so that handshakes of any runtime, and blocking ones, can ask, and so that what is to be
+/// kept is handed over without waiting. Deadlines have another: they hold whatever the store does with its thread, and whether
+/// or not who asks has timers.
 #[derive(Clone)]
 pub struct SharedSessions {
     work: mpsc::Sender<Work>,
     state: Arc<State>,
     deadline: Duration,
+    /// Whose timer strikes for who waits.
+    timer: Handle,
 }
 
 /// What both ends know.
@@ -90,10 +94,26 @@ struct State {
 type Asker = Box<dyn FnOnce(Option<Zeroizing<Vec<u8>>>) + Send>;
 
 enum Work {
-    Get { key: Vec<u8>, asked: Instant, answer: Asker },
-    Put { key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration },
-    Renew { key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration },
-    Remove { key: Vec<u8> },
+    Get {
+        key: Vec<u8>,
+        until: Instant,
+        answer: Asker,
+    },
+    Put {
+        key: Vec<u8>,
+        session: Zeroizing<Vec<u8>>,
+        lifetime: Duration,
+    },
+    Renew {
+        key: Vec<u8>,
+        session: Zeroizing<Vec<u8>>,
+        lifetime: Duration,
+    },
+    Remove {
+        key: Vec<u8>,
+    },
+    /// Somebody waited in vain.
+    Late,
 }
 
 /// What may wait for the store; more is not kept.
@@ -113,18 +133,24 @@ impl SharedSessions {
     /// # Errors
     /// The system has no thread.
     pub fn new(store: Arc<dyn SessionStore>, deadline: Duration) -> io::Result<Self> {
-        let (this, works) = Self::channel(deadline);
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let timer = Builder::new_current_thread().enable_time().build()?;
+        let (this, works) = Self::channel(deadline, timer.handle().clone());
         let state = Arc::clone(&this.state);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        std::thread::Builder::new()
-            .name("opensspi-sessions".to_owned())
-            .spawn(move || runtime.block_on(Server { store, deadline, state }.serve(works)))?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        // Ends with the store's thread, and that when nobody can ask any more.
+        let (served, all_served) = oneshot::channel::<()>();
+        thread("opensspi-timer").spawn(move || timer.block_on(all_served))?;
+        thread("opensspi-sessions").spawn(move || {
+            runtime.block_on(Server { store, deadline, state }.serve(works));
+            drop(served);
+        })?;
         Ok(this)
     }
 
-    fn channel(deadline: Duration) -> (Self, mpsc::Receiver<Work>) {
+    fn channel(deadline: Duration, timer: Handle) -> (Self, mpsc::Receiver<Work>) {
         let (work, works) = mpsc::channel(MOST_WAITING);
-        (Self { work, state: Arc::default(), deadline }, works)
+        (Self { work, state: Arc::default(), deadline, timer }, works)
     }
 
     /// Whether the store was found down, and has not come back since.
@@ -137,8 +163,15 @@ impl SharedSessions {
     pub async fn find(&self, key: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (answer, answered) = oneshot::channel();
         let answer = move |session| drop(answer.send(session));
-        self.ask(key, Box::new(answer))?;
-        answered.await.ok().flatten()
+        let until = self.ask(key, Box::new(answer))?;
+        let answered_in_time = {
+            let _its_timer = self.timer.enter();
+            timeout_at(until, answered)
+        };
+        match answered_in_time.await {
+            Ok(session) => session.ok().flatten(),
+            Err(_) => self.late(),
+        }
     }
 
     /// As [`find`](Self::find), for one who may be held up so long. Whoever drives a runtime on this thread holds it up too.
@@ -147,14 +180,30 @@ impl SharedSessions {
         let (answer, answered) = blocking_mpsc::sync_channel(1);
         let answer = move |session| drop(answer.try_send(session));
         self.ask(key, Box::new(answer))?;
-        answered.recv_timeout(self.deadline).ok().flatten()
+        match answered.recv_timeout(self.deadline) {
+            Ok(session) => session,
+            Err(blocking_mpsc::RecvTimeoutError::Timeout) => self.late(),
+            Err(blocking_mpsc::RecvTimeoutError::Disconnected) => None,
+        }
     }
 
-    fn ask(&self, key: &[u8], answer: Asker) -> Option<()> {
+    /// Asks the store; until when it may answer.
+    fn ask(&self, key: &[u8], answer: Asker) -> Option<Instant> {
         if self.is_down() {
             return None;
         }
-        self.work.try_send(Work::Get { key: key.to_vec(), asked: Instant::now(), answer }).ok()
+        let until = Instant::now() + self.deadline;
+        self.work.try_send(Work::Get { key: key.to_vec(), until, answer }).ok()?;
+        Some(until)
+    }
+
+    /// The store has not answered, and perhaps does not even know that it is late. It is down, and hears of it when it can.
+    fn late(&self) -> Option<Zeroizing<Vec<u8>>> {
+        if !self.state.is_down.swap(true, Ordering::Relaxed) && self.work.try_send(Work::Late).is_err() {
+            // Nobody would find out that it is back.
+            self.state.is_down.store(false, Ordering::Relaxed);
+        }
+        None
     }
 
     /// Keeps a session for so long, if the store is there and has room. Does not wait.
@@ -290,8 +339,7 @@ impl Server {
         // What came before the store was found down need not find it out again.
         let is_down = self.is_down();
         match work {
-            Work::Get { key, asked, answer } => {
-                let until = asked + self.deadline;
+            Work::Get { key, until, answer } => {
                 // Nobody waits any more for what waited too long here.
                 if !is_down && Instant::now() < until {
                     answer(self.in_time(until, self.store.get(&key)).await.flatten());
@@ -314,6 +362,7 @@ impl Server {
                     self.state.undone.done(&key);
                 }
             }
+            Work::Late => self.down(&self.too_late()),
         }
     }
 
@@ -349,13 +398,22 @@ impl Server {
                 return None;
             }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {:?}", self.deadline),
+            Err(_) => self.too_late(),
         };
         if !self.state.is_down.swap(true, Ordering::Relaxed) {
-            warn!(error = why, "the session store is down: sessions are not shared until it is back");
-            tokio::spawn(self.clone().wait_for_it());
+            self.down(&why);
         }
         None
+    }
+
+    fn too_late(&self) -> String {
+        format!("no answer within {:?}", self.deadline)
+    }
+
+    /// It has just been found down.
+    fn down(&self, why: &str) {
+        warn!(error = why, "the session store is down: sessions are not shared until it is back");
+        tokio::spawn(self.clone().wait_for_it());
     }
 
     /// It answers lookups nevertheless. Said once, until it writes again.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use test_support::Pki;
 
-use super::command::Opensspi;
+use super::command::{Logons, Opensspi, Server};
 use super::view::{Packages, View};
 use crate::peers::process::Stdout;
 use crate::peers::{PeerError, Version, gss};
@@ -30,66 +30,83 @@ pub(super) fn run(packages: &Packages, opensspi: &Opensspi, version: Version) ->
         return Err(PeerError::new(format!("the server heard something else: {heard}")));
     }
     let alice = &["alice", "--domain", "CORP"][..];
-    logs_on(packages, opensspi, Logon { package: "NTLM", section: "", account: alice, shown: "CORP/alice" })?;
+    let ntlm = Logons { package: "NTLM", section: "", account: alice, certificate: None };
+    logs_on(packages, opensspi, &ntlm, None)?;
+    // Inside TLS, where who is not bound to its certificate is not let in.
+    let own = pki.server("localhost").issue();
+    let section = "[ntlm]\nchannel-bindings = \"always\"\n";
+    logs_on(packages, opensspi, &Logons { section, certificate: Some(&own), ..ntlm }, Some(&pki))?;
     for algorithms in ["\"MD5\"", "\"SHA-256\"", "\"SHA-256\", \"MD5\""] {
-        let section = format!("[digest]\nrealm = \"corp\"\nalgorithms = [{algorithms}]\n");
+        let section = &format!("[digest]\nrealm = \"corp\"\nalgorithms = [{algorithms}]\n");
         let account = &["alice", "--realm", "corp"];
-        logs_on(
-            packages,
-            opensspi,
-            Logon { package: "WDigest", section: &section, account, shown: "alice" },
-        )?;
+        let digest = Logons { package: "WDigest", section, account, certificate: None };
+        logs_on(packages, opensspi, &digest, None)?;
     }
     negotiates(packages, opensspi, alice)
 }
 
-/// How a browser logs on with a name and a password in the address.
-struct Logon<'a> {
-    package: &'a str,
-    /// A section of the server's configuration.
-    section: &'a str,
-    /// How the account is added.
-    account: &'a [&'a str],
-    /// The account on the page.
-    shown: &'a str,
+/// A browser logs on with a name and a password in the address, and is not let in with a wrong password.
+fn logs_on(
+    packages: &Packages,
+    opensspi: &Opensspi,
+    logons: &Logons<'_>,
+    trusted: Option<&Pki>,
+) -> Result<(), PeerError> {
+    let mut server = opensspi.serve_logons(logons)?;
+    let scheme = if logons.certificate.is_some() { "https" } else { "http" };
+    let port = server.port;
+    let address = |password: &str| format!("{scheme}://alice:{password}@localhost:{port}/");
+    let shown = Browser::new(packages, trusted)?.open(&address("correct%20horse"))?;
+    let account = if logons.account.contains(&"CORP") { "CORP/alice" } else { "alice" };
+    shown.require(shown.page.contains(&format!("<td>{account}</td>")), "the account")?;
+    let shown = Browser::new(packages, trusted)?.open(&address("wrong"))?;
+    shown.is_refused()?;
+    denied(&mut server)
 }
 
-const PASSWORD: &str = "correct horse";
-
-/// A browser logs on, and is not let in with a wrong password.
-fn logs_on(packages: &Packages, opensspi: &Opensspi, logon: Logon<'_>) -> Result<(), PeerError> {
-    let server = opensspi.serve_logons(logon.package, logon.section, logon.account, PASSWORD)?;
-    let address = |password: &str| format!("http://alice:{password}@localhost:{}/", server.port);
-    let shown = Browser::new(packages, None)?.open(&address("correct%20horse"))?;
-    shown.require(shown.page.contains(&format!("<td>{}</td>", logon.shown)), "the account")?;
-    let shown = Browser::new(packages, None)?.open(&address("wrong"))?;
-    shown.require(!shown.page.contains("alice"), "that a wrong password lets nobody in")
+/// The server's next refusal is one of a password.
+fn denied(server: &mut Server) -> Result<(), PeerError> {
+    let heard = server.failure()?;
+    if heard.contains("the logon was denied") {
+        return Ok(());
+    }
+    Err(PeerError::new(format!("the server refused something else: {heard}")))
 }
 
-/// A browser logs on with what gss-ntlmssp has, where the server is on its list: with the right password, with a wrong one, and
-/// not at all where the server is not on the list.
+/// A browser negotiates with what gss-ntlmssp has, where the server is on its list: with the right password and with a wrong one.
+/// Where the server is not on the list it sends it nothing.
 fn negotiates(packages: &Packages, opensspi: &Opensspi, account: &[&str]) -> Result<(), PeerError> {
-    let server = opensspi.serve_logons("Negotiate", "", account, PASSWORD)?;
+    // Nor would NTLM do that says that it is Negotiate.
+    let section = "[negotiate]\nraw = \"deny\"\n";
+    let mut server =
+        opensspi.serve_logons(&Logons { package: "Negotiate", section, account, certificate: None })?;
     let address = format!("http://localhost:{}/", server.port);
-    for (allowed, password, is_let_in) in
-        [("localhost", PASSWORD, true), ("localhost", "wrong", false), ("elsewhere.example", PASSWORD, false)]
-    {
+    let show = |allowed: &str, password: &str| {
         let mut browser = Browser::new(packages, None)?;
         browser.1.push(format!("--auth-server-allowlist={allowed}"));
         let file = browser.0.write("users", format!("CORP:alice:{password}\n"))?;
         // For the first page of a profile the list comes too late.
         browser.open_with(&address, &gss::variables(&file))?;
-        let shown = browser.open_with(&address, &gss::variables(&file))?;
-        let holds = shown.page.contains("<td>CORP/alice</td>") == is_let_in;
-        shown.require(holds, &format!("let in: {is_let_in}, with {allowed} on the list"))?;
+        browser.open_with(&address, &gss::variables(&file))
+    };
+    show("elsewhere.example", "wrong")?.is_refused()?;
+    let shown = show("localhost", Logons::PASSWORD)?;
+    shown.require(shown.page.contains("<td>CORP/alice</td>"), "the account")?;
+    // Had it sent anything before, that would be the first.
+    let first = server.verdict()?;
+    if !first.is_empty() {
+        return Err(PeerError::new(format!("the server refused somebody before: {first}")));
     }
-    Ok(())
+    show("localhost", "wrong")?.is_refused()?;
+    denied(&mut server)
 }
 
 /// What a browser made of an address.
 struct Shown {
     /// The page as it stands after its scripts have run; empty if there is none.
     page: String,
+    /// It ended as it should.
+    is_fine: bool,
     log: String,
 }
 
@@ -99,6 +116,11 @@ impl Shown {
             return Ok(());
         }
         Err(PeerError::new(format!("{what:?} is not so:\n{}\n{}", self.page, self.log)))
+    }
+
+    /// It has nothing to show, and did not break: of a page that is not for it, it asks its user, whom it does not have.
+    fn is_refused(&self) -> Result<(), PeerError> {
+        self.require(self.is_fine && !self.page.contains("alice"), "the refusal")
     }
 }
 
@@ -140,7 +162,7 @@ impl Browser {
         let mut process = launch.start()?;
         process.set_patience(PATIENCE);
         let page = String::from_utf8_lossy(&process.read_to_end()?).into_owned();
-        process.wait()?;
-        Ok(Shown { page, log: process.log() })
+        let is_fine = process.wait()?.success();
+        Ok(Shown { page, is_fine, log: process.log() })
     }
 }

@@ -64,27 +64,26 @@ impl Opensspi {
     }
 
     /// `opensspi serve --http` with a package that its clients log on with, and one account.
-    pub(super) fn serve_logons(
-        &self,
-        package: &str,
-        section: &str,
-        add: &[&str],
-        password: &str,
-    ) -> Result<Server, PeerError> {
+    pub(super) fn serve_logons(&self, logons: &Logons<'_>) -> Result<Server, PeerError> {
         let files = Files::new()?;
+        let Logons { package, section, account, certificate } = logons;
         let text = format!("package = \"{package}\"\n{section}\n[logon]\naccounts = \"file:logons.toml\"\n");
         let config = files.write("opensspi.toml", text)?;
-        let password = format!("file:{}", files.write("password", password)?);
+        let password = format!("file:{}", files.write("password", Logons::PASSWORD)?);
         let program = self.program.to_string_lossy();
         let mut launch = Launch::new(&program, Stdout::Data);
         launch.arguments(["account", "add", "--config", &config, "--password", &password]);
-        launch.arguments(add.iter().copied());
+        launch.arguments(account.iter().copied());
         let mut adding = launch.start()?;
         if !adding.wait()?.success() {
             return Err(adding.error("the account was not added"));
         }
         let mut launch = Launch::new(&program, Stdout::Data);
         launch.arguments(["serve", "--http", "--port", "0", "--json", "--config", &config]);
+        if let Some(certificate) = certificate {
+            let (chain, key) = files.certificate(*certificate)?;
+            launch.arguments(["--cert", &chain, "--key", &key]);
+        }
         Self::listening(&launch, files)
     }
 
@@ -99,11 +98,28 @@ impl Opensspi {
                 None => return Err(process.error("it did not say where it listens")),
             }
         };
+        let package = listening.get("package").and_then(Value::as_str).unwrap_or_default().to_owned();
         let port = listening.get("port").and_then(Value::as_u64);
         let port = port.and_then(|port| u16::try_from(port).ok());
         let port = port.ok_or_else(|| process.error("it listens nowhere"))?;
-        Ok(Server { process, port, _files: files })
+        Ok(Server { process, port, package, _files: files })
     }
+}
+
+/// Whom `opensspi serve --http` lets in, and with what.
+#[derive(Clone, Copy)]
+pub(super) struct Logons<'a> {
+    pub(super) package: &'a str,
+    /// A section of the configuration.
+    pub(super) section: &'a str,
+    /// How the account is added, whose password is [`Self::PASSWORD`].
+    pub(super) account: &'a [&'a str],
+    /// What puts TLS in front of it.
+    pub(super) certificate: Option<&'a TestCertificate>,
+}
+
+impl Logons<'_> {
+    pub(super) const PASSWORD: &'static str = "correct horse";
 }
 
 /// Where `opensspi connect` connects to.
@@ -198,6 +214,7 @@ impl Client {
 pub(super) struct Server {
     process: Process,
     pub(super) port: u16,
+    package: String,
     _files: Files,
 }
 
@@ -205,12 +222,27 @@ impl Server {
     /// Waits until it has logged that a handshake failed, and says why.
     pub(super) fn failure(&mut self) -> Result<String, PeerError> {
         loop {
+            let why = self.verdict()?;
+            if !why.is_empty() {
+                return Ok(why);
+            }
+        }
+    }
+
+    /// Waits until it has logged how a handshake with its package ended: why it failed, and nothing if it did not.
+    pub(super) fn verdict(&mut self) -> Result<String, PeerError> {
+        loop {
             let Some(event) = next_event(&mut self.process)? else {
                 return Err(self.process.error("it ended"));
             };
             let text = |name: &str| event.get(name).and_then(Value::as_str);
-            if text("message") == Some("handshake failed") {
-                return Ok(text("error").unwrap_or_default().to_owned());
+            if text("package") != Some(&self.package) {
+                continue;
+            }
+            match text("message") {
+                Some("handshake completed") => return Ok(String::new()),
+                Some("handshake failed") => return Ok(text("error").unwrap_or("for no reason").to_owned()),
+                _ => {}
             }
         }
     }

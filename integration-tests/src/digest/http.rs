@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use opensspi::sspi_http::{AuthLayer, Client, Error, HttpConnection, RequestBody, Scheme};
 use sspi_core::{ContextFlags, CredentialsHandle, DigestAccount, DigestLogon, IscRet};
 use sspi_tokio::Answers;
@@ -24,6 +24,9 @@ use super::look_up;
 
 /// What the resource holds.
 pub const CONTENT: &str = "the resource\n";
+
+/// Its target.
+pub const TARGET: &str = "/resource?a=b,c";
 
 struct Accounts;
 
@@ -51,10 +54,11 @@ impl Service<Request<RequestBody<Incoming>>> for Resource {
     }
 }
 
-/// A server that listens until it is dropped.
+/// A server that listens until it is dropped. It speaks HTTP/2 with whoever begins with that.
 #[derive(Debug)]
 pub struct Server {
     port: u16,
+    refusals: Arc<Mutex<Vec<String>>>,
     _runtime: Runtime,
 }
 
@@ -65,7 +69,30 @@ impl Server {
     ///
     /// There is no port.
     pub fn start(credentials: Arc<dyn CredentialsHandle>) -> io::Result<Self> {
+        Self::start_as(credentials, |layer| layer)
+    }
+
+    /// The same as a proxy, whose requests are for somebody else.
+    ///
+    /// # Errors
+    ///
+    /// There is no port.
+    pub fn start_proxy(credentials: Arc<dyn CredentialsHandle>) -> io::Result<Self> {
+        Self::start_as(credentials, AuthLayer::as_proxy)
+    }
+
+    fn start_as(
+        credentials: Arc<dyn CredentialsHandle>,
+        place: impl FnOnce(AuthLayer) -> AuthLayer,
+    ) -> io::Result<Self> {
+        let refusals = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&refusals);
         let layer = AuthLayer::new([Scheme::digest(credentials)]).with_answers(Arc::new(Accounts));
+        let layer = place(layer).reporting(move |attempt| {
+            if let Err(error) = attempt.result {
+                heard.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
+            }
+        });
         let runtime = Runtime::new()?;
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
         let port = listener.local_addr()?.port();
@@ -74,13 +101,24 @@ impl Server {
                 tokio::spawn(serve(layer.clone(), socket));
             }
         });
-        Ok(Self { port, _runtime: runtime })
+        Ok(Self { port, refusals, _runtime: runtime })
+    }
+
+    /// Its port, on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Why clients were refused since this was asked last.
+    pub fn refusals(&self) -> Vec<String> {
+        std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The resource's address.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/resource?a=b,c", self.port)
+        format!("http://127.0.0.1:{}{TARGET}", self.port)
     }
 }
 
@@ -91,8 +129,8 @@ async fn serve(layer: AuthLayer, socket: TcpStream) {
         request.extensions_mut().insert(connection.clone());
         service.clone().call(request)
     });
-    let _ended =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+    let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+    let _ended = server.serve_connection(TokioIo::new(socket), service).await;
 }
 
 /// What became of a request.
@@ -106,13 +144,44 @@ pub struct Fetched {
     pub is_mutual: bool,
 }
 
+/// What is asked for with Digest, over one connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The target.
+    pub path: &'a str,
+    /// A body, which is posted.
+    pub body: Option<&'a str>,
+    /// How often.
+    pub times: usize,
+    /// The server must prove that it knows the password.
+    pub needs_proof: bool,
+    /// It is a proxy that asks who it is.
+    pub is_proxy: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// A page, once.
+    #[must_use]
+    pub const fn page(path: &'a str) -> Self {
+        Self { path, body: None, times: 1, needs_proof: false, is_proxy: false }
+    }
+
+    fn request(&self, port: u16) -> Request<Bytes> {
+        let method = if self.body.is_some() { "POST" } else { "GET" };
+        let request = Request::builder().method(method).uri(self.path);
+        let request = request.header("host", format!("localhost:{port}"));
+        let request = request.body(Bytes::from(self.body.unwrap_or_default().to_owned()));
+        request.unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
 /// Gets a resource with Digest, over one connection.
 ///
 /// # Errors
 ///
 /// The package refuses the server, the server does not take the password, or the connection breaks.
 pub fn fetch(port: u16, path: &str, credentials: &Arc<dyn CredentialsHandle>) -> Result<Fetched, Error> {
-    fetch_with(port, path, credentials, |client| client)
+    fetch_last(port, Asked::page(path), credentials)
 }
 
 /// The same from a server that must prove that it knows the password.
@@ -125,24 +194,37 @@ pub fn fetch_with_proof(
     path: &str,
     credentials: &Arc<dyn CredentialsHandle>,
 ) -> Result<Fetched, Error> {
-    fetch_with(port, path, credentials, Client::require_proof)
+    fetch_last(port, Asked { needs_proof: true, ..Asked::page(path) }, credentials)
 }
 
-fn fetch_with(
+/// What the last of these requests came to.
+///
+/// # Errors
+///
+/// The first of one of them, as in [`fetch`].
+pub fn fetch_last(
     port: u16,
-    path: &str,
+    asked: Asked<'_>,
     credentials: &Arc<dyn CredentialsHandle>,
-    change: impl FnOnce(Client) -> Client,
 ) -> Result<Fetched, Error> {
     let scheme = Scheme::digest(Arc::clone(credentials));
-    let request = Request::get(path).header("host", format!("localhost:{port}")).body(Bytes::new());
     let fetching = async {
         let socket = TcpStream::connect(("127.0.0.1", port)).await;
         let socket = socket.unwrap_or_else(|error| panic!("{error}"));
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
         tokio::spawn(connection);
-        let mut client = change(Client::new(sender, "localhost", [scheme]));
-        let response = client.send(request.unwrap_or_else(|error| panic!("{error}"))).await?;
+        let mut client = Client::new(sender, "localhost", [scheme]);
+        if asked.needs_proof {
+            client = client.require_proof();
+        }
+        if asked.is_proxy {
+            client = client.to_proxy();
+        }
+        for _ in 1..asked.times {
+            let response = client.send(asked.request(port)).await?;
+            response.into_body().collect().await.unwrap_or_else(|error| panic!("{error}"));
+        }
+        let response = client.send(asked.request(port)).await?;
         let status = response.status();
         let body = response.into_body().collect().await.unwrap_or_else(|error| panic!("{error}")).to_bytes();
         let flags = client.authenticated().map(|(_, attributes)| attributes.flags());

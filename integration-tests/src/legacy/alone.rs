@@ -63,7 +63,7 @@ pub fn try_out(
     };
     let possible = |trying: &Trying| {
         // strsclnt wants a server of HTTP.
-        let needs_http = (client, trying.server.feature) == (Peer::Nss, Feature::ResumeId);
+        let needs_http = client == Peer::Nss && trying.server.feature.resumes();
         let lacks = [trying.server, trying.client_trial()].map(|trial| lacks().trial_reason(trial).is_some());
         !needs_http && lacks == [false, false]
     };
@@ -111,10 +111,12 @@ fn run_trial(
 /// What is wrong with connections as one end saw them, if it tells.
 fn trial_complaint(pki: &Pki, trying: &Trying, peer: Peer, connections: &[Negotiated]) -> Option<String> {
     let client = match trying.server.feature {
-        Feature::ResumeId => {
+        feature if feature.resumes() => {
             // A server may be done with the second connection before it is with the first.
             let resumed = connections.iter().filter(|connection| connection.resumed).count();
-            let tells = !matches!(peer, Peer::OpenSsl | Peer::OpenSsl111) && !connections.is_empty();
+            let silent = matches!(peer, Peer::OpenSsl | Peer::OpenSsl111)
+                || (peer == Peer::Node && feature == Feature::ResumeTicket);
+            let tells = !silent && !connections.is_empty();
             let wrong = tells && (connections.len(), resumed) != (2, 1);
             return wrong.then(|| format!("{} resumed {resumed} of {}", peer.name(), connections.len()));
         }

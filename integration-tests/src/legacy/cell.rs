@@ -113,6 +113,8 @@ features! {
     ClientRsa = "client-rsa", "Client certificate RSA";
     /// A client with a DSA certificate that is required.
     ClientDsa = "client-dsa", "Client certificate DSA";
+    /// A session that is resumed with a ticket.
+    ResumeTicket = "resume-ticket", "Resumption with a ticket";
     /// A session that is resumed by its ID.
     ResumeId = "resume-id", "Resumption by session ID";
     /// Records of every length.
@@ -138,6 +140,8 @@ impl Feature {
             Self::SplitBoth | Self::SplitOurs | Self::SplitPeer | Self::SplitNone => {
                 &[Version::Ssl30, Version::Tls10]
             }
+            // SSL 3.0 has no extensions.
+            Self::ResumeTicket => &[Version::Tls10, Version::Tls11, Version::Tls12],
             Self::ClientRsa
             | Self::ClientDsa
             | Self::ResumeId
@@ -145,6 +149,11 @@ impl Feature {
             | Self::EmptyOurs
             | Self::EmptyPeer => &Version::LEGACY,
         }
+    }
+
+    /// Whether a session is resumed.
+    pub const fn resumes(self) -> bool {
+        matches!(self, Self::ResumeTicket | Self::ResumeId)
     }
 
     /// Whether our end sends records without content; `None` if nobody looks at single records.

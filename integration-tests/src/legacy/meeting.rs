@@ -76,7 +76,7 @@ fn try_out(trial: Trial, scale: Scale) -> Result<(), CaseError> {
     let bytes = match feature {
         Feature::EmptyOurs | Feature::EmptyPeer => terms::bytes(peer, Scale::SMALL).min(10_000),
         // It gets a page without content.
-        Feature::ResumeId if (peer, role) == (Peer::Nss, Role::Client) => 0,
+        _ if feature.resumes() && (peer, role) == (Peer::Nss, Role::Client) => 0,
         _ => terms::bytes(peer, Scale::SMALL).min(100_000),
     };
     let splitting = feature.ours_splits();
@@ -176,7 +176,7 @@ impl Meeting {
     }
 
     fn rounds(self) -> usize {
-        if self.feature == Some(Feature::ResumeId) { 2 } else { 1 }
+        if self.feature.is_some_and(Feature::resumes) { 2 } else { 1 }
     }
 
     fn sends_empty(self) -> Option<bool> {
@@ -195,7 +195,7 @@ impl Meeting {
         let pki = Pki::find()?;
         let mut server =
             echo::serve(self.group.peer, &server_options(&pki, self.group, self.key, suites, self.feature)?)?;
-        let mut setup = Setup::trusting(pki.root()?).without_tickets();
+        let mut setup = Setup::trusting(pki.root()?);
         if let Some(key) = self.client_key() {
             let identity = pki.client(key)?;
             setup = setup.pem(identity.chain, identity.key);
@@ -246,7 +246,10 @@ impl Meeting {
     fn serve_peer(self, suites: &[&'static Suite]) -> Result<Found, CaseError> {
         let pki = Pki::find()?;
         let identity = pki.server(self.key)?;
-        let mut setup = Setup::server_from_pem(identity.chain, identity.key).without_tickets();
+        let mut setup = Setup::server_from_pem(identity.chain, identity.key);
+        if self.feature != Some(Feature::ResumeTicket) {
+            setup = setup.without_tickets();
+        }
         if self.client_key().is_some() {
             setup = setup.require_client_certificate_of(pki.root()?);
         }
@@ -312,8 +315,13 @@ impl Met {
         let Trial { peer, role, version, feature } = trial;
         self.judge(Cell { peer, role, version, suite })?;
         let resumed: Vec<bool> = self.ours.iter().map(|report| report.negotiated.resumed).collect();
-        if feature == Feature::ResumeId && resumed != [false, true] {
+        if feature.resumes() && resumed != [false, true] {
             return Err(CaseError::new(format!("our end resumed {resumed:?}")));
+        }
+        // A session of a ticket has no identifier.
+        let by_id = self.ours.last().is_some_and(|report| report.has_session_id);
+        if feature.resumes() && by_id != (feature == Feature::ResumeId) {
+            return Err(CaseError::new(format!("our end resumed by its identifier: {by_id}")));
         }
         if feature == Feature::EmptyPeer && self.ours.iter().any(|report| report.empty_records == 0) {
             return Err(CaseError::new("the peer sent no empty record"));

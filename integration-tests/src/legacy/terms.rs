@@ -40,10 +40,14 @@ pub fn server_options(
     suites: &[&Suite],
     feature: Option<Feature>,
 ) -> Result<ServerOptions, PeerError> {
-    let mut options = ServerOptions::new(&pki.server(key)?)
-        .version(group.version)
-        .ciphers(&offer(group.peer, group.version, suites))
-        .without_tickets();
+    let mut options = ServerOptions::new(&pki.server(key)?).version(group.version).ciphers(&offer(
+        group.peer,
+        group.version,
+        suites,
+    ));
+    if feature != Some(Feature::ResumeTicket) {
+        options = options.without_tickets();
+    }
     if matches!(feature, Some(Feature::ClientRsa | Feature::ClientDsa)) {
         options = options.client_auth(ClientAuth::Require(pki.root()?));
     }
@@ -61,11 +65,14 @@ pub fn client_options(
     port: u16,
     feature: Option<Feature>,
 ) -> Result<ClientOptions, PeerError> {
-    let mut options = ClientOptions::trusting(port, pki.root()?).version(group.version).without_tickets();
+    let mut options = ClientOptions::trusting(port, pki.root()?).version(group.version);
+    if feature != Some(Feature::ResumeTicket) {
+        options = options.without_tickets();
+    }
     options = match feature {
         Some(Feature::ClientRsa) => options.certificate(&pki.client(Key::Rsa)?),
         Some(Feature::ClientDsa) => options.certificate(&pki.client(Key::Dsa)?),
-        Some(Feature::ResumeId) => options.rounds(2),
+        Some(feature) if feature.resumes() => options.rounds(2),
         _ => options,
     };
     Ok(arguments(group.peer, feature).into_iter().fold(options, ClientOptions::argument))
@@ -81,7 +88,7 @@ fn arguments(peer: Peer, feature: Option<Feature>) -> Vec<String> {
         Peer::Java => {
             arguments.push(LEGACY_SECURITY);
             if feature == Some(Feature::ResumeId) {
-                // With it JSSE resumes tickets only.
+                // With it JSSE comes back with tickets only.
                 arguments.push("-Djdk.tls.useExtendedMasterSecret=false");
             }
             if splits == Some(false) {

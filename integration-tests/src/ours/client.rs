@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sspi_core::{CredentialUse, CredentialsHandle, Error, QueryContextAttributes};
+use sspi_core::{ControlToken, CredentialUse, CredentialsHandle, Error, QueryContextAttributes};
 use sspi_tokio::{SecureReadHalf, SecureStream, SecureWriteHalf, handshake};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -238,6 +238,15 @@ impl Connection {
             self.stream.renegotiate().await?;
             Ok(self.stream.flush().await?)
         })
+    }
+
+    /// Has new keys, and asks the peer for its own: TLS 1.3.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended.
+    pub fn update_keys(&mut self) -> Result<(), Failure> {
+        wait(patience(0), async { Ok(self.stream.apply_control_token(&ControlToken::UpdateKeys).await?) })
     }
 
     /// What holds now: another object behind each handshake.

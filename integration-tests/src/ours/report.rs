@@ -35,6 +35,8 @@ pub struct Report {
     pub exported: Option<String>,
     /// How often the connection was negotiated again, as far as [`Service::Ask`](super::Service::Ask) saw.
     pub renegotiations: u32,
+    /// Whether the session has an identifier on the wire.
+    pub has_session_id: bool,
     /// Records without content that came, as far as our end looked at records.
     pub empty_records: u32,
     /// Why it failed.
@@ -60,7 +62,9 @@ impl Report {
             .application_protocol()?
             .protocol
             .map(|protocol| String::from_utf8_lossy(&protocol).into_owned());
-        self.negotiated.resumed = attributes.session_info()?.reconnect;
+        let session = attributes.session_info()?;
+        self.negotiated.resumed = session.reconnect;
+        self.has_session_id = !session.session_id.is_empty();
         // An end without a certificate, and a protocol without tls-unique, are no failures.
         self.negotiated.peer_sha256 = attributes
             .remote_certificate()

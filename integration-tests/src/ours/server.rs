@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use sspi_core::{AcceptSecurityContext, CredentialUse, CredentialsHandle, QueryContextAttributes};
+use sspi_core::{
+    AcceptSecurityContext, ControlToken, CredentialUse, CredentialsHandle, QueryContextAttributes,
+};
 use sspi_tokio::{SecureReadHalf, SecureStream, SecureWriteHalf, handshake};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,7 +26,8 @@ pub enum Service {
     /// Answers one HTTP request and closes: a body of the pattern with [`HTTP_BODY_SEED`], as long as the request's
     /// body, which must be the pattern with seed 1.
     Http,
-    /// Sends every byte back, except that `ask` and a line feed, alone, make it ask the client to negotiate again, and say so.
+    /// Sends every byte back, except that `ask` and a line feed, alone, make it ask the client to negotiate again, in TLS 1.3
+    /// for new keys, and say so.
     Ask,
     /// Sends every record back as a record, and counts those without content.
     Records {
@@ -188,6 +191,9 @@ async fn send_back(
     writer.shutdown().await
 }
 
+/// The version on the wire.
+const TLS13: u16 = 0x0304;
+
 /// Sends back what comes, and counts the handshakes. What is reported is what the last one left.
 async fn ask(mut stream: Stream, report: &mut Report) -> Result<(), Failure> {
     let mut buffer = vec![0; 65_536];
@@ -201,7 +207,11 @@ async fn ask(mut stream: Stream, report: &mut Report) -> Result<(), Failure> {
         let (read, _) = buffer.split_at(count);
         report.negotiated.bytes += count as u64;
         if read == b"ask\n" {
-            stream.renegotiate().await?;
+            let is_tls13 = stream.attributes().cipher_info()?.protocol_version == TLS13;
+            match is_tls13 {
+                true => stream.apply_control_token(&ControlToken::UpdateKeys).await?,
+                false => stream.renegotiate().await?,
+            }
             stream.write_all(b"asked\n").await?;
         } else {
             stream.write_all(read).await?;

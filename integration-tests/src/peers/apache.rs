@@ -16,6 +16,8 @@ const MODULES: &str = "/usr/lib/apache2/modules";
 
 /// The page behind Digest, for [`digest::USER`].
 pub const DIGEST: &str = "/digest/";
+/// The page for everybody, which proxies fetch.
+pub const OPEN: &str = "/open/";
 /// The page behind Negotiate and NTLM, for [`tokens::USER`].
 pub const GSSAPI: &str = "/gssapi/";
 
@@ -57,6 +59,8 @@ pub struct Apache {
     process: Process,
     port: u16,
     tls_port: u16,
+    digest_proxy_port: u16,
+    gssapi_proxy_port: u16,
     _files: Files,
     _users: UserFile,
 }
@@ -70,9 +74,9 @@ impl Apache {
     pub fn start(certificate: &TestCertificate) -> Result<Self, PeerError> {
         let program = program().ok_or_else(|| PeerError::new("apache2 is not there"))?;
         let files = Files::new()?;
-        let (port, tls_port) = (free_port(), free_port());
+        let [port, tls_port, digest_proxy_port, gssapi_proxy_port] = [(); 4].map(|()| free_port());
         let root = files.reserve("www");
-        for page in [DIGEST, GSSAPI] {
+        for page in [DIGEST, GSSAPI, OPEN] {
             let folder = format!("{root}{page}");
             std::fs::create_dir_all(&folder)?;
             std::fs::write(Path::new(&folder).join("index.html"), "secret\n")?;
@@ -93,6 +97,8 @@ impl Apache {
             "auth_digest",
             "dir",
             "headers",
+            "proxy",
+            "proxy_http",
             "ssl",
         ];
         if gssapi_available().is_ok() {
@@ -109,9 +115,19 @@ impl Apache {
             "DocumentRoot {root}\nDirectoryIndex index.html\nKeepAlive On\n<Directory {root}>\nRequire all granted\n\
              </Directory>\nHeader always set X-User \"expr=%{{REMOTE_USER}}\"\n\
              <VirtualHost 127.0.0.1:{tls_port}>\nSSLEngine on\nSSLCertificateFile {chain}\n\
-             SSLCertificateKeyFile {key}\n</VirtualHost>\n{}",
-            locations(&files)?
+             SSLCertificateKeyFile {key}\n</VirtualHost>\n"
         );
+        let logons = logons(&files)?;
+        for (page, logon) in [DIGEST, GSSAPI].iter().zip(&logons) {
+            let _never_fails = writeln!(text, "<Location {page}>\n{logon}</Location>");
+        }
+        for (port, logon) in [digest_proxy_port, gssapi_proxy_port].iter().zip(&logons) {
+            let _never_fails = writeln!(
+                text,
+                "Listen 127.0.0.1:{port}\n<VirtualHost 127.0.0.1:{port}>\nProxyRequests On\n<Proxy \"*\">\n{logon}\
+                 </Proxy>\n</VirtualHost>"
+            );
+        }
         let configuration = files.write("httpd.conf", text)?;
         readable(Path::new(&folder))?;
         let users = UserFile::new(tokens::DOMAIN, tokens::USER, tokens::PASSWORD)?;
@@ -119,7 +135,16 @@ impl Apache {
         let mut launch = Launch::new(&program, Stdout::Log);
         launch.arguments(["-f", &configuration, "-D", "FOREGROUND"]).variables(users.variables());
         launch.variables([("NETBIOS_DOMAIN_NAME", tokens::DOMAIN)]);
-        Ok(Self { process: launch.serve(tls_port)?, port, tls_port, _files: files, _users: users })
+        let process = launch.serve(tls_port)?;
+        Ok(Self {
+            process,
+            port,
+            tls_port,
+            digest_proxy_port,
+            gssapi_proxy_port,
+            _files: files,
+            _users: users,
+        })
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -134,6 +159,24 @@ impl Apache {
         self.tls_port
     }
 
+    /// Where it is a proxy for whoever logs on with Digest.
+    #[must_use]
+    pub fn digest_proxy_port(&self) -> u16 {
+        self.digest_proxy_port
+    }
+
+    /// Where it is a proxy for whoever logs on with Negotiate or NTLM.
+    #[must_use]
+    pub fn gssapi_proxy_port(&self) -> u16 {
+        self.gssapi_proxy_port
+    }
+
+    /// The address of the page that a proxy fetches for whoever it lets in.
+    #[must_use]
+    pub fn behind_proxy(&self) -> String {
+        format!("http://127.0.0.1:{}{OPEN}", self.port)
+    }
+
     /// What it said.
     #[must_use]
     pub fn log(&self) -> String {
@@ -141,24 +184,22 @@ impl Apache {
     }
 }
 
-/// Who may see which page.
-fn locations(files: &Files) -> std::io::Result<String> {
+/// Who is let in with Digest, and with Negotiate and NTLM where Apache has them.
+fn logons(files: &Files) -> std::io::Result<Vec<String>> {
     let (user, realm, password) = (digest::USER, digest::REALM, digest::PASSWORD);
     let algorithm = sspi_core::DigestAlgorithm::Md5;
     let secret = ::digest::hashed_a1(algorithm, user.as_bytes(), realm.as_bytes(), password.as_bytes());
     let users = files.write("users", format!("{user}:{realm}:{}\n", hex::encode(secret.expose_secret())))?;
-    let mut text = format!(
-        "<Location {DIGEST}>\nAuthType Digest\nAuthName {realm}\nAuthDigestProvider file\nAuthUserFile {users}\n\
-         AuthDigestQop auth\nRequire valid-user\n</Location>\n"
+    let digest = format!(
+        "AuthType Digest\nAuthName {realm}\nAuthDigestProvider file\nAuthUserFile {users}\nAuthDigestQop auth\n\
+         Require valid-user\n"
     );
-    if gssapi_available().is_ok() {
-        let _never_fails = write!(
-            text,
-            "<Location {GSSAPI}>\nAuthType GSSAPI\nAuthName {realm}\nGssapiAllowedMech ntlmssp\n\
-             GssapiConnectionBound On\nRequire valid-user\n</Location>\n"
-        );
-    }
-    Ok(text)
+    let gssapi = gssapi_available().is_ok().then(|| {
+        format!(
+            "AuthType GSSAPI\nAuthName {realm}\nGssapiAllowedMech ntlmssp\nGssapiConnectionBound On\nRequire valid-user\n"
+        )
+    });
+    Ok([digest].into_iter().chain(gssapi).collect())
 }
 
 /// Its workers are nobody, who reads what everybody can read.

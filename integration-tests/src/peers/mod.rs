@@ -4,6 +4,7 @@
 pub mod apache;
 pub mod curl;
 pub mod cyrus;
+pub mod digest_server;
 pub mod driven;
 pub mod fetched;
 mod files;
@@ -13,6 +14,7 @@ pub mod gss;
 mod installed;
 pub mod java;
 pub mod lighttpd;
+pub mod neon;
 pub mod nss;
 pub mod ntlm;
 pub mod openssl;

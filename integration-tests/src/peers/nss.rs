@@ -153,6 +153,9 @@ pub fn reconnect(options: &ClientOptions) -> Result<Vec<Negotiated>, PeerError> 
     if let Some(ciphers) = &options.ciphers {
         launch.arguments(["-C", ciphers]);
     }
+    if options.tickets {
+        launch.argument("-u");
+    }
     let mut process = launch.argument(&options.server_name).start()?;
     process.set_patience(options.patience());
     let status = process.wait()?;

@@ -36,6 +36,8 @@ pub struct End<'a> {
     pub bindings: &'a [u8],
     /// Whether it asks for encryption.
     pub is_sealed: bool,
+    /// The `LmCompatibilityLevel`, where it is another one than its own.
+    pub level: Option<u8>,
 }
 
 impl Library {
@@ -121,7 +123,12 @@ impl Library {
         launch.arguments(["--password", end.password, "--target", end.target]);
         launch.arguments(["--bindings", &hex::encode(end.bindings)]);
         launch.arguments((!end.is_sealed).then_some("--signed"));
+        if let Some(level) = end.level {
+            launch.arguments(["--level", &level.to_string()]);
+        }
         launch.arguments(more.iter().copied());
+        // gss-ntlmssp compares names in the language of its surroundings.
+        launch.variables([("LC_ALL", "C.UTF-8")]);
         Driven::start(&launch)
     }
 }

@@ -154,7 +154,6 @@ impl Redis {
     ///
     /// There never were.
     pub fn wait_for(&mut self, keys: usize) -> Result<(), PeerError> {
-        const TRIES: usize = 100_000;
         for _ in 0..TRIES {
             if self.len()? >= keys {
                 return Ok(());
@@ -162,7 +161,24 @@ impl Redis {
         }
         Err(PeerError::new(format!("{} keys in Redis, not {keys}", self.len()?)))
     }
+
+    /// Waits until that is so of all keys and their values.
+    ///
+    /// # Errors
+    ///
+    /// It never was.
+    pub fn wait_until(&mut self, is_so: impl Fn(&[KeyAndValue]) -> bool) -> Result<(), PeerError> {
+        for _ in 0..TRIES {
+            if is_so(&self.all()?) {
+                return Ok(());
+            }
+        }
+        Err(PeerError::new(format!("{} keys in Redis, and not those", self.len()?)))
+    }
 }
+
+/// How often Redis is asked for what does not come.
+const TRIES: usize = 100_000;
 
 fn reply(from: &mut BufReader<TcpStream>) -> Result<Reply, PeerError> {
     let mut line = String::new();

@@ -509,7 +509,7 @@ impl Server {
     fn check_target(&self, response: &Response) -> Result<(), Error> {
         match &self.request.http {
             Some(http) if self.dialect == Dialect::Http => {
-                if *response.uri == *http.uri.as_bytes() {
+                if is_target(&response.uri, http.uri.as_bytes()) {
                     return Ok(());
                 }
                 Err(Error::WrongUri { proved: response.uri.to_text().into_owned(), asked: http.uri.clone() })
@@ -713,6 +713,22 @@ fn is_service(meant: &str, ours: &str) -> bool {
 
 /// In `digest.services`: what a client means is not looked at.
 const ANY_SERVICE: &str = "*";
+
+/// Whether a client that proves this target means the one that was asked for. A proxy is asked for a URL, and for no other than
+/// it: RFC 7616 section 3.4 has that proved, and curl and browsers prove its path and query.
+fn is_target(proved: &[u8], asked: &[u8]) -> bool {
+    proved == asked || path_of(asked) == Some(proved)
+}
+
+/// Path and query of a URL; of nothing else.
+fn path_of(target: &[u8]) -> Option<&[u8]> {
+    let end = target.windows(3).position(|part| part == b"://")?;
+    let (scheme, authority) = (target.get(..end)?, target.get(end + 3..)?);
+    let is_scheme = scheme.first()?.is_ascii_alphabetic() && scheme.iter().all(u8::is_ascii_alphanumeric);
+    let begin = authority.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(authority.len());
+    let path = authority.get(begin..)?;
+    is_scheme.then_some(if path.is_empty() { b"/" } else { path })
+}
 
 /// What the client calls its user, as it is written.
 fn called(response: &Response) -> Text {

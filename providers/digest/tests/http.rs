@@ -176,6 +176,35 @@ fn server_refuses_a_changed_uri_method_or_body() {
 }
 
 #[test]
+fn proxy_takes_the_path_of_the_url_that_it_is_asked_for_and_no_other() {
+    let fixture = Fixture::new(ALL, ALL);
+    let outcome = |asked: &str, proved: &str| {
+        let asked = server_request(HttpRequest::new("GET", asked));
+        let challenge = fixture.challenge(&asked);
+        let request = client_request(HttpRequest::new("GET", proved));
+        fixture.authorize(&asked, &answer(&fixture, "alice", "wonderland", &request, &challenge))
+    };
+    for (asked, proved) in [
+        ("http://www.example/page?a=b", "http://www.example/page?a=b"),
+        ("http://www.example/page?a=b", "/page?a=b"),
+        ("http://www.example", "/"),
+    ] {
+        completes(outcome(asked, proved));
+    }
+    for (asked, proved) in [
+        ("http://www.example/page?a=b", "/page"),
+        ("http://www.example/page?a=b", "/other?a=b"),
+        ("http://www.example/page?a=b", "http://other.example/page?a=b"),
+        ("/page?a=b", "http://www.example/page?a=b"),
+        // No URL, though one stands in it.
+        ("/http://www.example/page", "/page"),
+        ("/page?to=http://www.example/page", "/page"),
+    ] {
+        assert_eq!(fails(outcome(asked, proved)).error.status(), SecStatus::SEC_E_LOGON_DENIED, "{proved}");
+    }
+}
+
+#[test]
 fn server_refuses_what_is_changed_in_any_directive() {
     let fixture = Fixture::new(ALL, ALL);
     let request = server_request(get());

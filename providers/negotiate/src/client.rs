@@ -21,9 +21,14 @@ use crate::status::Error;
 
 /// A handshake as client.
 pub(crate) struct Client {
+    asked: Asked,
+    state: State,
+}
+
+/// What is asked of it, and what there is to choose from.
+struct Asked {
     choice: Arc<Choice>,
     request: InitializeRequest,
-    state: State,
 }
 
 enum State {
@@ -32,12 +37,12 @@ enum State {
     /// A package runs that is carried by no negotiation.
     Stream(Box<dyn InitializeSecurityContext>),
     /// A mechanism runs.
-    Running(Box<Running>),
+    Running(Running),
     /// The mechanism is done, and the server's last word is awaited.
-    Ending(Box<Ending>),
+    Ending(Ending),
     /// It has failed; why.
     Over(sspi_core::Error),
-    /// It is complete; or a call is going on.
+    /// It is complete.
     Complete,
 }
 
@@ -67,6 +72,8 @@ struct Running {
 struct Ending {
     negotiation: Negotiation,
     context: Box<dyn SecurityContext>,
+    /// Whether the context can sign, once that was asked.
+    can_sign: Option<bool>,
     /// This end has signed the list.
     has_signed: bool,
 }
@@ -87,53 +94,49 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What a call came to, before it is said.
-struct Next {
-    state: State,
-    step: Step,
-}
-
 impl InitializeSecurityContext for Client {
     fn initialize_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
         let has_begun = !matches!(self.state, State::Begin);
-        let next = match core::mem::replace(&mut self.state, State::Complete) {
+        let step = match &mut self.state {
             State::Complete => {
                 return Err(sspi_core::Error::invalid_handle("the handshake is complete").into());
             }
-            State::Over(error) => {
-                self.state = State::Over(error.clone());
-                return Err(error.into());
+            State::Over(error) => return Err(error.clone().into()),
+            State::Stream(inner) => {
+                let step = inner.initialize_security_context(input);
+                if let Ok(Step::Complete { .. } | Step::Declined { .. }) = &step {
+                    self.state = State::Complete;
+                }
+                // After a failure it goes on saying the same.
+                return step;
             }
             State::Begin => self.begin(input),
-            State::Stream(inner) => return self.stream(inner, input),
-            State::Running(running) => self.go_on(running, input),
-            State::Ending(ending) if input.is_empty() => {
-                let step = Step::Incomplete { missing: None };
-                Ok(Next { state: State::Ending(ending), step })
-            }
-            State::Ending(ending) => self.end(*ending, input),
+            State::Running(_) => self.go_on(input),
+            State::Ending(_) if input.is_empty() => Ok(Step::Incomplete { missing: None }),
+            State::Ending(_) => self.end(input),
         };
-        match next {
-            Ok(Next { state, step }) => {
-                self.state = state;
-                Ok(step)
-            }
-            Err(error) => Err(self.fail(error, has_begun)),
-        }
+        step.map_err(|error| self.fail(error, has_begun))
     }
 }
 
 impl Client {
     /// # Errors
     /// There is only a package for streams, and none is asked for; or what that package has to say about the request.
-    pub(crate) fn new(choice: Arc<Choice>, request: &InitializeRequest) -> Result<Self, sspi_core::Error> {
-        let mut request = InitializeRequest { negotiated: true, ..request.clone() };
-        let is_stream = request.flags.contains(IscReq::STREAM);
-        let stream = choice.stream.as_ref().filter(|_| is_stream);
+    pub(crate) fn begun(
+        choice: Arc<Choice>,
+        request: &InitializeRequest,
+    ) -> Result<Box<dyn InitializeSecurityContext>, sspi_core::Error> {
+        let asked = Asked { choice, request: request.clone() };
+        // It is written where it stays.
+        let mut client = Box::new(Self { asked, state: State::Begin });
+        let Asked { choice, request } = &mut client.asked;
+        request.negotiated = true;
+        let stream = choice.stream.as_ref().filter(|_| request.flags.contains(IscReq::STREAM));
         let favourite = stream.filter(|stream| stream.is_favourite || choice.mechanisms.is_empty());
         if let Some(StreamPackage { package, .. }) = favourite {
-            let inner = package.as_ref().map_err(Clone::clone)?.credentials.initialize(&request)?;
-            return Ok(Self { choice, request, state: State::Stream(inner) });
+            let inner = package.as_ref().map_err(Clone::clone)?.credentials.initialize(request)?;
+            client.state = State::Stream(inner);
+            return Ok(client);
         }
         if choice.mechanisms.is_empty() {
             return Err(Error::OnlyStreams { ours: choice.names() }.into());
@@ -142,31 +145,182 @@ impl Client {
         if !request.flags.contains(IscReq::NO_INTEGRITY) {
             request.flags = request.flags | IscReq::INTEGRITY;
         }
-        Ok(Self { choice, request, state: State::Begin })
-    }
-
-    /// What the package says is all that there is.
-    fn stream(
-        &mut self,
-        mut inner: Box<dyn InitializeSecurityContext>,
-        input: &[u8],
-    ) -> Result<Step, Failure> {
-        let step = inner.initialize_security_context(input);
-        self.state = match &step {
-            Ok(Step::Complete { .. } | Step::Declined { .. }) => State::Complete,
-            // After a failure it goes on saying the same.
-            _ => State::Stream(inner),
-        };
-        step
+        Ok(client)
     }
 
     fn fail(&mut self, error: Error, has_begun: bool) -> Failure {
-        let is_reported = matches!(&error, Error::Rejected { .. });
+        let is_reported = matches!(&error, Error::Rejected { .. } | Error::NotTaken { .. });
         let error = sspi_core::Error::from(error);
         self.state = State::Over(error.clone());
-        let says_so = self.request.flags.contains(IscReq::EXTENDED_ERROR) && has_begun && !is_reported;
+        let says_so = self.asked.request.flags.contains(IscReq::EXTENDED_ERROR) && has_begun && !is_reported;
         let reject = NegTokenResp { neg_state: Some(NegState::Reject), ..NegTokenResp::default() };
         Failure { error, token: if says_so { reject.to_bytes() } else { Vec::new() } }
+    }
+
+    /// The offer. A server that speaks first says what it has: that is protected by nothing, and so decides nothing; but
+    /// where there is nothing in common, nobody needs to try.
+    fn begin(&mut self, input: &[u8]) -> Result<Step, Error> {
+        if !input.is_empty() {
+            let NegotiationToken::Init(hints) = NegotiationToken::decode(input)? else {
+                return Err(Error::Unexpected("the server answers what was not offered yet"));
+            };
+            let is_ours = |mechanism| self.asked.choice.mechanisms.iter().any(|own| own.is(mechanism));
+            if !hints.mech_types.iter().any(is_ours) {
+                return Err(self.asked.nothing_in_common(&names(hints.mech_types.iter())));
+            }
+        }
+        self.start(0, Call::first(input))
+    }
+
+    /// Begins with the mechanism of this index. One that cannot even begin is left out.
+    fn start(&mut self, index: usize, call: Call<'_>) -> Result<Step, Error> {
+        let inner = match self.asked.initiate(index) {
+            Ok(inner) => inner,
+            Err(error) => return self.start_next(index, call, error),
+        };
+        let offered = match index {
+            0 => self.asked.choice.offer.clone(),
+            _ => self.asked.choice.mechanisms.get(index..).and_then(offer),
+        };
+        let list = offered.ok_or_else(|| Error::Internal("a package has no object identifier"))?;
+        let negotiation = Negotiation {
+            list,
+            index,
+            favourite: index,
+            is_answered: false,
+            needs_mic: false,
+            has_begun: false,
+        };
+        self.state = State::Running(Running { negotiation, inner, asked: None });
+        self.call(call)
+    }
+
+    /// Spec: SPNEGO section 3.1: the offer recovers from what goes wrong before a mechanism is chosen.
+    fn start_next(&mut self, failed: usize, call: Call<'_>, error: Error) -> Result<Step, Error> {
+        let next = failed.saturating_add(1);
+        let Some(mechanism) = self.asked.choice.mechanisms.get(failed) else { return Err(error) };
+        if next >= self.asked.choice.mechanisms.len() {
+            return Err(error);
+        }
+        tracing::debug!(package = mechanism.name(), %error, "the mechanism is not offered");
+        self.start(next, call)
+    }
+
+    fn go_on(&mut self, input: &[u8]) -> Result<Step, Error> {
+        let State::Running(running) = &mut self.state else { return Err(NOTHING_RUNS) };
+        if let Some(asked) = running.asked.take() {
+            if !input.starts_with(&asked) {
+                let what = "after a question the same input must come again";
+                return Err(Error::Mechanism(sspi_core::Error::invalid_handle(what)));
+            }
+            let call = match running.negotiation.is_answered {
+                true => call_of(&asked, &answer(&asked)?),
+                false => Call::first(&asked),
+            };
+            return self.call(call);
+        }
+        if input.is_empty() {
+            return Ok(Step::Incomplete { missing: None });
+        }
+        let resp = answer(input)?;
+        if let Some(inner) = self.asked.judge(&mut running.negotiation, &resp)? {
+            running.inner = inner;
+        }
+        self.call(call_of(input, &resp))
+    }
+
+    fn call(&mut self, call: Call<'_>) -> Result<Step, Error> {
+        let Self { asked, state } = self;
+        let State::Running(running) = state else { return Err(NOTHING_RUNS) };
+        let is_begin = !running.negotiation.is_answered;
+        let used = call.input.len();
+        let step = match running.inner.initialize_security_context(call.token) {
+            Ok(step) => step,
+            Err(failure) if is_begin => {
+                let failed = running.negotiation.index;
+                return self.start_next(failed, call, Error::Mechanism(failure.error));
+            }
+            Err(failure) => return Err(Error::Mechanism(failure.error)),
+        };
+        if !matches!(step, Step::Ask(_)) && !core::mem::replace(&mut running.negotiation.has_begun, true) {
+            let mechanism = asked.choice.mechanism(running.negotiation.index)?;
+            record_token(mechanism, asked.choice.ntlm, "a token of NTLM is about to leave", asked.target());
+        }
+        match step {
+            Step::Ask(question) => {
+                running.asked = Some(call.input.to_vec());
+                Ok(Step::Ask(question))
+            }
+            Step::Continue { token, used: inner } if inner == call.token.len() => {
+                if call.state == Some(NegState::AcceptCompleted) {
+                    return Err(Error::Unexpected("the server is done before the mechanism is"));
+                }
+                Ok(Step::Continue { token: running.negotiation.say(&token, None, is_begin), used })
+            }
+            Step::Complete { context, token, used: inner } if inner == call.token.len() => {
+                let State::Running(Running { negotiation, .. }) = core::mem::replace(state, State::Complete)
+                else {
+                    return Err(NOTHING_RUNS);
+                };
+                let ending = Ending { negotiation, context, can_sign: None, has_signed: false };
+                if token.is_empty() && !is_begin {
+                    asked.complete_with(ending, call)
+                } else {
+                    self.last_token(ending, &token, is_begin, used)
+                }
+            }
+            _ => Err(Error::Unexpected("the server's answer is no whole token of the mechanism")),
+        }
+    }
+
+    /// The mechanism's last token is this end's: the server has the last word.
+    ///
+    /// Spec: SPNEGO section 5 (c).
+    fn last_token(
+        &mut self,
+        mut ending: Ending,
+        token: &[u8],
+        is_begin: bool,
+        used: usize,
+    ) -> Result<Step, Error> {
+        // What signs its own messages with a MIC is as new as the rest of its system.
+        let is_wanted = ending.negotiation.needs_mic || ending.context.requires_list_mic();
+        ending.has_signed = self.asked.must_sign(&mut ending, is_wanted)? && !is_begin;
+        let Ending { negotiation, context, has_signed, .. } = &mut ending;
+        let mic =
+            has_signed.then(|| list_mic::make(context.as_mut(), negotiation.list.as_der())).transpose()?;
+        let token = negotiation.say(token, mic.as_deref(), is_begin);
+        self.state = State::Ending(ending);
+        Ok(Step::Continue { token, used })
+    }
+
+    /// The server's last word, for which the mechanism is done.
+    fn end(&mut self, input: &[u8]) -> Result<Step, Error> {
+        let State::Ending(mut ending) = core::mem::replace(&mut self.state, State::Complete) else {
+            return Err(NOTHING_RUNS);
+        };
+        let resp = answer(input)?;
+        let is_logon = resp.neg_state == Some(NegState::Reject) && ending.negotiation.is_answered;
+        if is_logon {
+            return Err(Error::Rejected { is_logon });
+        }
+        if let Some(inner) = self.asked.judge(&mut ending.negotiation, &resp)? {
+            // What was said first was for another mechanism.
+            let negotiation = ending.negotiation;
+            self.state = State::Running(Running { negotiation, inner, asked: None });
+            return self.call(call_of(input, &resp));
+        }
+        if resp.response_token.is_some_and(|token| !token.is_empty()) {
+            return Err(Error::Unexpected("the server goes on with a mechanism that is done"));
+        }
+        self.asked.complete_with(ending, call_of(input, &resp))
+    }
+}
+
+impl Asked {
+    /// Whom the client wants to talk to.
+    fn target(&self) -> &str {
+        self.request.target_name.as_deref().unwrap_or_default()
     }
 
     fn initiate(&self, index: usize) -> Result<Box<dyn InitializeSecurityContext>, Error> {
@@ -175,30 +329,15 @@ impl Client {
 
     /// Whether this end signs the list, or must see it signed. A context that cannot sign although its package can is what
     /// somebody in between makes of it, unless the caller wants it so.
-    fn must_sign(
-        &self,
-        negotiation: &Negotiation,
-        context: &dyn SecurityContext,
-        is_wanted: bool,
-    ) -> Result<bool, Error> {
+    fn must_sign(&self, ending: &mut Ending, is_wanted: bool) -> Result<bool, Error> {
+        if !is_wanted {
+            return Ok(false);
+        }
+        let Ending { negotiation, context, can_sign, .. } = ending;
+        let can_sign = *can_sign.get_or_insert_with(|| list_mic::can_sign(context.as_ref()));
         let may_lack = self.request.flags.contains(IscReq::NO_INTEGRITY)
             || !self.choice.mechanism(negotiation.index)?.can_sign();
-        list_mic::must_sign(context, is_wanted, may_lack)
-    }
-
-    /// The offer. A server that speaks first says what it has: that is protected by nothing, and so decides nothing; but
-    /// where there is nothing in common, nobody needs to try.
-    fn begin(&self, input: &[u8]) -> Result<Next, Error> {
-        if !input.is_empty() {
-            let NegotiationToken::Init(hints) = NegotiationToken::decode(input)? else {
-                return Err(Error::Unexpected("the server answers what was not offered yet"));
-            };
-            let is_ours = |mechanism| self.choice.mechanisms.iter().any(|own| own.is(mechanism));
-            if !hints.mech_types.iter().any(is_ours) {
-                return Err(self.nothing_in_common(&names(hints.mech_types.iter())));
-            }
-        }
-        self.start(0, Call::first(input))
+        list_mic::must_sign(can_sign, is_wanted, may_lack)
     }
 
     fn nothing_in_common(&self, offered: &str) -> Error {
@@ -210,63 +349,6 @@ impl Client {
         }
     }
 
-    /// Begins with the mechanism of this index. One that cannot even begin is left out.
-    fn start(&self, index: usize, call: Call<'_>) -> Result<Next, Error> {
-        let inner = match self.initiate(index) {
-            Ok(inner) => inner,
-            Err(error) => return self.start_next(index, call, error),
-        };
-        let offered = match index {
-            0 => self.choice.offer.clone(),
-            _ => self.choice.mechanisms.get(index..).and_then(offer),
-        };
-        let list = offered.ok_or(Error::Internal("a package has no object identifier"))?;
-        let negotiation = Negotiation {
-            list,
-            index,
-            favourite: index,
-            is_answered: false,
-            needs_mic: false,
-            has_begun: false,
-        };
-        self.call(Box::new(Running { negotiation, inner, asked: None }), call)
-    }
-
-    /// Spec: SPNEGO section 3.1: the offer recovers from what goes wrong before a mechanism is chosen.
-    fn start_next(&self, failed: usize, call: Call<'_>, error: Error) -> Result<Next, Error> {
-        let next = failed.saturating_add(1);
-        let Some(mechanism) = self.choice.mechanisms.get(failed) else { return Err(error) };
-        if next >= self.choice.mechanisms.len() {
-            return Err(error);
-        }
-        tracing::debug!(package = mechanism.name(), %error, "the mechanism is not offered");
-        self.start(next, call)
-    }
-
-    fn go_on(&self, mut running: Box<Running>, input: &[u8]) -> Result<Next, Error> {
-        if let Some(asked) = running.asked.take() {
-            if !input.starts_with(&asked) {
-                let what = "after a question the same input must come again";
-                return Err(Error::Mechanism(sspi_core::Error::invalid_handle(what)));
-            }
-            let call = if running.negotiation.is_answered {
-                call_of(&asked, &answer(&asked)?)
-            } else {
-                Call::first(&asked)
-            };
-            return self.call(running, call);
-        }
-        if input.is_empty() {
-            let step = Step::Incomplete { missing: None };
-            return Ok(Next { state: State::Running(running), step });
-        }
-        let resp = answer(input)?;
-        if let Some(inner) = self.judge(&mut running.negotiation, &resp)? {
-            running.inner = inner;
-        }
-        self.call(running, call_of(input, &resp))
-    }
-
     /// Looks at what the server says about the choice; another mechanism begins where it chose another.
     fn judge(
         &self,
@@ -274,7 +356,10 @@ impl Client {
         resp: &NegTokenResp<'_>,
     ) -> Result<Option<Box<dyn InitializeSecurityContext>>, Error> {
         if resp.neg_state == Some(NegState::Reject) {
-            return Err(Error::Rejected { is_logon: false });
+            return Err(match negotiation.is_answered {
+                true => Error::Rejected { is_logon: false },
+                false => Error::NotTaken { offered: names(negotiation.list.iter()) },
+            });
         }
         if core::mem::replace(&mut negotiation.is_answered, true) {
             // Windows says the mechanism again; nobody may say another one.
@@ -314,91 +399,15 @@ impl Client {
         (index >= negotiation.favourite).then_some(index)
     }
 
-    fn call(&self, mut running: Box<Running>, call: Call<'_>) -> Result<Next, Error> {
-        let is_begin = !running.negotiation.is_answered;
-        let used = call.input.len();
-        let step = match running.inner.initialize_security_context(call.token) {
-            Ok(step) => step,
-            Err(failure) if is_begin => {
-                return self.start_next(running.negotiation.index, call, Error::Mechanism(failure.error));
-            }
-            Err(failure) => return Err(Error::Mechanism(failure.error)),
-        };
-        if !matches!(step, Step::Ask(_)) && !core::mem::replace(&mut running.negotiation.has_begun, true) {
-            let target = self.request.target_name.as_deref().unwrap_or_default();
-            let mechanism = self.choice.mechanism(running.negotiation.index)?;
-            record_token(mechanism, self.choice.ntlm, "a token of NTLM is about to leave", target);
-        }
-        match step {
-            Step::Ask(question) => {
-                running.asked = Some(call.input.to_vec());
-                Ok(Next { state: State::Running(running), step: Step::Ask(question) })
-            }
-            Step::Continue { token, used: inner } if inner == call.token.len() => {
-                if call.state == Some(NegState::AcceptCompleted) {
-                    return Err(Error::Unexpected("the server is done before the mechanism is"));
-                }
-                let token = running.negotiation.say(&token, None, is_begin);
-                Ok(Next { state: State::Running(running), step: Step::Continue { token, used } })
-            }
-            Step::Complete { context, token, used: inner } if inner == call.token.len() => {
-                let ending = Ending { negotiation: running.negotiation, context, has_signed: false };
-                if token.is_empty() && !is_begin {
-                    self.complete_with(ending, call)
-                } else {
-                    self.last_token(ending, &token, is_begin, used)
-                }
-            }
-            _ => Err(Error::Unexpected("the server's answer is no whole token of the mechanism")),
-        }
-    }
-
-    /// The mechanism's last token is this end's: the server has the last word.
-    ///
-    /// Spec: SPNEGO section 5 (c).
-    fn last_token(
-        &self,
-        mut ending: Ending,
-        token: &[u8],
-        is_begin: bool,
-        used: usize,
-    ) -> Result<Next, Error> {
-        let Ending { negotiation, context, has_signed } = &mut ending;
-        // What signs its own messages with a MIC is as new as the rest of its system.
-        let is_wanted = negotiation.needs_mic || context.requires_list_mic();
-        *has_signed = self.must_sign(negotiation, context.as_ref(), is_wanted)? && !is_begin;
-        let mic =
-            has_signed.then(|| list_mic::make(context.as_mut(), negotiation.list.as_der())).transpose()?;
-        let token = negotiation.say(token, mic.as_deref(), is_begin);
-        Ok(Next { state: State::Ending(Box::new(ending)), step: Step::Continue { token, used } })
-    }
-
-    /// The server's last word, for which the mechanism is done.
-    fn end(&self, mut ending: Ending, input: &[u8]) -> Result<Next, Error> {
-        let resp = answer(input)?;
-        let is_logon = resp.neg_state == Some(NegState::Reject) && ending.negotiation.is_answered;
-        if is_logon {
-            return Err(Error::Rejected { is_logon });
-        }
-        if let Some(inner) = self.judge(&mut ending.negotiation, &resp)? {
-            // What was said first was for another mechanism.
-            let running = Box::new(Running { negotiation: ending.negotiation, inner, asked: None });
-            return self.call(running, call_of(input, &resp));
-        }
-        if resp.response_token.is_some_and(|token| !token.is_empty()) {
-            return Err(Error::Unexpected("the server goes on with a mechanism that is done"));
-        }
-        self.complete_with(ending, call_of(input, &resp))
-    }
-
     /// Both ends have the mechanism's tokens: what is left is the list.
     ///
     /// Spec: SPNEGO section 5 (b) and (c).
-    fn complete_with(&self, ending: Ending, call: Call<'_>) -> Result<Next, Error> {
-        let Ending { negotiation, mut context, has_signed } = ending;
+    fn complete_with(&self, mut ending: Ending, call: Call<'_>) -> Result<Step, Error> {
         // Who has seen this end's signature, and is new enough to ask for it, signs too.
-        let is_wanted = negotiation.needs_mic || has_signed || context.requires_list_mic();
-        let needs_mic = self.must_sign(&negotiation, context.as_ref(), is_wanted)?;
+        let is_wanted =
+            ending.negotiation.needs_mic || ending.has_signed || ending.context.requires_list_mic();
+        let needs_mic = self.must_sign(&mut ending, is_wanted)?;
+        let Ending { negotiation, mut context, has_signed, .. } = ending;
         let is_peer_done = matches!(call.state, Some(NegState::AcceptCompleted) | None);
         let mut last = Vec::new();
         match call.mic {
@@ -420,10 +429,8 @@ impl Client {
             context.reset_crypto();
         }
         let mechanism = self.choice.mechanism(negotiation.index)?;
-        let target = self.request.target_name.as_deref().unwrap_or_default();
-        record(context.as_ref(), mechanism, self.choice.ntlm, target, || self.reason(&negotiation));
-        let step = Step::Complete { context, token: last, used: call.input.len() };
-        Ok(Next { state: State::Complete, step })
+        record(context.as_ref(), mechanism, self.choice.ntlm, self.target(), || self.reason(&negotiation));
+        Ok(Step::Complete { context, token: last, used: call.input.len() })
     }
 
     /// Why it came to this mechanism.
@@ -440,6 +447,8 @@ impl Client {
         }
     }
 }
+
+const NOTHING_RUNS: Error = Error::Internal("no mechanism runs");
 
 impl Negotiation {
     /// Whether the server took the running mechanism under another of its names, and not the token that came with the first:

@@ -95,6 +95,9 @@ impl NegotiateCredentials {
             tracing::warn!(package = %info.name, %error, "the package has no credentials and is left out");
         }
         let config = &instance.config;
+        if request.credential_use != CredentialUse::Outbound {
+            warn_of_unused_rules(instance);
+        }
         let choose = |policy| choice(&mechanisms, &left_out, instance, policy).map(Arc::new);
         Ok(Self {
             outbound: choose(config.policy()),
@@ -104,6 +107,22 @@ impl NegotiateCredentials {
             role: request.credential_use,
             mechanisms,
         })
+    }
+}
+
+/// Who wrote rules about listeners should hear that a server has none of them.
+fn warn_of_unused_rules(Instance { config, listener, .. }: &Instance) {
+    let listener = listener.as_deref();
+    if config.listeners.is_empty() || config.rule_at(listener).is_some() {
+        return;
+    }
+    match listener {
+        Some(listener) => {
+            tracing::warn!(?listener, "there are rules about listeners, and none is about this one");
+        }
+        None => tracing::warn!(
+            "there are rules about listeners, and the server does not say which listener it has"
+        ),
     }
 }
 
@@ -238,7 +257,7 @@ impl CredentialsHandle for NegotiateCredentials {
         }
         let rule = self.instance.config.rule_for(request.target_name.as_deref());
         let chosen = rule.and_then(|rule| self.targets.get(rule)).unwrap_or(&self.outbound);
-        Ok(Box::new(Client::new(Arc::clone(chosen.as_ref().map_err(Clone::clone)?), request)?))
+        Client::begun(Arc::clone(chosen.as_ref().map_err(Clone::clone)?), request)
     }
 
     fn accept(&self, request: &AcceptRequest) -> Result<Box<dyn AcceptSecurityContext>, Error> {
@@ -247,7 +266,7 @@ impl CredentialsHandle for NegotiateCredentials {
             return Err(Error::new(SecStatus::SEC_E_NO_CREDENTIALS, Fault::ApiMisuse, message));
         }
         let choice = Arc::clone(self.inbound.as_ref().map_err(Clone::clone)?);
-        Ok(Box::new(Server::new(choice, request)))
+        Ok(Server::begun(choice, request))
     }
 }
 

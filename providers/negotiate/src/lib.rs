@@ -31,7 +31,7 @@
 //! | | signed |
 //! |---|---|
 //! | the package protects no messages, or the caller wants no signatures | never: it cannot be |
-//! | the package does, and what came of the handshake cannot | it should have been: the handshake fails |
+//! | the package does, and what came of the handshake cannot | it should have been: the handshake fails; but at a server, where nobody could have forced the choice |
 //! | it is not the client's favourite, or the server has one that it would rather have had | by both, or the handshake fails |
 //! | it is the favourite of both, and asks for it at one end, as NTLM with its own MIC does | by both, or the handshake fails |
 //! | the client does not negotiate | never: it must be the server's favourite, unless `raw` says otherwise |

@@ -8,24 +8,17 @@ use sspi_core::{
 
 use crate::status::Error;
 
-/// Whether the list is signed with this context, where that is wanted.
+/// Whether the list is signed, where that is wanted.
 ///
 /// # Errors
 /// The context cannot sign. Whether it can is negotiated in messages that somebody in between may have written, so that this
 /// is no reason to do without, unless it `may_lack` signatures: the caller or the package has none.
-pub(crate) fn must_sign(
-    context: &dyn SecurityContext,
-    is_wanted: bool,
-    may_lack: bool,
-) -> Result<bool, Error> {
-    match (is_wanted, can_sign(context)) {
-        (true, false) if !may_lack => Err(Error::NoMic),
-        (is_wanted, can_sign) => Ok(is_wanted && can_sign),
-    }
+pub(crate) const fn must_sign(can_sign: bool, is_wanted: bool, may_lack: bool) -> Result<bool, Error> {
+    if is_wanted && !can_sign && !may_lack { Err(Error::NoMic) } else { Ok(is_wanted && can_sign) }
 }
 
 /// Whether the context can sign.
-fn can_sign(context: &dyn SecurityContext) -> bool {
+pub(crate) fn can_sign(context: &dyn SecurityContext) -> bool {
     match context.attributes().flags() {
         ContextFlags::Initiator(flags) => flags.contains(IscRet::INTEGRITY),
         ContextFlags::Acceptor(flags) => flags.contains(AscRet::INTEGRITY),
@@ -59,11 +52,28 @@ pub(crate) fn make(context: &mut dyn SecurityContext, list: &[u8]) -> Result<Vec
 /// # Errors
 /// It is over another list, or not the other end's.
 pub(crate) fn check(context: &mut dyn SecurityContext, list: &[u8], mic: &[u8]) -> Result<(), Error> {
-    let memory = [mic, list].concat();
+    let len = mic.len().saturating_add(list.len());
+    let mut short = [0; SHORT];
+    let long;
+    let memory = match short.get_mut(..len) {
+        Some(memory) => {
+            let (front, behind) = memory.split_at_mut(mic.len());
+            front.copy_from_slice(mic);
+            behind.copy_from_slice(list);
+            &*memory
+        }
+        None => {
+            long = [mic, list].concat();
+            &long[..]
+        }
+    };
     let buffers = [
         SecBuffer::new(SecBufferType::TOKEN, 0..mic.len()),
-        SecBuffer::new(SecBufferType::DATA, mic.len()..memory.len()),
+        SecBuffer::new(SecBufferType::DATA, mic.len()..len),
     ];
-    context.verify_signature(&memory, &buffers).map_err(Error::WrongMic)?;
+    context.verify_signature(memory, &buffers).map_err(Error::WrongMic)?;
     Ok(())
 }
+
+/// So many bytes, which most lists and their MICs have together, take no memory of their own.
+const SHORT: usize = 128;

@@ -78,7 +78,7 @@ pub(crate) struct Choice {
 
 impl Choice {
     pub(crate) fn mechanism(&self, index: usize) -> Result<&Mechanism, Error> {
-        self.mechanisms.get(index).ok_or(Error::Internal("there is no such mechanism"))
+        self.mechanisms.get(index).ok_or_else(|| Error::Internal("there is no such mechanism"))
     }
 
     /// The names of what may be chosen, for those who are told that it is not enough.

@@ -13,13 +13,15 @@ use core::ops::Range;
 use std::sync::Arc;
 
 use gss::{
-    InitialContextToken, MechType, MechTypeList, NegHints, NegState, NegTokenInit, NegTokenResp,
+    DecodeError, InitialContextToken, MechType, MechTypeList, NegHints, NegState, NegTokenInit, NegTokenResp,
     NegotiationToken,
 };
-use sspi_core::{AcceptRequest, AcceptSecurityContext, AscReq, Failure, SecurityContext, Step};
+use sspi_core::{
+    AcceptRequest, AcceptSecurityContext, AscReq, Failure, LogonRequest, Question, SecurityContext, Step,
+};
 
 use crate::config::{NtlmPolicy, RawPolicy};
-use crate::context::{record, record_token};
+use crate::context::{record, record_refused, record_token};
 use crate::list_mic;
 use crate::mech_list::{Choice, Chosen, Mechanism, choose, names};
 use crate::status::Error;
@@ -29,20 +31,22 @@ pub(crate) struct Server {
     choice: Arc<Choice>,
     request: AcceptRequest,
     state: State,
+    /// As whom the client tries to log on with NTLM, where that is recorded.
+    claimed: Option<Box<str>>,
 }
 
 enum State {
     /// Nothing was heard.
     Begin,
     /// A mechanism runs in tokens of SPNEGO.
-    Running(Box<Running>),
+    Running(Running),
     /// The mechanism is done, and the client's MIC is awaited.
-    Proving(Box<Proving>),
+    Proving(Proving),
     /// A mechanism runs in its own tokens, or the package for streams in its own bytes.
     Raw { inner: Box<dyn AcceptSecurityContext>, by: By },
     /// It has failed; why.
     Over(sspi_core::Error),
-    /// It is complete; or a call is going on.
+    /// It is complete.
     Complete,
 }
 
@@ -56,7 +60,7 @@ enum By {
 /// The negotiation so far.
 struct Negotiation {
     /// What was offered, as it came.
-    list: Vec<u8>,
+    list: Box<[u8]>,
     index: usize,
     /// Where in the list the name is under which it was offered.
     offered_as: Range<usize>,
@@ -114,12 +118,6 @@ struct Call<'a> {
     mic: Option<&'a [u8]>,
 }
 
-/// What a call came to, before it is said.
-struct Next {
-    state: State,
-    step: Step,
-}
-
 /// An error, and what the mechanism still has to say to the client.
 struct Failed {
     error: Error,
@@ -136,27 +134,23 @@ impl<E: Into<Error>> From<E> for Failed {
 
 impl AcceptSecurityContext for Server {
     fn accept_security_context(&mut self, input: &[u8]) -> Result<Step, Failure> {
-        let next = match core::mem::replace(&mut self.state, State::Complete) {
+        let step = match &self.state {
             State::Complete => {
                 return Err(sspi_core::Error::invalid_handle("the handshake is complete").into());
             }
-            State::Over(error) => {
-                self.state = State::Over(error.clone());
-                return Err(error.into());
-            }
-            State::Begin if input.is_empty() => self.hints(),
+            State::Over(error) => return Err(error.clone().into()),
+            State::Begin if input.is_empty() => Ok(self.hints()),
             State::Begin => self.begin(input),
-            State::Running(running) => self.go_on(running, input),
-            State::Proving(proving) if input.is_empty() => {
-                let step = Step::Incomplete { missing: None };
-                Ok(Next { state: State::Proving(proving), step })
-            }
-            State::Proving(proving) => self.prove(*proving, input),
-            State::Raw { inner, by } => self.raw(inner, by, input),
+            State::Running(_) => self.go_on(input),
+            State::Proving(_) if input.is_empty() => Ok(Step::Incomplete { missing: None }),
+            State::Proving(_) => self.prove(input),
+            State::Raw { .. } => self.raw(input),
         };
-        match next {
-            Ok(Next { state, step }) => {
-                self.state = state;
+        match step {
+            Ok(step) => {
+                if self.choice.ntlm == NtlmPolicy::Audit {
+                    self.hear(&step);
+                }
                 Ok(step)
             }
             Err(failed) => Err(self.fail(failed)),
@@ -165,9 +159,22 @@ impl AcceptSecurityContext for Server {
 }
 
 impl Server {
-    pub(crate) fn new(choice: Arc<Choice>, request: &AcceptRequest) -> Self {
-        let request = AcceptRequest { negotiated: true, ..request.clone() };
-        Self { choice, request, state: State::Begin }
+    pub(crate) fn begun(choice: Arc<Choice>, request: &AcceptRequest) -> Box<dyn AcceptSecurityContext> {
+        // It is written where it stays.
+        let mut server =
+            Box::new(Self { choice, request: request.clone(), state: State::Begin, claimed: None });
+        server.request.negotiated = true;
+        server
+    }
+
+    /// A question says as whom somebody logs on.
+    fn hear(&mut self, step: &Step) {
+        let Step::Ask(Question::Logon(ask)) = step else { return };
+        let LogonRequest { package, user, domain, .. } = ask.question();
+        let is_ntlm = |own: &Mechanism| own.is_ntlm() && own.name() == package;
+        if self.choice.mechanisms.iter().any(is_ntlm) {
+            self.claimed = Some(format!("{domain}\\{user}").into());
+        }
     }
 
     fn wants_stream(&self) -> bool {
@@ -184,6 +191,9 @@ impl Server {
         let is_reported = matches!(&error, Error::Rejected { .. });
         let error = sspi_core::Error::from(error);
         self.state = State::Over(error.clone());
+        if let Some(user) = self.claimed.take() {
+            record_refused(&user, self.source(), &error);
+        }
         let says_so = self.request.flags.contains(AscReq::EXTENDED_ERROR) && !is_reported;
         if is_raw || !says_so {
             return Failure { error, token: if is_raw { token } else { Vec::new() } };
@@ -203,43 +213,24 @@ impl Server {
     /// A server that speaks first says what it has.
     ///
     /// Spec: MS-SPNG section 3.3.5.1.
-    fn hints(&self) -> Result<Next, Failed> {
+    fn hints(&self) -> Step {
         let Some(list) = &self.choice.offer else {
             // There is nothing to be said before a stream has begun.
-            return Ok(Next { state: State::Begin, step: Step::Incomplete { missing: Some(1) } });
+            return Step::Incomplete { missing: Some(1) };
         };
         let hints = NegHints { name: Some(NegHints::NAME), address: None };
         let token = NegTokenInit { hints: Some(hints), ..NegTokenInit::new(list.by_ref()) }.to_bytes();
-        Ok(Next { state: State::Begin, step: Step::Continue { token, used: 0 } })
+        Step::Continue { token, used: 0 }
     }
 
     /// The client's first token: an offer, or one of a mechanism that speaks for itself.
-    fn begin(&self, input: &[u8]) -> Result<Next, Failed> {
-        let is_raw = |error| Failed { is_raw: true, ..Failed::from(error) };
-        let token = NegotiationToken::decode(input);
-        if let Some(mechanism) = token.is_err().then(|| raw_mechanism(input)).flatten() {
-            let (inner, index) = self.begin_raw(mechanism).map_err(is_raw)?;
-            return self.raw(inner, By::Mechanism(index), input);
-        }
-        if !NegotiationToken::is_one(input) {
-            if let Some(package) = self.stream_package() {
-                if NTLMSSP.starts_with(input) {
-                    let step = Step::Incomplete { missing: Some(NTLMSSP.len().saturating_sub(input.len())) };
-                    return Ok(Next { state: State::Begin, step });
-                }
-                let inner = package.map_err(is_raw)?.credentials.accept(&self.request);
-                let inner = inner.map_err(|error| is_raw(Error::Mechanism(error)))?;
-                return self.raw(inner, By::Stream, input);
+    fn begin(&mut self, input: &[u8]) -> Result<Step, Failed> {
+        let init = match NegotiationToken::decode(input) {
+            Ok(NegotiationToken::Init(init)) => init,
+            Ok(NegotiationToken::Resp(_)) => {
+                return Err(Error::Unexpected("the client answers what was not offered").into());
             }
-            if self.choice.mechanisms.is_empty() {
-                return Err(is_raw(Error::OnlyStreams { ours: self.choice.names() }));
-            }
-            if self.wants_stream() {
-                return Err(is_raw(Error::NoStream { ours: self.choice.names() }));
-            }
-        }
-        let NegotiationToken::Init(init) = token? else {
-            return Err(Error::Unexpected("the client answers what was not offered").into());
+            Err(error) => return self.begin_without(error, input),
         };
         let Some(Chosen { index, offered_as, is_favourite_of_client }) =
             choose(&self.choice.mechanisms, &init.mech_types)
@@ -247,7 +238,7 @@ impl Server {
             return Err(self.nothing_in_common(&names(init.mech_types.iter())).into());
         };
         let negotiation = Negotiation {
-            list: init.mech_types.as_der().to_vec(),
+            list: init.mech_types.as_der().into(),
             index,
             offered_as: place(offered_as.content(), init.mech_types.as_der()),
             is_first: true,
@@ -255,10 +246,42 @@ impl Server {
             needs_mic: !is_favourite_of_client || index != 0,
             has_begun: false,
         };
-        let running = Box::new(Running { negotiation, inner: self.accept(index)?, asked: None });
+        self.state = State::Running(Running { negotiation, inner: self.accept(index)?, asked: None });
         let token = init.mech_token.filter(|token| is_favourite_of_client && !token.is_empty());
-        let Some(token) = token else { return Ok(Self::ask_anew(running, input.len())) };
-        self.call(running, Call { input, token, mic: init.mech_list_mic })
+        match token {
+            Some(token) => self.call(Call { input, token, mic: init.mech_list_mic }),
+            None => self.ask_anew(input.len()),
+        }
+    }
+
+    /// What is no token of SPNEGO, as `error` says: one of a mechanism, or the beginning of a stream.
+    #[cold]
+    fn begin_without(&mut self, error: DecodeError, input: &[u8]) -> Result<Step, Failed> {
+        let is_raw = |error| Failed { is_raw: true, ..Failed::from(error) };
+        if let Some(mechanism) = raw_mechanism(input) {
+            let (inner, index) = self.begin_raw(mechanism).map_err(is_raw)?;
+            self.state = State::Raw { inner, by: By::Mechanism(index) };
+            return self.raw(input);
+        }
+        if NegotiationToken::is_one(input) {
+            return Err(error.into());
+        }
+        if let Some(package) = self.stream_package() {
+            if NTLMSSP.starts_with(input) {
+                return Ok(Step::Incomplete { missing: Some(NTLMSSP.len().saturating_sub(input.len())) });
+            }
+            let inner = package.map_err(is_raw)?.credentials.accept(&self.request);
+            let inner = inner.map_err(|error| is_raw(Error::Mechanism(error)))?;
+            self.state = State::Raw { inner, by: By::Stream };
+            return self.raw(input);
+        }
+        if self.choice.mechanisms.is_empty() {
+            return Err(is_raw(Error::OnlyStreams { ours: self.choice.names() }));
+        }
+        if self.wants_stream() {
+            return Err(is_raw(Error::NoStream { ours: self.choice.names() }));
+        }
+        Err(error.into())
     }
 
     /// A mechanism that speaks for itself: nobody can sign for the choice, so that it is one that this end would have made.
@@ -275,15 +298,13 @@ impl Server {
             return Err(Error::NotNegotiated { mechanism: own.name().to_owned() });
         }
         let inner = self.accept(index)?;
-        self.record_token(index)?;
+        record_token(own, self.choice.ntlm, TAKEN, self.source());
         Ok((inner, index))
     }
 
-    fn record_token(&self, index: usize) -> Result<(), Error> {
-        let source = self.request.source.as_deref().unwrap_or_default();
-        let mechanism = self.choice.mechanism(index)?;
-        record_token(mechanism, self.choice.ntlm, "a token of NTLM is taken", source);
-        Ok(())
+    /// Where the client is, as far as somebody says so.
+    fn source(&self) -> &str {
+        self.request.source.as_deref().unwrap_or_default()
     }
 
     fn nothing_in_common(&self, offered: &str) -> Error {
@@ -292,32 +313,39 @@ impl Server {
         Error::NothingInCommon { offered: offered.to_owned(), ours: self.choice.names(), setting }
     }
 
+    /// What runs.
+    fn running(&mut self) -> Result<&mut Running, Error> {
+        match &mut self.state {
+            State::Running(running) => Ok(running),
+            _ => Err(NOTHING_RUNS),
+        }
+    }
+
     /// The choice, without a token: the client begins anew with that mechanism.
-    fn ask_anew(mut running: Box<Running>, used: usize) -> Next {
-        let token = running.negotiation.say(None, None);
-        Next { state: State::Running(running), step: Step::Continue { token, used } }
+    fn ask_anew(&mut self, used: usize) -> Result<Step, Failed> {
+        let token = self.running()?.negotiation.say(None, None);
+        Ok(Step::Continue { token, used })
     }
 
-    fn go_on(&self, mut running: Box<Running>, input: &[u8]) -> Result<Next, Failed> {
-        if let Some(asked) = running.asked.take() {
-            let Some(call) = asked.again(input) else {
+    fn go_on(&mut self, input: &[u8]) -> Result<Step, Failed> {
+        let call = match self.running()?.asked.take() {
+            Some(asked) => asked.again(input).ok_or_else(|| {
                 let what = "after a question the same input must come again";
-                return Err(Error::Mechanism(sspi_core::Error::invalid_handle(what)).into());
-            };
-            return self.call(running, call);
-        }
-        if input.is_empty() {
-            let step = Step::Incomplete { missing: None };
-            return Ok(Next { state: State::Running(running), step });
-        }
-        let call = answer(input)?;
-        self.call(running, call)
+                Error::Mechanism(sspi_core::Error::invalid_handle(what))
+            })?,
+            None if input.is_empty() => return Ok(Step::Incomplete { missing: None }),
+            None => answer(input)?,
+        };
+        self.call(call)
     }
 
-    fn call(&self, mut running: Box<Running>, call: Call<'_>) -> Result<Next, Failed> {
+    fn call(&mut self, call: Call<'_>) -> Result<Step, Failed> {
         let used = call.input.len();
+        let Self { choice, request, state, .. } = self;
+        let State::Running(running) = state else { return Err(NOTHING_RUNS.into()) };
         if !core::mem::replace(&mut running.negotiation.has_begun, true) {
-            self.record_token(running.negotiation.index)?;
+            let mechanism = choice.mechanism(running.negotiation.index)?;
+            record_token(mechanism, choice.ntlm, TAKEN, request.source.as_deref().unwrap_or_default());
         }
         let step = running.inner.accept_security_context(call.token).map_err(|failure| Failed {
             error: Error::Mechanism(failure.error),
@@ -327,15 +355,13 @@ impl Server {
         match step {
             Step::Ask(question) => {
                 running.asked = Some(Asked::of(call));
-                Ok(Next { state: State::Running(running), step: Step::Ask(question) })
+                Ok(Step::Ask(question))
             }
             Step::Continue { token, used: inner } if inner == call.token.len() => {
-                let token = running.negotiation.say(Some(&token), None);
-                Ok(Next { state: State::Running(running), step: Step::Continue { token, used } })
+                Ok(Step::Continue { token: running.negotiation.say(Some(&token), None), used })
             }
             Step::Complete { context, token, used: inner } if inner == call.token.len() => {
-                let proving = Proving { negotiation: running.negotiation, context };
-                self.complete(proving, &token, call)
+                self.complete(context, &token, call)
             }
             _ => Err(Error::Unexpected("the client's token is no whole token of the mechanism").into()),
         }
@@ -344,12 +370,24 @@ impl Server {
     /// The mechanism is done: is the list proved, and must it be?
     ///
     /// Spec: SPNEGO section 5 (b) and (c).
-    fn complete(&self, mut proving: Proving, token: &[u8], call: Call<'_>) -> Result<Next, Failed> {
+    fn complete(
+        &mut self,
+        mut context: Box<dyn SecurityContext>,
+        token: &[u8],
+        call: Call<'_>,
+    ) -> Result<Step, Failed> {
         let used = call.input.len();
-        let Proving { negotiation, context } = &mut proving;
+        let State::Running(Running { mut negotiation, .. }) =
+            core::mem::replace(&mut self.state, State::Complete)
+        else {
+            return Err(NOTHING_RUNS.into());
+        };
+        let can_sign = list_mic::can_sign(context.as_ref());
         let may_lack = !self.choice.mechanism(negotiation.index)?.can_sign();
-        let is_wanted = negotiation.needs_mic || context.requires_list_mic();
-        let needs_mic = list_mic::must_sign(context.as_ref(), is_wanted, may_lack)?;
+        // What the mechanism wants of its own accord, where nobody could have forced the choice, is wanted if it can be had: that
+        // the client wants no signatures is under the mechanism's own protection then.
+        let needs_mic = list_mic::must_sign(can_sign, negotiation.needs_mic, may_lack)?
+            || (can_sign && context.requires_list_mic());
         negotiation.needs_mic = needs_mic;
         let list = &negotiation.list;
         let ours = match call.mic {
@@ -361,20 +399,21 @@ impl Server {
             None if needs_mic && (negotiation.is_first || !token.is_empty()) => {
                 let ours = list_mic::make(context.as_mut(), list)?;
                 let token = negotiation.say(Some(token), Some(&ours));
-                return Ok(Next {
-                    state: State::Proving(Box::new(proving)),
-                    step: Step::Continue { token, used },
-                });
+                self.state = State::Proving(Proving { negotiation, context });
+                return Ok(Step::Continue { token, used });
             }
             None if needs_mic => return Err(Error::NoMic.into()),
             None => None,
         };
         let last = negotiation.done(token, ours.as_deref());
-        self.hand_out(proving, ours.is_some(), last, used)
+        self.hand_out(Proving { negotiation, context }, ours.is_some(), last, used)
     }
 
     /// The client's MIC, which this end has asked for.
-    fn prove(&self, mut proving: Proving, input: &[u8]) -> Result<Next, Failed> {
+    fn prove(&mut self, input: &[u8]) -> Result<Step, Failed> {
+        let State::Proving(mut proving) = core::mem::replace(&mut self.state, State::Complete) else {
+            return Err(Error::Internal("no MIC is awaited").into());
+        };
         let call = answer(input)?;
         if !call.token.is_empty() {
             return Err(Error::Unexpected("the client goes on with a mechanism that is done").into());
@@ -384,7 +423,7 @@ impl Server {
         self.hand_out(proving, true, Vec::new(), input.len())
     }
 
-    fn hand_out(&self, proving: Proving, has_mic: bool, token: Vec<u8>, used: usize) -> Result<Next, Failed> {
+    fn hand_out(&self, proving: Proving, has_mic: bool, token: Vec<u8>, used: usize) -> Result<Step, Failed> {
         let Proving { negotiation, mut context } = proving;
         if has_mic {
             context.reset_crypto();
@@ -400,42 +439,38 @@ impl Server {
             }
         };
         let mechanism = self.choice.mechanism(negotiation.index)?;
-        Ok(self.finished(context, mechanism, reason, token, used))
-    }
-
-    fn finished(
-        &self,
-        context: Box<dyn SecurityContext>,
-        mechanism: &Mechanism,
-        reason: impl FnOnce() -> String,
-        token: Vec<u8>,
-        used: usize,
-    ) -> Next {
-        let source = self.request.source.as_deref().unwrap_or_default();
-        record(context.as_ref(), mechanism, self.choice.ntlm, source, reason);
-        Next { state: State::Complete, step: Step::Complete { context, token, used } }
+        record(context.as_ref(), mechanism, self.choice.ntlm, self.source(), reason);
+        Ok(Step::Complete { context, token, used })
     }
 
     /// A client that does not speak SPNEGO is answered in its own words.
-    fn raw(&self, mut inner: Box<dyn AcceptSecurityContext>, by: By, input: &[u8]) -> Result<Next, Failed> {
+    fn raw(&mut self, input: &[u8]) -> Result<Step, Failed> {
+        let State::Raw { inner, by } = &mut self.state else {
+            return Err(Error::Internal("nothing runs without a negotiation").into());
+        };
+        let by = *by;
         let step = inner.accept_security_context(input).map_err(|failure| Failed {
             error: Error::Mechanism(failure.error),
             token: failure.token,
             is_raw: true,
         })?;
-        match step {
-            Step::Complete { context, token, used } => {
-                let mechanism = match by {
-                    By::Mechanism(index) => self.choice.mechanism(index)?,
-                    By::Stream => self.stream_package().ok_or(Error::Internal("there is no stream"))??,
-                };
-                let reason = || "the client does not negotiate".to_owned();
-                Ok(self.finished(context, mechanism, reason, token, used))
-            }
-            step => Ok(Next { state: State::Raw { inner, by }, step }),
+        if let Step::Complete { context, .. } = &step {
+            let mechanism = match by {
+                By::Mechanism(index) => self.choice.mechanism(index)?,
+                By::Stream => self.stream_package().ok_or(Error::Internal("there is no stream"))??,
+            };
+            let reason = || "the client does not negotiate".to_owned();
+            record(context.as_ref(), mechanism, self.choice.ntlm, self.source(), reason);
+            self.state = State::Complete;
         }
+        Ok(step)
     }
 }
+
+const NOTHING_RUNS: Error = Error::Internal("no mechanism runs");
+
+/// What is recorded when a client's first token of NTLM is looked at.
+const TAKEN: &str = "a token of NTLM is taken";
 
 impl Negotiation {
     /// A token of the mechanism, in one of SPNEGO; the first says what was chosen.
@@ -448,15 +483,14 @@ impl Negotiation {
 
     /// The last word.
     fn done(&self, token: &[u8], mic: Option<&[u8]>) -> Vec<u8> {
-        let token = Some(token).filter(|token| !token.is_empty());
-        self.resp(NegState::AcceptCompleted, self.is_first, token, mic)
+        self.resp(NegState::AcceptCompleted, self.is_first, Some(token), mic)
     }
 
     fn resp(&self, state: NegState, is_first: bool, token: Option<&[u8]>, mic: Option<&[u8]>) -> Vec<u8> {
-        let chosen = self.list.get(self.offered_as.clone()).and_then(MechType::from_content);
+        let chosen = || self.list.get(self.offered_as.clone()).and_then(MechType::from_content);
         let resp = NegTokenResp {
             neg_state: Some(state),
-            supported_mech: chosen.filter(|_| is_first),
+            supported_mech: if is_first { chosen() } else { None },
             response_token: token.filter(|token| !token.is_empty()),
             mech_list_mic: mic,
         };

@@ -16,6 +16,8 @@ pub(crate) enum Error {
     NothingInCommon { offered: String, ours: String, setting: &'static str },
     /// The peer chose what was not offered.
     NotOffered { chosen: String },
+    /// The server takes nothing of what was offered, or not the token that came with it.
+    NotTaken { offered: String },
     /// The peer gave up before the mechanism was done, or because of what it said.
     Rejected { is_logon: bool },
     /// The peer uses a mechanism without negotiating, and the policy would have chosen another.
@@ -46,7 +48,9 @@ impl Error {
             Self::NothingInCommon { .. } | Self::NotNegotiated { .. } | Self::NoStream { .. } => {
                 (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerIncompatible)
             }
-            Self::Rejected { is_logon: false } => (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerReported),
+            Self::NotTaken { .. } | Self::Rejected { is_logon: false } => {
+                (SecStatus::SEC_E_INVALID_TOKEN, Fault::PeerReported)
+            }
             Self::Rejected { is_logon: true } => (SecStatus::SEC_E_LOGON_DENIED, Fault::PeerReported),
             Self::NoMic | Self::WrongMic(_) => (SecStatus::SEC_E_DOWNGRADE_DETECTED, Fault::Refused),
             Self::NothingAllowed { .. } | Self::OnlyStreams { .. } => {
@@ -62,13 +66,26 @@ impl Error {
         match self {
             Self::NothingInCommon { setting, .. } => Some(setting),
             Self::NotNegotiated { .. } => Some("negotiate.raw"),
-            Self::NothingAllowed { .. } | Self::OnlyStreams { .. } | Self::NoStream { .. } => {
-                Some("negotiate.packages")
-            }
-            _ => None,
+            // A peer that signs no lists is let in where there is one package only, so that there is nothing to be forced.
+            Self::NothingAllowed { .. }
+            | Self::OnlyStreams { .. }
+            | Self::NoStream { .. }
+            | Self::NotTaken { .. }
+            | Self::NoMic => Some("negotiate.packages"),
+            // Nothing lets in whoever changes lists, or breaks the protocol.
+            Self::WrongMic(_)
+            | Self::NotOffered { .. }
+            | Self::Decode(_)
+            | Self::Unexpected(_)
+            | Self::Rejected { .. }
+            | Self::Mechanism(_)
+            | Self::Internal(_) => None,
         }
     }
 }
+
+/// What the mechanism is called, and the package that has it.
+const KERBEROS: &str = "Kerberos";
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,12 +93,21 @@ impl fmt::Display for Error {
             Self::Decode(error) => write!(f, "the token cannot be read: {error}"),
             Self::Unexpected(what) => f.write_str(what),
             Self::NothingInCommon { offered, ours, .. } => {
-                write!(f, "the peer offers only {offered}, and this end has only {ours}")
+                write!(f, "the peer offers only {offered}, and this end has only {ours}")?;
+                let lacks_kerberos = offered.contains(KERBEROS) && !ours.contains(KERBEROS);
+                f.write_str(if lacks_kerberos { "; there is no package for Kerberos here" } else { "" })
+            }
+            Self::NotTaken { offered } => {
+                write!(f, "the server takes nothing of what was offered ({offered}), or not its first token")?;
+                let lacks_kerberos = !offered.contains(KERBEROS);
+                f.write_str(if lacks_kerberos {
+                    "; it may want Kerberos, for which there is no package here"
+                } else {
+                    ""
+                })
             }
             Self::NotOffered { chosen } => write!(f, "the server chose {chosen}, which was not offered"),
-            Self::Rejected { is_logon: false } => {
-                f.write_str("the peer has none of the mechanisms that were offered, or gave up")
-            }
+            Self::Rejected { is_logon: false } => f.write_str("the peer gave up"),
             Self::Rejected { is_logon: true } => f.write_str("the server does not let this client in"),
             Self::NotNegotiated { mechanism } => {
                 write!(f, "the client uses {mechanism} without negotiating it, which is not taken here")

@@ -123,7 +123,14 @@ fn nothing_in_common_is_said_by_name() {
     assert_eq!(server.setting(), Some("negotiate.packages"));
     let client = ran.client.map(drop).unwrap_err();
     assert_eq!(client.status(), SecStatus::SEC_E_INVALID_TOKEN);
-    assert!(client.message().contains("none of the mechanisms that were offered"), "{client}");
+    assert_eq!(
+        client.message(),
+        format!(
+            "the server takes nothing of what was offered ({STRONG}), or not its first token; it may want Kerberos, for which \
+             there is no package here"
+        )
+    );
+    assert_eq!(client.setting(), Some("negotiate.packages"));
 }
 
 #[test]
@@ -194,8 +201,32 @@ fn a_client_that_does_not_negotiate_is_answered_in_its_own_words() {
     // Where there is no such package, the error says which one it would be.
     let strong = negotiate(&[Toy::new("Strong", &[STRONG], 3)]);
     let failure = server(&strong).accept_security_context(&token).unwrap_err();
-    assert_eq!(failure.error.message(), "the peer offers only Kerberos, and this end has only Strong");
+    let nothing_in_common =
+        "the peer offers only Kerberos, and this end has only Strong; there is no package for Kerberos here";
+    assert_eq!(failure.error.message(), nothing_in_common);
     assert_eq!((failure.error.setting(), failure.token.len()), (Some("negotiate.packages"), 0));
+}
+
+/// As Kerberos without SPNEGO: its own tokens, from the first to the last.
+#[test]
+fn a_handshake_in_frames_of_gss_api_without_spnego_is_answered_in_kind_to_its_end() {
+    for legs in 1..=4 {
+        let framed = Toy::new("Framed", &[OTHER], legs).framed();
+        let package = negotiate(&[framed.clone(), Toy::new("Strong", &[STRONG], 3)]);
+        let ran = run(framed.bare_client(), server(&package));
+        assert!(InitialContextToken::is_framed(&ran.tokens[0]));
+        assert_eq!(ran.tokens.len(), legs);
+        for (number, token) in (1..).zip(&ran.tokens).skip(1) {
+            assert_eq!(token, format!("Framed{number}").as_bytes(), "{legs} tokens");
+        }
+        let (mut client, mut server) = ran.both();
+        assert_eq!(chosen(server.as_ref()), "Framed");
+        talk(client.as_mut(), server.as_mut());
+        // The same inside of SPNEGO.
+        let (mut client, mut server) = run(support::client(&package), support::server(&package)).both();
+        assert_eq!(chosen(server.as_ref()), "Framed");
+        talk(client.as_mut(), server.as_mut());
+    }
 }
 
 /// Nobody signs for what is not negotiated, so that it must be what this end would have chosen.
@@ -250,7 +281,12 @@ fn a_server_that_speaks_first_says_what_it_has_and_decides_nothing() {
     }
     let other = NegTokenInit::new(MechTypeList::new([MechType::KERBEROS]).unwrap()).to_bytes();
     let failure = client(&package).initialize_security_context(&other).unwrap_err();
-    assert!(failure.error.message().starts_with("the peer offers only Kerberos"), "{}", failure.error);
+    let message = failure.error.message();
+    assert!(
+        message.starts_with("the peer offers only Kerberos, and this end has only Strong, Weak"),
+        "{message}"
+    );
+    assert!(message.ends_with("; there is no package for Kerberos here"), "{message}");
 }
 
 #[test]

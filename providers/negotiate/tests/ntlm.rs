@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use gss::{MechType, MechTypeList, NegState, NegTokenInit, NegTokenResp, NegotiationToken};
 use ntlm::messages::{Message, MessageType};
 use ntlm::{Environment, NoSecrets, NtHash, Ntlm, NtlmConfig, Random, Reflection};
-use opensspi_negotiate::{Negotiate, NegotiateConfig, NtlmPolicy, RawPolicy};
+use opensspi_negotiate::{ListenerRule, Negotiate, NegotiateConfig, NtlmPolicy, RawPolicy};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, Account, AccountSecret, AscReq, AuthData, AuthIdentity, Clock,
     CredentialUse, CredentialsRequest, Error, InitializeRequest, InitializeSecurityContext, IscReq,
@@ -19,7 +19,7 @@ use sspi_core::{
     SecurityPackage as _, Step,
 };
 use support::{Toy, inbound, talk};
-use test_support::{FixedClock, SeededRandom};
+use test_support::{FixedClock, Mutator, SeededRandom};
 
 const PASSWORD: &str = "open sesame";
 
@@ -67,15 +67,20 @@ fn only_ntlm() -> Negotiate {
     package(&[], NegotiateConfig::default())
 }
 
-fn client_of(package: &Negotiate, password: &str, flags: IscReq) -> Box<dyn InitializeSecurityContext> {
+fn outbound(password: &str) -> CredentialsRequest {
     let password = Secret::new(password.to_owned());
     let auth_data =
         AuthData::Identity(AuthIdentity { user: "alice".into(), domain: "CORP".into(), password });
-    let request = CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) };
-    let request = package
-        .acquire_credentials_handle(&request)
-        .unwrap()
-        .initialize(&InitializeRequest { flags, ..InitializeRequest::default() });
+    CredentialsRequest { auth_data, ..CredentialsRequest::configured(CredentialUse::Outbound) }
+}
+
+fn client_of(package: &Negotiate, password: &str, flags: IscReq) -> Box<dyn InitializeSecurityContext> {
+    let request =
+        package.acquire_credentials_handle(&outbound(password)).unwrap().initialize(&InitializeRequest {
+            flags,
+            target_name: Some("HTTP/www.example.com".to_owned()),
+            ..InitializeRequest::default()
+        });
     request.unwrap()
 }
 
@@ -84,7 +89,11 @@ fn client(package: &Negotiate) -> Box<dyn InitializeSecurityContext> {
 }
 
 fn server(package: &Negotiate) -> Box<dyn AcceptSecurityContext> {
-    let request = AcceptRequest { flags: AscReq::EXTENDED_ERROR, ..AcceptRequest::default() };
+    let request = AcceptRequest {
+        flags: AscReq::EXTENDED_ERROR,
+        source: Some("192.0.2.7".to_owned()),
+        ..AcceptRequest::default()
+    };
     package.acquire_credentials_handle(&inbound()).unwrap().accept(&request).unwrap()
 }
 
@@ -141,9 +150,32 @@ fn ntlm_alone_signs_the_list_since_it_has_a_mic_of_its_own_and_messages_follow()
         let attributes = context.attributes();
         assert_eq!(attributes.package_info().name, "NTLM");
         assert_eq!(attributes.negotiation_info().unwrap().package.name, "NTLM");
+        assert_eq!(attributes.negotiation_package().unwrap(), "NTLM");
         assert_eq!(attributes.names().unwrap(), "CORP\\alice");
     }
     assert_eq!(at_server.security_context_token().unwrap().name, "alice");
+}
+
+/// It is the favourite of both, and its own code covers that nobody signs.
+#[test]
+fn a_client_whose_caller_wants_no_signatures_logs_on_with_ntlm_and_nobody_signs_the_list() {
+    let package = only_ntlm();
+    let (at_client, at_server, tokens) =
+        run(client_of(&package, PASSWORD, IscReq::NO_INTEGRITY), server(&package));
+    assert!(tokens[1..].iter().all(|token| resp(token).mech_list_mic.is_none()));
+    for context in [&at_client, &at_server] {
+        assert_eq!(context.attributes().names().unwrap(), "CORP\\alice");
+    }
+    // Where it is not, the list would have to be signed, and cannot be.
+    let (mut client, mut server) = (
+        client_of(&package, PASSWORD, IscReq::NO_INTEGRITY),
+        server(&self::package(&[Toy::new("Strong", &[support::STRONG], 3)], NegotiateConfig::default())),
+    );
+    let offer = goes_on(client.initialize_security_context(&[]).unwrap());
+    let challenge = goes_on(accept(server.as_mut(), &offer).unwrap());
+    let proof = goes_on(client.initialize_security_context(&challenge).unwrap());
+    let error = accept(server.as_mut(), &proof).unwrap_err().error;
+    assert_eq!(error.status(), SecStatus::SEC_E_DOWNGRADE_DETECTED, "{error}");
 }
 
 /// What Windows answers after a loopback with an explicit identity.
@@ -178,20 +210,78 @@ fn ntlm_is_begun_anew_where_the_server_has_nothing_better() {
     talk(at_client.as_mut(), at_server.as_mut());
 }
 
-#[test]
-fn somebody_in_between_who_leaves_only_ntlm_is_found_out() {
-    let strong = || Toy::new("Strong", &[support::STRONG], 3);
-    let package = package(&[strong()], NegotiateConfig::default());
+/// What somebody in between makes of an answer.
+type Answers = fn(&mut NegTokenResp<'_>);
+
+/// The ways in which somebody could hide what was done to the offer.
+const HIDING: [(&str, Answers); 4] = [
+    ("nothing", |_| {}),
+    ("no request for a MIC", without_request),
+    ("no MIC", |resp| resp.mech_list_mic = None),
+    ("neither", |resp| {
+        without_request(resp);
+        resp.mech_list_mic = None;
+    }),
+];
+
+fn without_request(resp: &mut NegTokenResp<'_>) {
+    if resp.neg_state == Some(NegState::RequestMic) {
+        resp.neg_state = Some(NegState::AcceptIncomplete);
+    }
+}
+
+/// Both ends through somebody who offers something else than the client did, and hides that; what each came to.
+fn attacked(offer: &MechTypeList<'_>, hide: Answers) -> [Option<Result<(), Error>>; 2] {
+    let package = package(&[Toy::new("Strong", &[support::STRONG], 3)], NegotiateConfig::default());
     let (mut client, mut server) = (client(&package), server(&package));
-    let _offer = goes_on(client.initialize_security_context(&[]).unwrap());
-    let stripped = NegTokenInit::new(MechTypeList::new([MechType::NTLM]).unwrap()).to_bytes();
-    let choice = goes_on(accept(server.as_mut(), &stripped).unwrap());
-    let negotiate = goes_on(client.initialize_security_context(&choice).unwrap());
-    let challenge = goes_on(accept(server.as_mut(), &negotiate).unwrap());
-    let proof = goes_on(client.initialize_security_context(&challenge).unwrap());
-    let error = accept(server.as_mut(), &proof).unwrap_err().error;
-    assert_eq!(error.status(), SecStatus::SEC_E_DOWNGRADE_DETECTED, "{error}");
-    assert!(error.message().contains("somebody changed it"), "{error}");
+    let mut came_to = [None, None];
+    let mut token = Vec::new();
+    for turn in 0..10 {
+        let end = turn % 2;
+        let step = match end {
+            0 => client.initialize_security_context(&token),
+            _ => accept(server.as_mut(), &token),
+        };
+        token = match step {
+            Ok(Step::Continue { token, .. }) => token,
+            Ok(Step::Complete { token, .. }) => {
+                came_to[end] = Some(Ok(()));
+                token
+            }
+            Ok(step) => panic!("{step:?}"),
+            Err(failure) => {
+                came_to[end] = Some(Err(failure.error));
+                failure.token
+            }
+        };
+        if token.is_empty() {
+            break;
+        }
+        token = if turn == 0 {
+            NegTokenInit::new(offer.by_ref()).to_bytes()
+        } else {
+            let mut changed = resp(&token);
+            hide(&mut changed);
+            changed.to_bytes()
+        };
+    }
+    came_to
+}
+
+#[test]
+fn somebody_in_between_who_leaves_only_ntlm_or_puts_it_first_is_found_out_by_both_ends() {
+    let strong = support::mech(support::STRONG);
+    let stripped = MechTypeList::new([MechType::NTLM]).unwrap();
+    let reordered = MechTypeList::new([MechType::NTLM, support::mech_type(&strong)]).unwrap();
+    for (what, offer) in [("stripped", stripped), ("reordered", reordered)] {
+        for (how, hide) in HIDING {
+            let came_to = attacked(&offer, hide);
+            let errors: Vec<&Error> = came_to.iter().filter_map(|end| end.as_ref()?.as_ref().err()).collect();
+            assert!(came_to.iter().all(|end| !matches!(end, Some(Ok(())))), "{what}, {how}: {came_to:?}");
+            let is_found_out = |error: &&&Error| error.status() == SecStatus::SEC_E_DOWNGRADE_DETECTED;
+            assert!(errors.iter().any(|error| is_found_out(&error)), "{what}, {how}: {came_to:?}");
+        }
+    }
 }
 
 #[test]
@@ -322,6 +412,39 @@ fn a_token_of_ntlm_is_recorded_before_anything_comes_of_it() {
 }
 
 #[test]
+fn a_server_that_no_rule_about_listeners_is_about_is_warned() {
+    let rule = |listener: &str| ListenerRule {
+        listener: listener.to_owned(),
+        packages: Vec::new(),
+        ntlm: Some(NtlmPolicy::Audit),
+        raw: None,
+    };
+    let package = |rules: &[&str]| {
+        let listeners = rules.iter().map(|listener| rule(listener)).collect();
+        package(&[], NegotiateConfig { listeners, ..NegotiateConfig::default() })
+    };
+    let acquired = |package: &Negotiate, request: &CredentialsRequest| {
+        logged(|| drop(package.acquire_credentials_handle(request).unwrap()))
+    };
+    let named = package(&["192.0.2.1:389", "intranet"]).at_listener("192.0.2.1:8080");
+    let text = acquired(&named, &inbound());
+    assert!(text.contains("none is about this one") && text.contains("192.0.2.1:8080"), "{text}");
+    let text = acquired(&package(&["intranet"]), &inbound());
+    assert!(text.contains("does not say which listener it has"), "{text}");
+    for (package, request) in [
+        (package(&["intranet"]).at_listener("Intranet"), inbound()),
+        (package(&["*"]).at_listener("192.0.2.1:8080"), inbound()),
+        (package(&["*"]), inbound()),
+        (package(&[]).at_listener("192.0.2.1:8080"), inbound()),
+        // It is nothing to clients.
+        (package(&["intranet"]), outbound(PASSWORD)),
+    ] {
+        let text = acquired(&package, &request);
+        assert!(!text.contains("listener"), "{text}");
+    }
+}
+
+#[test]
 fn who_falls_to_ntlm_since_a_better_package_has_no_credentials_says_so() {
     let package = audited(&[Toy::new("Strong", &[support::STRONG], 3).without_credentials()]);
     let text = logged(|| drop(client(&package)));
@@ -352,8 +475,124 @@ fn every_use_of_ntlm_is_recorded_where_that_is_wanted_with_who_and_why() {
         assert_eq!(lines.len(), count, "{text}");
         for (line, reason) in lines.iter().zip(["the client offers NTLM", "the policy has it first"]) {
             assert!(line.contains("CORP") && line.contains("alice") && line.contains(reason), "{line}");
+            let peer = if reason.starts_with("the client") { "192.0.2.7" } else { "HTTP/www.example.com" };
+            assert!(line.contains(&format!("peer={peer:?}")), "{line}");
         }
     }
+}
+
+/// A handshake one token of which is damaged. Where both complete, the list is the one that was sent, and both have the keys.
+fn damaged(package: &Negotiate, at: usize, mutator: &mut Mutator) {
+    let (mut client, mut server) = (client(package), server(package));
+    let mut sent: Vec<Vec<u8>> = Vec::new();
+    let (mut input, mut at_client, mut at_server) = (Vec::new(), None, None);
+    for turn in 0..6 {
+        let step = match turn % 2 {
+            0 => client.initialize_security_context(&input),
+            _ => accept(server.as_mut(), &input),
+        };
+        input = match step {
+            Ok(Step::Continue { token, .. }) => token,
+            Ok(Step::Complete { context, token, .. }) => {
+                *if turn % 2 == 0 { &mut at_client } else { &mut at_server } = Some(context);
+                token
+            }
+            Ok(_) | Err(_) => break,
+        };
+        if input.is_empty() {
+            break;
+        }
+        if turn == at {
+            mutator.mutate_some(&mut input, 3);
+        }
+        sent.push(input.clone());
+    }
+    if let (Some(mut at_client), Some(mut at_server)) = (at_client, at_server) {
+        let Ok(NegotiationToken::Init(offer)) = NegotiationToken::decode(&sent[0]) else { panic!() };
+        assert_eq!(offer.mech_types.iter().collect::<Vec<_>>(), [MechType::NTLM]);
+        talk(at_client.as_mut(), at_server.as_mut());
+    }
+}
+
+#[test]
+fn of_a_hundred_thousand_damaged_tokens_with_ntlm_in_them_none_does_more_than_fail() {
+    let package = package(&[Toy::new("Strong", &[support::STRONG], 3)], NegotiateConfig::default());
+    let only_ntlm = only_ntlm();
+    let Step::Continue { token: hints, .. } = server(&package).accept_security_context(&[]).unwrap() else {
+        panic!()
+    };
+    let list = MechTypeList::new([support::mech_type(&support::mech(support::STRONG)), MechType::NTLM]);
+    let list = list.unwrap();
+    let raw = goes_on(bare_client().initialize_security_context(&[]).unwrap());
+    let credentials = only_ntlm.acquire_credentials_handle(&inbound()).unwrap();
+    let mut mutator = Mutator::new(11);
+    for round in 0..100_000 {
+        match round % 20 {
+            0 => damaged(&only_ntlm, round / 20 % 4, &mut mutator),
+            // Whatever a server says at first: the offer is the client's.
+            1..10 => {
+                let mut hints = hints.clone();
+                mutator.mutate_some(&mut hints, 3);
+                match client(&package).initialize_security_context(&hints) {
+                    Ok(Step::Continue { token, .. }) => {
+                        let Ok(NegotiationToken::Init(offer)) = NegotiationToken::decode(&token) else {
+                            panic!("{hints:x?}")
+                        };
+                        assert_eq!(offer.mech_types.as_der(), list.as_der(), "{hints:x?}");
+                    }
+                    Ok(step) => panic!("{step:?} {hints:x?}"),
+                    Err(failure) => assert!(failure.token.is_empty(), "{hints:x?}"),
+                }
+            }
+            // What is none of SPNEGO is not answered with one.
+            _ => {
+                let mut raw = raw.clone();
+                mutator.mutate_some(&mut raw, 3);
+                let answer = match credentials
+                    .accept(&AcceptRequest::default())
+                    .unwrap()
+                    .accept_security_context(&raw)
+                {
+                    Ok(Step::Continue { token, .. }) => token,
+                    Ok(step) => panic!("{step:?} {raw:x?}"),
+                    Err(failure) => failure.token,
+                };
+                if NegotiationToken::decode(&raw).is_err() {
+                    assert!(!NegotiationToken::is_one(&answer), "{raw:x?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_logon_with_ntlm_that_fails_is_recorded_with_the_name_that_was_tried() {
+    let package = audited(&[]);
+    let text = logged(|| {
+        let (mut client, mut server) =
+            (client_of(&package, "wrong", IscReq::CONFIDENTIALITY), server(&package));
+        let offer = goes_on(client.initialize_security_context(&[]).unwrap());
+        let challenge = goes_on(accept(server.as_mut(), &offer).unwrap());
+        let proof = goes_on(client.initialize_security_context(&challenge).unwrap());
+        drop(accept(server.as_mut(), &proof).unwrap_err());
+    });
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("NTLM was refused")).collect();
+    let [line] = &lines[..] else { panic!("{text}") };
+    for part in [r"CORP\\alice", "peer=\"192.0.2.7\"", "SEC_E_LOGON_DENIED"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    // The same of a client that does not negotiate.
+    let text = logged(|| {
+        let (mut client, mut server) = (bare_client(), server(&package));
+        let challenge = goes_on(
+            accept(server.as_mut(), &goes_on(client.initialize_security_context(&[]).unwrap())).unwrap(),
+        );
+        let (_, mut proof) = is_over(client.initialize_security_context(&challenge).unwrap());
+        let last = proof.len() - 1;
+        proof[last] ^= 1;
+        drop(accept(server.as_mut(), &proof).unwrap_err());
+    });
+    assert!(text.contains("NTLM was refused") && text.contains("alice"), "{text}");
 }
 
 #[test]

@@ -63,6 +63,7 @@ fn negotiated(
 fn said(context: &dyn SecurityContext) -> (String, SpProt) {
     let info = context.attributes().negotiation_info().unwrap();
     assert_eq!(info.state, NegotiationState::Complete);
+    assert_eq!(context.attributes().negotiation_package().unwrap(), info.package.name);
     (info.package.name.to_string(), info.protocol)
 }
 
@@ -136,7 +137,10 @@ fn the_example_of_how_tls_ssl_works_a_server_of_all_four_and_a_client_of_ssl_3_a
     let client = negotiated(&world, truth_table::client(&world, &two), CredentialUse::Outbound, &[]);
     let server = negotiated(&world, truth_table::server(&world, &OLD), CredentialUse::Inbound, &[]);
     let (c, s) = handshake(&*client, &*server, usize::MAX);
-    assert_eq!((protocol_of(&c.unwrap()), protocol_of(&s.unwrap())), (0x0300, 0x0300));
+    let (c, s) = (c.unwrap(), s.unwrap());
+    assert_eq!((protocol_of(&c), protocol_of(&s)), (0x0300, 0x0300));
+    let of = |role| ("Schannel".to_owned(), SpProt::SSL3.intersection(role));
+    assert_eq!((said(&*c.context), said(&*s.context)), (of(SpProt::CLIENTS), of(SpProt::SERVERS)));
 }
 
 #[test]
@@ -150,9 +154,20 @@ fn a_profile_has_the_order_of_its_time_through_negotiate() {
     };
     let (of_2003, museum) = (acquired(Profile::Windows2003), acquired(Profile::Museum));
     assert_eq!(speak(&of_2003, &[Protocol::Tls10, Protocol::Ssl30]), 0x0301);
-    assert_eq!(speak(&of_2003, &[Protocol::Ssl30, Protocol::Pct1]), 0x0300);
+    assert_eq!(speak(&of_2003, &[Protocol::Ssl30, Protocol::Ssl20]), 0x0300);
+    assert_eq!(speak(&of_2003, &[Protocol::Tls10, Protocol::Ssl20]), 0x0301);
+    // It has PCT where that is named, as Windows Server 2003 has it where the registry says so.
+    assert_eq!(speak(&of_2003, &[Protocol::Pct1, Protocol::Ssl20]), 0x0002);
     assert_eq!(speak(&museum, &[Protocol::Tls13, Protocol::Tls12]), 0x0304);
+    assert_eq!(speak(&museum, &[Protocol::Tls10, Protocol::Ssl30]), 0x0301);
+    assert_eq!(speak(&museum, &[Protocol::Ssl30, Protocol::Pct1]), 0x0300);
     assert_eq!(speak(&museum, &[Protocol::Pct1, Protocol::Ssl20]), 0x8001);
+    let legacy = acquired(Profile::Legacy);
+    assert_eq!(speak(&legacy, &[Protocol::Tls12, Protocol::Tls11]), 0x0303);
+    assert_eq!(speak(&legacy, &[Protocol::Tls11, Protocol::Tls10]), 0x0302);
+    for profile in [Profile::Modern, Profile::Compatible] {
+        assert_eq!(speak(&acquired(profile), &[Protocol::Tls13, Protocol::Tls12]), 0x0304, "{profile:?}");
+    }
 }
 
 #[test]
@@ -224,7 +239,7 @@ fn takes_whatever_comes(world: &World) -> Negotiate {
 }
 
 #[test]
-fn one_acceptor_takes_every_hello_and_every_token_however_the_bytes_arrive() {
+fn one_acceptor_takes_every_hello_however_its_bytes_arrive_and_every_token() {
     let world = World::default();
     let package = takes_whatever_comes(&world);
     let capabilities = package.package_info().capabilities;

@@ -224,7 +224,7 @@ impl Receiver {
         }
         let parts = Parts {
             token: whole.start..begin,
-            pieces: vec![Piece { range: begin..whole.end, is_sealed: true }],
+            pieces: Pieces::One(Piece { range: begin..whole.end, is_sealed: true }),
         };
         self.unprotect(memory, &parts)?;
         *data = SecBuffer::new(SecBufferType::DATA, begin..whole.end);
@@ -251,7 +251,38 @@ impl Receiver {
 struct Parts {
     /// The first sixteen bytes of the token.
     token: core::ops::Range<usize>,
-    pieces: Vec<Piece>,
+    pieces: Pieces,
+}
+
+/// Pieces in their order: one, as nearly always, or more.
+enum Pieces {
+    One(Piece),
+    /// None, or several.
+    Many(Vec<Piece>),
+}
+
+impl Pieces {
+    fn push(&mut self, piece: Piece) {
+        match self {
+            Self::Many(pieces) if pieces.is_empty() => *self = Self::One(piece),
+            Self::Many(pieces) => pieces.push(piece),
+            Self::One(first) => {
+                let first = Piece { range: first.range.clone(), is_sealed: first.is_sealed };
+                *self = Self::Many(vec![first, piece]);
+            }
+        }
+    }
+}
+
+impl core::ops::Deref for Pieces {
+    type Target = [Piece];
+
+    fn deref(&self) -> &[Piece] {
+        match self {
+            Self::One(piece) => core::slice::from_ref(piece),
+            Self::Many(pieces) => pieces,
+        }
+    }
 }
 
 impl Parts {
@@ -260,22 +291,22 @@ impl Parts {
     /// buffers lie outside the memory or over each other.
     fn of(memory: &[u8], buffers: &[SecBuffer], seals: bool) -> Result<Self, Error> {
         let mut token = None;
-        let mut pieces: Vec<Piece> = Vec::with_capacity(buffers.len());
-        let mut taken: Vec<core::ops::Range<usize>> = Vec::with_capacity(buffers.len());
-        for buffer in buffers {
+        let mut pieces = Pieces::Many(Vec::new());
+        let is_of_message = |buffer: &&SecBuffer| {
+            !matches!(buffer.buffer_type.kind(), SecBufferType::EMPTY | SecBufferType::PADDING)
+        };
+        for (at, buffer) in buffers.iter().enumerate().filter(|(_, buffer)| is_of_message(buffer)) {
             let (kind, range) = (buffer.buffer_type.kind(), buffer.range());
-            if kind == SecBufferType::EMPTY || kind == SecBufferType::PADDING {
-                continue;
-            }
             if memory.get(range.clone()).is_none() {
                 return Err(Error::invalid_buffers("a buffer lies outside the memory"));
             }
-            let overlaps =
-                |other: &core::ops::Range<usize>| other.start < range.end && range.start < other.end;
-            if taken.iter().any(overlaps) {
+            let overlaps = |other: &SecBuffer| {
+                let other = other.range();
+                other.start < range.end && range.start < other.end
+            };
+            if buffers.iter().take(at).filter(is_of_message).any(overlaps) {
                 return Err(Error::invalid_buffers("two buffers have memory in common"));
             }
-            taken.push(range.clone());
             if kind == SecBufferType::TOKEN && token.is_none() && range.len() >= SIGNATURE_LEN {
                 token = Some(range.start..range.start + SIGNATURE_LEN);
             } else if kind == SecBufferType::DATA {

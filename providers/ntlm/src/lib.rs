@@ -76,6 +76,8 @@ mod package;
 mod seal;
 mod server;
 mod status;
+#[cfg(test)]
+mod vectors;
 
 pub use compute::NtHash;
 pub use config::{

@@ -15,7 +15,7 @@ use sspi_core::SpProt;
 use crate::account_mapping::{Mapping, MappingRule, WeakMapping};
 use crate::certificate::verifier::Weakness;
 
-pub use self::protocols::ProtocolError;
+pub use sspi_core::ProtocolError;
 
 /// A protocol, as a configuration names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -353,7 +353,7 @@ pub struct SchannelConfig {
     /// (against BEAST).
     pub record_splitting: bool,
     /// How many bytes a cipher with blocks of 64 bits (3DES, DES, RC2) protects under one key (against Sweet32); the
-    /// connection ends there.
+    /// connection ends there. 1 GiB, unless something else is said: with 32 GiB two blocks are expected to be the same.
     pub small_block_limit: u64,
     /// Whether a client whose hello was refused may come back with the older protocols alone. What refuses the hello is not
     /// authenticated; a server that knows better recognises the second attempt (RFC 7507) and ends it.
@@ -411,9 +411,11 @@ pub struct SchannelConfig {
     pub unoffered_alpn: bool,
     /// Whether sessions are resumed.
     pub resume: bool,
-    /// Whether a server gives out stateless tickets (`true`) or keeps sessions itself (`false`).
+    /// Whether a server gives clients that know them tickets, from TLS 1.0 on (`true`), or keeps all sessions itself (`false`).
+    /// In a server farm a ticket is the name of a session that its machines share; elsewhere it holds the session, sealed.
     pub session_tickets: bool,
-    /// How many sessions are kept at most, those of clients and of servers together; 0: none.
+    /// How many sessions are kept at most, those of clients and of servers together; one that is longer than a kibibyte counts as
+    /// several. 0: none.
     pub session_cache_entries: usize,
     /// How long after it was made a session is taken up again, such as `10h`.
     #[serde(deserialize_with = "lifetime::required")]
@@ -437,7 +439,7 @@ impl Default for SchannelConfig {
             dh_minimum_bits: None,
             extended_master_secret: ExtendedMasterSecret::Offered,
             record_splitting: true,
-            small_block_limit: 32 << 30,
+            small_block_limit: legacy_tls::SMALL_BLOCK_LIMIT,
             fallback: false,
             v2_hello: false,
             renegotiation: Renegotiation::Off,

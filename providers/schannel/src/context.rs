@@ -271,14 +271,7 @@ impl<S: Sealing> SendingHalf for Sender<S> {
         memory: &mut [u8],
         buffers: &mut [SecBuffer],
     ) -> Result<(), Error> {
-        self.shared.check()?;
-        if self.closed {
-            return Err(Error::new(
-                SecStatus::SEC_E_CONTEXT_EXPIRED,
-                Fault::ApiMisuse,
-                "nothing can be sent after the shutdown",
-            ));
-        }
+        self.check()?;
         if quality != QualityOfProtection::Default {
             return Err(Error::new(
                 SecStatus::SEC_E_QOP_NOT_SUPPORTED,
@@ -314,6 +307,7 @@ impl<S: Sealing> SendingHalf for Sender<S> {
             ControlToken::Shutdown => self.alert(AlertLevel::Warning, CLOSE_NOTIFY),
             ControlToken::Alert { level, number } => self.alert(level, number),
             ControlToken::Renegotiate => self.request(),
+            ControlToken::UpdateKeys => self.update_keys(),
             ControlToken::Session { enable_reconnects } => {
                 if let Some(kept) = self.shared.kept.get() {
                     kept.allow_reconnects(enable_reconnects);
@@ -326,6 +320,30 @@ impl<S: Sealing> SendingHalf for Sender<S> {
 }
 
 impl<S: Sealing> Sender<S> {
+    /// Whether anything can be sent.
+    fn check(&self) -> Result<(), Error> {
+        self.shared.check()?;
+        if self.closed {
+            return Err(Error::new(
+                SecStatus::SEC_E_CONTEXT_EXPIRED,
+                Fault::ApiMisuse,
+                "nothing can be sent after the shutdown",
+            ));
+        }
+        Ok(())
+    }
+
+    /// A KeyUpdate. The peer's own comes before its next data.
+    fn update_keys(&mut self) -> Result<Vec<u8>, Error> {
+        self.check()?;
+        let record = self.sealing.seal_key_update().map_err(|error| self.shared.fail(error))?;
+        record.ok_or_else(|| {
+            let what =
+                "new keys without a handshake: only TLS 1.3 has KeyUpdate (see ControlToken::Renegotiate)";
+            Error::unsupported(NAME, what)
+        })
+    }
+
     /// A HelloRequest.
     fn request(&mut self) -> Result<Vec<u8>, Error> {
         self.shared.check()?;

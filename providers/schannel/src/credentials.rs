@@ -10,7 +10,8 @@ use sspi_core::{
 
 use crate::account_mapping::{Mapper, MapperSettings};
 use crate::backend::rustls::SteadyClock;
-use crate::backend::{ComingBack, Identity, Settings, check_alpn};
+use crate::backend::{ComingBack, Identity, OwnTicketKeys, Settings, check_alpn};
+use crate::certificate::crl_files::CrlFiles;
 use crate::certificate::pem;
 use crate::certificate::verifier::VerifyPolicy;
 use crate::cipher_suites::{Exchange, Suite};
@@ -186,11 +187,8 @@ fn read(
         let bytes = material("nt-auth", reference)?;
         nt_auth.extend(pem::certificates(&bytes).map_err(|error| unreadable("nt-auth", reference, &error))?);
     }
-    let mut crls = Vec::new();
-    for reference in &config.crls {
-        let bytes = material("crls", reference)?;
-        crls.extend(pem::crls(&bytes).map_err(|error| unreadable("crls", reference, &error))?);
-    }
+    let now = environment.clock.now();
+    let crl_files = CrlFiles::read(&environment.materials, &config.crls, now)?;
     let pins = config.pins.iter().map(|pin| parse_pin(pin)).collect::<Result<Vec<_>, _>>()?;
     let alpn = config.alpn.iter().map(|name| alpn_name(name)).collect::<Result<Vec<_>, _>>()?;
 
@@ -209,7 +207,8 @@ fn read(
         pins,
         allow: policy.allowed_weaknesses.iter().copied().collect(),
         revocation: config.revocation,
-        crls: crls.into_iter().map(Into::into).collect(),
+        crls: crl_files.at(now).lists.to_vec(),
+        crl_files: (!config.crls.is_empty()).then(|| Arc::new(crl_files)),
     };
     let clock: Arc<dyn Clock> = Arc::new(SteadyClock(Arc::clone(&environment.clock)));
     let mapper = if inbound { Mapper::new(mapper_settings(config, nt_auth), &verify)? } else { None };
@@ -228,6 +227,7 @@ fn read(
         unoffered_alpn: config.unoffered_alpn,
         resume: config.resume,
         session_tickets: config.session_tickets,
+        ticket_keys: OwnTicketKeys::default(),
         session_cache_entries: config.session_cache_entries,
         sessions: Arc::new(CredentialSessions::new(&sessions.cache, &clock, farm, request.session_lifetime)),
         coming_back: ComingBack::default(),

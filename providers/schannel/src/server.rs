@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use legacy_tls::{FirstFlight, OldHello};
+use legacy_tls::{FirstFlight, OldHello, ProtocolVersion};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, AlertLevel, Answer, AscReq, Ask, ControlToken, Error, Failure,
     Fault, PackageInfo, Question, SecStatus, SessionKey, SpProt, Step,
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::account_mapping::{Search, Step as Mapped};
 use crate::attributes::{Requested, RequestedOf};
-use crate::backend::records::ALERT;
+use crate::backend::records::Told;
 use crate::backend::{
     Established, Progress, Replay, ServerParameters, Settings, Verification, legacy, rustls,
 };
@@ -163,7 +163,13 @@ impl First {
             Ok(FirstFlight::Ssl2Hello | FirstFlight::V2Hello | FirstFlight::Pct1Hello) => {
                 self.old_hello(input)
             }
-            Ok(other) => Err(self.refuse(status::Error::NotTls { what: describe(other) }, None)),
+            Ok(other) => {
+                // It is nobody's: as far as records go a client of TLS 1.2 and 1.3 takes 3.3, and an older one 3.1.
+                let has_newest =
+                    self.configs.settings.rustls_protocols(self.parameters.protocols).next().is_some();
+                let version = if has_newest { ProtocolVersion::TLS12 } else { ProtocolVersion::TLS10 };
+                Err(self.refuse_in(version, status::Error::NotTls { what: describe(other) }))
+            }
         }
     }
 
@@ -176,7 +182,10 @@ impl First {
             Ok(Err(missing)) => return Ok(Heard::More(missing)),
             // An engine that would answer has the words for what is wrong.
             Err(_) if !order.is_empty() => return Ok(Heard::OldHello),
-            Err(error) => return Err(self.refuse(status::Error::Decode { what: error.to_string() }, None)),
+            Err(error) => {
+                let error = status::Error::Decode { what: error.to_string() };
+                return Err(self.refuse_in(ProtocolVersion::TLS10, error));
+            }
         };
         let offer = hello.offer();
         if protocol_order::best(&order, Some(&offer)).is_some() {
@@ -192,8 +201,9 @@ impl First {
         let ours = on.iter().map(|protocol| protocol.name()).collect::<Vec<_>>().join(", ") + &enable;
         let peer = format!("{offer}, in {}", describe(hello.is()));
         let versions: Vec<_> = on.iter().map(|protocol| protocol.engine()).collect();
-        let words = hello.refusal(&hello.refused(&versions));
-        Err(self.refuse(status::Error::NoProtocolInCommon { peer, ours }, Some(words)))
+        let told = Told::from(hello.refuse(hello.refused(&versions)));
+        let error = status::Error::NoProtocolInCommon { peer, ours };
+        Err(told.of(error, self.parameters.extended_errors))
     }
 
     /// A ClientHello is left to the engines, which speak the newest protocol that they have; but for a server that prefers
@@ -202,9 +212,13 @@ impl First {
         let policy = &self.configs.settings.policy;
         let order: Vec<Protocol> = policy.protocols_among(self.parameters.protocols).collect();
         if order.iter().all(|protocol| protocol.is_older_than_ssl3()) {
+            // A client that has nothing but SSL 3.0 says so in its first record.
+            let &[_, major, minor, ..] = input else { return Ok(Heard::More(3 - input.len().min(2))) };
+            let version = ProtocolVersion(u16::from_be_bytes([major, minor]));
+            let version = version.clamp(ProtocolVersion::SSL30, ProtocolVersion::TLS10);
             let ours = order.iter().map(|protocol| protocol.name()).collect::<Vec<_>>().join(", ");
             let peer = "SSL 3.0 or TLS".to_owned();
-            return Err(self.refuse(status::Error::NoProtocolInCommon { peer, ours }, None));
+            return Err(self.refuse_in(version, status::Error::NoProtocolInCommon { peer, ours }));
         }
         if protocol_order::is_natural(&order) {
             return Ok(Heard::Tls(None));
@@ -224,13 +238,8 @@ impl First {
         Ok(Heard::Tls(Some(bits.intersection(self.parameters.protocols))))
     }
 
-    fn refuse(&self, error: status::Error, words: Option<Vec<u8>>) -> Failure {
-        // As far as records go a client of TLS 1.2 and 1.3 takes 3.3, and an older one 3.0.
-        let is_modern = self.configs.settings.rustls_protocols(self.parameters.protocols).next().is_some();
-        let minor = if is_modern { 3 } else { 0 };
-        let alert = || error.alert().map(|alert| vec![ALERT, 3, minor, 0, 2, 2, alert]).unwrap_or_default();
-        let token = if self.parameters.extended_errors { words.unwrap_or_else(alert) } else { Vec::new() };
-        Failure { error: error.into(), token }
+    fn refuse_in(&self, version: ProtocolVersion, error: status::Error) -> Failure {
+        Told::in_clear(version, error.alert()).of(error, self.parameters.extended_errors)
     }
 }
 

@@ -146,29 +146,65 @@ fn so_do_pct_and_ssl_2() {
     }
 }
 
-#[test]
-fn the_profile_of_2003_takes_what_was_taken_in_2003() {
-    let world = World::default();
-    let config = SchannelConfig {
-        profile: Profile::Windows2003,
-        i_accept_drown: true,
-        certificates: vec![world.certificate(&world.pki.server("localhost").rsa_2048().issue())],
-        allow_weak_mappings: None,
-        ..mapping(world.server_of(Kind::Tls10))
+/// What a directory has of alice where nothing but this kind of mapping finds her.
+fn alice_by(weak: WeakMapping) -> Answer {
+    let identity = match weak {
+        WeakMapping::UpnWithoutSid => return alice(),
+        WeakMapping::IssuerAndSubject => "X509:<I>CN=OpenSSPI Test Root<S>CN=alice",
+        WeakMapping::Subject => "X509:<S>CN=alice",
+        WeakMapping::Rfc822 => "X509:<RFC822>alice@mail.example",
+        WeakMapping::Issuer => "X509:<I>CN=OpenSSPI Test Root",
     };
-    let old = SchannelConfig { profile: Profile::Windows2003, ..world.client_of(Kind::Tls10) };
-    let client = world.outbound(with_certificate(&world, old));
-    let (_, server, _) = run(&*client, &*world.inbound(config), usize::MAX, &alice());
-    assert!(server.unwrap().context.security_context_token().is_ok());
-    let client = world.outbound(with_certificate(&world, world.client_of(Kind::Tls10)));
-    let modern = SchannelConfig { allow_weak_mappings: None, ..mapping(world.server_of(Kind::Tls10)) };
-    let (_, server, _) = run(&*client, &*world.inbound(modern), usize::MAX, &alice());
-    let error = server.unwrap().context.security_context_token().unwrap_err();
-    assert_eq!(error.setting(), Some("allow-weak-mappings"));
-    assert_eq!(
-        (&*error.remedies()[0].setting, &*error.remedies()[0].value),
-        ("allow-weak-mappings", "upn-without-sid")
-    );
+    let account = Account { name: "alice".into(), ..Account::default() };
+    Ok(vec![FoundAccount { security_identities: vec![identity.to_owned()], ..account.into() }])
+}
+
+#[test]
+fn the_profile_of_2003_takes_every_kind_of_mapping_that_was_taken_in_2003() {
+    let world = World::default();
+    let alice = world.pki.client("alice").upn(UPN).email("alice@mail.example").rsa_2048().issue();
+    let certificates = vec![world.certificate(&alice)];
+    let rsa = vec![world.certificate(&world.pki.server("localhost").rsa_2048().issue())];
+    for profile in [Profile::Windows2003, Profile::Modern] {
+        let client = world.client_of(Kind::Tls10);
+        let client = world.outbound(SchannelConfig { profile, certificates: certificates.clone(), ..client });
+        let server = |allow_weak_mappings| {
+            let config = mapping(world.server_of(Kind::Tls10));
+            world.inbound(SchannelConfig {
+                profile,
+                i_accept_drown: true,
+                certificates: rsa.clone(),
+                allow_weak_mappings,
+                ..config
+            })
+        };
+        let token = |server: &dyn CredentialsHandle, weak| {
+            let (_, server, _) = run(&*client, server, usize::MAX, &alice_by(weak));
+            server.unwrap().context.security_context_token()
+        };
+        let by_profile = server(None);
+        for weak in WeakMapping::ALL {
+            let others = WeakMapping::ALL.into_iter().filter(|other| *other != weak).collect();
+            let named = token(&*server(Some(vec![weak])), weak);
+            let not_named = token(&*server(Some(others)), weak);
+            let unsaid = token(&*by_profile, weak);
+            let (taken, refused) = match profile {
+                Profile::Windows2003 => (vec![named, unsaid], vec![not_named]),
+                _ => (vec![named], vec![not_named, unsaid]),
+            };
+            for account in taken {
+                let account = account.unwrap_or_else(|error| panic!("{profile:?}, {weak:?}: {error}"));
+                assert_eq!((&*account.name, &*account.matched_by), ("alice", weak.name()), "{profile:?}");
+            }
+            for refusal in refused {
+                let error = refusal.unwrap_err();
+                let remedy = &error.remedies()[0];
+                let expected = ("allow-weak-mappings", weak.name());
+                assert_eq!((&*remedy.setting, &*remedy.value), expected, "{profile:?}: {error}");
+                assert_eq!(error.setting(), Some("allow-weak-mappings"), "{profile:?}, {weak:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -12,8 +12,13 @@
 
 mod support;
 
+use std::collections::HashSet;
+
 use opensspi_schannel::{ClientAuth, Protocol, SchannelConfig};
-use sspi_core::{AcceptSecurityContext, Decrypted, Error, Failure, Fault, IscReq, SecStatus, Step};
+use sspi_core::{
+    AcceptSecurityContext, Decrypted, Error, Failure, Fault, InitializeSecurityContext, IscReq, SecStatus,
+    Step,
+};
 use support::{Kind, World, accept_request, established, handshake, initialize_request, no_questions};
 use test_support::pair::{self, open, seal};
 use test_support::{Mutator, Pki, SeededRandom, TestCertificate};
@@ -545,44 +550,242 @@ fn mutated_first_flights_are_survived_by_the_server() {
         match server.accept(&accept_request()).unwrap().accept_security_context(&input) {
             Ok(Step::Continue { .. } | Step::Incomplete { .. }) => answered += 1,
             Ok(other) => panic!("{other:?}"),
-            Err(Failure { error, token }) => {
-                assert_ne!(error.status(), SecStatus::SEC_E_INTERNAL_ERROR, "round {round}: {error}");
-                assert!(error.fault() == Fault::PeerReported || !token.is_empty(), "round {round}: {error}");
-            }
+            // Behind a hello that is answered the alert is behind the answer.
+            Err(failure) => check_alert(&failure, &format!("round {round}")),
         }
     }
     assert!(answered > 0 && answered < FIRST);
 }
 
+/// One in so many inputs answers the hello that this client sent; the others answer another one's, which is cheap, and as
+/// hostile as any.
+const OWN: u64 = 40;
+
+/// What a peer can make one side wait for at most: the longest record.
+const MOST_MISSING: usize = 5 + (1 << 14) + 2048;
+
+/// What a client makes of an answer to its hello: whether it went on, or the failure, with all that it has sent.
+fn client_takes(client: &mut dyn InitializeSecurityContext, mut input: Vec<u8>) -> Result<(), Failure> {
+    let mut sent = Vec::new();
+    loop {
+        let step = client.initialize_security_context(&input);
+        let step = step.map_err(|Failure { error, token }| Failure {
+            error,
+            token: [core::mem::take(&mut sent), token].concat(),
+        });
+        match step? {
+            Step::Continue { token, used } if used > 0 => {
+                sent.extend(token);
+                input.drain(..used);
+            }
+            Step::Incomplete { missing } => {
+                assert!(
+                    missing.is_none_or(|missing| missing <= MOST_MISSING),
+                    "{missing:?} bytes are missing"
+                );
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// The first record of a flight.
+fn first_record(flight: &[u8]) -> &[u8] {
+    let len = flight.get(3..5).map_or(0, |len| usize::from(u16::from_be_bytes([len[0], len[1]])));
+    flight.get(..5 + len).unwrap_or(flight)
+}
+
+/// What a failing client has to say, and that nothing else is said of it: the alert that the error has.
+fn check_alert(failure: &Failure, what: &str) {
+    let Failure { error, token } = failure;
+    assert_ne!(error.status(), SecStatus::SEC_E_INTERNAL_ERROR, "{what}: {error}");
+    match error.alert() {
+        // Of what is the peer's doing, and never internal_error.
+        Some(alert) => {
+            assert_ne!(alert, 80, "{what}: {error}");
+            assert!(!token.is_empty(), "{what}: {error} is not told");
+            if let Some(told) = token.last_chunk::<7>().and_then(|last| alert_in_clear(last)) {
+                assert_eq!(told, (2, alert), "{what}: {error}");
+            }
+        }
+        None => assert_eq!(error.fault(), Fault::PeerReported, "{what}: {error}"),
+    }
+}
+
 #[test]
-fn mutated_server_flights_are_survived_by_the_client() {
+fn mutated_server_flights_get_the_alert_of_their_error_from_the_client() {
     let world = World::default();
     for (p, protocol) in BOTH.into_iter().enumerate() {
         let client = world.outbound(world.client(&[protocol]));
         let server = world.inbound(world.server(&[protocol]));
+        let mut flight = Vec::new();
+        let mut heard = HashSet::new();
         for round in 0..FIRST / 2 {
-            // Most inputs answer a hello that is not this client's: cheap, and as hostile as any. Each
-            // hundredth answers its own, so that what lies behind the ServerHello is reached as well.
+            let what = format!("{protocol:?} {round}");
             let mut c = client.initialize(&initialize_request()).unwrap();
             let Step::Continue { token, .. } = c.initialize_security_context(&[]).unwrap() else { panic!() };
-            thread_local!(static FLIGHT: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) });
-            if round % 100 == 0 {
+            let mut own = None;
+            if round % OWN == 0 {
                 let mut s = server.accept(&accept_request()).unwrap();
                 let Step::Continue { token, .. } = s.accept_security_context(&token).unwrap() else {
                     panic!()
                 };
-                FLIGHT.set(token);
+                flight = token;
+                own = Some(s);
             }
-            let mut input = FLIGHT.with_borrow(Clone::clone);
+            let mut input = flight.clone();
             Mutator::new(round * 2 + p as u64).longest(70_000).mutate(&mut input);
-            while let Ok(step) = c.initialize_security_context(&input) {
-                match step {
-                    Step::Continue { used, .. } if used > 0 => drop(input.drain(..used)),
-                    _ => break,
-                }
+            let hello = first_record(&flight);
+            let has_keys = own.is_some() && input.starts_with(hello);
+            let Err(failure) = client_takes(&mut *c, input) else { continue };
+            check_alert(&failure, &what);
+            let (Some(mut s), Some(alert)) = (own, failure.error.alert()) else { continue };
+            if has_keys {
+                // Protected or not, the server reads it: it is what the client says that it is.
+                let error = server_takes(&mut *s, failure.token);
+                assert!(
+                    error.message().contains(&format!("({alert})")),
+                    "{what}: {} / {error}",
+                    failure.error
+                );
+                heard.insert(alert);
             }
         }
+        // Flights that fit get further than to the ServerHello: in TLS 1.2 to what is signed with the certificate, in 1.3 to
+        // what is encrypted.
+        let deep = if protocol == Protocol::Tls12 { 51 } else { 20 };
+        assert!(heard.contains(&deep) && heard.contains(&22), "{protocol:?}: {heard:?}");
     }
+}
+
+/// An error of rustls's that has another alert there, and one of which it tells nothing.
+#[test]
+fn what_a_client_says_of_its_error_is_what_the_server_heard() {
+    let world = World::default();
+    for (protocol, change, expected) in [
+        // A suite that was not offered: TLS_RSA_WITH_RC4_128_MD5.
+        (Protocol::Tls12, Change::Suite, 47),
+        (Protocol::Tls13, Change::Suite, 47),
+        // A message of 16 MB in the record of the ServerHello, and in one behind it.
+        (Protocol::Tls12, Change::Long, 50),
+        (Protocol::Tls13, Change::Long, 50),
+        (Protocol::Tls12, Change::LongBehind, 50),
+        // A record behind the ServerHello that is longer than a record may be.
+        (Protocol::Tls12, Change::Overlong, 22),
+        (Protocol::Tls13, Change::Overlong, 22),
+    ] {
+        let mut c = world.outbound(world.client(&[protocol])).initialize(&initialize_request()).unwrap();
+        let mut s = world.inbound(world.server(&[protocol])).accept(&accept_request()).unwrap();
+        let Step::Continue { token, .. } = c.initialize_security_context(&[]).unwrap() else { panic!() };
+        let Step::Continue { token: mut flight, .. } = s.accept_security_context(&token).unwrap() else {
+            panic!()
+        };
+        let hello = first_record(&flight).len();
+        match change {
+            Change::Suite => {
+                let suite = 5 + 4 + 2 + 32;
+                let suite = suite + 1 + usize::from(flight[suite]);
+                flight[suite..suite + 2].copy_from_slice(&[0, 4]);
+            }
+            Change::Long => {
+                let record = first_record(&flight)[5..].to_vec();
+                let content = [&record[..], &[11, 0xff, 0xff, 0xff]].concat();
+                let length = (content.len() as u16).to_be_bytes();
+                flight = [&[22, 3, 3][..], &length, &content].concat();
+            }
+            Change::LongBehind => {
+                flight.truncate(hello);
+                flight.extend([22, 3, 3, 0, 4, 11, 0xff, 0xff, 0xff]);
+            }
+            Change::Overlong => {
+                flight.truncate(hello);
+                flight.extend([23, 3, 3, 0xff, 0xff]);
+            }
+        }
+        let failure = client_takes(&mut *c, flight).unwrap_err();
+        check_alert(&failure, &format!("{protocol:?} {change:?}"));
+        assert_eq!(failure.error.alert(), Some(expected), "{protocol:?} {change:?}: {}", failure.error);
+        let error = server_takes(&mut *s, failure.token);
+        assert!(error.message().contains(&format!("({expected})")), "{protocol:?} {change:?}: {error}");
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Suite,
+    Long,
+    LongBehind,
+    Overlong,
+}
+
+/// What a server says of a client that has failed.
+fn server_takes(server: &mut dyn AcceptSecurityContext, mut input: Vec<u8>) -> Error {
+    loop {
+        match server.accept_security_context(&input) {
+            Ok(Step::Continue { used, .. }) if used > 0 => drop(input.drain(..used)),
+            // The client has failed behind its last flight.
+            Ok(Step::Complete { mut context, used, .. }) => {
+                input.drain(..used);
+                return open(&mut *context, &mut input).unwrap_err();
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(failure) => return failure.error,
+        }
+    }
+}
+
+/// Who has nothing but SSL 3.0 knows the alerts of SSL 3.0 only, whichever engine hears it first.
+///
+/// Spec: SSL30 section 5.4.
+#[test]
+fn a_hello_of_ssl30_is_refused_with_an_alert_of_ssl30() {
+    let world = World::default();
+    let mut hello = plain_hello(&[3, 0]);
+    for protocols in [
+        &BOTH[..],
+        &[Protocol::Tls12],
+        &[Protocol::Tls12, Protocol::Tls10],
+        &[Protocol::Tls11, Protocol::Tls10],
+        &[Protocol::Ssl20],
+    ] {
+        let mut server = world.inbound(world.server(protocols)).accept(&accept_request()).unwrap();
+        let Failure { error, token } = server.accept_security_context(&hello).unwrap_err();
+        assert_eq!(token, [21, 3, 0, 0, 2, 2, 40], "{protocols:?}: {error}");
+        assert_eq!((error.alert(), error.setting()), (Some(40), Some("protocols")), "{protocols:?}: {error}");
+    }
+    // Who has TLS 1.0 knows protocol_version.
+    hello[2] = 1;
+    hello[10] = 1;
+    for protocols in [&BOTH[..], &[Protocol::Tls11], &[Protocol::Ssl20]] {
+        let mut server = world.inbound(world.server(protocols)).accept(&accept_request()).unwrap();
+        let Failure { error, token } = server.accept_security_context(&hello).unwrap_err();
+        assert_eq!(alert_in_clear(&token), Some((2, 70)), "{protocols:?}: {error}");
+        assert_eq!(error.alert(), Some(70), "{protocols:?}: {error}");
+    }
+}
+
+/// A server that answers in SSL 3.0, which nobody asked it for.
+#[test]
+fn a_server_hello_of_ssl30_is_refused_with_an_alert_of_ssl30() {
+    let world = World::default();
+    for protocols in [&BOTH[..], &[Protocol::Tls12, Protocol::Tls10], &[Protocol::Tls11]] {
+        let mut c = world.outbound(world.client(protocols)).initialize(&initialize_request()).unwrap();
+        c.initialize_security_context(&[]).unwrap();
+        let mut answer = vec![22, 3, 0, 0, 42, 2, 0, 0, 38, 3, 0];
+        answer.extend([9; 32]);
+        answer.extend([0, 0, 0x2f, 0]);
+        let failure = client_takes(&mut *c, answer).unwrap_err();
+        assert_eq!(failure.token, [21, 3, 0, 0, 2, 2, 40], "{protocols:?}: {}", failure.error);
+        assert_eq!(failure.error.alert(), Some(40), "{protocols:?}: {}", failure.error);
+    }
+}
+
+/// A ClientHello of this version without extensions, in its record.
+fn plain_hello(version: &[u8; 2]) -> Vec<u8> {
+    let mut hello = [&[22, 3, version[1], 0, 45, 1, 0, 0, 41][..], version, &[7; 32]].concat();
+    hello.extend([0, 0, 2, 0, 0x2f, 1, 0]);
+    hello
 }
 
 /// Records behind the handshake, changed: nothing but the original ever comes out.

@@ -127,7 +127,7 @@ fn a_server_without_tls_refuses_a_client_hello_with_an_alert() {
     let hello = hello(&world, world.client(&[Protocol::Tls12]));
     let mut accept = inbound.accept(&accept_request()).unwrap();
     let Failure { error, token } = accept.accept_security_context(&hello).unwrap_err();
-    assert_eq!(token, [0x15, 3, 0, 0, 2, 2, 70]);
+    assert_eq!(token, [0x15, 3, 1, 0, 2, 2, 70], "as the record of the hello says");
     assert!(error.message().contains("enabled here: pct1, ssl2"), "{error}");
     // And such a client hears what a server of TLS alone says.
     let client = world.outbound(world.client(&[Protocol::Pct1, Protocol::Ssl20]));

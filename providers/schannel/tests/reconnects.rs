@@ -6,7 +6,7 @@ mod support;
 
 use sspi_core::{AlertLevel, ControlToken};
 use support::again::{KINDS, again, both, client_begins, finish};
-use support::sessions::{Case, answer_to, connect, contains, hello_for, resumed, session_id};
+use support::sessions::{Case, Ends, answer_to, contains, hello_for, resumed, session_id};
 use support::{Kind, World, established, send};
 use test_support::pair::Established;
 
@@ -20,22 +20,16 @@ fn the_application_disables_and_enables_reconnects() {
     let world = World::default();
     for case in Case::all() {
         for on_server in [true, false] {
-            let client = world.outbound(case.client(&world));
-            let server = world.inbound(case.server(&world));
-            let (mut c, mut s) = connect(&*client, &*server);
-            let side = if on_server { &mut s } else { &mut c };
-            allow_reconnects(side, false);
-            allow_reconnects(side, false);
-            allow_reconnects(side, true);
-            assert!(
-                resumed(&connect(&*client, &*server).0),
-                "{case:?}: enabled again, on server: {on_server}"
-            );
+            let ends = Ends::of(&world, case);
+            let mut side = ends.side(on_server);
+            allow_reconnects(&mut side, false);
+            allow_reconnects(&mut side, false);
+            allow_reconnects(&mut side, true);
+            assert!(ends.resume(), "{case:?}: enabled again, on server: {on_server}");
             // A client of TLS 1.3 has tickets of each connection.
-            let client = world.outbound(case.client(&world));
-            let (mut c, mut s) = connect(&*client, &*server);
-            allow_reconnects(if on_server { &mut s } else { &mut c }, false);
-            assert!(!resumed(&connect(&*client, &*server).0), "{case:?}: disabled, on server: {on_server}");
+            let ends = Ends::of(&world, case);
+            allow_reconnects(&mut ends.side(on_server), false);
+            assert!(!ends.resume(), "{case:?}: disabled, on server: {on_server}");
         }
     }
 }
@@ -44,12 +38,11 @@ fn the_application_disables_and_enables_reconnects() {
 fn a_client_without_reconnects_keeps_no_late_tickets() {
     let world = World::default();
     for tickets in [true, false] {
-        let case = Case::Tls(Kind::Tls13, tickets);
-        let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
-        let (mut c, mut s) = established(&*client, &*server);
-        c.context.apply_control_token(&ControlToken::Session { enable_reconnects: false }).unwrap();
+        let ends = Ends::of(&world, Case::Tls(Kind::Tls13, tickets));
+        let (mut c, mut s) = established(&*ends.client, &*ends.server);
+        allow_reconnects(&mut c, false);
         send(&mut s, &mut c, b"tickets");
-        assert!(!resumed(&connect(&*client, &*server).0));
+        assert!(!ends.resume());
     }
 }
 
@@ -58,17 +51,13 @@ fn whoever_allows_reconnects_again_brings_back_no_session_that_failed_since() {
     let world = World::default();
     for case in Case::all() {
         for on_server in [true, false] {
-            let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
-            let side = || {
-                let (c, s) = connect(&*client, &*server);
-                if on_server { s } else { c }
-            };
-            let (mut one, mut other) = (side(), side());
+            let ends = Ends::of(&world, case);
+            let (mut one, mut other) = (ends.side(on_server), ends.side(on_server));
             allow_reconnects(&mut one, false);
             let alert = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
             other.context.apply_control_token(&alert).unwrap();
             allow_reconnects(&mut one, true);
-            assert!(!resumed(&connect(&*client, &*server).1), "{case:?}, on server: {on_server}");
+            assert!(!ends.resume(), "{case:?}, on server: {on_server}");
         }
     }
 }
@@ -78,17 +67,16 @@ fn a_session_that_failed_in_a_handshake_is_not_brought_back_either() {
     let world = World::default();
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tls13) {
         for fails in [true, false] {
-            let case = Case::Tls(kind, false);
-            let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
-            let (c, mut s) = connect(&*client, &*server);
-            let (mut end, answer) = answer_to(&*server, &hello_for(&c, &session_id(&s)));
+            let ends = Ends::of(&world, Case::Tls(kind, false));
+            let (c, mut s) = ends.connect();
+            let (mut end, answer) = answer_to(&*ends.server, &hello_for(&c, &session_id(&s)));
             assert!(contains(&answer, &session_id(&s)), "{kind:?}: it goes on with the session");
             allow_reconnects(&mut s, false);
             if fails {
                 end.advance(&[21, 3, if kind == Kind::Ssl30 { 0 } else { 3 }, 0, 2, 2, 40]).unwrap_err();
             }
             allow_reconnects(&mut s, true);
-            assert_eq!(resumed(&connect(&*client, &*server).1), !fails, "{kind:?}");
+            assert_eq!(ends.resume(), !fails, "{kind:?}");
         }
     }
 }
@@ -98,16 +86,12 @@ fn a_session_that_two_connections_set_aside_stays_away_as_long_as_one_of_them_wa
     let world = World::default();
     for case in Case::all() {
         for on_server in [true, false] {
-            let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
-            let side = || {
-                let (c, s) = connect(&*client, &*server);
-                if on_server { s } else { c }
-            };
-            let (mut one, mut other) = (side(), side());
+            let ends = Ends::of(&world, case);
+            let (mut one, mut other) = (ends.side(on_server), ends.side(on_server));
             allow_reconnects(&mut one, false);
             allow_reconnects(&mut other, false);
             allow_reconnects(&mut one, true);
-            assert!(!resumed(&connect(&*client, &*server).1), "{case:?}, on server: {on_server}");
+            assert!(!ends.resume(), "{case:?}, on server: {on_server}");
         }
     }
 }
@@ -116,14 +100,14 @@ fn a_session_that_two_connections_set_aside_stays_away_as_long_as_one_of_them_wa
 fn a_client_that_allows_reconnects_again_keeps_the_newer_session() {
     let world = World::default();
     for case in Case::all().into_iter().filter(|case| case.has_id()) {
-        let (client, server) = (world.outbound(case.client(&world)), world.inbound(case.server(&world)));
-        let (mut c, _) = connect(&*client, &*server);
+        let ends = Ends::of(&world, case);
+        let mut c = ends.side(false);
         let old = session_id(&c);
         allow_reconnects(&mut c, false);
-        let (newer, _) = connect(&*client, &*server);
+        let newer = ends.side(false);
         assert_ne!(session_id(&newer), old, "{case:?}");
         allow_reconnects(&mut c, true);
-        let (c, _) = connect(&*client, &*server);
+        let c = ends.side(false);
         assert_eq!((resumed(&c), session_id(&c)), (true, session_id(&newer)), "{case:?}");
     }
 }
@@ -135,9 +119,9 @@ fn reconnects_that_are_not_allowed_stay_so_in_a_second_handshake() {
     for kind in KINDS {
         for on_server in [true, false] {
             for allowed_again in [None, Some(false), Some(true)] {
-                let client = world.outbound(both(Case::Tls(kind, false).client(&world)));
-                let server = world.inbound(both(Case::Tls(kind, false).server(&world)));
-                let (mut c, mut s) = connect(&*client, &*server);
+                let case = Case::Tls(kind, false);
+                let ends = Ends::new(&world, both(case.client(&world)), both(case.server(&world)));
+                let (mut c, mut s) = ends.connect();
                 if allowed_again.is_some() {
                     allow_reconnects(if on_server { &mut s } else { &mut c }, false);
                 }
@@ -150,9 +134,8 @@ fn reconnects_that_are_not_allowed_stay_so_in_a_second_handshake() {
                     allow_reconnects(if on_server { &mut s } else { &mut c }, false);
                     allow_reconnects(if on_server { &mut s } else { &mut c }, true);
                 }
-                let is_resumed = resumed(&connect(&*client, &*server).1);
                 let what = format!("{kind:?}, on server: {on_server}, {allowed_again:?}");
-                assert_eq!(is_resumed, allowed_again != Some(false), "{what}");
+                assert_eq!(ends.resume(), allowed_again != Some(false), "{what}");
             }
         }
     }

@@ -18,6 +18,7 @@ use sspi_core::{
     SecStatus, Secret, SecurityContext, Step,
 };
 use support::again::{KINDS, again, both, client_begins, finish, pair_of, pct, pct_of, refusal, talk};
+use support::sessions::Case;
 use support::{Kind, World, established, no_questions, send};
 use test_support::pair::{self, Established, open, seal};
 
@@ -352,6 +353,31 @@ fn by_default_nothing_is_negotiated_again_and_the_setting_is_named() {
             "{kind:?}"
         );
         talk(&mut client, &mut server);
+    }
+}
+
+/// What re-keys a connection of TLS 1.3 is no handshake: what is asked of it names no setting of one, and asks for nothing else.
+#[test]
+fn new_keys_without_a_handshake_are_of_tls_1_3_alone() {
+    let world = World::default();
+    for case in Case::all() {
+        let client = world.outbound(case.client(&world));
+        let (mut client, mut server) = established(&*client, &*world.inbound(case.server(&world)));
+        talk(&mut client, &mut server);
+        for by_server in [false, true] {
+            let (begins, hears) =
+                if by_server { (&mut server, &mut client) } else { (&mut client, &mut server) };
+            let updated = begins.context.apply_control_token(&ControlToken::UpdateKeys);
+            if matches!(case, Case::Tls(Kind::Tls13, _)) {
+                hears.extra.extend(updated.unwrap());
+                let said = open(&mut *hears.context, &mut hears.extra).unwrap();
+                assert_eq!(said, (Vec::new(), Decrypted::Message), "{case:?}");
+            } else {
+                let error = updated.unwrap_err();
+                assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "{case:?}");
+            }
+            talk(&mut client, &mut server);
+        }
     }
 }
 

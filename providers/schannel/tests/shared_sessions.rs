@@ -11,7 +11,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use opensspi_schannel::session_cache::SharedSessions;
@@ -22,12 +22,14 @@ use sspi_core::{
 };
 use support::sessions::{Case, connect, resumed};
 use support::{Kind, World, accept_request, initialize_request, send};
-use test_support::pair::{self, Outcome};
+use test_support::pair::{self, Established, Outcome};
 use test_support::{FixedClock, TestCertificate};
 use zeroize::Zeroizing;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
+/// A connection ends, and its session with it.
+const FAILS: ControlToken = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
 
 /// What several machines share, in memory, with everything that can go wrong.
 #[derive(Default)]
@@ -62,6 +64,49 @@ impl SharedSessions for Farm {
 fn machine(world: &World, farm: &Arc<Farm>, config: SchannelConfig) -> Arc<dyn CredentialsHandle> {
     let package = world.package(config).with_shared_sessions(Arc::clone(farm) as _);
     package.acquire_credentials_handle(&CredentialsRequest::configured(CredentialUse::Inbound)).unwrap()
+}
+
+/// A farm of machines that are the same, and a client without any session.
+struct Fixture<const MACHINES: usize> {
+    farm: Arc<Farm>,
+    machines: [Arc<dyn CredentialsHandle>; MACHINES],
+    client: Arc<dyn CredentialsHandle>,
+}
+
+impl<const MACHINES: usize> Fixture<MACHINES> {
+    fn of(world: &World, case: Case) -> Self {
+        Self::with(world, case, case.server(world))
+    }
+
+    fn with(world: &World, case: Case, config: SchannelConfig) -> Self {
+        let farm = Arc::new(Farm::default());
+        let machines = [(); MACHINES].map(|()| machine(world, &farm, config.clone()));
+        Self { farm, machines, client: world.outbound(case.client(world)) }
+    }
+
+    /// A connection of the client, with `found` between what the farm has and what the machine hears.
+    fn connect(&self, machine: usize, found: OnTheWay<'_>) -> (Outcome, Outcome) {
+        connect_to(&*self.client, &*self.machines[machine], &self.farm, usize::MAX, found)
+    }
+
+    /// The server's end of a connection.
+    fn at_server(&self, machine: usize) -> Established {
+        self.connect(machine, &as_it_is).1.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Whether the client's next connection takes up a session.
+    fn resumes(&self, machine: usize) -> bool {
+        resumed_on(&*self.client, &*self.machines[machine], &self.farm)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Vec<u8>>> {
+        self.farm.sessions.lock().unwrap()
+    }
+
+    /// How often the farm was asked.
+    fn asked(&self) -> usize {
+        *self.farm.asked.lock().unwrap()
+    }
 }
 
 /// What becomes of what the farm has on its way to a machine.
@@ -104,10 +149,7 @@ fn resumed_on(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle, fa
 fn a_session_made_on_one_machine_is_taken_up_by_another_however_the_bytes_arrive() {
     let world = World::default();
     for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let config = case.server(&world);
-        let machines = [(); 3].map(|()| machine(&world, &farm, config.clone()));
-        let client = world.outbound(case.client(&world));
+        let Fixture { farm, machines, client } = Fixture::<3>::of(&world, case);
         for (round, chunk) in [usize::MAX, 1, 7, 100, usize::MAX].into_iter().enumerate() {
             let (c, s) = connect_to(&*client, &*machines[round % 3], &farm, chunk, &as_it_is);
             let (c, s) = (c.unwrap_or_else(|e| panic!("{case:?} {e}")), s.ok().unwrap());
@@ -120,11 +162,10 @@ fn a_session_made_on_one_machine_is_taken_up_by_another_however_the_bytes_arrive
 fn nobody_is_asked_where_no_session_is_wanted_or_shared() {
     let world = World::default();
     for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let server = machine(&world, &farm, case.server(&world));
-        assert!(!resumed_on(&*world.outbound(case.client(&world)), &*server, &farm));
-        assert_eq!(*farm.asked.lock().unwrap(), 0, "{case:?}");
-        let server = machine(&world, &farm, SchannelConfig { resume: false, ..case.server(&world) });
+        let fixture = Fixture::<1>::of(&world, case);
+        assert!(!fixture.resumes(0));
+        assert_eq!(fixture.asked(), 0, "{case:?}");
+        let server = machine(&world, &fixture.farm, SchannelConfig { resume: false, ..case.server(&world) });
         connect(&*world.outbound(case.client(&world)), &*server);
     }
 }
@@ -156,16 +197,12 @@ fn what_the_farm_does_not_say_or_says_wrongly_makes_a_full_handshake() {
 fn a_session_that_failed_on_one_machine_is_taken_up_by_none() {
     let world = World::default();
     for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let config = case.server(&world);
-        let (one, other) = (machine(&world, &farm, config.clone()), machine(&world, &farm, config));
-        let client = world.outbound(case.client(&world));
-        assert!(!resumed_on(&*client, &*one, &farm));
-        let (_, s) = connect_to(&*client, &*other, &farm, usize::MAX, &as_it_is);
-        let mut s = s.ok().unwrap();
+        let fixture = Fixture::<2>::of(&world, case);
+        assert!(!fixture.resumes(0));
+        let mut s = fixture.at_server(1);
         assert!(resumed(&s), "{case:?}");
-        s.context.apply_control_token(&ControlToken::Alert { level: AlertLevel::Fatal, number: 80 }).unwrap();
-        assert!(!resumed_on(&*client, &*one, &farm), "{case:?}");
+        s.context.apply_control_token(&FAILS).unwrap();
+        assert!(!fixture.resumes(0), "{case:?}");
     }
 }
 
@@ -173,16 +210,44 @@ fn a_session_that_failed_on_one_machine_is_taken_up_by_none() {
 fn a_machine_takes_up_no_session_that_failed_there_even_if_the_others_do_not_hear_of_it() {
     let world = World::default();
     for case in Case::all() {
-        let farm = Arc::new(Farm::default());
-        let server = machine(&world, &farm, case.server(&world));
-        let client = world.outbound(case.client(&world));
-        assert!(!resumed_on(&*client, &*server, &farm));
-        farm.is_deaf.store(true, Ordering::Relaxed);
-        let (_, s) = connect_to(&*client, &*server, &farm, usize::MAX, &as_it_is);
-        let mut s = s.ok().unwrap();
+        let fixture = Fixture::<1>::of(&world, case);
+        assert!(!fixture.resumes(0));
+        fixture.farm.is_deaf.store(true, Ordering::Relaxed);
+        let mut s = fixture.at_server(0);
         assert!(resumed(&s), "{case:?}");
-        s.context.apply_control_token(&ControlToken::Alert { level: AlertLevel::Fatal, number: 80 }).unwrap();
-        assert!(!resumed_on(&*client, &*server, &farm), "{case:?}");
+        s.context.apply_control_token(&FAILS).unwrap();
+        assert!(!fixture.resumes(0), "{case:?}");
+    }
+}
+
+/// What a store can do that is not to be trusted: it brings back what was removed. The machine that removed it has none of it;
+/// others cannot know better, and have it as long as it would have lived.
+#[test]
+fn a_session_that_is_put_back_is_none_where_it_was_removed_and_lives_elsewhere_no_longer_than_it_would_have()
+{
+    let world = World::default();
+    for case in Case::all() {
+        for (by_the_same, after, is_taken_up) in
+            [(true, Duration::ZERO, false), (false, HOUR, true), (false, HOUR + SECOND, false)]
+        {
+            // The client would have it for longer.
+            let config = SchannelConfig { session_lifetime: HOUR, ..case.server(&world) };
+            let fixture = Fixture::<2>::with(&world, case, config);
+            assert!(!fixture.resumes(0));
+            let mut s = fixture.at_server(0);
+            let seen = fixture.sessions().clone();
+            s.context.apply_control_token(&FAILS).unwrap();
+            assert_ne!(*fixture.sessions(), seen, "{case:?}: something was removed");
+            *fixture.sessions() = seen;
+            world.clock.advance(after);
+            let asked = fixture.asked();
+            let resumes = fixture.resumes(usize::from(!by_the_same));
+            assert_eq!(resumes, is_taken_up, "{case:?}, after {after:?}");
+            // With a ticket a client may be told how long it lives.
+            let may_know =
+                after > HOUR && matches!(case, Case::Tls(Kind::Tls13 | Kind::Tls12, _) | Case::Tls(_, true));
+            assert!(may_know || fixture.asked() > asked, "{case:?}, after {after:?}: not offered");
+        }
     }
 }
 
@@ -316,35 +381,50 @@ fn machines_that_trust_others_take_up_no_session_of_whom_they_do_not_know() {
 #[test]
 fn a_session_that_is_used_on_some_machine_does_not_lie_idle_on_another() {
     for case in Case::all() {
-        let (world, farm) = (World::default(), Arc::new(Farm::default()));
+        let world = World::default();
         let config = SchannelConfig { session_idle_limit: Some(HOUR), ..case.server(&world) };
-        let machines = [(); 2].map(|()| machine(&world, &farm, config.clone()));
-        let client = world.outbound(case.client(&world));
-        assert!(!resumed_on(&*client, &*machines[0], &farm));
+        let fixture = Fixture::<2>::with(&world, case, config);
+        assert!(!fixture.resumes(0));
         for round in 0..4 {
             world.clock.advance(HOUR);
-            assert!(resumed_on(&*client, &*machines[round % 2], &farm), "{case:?} {round}");
+            assert!(fixture.resumes(round % 2), "{case:?} {round}");
         }
         world.clock.advance(HOUR + SECOND);
-        assert!(!resumed_on(&*client, &*machines[0], &farm), "{case:?}");
+        assert!(!fixture.resumes(0), "{case:?}");
+    }
+}
+
+/// Nor does one that was used seem to have been, if what was kept before is put back.
+#[test]
+fn an_older_value_of_a_session_lies_idle_since_its_own_time() {
+    for case in Case::all().into_iter().filter(|case| !matches!(case, Case::Tls(Kind::Tls13, _))) {
+        let world = World::default();
+        let config = SchannelConfig { session_idle_limit: Some(HOUR), ..case.server(&world) };
+        let fixture = Fixture::<2>::with(&world, case, config);
+        assert!(!fixture.resumes(0));
+        let old = fixture.sessions().clone();
+        world.clock.advance(HOUR);
+        assert!(fixture.resumes(1), "{case:?}");
+        assert_ne!(*fixture.sessions(), old, "{case:?}: it was renewed");
+        *fixture.sessions() = old;
+        world.clock.advance(SECOND);
+        assert!(!fixture.resumes(0), "{case:?}");
     }
 }
 
 /// Who removes a session has the last word.
 #[test]
 fn a_session_that_was_removed_is_not_renewed_by_who_took_it_up_before() {
-    let (world, farm) = (World::default(), Arc::new(Farm::default()));
+    let world = World::default();
     let case = Case::Tls(Kind::Tls11, false);
     let config = SchannelConfig { session_idle_limit: Some(HOUR), ..case.server(&world) };
-    let machine = machine(&world, &farm, config);
-    let client = world.outbound(case.client(&world));
-    assert!(!resumed_on(&*client, &*machine, &farm));
-    let before = farm.sessions.lock().unwrap().clone();
-    farm.sessions.lock().unwrap().clear();
-    let found = |_| before.values().next().cloned();
-    let (c, _) = connect_to(&*client, &*machine, &farm, usize::MAX, &found);
+    let fixture = Fixture::<1>::with(&world, case, config);
+    assert!(!fixture.resumes(0));
+    let before = fixture.sessions().clone();
+    fixture.sessions().clear();
+    let (c, _) = fixture.connect(0, &|_| before.values().next().cloned());
     assert!(resumed(&c.unwrap_or_else(|e| panic!("{e}"))));
-    assert!(farm.sessions.lock().unwrap().is_empty());
+    assert!(fixture.sessions().is_empty());
 }
 
 #[test]
@@ -366,16 +446,14 @@ fn clocks_of_machines_differ_a_little() {
 
 /// Tickets of a farm hold nothing: what is under them is in the store, and goes from there.
 #[test]
-fn a_ticket_of_a_farm_is_a_name_and_of_tls_1_2_always_the_same() {
-    let (world, farm) = (World::default(), Arc::new(Farm::default()));
-    let case = Case::Tls(Kind::Tls12, true);
-    let config = case.server(&world);
-    let machines = [(); 2].map(|()| machine(&world, &farm, config.clone()));
-    let client = world.outbound(case.client(&world));
-    for round in 0..5 {
-        assert_eq!(resumed_on(&*client, &*machines[round % 2], &farm), round > 0);
-        assert_eq!(farm.sessions.lock().unwrap().len(), 1, "a session that goes on is the same");
+fn a_ticket_of_a_farm_is_a_name_and_before_tls_1_3_always_the_same() {
+    for kind in [Kind::Tls12, Kind::Tls12Cbc, Kind::Tls11, Kind::Tls10] {
+        let fixture = Fixture::<2>::of(&World::default(), Case::Tls(kind, true));
+        for round in 0..5 {
+            assert_eq!(fixture.resumes(round % 2), round > 0, "{kind:?} {round}");
+            assert_eq!(fixture.sessions().len(), 1, "{kind:?}: a session that goes on is the same");
+        }
+        fixture.sessions().clear();
+        assert!(!fixture.resumes(0), "{kind:?}");
     }
-    farm.sessions.lock().unwrap().clear();
-    assert!(!resumed_on(&*client, &*machines[0], &farm));
 }

@@ -10,18 +10,19 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use opensspi_schannel::{
     Allow, CertificateConfig, ClientAuth, ClientCertificate, ExtendedMasterSecret, Profile, Protocol,
-    SchannelConfig, WeakSuites,
+    Revocation, SchannelConfig, WeakSuites,
 };
 use sspi_core::{
     AscRet, CertificateIdentity, ContextFlags, CredentialUse, CredentialsHandle, Error, Failure, Fault,
     IscRet, Question, SecStatus, Secret, SpProt, Step,
 };
 use support::{Kind, World, accept_request, handshake, initialize_request, no_questions, send};
-use test_support::Mutator;
 use test_support::pair::{self, Established};
+use test_support::{CertStatus, Mutator, OcspResponse};
 
 /// Both kinds of certificates, so that every protocol and suite has its own.
 fn certificates(world: &World) -> Vec<CertificateConfig> {
@@ -238,6 +239,70 @@ fn a_handshake_that_was_handed_over_has_names_protocols_certificates_and_binding
     }
 }
 
+/// A server's flight without its CertificateStatus.
+fn without_status(flight: &mut Vec<u8>) {
+    const CERTIFICATE_STATUS: u8 = 22;
+    let length = usize::from(u16::from_be_bytes([flight[3], flight[4]]));
+    if flight[0] != 22 || flight.len() != 5 + length {
+        return;
+    }
+    let (mut messages, mut rest) = (Vec::new(), &flight[5..]);
+    while !rest.is_empty() {
+        let (message, behind) = rest.split_at(4 + usize::from(u16::from_be_bytes([rest[2], rest[3]])));
+        if message[0] != CERTIFICATE_STATUS {
+            messages.extend_from_slice(message);
+        }
+        rest = behind;
+    }
+    let length = u16::try_from(messages.len()).unwrap().to_be_bytes();
+    *flight = [&flight[..3], &length, &messages].concat();
+}
+
+/// The client asks for it in a hello of rustls's, and the engine hears the answer.
+#[test]
+fn a_stapled_answer_is_judged_in_a_handshake_that_was_handed_over() {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    for kind in Kind::LEGACY.into_iter().filter(|kind| kind.has_extensions()) {
+        let world = World::default();
+        let now = world.clock.now();
+        let certificate = kind.issue(world.pki.server("localhost"));
+        let staple =
+            |status| OcspResponse::new(&certificate, status).valid(now - HOUR, Some(now + HOUR)).der();
+        let client = world.outbound(SchannelConfig { revocation: Revocation::Hard, ..client_of_all(&world) });
+        let with = |staple: Option<Vec<u8>>, change: &dyn Fn(&mut Vec<u8>)| {
+            let server = world.inbound(SchannelConfig {
+                certificates: vec![world.certificate(&certificate)],
+                ocsp_response: staple.map(|staple| world.memory.put("staple", staple)),
+                ..world.server_of(kind)
+            });
+            let mut is_first = true;
+            pair::run_with(
+                client.initialize(&initialize_request()).unwrap(),
+                server.accept(&accept_request()).unwrap(),
+                usize::MAX,
+                &mut no_questions,
+                &mut |from_client, token| {
+                    if !from_client && !token.is_empty() && core::mem::take(&mut is_first) {
+                        change(token);
+                    }
+                },
+            )
+        };
+        let good = || Some(staple(CertStatus::Good));
+        check(with(good(), &|_| ()), kind.protocol(), &format!("{kind:?}"));
+        let unknown = SecStatus::CRYPT_E_NO_REVOCATION_CHECK;
+        let revoked = CertStatus::Revoked { at: now - HOUR };
+        for (outcome, expected, what) in [
+            (with(None, &|_| ()), unknown, "no answer"),
+            (with(good(), &without_status), unknown, "promised, and not sent"),
+            (with(Some(staple(revoked)), &|_| ()), SecStatus::CRYPT_E_REVOKED, "revoked"),
+        ] {
+            let error = outcome.0.err().unwrap_or_else(|| panic!("{kind:?} {what}"));
+            assert_eq!(error.status(), expected, "{kind:?} {what}: {error}");
+        }
+    }
+}
+
 #[test]
 fn the_application_is_asked_for_a_certificate_in_a_handshake_that_was_handed_over() {
     let world = World::default();
@@ -302,16 +367,17 @@ fn refused(client: &dyn CredentialsHandle, server: &dyn CredentialsHandle) -> (E
 #[test]
 fn without_a_protocol_in_common_both_sides_say_what_there_was() {
     let world = World::default();
-    for (client, server) in [
-        (Protocol::Tls10, Protocol::Tls12),
-        (Protocol::Tls10, Protocol::Tls11),
-        (Protocol::Ssl30, Protocol::Tls10),
+    // SSL 3.0 has no protocol_version.
+    for (client, server, alert) in [
+        (Protocol::Tls10, Protocol::Tls12, 70),
+        (Protocol::Tls10, Protocol::Tls11, 70),
+        (Protocol::Ssl30, Protocol::Tls10, 40),
     ] {
         let what = format!("{client:?} to {server:?}");
         let server_config = SchannelConfig { certificates: certificates(&world), ..world.server(&[server]) };
         let (c, s) = refused(&*world.outbound(world.client(&[client])), &*world.inbound(server_config));
         assert_eq!(s.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION, "{what}: {s}");
-        assert_eq!((s.setting(), s.alert()), (Some("protocols"), Some(70)), "{what}: {s}");
+        assert_eq!((s.setting(), s.alert()), (Some("protocols"), Some(alert)), "{what}: {s}");
         assert!(s.message().contains(server.name()), "{what}: {s}");
         let expected = [SecStatus::SEC_E_UNSUPPORTED_FUNCTION, SecStatus::SEC_E_ILLEGAL_MESSAGE];
         assert!(expected.contains(&c.status()), "{what}: {c}");

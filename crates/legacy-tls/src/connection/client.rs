@@ -182,7 +182,7 @@ impl ClientConnection {
             ClientHandshake::Tls(handshake) => handshake.answer(identity),
             ClientHandshake::Ssl2(handshake) => handshake.answer(identity),
             ClientHandshake::Pct1(handshake) => handshake.answer(identity),
-            ClientHandshake::Shared(_) => Err(Failure { error: NOT_ASKED, output: Vec::new() }),
+            ClientHandshake::Shared(_) => Err(Failure::silent(NOT_ASKED)),
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::connection::{CertificateRequested, Established, Failure, Progress};
 use crate::error::{Error, Misbehaved};
 use crate::record::Need;
 use crate::renegotiation::Directions;
-use crate::session::SessionStore;
+use crate::session::KeepsSessions;
+use crate::tls::alert::AlertDescription;
 
 /// The most that a peer may send before its handshake is complete, in bytes.
 const MOST: usize = 512 << 10;
@@ -52,8 +53,17 @@ pub(crate) trait Channel: Sized {
     fn take_output(&mut self) -> Vec<u8>;
     /// What must be sent when the handshake has failed: what was written before, and the protocol's word for the error.
     fn fail(&mut self, error: &Error) -> Vec<u8>;
+    /// The alert that the word is, in a protocol that has alerts, as it numbers it.
+    fn said(&self, error: &Error) -> Option<AlertDescription> {
+        let _no_alerts = error;
+        None
+    }
     /// Where the session is kept that is offered or taken up again: a failure spoils it.
     fn session_in_use(&self) -> Option<&[u8]>;
+    /// Server: the identifier of the session of a ticket that is taken up: a failure spoils it too.
+    fn ticket_in_use(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// Why a state takes nothing.
@@ -76,7 +86,7 @@ pub(crate) enum Outcome {
 
 /// A role's state.
 pub(crate) trait Role: Sized {
-    type Config;
+    type Config: KeepsSessions;
     type Channel: Channel;
 
     /// What is awaited, for a sentence.
@@ -101,7 +111,6 @@ pub(crate) trait Role: Sized {
     }
     /// What came of it, once it is over.
     fn conclude(self, channel: Self::Channel) -> Result<Outcome, Error>;
-    fn sessions(config: &Self::Config) -> &dyn SessionStore;
 }
 
 /// A handshake.
@@ -145,7 +154,7 @@ impl<R: Role> Handshake<R> {
     ) -> Self {
         match first(&config, &mut channel) {
             Ok(state) => Self::Running(Box::new(Running { config, channel, state, skipped: taken, taken })),
-            Err(error) => Self::Refusing(Failure { output: channel.fail(&error), error }),
+            Err(error) => Self::Refusing(refused(error, &mut channel)),
         }
     }
 
@@ -173,7 +182,7 @@ impl<R: Role> Handshake<R> {
     pub(crate) fn answer(&mut self, identity: Option<Arc<Identity>>) -> Result<(), Failure> {
         let is_asking = |running: &Running<R>| matches!(running.state.rest(), Some(Rest::Asking(_)));
         if !matches!(self, Self::Running(running) if is_asking(running)) {
-            return Err(Failure { error: NOT_ASKED, output: Vec::new() });
+            return Err(Failure::silent(NOT_ASKED));
         }
         let mut running = self.take_running()?;
         match running.state.answer(identity, &running.config, &mut running.channel) {
@@ -196,17 +205,16 @@ impl<R: Role> Handshake<R> {
 
     /// What runs, if anything does.
     fn take_running(&mut self) -> Result<Box<Running<R>>, Failure> {
-        let said = |error| Failure { error, output: Vec::new() };
         match std::mem::replace(self, Self::Complete) {
             Self::Running(running) => Ok(running),
-            Self::Complete => Err(said(Error::Misused("the handshake is complete already"))),
+            Self::Complete => Err(Failure::silent(Error::Misused("the handshake is complete already"))),
             Self::Refusing(failure) => {
                 *self = Self::Failed(failure.error.clone());
                 Err(failure)
             }
             Self::Failed(error) => {
                 *self = Self::Failed(error.clone());
-                Err(said(error))
+                Err(Failure::silent(error))
             }
         }
     }
@@ -242,12 +250,19 @@ impl<R: Role> Handshake<R> {
     /// Spec: TLS12 section 7.2.2; SSL2 section 5.3; PCT1 section 5.4.
     fn fail(&mut self, error: Error, config: &R::Config, channel: &mut R::Channel) -> Failure {
         if let Some(key) = channel.session_in_use() {
-            R::sessions(config).remove(key);
+            config.sessions().remove(key);
         }
-        let output = channel.fail(&error);
+        if let (Some(id), Some(tickets)) = (channel.ticket_in_use(), config.sessions().tickets()) {
+            tickets.withdraw(id);
+        }
         *self = Self::Failed(error.clone());
-        Failure { error, output }
+        refused(error, channel)
     }
+}
+
+/// What the peer is told of an error.
+fn refused<C: Channel>(error: Error, channel: &mut C) -> Failure {
+    Failure { alert: channel.said(&error), output: channel.fail(&error), error }
 }
 
 fn conclude<R: Role>(running: Running<R>, used: usize) -> Result<Progress, Failure> {
@@ -256,7 +271,7 @@ fn conclude<R: Role>(running: Running<R>, used: usize) -> Result<Progress, Failu
     match state.conclude(channel) {
         Ok(Outcome::Established(established)) => Ok(Progress::Complete { established, output, used }),
         Ok(Outcome::Declined { directions, closed }) => Ok(Progress::Declined { directions, closed, used }),
-        Err(error) => Err(Failure { error, output }),
+        Err(error) => Err(Failure { error, output, alert: None }),
     }
 }
 

@@ -9,12 +9,12 @@ use crate::pct1;
 use crate::pct1::handshake::Pct1Negotiated;
 use crate::record::{Opener, Sealer};
 use crate::renegotiation::Previous;
-use crate::session::{MasterSecret, SessionStore};
+use crate::session::{MasterSecret, Session, SessionStore};
 use crate::ssl2;
 use crate::tls::cipher_suites::SuiteRow;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::Randoms;
-use crate::tls::versions::{ProtocolVersion, Rules};
+use crate::tls::versions::{ProtocolVersion, Rules, VerifyData};
 
 /// What a handshake yields: both directions of the connection, and what was negotiated.
 pub struct Established {
@@ -49,10 +49,12 @@ pub struct Negotiated {
     pub identity: Option<Arc<Identity>>,
     /// Whether a session was taken up again.
     pub resumed: bool,
-    /// The session's identifier; empty if it cannot be taken up again.
+    /// The session's identifier; empty if it cannot be taken up again, or by a ticket only.
     pub session_id: Vec<u8>,
     /// Where the session is kept in the store.
     pub session_key: Option<Vec<u8>>,
+    /// Server: the identifier of the session that the client has a ticket of.
+    pub ticketed: Option<Vec<u8>>,
     /// Whether the master secret is bound to the handshake; without that no channel binding is safe.
     pub extended_master_secret: bool,
     pub(crate) sessions: Arc<dyn SessionStore>,
@@ -67,6 +69,57 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
+    /// What is left of a handshake whose hellos have no extensions, for the role to fill in the rest.
+    pub(crate) fn without_extensions(
+        version: ProtocolVersion,
+        suite: &'static SuiteRow,
+        master_secret: MasterSecret,
+        randoms: Randoms,
+        sessions: &Arc<dyn SessionStore>,
+    ) -> Self {
+        let nothing = VerifyData::new(0, |_| {});
+        Self {
+            is_client: false,
+            version,
+            suite,
+            strength: None,
+            alpn: None,
+            server_name: None,
+            peer_chain: Vec::new(),
+            ocsp_response: Vec::new(),
+            identity: None,
+            resumed: false,
+            session_id: Vec::new(),
+            session_key: None,
+            ticketed: None,
+            extended_master_secret: false,
+            sessions: Arc::clone(sessions),
+            hello_version: version,
+            finished: Previous { client: nothing, server: nothing, secure: false },
+            rules: None,
+            master_secret,
+            randoms,
+            pct1: None,
+        }
+    }
+
+    /// What a later handshake can take up again.
+    pub(crate) fn session(&self, created: u64) -> Arc<Session> {
+        Arc::new(Session {
+            id: self.session_id.clone(),
+            ticket: Vec::new(),
+            ticket_expires: None,
+            version: self.version,
+            suite: self.suite.suite,
+            master_secret: self.master_secret.clone(),
+            extended_master_secret: self.extended_master_secret,
+            peer_chain: self.peer_chain.clone(),
+            server_name: self.server_name.clone(),
+            created,
+            pct1: self.pct1.as_ref().map(|pct1| Box::new(pct1.parameters.clone())),
+        })
+    }
+
     /// The content of the first Finished message of the handshake: the channel binding `tls-unique`.
     ///
     /// Spec: BINDING section 3.
@@ -78,7 +131,11 @@ impl Negotiated {
     /// The session in its store, for whoever sees the connection fail.
     #[must_use]
     pub fn kept_session(&self) -> KeptSession {
-        KeptSession { sessions: Arc::clone(&self.sessions), key: self.session_key.clone() }
+        KeptSession {
+            sessions: Arc::clone(&self.sessions),
+            key: self.session_key.clone(),
+            ticketed: self.ticketed.clone(),
+        }
     }
 
     /// Data out of band that the peer sent before it announced that this handshake of PCT replaces another. They come before
@@ -168,6 +225,7 @@ impl Negotiated {
 pub struct KeptSession {
     sessions: Arc<dyn SessionStore>,
     key: Option<Vec<u8>>,
+    ticketed: Option<Vec<u8>>,
 }
 
 impl KeptSession {
@@ -177,6 +235,9 @@ impl KeptSession {
     pub fn forget(&self) {
         if let Some(key) = &self.key {
             self.sessions.remove(key);
+        }
+        if let (Some(id), Some(tickets)) = (&self.ticketed, self.sessions.tickets()) {
+            tickets.withdraw(id);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::handshake::Handshake;
 use super::{Failure, Progress, ServerParameters, only_rules, redo};
 use crate::config::{ClientAuth, ServerConfig};
-use crate::detect::{FirstFlight, OldHello, refusal_in};
+use crate::detect::{FirstFlight, OldHello, refuse_in};
 use crate::error::{Error, Refused};
 use crate::pct1;
 use crate::pct1::channel::Channel as Pct1Channel;
@@ -52,14 +52,11 @@ impl Undecided {
         match OldHello::read(input) {
             Ok(Ok(hello)) => match self.old_hello(&hello) {
                 Ok(handshake) => Ok(Ok(handshake)),
-                Err(error) => Err(Failure { output: hello.refusal(&error), error }),
+                Err(error) => Err(hello.refuse(error)),
             },
             Ok(Err(missing)) => Ok(Err(missing)),
             Err(_) if self.config.policy.lowest_here().is_none() => Ok(Ok(self.no_old_hello(flight))),
-            Err(error) => {
-                let output = refusal_in(ProtocolVersion::TLS10, &error);
-                Err(Failure { error, output })
-            }
+            Err(error) => Err(refuse_in(ProtocolVersion::TLS10, error)),
         }
     }
 

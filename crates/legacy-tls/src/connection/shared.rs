@@ -112,12 +112,12 @@ impl Shared {
             Answer::Tls => Ok(ClientHandshake::Tls(self.tls.take().ok_or_else(Self::over)?)),
             Answer::Pct1 => Ok(ClientHandshake::Pct1(self.pct1.take().ok_or_else(Self::over)?)),
             Answer::Ssl2 => Ok(ClientHandshake::Ssl2(self.ssl2.take().ok_or_else(Self::over)?)),
-            Answer::Nobody(error) => return Err(Failure { error, output: Vec::new() }),
+            Answer::Nobody(error) => return Err(Failure::silent(error)),
         })
     }
 
     const fn over() -> Failure {
-        Failure { error: Error::Internal("a hello was answered twice"), output: Vec::new() }
+        Failure::silent(Error::Internal("a hello was answered twice"))
     }
 
     fn answer(&self, input: &[u8]) -> Answer {

@@ -192,6 +192,14 @@ fn a_client_is_refused_in_the_words_of_its_protocol_and_told_once() {
         );
         assert_eq!(failure.output.len(), words.len());
         assert_eq!(failure.output[..words.len().min(5)], words[..words.len().min(5)]);
+        // An alert to its last byte; what it is called is what was said.
+        match *words {
+            [0x15, .., alert] => {
+                assert_eq!(failure.output, words);
+                assert_eq!(failure.alert, Some(AlertDescription(alert)));
+            }
+            _ => assert_eq!(failure.alert, None),
+        }
         assert!(server.advance(&hello).err().unwrap().output.is_empty());
     }
 }

@@ -1,18 +1,11 @@
-//! What clients and servers have in common: what a policy lets them offer, and what a handshake ends with.
-
-use std::sync::Arc;
+//! What clients and servers have in common: what a policy lets them offer, and how a master key is kept.
 
 use zeroize::Zeroizing;
 
-use super::handshake::{Parameters, Pct1Negotiated};
 use super::keys::MasterKey;
 use super::specs::{CipherSpec, Spec};
 use crate::config::Policy;
-use crate::connection::Negotiated;
-use crate::renegotiation::Previous;
-use crate::session::{MasterSecret, Session, SessionStore};
-use crate::tls::keys::Randoms;
-use crate::tls::versions::{ProtocolVersion, VerifyData};
+use crate::session::{MasterSecret, Session};
 
 /// The specifications that a policy allows, the preferred one first.
 pub(crate) fn allowed(policy: &Policy) -> Vec<&'static Spec> {
@@ -46,37 +39,4 @@ pub(crate) fn keep_master(master: &MasterKey) -> MasterSecret {
     let mut kept = MasterSecret([0; 48]);
     kept.0.iter_mut().zip(master.iter()).for_each(|(to, from)| *to = *from);
     kept
-}
-
-/// What was negotiated, as far as it is the same in both roles.
-pub(crate) fn negotiated(
-    is_client: bool,
-    spec: &'static Spec,
-    parameters: Parameters,
-    master: &MasterKey,
-    sessions: &Arc<dyn SessionStore>,
-) -> Negotiated {
-    let none = VerifyData::new(0, |_| {});
-    Negotiated {
-        is_client,
-        version: ProtocolVersion::PCT1,
-        hello_version: ProtocolVersion::PCT1,
-        suite: &spec.row,
-        strength: None,
-        alpn: None,
-        server_name: None,
-        peer_chain: Vec::new(),
-        ocsp_response: Vec::new(),
-        identity: None,
-        resumed: false,
-        session_id: Vec::new(),
-        session_key: None,
-        extended_master_secret: false,
-        sessions: Arc::clone(sessions),
-        finished: Previous { client: none, server: none, secure: false },
-        rules: None,
-        master_secret: keep_master(master),
-        randoms: Randoms { client: [0; 32], server: [0; 32] },
-        pct1: Some(Box::new(Pct1Negotiated { parameters, out_of_band: Vec::new() })),
-    }
 }

@@ -35,6 +35,12 @@ pub(crate) struct Pct1Negotiated {
     pub(crate) out_of_band: Vec<u8>,
 }
 
+impl Pct1Negotiated {
+    pub(crate) fn new(parameters: Parameters) -> Box<Self> {
+        Box::new(Self { parameters, out_of_band: Vec::new() })
+    }
+}
+
 /// What a handshake that is done again must agree on as before: cipher, hash, and certificates.
 ///
 /// Spec: PCT1 section 4.3.2.

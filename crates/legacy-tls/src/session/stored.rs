@@ -11,6 +11,7 @@
 //! master_secret          48
 //! id                     1+n
 //! ticket                 2+n
+//! ticket_expires         8   seconds since the Unix epoch, 0: nobody says
 //! server_name            1+n  0 bytes: none
 //! peer_certificates       1   how many of the certificates are the peer's chain
 //!   of PCT:
@@ -33,7 +34,7 @@ use crate::tls::cipher_suites::CipherSuite;
 use crate::tls::versions::ProtocolVersion;
 
 /// What the first byte is. It changes with every change of the format: who does not know it has no session.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 const EXTENDED_MASTER_SECRET: u8 = 1;
 const OF_PCT: u8 = 2;
@@ -56,7 +57,7 @@ impl Session {
         // A vector that grows leaves copies of the secret behind.
         let clear_key = self.pct1.as_ref().map_or(0, |pct1| pct1.clear_key.len());
         let names = self.server_name.as_ref().map_or(0, String::len);
-        let mut writer = Writer::with_capacity(96 + self.id.len() + self.ticket.len() + names + clear_key);
+        let mut writer = Writer::with_capacity(104 + self.id.len() + self.ticket.len() + names + clear_key);
         let mut certificates = self.peer_chain.clone();
         self.write(&mut writer).map(|()| {
             if let Some(pct1) = &self.pct1 {
@@ -78,6 +79,7 @@ impl Session {
         writer.bytes(&self.master_secret.0);
         writer.opaque_u8("Session.id", &self.id)?;
         writer.opaque_u16("Session.ticket", &self.ticket)?;
+        writer.u64(self.ticket_expires.unwrap_or(0));
         writer.opaque_u8(
             "Session.server_name",
             self.server_name.as_ref().map_or(&[], |name| name.as_bytes()),
@@ -112,6 +114,7 @@ impl Session {
         let master_secret = MasterSecret(reader.array("Session.master_secret")?);
         let id = reader.opaque_u8("Session.id")?.to_vec();
         let ticket = reader.opaque_u16("Session.ticket")?.to_vec();
+        let ticket_expires = Some(reader.u64("Session.ticket_expires")?).filter(|expires| *expires != 0);
         let name = reader.opaque_u8("Session.server_name")?.to_vec();
         let name = String::from_utf8(name).map_err(|_| DecodeError::illegal("Session.server_name"))?;
         let length = usize::from(reader.u8("Session.peer_certificates")?);
@@ -126,6 +129,7 @@ impl Session {
         Ok(Self {
             id,
             ticket,
+            ticket_expires,
             version,
             suite,
             master_secret,
@@ -171,6 +175,7 @@ mod tests {
         Session {
             id: (0..32).collect(),
             ticket: vec![7; 200],
+            ticket_expires: (!of_pct).then_some(1_234_567_999),
             version: ProtocolVersion::TLS12,
             suite: CipherSuite(0x002f),
             master_secret: MasterSecret([9; 48]),
@@ -189,7 +194,7 @@ mod tests {
             let stored = session.store().unwrap();
             let again = Session::restore(&stored.body, &stored.certificates).unwrap();
             assert_eq!(again.id, session.id);
-            assert_eq!(again.ticket, session.ticket);
+            assert_eq!((&again.ticket, again.ticket_expires), (&session.ticket, session.ticket_expires));
             assert_eq!((again.version, again.suite), (session.version, session.suite));
             assert_eq!(again.master_secret.0, session.master_secret.0);
             assert!(again.extended_master_secret);

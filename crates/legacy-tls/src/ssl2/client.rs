@@ -27,7 +27,7 @@ use wire::Codec;
 
 use super::channel::{Channel, Message};
 use super::cipher_kinds::{CipherKind, KindRow};
-use super::handshake::{Hellos, negotiated};
+use super::handshake::Hellos;
 use super::key_exchange::make_master_key;
 use super::keys::{KeyMaterial, Master};
 use super::messages::{
@@ -39,7 +39,7 @@ use crate::config::{ClientConfig, Policy};
 use crate::connection::handshake::{NOT_ASKED, NOT_OVER, Outcome, Rest, Role};
 use crate::connection::{CertificateRequested, Negotiated};
 use crate::error::{Error, Incompatible, Misbehaved};
-use crate::session::{Session, SessionStore};
+use crate::session::Session;
 use crate::tls::client::Wanted;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::messages::RSA_SIGN;
@@ -121,10 +121,6 @@ impl Role for State {
             Self::Complete(negotiated) => Ok(channel.conclude(*negotiated)),
             _ => Err(NOT_OVER),
         }
-    }
-
-    fn sessions(config: &ClientConfig) -> &dyn SessionStore {
-        config.sessions.as_ref()
     }
 }
 
@@ -362,24 +358,8 @@ impl Keyed {
         if agreed.resumed && session_id != agreed.session_id {
             return Err(Misbehaved::ResumedDifferently("session identifier").into());
         }
-        let suite = &master.kind().suite;
-        if let (Some(key), true, false) = (&wanted.session_key, config.policy.resume, agreed.resumed) {
-            let session = Session {
-                id: session_id.clone(),
-                version: ProtocolVersion::SSL20,
-                suite: suite.suite,
-                master_secret: master.to_keep(),
-                extended_master_secret: false,
-                peer_chain: agreed.chain.clone(),
-                ticket: Vec::new(),
-                server_name: wanted.server_name.clone(),
-                created: config.clock.now(),
-                pct1: None,
-            };
-            config.sessions.put(key, Arc::new(session));
-        }
         let hellos = Hellos { challenge: &challenge, connection_id: &connection_id };
-        Ok(State::Complete(Box::new(Negotiated {
+        let negotiated = Negotiated {
             is_client: true,
             strength: agreed.strength,
             server_name: wanted.server_name,
@@ -388,8 +368,19 @@ impl Keyed {
             resumed: agreed.resumed,
             session_id,
             session_key: wanted.session_key,
-            ..negotiated(suite, master.to_keep(), &config.sessions, &hellos)
-        })))
+            ..Negotiated::without_extensions(
+                ProtocolVersion::SSL20,
+                &master.kind().suite,
+                master.to_keep(),
+                hellos.randoms(),
+                &config.sessions,
+            )
+        };
+        if let (Some(key), true, false) = (&negotiated.session_key, config.policy.resume, negotiated.resumed)
+        {
+            config.sessions.put(key, negotiated.session(config.clock.now()));
+        }
+        Ok(State::Complete(Box::new(negotiated)))
     }
 }
 

@@ -1,12 +1,6 @@
 //! What both roles leave of a handshake.
 
-use std::sync::Arc;
-
-use crate::connection::Negotiated;
-use crate::renegotiation::Previous;
-use crate::session::{MasterSecret, SessionStore};
 use crate::tls::keys::Randoms;
-use crate::tls::versions::{ProtocolVersion, VerifyData};
 
 /// What the messages that this protocol has not would have negotiated: nothing.
 pub(crate) struct Hellos<'a> {
@@ -23,37 +17,5 @@ impl Hellos<'_> {
             random
         };
         Randoms { client: right(self.challenge), server: right(self.connection_id) }
-    }
-}
-
-/// What SSL 2.0 leaves open of what was negotiated, for the roles to fill in the rest.
-pub(crate) fn negotiated(
-    suite: &'static crate::tls::cipher_suites::SuiteRow,
-    master_secret: MasterSecret,
-    sessions: &Arc<dyn SessionStore>,
-    hellos: &Hellos<'_>,
-) -> Negotiated {
-    let nothing = VerifyData::new(0, |_| {});
-    Negotiated {
-        is_client: false,
-        version: ProtocolVersion::SSL20,
-        hello_version: ProtocolVersion::SSL20,
-        suite,
-        strength: None,
-        alpn: None,
-        server_name: None,
-        peer_chain: Vec::new(),
-        ocsp_response: Vec::new(),
-        identity: None,
-        resumed: false,
-        session_id: Vec::new(),
-        session_key: None,
-        extended_master_secret: false,
-        sessions: Arc::clone(sessions),
-        finished: Previous { client: nothing, server: nothing, secure: false },
-        rules: None,
-        pct1: None,
-        master_secret,
-        randoms: hellos.randoms(),
     }
 }

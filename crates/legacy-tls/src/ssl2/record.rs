@@ -19,7 +19,7 @@
 
 use core::ops::Range;
 
-use crypto::cipher::{CbcDecryptor, CbcEncryptor, Rc4};
+use crypto::cipher::{BlockCipher, CbcDecryptor, CbcEncryptor, Rc4};
 use crypto::constant_time::ct_eq;
 use crypto::hash::{Hash, HashContext};
 
@@ -120,15 +120,40 @@ fn finish(mut hash: HashContext, sequence: u32) -> crypto::hash::Digest {
     hash.finish()
 }
 
-enum Encrypting {
+/// What protects one direction, where `C` is what CBC does in it.
+enum Cipher<C> {
     Clear,
     Rc4(Box<(Rc4, MacKey)>),
-    Cbc(Box<(CbcEncryptor, MacKey)>),
+    Cbc(Box<(C, MacKey)>),
+}
+
+impl<C> Cipher<C> {
+    /// Of this kind; `cbc` makes what it does with CBC.
+    fn new(
+        kind: &KindRow,
+        key: &[u8],
+        cbc: impl FnOnce(BlockCipher) -> Result<C, RecordError>,
+    ) -> Result<Self, RecordError> {
+        let mac = MacKey::new(key);
+        match kind.suite.bulk {
+            Bulk::Rc4 => Ok(Self::Rc4(Box::new((Rc4::new(key).map_err(|_| WRONG_KEY)?, mac)))),
+            Bulk::Cbc(cipher) => Ok(Self::Cbc(Box::new((cbc(cipher)?, mac)))),
+            _ => Err(WRONG_KEY),
+        }
+    }
+
+    /// How many bytes it may protect.
+    const fn data_limit(&self, small_block_limit: u64) -> u64 {
+        match self {
+            Self::Cbc(_) => small_block_limit,
+            Self::Clear | Self::Rc4(_) => u64::MAX,
+        }
+    }
 }
 
 /// The sending direction.
 pub(crate) struct Sealing {
-    cipher: Encrypting,
+    cipher: Cipher<CbcEncryptor>,
     sequence: u32,
     sealed: u64,
     data_limit: u64,
@@ -136,7 +161,7 @@ pub(crate) struct Sealing {
 
 impl Sealing {
     pub(crate) const fn clear() -> Self {
-        Self { cipher: Encrypting::Clear, sequence: 0, sealed: 0, data_limit: u64::MAX }
+        Self { cipher: Cipher::Clear, sequence: 0, sealed: 0, data_limit: u64::MAX }
     }
 
     /// A record was sent elsewhere.
@@ -152,16 +177,9 @@ impl Sealing {
         iv: &[u8],
         small_block_limit: u64,
     ) -> Result<(), RecordError> {
-        let mac = MacKey::new(key);
-        self.cipher = match kind.suite.bulk {
-            Bulk::Rc4 => Encrypting::Rc4(Box::new((Rc4::new(key).map_err(|_| WRONG_KEY)?, mac))),
-            Bulk::Cbc(cipher) => {
-                self.data_limit = small_block_limit;
-                let cipher = CbcEncryptor::new(cipher, key, iv).map_err(|_| WRONG_KEY)?;
-                Encrypting::Cbc(Box::new((cipher, mac)))
-            }
-            _ => return Err(WRONG_KEY),
-        };
+        let cbc = |cipher| CbcEncryptor::new(cipher, key, iv).map_err(|_| WRONG_KEY);
+        self.cipher = Cipher::new(kind, key, cbc)?;
+        self.data_limit = self.cipher.data_limit(small_block_limit);
         Ok(())
     }
 
@@ -172,11 +190,11 @@ impl Sealing {
     /// Room for the longest header, for the MAC and for padding.
     pub(crate) const fn layout(&self) -> Layout {
         match self.cipher {
-            Encrypting::Clear => Layout { header: SHORT_HEADER, trailer: 0, block: 1, max_data: MAX_DATA },
-            Encrypting::Rc4(_) => {
+            Cipher::Clear => Layout { header: SHORT_HEADER, trailer: 0, block: 1, max_data: MAX_DATA },
+            Cipher::Rc4(_) => {
                 Layout { header: SHORT_HEADER + MAC_LEN, trailer: 0, block: 1, max_data: MAX_DATA }
             }
-            Encrypting::Cbc(_) => {
+            Cipher::Cbc(_) => {
                 Layout { header: LONG_HEADER + MAC_LEN, trailer: BLOCK - 1, block: BLOCK, max_data: MAX_DATA }
             }
         }
@@ -188,14 +206,14 @@ impl Sealing {
         memory: &mut [u8],
         data: Range<usize>,
     ) -> Result<Range<usize>, RecordError> {
-        let mac_len = if matches!(self.cipher, Encrypting::Clear) { 0 } else { MAC_LEN };
+        let mac_len = if matches!(self.cipher, Cipher::Clear) { 0 } else { MAC_LEN };
         // In clear a message may be as long as a header can say: certificates are.
         let longest = if mac_len == 0 { MAX_SHORT } else { MAX_DATA };
         if data.start > data.end || data.len() > longest {
             return Err(RecordError::Internal("more data than one record holds"));
         }
         let padding = match self.cipher {
-            Encrypting::Cbc(_) => data.len().next_multiple_of(BLOCK) - data.len(),
+            Cipher::Cbc(_) => data.len().next_multiple_of(BLOCK) - data.len(),
             _ => 0,
         };
         let header_len = if padding > 0 { LONG_HEADER } else { SHORT_HEADER };
@@ -219,8 +237,8 @@ impl Sealing {
 
     fn protect_body(&mut self, body: &mut [u8]) -> Result<(), RecordError> {
         match &mut self.cipher {
-            Encrypting::Clear => Ok(()),
-            Encrypting::Rc4(direction) => {
+            Cipher::Clear => Ok(()),
+            Cipher::Rc4(direction) => {
                 let (cipher, mac) = &mut **direction;
                 let (room, data) = body.split_first_chunk_mut::<MAC_LEN>().ok_or(NO_ROOM)?;
                 // The key stream for the MAC comes before that for the data, which the MAC is made of.
@@ -232,7 +250,7 @@ impl Sealing {
                 room.iter_mut().zip(mac.as_ref()).for_each(|(to, from)| *to ^= *from);
                 Ok(())
             }
-            Encrypting::Cbc(direction) => {
+            Cipher::Cbc(direction) => {
                 let (cipher, mac) = &mut **direction;
                 let (room, data) = body.split_first_chunk_mut::<MAC_LEN>().ok_or(NO_ROOM)?;
                 let mut hash = mac.start();
@@ -301,15 +319,9 @@ impl Sealing {
     }
 }
 
-enum Decrypting {
-    Clear,
-    Rc4(Box<(Rc4, MacKey)>),
-    Cbc(Box<(CbcDecryptor, MacKey)>),
-}
-
 /// The receiving direction.
 pub(crate) struct Opening {
-    cipher: Decrypting,
+    cipher: Cipher<CbcDecryptor>,
     sequence: u32,
     opened: u64,
     data_limit: u64,
@@ -317,7 +329,7 @@ pub(crate) struct Opening {
 
 impl Opening {
     pub(crate) const fn clear() -> Self {
-        Self { cipher: Decrypting::Clear, sequence: 0, opened: 0, data_limit: u64::MAX }
+        Self { cipher: Cipher::Clear, sequence: 0, opened: 0, data_limit: u64::MAX }
     }
 
     /// From the next record on this is the key.
@@ -328,21 +340,14 @@ impl Opening {
         iv: &[u8],
         small_block_limit: u64,
     ) -> Result<(), RecordError> {
-        let mac = MacKey::new(key);
-        self.cipher = match kind.suite.bulk {
-            Bulk::Rc4 => Decrypting::Rc4(Box::new((Rc4::new(key).map_err(|_| WRONG_KEY)?, mac))),
-            Bulk::Cbc(cipher) => {
-                self.data_limit = small_block_limit;
-                let cipher = CbcDecryptor::new(cipher, key, iv).map_err(|_| WRONG_KEY)?;
-                Decrypting::Cbc(Box::new((cipher, mac)))
-            }
-            _ => return Err(WRONG_KEY),
-        };
+        let cbc = |cipher| CbcDecryptor::new(cipher, key, iv).map_err(|_| WRONG_KEY);
+        self.cipher = Cipher::new(kind, key, cbc)?;
+        self.data_limit = self.cipher.data_limit(small_block_limit);
         Ok(())
     }
 
     pub(crate) const fn is_clear(&self) -> bool {
-        matches!(self.cipher, Decrypting::Clear)
+        matches!(self.cipher, Cipher::Clear)
     }
 
     pub(crate) const fn is_used_up(&self) -> bool {
@@ -355,18 +360,18 @@ impl Opening {
         let Ok(header) = Header::read(record)? else { return Err(NOT_ONE) };
         let body = record.get_mut(header.len..).filter(|body| body.len() == header.body).ok_or(NOT_ONE)?;
         let begin = match self.cipher {
-            Decrypting::Clear => 0,
+            Cipher::Clear => 0,
             _ => MAC_LEN,
         };
         // What length and padding alone tell, everybody knows.
         let data_len = header.body.checked_sub(begin + header.padding).ok_or(RecordError::BadMac)?;
-        let most_padding = if matches!(self.cipher, Decrypting::Cbc(_)) { BLOCK - 1 } else { 0 };
+        let most_padding = if matches!(self.cipher, Cipher::Cbc(_)) { BLOCK - 1 } else { 0 };
         if header.padding > most_padding {
             return Err(RecordError::BadMac);
         }
         match &mut self.cipher {
-            Decrypting::Clear => {}
-            Decrypting::Rc4(direction) => {
+            Cipher::Clear => {}
+            Cipher::Rc4(direction) => {
                 let (cipher, mac) = &mut **direction;
                 let (received, data) = body.split_first_chunk_mut::<MAC_LEN>().ok_or(RecordError::BadMac)?;
                 cipher.apply(received);
@@ -374,7 +379,7 @@ impl Opening {
                 cipher.decrypt_hashing(&mut hash, data);
                 check(finish(hash, self.sequence).as_ref(), received)?;
             }
-            Decrypting::Cbc(direction) => {
+            Cipher::Cbc(direction) => {
                 let (cipher, mac) = &mut **direction;
                 cipher.decrypt(body).map_err(|_| RecordError::BadMac)?;
                 let (received, data) = body.split_first_chunk::<MAC_LEN>().ok_or(RecordError::BadMac)?;

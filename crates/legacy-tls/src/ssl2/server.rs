@@ -29,7 +29,7 @@ use wire::Codec;
 use super::channel::{Channel, Message};
 use super::cipher_kinds::{CipherKind, KindRow};
 use super::client::kinds_of;
-use super::handshake::{Hellos, negotiated};
+use super::handshake::Hellos;
 use super::key_exchange::read_master_key;
 use super::keys::{KeyMaterial, Master};
 use super::messages::{
@@ -41,7 +41,7 @@ use crate::config::{ClientAuth, ServerConfig};
 use crate::connection::Negotiated;
 use crate::connection::handshake::{NOT_OVER, Outcome, Rest, Role};
 use crate::error::{Error, Incompatible, Misbehaved, Refused};
-use crate::session::{Session, SessionStore};
+use crate::session::Session;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::versions::ProtocolVersion;
 
@@ -101,10 +101,6 @@ impl Role for State {
             Self::Complete(negotiated) => Ok(channel.conclude(*negotiated)),
             _ => Err(NOT_OVER),
         }
-    }
-
-    fn sessions(config: &ServerConfig) -> &dyn SessionStore {
-        config.sessions.as_ref()
     }
 }
 
@@ -317,34 +313,28 @@ impl Keyed {
             }
         };
         channel.send(M::SERVER_FINISHED, &Echo(session_id.as_slice().into()))?;
-        let suite = &master.kind().suite;
         let keeps = config.policy.resume;
-        if keeps && !is_resumed {
-            let session = Session {
-                id: session_id.clone(),
-                version: ProtocolVersion::SSL20,
-                suite: suite.suite,
-                master_secret: master.to_keep(),
-                extended_master_secret: false,
-                peer_chain: peer_chain.clone(),
-                ticket: Vec::new(),
-                server_name: None,
-                created: config.clock.now(),
-                pct1: None,
-            };
-            config.sessions.put(&session_id, Arc::new(session));
-        }
         let bits = common.identity.key().public_key().bits();
         let hellos = Hellos { challenge: &common.challenge, connection_id: &common.connection_id };
-        Ok(State::Complete(Box::new(Negotiated {
+        let negotiated = Negotiated {
             strength: (!is_resumed).then_some(KeyExchangeStrength::Rsa { bits }),
             peer_chain,
             identity: Some(common.identity),
             resumed: is_resumed,
             session_key: keeps.then(|| session_id.clone()),
             session_id: if keeps { session_id } else { Vec::new() },
-            ..negotiated(suite, master.to_keep(), &config.sessions, &hellos)
-        })))
+            ..Negotiated::without_extensions(
+                ProtocolVersion::SSL20,
+                &master.kind().suite,
+                master.to_keep(),
+                hellos.randoms(),
+                &config.sessions,
+            )
+        };
+        if let Some(key) = negotiated.session_key.as_ref().filter(|_| !is_resumed) {
+            config.sessions.put(key, negotiated.session(config.clock.now()));
+        }
+        Ok(State::Complete(Box::new(negotiated)))
     }
 }
 

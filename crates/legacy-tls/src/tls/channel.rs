@@ -55,6 +55,21 @@ pub(crate) enum Incoming {
     Closed,
 }
 
+impl Incoming {
+    /// Why it is refused where something else is expected.
+    pub(crate) fn unexpected(&self, expected: &'static str) -> Error {
+        let record = |content_type| Misbehaved::UnexpectedRecord { content_type, expected }.into();
+        match self {
+            Self::Message(message) => {
+                Misbehaved::UnexpectedMessage { received: message.kind, expected }.into()
+            }
+            Self::ChangeCipherSpec => record(ContentType::CHANGE_CIPHER_SPEC.0),
+            Self::NoCertificate | Self::NoRenegotiation => record(ContentType::ALERT.0),
+            Self::Closed => Error::ClosedInHandshake,
+        }
+    }
+}
+
 /// Records in, messages out; messages in, records out.
 pub(crate) struct Channel {
     opener: Opener,
@@ -70,6 +85,8 @@ pub(crate) struct Channel {
     carries_data: bool,
     /// Where the session is kept that is offered or taken up again: a failure spoils it.
     pub(crate) session_in_use: Option<Vec<u8>>,
+    /// Server: the identifier of the session of a ticket that is taken up.
+    pub(crate) ticket_in_use: Option<Vec<u8>>,
     empty_records: usize,
     warnings: usize,
     hello_requests: usize,
@@ -88,6 +105,7 @@ impl Channel {
             rules,
             carries_data: false,
             session_in_use: None,
+            ticket_in_use: None,
             empty_records: 0,
             warnings: 0,
             hello_requests: 0,
@@ -112,10 +130,11 @@ impl Channel {
         self.sealer.set_wire_version(rules.version.0);
     }
 
-    /// There is no version in common; the alert that says so has the one that the peer can read.
+    /// There is no version in common: the alert that says so is one of the version that the peer has.
     pub(crate) fn refuse_in(&mut self, version: ProtocolVersion) {
-        if version.reads_records() && !self.carries_data {
+        if let Some(rules) = version.rules().filter(|_| !self.carries_data) {
             self.sealer.set_wire_version(version.0);
+            self.rules = Some(rules);
         }
     }
 
@@ -309,17 +328,25 @@ impl handshake::Channel for Channel {
     }
 
     fn fail(&mut self, error: &Error) -> Vec<u8> {
-        if let Some(description) = error.alert() {
+        if let Some(description) = self.said(error) {
             // A flight that is not complete is not sent.
             self.flight.clear();
-            let description = self.rules.map_or(description, |rules| (rules.alert)(description));
             let alert = [AlertLevel::FATAL.0, description.0];
             let _without_alert = self.sealer.seal_message(ContentType::ALERT, &alert, &mut self.output);
         }
         self.take_output()
     }
 
+    fn said(&self, error: &Error) -> Option<AlertDescription> {
+        let number = |description| self.rules.map_or(description, |rules| (rules.alert)(description));
+        error.alert().map(number)
+    }
+
     fn session_in_use(&self) -> Option<&[u8]> {
         self.session_in_use.as_deref()
+    }
+
+    fn ticket_in_use(&self) -> Option<&[u8]> {
+        self.ticket_in_use.as_deref()
     }
 }

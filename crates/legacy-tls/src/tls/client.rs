@@ -4,11 +4,11 @@
 //! full                                          resumed
 //! ClientHello               ─►                  ClientHello               ─►
 //!                               ServerHello                                   ServerHello
-//!                               Certificate                                   ChangeCipherSpec
-//!                          [CertificateStatus]                            ◄─  Finished
-//!                          [ServerKeyExchange]  ChangeCipherSpec
-//!                         [CertificateRequest]  Finished                  ─►
-//!                           ◄─  ServerHelloDone
+//!                               Certificate                              [NewSessionTicket]
+//!                          [CertificateStatus]                                ChangeCipherSpec
+//!                          [ServerKeyExchange]                            ◄─  Finished
+//!                         [CertificateRequest]  ChangeCipherSpec
+//!                           ◄─  ServerHelloDone  Finished                  ─►
 //! [Certificate]
 //! ClientKeyExchange
 //! [CertificateVerify]
@@ -19,7 +19,7 @@
 //!                           ◄─  Finished
 //! ```
 //!
-//! Spec: TLS12 section 7.3; SSL30 section 5.5.
+//! Spec: TLS12 section 7.3; SSL30 section 5.5; TICKET section 3.1.
 
 use std::sync::Arc;
 
@@ -29,8 +29,7 @@ use crate::certificate::Identity;
 use crate::config::ClientConfig;
 use crate::connection::Negotiated;
 use crate::connection::handshake::{Channel as _, NOT_ASKED, NOT_OVER, Outcome, Rest, Role};
-use crate::error::{Error, Misbehaved};
-use crate::session::SessionStore;
+use crate::error::Error;
 use crate::tls::channel::{Channel, Incoming};
 use crate::tls::messages::HandshakeType as H;
 
@@ -75,66 +74,63 @@ impl Role for State {
     /// THE flow: what may come when, and what handles it.
     fn handle(self, incoming: Incoming, config: &ClientConfig, channel: &mut Channel) -> Result<Self, Error> {
         let expected = self.expected();
-        let message = match (self, incoming) {
+        match (self, incoming) {
+            // A server that asks for a handshake while there is one is answered by that one. Spec: TLS12 section 7.4.1.1.
+            (state, Incoming::Message(m)) if m.kind == H::HELLO_REQUEST => {
+                Reader::new(m.body()).finish("HelloRequest")?;
+                channel.hello_request(state)
+            }
+            (Self::ServerHello(state), Incoming::Message(m)) if m.kind == H::SERVER_HELLO => {
+                state.server_hello(&m, config, channel)
+            }
+            (Self::Certificate(state), Incoming::Message(m)) if m.kind == H::CERTIFICATE => {
+                state.certificate(&m, channel)
+            }
+            (Self::ServerKeyExchange(state), Incoming::Message(m))
+                if m.kind == H::CERTIFICATE_STATUS && state.awaits_status() =>
+            {
+                state.certificate_status(&m, channel)
+            }
+            (Self::ServerKeyExchange(state), Incoming::Message(m)) if m.kind == H::SERVER_KEY_EXCHANGE => {
+                state.server_key_exchange(&m, config, channel)
+            }
+            (Self::ServerKeyExchange(state), Incoming::Message(m)) if m.kind == H::CERTIFICATE_REQUEST => {
+                state.without_key_exchange(config)?.certificate_request(&m, channel)
+            }
+            (Self::ServerKeyExchange(state), Incoming::Message(m)) if m.kind == H::SERVER_HELLO_DONE => {
+                state.without_key_exchange(config)?.without_request().server_hello_done(&m, config, channel)
+            }
+            (Self::CertificateRequest(state), Incoming::Message(m)) if m.kind == H::CERTIFICATE_REQUEST => {
+                state.certificate_request(&m, channel)
+            }
+            (Self::CertificateRequest(state), Incoming::Message(m)) if m.kind == H::SERVER_HELLO_DONE => {
+                state.without_request().server_hello_done(&m, config, channel)
+            }
+            (Self::ServerHelloDone(state), Incoming::Message(m)) if m.kind == H::SERVER_HELLO_DONE => {
+                state.server_hello_done(&m, config, channel)
+            }
+            (Self::ChangeCipherSpec(state), Incoming::Message(m))
+                if m.kind == H::NEW_SESSION_TICKET && state.may_get_ticket() =>
+            {
+                state.new_session_ticket(&m, config, channel)
+            }
             (Self::ChangeCipherSpec(state), Incoming::ChangeCipherSpec) => {
-                return state.change_cipher_spec(config, channel);
+                state.change_cipher_spec(config, channel)
             }
-            (_, Incoming::ChangeCipherSpec) => {
-                return Err(Misbehaved::UnexpectedRecord { content_type: 20, expected }.into());
-            }
-            (_, Incoming::NoCertificate) => {
-                return Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into());
+            (Self::Finished(state), Incoming::Message(m)) if m.kind == H::FINISHED => {
+                state.finished(&m, config, channel)
             }
             // Spec: TLS12 section 7.2.2.
             (Self::ServerHello(_), Incoming::NoRenegotiation) => {
                 channel.expect_end_of_flight()?;
-                return Ok(Self::Declined { closed: false });
+                Ok(Self::Declined { closed: false })
             }
             // Its close_notify was on its way before it could hear of us. Spec: TLS12 section 7.2.1.
             (Self::ServerHello(_), Incoming::Closed) => {
                 channel.expect_end_of_flight()?;
-                return Ok(Self::Declined { closed: true });
+                Ok(Self::Declined { closed: true })
             }
-            (_, Incoming::Closed) => return Err(Error::ClosedInHandshake),
-            (_, Incoming::NoRenegotiation) => {
-                return Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into());
-            }
-            (state, Incoming::Message(message)) => (state, message),
-        };
-        match (message.0, message.1.kind, message.1) {
-            // A server that asks for a handshake while there is one is answered by that one. Spec: TLS12 section 7.4.1.1.
-            (state, H::HELLO_REQUEST, m) => {
-                Reader::new(m.body()).finish("HelloRequest")?;
-                channel.hello_request(state)
-            }
-            (Self::ServerHello(state), H::SERVER_HELLO, m) => state.server_hello(&m, config, channel),
-            (Self::Certificate(state), H::CERTIFICATE, m) => state.certificate(&m, channel),
-            (Self::ServerKeyExchange(state), H::CERTIFICATE_STATUS, m) if state.awaits_status() => {
-                state.certificate_status(&m, channel)
-            }
-            (Self::ServerKeyExchange(state), H::SERVER_KEY_EXCHANGE, m) => {
-                state.server_key_exchange(&m, config, channel)
-            }
-            (Self::ServerKeyExchange(state), H::CERTIFICATE_REQUEST, m) => {
-                state.without_key_exchange(config)?.certificate_request(&m, channel)
-            }
-            (Self::ServerKeyExchange(state), H::SERVER_HELLO_DONE, m) => {
-                state.without_key_exchange(config)?.without_request().server_hello_done(&m, config, channel)
-            }
-            (Self::CertificateRequest(state), H::CERTIFICATE_REQUEST, m) => {
-                state.certificate_request(&m, channel)
-            }
-            (Self::CertificateRequest(state), H::SERVER_HELLO_DONE, m) => {
-                state.without_request().server_hello_done(&m, config, channel)
-            }
-            (Self::ServerHelloDone(state), H::SERVER_HELLO_DONE, m) => {
-                state.server_hello_done(&m, config, channel)
-            }
-            (Self::ChangeCipherSpec(state), H::NEW_SESSION_TICKET, m) if state.may_get_ticket() => {
-                state.new_session_ticket(&m, channel)
-            }
-            (Self::Finished(state), H::FINISHED, m) => state.finished(&m, config, channel),
-            (_, received, _) => Err(Misbehaved::UnexpectedMessage { received, expected }.into()),
+            (_, incoming) => Err(incoming.unexpected(expected)),
         }
     }
 
@@ -182,9 +178,5 @@ impl Role for State {
             Self::Declined { closed } => Ok(channel.declined(closed)),
             _ => Err(NOT_OVER),
         }
-    }
-
-    fn sessions(config: &ClientConfig) -> &dyn SessionStore {
-        config.sessions.as_ref()
     }
 }

@@ -4,27 +4,27 @@
 //! full                                          resumed
 //! ClientHello               ─►                  ClientHello               ─►
 //!                               ServerHello                                   ServerHello
-//!                               Certificate                                   ChangeCipherSpec
-//!                          [CertificateStatus]                            ◄─  Finished
-//!                          [ServerKeyExchange]  ChangeCipherSpec
-//!                         [CertificateRequest]  Finished                  ─►
-//!                           ◄─  ServerHelloDone
+//!                               Certificate                              [NewSessionTicket]
+//!                          [CertificateStatus]                                ChangeCipherSpec
+//!                          [ServerKeyExchange]                            ◄─  Finished
+//!                         [CertificateRequest]  ChangeCipherSpec
+//!                           ◄─  ServerHelloDone  Finished                  ─►
 //! [Certificate]
 //! ClientKeyExchange
 //! [CertificateVerify]
 //! ChangeCipherSpec
 //! Finished                  ─►
+//!                          [NewSessionTicket]
 //!                               ChangeCipherSpec
 //!                           ◄─  Finished
 //! ```
 //!
-//! Spec: TLS12 section 7.3; SSL30 section 5.5.
+//! Spec: TLS12 section 7.3; SSL30 section 5.5; TICKET section 3.1.
 
 use crate::config::{ClientAuth, ServerConfig};
 use crate::connection::Negotiated;
 use crate::connection::handshake::{Channel as _, NOT_OVER, Outcome, Rest, Role};
-use crate::error::{Error, Misbehaved, Refused};
-use crate::session::SessionStore;
+use crate::error::{Error, Refused};
 use crate::tls::channel::{Channel, Incoming};
 use crate::tls::messages::{ClientHello, HandshakeType as H};
 use crate::tls::versions::NoCertificate;
@@ -95,15 +95,6 @@ impl Role for State {
             (Self::Finished(state), Incoming::Message(m)) if m.kind == H::FINISHED => {
                 state.finished(&m, config, channel)
             }
-            (_, Incoming::Message(m)) => {
-                Err(Misbehaved::UnexpectedMessage { received: m.kind, expected }.into())
-            }
-            (_, Incoming::ChangeCipherSpec) => {
-                Err(Misbehaved::UnexpectedRecord { content_type: 20, expected }.into())
-            }
-            (_, Incoming::NoCertificate) => {
-                Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into())
-            }
             // Without the certificate that the handshake was for there is nothing to go on with. Spec: TLS12 section 7.2.2.
             (Self::ClientHello(state), Incoming::NoRenegotiation) => {
                 channel.expect_end_of_flight()?;
@@ -117,10 +108,7 @@ impl Role for State {
                 channel.expect_end_of_flight()?;
                 Ok(Self::Declined { closed: true })
             }
-            (_, Incoming::Closed) => Err(Error::ClosedInHandshake),
-            (_, Incoming::NoRenegotiation) => {
-                Err(Misbehaved::UnexpectedRecord { content_type: 21, expected }.into())
-            }
+            (_, incoming) => Err(incoming.unexpected(expected)),
         }
     }
 
@@ -146,10 +134,6 @@ impl Role for State {
             Self::Declined { closed } => Ok(channel.declined(closed)),
             _ => Err(NOT_OVER),
         }
-    }
-
-    fn sessions(config: &ServerConfig) -> &dyn SessionStore {
-        config.sessions.as_ref()
     }
 }
 

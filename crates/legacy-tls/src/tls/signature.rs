@@ -10,6 +10,7 @@ use crypto::signature::VerificationError;
 
 use crate::config::Policy;
 use crate::error::{Error, Incompatible, Misbehaved};
+use crate::tls::versions::Rules;
 
 /// A signature algorithm of TLS 1.2 as on the wire: hash and signature, or one number for both.
 ///
@@ -145,8 +146,9 @@ pub(crate) fn sign(key: &PrivateKey, content: &Content<'_>, random: &dyn Random)
     }
 }
 
-/// Checks a signature; `what` is what is signed, for the error.
+/// Checks a signature as the version has it; `what` is what is signed, for the error.
 pub(crate) fn verify(
+    rules: &Rules,
     key: &PublicKey,
     content: &Content<'_>,
     signature: &[u8],
@@ -155,9 +157,9 @@ pub(crate) fn verify(
     let good = match content {
         Content::Md5AndSha1(both) => match key {
             PublicKey::Rsa(key) => key.verify_pkcs1(both, signature).is_ok(),
-            // NSS sends r and s as they are in SSL 3.0, everybody else as DER.
             PublicKey::Dsa(key) => {
-                key.verify(sha1(both), signature).is_ok() || key.verify_raw(sha1(both), signature).is_ok()
+                let is_raw = || rules.has_raw_dsa && key.verify_raw(sha1(both), signature).is_ok();
+                key.verify(sha1(both), signature).is_ok() || is_raw()
             }
             PublicKey::Ecdsa(key) => key.verify(sha1(both), signature).is_ok(),
             _ => return Err(Misbehaved::WrongCertificateType.into()),

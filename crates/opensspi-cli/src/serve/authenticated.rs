@@ -1,4 +1,4 @@
-//! A page in plain HTTP, for those who log on with a package that secures no streams: NTLM, Negotiate, Digest.
+//! A page in HTTP, plain or inside TLS, for those who log on with a package that secures no streams: NTLM, Negotiate, Digest.
 
 use std::convert::Infallible;
 use std::io;
@@ -10,22 +10,27 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use opensspi::sspi_http::{AuthLayer, Authenticated, HttpConnection, RequestBody};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use tower_layer::Layer as _;
 use tower_service::Service as _;
 
 use super::http::html;
 
-/// Serves a connection to its end.
-pub(super) async fn serve(
+/// Serves a connection to its end. Each request has as long as the deadline says; the first has `waited` less, which is how long
+/// somebody has waited for it.
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     layer: &AuthLayer,
-    socket: TcpStream,
-    source: String,
+    stream: S,
+    connection: HttpConnection,
     deadline: Option<Duration>,
+    waited: Duration,
 ) -> io::Result<()> {
-    let connection = HttpConnection::new().with_source(source);
     let service = layer.layer(Page);
-    let serve = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
+    let begun = Notify::new();
+    let serve = hyper::service::service_fn(|mut request: Request<hyper::body::Incoming>| {
+        begun.notify_one();
         request.extensions_mut().insert(connection.clone());
         let mut service = service.clone();
         async move { service.call(request).await }
@@ -33,7 +38,17 @@ pub(super) async fn serve(
     let mut server = hyper::server::conn::http1::Builder::new();
     server.timer(TokioTimer::new());
     server.header_read_timeout(deadline);
-    server.serve_connection(TokioIo::new(socket), serve).await.map_err(io::Error::other)
+    let served = server.serve_connection(TokioIo::new(stream), serve);
+    let late = async {
+        match deadline {
+            Some(limit) if timeout(limit.saturating_sub(waited), begun.notified()).await.is_err() => {}
+            _ => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        served = served => served.map_err(io::Error::other),
+        () = late => Err(io::ErrorKind::TimedOut.into()),
+    }
 }
 
 /// The page that says who asks for it.

@@ -8,16 +8,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opensspi::sspi_core::QueryContextAttributes;
-use opensspi::sspi_http::AuthLayer;
+use opensspi::sspi_http::{AuthLayer, HttpConnection};
 use opensspi::{SecureStream, Sspi};
 use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::{accounts, authenticated, http};
+use crate::again::Again;
 use crate::print::Printer;
 
 /// What connections are served.
@@ -25,7 +26,7 @@ use crate::print::Printer;
 pub(super) enum Mode {
     /// Their own bytes.
     Echo {
-        /// Behind the first, the client is asked to negotiate again.
+        /// Behind the first, the client is asked to negotiate again, or for new keys.
         asks: bool,
     },
     /// A page.
@@ -50,11 +51,18 @@ pub(super) struct Service {
     mode: Mode,
     /// Says who connected, where there are accounts.
     greeter: Option<Printer>,
-    /// Clients log on in HTTP, and nothing else secures the connection.
-    logon: Option<AuthLayer>,
+    /// Clients log on in HTTP.
+    logon: Option<Logon>,
     pub(super) counters: Counters,
     /// Whether the server is ending. Each connection holds a receiver: the sender sees the last one go.
     ending: watch::Sender<bool>,
+}
+
+/// How clients log on in HTTP.
+pub(super) struct Logon {
+    pub(super) layer: AuthLayer,
+    /// What secures their connections, where there is a certificate for it.
+    pub(super) tls: Option<Sspi>,
 }
 
 /// Counts over the life of the server.
@@ -101,7 +109,7 @@ fn count(counter: &AtomicU64, by: usize) {
 }
 
 impl Service {
-    pub(super) fn new(sspi: Sspi, mode: Mode, greeter: Option<Printer>, logon: Option<AuthLayer>) -> Self {
+    pub(super) fn new(sspi: Sspi, mode: Mode, greeter: Option<Printer>, logon: Option<Logon>) -> Self {
         Self { sspi, mode, greeter, logon, counters: Counters::default(), ending: watch::Sender::new(false) }
     }
 
@@ -110,23 +118,24 @@ impl Service {
         let mut ending = self.ending.subscribe();
         count(&self.counters.accepted, 1);
         let _latency_only = socket.set_nodelay(true);
+        let began = Instant::now();
         let logs_on = tokio::select! {
             logs_on = self.logs_on(&socket) => logs_on,
             _ = ending.wait_for(|ending| *ending) => return,
         };
-        if let Some(layer) = logs_on {
-            let source = peer.ip().to_string();
-            let served = authenticated::serve(layer, socket, source, self.sspi.config().handshake_deadline);
-            let served = tokio::select! {
-                served = served => served,
-                _ = ending.wait_for(|ending| *ending) => Ok(()),
+        // Who has been waited for has that much less time.
+        let waited = began.elapsed();
+        if let Some(logon) = logs_on {
+            let counter = tokio::select! {
+                counter = self.log_on(logon, socket, peer, waited) => counter,
+                _ = ending.wait_for(|ending| *ending) => &self.counters.completed,
             };
-            count(if served.is_ok() { &self.counters.completed } else { &self.counters.cut_off }, 1);
+            count(counter, 1);
             return;
         }
         let peer = peer.to_string();
         // What a handshake needs goes away with it: an idle connection does not carry it.
-        let handshake = Box::pin(self.sspi.accept_from(&peer, socket));
+        let handshake = Box::pin(self.sspi.accept_after(waited, &peer, socket));
         let stream = tokio::select! {
             stream = handshake => stream,
             _ = ending.wait_for(|ending| *ending) => return,
@@ -153,10 +162,36 @@ impl Service {
         }
     }
 
+    /// Serves a connection to its end whose client logs on in HTTP, and says where to count it.
+    async fn log_on(
+        &self,
+        logon: &Logon,
+        socket: TcpStream,
+        peer: SocketAddr,
+        waited: Duration,
+    ) -> &AtomicU64 {
+        let deadline = self.sspi.config().handshake_deadline;
+        let connection = HttpConnection::new().with_source(peer.ip().to_string());
+        let served = match &logon.tls {
+            None => authenticated::serve(&logon.layer, socket, connection, deadline, waited).await,
+            Some(tls) => {
+                // The audit record says why it is refused.
+                let handshake = Box::pin(tls.accept_after(waited, &peer.to_string(), socket)).await;
+                let Ok(stream) = handshake else { return &self.counters.refused };
+                let connection = match stream.attributes().endpoint_bindings() {
+                    Ok(bindings) => connection.with_channel_bindings(bindings),
+                    Err(_) => connection,
+                };
+                authenticated::serve(&logon.layer, stream, connection, deadline, Duration::ZERO).await
+            }
+        };
+        if served.is_ok() { &self.counters.completed } else { &self.counters.cut_off }
+    }
+
     /// Where clients log on in HTTP, unless the connection begins as a stream may: a request begins with a letter, and no hello
     /// does.
-    async fn logs_on(&self, socket: &TcpStream) -> Option<&AuthLayer> {
-        let layer = self.logon.as_ref()?;
+    async fn logs_on(&self, socket: &TcpStream) -> Option<&Logon> {
+        let logon = self.logon.as_ref()?;
         if self.sspi.package_info().capabilities.is_stream() {
             let limit = self.sspi.config().handshake_deadline.unwrap_or(Duration::MAX);
             let mut first = [0];
@@ -164,7 +199,7 @@ impl Service {
             matches!(peeked, Ok(Ok(1))).then_some(())?;
             first.first().filter(|first| first.is_ascii_alphabetic())?;
         }
-        Some(layer)
+        Some(logon)
     }
 
     /// Says who is there, where there are accounts.
@@ -204,9 +239,11 @@ impl Service {
             let Some(data) = data else { return Ok(()) };
             count(&self.counters.received, data.len());
             if std::mem::take(&mut asks) {
-                // TLS 1.3 has no such thing, which is no reason to end.
-                let asked = stream.renegotiate().await;
-                tracing::info!(asked = asked.is_ok(), "asked a client to negotiate again");
+                match Again::begin(stream).await {
+                    Ok(Again::NewKeys) => tracing::info!(peer, "asked a client for new keys"),
+                    // SSL 2.0 has no such thing, which is no reason to end.
+                    asked => tracing::info!(asked = asked.is_ok(), "asked a client to negotiate again"),
+                }
             }
             stream.write_all(&data).await?;
             stream.flush().await?;

@@ -21,7 +21,8 @@ fn path(folder: &Path, name: &str) -> String {
     folder.join(name).to_str().unwrap().to_owned()
 }
 
-const ALICE: &str = "[[account]]\nname = \"alice\"\ndomain = \"CORP\"\nupn = \"Alice@corp.example\"\n";
+const ALICE: &str = "[[account]]\nname = \"alice\"\ndomain = \"CORP\"\nupn = \"Alice@corp.example\"\n\
+                     dn = \"CN=Alice,DC=corp,DC=example\"\nsid = \"S-1-5-21-1-2-3-1104\"\n";
 
 fn connect(server: &Server, folder: &Path) -> crate::process::Ran {
     let (chain, key) = (path(folder, "alice.pem"), path(folder, "alice.key"));
@@ -50,6 +51,10 @@ fn who_connected_is_printed_with_the_rule_and_the_file_may_change() {
     assert_eq!(
         (&audit["account_upn"], &audit["account_domain"]),
         (&"Alice@corp.example".into(), &"CORP".into())
+    );
+    assert_eq!(
+        (&audit["account_dn"], &audit["account_sid"]),
+        (&"CN=Alice,DC=corp,DC=example".into(), &"S-1-5-21-1-2-3-1104".into())
     );
     let event = next(&mut server, "event", "account");
     assert_eq!(

@@ -167,9 +167,18 @@ fn forwarded_connections_go_both_ways_and_close_by_halves() {
 
 #[test]
 fn sessions_are_resumed() {
-    let server = Server::start(&[]);
-    for protocol in ["tls1.2", "tls1.3"] {
+    let old = ["--profile", "windows-2003"];
+    for (server, protocol, options) in [
+        (&[][..], "tls1.2", &[][..]),
+        (&[], "tls1.3", &[]),
+        (&["--profile", "legacy"], "tls1.1", &["--profile", "legacy"]),
+        (&old, "tls1.0", &old),
+        (&old, "ssl3", &old),
+        (&old, "ssl2", &old),
+    ] {
+        let server = Server::start(server);
         let base = ["connect", &server.address(), "--pin", &server.pin, "--no-interactive", "--json"];
+        let base = [&base[..], options].concat();
         let arguments = [&base[..], &["--protocols", protocol, "--reconnect", "2"]].concat();
         let objects = run(&arguments).expect(0).objects();
         let resumed: Vec<bool> = objects.iter().filter_map(|object| object["resumed"].as_bool()).collect();

@@ -9,7 +9,9 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use opensspi::Sspi;
-use opensspi_integration_tests::farm::{Farm, PATIENT, PROTOCOLS, TLS12, TLS13, USUAL, sessions_of};
+use opensspi_integration_tests::farm::{
+    Farm, PATIENT, PROTOCOLS, TLS10, TLS12, TLS12_OF_THE_ENGINE, TLS13, USUAL, sessions_of,
+};
 use opensspi_integration_tests::peers::redis::{self, Redis};
 use opensspi_integration_tests::peers::{ClientOptions, Peer, Version, openssl, runnable};
 
@@ -65,6 +67,10 @@ fn what_one_process_made_another_takes_up_in_every_protocol() {
 /// A client of OpenSSL with a file for its session, and what it says of it.
 fn s_client(farm: &Farm, machine: &Server, version: Version, file: [&str; 2]) -> String {
     let options = ClientOptions::new(machine.port, farm.pki()).version(version);
+    let options = match version {
+        Version::Tls13 => options,
+        _ => options.ciphers("ALL:@SECLEVEL=0"),
+    };
     let options = options.argument(file[0]).argument(file[1]);
     let mut client = openssl::Client::start(&options, openssl::Mode::Report).unwrap();
     client.send(b"tickets come before this\n").unwrap();
@@ -80,19 +86,24 @@ fn a_ticket_of_one_process_is_good_for_another() {
         return;
     }
     let farm = Farm::new().unwrap();
-    for (version, protocol) in [(Version::Tls12, TLS12), (Version::Tls13, TLS13)] {
+    for (version, protocol) in [
+        (Version::Tls10, TLS10),
+        (Version::Tls12, TLS12_OF_THE_ENGINE),
+        (Version::Tls12, TLS12),
+        (Version::Tls13, TLS13),
+    ] {
         let mut redis = Redis::start().unwrap();
         let [one, other] = [(); 2].map(|()| process(&farm, protocol, redis.port(), PATIENT));
         let file = farm.folder().join("session.pem");
         let file = file.to_str().unwrap();
         let log = s_client(&farm, &one, version, ["-sess_out", file]);
-        assert!(log.contains("New, TLSv1."), "{log}");
+        assert!(log.contains("New, "), "{log}");
         redis.wait_for(sessions_of(protocol)).unwrap();
         let session = Command::new("openssl").args(["sess_id", "-noout", "-text", "-in", file]).output();
         let session = String::from_utf8(session.unwrap().stdout).unwrap();
         assert!(session.contains("TLS session ticket:"), "{session}");
         let log = s_client(&farm, &other, version, ["-sess_in", file]);
-        assert!(log.contains("Reused, TLSv1."), "{log}");
+        assert!(log.contains("Reused, "), "{log}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use serde_json::Value;
+use test_support::Pki;
 
 use crate::process::{Ran, Server, run, run_with};
 
@@ -16,7 +17,17 @@ fn serve(package: &str) -> (tempfile::TempDir, Server) {
     serve_with(package, "", &[])
 }
 
-fn serve_with(package: &str, section: &str, more: &[&str]) -> (tempfile::TempDir, Server) {
+fn serve_with(package: &str, section: &str, add: &[&str]) -> (tempfile::TempDir, Server) {
+    serve_inside(None, package, section, add)
+}
+
+/// The same inside TLS with a certificate of this authority, whose own lies beside the configuration.
+fn serve_inside(
+    authority: Option<&Pki>,
+    package: &str,
+    section: &str,
+    more: &[&str],
+) -> (tempfile::TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let config = path("opensspi.toml");
@@ -24,7 +35,15 @@ fn serve_with(package: &str, section: &str, more: &[&str]) -> (tempfile::TempDir
     let mut add = vec!["account", "add", "alice", "--domain", "CORP", "--config", &config];
     add.extend(more);
     run_with(&add, PASSWORD.as_bytes(), &[]).expect(0);
-    let server = Server::start(&["--http", "--package", package, "--config", &config]);
+    let mut arguments = vec!["--http", "--package", package, "--config", &config];
+    let own = path("server.pem");
+    if let Some(authority) = authority {
+        let certificate = authority.server("localhost").issue();
+        fs::write(&own, certificate.chain_pem() + &certificate.key_pem()).unwrap();
+        fs::write(path("root.pem"), authority.root_pem()).unwrap();
+        arguments.extend(["--cert", &own]);
+    }
+    let server = Server::start(&arguments);
     (folder, server)
 }
 
@@ -113,6 +132,67 @@ fn get_says_what_a_proxy_offers_to_whoever_brings_no_package() {
     let ran = run(&["get", "http://www.example.com/page", "--proxy", &proxy]).expect(1);
     assert!(ran.err.contains("the proxy wants to know who asks, and offers NTLM, Digest"), "{}", ran.err);
     assert_eq!(serving.join().unwrap(), "GET http://www.example.com/page HTTP/1.1\r\n");
+}
+
+#[test]
+fn get_logs_on_inside_tls_bound_to_its_certificate() {
+    let pki = Pki::new();
+    let ntlm = "[ntlm]\nchannel-bindings = \"always\"\n";
+    let digest = "[digest]\nrealm = \"corp\"\nchannel-bindings = \"always\"\n";
+    for (package, section, more, user) in [
+        ("NTLM", ntlm, &[][..], r"CORP\alice"),
+        ("Negotiate", ntlm, &[], r"CORP\alice"),
+        ("Digest", digest, &["--realm", "corp"], "alice"),
+    ] {
+        let (folder, server) = serve_inside(Some(&pki), package, section, more);
+        let root = folder.path().join("root.pem").to_str().unwrap().to_owned();
+        let url = format!("https://localhost:{}/", server.port);
+        let options = ["--package", package, "--ca", &root];
+        let ran = get(&url, user, PASSWORD, &options).expect(0);
+        assert!(ran.out.contains("<th>account</th><td>CORP/alice</td>"), "{package}: {}", ran.out);
+        let ran = get(&url, user, "wrong", &options).expect(1);
+        let is_refusal =
+            ran.err.contains("refused the logon") || ran.err.contains("does not let this client in");
+        assert!(is_refusal && ran.out.is_empty(), "{package}: {}", ran.err);
+        // Whoever does not trust the authority says nothing to the server.
+        get(&url, user, PASSWORD, &["--package", package]).expect(1);
+        let plain = format!("http://localhost:{}/", server.port);
+        let ran = get(&plain, user, PASSWORD, &["--package", package]);
+        assert!(ran.code != 0 && ran.out.is_empty(), "{package}: {}", ran.out);
+    }
+}
+
+/// Nobody can be bound to anything in plain HTTP.
+#[test]
+fn get_is_refused_in_clear_where_logons_must_be_bound() {
+    let (_folder, mut server) = serve_with("NTLM", "[ntlm]\nchannel-bindings = \"always\"\n", &[]);
+    let url = format!("http://localhost:{}/", server.port);
+    get(&url, r"CORP\alice", PASSWORD, &["--package", "NTLM"]).expect(1);
+    let refusal = loop {
+        let event = server.event();
+        if event["verdict"] == "refused" {
+            break event;
+        }
+    };
+    assert!(refusal["error"].as_str().unwrap().contains("channel bindings are required"), "{refusal}");
+}
+
+#[test]
+fn get_logs_on_with_the_package_the_name_and_the_password_of_its_configuration() {
+    let pki = Pki::new();
+    let (folder, server) = serve_inside(Some(&pki), "NTLM", "", &[]);
+    let url = format!("https://localhost:{}/", server.port);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let config = path("client.toml");
+    let text = "package = \"NTLM\"\n[schannel]\nroots = [\"root.pem\"]\n[ntlm]\nuser = 'CORP\\alice'\n\
+                password = \"file:password\"\n";
+    fs::write(&config, text).unwrap();
+    fs::write(path("password"), PASSWORD).unwrap();
+    let ran = run(&["get", &url, "--config", &config]).expect(0);
+    assert!(ran.out.contains("<td>CORP/alice</td>") && ran.err.contains("with NTLM"), "{}", ran.err);
+    fs::write(path("password"), "wrong").unwrap();
+    let ran = run(&["get", &url, "--config", &config]).expect(1);
+    assert!(ran.err.contains("the server refused the logon with NTLM"), "{}", ran.err);
 }
 
 #[test]

@@ -26,19 +26,28 @@ fn an_echo_takes_spnego_ntlm_and_tls_on_one_port() {
     let server = Server::start(&["--package", "Negotiate", "--config", &path("server.toml")]);
     let pin = format!("sha256:{}", server.pin);
     let (client, address) = (path("client.toml"), server.address());
-    for arguments in [
-        &["--package", "Negotiate", "--config", &client][..],
-        &["--package", "NTLM", "--config", &client],
-        &["--pin", &pin],
+    let no_proof = ["no: NTLM has no proof of who the server is", "[server-not-verified]"];
+    for (arguments, verified) in [
+        (&["--package", "Negotiate", "--config", &client][..], no_proof),
+        (&["--package", "NTLM", "--config", &client], no_proof),
+        (&["--pin", &pin], ["yes: the certificate is one of those that are pinned", "[pinned]"]),
     ] {
         let arguments = [&["connect", &address], arguments].concat();
         let ran = run_with(&arguments, b"an echo\n", &[]).expect(0);
         assert_eq!(ran.out, "an echo\n", "{arguments:?}\n{}", ran.err);
+        assert!(verified.iter().all(|said| ran.err.contains(said)), "{arguments:?}\n{}", ran.err);
     }
+    // What was chosen has proved it, and not Negotiate.
+    fs::write(folder.path().join("tls.toml"), "[negotiate]\npackages = [\"Schannel\", \"NTLM\"]\n").unwrap();
+    let tls = path("tls.toml");
+    let arguments =
+        ["--json", "connect", &address, "--package", "Negotiate", "--config", &tls, "--pin", &pin, "-c", "x"];
+    let ran = run_with(&arguments, b"", &[]).expect(0);
+    assert!(ran.out.contains("yes: the certificate is one of those that are pinned"), "{}", ran.out);
     let (code, events) = server.stop();
     assert_eq!(code, 0);
     let summary = events.last().unwrap();
-    assert_eq!((&summary["completed"], &summary["refused"]), (&3.into(), &0.into()), "{summary}");
+    assert_eq!((&summary["completed"], &summary["refused"]), (&4.into(), &0.into()), "{summary}");
 }
 
 #[test]

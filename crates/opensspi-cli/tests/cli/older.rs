@@ -70,6 +70,8 @@ fn every_option_of_conformance_tools_is_accepted() {
         "optional",
         "--client-ca",
         root.to_str().unwrap(),
+        "--renegotiation",
+        "both",
         "--record-splitting",
         "off",
     ]);

@@ -1,8 +1,9 @@
-//! `get` and `serve --http` with other makers' programs: Apache with mod_auth_gssapi, curl with gss-ntlmssp.
+//! `get` and `serve --http` with other makers' programs: Apache, in both of its roles; curl with gss-ntlmssp.
 
 use std::fs;
 use std::path::Path;
 
+use opensspi_integration_tests::digest;
 use opensspi_integration_tests::peers::apache::{self, Apache};
 use opensspi_integration_tests::peers::gss::{self, UserFile};
 use opensspi_integration_tests::peers::process::{Launch, Stdout};
@@ -77,4 +78,37 @@ fn curl_negotiates_with_serve() {
         assert!(process.wait().unwrap().success() && said.ends_with(expected), "{said}");
         assert_eq!(said.contains("<td>CORP/alice</td>"), password == PASSWORD, "{said}");
     }
+}
+
+#[test]
+fn get_logs_on_to_apache_as_a_proxy_and_says_what_it_offers() {
+    if !runnable_with(apache::gssapi_available()) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let apache = Apache::start(&Pki::new().server("localhost").issue()).unwrap();
+    let (page, config) =
+        (apache.behind_proxy(), write(folder.path(), "c.toml", "[digest]\nalgorithms = [\"MD5\"]\n"));
+    let digest = format!("localhost:{}", apache.digest_proxy_port());
+    let gssapi = format!("localhost:{}", apache.gssapi_proxy_port());
+    let named = format!(r"{DOMAIN}\{USER}");
+    for (package, proxy, user, password) in [
+        ("Digest", &digest, digest::USER, digest::PASSWORD),
+        ("NTLM", &gssapi, &*named, PASSWORD),
+        ("Negotiate", &gssapi, &named, PASSWORD),
+    ] {
+        let get = |password: &str| {
+            let file = format!("file:{}", write(folder.path(), "password", password));
+            let from = ["get", &page, "--proxy", proxy, "--package", package, "--config", &config];
+            run(&[&from[..], &["--user", user, "--password", &file]].concat())
+        };
+        let ran = get(password).expect(0);
+        assert_eq!(ran.out, "secret\n", "{package}");
+        let ran = get("wrong").expect(1);
+        let is_refusal =
+            ran.err.contains("refused the logon") || ran.err.contains("does not let this client in");
+        assert!(ran.out.is_empty() && is_refusal, "{package}: {}", ran.err);
+    }
+    let ran = run(&["get", &page, "--proxy", &digest]).expect(1);
+    assert!(ran.err.contains("the proxy wants to know who asks, and offers Digest"), "{}", ran.err);
 }

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use opensspi::Sspi;
-use opensspi_integration_tests::peers::{ClientOptions, Peer, Version, openssl, runnable};
+use opensspi_integration_tests::peers::{ClientOptions, Peer, ServerOptions, Version, openssl, runnable};
 use serde_json::Value;
 use test_support::Pki;
 
@@ -97,6 +97,90 @@ fn our_own_client_begins_and_is_asked() {
     let (code, events) = server.stop();
     assert_eq!(code, 0);
     assert!(events.last().unwrap()["negotiated_again"].as_u64().unwrap() >= 1, "{events:?}");
+}
+
+/// TLS 1.3 has no second handshake, and re-keys nevertheless.
+#[test]
+fn in_tls_1_3_both_ends_have_new_keys() {
+    let mut server = Server::start(&["--echo", "--renegotiate", "--protocols", "tls1.3"]);
+    let (address, pin) = (server.address(), server.pin.clone());
+    let connect =
+        ["connect", &address, "--pin", &pin, "--protocols", "tls1.3", "-c", "hello", "--renegotiate"];
+    let ran = run(&connect).expect(0);
+    assert!(ran.err.contains("new keys: TLS 1.3 has KeyUpdate") && ran.out.contains("hello"), "{}", ran.err);
+    assert!(!ran.err.contains("negotiated again"), "{}", ran.err);
+    let ran = run(&[&connect[..], &["--json"]].concat()).expect(0);
+    assert!(ran.out.contains(r#""event":"new_keys""#), "{}", ran.out);
+    for _ in 0..2 {
+        assert!(next(&mut server, "verdict", "accepted")["handshake"].is_null());
+    }
+    let (code, events) = server.stop();
+    assert_eq!((code, &events.last().unwrap()["negotiated_again"]), (0, &0.into()), "{events:?}");
+}
+
+#[test]
+fn openssl_sees_the_key_updates_of_either_end() {
+    if !runnable(&[Peer::OpenSsl]) {
+        return;
+    }
+    const RECEIVED: &str = "<<< TLS 1.3, Handshake [length 0005], KeyUpdate";
+    const SENT: &str = ">>> TLS 1.3, Handshake [length 0005], KeyUpdate";
+    let folder = tempfile::tempdir().unwrap();
+    let pki = Pki::new();
+    let identity = pki.server("localhost").issue();
+    identity.write_as(folder.path(), "server").unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("ca.pem"), pki.root_pem()).unwrap();
+
+    let options = ServerOptions::new(&identity).version(Version::Tls13).argument("-msg");
+    let mut server = openssl::Server::start(&options, openssl::Mode::Report).unwrap();
+    let address = format!("localhost:{}", server.port());
+    run(&["connect", &address, "--ca", &path("ca.pem"), "--renegotiate", "-c", r"hello\n"]).expect(0);
+    let log = server.wait_for("hello").unwrap();
+    assert!(log.contains(RECEIVED), "{log}");
+
+    let (chain, key) = (path("server.pem"), path("server.key"));
+    let ours = Server::start(&["--echo", "--renegotiate", "--cert", &chain, "--key", &key]);
+    let options = ClientOptions::new(ours.port, &pki).version(Version::Tls13).argument("-msg");
+    let mut client = openssl::Client::start(&options, openssl::Mode::Report).unwrap();
+    for text in ["the first", "the second"] {
+        client.send(format!("{text}\n").as_bytes()).unwrap();
+        client.wait_for(text).unwrap();
+    }
+    let log = client.log();
+    assert_eq!((log.matches(RECEIVED).count(), log.matches(SENT).count()), (1, 1), "{log}");
+    client.send(b"Q\n").unwrap();
+    client.wait().unwrap();
+    let _said = ours.stop();
+}
+
+/// As conformance tools drive it.
+#[test]
+fn a_server_of_pages_negotiates_again_where_it_is_told_to() {
+    for (options, is_done) in [(&["--renegotiation", "both"][..], true), (&[], false)] {
+        let start = ["--http", "--protocols", "tls1.2", "--profile", "compatible"];
+        let mut server = Server::start(&[&start[..], options].concat());
+        let address = server.address();
+        let ran = run(&[
+            "connect",
+            &address,
+            "--pin",
+            &server.pin,
+            "--protocols",
+            "tls1.2",
+            "--renegotiate",
+            "-c",
+            "GET / HTTP/1.0\\n\\n",
+        ])
+        .expect(0);
+        assert!(ran.out.contains("<td>TLS 1.2</td>"), "{}{}", ran.out, ran.err);
+        let said = if is_done { "negotiated again" } else { "the server does not negotiate again" };
+        assert!(ran.err.contains(said), "{}", ran.err);
+        assert!(next(&mut server, "verdict", "accepted")["handshake"].is_null());
+        if is_done {
+            assert_eq!(next(&mut server, "verdict", "accepted")["handshake"], 2);
+        }
+    }
 }
 
 #[test]

@@ -11,6 +11,9 @@ fn an_empty_file_is_the_safe_default() {
     assert_eq!(config, Config::default());
     assert_eq!(config.package, "Schannel");
     assert_eq!(config.handshake_deadline, Some(Duration::from_secs(30)));
+    assert_eq!(config.session_store_deadline, Duration::from_millis(50));
+    assert_eq!(config.schannel.session_cache_entries, 10_000);
+    assert_eq!(config.schannel.session_lifetime, Duration::from_secs(36_000));
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl SessionStore for Toy {
 
 /// On the runtime of the test, whose time stands still.
 fn shared(toy: &Arc<Toy>) -> SharedSessions {
-    let (shared, works) = SharedSessions::channel(DEADLINE);
+    let (shared, works) = SharedSessions::channel(DEADLINE, Handle::current());
     let state = Arc::clone(&shared.state);
     tokio::spawn(Server { store: Arc::clone(toy) as _, deadline: DEADLINE, state }.serve(works));
     shared
@@ -277,10 +277,54 @@ impl SessionStore for Stuck {
     }
 }
 
+impl Stuck {
+    /// One that goes on when the sender is dropped.
+    fn until() -> (blocking_mpsc::Sender<()>, Arc<Self>) {
+        let (over, until_over) = blocking_mpsc::channel();
+        (over, Arc::new(Self(Mutex::new(until_over))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lookup_ends_in_time_whatever_the_store_does_and_the_store_is_down_until_it_goes_on() {
+    let (over, stuck) = Stuck::until();
+    let (shared, works) = SharedSessions::channel(DEADLINE, Handle::current());
+    let server = Server { store: stuck, deadline: DEADLINE, state: Arc::clone(&shared.state) };
+    let thread = std::thread::spawn(move || {
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(server.serve(works));
+    });
+    let begun = Instant::now();
+    assert_eq!(shared.find(b"key").await, None);
+    assert!(begun.elapsed() <= DEADLINE + Duration::from_millis(1), "{:?}", begun.elapsed());
+    assert!(shared.is_down());
+    for _ in 0..100 {
+        assert_eq!(shared.find(b"key").await, None);
+    }
+    assert!(begun.elapsed() <= DEADLINE + Duration::from_millis(1), "nobody waits for it again");
+    drop(over);
+    while shared.is_down() {
+        std::thread::yield_now();
+    }
+    drop(shared);
+    thread.join().unwrap();
+}
+
+/// Whoever asks has no timer, and no runtime either.
+#[test]
+fn a_lookup_of_whatever_executor_ends_in_time() {
+    let (over, stuck) = Stuck::until();
+    let shared = SharedSessions::new(stuck, DEADLINE).unwrap();
+    let without_timer = Builder::new_current_thread().build().unwrap();
+    assert_eq!(without_timer.block_on(shared.find(b"key")), None);
+    assert!(shared.is_down());
+    drop(over);
+}
+
 #[tokio::test]
 async fn a_blocking_lookup_ends_in_time_whatever_the_store_does_and_on_a_thread_of_a_runtime() {
-    let (over, until_over) = blocking_mpsc::channel();
-    let shared = SharedSessions::new(Arc::new(Stuck(Mutex::new(until_over))), DEADLINE).unwrap();
+    let (over, stuck) = Stuck::until();
+    let shared = SharedSessions::new(stuck, DEADLINE).unwrap();
     assert_eq!(shared.find_blocking(b"key"), None);
+    assert!(shared.is_down());
     drop(over);
 }

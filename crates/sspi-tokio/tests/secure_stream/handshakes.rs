@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sspi_core::{AcceptSecurityContext, InitializeSecurityContext};
 use sspi_core::{Error, Failure, Fault, FoundAccount, PeerIdentity, SecStatus, Step};
-use sspi_tokio::{Accounts, Answers, Framing, HandshakeError, HandshakeOptions, handshake};
+use sspi_tokio::{Accounts, Answers, Framing, HandshakeError, HandshakeOptions, handshake, handshake_after};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 
 use crate::pair::{BOTH, Everybody, Flavour, OneCertificate, certificate, toy_client, toy_server, yields};
@@ -334,6 +334,20 @@ async fn a_deadline_covers_the_whole_handshake_and_frees_everything() {
         drop(options);
         assert_eq!(Arc::strong_count(&answers), 1);
         assert_eq!(peer.read(&mut [0; 1]).await.unwrap(), 0, "the transport was dropped");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_waited_for_before_the_handshake_has_what_is_left_of_the_deadline() {
+    let limit = Duration::from_secs(5);
+    for (waited, left) in [(2, 3), (5, 0), (7, 0)] {
+        let (_peer, server) = duplex(64);
+        let options = Flavour::Stream.options().with_deadline(Some(limit));
+        let begun = tokio::time::Instant::now();
+        let waited = Duration::from_secs(waited);
+        let error = handshake_after(waited, server, Flavour::Stream.server(), &options).await.unwrap_err();
+        assert_eq!(begun.elapsed().as_secs(), left);
+        assert!(matches!(error, HandshakeError::Deadline(after) if after == limit), "{error:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use opensspi_integration_tests::peers::Peer;
 use crate::Arguments;
 
 /// What no two of these peers show each other, by the beginning of its name, and why.
-const BEYOND_PROOF: [(&str, &str); 10] = [
+const BEYOND_PROOF: [(&str, &str); 13] = [
     ("nss server ssl3 DHE_DSS", "the others want a DSA signature in DER, which its SSL 3.0 does not send"),
     ("nss client ssl3 client-dsa", "the others want a DSA signature in DER, which its SSL 3.0 does not send"),
     ("nss server ssl3 client-dsa", "the others send a DSA signature in DER, which its SSL 3.0 does not take"),
@@ -19,6 +19,9 @@ const BEYOND_PROOF: [(&str, &str); 10] = [
     ("nss client tls1.0 resume-id", "strsclnt wants a server of HTTP, and the others echo"),
     ("nss client tls1.1 resume-id", "strsclnt wants a server of HTTP, and the others echo"),
     ("nss client tls1.2 resume-id", "strsclnt wants a server of HTTP, and the others echo"),
+    ("nss client tls1.0 resume-ticket", "strsclnt wants a server of HTTP, and the others echo"),
+    ("nss client tls1.1 resume-ticket", "strsclnt wants a server of HTTP, and the others echo"),
+    ("nss client tls1.2 resume-ticket", "strsclnt wants a server of HTTP, and the others echo"),
     ("java client ssl3 DHE_DSS", "servers that know TLS 1.3 refuse an SSL 3.0 that names its versions"),
     ("java client tls1.0 DHE_DSS_WITH_DES_CBC_SHA", "NSS alone serves it, and does not echo"),
     ("java client tls1.1 DHE_DSS_WITH_DES_CBC_SHA", "NSS alone serves it, and does not echo"),

@@ -22,9 +22,8 @@ use drive::{Effort, Work};
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Aims: full handshakes 1.0; handshakes that resume a session 2.0 beside OpenSSL 3. Beside OpenSSL 1.1.1, which is measured
-where OpenSSL 3 has lost the suite, the kernel's work for a connection is half of such a handshake or more, and the same for
-both servers: the greatest ratio that there could be is printed, that of a server which takes no time itself. Records have no
-aim here but with --primitives.
+where OpenSSL 3 has lost the suite, the kernel's work for a connection is half of such a handshake or more: the ratio is printed
+that a server would have which takes the kernel's time alone. Records 1.0, and 0.9 with RC4-MD5 and AES.
 
 Exit code 1 if a ratio is below its aim.")]
 struct Arguments {
@@ -48,6 +47,10 @@ struct Arguments {
     /// Megabytes of records in a round.
     #[arg(long, default_value_t = 256)]
     megabytes: u64,
+    /// Our server runs on tokio, with a task for each connection, and not as OpenSSL's does: over blocking sockets, a connection
+    /// after the other. The runtime asks the kernel for more.
+    #[arg(long)]
+    tokio: bool,
     /// Print one JSON document at the end, and progress on standard error.
     #[arg(long)]
     json: bool,
@@ -83,7 +86,7 @@ struct Row {
     user_ratio: f64,
     /// The kernel's part of the other server's time.
     kernel: f64,
-    /// The ratio of a server that took the kernel's time alone: no other can have a greater one.
+    /// The ratio of a server that took as much of the kernel's time, and none of its own.
     most_ratio: f64,
     /// Where that is below 1: what our primitives alone take, cipher and MAC one after the other, or the private key.
     limit: Option<f64>,
@@ -143,8 +146,12 @@ fn main() -> ExitCode {
 /// Whether every ratio reaches its aim.
 fn compare(arguments: &Arguments) -> Result<bool, PeerError> {
     let version = version(&arguments.version)?;
-    let effort =
-        Effort { rounds: arguments.rounds, seconds: arguments.seconds, megabytes: arguments.megabytes };
+    let effort = Effort {
+        rounds: arguments.rounds,
+        seconds: arguments.seconds,
+        megabytes: arguments.megabytes,
+        tokio: arguments.tokio,
+    };
     let mut rows = Vec::new();
     let suites = suites(&arguments.suites)?;
     for (number, &suite) in suites.iter().enumerate() {

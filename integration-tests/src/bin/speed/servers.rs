@@ -51,7 +51,7 @@ impl Started {
             fs::write(folder.path().join("file"), content)?;
         }
         let (running, port) = match maker {
-            Maker::Ours => ours(work, suite, version, bytes)?,
+            Maker::Ours => ours(work, suite, version, effort)?,
             Maker::OpenSsl(release) => {
                 let mode = match work {
                     Work::Encrypt => Mode::Files(folder.path().to_owned()),
@@ -111,12 +111,16 @@ fn ours(
     work: Work,
     suite: &'static Suite,
     version: Version,
-    bytes: u64,
+    effort: Effort,
 ) -> Result<(Running, u16), PeerError> {
     let program = env::current_exe()?;
     let mut launch = Launch::new(&program.to_string_lossy(), Stdout::Data);
     launch.arguments(["serve", "--suite", suite.openssl, "--version", version.key()]);
-    launch.arguments(["--send", &if work == Work::Encrypt { bytes } else { 0 }.to_string()]);
+    let bytes = if work == Work::Encrypt { effort.megabytes * 1_000_000 } else { 0 };
+    launch.arguments(["--send", &bytes.to_string()]);
+    if effort.tokio {
+        launch.arguments(["--tokio"]);
+    }
     let mut process = launch.start()?;
     let line = process.read_line()?.ok_or_else(|| process.error("ended before it listened"))?;
     Ok((Running::Ours(process), listening_port(&line)?))

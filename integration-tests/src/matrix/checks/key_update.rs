@@ -1,4 +1,4 @@
-//! Keys that are changed under way, with and without an answer asked for.
+//! Keys that are changed under way by either side, with and without an answer asked for.
 
 use std::fs;
 use std::time::Duration;
@@ -22,8 +22,15 @@ pub(super) fn run(case: Case) -> Result<(), CaseError> {
     }
 }
 
-/// What `-msg` prints when a KeyUpdate of ours arrives.
+/// What `-msg` prints when a KeyUpdate of ours arrives, and when one of its own leaves.
 const RECEIVED: &str = "<<< TLS 1.3, Handshake [length 0005], KeyUpdate";
+const SENT: &str = ">>> TLS 1.3, Handshake [length 0005], KeyUpdate";
+
+/// What it has received, and what it has sent.
+fn require_messages(log: &str, received: usize, sent: usize) -> Result<(), CaseError> {
+    let counts = (log.matches(RECEIVED).count(), log.matches(SENT).count());
+    require(counts == (received, sent), || format!("{counts:?} and not {received}, {sent}\n{log}"))
+}
 
 fn s_server(mut terms: Terms) -> Result<(), CaseError> {
     terms.peer_arguments.push("-msg".to_owned());
@@ -34,9 +41,7 @@ fn s_server(mut terms: Terms) -> Result<(), CaseError> {
     for (round, command) in ["k\n", "K\n", "K\n", "k\n"].into_iter().enumerate() {
         server.send(command.as_bytes())?;
         // A command is one only where it is read alone.
-        server.wait_until(|log| {
-            log.matches(">>> TLS 1.3, Handshake [length 0005], KeyUpdate").count() > round
-        })?;
+        server.wait_until(|log| log.matches(SENT).count() > round)?;
         // What the server types arrives under its new key, and what we send under ours.
         // A line of its own for each round: the log has those of the rounds before.
         let line = format!("server after {round} {command}");
@@ -47,14 +52,23 @@ fn s_server(mut terms: Terms) -> Result<(), CaseError> {
         connection.send(line.as_bytes())?;
         server.wait_for(line.trim_end())?;
     }
-    let log = server.log();
-    let answers = log.matches(RECEIVED).count();
-    require(answers == 2, || format!("{answers} answers to 2 requests\n{log}"))
+    require_messages(&server.log(), 2, 4)?;
+    for round in 0..3 {
+        connection.update_keys()?;
+        let line = format!("client with new keys {round}\n");
+        connection.send(line.as_bytes())?;
+        server.wait_for(line.trim_end())?;
+        let line = format!("server with new keys {round}\n");
+        server.send(line.as_bytes())?;
+        let read = connection.read_exact(line.len())?;
+        require(read == line.as_bytes(), || format!("{line:?} is {:?}", String::from_utf8_lossy(&read)))?;
+    }
+    require_messages(&server.log(), 5, 7)
 }
 
 fn s_client(mut terms: Terms) -> Result<(), CaseError> {
     terms.peer_arguments.push("-msg".to_owned());
-    let server = Server::start(&terms.setup(), Service::Echo)?;
+    let server = Server::start(&terms.setup(), Service::Ask)?;
     let mut client = openssl::Client::start(&terms.client_options(server.port()), openssl::Mode::Report)?;
     client.report()?;
     for (round, command) in ["k\n", "K\n", "K\n", "k\n"].into_iter().enumerate() {
@@ -64,17 +78,22 @@ fn s_client(mut terms: Terms) -> Result<(), CaseError> {
         client.send(format!("line {round}\n").as_bytes())?;
         client.wait_for(&format!("line {round}"))?;
     }
+    require_messages(&client.log(), 2, 4)?;
+    for round in 0..3 {
+        client.send(b"ask\n")?;
+        client.wait_until(|log| log.matches("asked").count() > round)?;
+        client.send(format!("then {round}\n").as_bytes())?;
+        client.wait_for(&format!("then {round}"))?;
+    }
+    require_messages(&client.log(), 5, 7)?;
     client.send(b"Q\n")?;
     client.wait()?;
     let report = server.next_connection(Duration::from_secs(10))?.succeeded()?;
-    let log = client.log();
-    let answers = log.matches(RECEIVED).count();
-    require(answers == 2, || format!("{answers} answers to 2 requests\n{log}"))?;
-    require(report.negotiated.bytes == 28, || format!("{} bytes", report.negotiated.bytes))
+    require(report.negotiated.bytes == 61, || format!("{} bytes", report.negotiated.bytes))
 }
 
 fn gnutls_cli(terms: &Terms) -> Result<(), CaseError> {
-    let server = Server::start(&terms.setup(), Service::Echo)?;
+    let server = Server::start(&terms.setup(), Service::Ask)?;
     let options = terms.client_options(server.port()).argument("--inline-commands");
     let mut client = gnutls::Client::start(&options)?;
     for round in 0..3 {
@@ -83,6 +102,11 @@ fn gnutls_cli(terms: &Terms) -> Result<(), CaseError> {
         let read = client.read_exact(line.len())?;
         require(read == line.as_bytes(), || format!("{line:?} is {:?}", String::from_utf8_lossy(&read)))?;
         client.send(b"^rekey^\n")?;
+    }
+    for round in 0..3 {
+        client.send(b"ask\n")?;
+        let read = client.read_exact(6)?;
+        require(read == b"asked\n", || format!("round {round}: {:?}", String::from_utf8_lossy(&read)))?;
     }
     client.finish()?;
     let log = client.log_file();
@@ -114,6 +138,13 @@ fn jsse(mut terms: Terms) -> Result<(), CaseError> {
             for round in 0..60 {
                 // An answer leaves with the next data, so there must be some: a piece only when the last one is back.
                 let piece = Pattern::new(round).bytes(0, 16_384);
+                connection.send(&piece)?;
+                require(connection.read_exact(piece.len())? == piece, || format!("piece {round} differs"))?;
+            }
+            // Its keys are new as well where we ask for them; its limit is far.
+            for round in 100..103 {
+                connection.update_keys()?;
+                let piece = Pattern::new(round).bytes(0, 100);
                 connection.send(&piece)?;
                 require(connection.read_exact(piece.len())? == piece, || format!("piece {round} differs"))?;
             }

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gss::MechType;
+use gss::{InitialContextToken, MechType};
 use opensspi_negotiate::{Negotiate, NegotiateConfig};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, AscReq, AscRet, ContextFlags, CredentialUse, CredentialsHandle,
@@ -41,6 +41,8 @@ pub struct Toy {
     broken: bool,
     /// Whether it asks for a MIC of its own accord.
     wants_mic: bool,
+    /// Whether its first token has the frame of GSS-API.
+    is_framed: bool,
     /// How often key streams began anew.
     pub resets: Arc<AtomicUsize>,
 }
@@ -64,6 +66,7 @@ impl Toy {
             is_unknown: false,
             broken: false,
             wants_mic: false,
+            is_framed: false,
             resets: Arc::default(),
         }
     }
@@ -88,6 +91,17 @@ impl Toy {
 
     pub fn wanting_mic(self) -> Self {
         Self { wants_mic: true, ..self }
+    }
+
+    /// As Kerberos: without SPNEGO, too, its first token says whose it is.
+    pub fn framed(self) -> Self {
+        Self { is_framed: true, ..self }
+    }
+
+    /// Without Negotiate.
+    pub fn bare_client(&self) -> Client {
+        let request = InitializeRequest { flags: IscReq::INTEGRITY, ..InitializeRequest::default() };
+        self.acquire_credentials_handle(&outbound()).unwrap().initialize(&request).unwrap()
     }
 }
 
@@ -145,7 +159,11 @@ struct ToyHandshake {
 
 impl ToyHandshake {
     fn token(&self, number: usize) -> Vec<u8> {
-        format!("{}{number}", self.toy.info.name).into_bytes()
+        let inner = format!("{}{number}", self.toy.info.name).into_bytes();
+        let oid = self.toy.info.oids.first().filter(|_| self.toy.is_framed && number == 1);
+        oid.map_or(inner.clone(), |oid| {
+            InitialContextToken { mechanism: mech_type(oid.content()), inner: &inner }.to_bytes()
+        })
     }
 
     fn step(&mut self, input: &[u8]) -> Result<Step, Failure> {

@@ -124,6 +124,7 @@ impl TrustedRoots {
             allow: trust.allow,
             revocation: trust.revocation,
             crls: trust.crls.clone(),
+            crl_files: trust.crl_files.clone(),
         };
         Ok(Self::These(Box::new(Verifier::new(&policy, Peer::Client)?)))
     }

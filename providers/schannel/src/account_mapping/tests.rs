@@ -29,6 +29,7 @@ fn trust(roots: &[&[u8]]) -> VerifyPolicy {
         allow: Weaknesses::NONE,
         revocation: Revocation::Off,
         crls: Vec::new(),
+        crl_files: None,
     }
 }
 

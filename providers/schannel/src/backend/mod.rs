@@ -6,6 +6,7 @@
 //! | everything older and weaker | [`legacy`] |
 //! | what both are told | `settings.rs`, `identity.rs` |
 //! | whether a peer may take up a session | `again.rs` |
+//! | the keys of stateless tickets | `ticket_keys.rs` |
 //! | what both yield | `session.rs`, [`Progress`], [`Established`] |
 //! | what both protect records with | `records.rs` |
 //! | bytes that were taken before it was known for whom | `replay.rs` |
@@ -18,6 +19,7 @@ mod replay;
 pub(crate) mod rustls;
 mod session;
 mod settings;
+mod ticket_keys;
 
 pub(crate) use again::ComingBack;
 pub(crate) use identity::Identity;
@@ -26,6 +28,7 @@ pub(crate) use session::{LocalCertificate, Session, SessionSecrets};
 pub(crate) use settings::{
     ClientParameters, ServerParameters, Settings, Variants, Verification, check_alpn, no_protocol,
 };
+pub(crate) use ticket_keys::OwnTicketKeys;
 
 use sspi_core::Question;
 

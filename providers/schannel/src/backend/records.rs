@@ -1,8 +1,9 @@
-//! One direction of protected records, as a context needs it from a backend.
+//! Records, as handshakes and contexts need them from a backend: alerts in clear, and one direction that is protected.
 
 use core::ops::Range;
 
-use sspi_core::{AlertLevel, StreamSizes};
+use legacy_tls::{AlertDescription, ProtocolVersion};
+use sspi_core::{AlertLevel, Failure, StreamSizes};
 
 use crate::status::Error;
 
@@ -16,6 +17,45 @@ pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
 pub(crate) const ALERT: u8 = 21;
 pub(crate) const HANDSHAKE: u8 = 22;
 pub(crate) const APPLICATION_DATA: u8 = 23;
+
+/// The level of an alert that ends a connection.
+pub(crate) const FATAL: u8 = 2;
+
+/// What a peer is told of an error.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The bytes that must be sent.
+    pub(crate) token: Vec<u8>,
+    /// The alert that they are, if they are one.
+    pub(crate) alert: Option<u8>,
+}
+
+impl Told {
+    /// A fatal alert in clear, in a record of this version and as the version numbers it; nothing without an alert.
+    pub(crate) fn in_clear(version: ProtocolVersion, alert: Option<u8>) -> Self {
+        let Some(alert) = alert else { return Self::default() };
+        let AlertDescription(alert) = version.alert(AlertDescription(alert));
+        let [major, minor] = version.0.to_be_bytes();
+        Self { token: vec![ALERT, major, minor, 0, 2, FATAL, alert], alert: Some(alert) }
+    }
+
+    /// The failure that this tells. The error has the alert that is sent, or would be, if the caller wants to send any.
+    pub(crate) fn of(self, error: impl Into<sspi_core::Error>, extended_errors: bool) -> Failure {
+        let Self { token, alert } = self;
+        let error = error.into();
+        let error = match alert {
+            Some(alert) => error.with_alert(alert),
+            None => error,
+        };
+        Failure { error, token: if extended_errors { token } else { Vec::new() } }
+    }
+}
+
+impl From<legacy_tls::Failure> for Told {
+    fn from(failure: legacy_tls::Failure) -> Self {
+        Self { token: failure.output, alert: failure.alert.map(|alert| alert.0) }
+    }
+}
 
 /// The direction that sends.
 pub(crate) trait Sealing: Send + 'static {
@@ -42,6 +82,15 @@ pub(crate) trait Sealing: Send + 'static {
     /// There is none in the protocol, or the record cannot be made.
     fn seal_hello_request(&mut self) -> Result<Vec<u8>, Error> {
         Err(Error::Internal("a protocol without second handshake"))
+    }
+
+    /// New keys from now on, and a record of its own that says so and asks the peer for its own; `None` where the protocol
+    /// has no such message.
+    ///
+    /// # Errors
+    /// The record cannot be made.
+    fn seal_key_update(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
     }
 
     /// How the protocol says what an alert would say.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use rustls_pki_types::ServerName;
 use sspi_core::{Error, Fault, SecStatus, SpProt};
 
-use super::{ComingBack, Identity};
+use super::{ComingBack, Identity, OwnTicketKeys};
 use crate::account_mapping::Mapper;
 use crate::certificate::harmless;
 use crate::certificate::verifier::VerifyPolicy;
@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) unoffered_alpn: bool,
     pub(crate) resume: bool,
     pub(crate) session_tickets: bool,
+    pub(crate) ticket_keys: OwnTicketKeys,
     pub(crate) session_cache_entries: usize,
     pub(crate) sessions: Arc<CredentialSessions>,
     pub(crate) coming_back: ComingBack,

@@ -7,12 +7,14 @@
 //! | whether a peer's certificate is accepted | `verifier.rs` |
 //! | a certificate in words and numbers | `summary.rs` |
 //! | whose account it says that it is for | `identity.rs` |
+//! | lists of revoked certificates, and when they are read again | `crl_files.rs` |
 //! | files in PEM or DER | `pem.rs` |
 //! | stapled OCSP answers | `ocsp.rs` |
 //! | the fields, names, times and algorithms | `fields.rs`, `name.rs`, `time.rs`, `algorithm.rs` |
 //! | DER | `der.rs` |
 
 mod algorithm;
+pub(crate) mod crl_files;
 mod der;
 mod fields;
 pub(crate) mod identity;

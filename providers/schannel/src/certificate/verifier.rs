@@ -20,7 +20,7 @@
 //! # Revocation
 //!
 //! Every certificate of the chain but the root is looked up in the newest list of its issuer. A list of that name that
-//! its issuer did not sign is an error, in both modes.
+//! its issuer did not sign is an error, in both modes. Lists are read again when their files change (`crl_files.rs`).
 //!
 //! | | off | soft | hard |
 //! |---|---|---|---|
@@ -53,7 +53,9 @@ mod strong;
 mod tests;
 mod weakness;
 
+use core::fmt;
 use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, ServerName};
@@ -63,6 +65,7 @@ use webpki::EndEntityCert;
 pub(crate) use weakness::Weaknesses;
 pub use weakness::{UnknownWeakness, Weakness};
 
+use super::crl_files::{CrlFiles, Crls};
 use super::fields::Certificate;
 use super::summary::CertificateSummary;
 use super::time::readable;
@@ -75,6 +78,7 @@ use roots::Roots;
 use strong::Strong;
 
 /// Whom to trust.
+#[derive(Clone)]
 pub(crate) struct VerifyPolicy {
     /// Authorities, and leaves that are trusted as they are.
     pub(crate) roots: Vec<CertificateDer<'static>>,
@@ -84,6 +88,8 @@ pub(crate) struct VerifyPolicy {
     pub(crate) allow: Weaknesses,
     pub(crate) revocation: Revocation,
     pub(crate) crls: Vec<CertificateRevocationListDer<'static>>,
+    /// Where newer lists come from.
+    pub(crate) crl_files: Option<Arc<CrlFiles>>,
 }
 
 /// Whose certificates are judged.
@@ -208,7 +214,7 @@ pub(crate) struct Verifier {
 #[derive(Debug)]
 enum Judge {
     Pins(Vec<[u8; 32]>),
-    Chain(Box<Chain>),
+    Chains(Box<Chains>),
 }
 
 impl Verifier {
@@ -216,7 +222,7 @@ impl Verifier {
     /// There is no root that can be used, or a revocation list cannot be read; the error names the setting.
     pub(crate) fn new(policy: &VerifyPolicy, peer: Peer) -> Result<Self, Error> {
         let judge = if policy.pins.is_empty() {
-            Judge::Chain(Box::new(Chain::new(policy, peer)?))
+            Judge::Chains(Box::new(Chains::new(policy, peer)?))
         } else {
             Judge::Pins(policy.pins.clone())
         };
@@ -256,7 +262,7 @@ impl Verifier {
     pub(crate) fn authority_names(&self) -> &[Vec<u8>] {
         match &self.judge {
             Judge::Pins(_) => &[],
-            Judge::Chain(chain) => &chain.names,
+            Judge::Chains(chains) => &chains.names,
         }
     }
 
@@ -275,7 +281,7 @@ impl Verifier {
         let verdict = match &self.judge {
             Judge::Pins(pins) if pins.contains(&sha256(leaf)) => Ok(Weaknesses::NONE),
             Judge::Pins(_) => Err(Refusal::plain(CertificateKind::NotPinned)),
-            Judge::Chain(chain) => chain.check(&shown),
+            Judge::Chains(chains) => chains.at(now).check(&shown),
         };
         let weaknesses = verdict.map_err(|Refusal { kind, detail, weak }| {
             let remedies = remedies(kind, &weak, leaf);
@@ -325,13 +331,72 @@ fn remedies(kind: CertificateKind, weak: &[Weakness], leaf: &[u8]) -> Vec<(&'sta
     remedies
 }
 
+/// How chains are judged, with the lists that there are now.
+struct Chains {
+    /// The names of those who issue.
+    names: Vec<Vec<u8>>,
+    current: RwLock<OfGeneration>,
+    /// Where newer lists come from, and with what else they count.
+    renewed: Option<(Arc<CrlFiles>, VerifyPolicy, Peer)>,
+}
+
+/// How chains are judged with the lists of one generation.
+struct OfGeneration {
+    generation: u64,
+    chain: Arc<Chain>,
+}
+
+impl Chains {
+    fn new(policy: &VerifyPolicy, peer: Peer) -> Result<Self, Error> {
+        let (chain, names) = Chain::new(policy, peer)?;
+        let files = policy.crl_files.as_ref().filter(|_| policy.revocation != Revocation::Off);
+        let renewed = files.map(|files| (Arc::clone(files), policy.clone(), peer));
+        let current = RwLock::new(OfGeneration { generation: 0, chain: Arc::new(chain) });
+        Ok(Self { names, current, renewed })
+    }
+
+    fn at(&self, now: SystemTime) -> Arc<Chain> {
+        let crls = self.renewed.as_ref().map(|(files, policy, peer)| (files.at(now), policy, *peer));
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        match crls {
+            Some((crls, policy, peer)) if crls.generation != current.generation => {
+                drop(current);
+                self.renew(&crls, policy, peer)
+            }
+            _ => Arc::clone(&current.chain),
+        }
+    }
+
+    /// Judges by these lists from now on, or by those that there were if these cannot be used.
+    fn renew(&self, crls: &Crls, policy: &VerifyPolicy, peer: Peer) -> Arc<Chain> {
+        let policy = VerifyPolicy { crls: crls.lists.to_vec(), ..policy.clone() };
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have been here in between, with newer ones perhaps.
+        if current.generation < crls.generation {
+            current.generation = crls.generation;
+            match Chain::new(&policy, peer) {
+                Ok((chain, _)) => current.chain = Arc::new(chain),
+                Err(error) => {
+                    let error = harmless(&error.to_string());
+                    tracing::error!(%error, "the revocation lists stay what they were");
+                }
+            }
+        }
+        Arc::clone(&current.chain)
+    }
+}
+
+impl fmt::Debug for Chains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chains").field("renewed", &self.renewed.is_some()).finish_non_exhaustive()
+    }
+}
+
 /// Roots, lists, and what is allowed.
 #[derive(Debug)]
 struct Chain {
     /// SHA-256 of the roots, to find a leaf that is one.
     leaves: HashSet<[u8; 32]>,
-    /// The names of those who issue.
-    names: Vec<Vec<u8>>,
     /// `None` where it cannot know everything that is configured: a list that only the second verifier can read.
     strong: Option<Strong>,
     tolerant: Tolerant,
@@ -339,12 +404,13 @@ struct Chain {
 }
 
 impl Chain {
-    fn new(policy: &VerifyPolicy, peer: Peer) -> Result<Self, Error> {
+    /// And the names of those who issue.
+    fn new(policy: &VerifyPolicy, peer: Peer) -> Result<(Self, Vec<Vec<u8>>), Error> {
         let roots = Roots::read(policy, peer.setting())?;
         let lists = revocation::read(policy)?;
         let strong = Strong::new(roots.anchors, &lists, policy.revocation);
         let tolerant = Tolerant::new(roots.authorities, lists, policy);
-        Ok(Self { leaves: roots.leaves, names: roots.names, strong, tolerant, allow: policy.allow })
+        Ok((Self { leaves: roots.leaves, strong, tolerant, allow: policy.allow }, roots.names))
     }
 
     fn check(&self, shown: &Shown<'_>) -> Result<Weaknesses, Refusal> {

@@ -212,6 +212,111 @@ fn a_key_update_is_answered_in_front_of_the_next_data() {
     }
 }
 
+const REQUESTED: [u8; 5] = [24, 0, 0, 1, 1];
+const NOT_REQUESTED: [u8; 5] = [24, 0, 0, 1, 0];
+
+impl Rig {
+    fn new_keys(&mut self) -> Vec<u8> {
+        self.context.apply_control_token(&ControlToken::UpdateKeys).unwrap()
+    }
+
+    /// The peer hears of our new keys.
+    fn peer_hears(&mut self, update: Vec<u8>, message: [u8; 5]) {
+        assert_eq!(update.len(), KEY_UPDATE_RECORD);
+        assert_eq!(self.peer_opens(update), (HANDSHAKE, message.to_vec()));
+        self.from_client.update(self.suite).unwrap();
+    }
+
+    /// The peer has new keys.
+    fn peer_updates(&mut self, message: [u8; 5]) {
+        let update = self.peer_sends(HANDSHAKE, &message);
+        assert_eq!(self.receive(update).unwrap(), (Vec::new(), Decrypted::Message));
+        self.to_client.update(self.suite).unwrap();
+    }
+
+    fn talk(&mut self) {
+        let sent = self.send(b"ours");
+        assert_eq!(self.peer_opens(sent), (APPLICATION_DATA, b"ours".to_vec()));
+        let sent = self.peer_sends(APPLICATION_DATA, b"theirs");
+        assert_eq!(self.receive(sent).unwrap(), (b"theirs".to_vec(), Decrypted::Message));
+    }
+}
+
+#[test]
+fn the_application_has_new_keys_and_asks_the_peer_for_its_own() {
+    for suite in SUITES.iter().filter(|suite| suite.is_tls13) {
+        for is_client in [true, false] {
+            let mut rig = rig(suite, is_client);
+            for _generation in 0..3 {
+                let update = rig.new_keys();
+                rig.peer_hears(update, REQUESTED);
+                rig.talk();
+                rig.peer_updates(NOT_REQUESTED);
+                rig.talk();
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_wants_new_keys_often_asks_once_and_makes_no_flood() {
+    for mut rig in tls13() {
+        let update = rig.new_keys();
+        rig.peer_hears(update, REQUESTED);
+        for _ in 0..3 {
+            assert!(rig.new_keys().is_empty(), "nothing was protected with those that there are");
+        }
+        rig.talk();
+        // The peer has not answered, and need not be asked again.
+        let update = rig.new_keys();
+        rig.peer_hears(update, NOT_REQUESTED);
+        rig.peer_updates(NOT_REQUESTED);
+        let update = rig.new_keys();
+        rig.peer_hears(update, REQUESTED);
+        rig.talk();
+    }
+}
+
+/// Both want new keys at once: each answers the other nevertheless.
+///
+/// Spec: TLS13 section 4.6.3.
+#[test]
+fn a_key_update_that_is_owed_is_not_forgotten_for_one_of_our_own() {
+    for mut rig in tls13() {
+        rig.peer_updates(REQUESTED);
+        let update = rig.new_keys();
+        rig.peer_hears(update, REQUESTED);
+        let mut answer = rig.send(b"answer");
+        let data = answer.split_off(KEY_UPDATE_RECORD);
+        rig.peer_hears(answer, NOT_REQUESTED);
+        assert_eq!(rig.peer_opens(data), (APPLICATION_DATA, b"answer".to_vec()));
+        rig.peer_updates(NOT_REQUESTED);
+        rig.talk();
+    }
+}
+
+#[test]
+fn there_are_no_new_keys_in_tls_1_2_nor_on_a_connection_that_is_over() {
+    for mut rig in all() {
+        let is_tls13 = rig.suite.is_tls13;
+        if !is_tls13 {
+            let error = rig.context.apply_control_token(&ControlToken::UpdateKeys).unwrap_err();
+            assert_eq!(error.status(), SecStatus::SEC_E_UNSUPPORTED_FUNCTION);
+            rig.talk();
+        }
+        rig.context.apply_control_token(&ControlToken::Shutdown).unwrap();
+        let error = rig.context.apply_control_token(&ControlToken::UpdateKeys).unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_CONTEXT_EXPIRED);
+    }
+    for mut rig in tls13() {
+        let mut bad = rig.peer_sends(APPLICATION_DATA, b"bad");
+        bad[7] ^= 1;
+        let first = rig.receive(bad).unwrap_err();
+        let error = rig.context.apply_control_token(&ControlToken::UpdateKeys).unwrap_err();
+        assert_eq!(error.to_string(), first.to_string());
+    }
+}
+
 #[test]
 fn a_key_that_is_used_up_is_replaced_in_tls_1_3_and_ends_tls_1_2() {
     for mut rig in all() {

@@ -53,6 +53,11 @@ impl Part {
         Self(spoken.fold(flags, |all, bit| all | bit))
     }
 
+    /// What stands for it where it must be bytes.
+    pub(crate) const fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
     /// Of a client, whose sessions with rustls are not those with the engine.
     pub(crate) const fn of_rustls(self) -> Self {
         Self(self.0 | Self::RUSTLS)
@@ -99,6 +104,16 @@ impl CredentialSessions {
     /// Whether a session that was made then, and last used then, can be taken up now.
     pub(crate) fn allow(&self, created: u64, used: u64) -> bool {
         self.limits.allow(created, used, self.now())
+    }
+
+    /// How long a session that was made then still lives, in seconds.
+    pub(crate) fn left(&self, created: u64) -> u64 {
+        self.limits.lifetime.saturating_sub(self.now().saturating_sub(created))
+    }
+
+    /// Whether a session must be taken up now and then to stay.
+    pub(crate) const fn may_not_idle(&self) -> bool {
+        self.limits.idle.is_some()
     }
 
     /// How long a session lives, in seconds.
@@ -278,7 +293,7 @@ impl CredentialSessions {
     }
 
     /// Takes up the session with this number no more; what undoes it.
-    fn withdraw(&self, part: Part, serial: &[u8]) -> Arc<Entry> {
+    pub(crate) fn withdraw(&self, part: Part, serial: &[u8]) -> Arc<Entry> {
         let (now, value) = (self.now(), Value::Opaque(Arc::new(())));
         let entry = Arc::new(Entry { created: now, kind: Kind::Withdrawn as u8, value });
         if !self.closed.load(Ordering::Acquire) {

@@ -10,6 +10,7 @@
 //! | what | where |
 //! |---|---|
 //! | a piece | `shard.rs` |
+//! | where each session of it stands | `index.rs` |
 //! | certificates, each chain once | `chains.rs` |
 //! | what a credential sees of it | `credential.rs` |
 //! | sessions that several machines share | `farm.rs` |
@@ -17,6 +18,7 @@
 mod chains;
 mod credential;
 mod farm;
+mod index;
 mod shard;
 #[cfg(test)]
 mod tests;
@@ -33,12 +35,12 @@ use self::chains::Chains;
 pub(crate) use self::credential::{CredentialSessions, Kept, Kind, Part};
 pub use self::farm::SharedSessions;
 pub(crate) use self::farm::{Farm, Wanted};
-use self::shard::{Held, Id, Places, Shard};
+use self::shard::{Gone, Held, Places, Session, Shard};
 
 /// How many sessions are kept, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// At most so many sessions; none: nothing is kept.
+    /// At most so many sessions, and fewer where some are longer than a kibibyte each; none: nothing is kept.
     pub entries: usize,
     /// How long after it was made a session is taken up again, in seconds.
     pub lifetime: u64,
@@ -76,7 +78,7 @@ impl Limits {
 }
 
 /// Where sessions are among themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Space {
     /// The number of a credential.
     pub credential: u64,
@@ -107,6 +109,20 @@ pub enum Value {
     Opaque(Arc<dyn Any + Send + Sync>),
 }
 
+/// So many bytes of a session take the room of one.
+const BYTES_OF_ONE: usize = 1024;
+
+impl Entry {
+    /// How much of the room it takes: that of one session, and of more for a session that is longer than most. A peer's
+    /// ticket may be.
+    fn weight(&self) -> usize {
+        match &self.value {
+            Value::Bytes { body, .. } => 1 + body.len() / BYTES_OF_ONE,
+            Value::Opaque(_) => 1,
+        }
+    }
+}
+
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
@@ -123,7 +139,8 @@ pub struct SessionCache {
     /// More of them, where there is room for many sessions.
     more: Box<[Alone<Mutex<Shard>>]>,
     places: Places,
-    /// How many sessions there are, and room that is taken for one. In a cache that is full it does not change.
+    /// How much room the sessions take that there are, and room that is taken for one. In a cache that is full it does not
+    /// change.
     held: Alone<AtomicUsize>,
     chains: Chains,
     credentials: AtomicU64,
@@ -203,7 +220,7 @@ impl SessionCache {
     fn place(&self, space: Space, id: &[u8]) -> (&Mutex<Shard>, u64) {
         let hash = self.places.hash(space, id);
         // A piece and a place in it go by different bits.
-        let index = usize::try_from(hash >> 32).unwrap_or_default() % (self.more.len() + 1);
+        let index = usize::try_from(hash & 0xffff_ffff).unwrap_or_default() % (self.more.len() + 1);
         (&self.more.get(index).unwrap_or(&self.shard).0, hash)
     }
 
@@ -211,60 +228,80 @@ impl SessionCache {
         core::iter::once(&self.shard).chain(&self.more).map(|shard| &shard.0)
     }
 
-    /// Keeps a session in place of what was there under the same identifier; the oldest makes room. `now` is when it is used
+    /// Keeps a session in place of what was there under the same identifier; the oldest make room. `now` is when it is used
     /// for the first time.
     pub fn put(&self, space: Space, id: &[u8], entry: Arc<Entry>, now: u64) {
         if self.limits.entries == 0 {
             return;
         }
         let (shard, hash) = self.place(space, id);
-        let held = Held { hash, space, id: Id::new(id), entry, used: now };
+        let kept = self.to_be_kept(entry);
+        let weight = kept.weight;
         let mut guard = lock(shard);
-        if guard.has(hash) {
-            let replaced = guard.insert(held);
-            drop(guard);
-            return drop(replaced);
-        }
+        // Whatever goes is dropped behind the lock: secrets are wiped, which others need not wait for.
+        let replaced = guard.take(hash);
         // What is too old goes before anything that can be used: two for each that comes, so that it gets less.
-        let is_old = |held: &Held| !self.limits.allow(held.entry.created, held.used, now);
-        let old = [guard.pop_old(is_old), guard.pop_old(is_old)];
-        let mut free = old.iter().flatten().count();
-        let mut oldest = None;
-        if free == 0 {
-            if !self.reserve() {
-                oldest = guard.pop_oldest();
-                if oldest.is_none() {
-                    // The whole room is taken by other pieces, or by those who are about to keep something.
-                    drop(guard);
-                    oldest = self.make_room();
-                    if oldest.is_none() {
-                        return;
-                    }
-                    guard = lock(shard);
-                }
-            }
-            free = 1;
+        let is_old = |created, used| !self.limits.allow(created, used, now);
+        let (one, other) = match replaced {
+            Some(_) => (None, None),
+            None => (guard.pop_old(is_old), guard.pop_old(is_old)),
+        };
+        let gone = [&replaced, &one, &other].into_iter().flatten();
+        let mut free = gone.map(|gone| gone.kept.weight).sum::<usize>();
+        let (mut oldest, mut others) = (None, Vec::new());
+        while free < weight && !self.reserve(weight - free) {
+            let Some(gone) = guard.pop_oldest() else {
+                // The whole room is taken by other pieces, or by those who are about to keep something.
+                drop(guard);
+                return self.put_elsewhere(space, id, kept, now, free);
+            };
+            free += gone.kept.weight;
+            others.extend(oldest.replace(gone));
         }
-        // Somebody may have kept one under this identifier while the piece was let go of.
-        let replaced = guard.insert(held);
+        guard.insert(hash, space, id, kept, now);
         drop(guard);
-        // One of the places is taken now.
-        let left = free + usize::from(replaced.is_some()) - 1;
-        if left > 0 {
-            self.held.0.fetch_sub(left, Ordering::Relaxed);
-        }
-        // Secrets are wiped, which others need not wait for.
-        drop((old, oldest, replaced));
+        self.give_back(free.saturating_sub(weight));
+        drop((replaced, one, other, oldest, others));
     }
 
-    /// Takes room for one session, if there is any.
-    fn reserve(&self) -> bool {
-        let more = |held| (held < self.limits.entries).then_some(held + 1);
+    fn to_be_kept(&self, entry: Arc<Entry>) -> Session {
+        let (created, weight) = (entry.created, entry.weight().min(self.limits.entries));
+        Session { entry, created, weight }
+    }
+
+    /// Keeps a session for which other pieces make room: so much is free already.
+    #[cold]
+    fn put_elsewhere(&self, space: Space, id: &[u8], kept: Session, now: u64, mut free: usize) {
+        let weight = kept.weight;
+        while free < weight && !self.reserve(weight - free) {
+            match self.make_room() {
+                Some(gone) => free += gone.kept.weight,
+                None => return self.give_back(free),
+            }
+        }
+        let (shard, hash) = self.place(space, id);
+        let mut guard = lock(shard);
+        // Somebody may have kept one under this identifier while the piece was let go of.
+        let replaced = guard.take(hash);
+        guard.insert(hash, space, id, kept, now);
+        drop(guard);
+        self.give_back(free.saturating_sub(weight) + replaced.map_or(0, |gone| gone.kept.weight));
+    }
+
+    /// Takes so much room, if there is any.
+    fn reserve(&self, weight: usize) -> bool {
+        let more = |held: usize| held.checked_add(weight).filter(|all| *all <= self.limits.entries);
         self.held.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
+    fn give_back(&self, weight: usize) {
+        if weight > 0 {
+            self.held.0.fetch_sub(weight, Ordering::Relaxed);
+        }
+    }
+
     /// The oldest session of some piece.
-    fn make_room(&self) -> Option<Held> {
+    fn make_room(&self) -> Option<Gone> {
         self.shards().find_map(|shard| lock(shard).pop_oldest())
     }
 
@@ -273,34 +310,43 @@ impl SessionCache {
     pub fn get(&self, space: Space, id: &[u8], now: u64) -> Option<Arc<Entry>> {
         let (shard, hash) = self.place(space, id);
         let mut guard = lock(shard);
-        let held = guard.find(hash, space, id)?;
-        if self.limits.allow(held.entry.created, held.used, now) {
-            held.used = now;
-            return Some(Arc::clone(&held.entry));
+        let (kept, used) = guard.find(hash, space, id)?.session()?;
+        if self.limits.allow(kept.created, *used, now) {
+            // Other threads read it, too: what is so already is not written.
+            if *used != now {
+                *used = now;
+            }
+            return Some(Arc::clone(&kept.entry));
         }
         let gone = guard.remove(hash, space, id);
         drop(guard);
-        self.held.0.fetch_sub(usize::from(gone.is_some()), Ordering::Relaxed);
+        self.gone(gone);
         None
+    }
+
+    /// Whether something went, whose room is free now.
+    fn gone(&self, gone: Option<Gone>) -> bool {
+        self.give_back(gone.as_ref().map_or(0, |gone| gone.kept.weight));
+        gone.is_some()
     }
 
     /// Forgets the session of this identifier, and hands it out.
     pub fn remove(&self, space: Space, id: &[u8]) -> Option<Arc<Entry>> {
         let (shard, hash) = self.place(space, id);
         let gone = lock(shard).remove(hash, space, id)?;
-        self.held.0.fetch_sub(1, Ordering::Relaxed);
-        Some(gone.entry)
+        self.give_back(gone.kept.weight);
+        Some(gone.kept.entry)
     }
 
     /// Forgets what is kept under this identifier, if it is this. Whether it was.
     fn remove_this(&self, space: Space, id: &[u8], entry: &Arc<Entry>) -> bool {
         let (shard, hash) = self.place(space, id);
         let mut guard = lock(shard);
-        let is_this = guard.find(hash, space, id).is_some_and(|held| Arc::ptr_eq(&held.entry, entry));
+        let found = guard.find(hash, space, id).and_then(Held::session);
+        let is_this = found.is_some_and(|(kept, _)| Arc::ptr_eq(&kept.entry, entry));
         let gone = if is_this { guard.remove(hash, space, id) } else { None };
         drop(guard);
-        self.held.0.fetch_sub(usize::from(gone.is_some()), Ordering::Relaxed);
-        gone.is_some()
+        self.gone(gone)
     }
 
     /// Takes away what says that the session of this identifier is not taken up for now.
@@ -314,14 +360,14 @@ impl SessionCache {
     #[must_use]
     pub fn take(&self, space: Space, id: &[u8], now: u64) -> Option<Arc<Entry>> {
         let (shard, hash) = self.place(space, id);
-        let gone = lock(shard).remove(hash, space, id)?;
-        self.held.0.fetch_sub(1, Ordering::Relaxed);
-        self.limits.allow(gone.entry.created, gone.used, now).then_some(gone.entry)
+        let Gone { kept, used } = lock(shard).remove(hash, space, id)?;
+        self.give_back(kept.weight);
+        self.limits.allow(kept.created, used, now).then_some(kept.entry)
     }
 
     /// Forgets all sessions of a credential.
     pub fn forget_credential(&self, credential: u64) {
-        self.forget(|held| held.space.credential == credential);
+        self.forget(|space| space.credential == credential);
     }
 
     /// Forgets every session.
@@ -329,17 +375,17 @@ impl SessionCache {
         self.forget(|_| true);
     }
 
-    fn forget(&self, is_meant: impl Fn(&Held) -> bool + Copy) {
+    fn forget(&self, is_meant: impl Fn(Space) -> bool + Copy) {
         if let Some(withdrawn) = self.withdrawn.get() {
             withdrawn.forget_sessions(is_meant);
         }
         self.forget_sessions(is_meant);
     }
 
-    fn forget_sessions(&self, is_meant: impl Fn(&Held) -> bool) {
+    fn forget_sessions(&self, is_meant: impl Fn(Space) -> bool) {
         for shard in self.shards() {
             let gone = lock(shard).remove_all(&is_meant);
-            self.held.0.fetch_sub(gone.len(), Ordering::Relaxed);
+            self.give_back(gone.iter().map(|gone| gone.kept.weight).sum());
         }
     }
 }

@@ -48,6 +48,54 @@ fn all_of_the_room_is_used_and_no_more() {
     assert_eq!(cache.held.0.load(Ordering::Relaxed), 0);
 }
 
+fn long(cache: &SessionCache, length: usize) -> Arc<Entry> {
+    let value =
+        Value::Bytes { body: Zeroizing::new(vec![7; length].into()), certificates: cache.chain(Vec::new()) };
+    Arc::new(Entry { created: 0, kind: 1, value })
+}
+
+fn bytes(cache: &SessionCache, numbers: impl Iterator<Item = u32>) -> usize {
+    let length = |entry: &Entry| match &entry.value {
+        Value::Bytes { body, .. } => body.len(),
+        Value::Opaque(_) => 0,
+    };
+    numbers.filter_map(|number| cache.get(SPACE, &id(number), 0)).map(|entry| length(&entry)).sum()
+}
+
+/// Tickets are as long as their server wants.
+#[test]
+fn a_long_session_takes_the_room_of_several() {
+    let cache = cache(10, 100, None);
+    for number in 0..10 {
+        cache.put(SPACE, &id(number), entry(&cache, 0), 0);
+    }
+    cache.put(SPACE, &id(10), long(&cache, 3 * 1024), 0);
+    assert_eq!((cache.len(), cache.held.0.load(Ordering::Relaxed)), (7, 10));
+    assert!(cache.get(SPACE, &id(3), 0).is_none() && cache.get(SPACE, &id(4), 0).is_some());
+    // In its place a short one, which leaves the rest of the room.
+    cache.put(SPACE, &id(10), entry(&cache, 0), 0);
+    assert_eq!((cache.len(), cache.held.0.load(Ordering::Relaxed)), (7, 7));
+    cache.put(SPACE, &id(11), long(&cache, 1_000_000), 0);
+    assert_eq!((cache.len(), cache.held.0.load(Ordering::Relaxed)), (1, 10), "all there is, and no more");
+    cache.remove(SPACE, &id(11));
+    assert_eq!((cache.len(), cache.held.0.load(Ordering::Relaxed)), (0, 0));
+}
+
+#[test]
+fn however_long_sessions_are_they_have_a_kibibyte_each_in_all() {
+    let cache = cache(1000, 100, None);
+    for number in 0..5000 {
+        let length = [100, 8 << 10, 1023, 1024, 3000][number as usize % 5];
+        cache.put(SPACE, &id(number), long(&cache, length), 0);
+    }
+    assert!(cache.len() < 1000);
+    let kept = bytes(&cache, 0..5000);
+    assert!((500 << 10..=1000 << 10).contains(&kept), "{kept}");
+    assert!(cache.held.0.load(Ordering::Relaxed) <= 1000);
+    cache.clear();
+    assert_eq!(cache.held.0.load(Ordering::Relaxed), 0);
+}
+
 #[test]
 fn a_million_sessions_from_sixteen_threads_keep_the_bound() {
     const THREADS: u32 = 16;

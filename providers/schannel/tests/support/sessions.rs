@@ -1,5 +1,7 @@
 //! Sessions of every protocol, and whether they were taken up.
 
+use std::sync::Arc;
+
 use opensspi_schannel::{Allow, Protocol, SchannelConfig, WeakSuites};
 use sspi_core::{CredentialsHandle, Step};
 use test_support::pair::{End, Established};
@@ -23,12 +25,17 @@ impl Case {
 
     /// Whether a ticket in the client's hands is all there is of a session.
     pub fn is_stateless(self) -> bool {
-        matches!(self, Self::Tls(Kind::Tls13, true))
+        // rustls gives sessions of TLS 1.2 an identifier besides, and SSL 3.0 has no tickets.
+        matches!(self, Self::Tls(kind, true) if kind != Kind::Tls12 && kind.has_extensions())
     }
 
-    /// Whether a session has an identifier on the wire.
+    /// Whether a session has an identifier on the wire, and is taken up by it.
     pub fn has_id(self) -> bool {
-        !matches!(self, Self::Tls(Kind::Tls13 | Kind::Tls12, true) | Self::Tls(Kind::Tls13, _))
+        match self {
+            Self::Tls(Kind::Tls13, _) => false,
+            Self::Tls(kind, tickets) => !tickets || !kind.has_extensions(),
+            Self::Pct | Self::Ssl2 => true,
+        }
     }
 
     pub fn client(self, world: &World) -> SchannelConfig {
@@ -72,6 +79,38 @@ impl Case {
             ],
             _ => &[],
         }
+    }
+}
+
+/// A client and a server of one protocol, whose sessions outlive their connections.
+pub struct Ends {
+    pub client: Arc<dyn CredentialsHandle>,
+    pub server: Arc<dyn CredentialsHandle>,
+}
+
+impl Ends {
+    pub fn new(world: &World, client: SchannelConfig, server: SchannelConfig) -> Self {
+        Self { client: world.outbound(client), server: world.inbound(server) }
+    }
+
+    pub fn of(world: &World, case: Case) -> Self {
+        Self::new(world, case.client(world), case.server(world))
+    }
+
+    /// Both ends of a connection whose tickets have arrived.
+    pub fn connect(&self) -> (Established, Established) {
+        connect(&*self.client, &*self.server)
+    }
+
+    /// One end of such a connection.
+    pub fn side(&self, on_server: bool) -> Established {
+        let (client, server) = self.connect();
+        if on_server { server } else { client }
+    }
+
+    /// Whether the next connection takes up a session.
+    pub fn resume(&self) -> bool {
+        resumed(&self.connect().1)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crypto::constant_time::ct_eq;
 use crypto::public_key::PublicKey;
 
-use super::master_key::{Asked, Exchange};
+use super::master_key::{Asked, Exchange, Made};
 use super::{Client, Wanted, random_bytes};
 use crate::certificate::{PeerCertificate, public_key};
 use crate::config::{ClientConfig, Policy};
@@ -33,6 +33,13 @@ pub(crate) struct Offer {
     pub(super) key_arg: Vec<u8>,
     /// The handshake before on this connection.
     pub(super) previous: Option<Parameters>,
+}
+
+/// What is known of the server, of this session or from the one that is taken up.
+struct Server {
+    parameters: Parameters,
+    chain: Vec<Vec<u8>>,
+    exchange: Exchange,
 }
 
 impl Offer {
@@ -177,34 +184,18 @@ impl Offer {
         if !ct_eq(expected.as_ref(), &hello.response) {
             return Err(Broken::ServerResponse.into());
         }
-        let parameters = was.clone();
         let chain = session.peer_chain.clone();
-        let shown = PeerCertificate {
-            chain: &chain,
-            server_name: self.wanted.server_name.as_deref(),
-            ocsp_response: &[],
-            resumed: true,
-        };
-        config.verifier.verify(&shown).map_err(Error::Certificate)?;
+        self.judge(&chain, true, config)?;
+        let (parameters, key_arg) = (was.clone(), self.key_arg.clone());
         let is_asked = hello.wants_certificate;
-        let key_arg = self.key_arg.clone();
-        let asked = Asked {
-            server_hello: message.to_vec(),
-            connection_id: hello.connection_id,
-            client_certificates: hello.client_certificates,
-            client_signatures: hello.client_signatures,
-            spec,
-            parameters,
-            chain,
-            exchange: Exchange::Restart { keys, master, key_arg },
-            offer: *self,
-        };
+        let exchange = Exchange::Restart(Made { keys, master, key_arg });
+        let asked = self.answered(hello, message, spec, Server { parameters, chain, exchange });
         if is_asked { asked.decide(config, channel) } else { asked.complete_restart(config, channel) }
     }
 
     fn new_session(
         self: Box<Self>,
-        hello: ServerHello,
+        mut hello: ServerHello,
         message: &[u8],
         spec: &'static Spec,
         config: &ClientConfig,
@@ -231,36 +222,51 @@ impl Offer {
         let leaf = chain.first().ok_or(Misbehaved::NoServerCertificate)?;
         let key = public_key(leaf).map_err(|_| Misbehaved::UnreadableCertificate)?;
         let PublicKey::Rsa(key) = key else { return Err(Misbehaved::WrongCertificateType.into()) };
-        let shown = PeerCertificate {
-            chain: &chain,
-            server_name: self.wanted.server_name.as_deref(),
-            ocsp_response: &[],
-            resumed: false,
-        };
-        config.verifier.verify(&shown).map_err(Error::Certificate)?;
+        self.judge(&chain, false, config)?;
         let is_asked = hello.wants_certificate;
-        let asked = Asked {
+        let parameters = Parameters {
+            cipher: hello.cipher,
+            hash: hello.hash,
+            certificate_type: hello.certificate_type,
+            certificate: std::mem::take(&mut hello.certificate),
+            asked: is_asked,
+            client_certificate_type: certificate::NONE,
+            client_signature_type: signature::NONE,
+            client_certificate: Vec::new(),
+            clear_key: Vec::new(),
+        };
+        let exchange = Exchange::Rsa(key);
+        let asked = self.answered(hello, message, spec, Server { parameters, chain, exchange });
+        if is_asked { asked.decide(config, channel) } else { asked.reply(None, config, channel) }
+    }
+
+    /// Whether the server is the one that is wanted.
+    fn judge(&self, chain: &[Vec<u8>], resumed: bool, config: &ClientConfig) -> Result<(), Error> {
+        let server_name = self.wanted.server_name.as_deref();
+        let shown = PeerCertificate { chain, server_name, ocsp_response: &[], resumed };
+        config.verifier.verify(&shown).map_err(Error::Certificate)
+    }
+
+    /// The answer to the hello, which is `message` whole.
+    fn answered(
+        self: Box<Self>,
+        hello: ServerHello,
+        message: &[u8],
+        spec: &'static Spec,
+        server: Server,
+    ) -> Asked {
+        let Server { parameters, chain, exchange } = server;
+        Asked {
             server_hello: message.to_vec(),
             connection_id: hello.connection_id,
             client_certificates: hello.client_certificates,
             client_signatures: hello.client_signatures,
             spec,
-            parameters: Parameters {
-                cipher: hello.cipher,
-                hash: hello.hash,
-                certificate_type: hello.certificate_type,
-                certificate: hello.certificate,
-                asked: is_asked,
-                client_certificate_type: certificate::NONE,
-                client_signature_type: signature::NONE,
-                client_certificate: Vec::new(),
-                clear_key: Vec::new(),
-            },
+            parameters,
             chain,
-            exchange: Exchange::Rsa(key),
+            exchange,
             offer: *self,
-        };
-        if is_asked { asked.decide(config, channel) } else { asked.reply(None, config, channel) }
+        }
     }
 
     pub(super) fn keys(

@@ -27,7 +27,14 @@ use crate::tls::key_exchange::KeyExchangeStrength;
 /// How the keys come about.
 pub(super) enum Exchange {
     Rsa(rsa::PublicKey),
-    Restart { keys: ConnectionKeys, master: MasterKey, key_arg: Vec<u8> },
+    Restart(Made),
+}
+
+/// The keys, and what they were made of.
+pub(super) struct Made {
+    pub(super) keys: ConnectionKeys,
+    pub(super) master: MasterKey,
+    pub(super) key_arg: Vec<u8>,
 }
 
 /// The server's choices are known.
@@ -109,11 +116,10 @@ impl Asked {
             return Err(Mismatch { client_certificate, client_signature, ..Mismatch::default() }.into());
         }
         let mut message = ClientMasterKey::default();
-        let strength = self.strength();
-        let (keys, master, key_arg) = self.exchange(&mut message, config)?;
+        let made = self.exchange(&mut message, config)?;
         let prelude = keys::verify_prelude(
             self.spec.hash_kind(),
-            &keys.client.mac,
+            &made.keys.client.mac,
             &self.offer.hello,
             &self.server_hello,
         );
@@ -127,25 +133,24 @@ impl Asked {
         self.parameters.client_certificate.clone_from(&message.certificate);
         channel.send(&message.encode()?)?;
         channel.is_quiet = true;
-        let keyed = Keyed {
+        let keyed = self.keyed(made, shown.map(|shown| shown.identity));
+        Ok(Client::ServerVerify(Box::new(keyed)))
+    }
+
+    fn keyed(self, made: Made, identity: Option<Arc<Identity>>) -> Keyed {
+        let strength = match &self.exchange {
+            Exchange::Rsa(key) => Some(KeyExchangeStrength::Rsa { bits: key.bits() }),
+            Exchange::Restart(_) => None,
+        };
+        Keyed {
             offer: self.offer,
             connection_id: self.connection_id,
             spec: self.spec,
             parameters: self.parameters,
             chain: self.chain,
-            keys,
-            master,
-            key_arg,
+            made,
             strength,
-            identity: shown.map(|shown| shown.identity),
-        };
-        Ok(Client::ServerVerify(Box::new(keyed)))
-    }
-
-    fn strength(&self) -> Option<KeyExchangeStrength> {
-        match &self.exchange {
-            Exchange::Rsa(key) => Some(KeyExchangeStrength::Rsa { bits: key.bits() }),
-            Exchange::Restart { .. } => None,
+            identity,
         }
     }
 
@@ -159,14 +164,10 @@ impl Asked {
     }
 
     /// The keys, and what a new session says of them.
-    fn exchange(
-        &mut self,
-        message: &mut ClientMasterKey,
-        config: &ClientConfig,
-    ) -> Result<(ConnectionKeys, MasterKey, Vec<u8>), Error> {
+    fn exchange(&mut self, message: &mut ClientMasterKey, config: &ClientConfig) -> Result<Made, Error> {
         let key = match std::mem::replace(&mut self.exchange, Exchange::taken()) {
             Exchange::Rsa(key) => key,
-            Exchange::Restart { keys, master, key_arg } => return Ok((keys, master, key_arg)),
+            Exchange::Restart(made) => return Ok(made),
         };
         let mut master: MasterKey = Zeroizing::new([0; 16]);
         config.random.fill(master.as_mut_slice())?;
@@ -185,7 +186,7 @@ impl Asked {
             certificate: &self.parameters.certificate,
         };
         let keys = ConnectionKeys::derive(&material, self.spec, self.parameters.cipher, &message.clear_key);
-        Ok((keys, master, message.key_arg.clone()))
+        Ok(Made { keys, master, key_arg: message.key_arg.clone() })
     }
 
     pub(super) fn complete_restart(
@@ -193,21 +194,9 @@ impl Asked {
         config: &ClientConfig,
         channel: &mut Channel,
     ) -> Result<Client, Error> {
-        let (keys, master, key_arg) = self.exchange(&mut ClientMasterKey::default(), config)?;
+        let made = self.exchange(&mut ClientMasterKey::default(), config)?;
         let id = self.offer.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
-        let keyed = Keyed {
-            offer: self.offer,
-            connection_id: self.connection_id,
-            spec: self.spec,
-            parameters: self.parameters,
-            chain: self.chain,
-            keys,
-            master,
-            key_arg,
-            strength: None,
-            identity: None,
-        };
-        keyed.complete(id, true, config, channel)
+        self.keyed(made, None).complete(id, true, config, channel)
     }
 }
 
@@ -215,7 +204,7 @@ impl Exchange {
     fn taken() -> Self {
         let none = || keys::DirectionKeys { mac: keys::Secret::default(), cipher: keys::Secret::default() };
         let keys = ConnectionKeys { client: none(), server: none() };
-        Self::Restart { keys, master: MasterKey::default(), key_arg: Vec::new() }
+        Self::Restart(Made { keys, master: MasterKey::default(), key_arg: Vec::new() })
     }
 }
 

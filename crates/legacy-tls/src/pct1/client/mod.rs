@@ -19,7 +19,6 @@ use crate::config::ClientConfig;
 use crate::connection::Established;
 use crate::connection::handshake::{NOT_ASKED, NOT_OVER, Outcome, Rest, Role};
 use crate::error::Error;
-use crate::session::SessionStore;
 
 /// What a handshake is asked to do.
 #[derive(Clone, Default)]
@@ -96,10 +95,6 @@ impl Role for Client {
             Self::Complete(established) => Ok(Outcome::Established(established)),
             _ => Err(NOT_OVER),
         }
-    }
-
-    fn sessions(config: &ClientConfig) -> &dyn SessionStore {
-        config.sessions.as_ref()
     }
 }
 

@@ -8,17 +8,18 @@ use crypto::constant_time::ct_eq;
 
 use super::Client;
 use super::hello::Offer;
+use super::master_key::Made;
 use crate::certificate::Identity;
 use crate::config::ClientConfig;
+use crate::connection::Negotiated;
 use crate::error::Error;
-use crate::pct1::both_roles::{keep_master, negotiated};
+use crate::pct1::both_roles::keep_master;
 use crate::pct1::channel::Channel;
 use crate::pct1::error::Broken;
-use crate::pct1::handshake::{Directions, Parameters};
-use crate::pct1::keys::{self, ConnectionKeys, MasterKey};
+use crate::pct1::handshake::{Directions, Parameters, Pct1Negotiated};
+use crate::pct1::keys;
 use crate::pct1::messages::{NO_SESSION, ServerVerify};
 use crate::pct1::specs::Spec;
-use crate::session::Session;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::Randoms;
 use crate::tls::versions::ProtocolVersion;
@@ -30,9 +31,7 @@ pub(crate) struct Keyed {
     pub(super) spec: &'static Spec,
     pub(super) parameters: Parameters,
     pub(super) chain: Vec<Vec<u8>>,
-    pub(super) keys: ConnectionKeys,
-    pub(super) master: MasterKey,
-    pub(super) key_arg: Vec<u8>,
+    pub(super) made: Made,
     pub(super) strength: Option<KeyExchangeStrength>,
     pub(super) identity: Option<Arc<Identity>>,
 }
@@ -54,7 +53,7 @@ impl Keyed {
         }
         let expected = keys::server_response(
             self.spec.hash_kind(),
-            &self.keys.server.mac,
+            &self.made.keys.server.mac,
             &self.offer.challenge,
             &self.connection_id,
             &verify.session_id,
@@ -74,32 +73,29 @@ impl Keyed {
         channel: &mut Channel,
     ) -> Result<Client, Error> {
         let key = self.offer.wanted.session_key.as_ref().filter(|_| config.policy.resume && !id.is_empty());
-        if let Some(key) = key.filter(|_| !resumed) {
-            let session = Session {
-                ticket: Vec::new(),
-                id: id.clone(),
-                version: ProtocolVersion::PCT1,
-                suite: self.spec.row.suite,
-                master_secret: keep_master(&self.master),
-                extended_master_secret: false,
-                peer_chain: self.chain.clone(),
-                server_name: self.offer.wanted.server_name.clone(),
-                created: config.clock.now(),
-                pct1: Some(Box::new(self.parameters.clone())),
-            };
-            config.sessions.put(key, Arc::new(session));
+        let negotiated = Negotiated {
+            is_client: true,
+            strength: self.strength,
+            server_name: self.offer.wanted.server_name.clone(),
+            peer_chain: self.chain,
+            identity: self.identity,
+            resumed,
+            session_id: id,
+            session_key: key.cloned(),
+            pct1: Some(Pct1Negotiated::new(self.parameters)),
+            ..Negotiated::without_extensions(
+                ProtocolVersion::PCT1,
+                &self.spec.row,
+                keep_master(&self.made.master),
+                Randoms { client: self.offer.challenge, server: self.connection_id },
+                &config.sessions,
+            )
+        };
+        if let Some(key) = negotiated.session_key.as_ref().filter(|_| !resumed) {
+            config.sessions.put(key, negotiated.session(config.clock.now()));
         }
-        let mut negotiated = negotiated(true, self.spec, self.parameters, &self.master, &config.sessions);
-        negotiated.strength = self.strength;
-        negotiated.server_name.clone_from(&self.offer.wanted.server_name);
-        negotiated.peer_chain = self.chain;
-        negotiated.identity = self.identity;
-        negotiated.resumed = resumed;
-        negotiated.session_key = key.cloned();
-        negotiated.session_id = id;
-        negotiated.randoms = Randoms { client: self.offer.challenge, server: self.connection_id };
-        let directions =
-            Directions { keys: self.keys, alternative: None, spec: self.spec, key_arg: self.key_arg };
+        let Made { keys, key_arg, .. } = self.made;
+        let directions = Directions { keys, alternative: None, spec: self.spec, key_arg };
         Ok(Client::Complete(directions.establish(negotiated, &config.policy, channel)?))
     }
 }

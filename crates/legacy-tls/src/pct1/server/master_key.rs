@@ -12,18 +12,18 @@ use zeroize::Zeroizing;
 use super::Server;
 use crate::certificate::{Identity, PeerCertificate, public_key};
 use crate::config::{ClientAuth, ServerConfig};
+use crate::connection::Negotiated;
 use crate::error::{Error, Misbehaved, Refused};
-use crate::pct1::both_roles::{keep_master, negotiated};
+use crate::pct1::both_roles::keep_master;
 use crate::pct1::channel::Channel;
 use crate::pct1::error::{Broken, Mismatch};
-use crate::pct1::handshake::{Directions, Parameters};
+use crate::pct1::handshake::{Directions, Parameters, Pct1Negotiated};
 use crate::pct1::keys::{self, ConnectionKeys, DirectionKeys, MasterKey, Material};
 use crate::pct1::messages::{ClientMasterKey, NO_SESSION, ServerVerify};
 use crate::pct1::readings::{
     RESTART_SENDS_NO_KEYS, decode_chain, signature_algorithm, takes_key_arg_without_cipher,
 };
 use crate::pct1::specs::{Spec, certificate, signature};
-use crate::session::Session;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::Randoms;
 use crate::tls::versions::ProtocolVersion;
@@ -234,29 +234,25 @@ impl Chosen {
     ) -> Result<Server, Error> {
         let Finished { keys, alternative, master, key_arg, id, resumed, strength } = finished;
         let keeps = config.policy.resume;
-        if keeps && !resumed {
-            let session = Session {
-                ticket: Vec::new(),
-                id: id.clone(),
-                version: ProtocolVersion::PCT1,
-                suite: self.spec.row.suite,
-                master_secret: keep_master(&master),
-                extended_master_secret: false,
-                peer_chain: self.peer_chain.clone(),
-                server_name: None,
-                created: config.clock.now(),
-                pct1: Some(Box::new(self.parameters.clone())),
-            };
-            config.sessions.put(&id, Arc::new(session));
+        let negotiated = Negotiated {
+            strength,
+            peer_chain: self.peer_chain,
+            identity: self.identity,
+            resumed,
+            session_key: keeps.then(|| id.clone()),
+            session_id: if keeps { id } else { Vec::new() },
+            pct1: Some(Pct1Negotiated::new(self.parameters)),
+            ..Negotiated::without_extensions(
+                ProtocolVersion::PCT1,
+                &self.spec.row,
+                keep_master(&master),
+                Randoms { client: self.challenge, server: self.connection_id },
+                &config.sessions,
+            )
+        };
+        if let Some(key) = negotiated.session_key.as_ref().filter(|_| !resumed) {
+            config.sessions.put(key, negotiated.session(config.clock.now()));
         }
-        let mut negotiated = negotiated(false, self.spec, self.parameters, &master, &config.sessions);
-        negotiated.strength = strength;
-        negotiated.peer_chain = self.peer_chain;
-        negotiated.identity = self.identity;
-        negotiated.resumed = resumed;
-        negotiated.session_key = keeps.then(|| id.clone());
-        negotiated.session_id = if keeps { id } else { Vec::new() };
-        negotiated.randoms = Randoms { client: self.challenge, server: self.connection_id };
         let directions = Directions { keys, alternative, spec: self.spec, key_arg };
         Ok(Server::Complete(directions.establish(negotiated, &config.policy, channel)?))
     }

@@ -14,7 +14,6 @@ use crate::config::ServerConfig;
 use crate::connection::Established;
 use crate::connection::handshake::{NOT_OVER, Outcome, Rest, Role};
 use crate::error::Error;
-use crate::session::SessionStore;
 
 /// What the server waits for.
 pub(crate) enum Server {
@@ -68,9 +67,5 @@ impl Role for Server {
             Self::Complete(established) => Ok(Outcome::Established(established)),
             _ => Err(NOT_OVER),
         }
-    }
-
-    fn sessions(config: &ServerConfig) -> &dyn SessionStore {
-        config.sessions.as_ref()
     }
 }

@@ -1,4 +1,5 @@
-//! Input that is damaged in every way gets an error and nothing else: no panic, no growth.
+//! Input that is damaged in every way gets an error and nothing else: no panic, and no waiting for more than a record. What
+//! it costs in memory is measured in `tests/growth.rs`.
 
 use super::*;
 use crate::tls::tests::damage::{INPUTS, damage_answers, damage_flight, damage_hellos};

@@ -22,6 +22,14 @@ use crate::tls::versions::{Sender, VerifyData, downgrade};
 /// A ticket that is longer is not kept, in bytes: a server that puts its clients' chains into them has long ones.
 const LONGEST_TICKET: usize = 8 << 10;
 
+/// A session that is taken up again.
+pub(crate) struct Resumed {
+    /// When it was made.
+    pub(super) created: u64,
+    /// It was in a ticket, and has no identifier.
+    pub(super) by_ticket: bool,
+}
+
 /// The keys are known.
 pub(crate) struct Keyed {
     pub(super) agreed: Agreed,
@@ -31,7 +39,7 @@ pub(crate) struct Keyed {
     pub(super) identity: Option<Arc<Identity>>,
     pub(super) strength: Option<KeyExchangeStrength>,
     pub(super) keys: ConnectionKeys,
-    pub(super) resumed: bool,
+    pub(super) resumed: Option<Resumed>,
     /// What our own Finished held, once it was sent.
     pub(super) own: Option<VerifyData>,
 }
@@ -57,11 +65,14 @@ impl Keyed {
     pub(super) fn new_session_ticket(
         mut self: Box<Self>,
         message: &Message,
+        config: &ClientConfig,
         channel: &mut Channel,
     ) -> Result<State, Error> {
-        let ticket = NewSessionTicket::from_bytes(message.body(), "NewSessionTicket")?.ticket.into_owned();
-        if ticket.len() <= LONGEST_TICKET {
-            self.agreed.ticket = ticket;
+        let NewSessionTicket { lifetime_hint, ticket } =
+            NewSessionTicket::from_bytes(message.body(), "NewSessionTicket")?;
+        if (1..=LONGEST_TICKET).contains(&ticket.len()) {
+            let expires = config.clock.now().saturating_add(lifetime_hint.into());
+            self.agreed.ticket = Some((ticket.into_owned(), (lifetime_hint != 0).then_some(expires)));
         }
         channel.transcript.add(message.bytes());
         self.agreed.ticket_follows = false;
@@ -101,7 +112,7 @@ impl Keyed {
         channel: &mut Channel,
     ) -> Result<State, Error> {
         let expected = self.end(config).take_finished(channel, Sender::Server, message)?;
-        if self.resumed {
+        if self.resumed.is_some() {
             self.send_finished(config, channel)?;
         }
         let own = self.own.ok_or(Error::Internal("Finished was not sent"))?;
@@ -114,21 +125,31 @@ impl Keyed {
         let offer = agreed.offer;
         // After a session that the server has outgrown the next hello says all that we have.
         let outgrown = offer.held_back && downgrade::is_marked(&agreed.randoms.server);
-        let may_keep = config.policy.resume && (outgrown || !self.resumed);
+        // A session that goes on stays what it was, but for a ticket that takes the place of the one it had.
+        let is_new = self.resumed.is_none() || agreed.ticket.is_some();
+        let may_keep = config.policy.resume && (outgrown || is_new);
+        // A ticket makes the identifier void, and what a client calls the session of its ticket is none. Spec: TICKET section 3.4.
+        let by_ticket = self.resumed.as_ref().is_some_and(|resumed| resumed.by_ticket);
+        let session_id = if agreed.ticket.is_some() || by_ticket { Vec::new() } else { agreed.session_id };
         if let Some(key) = offer.session_key.as_ref().filter(|_| may_keep) {
-            if outgrown || (agreed.session_id.is_empty() && agreed.ticket.is_empty()) {
+            if outgrown || (session_id.is_empty() && agreed.ticket.is_none()) {
                 config.sessions.remove(key);
             } else {
+                let (ticket, ticket_expires) = agreed.ticket.unwrap_or_default();
                 let session = Session {
-                    id: agreed.session_id.clone(),
-                    ticket: agreed.ticket,
+                    id: session_id.clone(),
+                    ticket,
+                    ticket_expires,
                     version: agreed.rules.version,
                     suite: agreed.suite.suite,
                     master_secret: self.master_secret.clone(),
                     extended_master_secret: agreed.extended_master_secret,
                     peer_chain: self.peer_chain.clone(),
                     server_name: offer.server_name.clone(),
-                    created: config.clock.now(),
+                    created: self
+                        .resumed
+                        .as_ref()
+                        .map_or_else(|| config.clock.now(), |resumed| resumed.created),
                     pct1: None,
                 };
                 config.sessions.put(key, Arc::new(session));
@@ -145,9 +166,10 @@ impl Keyed {
             peer_chain: self.peer_chain,
             ocsp_response: self.ocsp_response,
             identity: self.identity,
-            resumed: self.resumed,
-            session_id: agreed.session_id,
+            resumed: self.resumed.is_some(),
+            session_id,
             session_key: offer.session_key,
+            ticketed: None,
             extended_master_secret: agreed.extended_master_secret,
             sessions: Arc::clone(&config.sessions),
             finished,

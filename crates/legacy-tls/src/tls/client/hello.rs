@@ -2,7 +2,7 @@
 
 use wire::Codec;
 
-use super::finish::Keyed;
+use super::finish::{Keyed, Resumed};
 use super::{Offer, State};
 use crate::certificate::PeerCertificate;
 use crate::config::{ClientConfig, ExtendedMasterSecret, Policy};
@@ -26,7 +26,8 @@ impl Offer {
     ) -> Result<State, Error> {
         let hello = ServerHello::from_bytes(message.body(), "ServerHello")?;
         let policy = &config.policy;
-        let rules = self.check_version(&hello, policy)?;
+        let rules = self.check_version(&hello, policy);
+        let rules = rules.inspect_err(|_| channel.refuse_in(hello.version))?;
         channel.fix_version(rules);
         self.check_listed_version(&hello)?;
         let suite = self.check_suite(&hello, policy)?;
@@ -68,7 +69,7 @@ impl Offer {
             alpn: answered.alpn,
             status_follows: answered.status_follows,
             ticket_follows: answered.ticket_follows,
-            ticket: Vec::new(),
+            ticket: None,
             offer: *self,
         };
         match session {
@@ -212,8 +213,8 @@ pub(crate) struct Agreed {
     pub(super) alpn: Option<Vec<u8>>,
     pub(super) status_follows: bool,
     pub(super) ticket_follows: bool,
-    /// The ticket, once it has come.
-    pub(super) ticket: Vec<u8>,
+    /// The ticket, once one has come, and when the server thinks that it has had its time.
+    pub(super) ticket: Option<(Vec<u8>, Option<u64>)>,
 }
 
 impl Agreed {
@@ -245,7 +246,7 @@ impl Agreed {
             identity: None,
             strength: None,
             keys,
-            resumed: true,
+            resumed: Some(Resumed { created: session.created, by_ticket: !session.ticket.is_empty() }),
             own: None,
             agreed: self,
         })))

@@ -65,7 +65,7 @@ impl Shown {
         };
         let signature = reader.opaque_u16("ServerKeyExchange.signature")?;
         reader.finish("ServerKeyExchange")?;
-        signature::verify(&self.key, &content, signature, "ServerKeyExchange")?;
+        signature::verify(rules, &self.key, &content, signature, "ServerKeyExchange")?;
         let share = ServerShare::check(&params, suite.key_exchange, &config.policy)?;
         channel.transcript.add(message.bytes());
         Ok(State::CertificateRequest(self.judge(config, share)?))

@@ -72,11 +72,15 @@ impl Offer {
             extensions
         };
         let mut session_id = session.as_ref().map(|session| session.id().to_vec()).unwrap_or_default();
-        if let Some(session) = session.as_ref().filter(|session| !session.ticket.is_empty()) {
+        let ticket = session.as_ref().map_or(&[][..], |session| &session.ticket);
+        // Whoever would keep a ticket says so, even without one. Spec: TICKET section 3.2.
+        if has_extensions && policy.resume && wanted.session_key.is_some() {
             extensions.push(extension::SESSION_TICKET, |writer| {
-                writer.bytes(&session.ticket);
+                writer.bytes(ticket);
                 Ok(())
             })?;
+        }
+        if !ticket.is_empty() {
             // A server that takes the ticket gives this back. Spec: TICKET section 3.4.
             session_id = vec![0; 32];
             config.random.fill(&mut session_id)?;
@@ -202,8 +206,10 @@ impl Offer {
     fn session(wanted: &Wanted, config: &ClientConfig, version: ProtocolVersion) -> Option<Arc<Session>> {
         let policy = &config.policy;
         let key = wanted.session_key.as_ref().filter(|_| policy.resume && wanted.before.is_none())?;
-        let session = config.sessions.get(key, config.clock.now())?;
+        let now = config.clock.now();
+        let session = config.sessions.get(key, now)?;
         let fits = session.version.rules().is_some()
+            && !session.has_expired(now)
             && version.has_room_for(session.version)
             && policy.versions.contains(&session.version)
             && policy.suites.contains(&session.suite)

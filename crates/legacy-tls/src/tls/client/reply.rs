@@ -128,7 +128,7 @@ impl Asked {
             ocsp_response,
             identity,
             keys,
-            resumed: false,
+            resumed: None,
             own: None,
         };
         keyed.send_finished(config, channel)?;

@@ -82,7 +82,7 @@ impl Keyed {
         let signature = reader.opaque_u16("CertificateVerify.signature")?;
         reader.finish("CertificateVerify")?;
         let key = self.peer.as_ref().ok_or(Error::Internal("a CertificateVerify without certificate"))?;
-        signature::verify(key, &content, signature, "CertificateVerify")?;
+        signature::verify(self.common.rules, key, &content, signature, "CertificateVerify")?;
         channel.transcript.add(message.bytes());
         channel.transcript.release();
         Ok(State::ChangeCipherSpec(self))

@@ -11,8 +11,9 @@ use super::hello::{Offered, Start};
 use crate::certificate::{Identity, PeerCertificate};
 use crate::config::{ClientAuth, ServerConfig};
 use crate::error::{Error, Incompatible, Misbehaved};
-use crate::session::Session;
+use crate::session::{OpenedTicket, Session, SessionTickets};
 use crate::tls::cipher_suites::{KeyExchange, SuiteRow};
+use crate::tls::extensions as extension;
 use crate::tls::messages::ClientHello;
 use crate::tls::signature::SignatureScheme;
 use crate::tls::versions::{Rules, Signatures};
@@ -28,18 +29,54 @@ pub(super) struct Choice<'a> {
     pub(super) config: &'a ServerConfig,
 }
 
+/// A session that a client has named.
+pub(super) struct Named {
+    pub(super) session: Arc<Session>,
+    /// It was in a ticket.
+    pub(super) by_ticket: bool,
+    /// The client is to have a new ticket.
+    pub(super) renew: bool,
+}
+
 impl Choice<'_> {
+    /// What makes tickets, if the client can have one: whoever understands them has the extension in its hello.
+    ///
+    /// Spec: TICKET section 3.2.
+    pub(super) fn tickets(&self) -> Option<&dyn SessionTickets> {
+        let Self { config, hello, rules, .. } = self;
+        let may =
+            config.policy.resume && rules.has_extensions && hello.extensions.has(extension::SESSION_TICKET);
+        config.sessions.tickets().filter(|_| may)
+    }
+
+    /// The session that the client names. Who shows a ticket means nothing by the identifier.
+    ///
+    /// Spec: TICKET section 3.4.
+    fn named(&self) -> Option<Named> {
+        let Self { config, hello, .. } = self;
+        let now = config.clock.now();
+        let ticket = hello.extensions.find(extension::SESSION_TICKET).filter(|ticket| !ticket.is_empty());
+        if let Some((tickets, ticket)) = self.tickets().zip(ticket) {
+            let OpenedTicket { session, renew } = tickets.open(ticket, now)?;
+            return Some(Named { session, by_ticket: true, renew });
+        }
+        if hello.session_id.is_empty() {
+            return None;
+        }
+        let session = config.sessions.get(&hello.session_id, now)?;
+        Some(Named { session, by_ticket: false, renew: false })
+    }
+
     /// The session that the client wants to take up again, if what it was made with would be agreed on again.
     ///
     /// Spec: TLS12 section 7.4.1.2; EMS section 5.3; TLS-EXT section 3.
-    pub(super) fn session(&self) -> Result<Option<Arc<Session>>, Error> {
+    pub(super) fn session(&self) -> Result<Option<Named>, Error> {
         let Self { config, hello, rules, .. } = self;
-        if hello.session_id.is_empty() || !config.policy.resume || self.start.before.is_some() {
+        if !config.policy.resume || self.start.before.is_some() {
             return Ok(None);
         }
-        let Some(session) = config.sessions.get(&hello.session_id, config.clock.now()) else {
-            return Ok(None);
-        };
+        let Some(named) = self.named() else { return Ok(None) };
+        let session = &named.session;
         if !rules.are_of(session.version)
             || !hello.suites.contains(&session.suite)
             || !config.policy.suites.contains(&session.suite)
@@ -55,7 +92,7 @@ impl Choice<'_> {
         }
         let client_auth = self.start.client_auth(self.config);
         if session.peer_chain.is_empty() {
-            return Ok((client_auth != ClientAuth::Required).then_some(session));
+            return Ok((client_auth != ClientAuth::Required).then_some(named));
         }
         let shown = PeerCertificate {
             chain: &session.peer_chain,
@@ -64,7 +101,7 @@ impl Choice<'_> {
             resumed: true,
         };
         let accepted = client_auth != ClientAuth::None && config.client_verifier.verify(&shown).is_ok();
-        Ok(accepted.then_some(session))
+        Ok(accepted.then_some(named))
     }
 
     /// The first suite of ours that the client has, that its version has, and for which we have key and group.

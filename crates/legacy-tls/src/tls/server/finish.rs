@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crypto::public_key::PublicKey;
+use wire::Codec;
 
 use super::State;
 use super::flight::Common;
@@ -10,12 +11,16 @@ use crate::config::ServerConfig;
 use crate::connection::Negotiated;
 use crate::error::Error;
 use crate::renegotiation::Previous;
-use crate::session::{MasterSecret, Session};
+use crate::session::{MasterSecret, Session, Ticket};
 use crate::tls::channel::{Channel, Message};
 use crate::tls::finished::End;
 use crate::tls::key_exchange::KeyExchangeStrength;
 use crate::tls::keys::ConnectionKeys;
+use crate::tls::messages::{HandshakeType as H, NewSessionTicket};
 use crate::tls::versions::{Sender, VerifyData};
+
+/// The longest ticket that the message has room for, in bytes.
+const LONGEST: usize = 0xffff;
 
 /// The keys are known.
 pub(crate) struct Keyed {
@@ -70,6 +75,10 @@ impl Keyed {
     ) -> Result<State, Error> {
         let expected = self.end(config).take_finished(channel, Sender::Client, message)?;
         if !self.resumed {
+            if let Some(id) = &self.common.ticketed {
+                let session = self.session(id.clone(), config);
+                self.send_ticket(&session, config, channel)?;
+            }
             self.send_finished(config, channel)?;
         }
         let own = self.own.ok_or(Error::Internal("Finished was not sent"))?;
@@ -77,23 +86,50 @@ impl Keyed {
         Ok(State::Complete(Box::new(self.complete(finished, config))))
     }
 
-    fn complete(self, finished: Previous, config: &ServerConfig) -> Negotiated {
-        let common = self.common;
-        if !self.resumed && config.policy.resume && !common.session_id.is_empty() {
-            let session = Session {
-                id: common.session_id.clone(),
-                ticket: Vec::new(),
-                version: common.rules.version,
-                suite: common.suite.suite,
-                master_secret: self.master_secret.clone(),
-                extended_master_secret: common.extended_master_secret,
-                peer_chain: self.peer_chain.clone(),
-                server_name: common.server_name.clone(),
-                created: config.clock.now(),
-                pct1: None,
-            };
-            config.sessions.put(&common.session_id, Arc::new(session));
+    /// Gives the client a session to keep. It was promised one: an empty ticket is none.
+    ///
+    /// Spec: TICKET section 3.3.
+    pub(super) fn send_ticket(
+        &mut self,
+        session: &Session,
+        config: &ServerConfig,
+        channel: &mut Channel,
+    ) -> Result<(), Error> {
+        let ticket = config.sessions.tickets().and_then(|tickets| tickets.seal(session, config.clock.now()));
+        let ticket = ticket.filter(|ticket| ticket.bytes.len() <= LONGEST);
+        if ticket.is_none() && !self.resumed {
+            self.common.ticketed = None;
         }
+        let Ticket { bytes, lifetime_hint } = ticket.unwrap_or_default();
+        channel.send(H::NEW_SESSION_TICKET, |writer| {
+            Ok(NewSessionTicket { lifetime_hint, ticket: bytes.into() }.encode(writer)?)
+        })
+    }
+
+    /// The session that this handshake makes.
+    fn session(&self, id: Vec<u8>, config: &ServerConfig) -> Session {
+        let common = &self.common;
+        Session {
+            id,
+            ticket: Vec::new(),
+            ticket_expires: None,
+            version: common.rules.version,
+            suite: common.suite.suite,
+            master_secret: self.master_secret.clone(),
+            extended_master_secret: common.extended_master_secret,
+            peer_chain: self.peer_chain.clone(),
+            server_name: common.server_name.clone(),
+            created: config.clock.now(),
+            pct1: None,
+        }
+    }
+
+    fn complete(self, finished: Previous, config: &ServerConfig) -> Negotiated {
+        if !self.resumed && config.policy.resume && !self.common.session_id.is_empty() {
+            let session = self.session(self.common.session_id.clone(), config);
+            config.sessions.put(&self.common.session_id, Arc::new(session));
+        }
+        let common = self.common;
         let session_key = (!common.session_id.is_empty()).then(|| common.session_id.clone());
         Negotiated {
             is_client: false,
@@ -109,6 +145,7 @@ impl Keyed {
             resumed: self.resumed,
             session_id: common.session_id,
             session_key,
+            ticketed: common.ticketed,
             extended_master_secret: common.extended_master_secret,
             sessions: Arc::clone(&config.sessions),
             finished,

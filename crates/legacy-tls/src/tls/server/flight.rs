@@ -5,13 +5,12 @@ use std::sync::Arc;
 use wire::Codec;
 
 use super::State;
-use super::choice::Choice;
+use super::choice::{Choice, Named};
 use super::finish::Keyed;
 use super::key_exchange::{Chosen, Exchange};
 use crate::certificate::Identity;
 use crate::config::ClientAuth;
 use crate::error::Error;
-use crate::session::Session;
 use crate::tls::channel::Channel;
 use crate::tls::cipher_suites::SuiteRow;
 use crate::tls::extensions::{self as extension, Extensions};
@@ -35,6 +34,7 @@ impl Choice<'_> {
         &self,
         suite: &SuiteRow,
         status_follows: bool,
+        ticket_follows: bool,
         resumed: bool,
     ) -> Result<Extensions<'static>, Error> {
         let mut extensions = Extensions::default();
@@ -65,6 +65,9 @@ impl Choice<'_> {
         if status_follows {
             extensions.push(extension::STATUS_REQUEST, |_| Ok(()))?;
         }
+        if ticket_follows {
+            extensions.push(extension::SESSION_TICKET, |_| Ok(()))?;
+        }
         Ok(extensions)
     }
 
@@ -94,13 +97,22 @@ impl Choice<'_> {
     }
 
     /// The short handshake: the server finishes first.
-    pub(super) fn resume(self, session: &Session, channel: &mut Channel) -> Result<State, Error> {
-        channel.session_in_use = Some(session.id().to_vec());
+    pub(super) fn resume(self, named: &Named, channel: &mut Channel) -> Result<State, Error> {
+        let Named { session, by_ticket, renew } = named;
+        let id = session.id().to_vec();
+        // With a ticket the client calls the session what it likes. Spec: TICKET section 3.4.
+        let (said, session_id, ticketed) = if *by_ticket {
+            channel.ticket_in_use = Some(id.clone());
+            (self.hello.session_id.to_vec(), Vec::new(), Some(id))
+        } else {
+            channel.session_in_use = Some(id.clone());
+            (id.clone(), id, None)
+        };
         let suite = session.suite.row().ok_or(Error::Internal("a session of an unknown suite"))?;
         // That of the handshake which made the session: the same name, suite and certificates chose it.
         let identity = self.identity(suite.key_exchange);
-        let extensions = self.extensions(suite, false, true)?;
-        let randoms = self.send_hello(suite, session.id(), extensions, channel)?;
+        let extensions = self.extensions(suite, false, *renew, true)?;
+        let randoms = self.send_hello(suite, &said, extensions, channel)?;
         channel.transcript.release();
         let keys = ConnectionKeys::derive(self.rules, suite, &session.master_secret, &randoms);
         let mut keyed = Keyed {
@@ -109,7 +121,8 @@ impl Choice<'_> {
                 suite,
                 randoms,
                 hello_version: self.hello.version,
-                session_id: session.id().to_vec(),
+                session_id,
+                ticketed,
                 extended_master_secret: self.extended,
                 secure_renegotiation: self.offered.secure_renegotiation,
                 alpn: self.start.before.map_or(self.alpn, |before| before.alpn),
@@ -124,6 +137,9 @@ impl Choice<'_> {
             resumed: true,
             own: None,
         };
+        if *renew {
+            keyed.send_ticket(session, self.config, channel)?;
+        }
         keyed.send_finished(self.config, channel)?;
         Ok(State::ChangeCipherSpec(Box::new(keyed)))
     }
@@ -137,9 +153,11 @@ impl Choice<'_> {
             session_id.resize(32, 0);
             config.random.fill(&mut session_id)?;
         }
+        // What the client keeps needs no name between us. Spec: TICKET section 3.4.
+        let ticketed = self.tickets().map(|_| std::mem::take(&mut session_id));
         let ocsp_response =
             identity.ocsp_response().filter(|_| self.offered.wants_ocsp && self.rules.has_extensions);
-        let extensions = self.extensions(suite, ocsp_response.is_some(), false)?;
+        let extensions = self.extensions(suite, ocsp_response.is_some(), ticketed.is_some(), false)?;
         let randoms = self.send_hello(suite, &session_id, extensions, channel)?;
         channel.send(H::CERTIFICATE, |writer| {
             Ok(Certificate { chain: identity.chain().into() }.encode(writer)?)
@@ -166,6 +184,7 @@ impl Choice<'_> {
                 randoms,
                 hello_version: self.hello.version,
                 session_id,
+                ticketed,
                 extended_master_secret: self.extended,
                 secure_renegotiation: self.offered.secure_renegotiation,
                 alpn: match &self.start.before {
@@ -215,6 +234,8 @@ pub(super) struct Common {
     pub(super) randoms: Randoms,
     pub(super) hello_version: ProtocolVersion,
     pub(super) session_id: Vec<u8>,
+    /// The identifier of the session that the client has a ticket of, or is to have one.
+    pub(super) ticketed: Option<Vec<u8>>,
     pub(super) extended_master_secret: bool,
     pub(super) secure_renegotiation: bool,
     pub(super) alpn: Option<Vec<u8>>,

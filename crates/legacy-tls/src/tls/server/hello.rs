@@ -162,7 +162,7 @@ impl Start {
         channel.transcript.add(message);
         let choice = Choice { start: self, rules, hello, offered, extended, alpn, config };
         match choice.session()? {
-            Some(session) => choice.resume(&session, channel),
+            Some(named) => choice.resume(&named, channel),
             None => choice.full(channel),
         }
     }

@@ -87,6 +87,33 @@ fn a_server_refuses_a_hello_in_the_version_that_would_have_answered_it() {
     assert_eq!(failure.output, [21, 3, 1, 0, 2, 2, 70], "protocol_version");
 }
 
+/// Spec: SSL30 section 5.4.
+#[test]
+fn who_has_nothing_but_ssl30_is_refused_with_an_alert_that_it_has() {
+    for enabled in [&[TLS12][..], &[ProtocolVersion::TLS11], &ProtocolVersion::ALL[..3]] {
+        let fixture = Fixture::new(enabled);
+        let mut client = fixture.client();
+        client.advance(&[]).unwrap();
+        let answer = server_hello(SSL30, &[], &[]);
+        for failure in [
+            serve(&fixture, &client_hello(SSL30, &[0x002f], &[])).unwrap_err(),
+            client.advance(&answer).unwrap_err(),
+        ] {
+            assert!(
+                matches!(failure.error, Error::Incompatible(Incompatible::NoVersion { .. })),
+                "{enabled:?}: {}",
+                failure.error
+            );
+            assert_eq!(failure.output, [21, 3, 0, 0, 2, 2, 40], "{enabled:?}: protocol_version is of TLS");
+            assert_eq!(
+                failure.alert,
+                Some(AlertDescription::HANDSHAKE_FAILURE),
+                "what is said is what was sent"
+            );
+        }
+    }
+}
+
 /// A client of SSL 3.0 whose no_certificate becomes something else.
 fn without_certificate(client_auth: ClientAuth, instead: Vec<u8>) -> Result<Pair, (Side, Failure)> {
     let mut fixture = Fixture::new(&[SSL30]).suite(CipherSuite(0x002f));
@@ -295,10 +322,10 @@ fn empty_records_between_warnings_do_not_hide_a_flood() {
 #[test]
 fn a_signature_algorithm_of_another_kind_of_key_is_illegal() {
     use crate::tls::signature::{Content, verify};
-    let key = rsa2048().key().public_key();
+    let (rules, key) = (TLS12.rules().unwrap(), rsa2048().key().public_key());
     for (scheme, alert) in [(0x0403, 47), (0x0402, 47), (0x0807, 47), (0x0401, 51), (0x0804, 51)] {
         let content = Content::Message(SignatureScheme(scheme), b"message");
-        let error = verify(&key, &content, &[0; 256], "ServerKeyExchange").unwrap_err();
+        let error = verify(rules, &key, &content, &[0; 256], "ServerKeyExchange").unwrap_err();
         assert_eq!(error.alert(), Some(AlertDescription(alert)), "{scheme:04x}: {error}");
     }
 }
@@ -388,20 +415,10 @@ fn a_client_refuses_extensions_of_tls13_in_an_older_server_hello() {
         [(extension::SUPPORTED_VERSIONS, &[4, 3, 4, 3, 3]), (KEY_SHARE, &[0, 0])];
     let hello = client_hello(TLS12, &[0x1301, 0x002f], &offered)[5..].to_vec();
     let answer = |list: &[(u16, &[u8])]| {
-        let hello_back = ServerHello {
-            version: TLS12,
-            random: [9; 32],
-            session_id: Vec::new().into(),
-            suite: CipherSuite(0x002f),
-            compression_method: 0,
-            extensions: extensions(list),
-        };
-        let mut writer = Writer::new();
-        hello_back.encode(&mut writer).unwrap();
         let mut client =
             ClientConnection::take_over(Arc::new(fixture.client.clone()), fixture.parameters.clone(), &hello)
                 .unwrap();
-        client.advance(&record(22, TLS12, &message(2, &writer.into_vec()))).map_err(|failure| failure.error)
+        client.advance(&server_hello(TLS12, &[], list)).map_err(|failure| failure.error)
     };
     assert!(matches!(answer(&[]), Ok(Progress::Continue { .. })));
     for (list, expected) in [

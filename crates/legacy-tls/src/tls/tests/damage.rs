@@ -2,9 +2,11 @@
 
 use test_support::Mutator;
 
+use super::flight::Flight;
 use super::*;
+use crate::tls::messages::HEADER;
 
-/// For each role.
+/// For each role of a version.
 pub(crate) const INPUTS: usize = 100_000;
 
 /// What a peer can make one side wait for at most: the longest record, of SSL 2.0 and PCT.
@@ -76,6 +78,54 @@ pub(crate) fn damage_answers(
         }
     }
     refused
+}
+
+/// Makes a peer of which each awaits the same flight.
+pub(crate) type MakePeer = Box<dyn Fn() -> Peer>;
+
+/// A peer, as what it says to a flight.
+pub(crate) type Peer = Box<dyn FnMut(&[u8]) -> Result<Progress, Failure>>;
+
+/// Gives a peer of each kind in turn the flight that it awaits, damaged, and `check` every failure; how many there were.
+///
+/// Of three inputs one is damaged anywhere, the records' headers included; one in a message; and one in the body of a
+/// message, whose length is said as it is. So what stands behind a certificate is reached as often as the certificate.
+pub(crate) fn damage_flights(
+    peers: &[(MakePeer, Flight)],
+    inputs: usize,
+    seed: u64,
+    mut check: impl FnMut(Failure),
+) -> usize {
+    let (mut mutator, mut refused) = (Mutator::new(seed), 0);
+    for round in 0..inputs {
+        let ((make, flight), turn) = (&peers[round % peers.len()], round / peers.len());
+        let mut peer = make();
+        if let Some(failure) = feed(&mut peer, &damaged(flight, turn, &mut mutator)) {
+            refused += 1;
+            check(failure);
+        }
+    }
+    refused
+}
+
+fn damaged(flight: &Flight, turn: usize, mutator: &mut Mutator) -> Vec<u8> {
+    let mut flight = flight.clone();
+    let at = turn / 3 % flight.messages.len();
+    let message = &mut flight.messages[at];
+    match turn % 3 {
+        0 => {
+            let mut records = flight.records();
+            mutator.mutate_some(&mut records, 4);
+            return records;
+        }
+        1 => drop(mutator.mutate_some(message, 4)),
+        _ => {
+            let mut body = message.split_off(HEADER);
+            mutator.mutate_some(&mut body, 4);
+            *message = conformance::message(message[0], &body);
+        }
+    }
+    flight.records()
 }
 
 /// Damages the flight number `at` of an exchange in one place; what fails of it.

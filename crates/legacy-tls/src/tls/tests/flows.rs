@@ -21,6 +21,18 @@ struct Flow {
     to_server: Heard,
 }
 
+fn gives_tickets(fixture: &mut Fixture) {
+    fixture.client.policy.suites = vec![RSA];
+    fixture.server.sessions = Arc::new(tickets::Ticketing::new());
+}
+
+fn renews_tickets(fixture: &mut Fixture) {
+    fixture.client.policy.suites = vec![RSA];
+    let store = tickets::Ticketing::new();
+    store.renews.store(true, Ordering::Relaxed);
+    fixture.server.sessions = Arc::new(store);
+}
+
 const RSA: CipherSuite = CipherSuite(0x002f);
 const DHE: CipherSuite = CipherSuite(0x0033);
 const EXPORT: CipherSuite = CipherSuite(0x0003);
@@ -34,7 +46,7 @@ fn staples(fixture: &mut Fixture) {
     fixture.server.identities = vec![Arc::new(identity)];
 }
 
-/// Spec: TLS12 section 7.3.
+/// Spec: TLS12 section 7.3; TICKET section 3.1.
 const FLOWS: &[Flow] = &[
     Flow {
         name: "RSA",
@@ -123,6 +135,34 @@ const FLOWS: &[Flow] = &[
         to_client: &["ServerHello", "ChangeCipherSpec", "Finished"],
         to_server: &["ClientHello", "ChangeCipherSpec", "Finished"],
     },
+    Flow {
+        name: "RSA with a ticket",
+        set_up: gives_tickets,
+        resumes: false,
+        to_client: &[
+            "ServerHello",
+            "Certificate",
+            "ServerHelloDone",
+            "NewSessionTicket",
+            "ChangeCipherSpec",
+            "Finished",
+        ],
+        to_server: &["ClientHello", "ClientKeyExchange", "ChangeCipherSpec", "Finished"],
+    },
+    Flow {
+        name: "resumed by a ticket",
+        set_up: gives_tickets,
+        resumes: true,
+        to_client: &["ServerHello", "ChangeCipherSpec", "Finished"],
+        to_server: &["ClientHello", "ChangeCipherSpec", "Finished"],
+    },
+    Flow {
+        name: "resumed by a ticket that is renewed",
+        set_up: renews_tickets,
+        resumes: true,
+        to_client: &["ServerHello", "NewSessionTicket", "ChangeCipherSpec", "Finished"],
+        to_server: &["ClientHello", "ChangeCipherSpec", "Finished"],
+    },
 ];
 
 /// What may come instead of the next message of a flow, since the client cannot know what a server has.
@@ -130,6 +170,7 @@ const OPTIONS: &[(&str, Heard, &str)] = &[
     ("RSA", &["ServerHello", "Certificate"], "CertificateRequest"),
     ("DHE", &["ServerHello", "Certificate", "ServerKeyExchange"], "CertificateRequest"),
     ("export", &["ServerHello", "Certificate", "ServerKeyExchange"], "CertificateRequest"),
+    ("RSA with a ticket", &["ServerHello", "Certificate"], "CertificateRequest"),
     ("RSA with client certificate", &["ServerHello", "Certificate"], "ServerHelloDone"),
     (
         "DHE without the client certificate that was asked for, with a stapled response",
@@ -258,7 +299,8 @@ fn run(
 /// SSL 3.0, and no export suites from TLS 1.1 on.
 fn legal(flow: &Flow, version: ProtocolVersion) -> Option<[Vec<&'static str>; 2]> {
     let is_ssl30 = version == ProtocolVersion::SSL30;
-    if is_ssl30 && flow.to_client.contains(&"CertificateStatus") {
+    let needs = |message: &str| flow.to_client.contains(&message);
+    if is_ssl30 && (needs("CertificateStatus") || needs("NewSessionTicket")) {
         return None;
     }
     if flow.name == "export" && version > ProtocolVersion::TLS10 {
@@ -286,7 +328,7 @@ fn every_other_message_at_every_point_of_a_flow_is_refused() {
             run(flow, version, None, &mut seen).unwrap();
         }
         seen.insert("HelloRequest", vec![0, 0, 0, 0]);
-        seen.insert("NewSessionTicket", vec![4, 0, 0, 6, 0, 0, 0, 0, 0, 0]);
+        seen.entry("NewSessionTicket").or_insert_with(|| vec![4, 0, 0, 6, 0, 0, 0, 0, 0, 0]);
         seen.entry("CertificateStatus").or_insert_with(|| vec![22, 0, 0, 5, 1, 0, 0, 1, 0]);
         let mut refused = 0;
         for flow in FLOWS {

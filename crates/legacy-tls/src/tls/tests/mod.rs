@@ -1,15 +1,20 @@
 //! Both roles in one process.
 
+mod alerts;
 mod attacks;
 mod choices;
 mod conformance;
 pub(crate) mod damage;
+mod dsa_signatures;
+mod flight;
 mod flows;
 mod handshakes;
 mod messages;
 mod mutations;
 mod renegotiation;
+mod resumption;
 mod splits;
+mod tickets;
 mod vectors;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,8 @@
-//! Input that is damaged in every way gets an error with an alert, and nothing else: no panic, no growth.
+//! Input that is damaged in every way gets an error with an alert, and nothing else: no panic, and no waiting for more than
+//! a record. What it costs in memory is measured in `tests/growth.rs`.
 
-use super::damage::{INPUTS, damage_answers, damage_flight, damage_hellos};
+use super::damage::{INPUTS, MakePeer, Peer, damage_flight, damage_flights, damage_hellos};
+use super::flight::Flight;
 use super::*;
 
 /// What was said before may be there too.
@@ -34,9 +36,9 @@ fn check(failure: Failure, version: ProtocolVersion) {
             // In clear, the one alert that the error has in this version, and fatal; later it is encrypted.
             if let [21, 3, minor, 0, 2, level, description] = *told {
                 let version = ProtocolVersion(0x0300 | u16::from(minor));
-                // A version that is not spoken has no say in how it is refused.
-                let expected = [alert, version.alert(alert)].map(|alert| alert.0);
-                assert!(level == 2 && expected.contains(&description), "{version}: {error}, {told:02x?}");
+                let expected = version.alert(alert);
+                assert_eq!((level, description), (2, expected.0), "{version}: {error}");
+                assert_eq!(failure.alert, Some(expected), "{version}: {error}");
             }
         }
     }
@@ -51,21 +53,112 @@ fn mutate_hellos(version: ProtocolVersion) {
     assert!(refused > INPUTS / 4, "{version}: {refused} refused");
 }
 
+/// A suite, with the server's identity and the client's.
+type Exchanged = (u16, Arc<Identity>, Arc<Identity>);
+
+/// What a server sends to agree on a key, and how it signs that: with a certificate whose key is longer than an export suite
+/// allows, and with a stapled response.
+fn server_flights() -> Vec<Exchanged> {
+    let stapled = Arc::into_inner(rsa1024()).unwrap().with_ocsp_response(b"a response".to_vec());
+    vec![
+        (0x0005, rsa1024(), rsa1024()),
+        (0x0003, rsa1024(), rsa1024()),
+        (0x0033, rsa1024(), rsa1024()),
+        (0x0032, dsa1024(), rsa1024()),
+        (0xc013, rsa1024(), rsa1024()),
+        (0xc009, p256(), rsa1024()),
+        (0x002f, Arc::new(stapled), rsa1024()),
+    ]
+}
+
+/// What a client sends to agree on a key, and how it signs. The server's key is short, since it works for every input.
+fn client_flights() -> Vec<Exchanged> {
+    vec![(0x0005, rsa512(), rsa1024()), (0x0033, rsa512(), dsa1024()), (0xc013, rsa512(), p256())]
+}
+
+/// A fixture for each of them that the version has.
+fn fixtures(version: ProtocolVersion, exchanges: Vec<Exchanged>) -> Vec<Fixture> {
+    let mut fixtures = Vec::new();
+    for (suite, server, client) in exchanges {
+        let suite = CipherSuite(suite);
+        if suite.row().is_some_and(|row| row.is_legal_in(version)) {
+            let mut fixture = Fixture::new(&[version]).suite(suite);
+            fixture.server.identities = vec![server];
+            fixture.server.client_auth = ClientAuth::Optional;
+            fixture.server.sessions = Arc::new(MemorySessions::new(0, 0));
+            fixture.client.identities = vec![client];
+            fixtures.push(fixture);
+        }
+    }
+    fixtures
+}
+
+/// A client that has said its hello, always the same, and what it said.
+fn greeting(config: &ClientConfig, parameters: &ClientParameters) -> (ClientConnection, Vec<u8>) {
+    let config = ClientConfig { random: Seeded::new(3), ..config.clone() };
+    let mut client = ClientConnection::new(Arc::new(config), parameters.clone()).unwrap();
+    let Progress::Continue { output, .. } = client.advance(&[]).unwrap() else { panic!("no hello") };
+    (client, output)
+}
+
+/// A server that has answered this hello, always the same, and its answer.
+fn answering(config: &ServerConfig, hello: &[u8]) -> (ServerConnection, Vec<u8>) {
+    let config = ServerConfig { random: Seeded::new(2), ..config.clone() };
+    let mut server = ServerConnection::new(Arc::new(config), ServerParameters::default());
+    let Progress::Continue { output, .. } = server.advance(hello).unwrap() else { panic!("no answer") };
+    (server, output)
+}
+
 fn mutate_answers(version: ProtocolVersion) {
-    let mut fixture = Fixture::new(&[version]).suite(CipherSuite(0x0005));
-    fixture.server.identities = vec![rsa1024()];
-    fixture.server.client_auth = ClientAuth::Optional;
-    fixture.client.ask_for_certificate = true;
-    let server = &mut fixture.server();
-    let refused = damage_answers(&fixture, server, version.0.into(), |failure| check(failure, version));
-    assert!(refused > INPUTS / 8, "{version}: {refused} refused");
+    let client = |mut fixture: Fixture| -> (MakePeer, Flight) {
+        // It asks which certificate it should show, and there its part ends.
+        fixture.client.identities.clear();
+        fixture.client.ask_for_certificate = true;
+        let (_, hello) = greeting(&fixture.client, &fixture.parameters);
+        let (_, answer) = answering(&fixture.server, &hello);
+        let make = move || -> Peer {
+            let (mut client, _) = greeting(&fixture.client, &fixture.parameters);
+            Box::new(move |input| client.advance(input))
+        };
+        (Box::new(make), Flight::read(&answer))
+    };
+    let peers: Vec<_> = fixtures(version, server_flights()).into_iter().map(client).collect();
+    let refused = damage_flights(&peers, INPUTS, version.0.into(), |failure| check(failure, version));
+    assert!(refused > INPUTS / 2, "{version}: {refused} refused");
+}
+
+/// How many of those a server gets beside its hellos: for each it works with a private key.
+const SECOND_FLIGHTS: usize = INPUTS / 4;
+
+/// Certificate, ClientKeyExchange and CertificateVerify.
+fn mutate_second_flights(version: ProtocolVersion) {
+    let server = |fixture: Fixture| -> (MakePeer, Flight) {
+        let (mut client, hello) = greeting(&fixture.client, &fixture.parameters);
+        let (_, answer) = answering(&fixture.server, &hello);
+        let Progress::Continue { output, .. } = client.advance(&answer).unwrap() else { panic!("no flight") };
+        let make = move || -> Peer {
+            let (mut server, _) = answering(&fixture.server, &hello);
+            Box::new(move |input| server.advance(input))
+        };
+        let flight = Flight::read(&output);
+        assert_eq!(flight.messages.len(), 3, "{version}");
+        (Box::new(make), flight)
+    };
+    let peers: Vec<_> = fixtures(version, client_flights()).into_iter().map(server).collect();
+    let refused = damage_flights(&peers, SECOND_FLIGHTS, version.0.into(), |failure| check(failure, version));
+    assert!(refused > SECOND_FLIGHTS / 2, "{version}: {refused} refused");
 }
 
 macro_rules! for_each_version {
-    ($($version:ident $server:ident $client:ident;)*) => {$(
+    ($($version:ident $hellos:ident $flights:ident $client:ident;)*) => {$(
         #[test]
-        fn $server() {
+        fn $hellos() {
             mutate_hellos(ProtocolVersion::$version);
+        }
+
+        #[test]
+        fn $flights() {
+            mutate_second_flights(ProtocolVersion::$version);
         }
 
         #[test]
@@ -76,10 +169,14 @@ macro_rules! for_each_version {
 }
 
 for_each_version! {
-    SSL30 a_server_of_ssl30_survives_damaged_hellos a_client_of_ssl30_survives_damaged_answers;
-    TLS10 a_server_of_tls10_survives_damaged_hellos a_client_of_tls10_survives_damaged_answers;
-    TLS11 a_server_of_tls11_survives_damaged_hellos a_client_of_tls11_survives_damaged_answers;
-    TLS12 a_server_of_tls12_survives_damaged_hellos a_client_of_tls12_survives_damaged_answers;
+    SSL30 a_server_of_ssl30_survives_damaged_hellos a_server_of_ssl30_survives_damaged_second_flights
+        a_client_of_ssl30_survives_damaged_answers;
+    TLS10 a_server_of_tls10_survives_damaged_hellos a_server_of_tls10_survives_damaged_second_flights
+        a_client_of_tls10_survives_damaged_answers;
+    TLS11 a_server_of_tls11_survives_damaged_hellos a_server_of_tls11_survives_damaged_second_flights
+        a_client_of_tls11_survives_damaged_answers;
+    TLS12 a_server_of_tls12_survives_damaged_hellos a_server_of_tls12_survives_damaged_second_flights
+        a_client_of_tls12_survives_damaged_answers;
 }
 
 #[test]

@@ -14,7 +14,10 @@ use crate::tls::messages::{ClientHello, HEADER, HandshakeType, ServerHello};
 use crate::tls::transcript::Transcript;
 use crate::tls::versions::{Rules, Sender, Signatures};
 
-const KEY_SCHEDULES: &str = include_str!("../../../testdata/key-schedules.txt");
+const KEY_SCHEDULES: [&str; 2] = [
+    include_str!("../../../testdata/key-schedules.txt"),
+    include_str!("../../../testdata/key-schedules-second.txt"),
+];
 const TRACES: &str = include_str!("../../../testdata/openssl-1.0.2-traces.txt");
 
 fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
@@ -30,14 +33,14 @@ fn number(field: &str) -> u16 {
 }
 
 #[test]
-fn key_schedules_are_those_of_an_independent_implementation() {
+fn key_schedules_are_those_of_independent_implementations() {
     let mut rules: Option<&'static Rules> = None;
     let mut randoms = Randoms { client: [0; 32], server: [0; 32] };
     let mut master = MasterSecret([0; 48]);
     let mut any = CipherSuite(0x002f).row().unwrap();
     let mut transcript = Transcript::default();
     let mut suites = HashSet::new();
-    for row in rows(KEY_SCHEDULES) {
+    for row in KEY_SCHEDULES.into_iter().flat_map(rows) {
         match row.as_slice() {
             ["version", version, client, server, premaster, expected, suite] => {
                 any = CipherSuite(number(suite)).row().unwrap();

@@ -175,6 +175,8 @@ pub(crate) struct Rules {
     /// Keying material for the application.
     pub(crate) exporter: Option<Exporter>,
     pub(crate) signatures: Signatures,
+    /// Whether a signature of DSA may also be `r` and `s` side by side, without DER around them: so NSS signs in SSL 3.0.
+    pub(crate) has_raw_dsa: bool,
     pub(crate) no_certificate: NoCertificate,
     /// Whether the encrypted premaster secret has a length in front of it.
     pub(crate) premaster_has_length: bool,

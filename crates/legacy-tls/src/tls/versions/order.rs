@@ -21,11 +21,6 @@ impl ProtocolVersion {
         one.0 <= other.1 && other.0 <= one.1
     }
 
-    /// Whether who names this version reads the records of SSL 3.0, whose layout all that came later have.
-    pub(crate) fn reads_records(self) -> bool {
-        self >= Self::SSL30
-    }
-
     /// Whether something else than extensions may follow the fields of a hello.
     ///
     /// Spec: SSL30 section 5.6.1.2.
@@ -78,6 +73,6 @@ mod tests {
     #[test]
     fn pct_is_older_than_ssl_3_whatever_its_number_is() {
         assert!(V::SSL30.has_room_for(V::PCT1) && !V::PCT1.has_room_for(V::SSL30));
-        assert!(!V::PCT1.reads_records() && V::PCT1.ends_in_anything());
+        assert!(V::PCT1.ends_in_anything());
     }
 }

@@ -25,6 +25,7 @@ pub(super) const RULES: Rules = Rules {
     signatures: Signatures::Md5AndSha1 {
         of_transcript: |transcript, master| hashes(transcript, master, &[]),
     },
+    has_raw_dsa: true,
     no_certificate: NoCertificate::Alert,
     premaster_has_length: false,
     has_extensions: false,

@@ -21,6 +21,7 @@ pub(super) const RULES: Rules = Rules {
     verify_data,
     exporter: Some(exporter),
     signatures: Signatures::Negotiated,
+    has_raw_dsa: false,
     no_certificate: NoCertificate::EmptyMessage,
     premaster_has_length: true,
     has_extensions: true,

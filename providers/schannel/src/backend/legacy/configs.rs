@@ -12,7 +12,7 @@ use legacy_tls::{
 use sspi_core::{Error, SpProt};
 
 use super::handshake::session_key;
-use super::sessions::Sessions;
+use super::sessions::{Sessions, Tickets};
 use super::verify::Judge;
 use crate::backend::settings::no_protocol;
 use crate::backend::{ClientParameters, Settings, Variants, Verification};
@@ -45,7 +45,8 @@ pub(super) fn server_part(settings: &Settings, protocols: SpProt, verification: 
 
 fn client_sessions(settings: &Arc<Settings>, manual: bool) -> Arc<Sessions> {
     let part = client_part(manual);
-    Arc::new(Sessions { settings: Arc::clone(settings), part, judges_servers: !manual })
+    let tickets = Tickets::None;
+    Arc::new(Sessions { settings: Arc::clone(settings), part, judges_servers: !manual, tickets })
 }
 
 /// The engine's policy for a handshake in one of `protocols`.
@@ -162,6 +163,7 @@ impl ServerConfigs {
                     settings: Arc::clone(settings),
                     part: server_part(settings, protocols, verification),
                     judges_servers: false,
+                    tickets: Tickets::of_server(settings)?,
                 }),
                 random: Arc::clone(&settings.environment.random),
                 clock: clock(settings),

@@ -8,8 +8,9 @@ use sspi_core::{Answer, Ask, CertificateIdentity, ClientCertificateRequest, Fail
 use super::configs::{ClientConfigs, ServerConfigs, client_part, server_part};
 use super::error::translate;
 use super::records::{OUT_OF_BAND, Receiving, Sending};
+use super::sessions::serial_of;
 use crate::attributes::Attributes;
-use crate::backend::records::{ALERT, RECORD_HEADER};
+use crate::backend::records::{RECORD_HEADER, Told};
 use crate::backend::{
     self, ClientParameters, Identity, LocalCertificate, Progress, ServerParameters, Session, SessionSecrets,
     Settings, check_alpn,
@@ -220,10 +221,10 @@ impl Handshake {
         running.before.iter().for_each(|before| before.forget());
         let Connection::Server(server) = &mut running.connection else { return silent() };
         let failure = server.give_up();
-        let error: sspi_core::Error = translate(&failure.error, false, &running.settings).into();
-        let token = if running.extended_errors { failure.output } else { Vec::new() };
-        self.state = State::Failed(error.clone());
-        Failure { error, token }
+        let error = translate(&failure.error, false, &running.settings);
+        let failure = Told::from(failure).of(error, running.extended_errors);
+        self.state = State::Failed(failure.error.clone());
+        failure
     }
 
     /// What comes is under keys: there are no first bytes to be judged.
@@ -272,11 +273,10 @@ impl Handshake {
                 Ok(progress)
             }
             Err(Stop::Unanswered(error)) => Err(error.into()),
-            Err(Stop::Failed { error, token }) => {
-                let token = if running.extended_errors { token } else { Vec::new() };
+            Err(Stop::Failed(failure)) => {
                 running.before.iter().for_each(|before| before.forget());
-                self.state = State::Failed(error.clone());
-                Err(Failure { error, token })
+                self.state = State::Failed(failure.error.clone());
+                Err(failure)
             }
         }
     }
@@ -285,10 +285,7 @@ impl Handshake {
 enum Stop {
     /// The driver called again without an answer: nothing is lost.
     Unanswered(sspi_core::Error),
-    Failed {
-        error: sspi_core::Error,
-        token: Vec<u8>,
-    },
+    Failed(Failure),
 }
 
 impl Running {
@@ -322,7 +319,7 @@ impl Running {
                 if !established.negotiated.out_of_band().is_empty() =>
             {
                 let error = Error::UnexpectedMessage { what: OUT_OF_BAND.to_owned() };
-                Err(Stop::Failed { error: error.into(), token: output })
+                Err(self.told(Told { token: output, alert: None }, error))
             }
             legacy_tls::Progress::Complete { established, output, used } => {
                 let established = self.establish(*established);
@@ -351,8 +348,7 @@ impl Running {
             }
             (Ok(_), (true, _)) | (Err(_), _) => return Ok(()),
         };
-        let alert = error.alert().map(|alert| vec![ALERT, 3, 0, 0, 2, 2, alert]);
-        Err(Stop::Failed { error: error.into(), token: alert.unwrap_or_default() })
+        Err(self.told(Told::in_clear(ProtocolVersion::SSL30, error.alert()), error))
     }
 
     /// Takes the application's answer, if it was asked.
@@ -361,8 +357,8 @@ impl Running {
         let identity = match asked.given().map_err(Stop::Unanswered)? {
             None => None,
             Some(identity) => {
-                let chosen = Identity::from_application(identity, true)
-                    .map_err(|error| Stop::Failed { error, token: Vec::new() })?;
+                let chosen =
+                    Identity::from_application(identity, true).map_err(|error| Stop::Failed(error.into()))?;
                 chosen.legacy().cloned()
             }
         };
@@ -379,7 +375,11 @@ impl Running {
 
     fn fail(&self, failure: legacy_tls::Failure) -> Stop {
         let error = translate(&failure.error, self.is_client(), &self.settings);
-        Stop::Failed { error: error.into(), token: failure.output }
+        self.told(failure.into(), error)
+    }
+
+    fn told(&self, told: Told, error: Error) -> Stop {
+        Stop::Failed(told.of(error, self.extended_errors))
     }
 
     fn establish(&self, established: legacy_tls::Established) -> Established {
@@ -392,8 +392,15 @@ impl Running {
         let peer_chain = core::mem::take(&mut negotiated.peer_chain);
         let (version, limit) = (negotiated.version, self.settings.policy.small_block_limit);
         let kept_session = negotiated.kept_session();
-        let ids = negotiated.session_key.iter().cloned().collect();
-        let kept = Arc::new(Kept::new(&self.settings.sessions, self.part, ids, None));
+        let mut ids: Vec<_> = negotiated.session_key.iter().cloned().collect();
+        let mut serial = None;
+        match &negotiated.ticketed {
+            // The ticket is its name.
+            Some(id) if self.settings.sessions.are_shared() => ids.push(id.clone()),
+            Some(id) => serial = serial_of(id),
+            None => {}
+        }
+        let kept = Arc::new(Kept::new(&self.settings.sessions, self.part, ids, serial));
         kept.follows(self.before.clone());
         let session = Session {
             is_client: negotiated.is_client,

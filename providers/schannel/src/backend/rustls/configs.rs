@@ -15,7 +15,6 @@ use super::key_schedule;
 use super::observed;
 use super::older_versions::WireKey;
 use super::sessions::{ClientSessions, Handles, ServerSessions, Tickets};
-use super::ticket_keys::TicketKeys;
 use super::verify::{self, Beyond};
 use crate::backend::settings::no_protocol;
 use crate::backend::{Identity, Settings, Variants, Verification};
@@ -266,12 +265,10 @@ impl ServerConfigs {
                 if settings.session_tickets && settings.sessions.are_shared() {
                     config.ticketer = Arc::new(Handles(sessions()));
                 } else if settings.session_tickets {
-                    let (random, sessions) = (&settings.environment.random, sessions());
-                    let kept = &settings.sessions;
-                    let keys = TicketKeys::new(random, kept.lifetime(), kept.now());
+                    let keys = settings.ticket_keys();
                     let keys =
                         keys.map_err(|error| crate::status::Error::InternalReport(error.to_string()))?;
-                    config.ticketer = Arc::new(Tickets { keys, sessions });
+                    config.ticketer = Arc::new(Tickets { keys, sessions: sessions() });
                 }
             } else {
                 config.session_storage = Arc::new(NoServerSessionStorage {});

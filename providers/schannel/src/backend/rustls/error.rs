@@ -80,9 +80,12 @@ impl Situation<'_> {
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion => {
                 Error::NotARecord { first: [0; 5] }
             }
-            InvalidMessage::UnsupportedCompression
-            | InvalidMessage::PreSharedKeyIsNotFinalExtension
-            | InvalidMessage::DuplicateExtension(_) => Error::IllegalParameter { what: format!("{what:?}") },
+            InvalidMessage::UnsupportedCompression | InvalidMessage::PreSharedKeyIsNotFinalExtension => {
+                Error::IllegalParameter { what: format!("{what:?}") }
+            }
+            InvalidMessage::UnknownHelloRetryRequestExtension => {
+                Error::UnsupportedExtension { what: format!("{what:?}") }
+            }
             _ => Error::Decode { what: format!("{what:?}") },
         }
     }
@@ -130,6 +133,14 @@ impl Situation<'_> {
                 self.no_protocol(hello)
             }
             P::NoCipherSuitesInCommon => nothing("cipher suite", "suites", hello.map(|h| self.suites(&h))),
+            // Who says nothing of signatures before TLS 1.3 means SHA-1. Spec: TLS12 section 7.4.1.4.1.
+            P::SignatureAlgorithmsExtensionRequired
+                if hello
+                    .as_ref()
+                    .is_some_and(|hello| hello.versions.iter().all(|version| *version < 0x0304)) =>
+            {
+                nothing("signature scheme", "certificates", None)
+            }
             // rustls looks for a group before it looks at the suites. Without any the suites need none, but for TLS 1.3.
             P::NoKxGroupsInCommon
                 if hello.as_ref().is_some_and(|hello| {
@@ -142,10 +153,14 @@ impl Situation<'_> {
             P::NoSignatureSchemesInCommon | P::NoCertificateRequestSignatureSchemesInCommon => {
                 nothing("signature scheme", "certificates", None)
             }
-            P::NoEcPointFormatsInCommon | P::UncompressedEcPointsRequired => {
-                nothing("point format", "suites", None)
+            P::NoEcPointFormatsInCommon => nothing("point format", "suites", None),
+            P::UncompressedEcPointsRequired => {
+                Error::IllegalParameter { what: "no uncompressed points".to_owned() }
             }
-            P::NullCompressionRequired => nothing("compression method", "suites", None),
+            P::NullCompressionRequired => {
+                Error::IllegalParameter { what: "no compression method null".to_owned() }
+            }
+            P::IncorrectCertificateTypeExtension => nothing("certificate type", "certificates", None),
             P::ExtendedMasterSecretExtensionRequired => Error::NoExtendedMasterSecret,
             other => Error::MissingExtension { what: format!("{other:?}") },
         }
@@ -165,15 +180,22 @@ impl Situation<'_> {
             P::TooManyWarningAlertsReceived => flood("warning alerts"),
             P::TooManyKeyUpdateRequests => flood("key updates"),
             P::TooManyRenegotiationRequests => flood("renegotiation requests"),
-            P::SignedKxWithWrongAlgorithm
-            | P::SignedHandshakeWithUnadvertisedSigScheme
-            | P::IncorrectBinder => Error::HandshakeSignature { what: format!("{what:?}") },
+            P::IncorrectBinder => Error::HandshakeSignature { what: format!("{what:?}") },
+            P::AttemptedDowngradeToTls12WhenTls13IsSupported => Error::Downgraded,
+            P::MissingKeyShare | P::MissingPskModesExtension | P::MissingPskExtensionInSecondClientHello => {
+                Error::MissingExtension { what: format!("{what:?}") }
+            }
+            P::MissingBinderInPskExtension => Error::Decode { what: format!("{what:?}") },
             P::UnsolicitedServerHelloExtension
+            | P::UnexpectedCleartextExtension
+            | P::DisallowedEncryptedExtension
+            | P::IllegalHelloRetryRequestWithInvalidEch
             | P::UnsolicitedEncryptedExtension
             | P::UnsolicitedCertExtension
             | P::UnsolicitedEchExtension => Error::UnsupportedExtension { what: format!("{what:?}") },
             P::KeyEpochWithPendingFragment
             | P::MessageInterleavedWithHandshakeMessage
+            | P::TooMuchEarlyDataReceived
             | P::IllegalMiddleboxChangeCipherSpec => Error::UnexpectedMessage { what: format!("{what:?}") },
             other => Error::IllegalParameter { what: format!("{other:?}") },
         }

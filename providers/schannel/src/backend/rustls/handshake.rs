@@ -6,7 +6,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use legacy_tls::FirstFlight;
+use legacy_tls::{FirstFlight, ProtocolVersion};
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
@@ -22,7 +22,9 @@ use super::pump::{Connection, Problem, Pumped};
 use super::records::Protection;
 use super::sessions::id_of_server;
 use super::transcript::{EncryptedFlight, Flight, Transcript};
-use crate::backend::records::{ALERT, APPLICATION_DATA, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER};
+use crate::backend::records::{
+    ALERT, APPLICATION_DATA, FATAL, HANDSHAKE, MAX_PLAINTEXT, RECORD_HEADER, Told,
+};
 use crate::backend::{
     ClientParameters, FLOOD_LIMIT, Identity, Progress, ServerParameters, Settings, check_alpn,
 };
@@ -55,28 +57,6 @@ enum State {
 /// Whether it is one alert in clear, or nothing.
 const fn is_alert(token: &[u8]) -> bool {
     matches!(token, [] | [ALERT, 3, _, 0, 2, _, _])
-}
-
-/// The alert in clear that the protocol has for an error, where rustls has another.
-///
-/// - rustls looks for what is in every hello of TLS 1.2 before it looks at the version, and calls the lack of it another
-///   failure: who has no protocol in common with us is told so.
-/// - A client without certificate is told so in TLS 1.3 only, where alerts are encrypted by then; before it was
-///   handshake_failure.
-///
-/// Spec: TLS12 section 7.4.6 and appendix E.1; TLS13 section 6.2.
-fn named_alert(mut token: Vec<u8>, error: &sspi_core::Error) -> Vec<u8> {
-    const HANDSHAKE_FAILURE: u8 = 40;
-    const PROTOCOL_VERSION: u8 = 70;
-    const CERTIFICATE_REQUIRED: u8 = 116;
-    if let [ALERT, 3, _, 0, 2, 2, number] = token.as_mut_slice() {
-        match error.alert() {
-            Some(PROTOCOL_VERSION) => *number = PROTOCOL_VERSION,
-            Some(CERTIFICATE_REQUIRED) => *number = HANDSHAKE_FAILURE,
-            _ => {}
-        }
-    }
-    token
 }
 
 struct Running {
@@ -227,14 +207,14 @@ impl Handshake {
                 }
                 Ok(Advanced::Finished { token, used }) => self.finish(token, used),
                 Err(Stop::Unanswered(error)) => Err(error.into()),
-                Err(Stop::Failed { error, token }) => {
-                    let declined = running.declined && running.given == 0 && is_alert(&token);
+                Err(Stop::Failed { error, told }) => {
+                    let declined = running.declined && running.given == 0 && is_alert(&told.token);
                     if !declined {
                         running.forget();
                     }
-                    let token = if running.extended_errors { named_alert(token, &error) } else { Vec::new() };
-                    self.state = State::Failed { error: error.clone(), declined };
-                    Err(Failure { error, token })
+                    let failure = told.of(error, running.extended_errors);
+                    self.state = State::Failed { error: failure.error.clone(), declined };
+                    Err(failure)
                 }
             },
         }
@@ -278,7 +258,7 @@ enum Stop {
     Unanswered(sspi_core::Error),
     Failed {
         error: sspi_core::Error,
-        token: Vec<u8>,
+        told: Told,
     },
 }
 
@@ -432,7 +412,7 @@ impl Running {
             None => None,
             Some(identity) => match Identity::from_application(identity, false) {
                 Ok(identity) => identity.rustls().map(OwnKey::certified_key),
-                Err(error) => return Err(Stop::Failed { error, token: Vec::new() }),
+                Err(error) => return Err(Stop::Failed { error, told: Told::default() }),
             },
         };
         if let Some(observed) = &mut self.observed {
@@ -490,32 +470,67 @@ impl Running {
         }
     }
 
-    /// An error that rustls reported: its alert goes out where it has one.
+    /// An error that rustls reported. Its alert goes out where that is protected; in clear it is the one that the error has here,
+    /// whichever engine finds it.
     fn fail_after_rustls(&mut self, error: Error, mut token: Vec<u8>) -> Stop {
-        let before = token.len();
         let Self { connection, held, observed, .. } = self;
-        observed::during(observed, || connection.take_alert(held, &mut token));
-        if token.len() > before {
-            // rustls does not always say that it is the protocol which is missing.
-            let protocol_version = matches!(error, Error::NoProtocolInCommon { .. }).then(|| error.alert());
-            if let (Some(Some(ours)), true, Some(last)) =
-                (protocol_version, is_alert(&token), token.last_mut())
-            {
-                *last = ours;
+        let alert = observed::during(observed, || connection.take_alert(held, &mut token));
+        match (alert, self.observed.as_ref().and_then(|o| o.alert)) {
+            (Some(_), Some(number)) => {
+                Stop::Failed { error: error.into(), told: Told { token, alert: Some(number) } }
             }
-            return Stop::Failed { error: error.into(), token };
+            (Some(start), None) if error.alert().is_some() => {
+                token.truncate(start);
+                self.fail(error, token)
+            }
+            (Some(_), None) => Stop::Failed { error: error.into(), told: Told { token, alert: None } },
+            (None, _) => self.fail(error, token),
         }
-        self.fail(error, token)
     }
 
-    /// An error of ours: an alert in clear, while nothing is encrypted.
+    /// An error that the peer is told of behind what is said already.
     fn fail(&self, error: Error, mut token: Vec<u8>) -> Stop {
-        if let Some(alert) = error.alert()
-            && !self.transcript.is_over()
-        {
-            token.extend([ALERT, 3, 3, 0, 2, 2, alert]);
+        let told = self.tell(error.alert());
+        token.extend(told.token);
+        Stop::Failed { error: error.into(), told: Told { token, ..told } }
+    }
+
+    /// A fatal alert, protected as soon as anything is.
+    fn tell(&self, alert: Option<u8>) -> Told {
+        // A client without certificate is told so in TLS 1.3, where alerts are protected by then; before it was a failure of the
+        // handshake. Spec: TLS12 section 7.4.6; TLS13 section 6.2.
+        const CERTIFICATE_REQUIRED: u8 = 116;
+        const HANDSHAKE_FAILURE: u8 = 40;
+        match (self.sending(), alert) {
+            (Some(mut sending), Some(number)) => {
+                // Without a record nothing can be said.
+                let token = sending.seal_message(ALERT, &[FATAL, number]).unwrap_or_default();
+                Told { token, alert }
+            }
+            (None, Some(CERTIFICATE_REQUIRED)) => Told::in_clear(self.peers(), Some(HANDSHAKE_FAILURE)),
+            (_, alert) => Told::in_clear(self.peers(), alert),
         }
-        Stop::Failed { error: error.into(), token }
+    }
+
+    /// What protects the next record of ours; nothing, as long as they go out in clear. In TLS 1.3 a key is used as soon as there
+    /// is one, in TLS 1.2 it protects Finished first.
+    fn sending(&self) -> Option<Protection> {
+        let key = self.observed.as_ref()?.keys.sending.as_ref()?;
+        let suite = self.connection.common().negotiated_cipher_suite()?.suite();
+        let suite = SuiteRow::by_code(u16::from(suite))?;
+        (suite.is_tls13 || key.is_in_use()).then(|| Protection::new(suite, Arc::clone(key), None))
+    }
+
+    /// The version of which the peer can read an alert in clear: any, but for one that has nothing but SSL 3.0.
+    fn peers(&self) -> ProtocolVersion {
+        let ssl3 = ProtocolVersion::SSL30;
+        let has_only_ssl3 = if self.connection.is_client() {
+            self.transcript.server_hello.as_ref().is_some_and(|hello| hello.legacy_version == ssl3.0)
+        } else {
+            let hello = self.transcript.client_hello();
+            hello.is_some_and(|hello| !hello.lists_versions && hello.versions == [ssl3.0])
+        };
+        if has_only_ssl3 { ssl3 } else { ProtocolVersion::TLS12 }
     }
 
     /// The sessions of a handshake that failed, those that it went on with among them, are not taken up again.

@@ -16,7 +16,6 @@ mod record_aead;
 pub(crate) mod records;
 pub(crate) mod secret;
 mod sessions;
-mod ticket_keys;
 mod transcript;
 mod verify;
 

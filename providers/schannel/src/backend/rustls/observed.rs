@@ -44,6 +44,8 @@ pub(crate) struct Observed {
     pub(crate) keys: Keys,
     /// The last record did not authenticate.
     pub(crate) is_bad_record: bool,
+    /// The fatal alert that rustls has protected.
+    pub(crate) alert: Option<u8>,
     /// rustls is asked for its last state and derives keys that nobody takes.
     pub(crate) is_leaving: bool,
     /// TLS 1.2: the last secret that was expanded, and the key that it is.

@@ -55,8 +55,9 @@ impl Connection {
         }
     }
 
-    /// Takes the alert that rustls queued for an error, and what it queued before.
-    pub(super) fn take_alert(&mut self, held: &mut Vec<u8>, token: &mut Vec<u8>) {
+    /// Takes the alert that rustls queued for an error, and what it queued before. Yields where in `token` the alert begins, if
+    /// there was one.
+    pub(super) fn take_alert(&mut self, held: &mut Vec<u8>, token: &mut Vec<u8>) -> Option<usize> {
         match self {
             Self::Client(client) => take_alert(&mut **client, held, token),
             Self::Server(server) => take_alert(&mut **server, held, token),
@@ -140,7 +141,11 @@ fn encode(
 
 /// It stops at the alert: a call without anything queued goes on with the input, and a second error then would be a bug in
 /// rustls's eyes.
-fn take_alert<C: ProcessTlsRecords>(connection: &mut C, held: &mut Vec<u8>, token: &mut Vec<u8>) {
+fn take_alert<C: ProcessTlsRecords>(
+    connection: &mut C,
+    held: &mut Vec<u8>,
+    token: &mut Vec<u8>,
+) -> Option<usize> {
     /// An encrypted TLS 1.3 alert: header, level and description, content type, tag. No handshake record is that short.
     const TLS13_ALERT: usize = RECORD_HEADER + 2 + 1 + 16;
     loop {
@@ -157,8 +162,11 @@ fn take_alert<C: ProcessTlsRecords>(connection: &mut C, held: &mut Vec<u8>, toke
             Some(&APPLICATION_DATA) => chunk.len() == TLS13_ALERT,
             _ => false,
         };
-        if !encoded || is_alert {
-            return;
+        if is_alert {
+            return Some(before);
+        }
+        if !encoded {
+            return None;
         }
     }
 }

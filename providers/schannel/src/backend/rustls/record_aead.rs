@@ -18,7 +18,7 @@ use rustls::{ConnectionTrafficSecrets, ContentType, Error, ProtocolVersion};
 
 use super::observed;
 use super::records::{EXPLICIT_NONCE, Layout, RecordKey, tls12_aad};
-use crate::backend::records::MAX_PLAINTEXT;
+use crate::backend::records::{FATAL, MAX_PLAINTEXT};
 
 /// The AEAD of a suite, as rustls wants it.
 pub(super) struct RecordAead {
@@ -162,6 +162,11 @@ impl MessageEncrypter for Sealer {
         sequence: u64,
     ) -> Result<OutboundOpaqueMessage, Error> {
         let key = self.key.as_ref().ok_or(Error::EncryptError)?;
+        if message.typ == ContentType::Alert
+            && let [FATAL, number] = message.payload.to_vec().as_slice()
+        {
+            let _outside_a_handshake = observed::with(|o| o.alert = Some(*number));
+        }
         let data_len = message.payload.len();
         let total = self.encrypted_payload_len(data_len);
         let mut payload = PrefixedPayload::with_capacity(total);

@@ -141,6 +141,11 @@ impl RecordKey {
         [a, b, c, d, e, f, g, h, i, j, k, l]
     }
 
+    /// Whether a record was protected with it, or opened.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.next.load(Ordering::Relaxed) > 0
+    }
+
     /// Says that the record of this number was protected, or opened.
     pub(crate) fn used(&self, sequence: u64) {
         self.next.store(sequence.saturating_add(1), Ordering::Relaxed);
@@ -207,6 +212,11 @@ impl Protection {
 
     pub(crate) const fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// Whether the key has protected nothing yet.
+    const fn is_fresh(&self) -> bool {
+        self.sequence == 0
     }
 
     /// Whether the key has protected as many records as it may.
@@ -343,22 +353,32 @@ const KEY_UPDATE: u8 = 24;
 /// The longest of them.
 const MAX_POST_HANDSHAKE: usize = 64 << 10;
 
-/// The message KeyUpdate(update_not_requested). Spec: TLS13 section 4.6.3.
+/// The message KeyUpdate(update_not_requested), and what asks for the peer's in its place. Spec: TLS13 section 4.6.3.
 const KEY_UPDATE_MESSAGE: [u8; 5] = [KEY_UPDATE, 0, 0, 1, 0];
+const KEY_UPDATE_REQUEST: [u8; 5] = [KEY_UPDATE, 0, 0, 1, 1];
 /// A KeyUpdate in a record of its own: header, message, content type, tag.
 pub(crate) const KEY_UPDATE_RECORD: usize = RECORD_HEADER + KEY_UPDATE_MESSAGE.len() + 1 + TAG_LEN;
 
-/// Both directions of a connection. They share whether an answer to a key update is owed, and nothing else.
+/// What both directions know of key updates.
+#[derive(Default)]
+struct KeyUpdates {
+    /// The peer asked for our next keys.
+    owed: AtomicBool,
+    /// We asked for the peer's.
+    awaited: AtomicBool,
+}
+
+/// Both directions of a connection. They share which key updates are owed, and nothing else.
 pub(crate) fn directions(
     suite: &'static SuiteRow,
     sending: Protection,
     receiving: Protection,
     tickets: Option<Tickets>,
 ) -> (Sending, Receiving) {
-    let owes = Arc::new(AtomicBool::new(false));
+    let updates = Arc::<KeyUpdates>::default();
     (
-        Sending { protection: sending, suite, owes_key_update: Arc::clone(&owes) },
-        Receiving { protection: receiving, suite, owes_key_update: owes, tickets, key_updates: 0 },
+        Sending { protection: sending, suite, updates: Arc::clone(&updates) },
+        Receiving { protection: receiving, suite, updates, tickets, in_a_row: 0 },
     )
 }
 
@@ -366,8 +386,7 @@ pub(crate) fn directions(
 pub(crate) struct Sending {
     pub(crate) protection: Protection,
     suite: &'static SuiteRow,
-    /// The peer asked for our next keys.
-    owes_key_update: Arc<AtomicBool>,
+    updates: Arc<KeyUpdates>,
 }
 
 impl Sending {
@@ -416,7 +435,7 @@ impl Sealing for Sending {
         let layout = self.protection.layout();
         let begin = data.start.checked_sub(layout.header()).ok_or_else(frame)?;
         let (mut start, end) = (begin, data.end + layout.trailer());
-        let owes = self.owes_key_update.swap(false, Ordering::AcqRel);
+        let owes = self.updates.owed.swap(false, Ordering::AcqRel);
         if layout == Layout::Tls13 && (owes || self.protection.is_used_up()) {
             // The room was asked for in StreamSizes; a key that is used up still has one record for its own update.
             start = begin.checked_sub(KEY_UPDATE_RECORD).ok_or_else(frame)?;
@@ -430,15 +449,33 @@ impl Sealing for Sending {
         self.protection.allow_one_more();
         self.protection.seal_message(ALERT, &[level.number(), number])
     }
+
+    /// The peer is asked once, however often the keys are to be new until it has answered; and keys with which nothing was
+    /// protected are new enough. Whoever wants it often makes no flood.
+    fn seal_key_update(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        if self.protection.layout() != Layout::Tls13 {
+            return Ok(None);
+        }
+        let is_awaited = self.updates.awaited.swap(true, Ordering::AcqRel);
+        if is_awaited && self.protection.is_fresh() {
+            return Ok(Some(Vec::new()));
+        }
+        let message = if is_awaited { KEY_UPDATE_MESSAGE } else { KEY_UPDATE_REQUEST };
+        self.protection.allow_one_more();
+        let record = self.protection.seal_message(HANDSHAKE, &message)?;
+        self.protection.update(self.suite)?;
+        Ok(Some(record))
+    }
 }
 
 /// The direction that receives.
 pub(crate) struct Receiving {
     pub(crate) protection: Protection,
     suite: &'static SuiteRow,
-    owes_key_update: Arc<AtomicBool>,
+    updates: Arc<KeyUpdates>,
     tickets: Option<Tickets>,
-    key_updates: usize,
+    /// Key updates of the peer without data between them.
+    in_a_row: usize,
 }
 
 impl Opening for Receiving {
@@ -455,7 +492,7 @@ impl Opening for Receiving {
     }
 
     fn data_came(&mut self) {
-        self.key_updates = 0;
+        self.in_a_row = 0;
     }
 }
 
@@ -485,10 +522,11 @@ impl PostHandshake for Receiving {
             let what = "a message behind KeyUpdate in the same record".to_owned();
             return Err(Error::UnexpectedMessage { what });
         }
-        flood(&mut self.key_updates, FLOOD_LIMIT, "key updates")?;
+        flood(&mut self.in_a_row, FLOOD_LIMIT, "key updates")?;
         self.protection.update(self.suite)?;
+        self.updates.awaited.store(false, Ordering::Release);
         if requested {
-            self.owes_key_update.store(true, Ordering::Release);
+            self.updates.owed.store(true, Ordering::Release);
         }
         Ok(())
     }

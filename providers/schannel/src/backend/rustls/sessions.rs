@@ -18,8 +18,8 @@ use wire::{DecodeError, Reader};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::observed::{self, Offered, SERIAL, Serial};
-use super::ticket_keys::TicketKeys;
 use crate::backend::Settings;
+use crate::backend::ticket_keys::{Purpose, TicketKeys};
 use crate::session_cache::{Chain, Entry, Kind, Part, Value};
 
 /// As the engine's.
@@ -210,12 +210,18 @@ impl Parts {
 /// Spec: TICKET section 4.
 #[derive(Debug)]
 pub(super) struct Tickets {
-    pub(super) keys: TicketKeys,
+    pub(super) keys: Arc<TicketKeys>,
     pub(super) sessions: ServerSessions,
 }
 
 /// What stands before rustls's part of a ticket: number, when the session was made, when the ticket was.
 const DATES: usize = SERIAL + 8 + 8;
+
+impl Tickets {
+    const fn purpose(&self) -> Purpose {
+        Purpose { kind: Kind::Rustls, part: self.sessions.part }
+    }
+}
 
 impl ProducesTickets for Tickets {
     fn enabled(&self) -> bool {
@@ -234,11 +240,11 @@ impl ProducesTickets for Tickets {
         dated.extend_from_slice(&created.to_be_bytes());
         dated.extend_from_slice(&now.to_be_bytes());
         dated.extend_from_slice(plain);
-        self.keys.seal(&dated, now)
+        self.keys.seal(self.purpose(), &dated, now)
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        let mut dated = self.keys.open(ticket, self.sessions.settings.sessions.now())?;
+        let mut dated = self.keys.open(self.purpose(), ticket, self.sessions.settings.sessions.now())?;
         let (serial, rest) = dated.split_first_chunk::<SERIAL>()?;
         let (created, rest) = rest.split_first_chunk::<8>()?;
         let (used, plain) = rest.split_first_chunk::<8>()?;

@@ -22,6 +22,7 @@ pub(super) fn policy(roots: &[&[u8]]) -> VerifyPolicy {
         allow: Weaknesses::NONE,
         revocation: Revocation::Off,
         crls: Vec::new(),
+        crl_files: None,
     }
 }
 

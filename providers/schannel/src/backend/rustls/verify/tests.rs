@@ -28,6 +28,7 @@ fn policy(roots: &[&[u8]]) -> VerifyPolicy {
         allow: Weaknesses::NONE,
         revocation: Revocation::Off,
         crls: Vec::new(),
+        crl_files: None,
     }
 }
 
