@@ -189,8 +189,11 @@ impl Sspi {
     {
         let record = self.record(Role::Server, peer);
         let handshake = async {
-            let request = with_source(request, peer);
-            let handshaking = self.acquire(CredentialUse::Inbound)?.accept(&request)?;
+            // Nothing of it is kept while the handshake waits.
+            let handshaking = {
+                let request = with_source(request, peer);
+                self.acquire(CredentialUse::Inbound)?.accept(&request)?
+            };
             self.run(waited, handshaking.into(), stream).await
         };
         let result = handshake.instrument(record.span.clone()).await;
