@@ -141,7 +141,8 @@ impl Sspi {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.accept_with(&self.accept_request(), peer, stream).await
+        let handshake = Box::pin(self.accept_within(Duration::ZERO, &self.accept_request(), peer, stream));
+        handshake.await
     }
 
     /// Secures a stream as server, where so much of the handshake's deadline (`handshake-deadline`) is over already: somebody has
@@ -158,7 +159,8 @@ impl Sspi {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.accept_within(waited, &self.accept_request(), peer, stream).await
+        let handshake = Box::pin(self.accept_within(waited, &self.accept_request(), peer, stream));
+        handshake.await
     }
 
     /// Secures a stream as server, asking for something of its own.
@@ -177,27 +179,25 @@ impl Sspi {
         self.accept_within(Duration::ZERO, request, peer, stream).await
     }
 
-    async fn accept_within<S>(
-        &self,
+    /// Nothing of the request is kept while the peer is waited for: a server may wait for many.
+    fn accept_within<'a, S>(
+        &'a self,
         waited: Duration,
         request: &AcceptRequest,
         peer: &str,
         stream: S,
-    ) -> Result<SecureStream<S>, Error>
+    ) -> impl Future<Output = Result<SecureStream<S>, Error>> + use<'a, S>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let record = self.record(Role::Server, peer);
-        let handshake = async {
-            // Nothing of it is kept while the handshake waits.
-            let handshaking = {
-                let request = with_source(request, peer);
-                self.acquire(CredentialUse::Inbound)?.accept(&request)?
-            };
-            self.run(waited, handshaking.into(), stream).await
-        };
-        let result = handshake.instrument(record.span.clone()).await;
-        self.close(&record, result)
+        let begin = || Ok(self.acquire(CredentialUse::Inbound)?.accept(&with_source(request, peer))?.into());
+        let handshaking: Result<Handshaking, Error> = record.span.in_scope(begin);
+        async move {
+            let result =
+                async { self.run(waited, handshaking?, stream).await }.instrument(record.span.clone()).await;
+            self.close(&record, result)
+        }
     }
 
     /// Secures a blocking stream, such as `std::net::TcpStream`, as client. Nothing here bounds the time: give the socket

@@ -8,6 +8,7 @@
 #[path = "../../opensspi-cli/src/demo/badge.rs"]
 mod badge;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use opensspi::sspi_core::{
@@ -15,6 +16,7 @@ use opensspi::sspi_core::{
     QualityOfProtection, SecBuffer, SecBufferType, SecStatus, Secret, SecurityPackage, SimplePackage, Step,
 };
 use opensspi::{Builder, Config, Error, FileLogons, NewAccount, Sspi};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use self::badge::Badge;
@@ -44,32 +46,48 @@ fn badge(word: &'static [u8], name: &'static str, oid: &str) -> Arc<dyn Security
     Arc::new(SimplePackage::new(info, Badge { word, nonce }))
 }
 
+/// An application, and where its accounts are.
+struct Application {
+    sspi: Sspi,
+    _accounts: TempDir,
+}
+
+impl Deref for Application {
+    type Target = Sspi;
+
+    fn deref(&self) -> &Sspi {
+        &self.sspi
+    }
+}
+
 /// An application whose configuration has these lines, with a package of its own, or without.
-fn sspi(word: Option<&'static [u8]>, lines: &str) -> Sspi {
+fn sspi(word: Option<&'static [u8]>, lines: &str) -> Application {
     let packages: Vec<_> = word.into_iter().map(|word| badge(word, "Badge", "2.999.60")).collect();
     with(&packages, lines)
 }
 
 /// The same with these packages.
-fn with(packages: &[Arc<dyn SecurityPackage>], lines: &str) -> Sspi {
+fn with(packages: &[Arc<dyn SecurityPackage>], lines: &str) -> Application {
     let text = format!("package = \"Negotiate\"\n{lines}\n[ntlm]\nreflection = \"allow\"\n");
     let builder = Sspi::builder().config(Config::from_toml(&text, "opensspi.toml").unwrap());
     let builder = packages.iter().cloned().fold(builder, Builder::register);
     let password = Secret::new(PASSWORD.to_owned());
     let alice = AuthIdentity { user: "alice".into(), domain: "CORP".into(), password };
-    builder.auth_data(AuthData::Identity(alice)).logons(Arc::new(logons())).build().unwrap()
+    let (logons, accounts) = logons();
+    let sspi = builder.auth_data(AuthData::Identity(alice)).logons(Arc::new(logons)).build().unwrap();
+    Application { sspi, _accounts: accounts }
 }
 
 const WORD: &[u8] = b"open sesame";
 
 const PASSWORD: &str = "correct horse";
 
-fn logons() -> FileLogons {
+fn logons() -> (FileLogons, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("logons.toml");
     let account = NewAccount { name: "alice".into(), domain: Some("CORP".into()), ..NewAccount::default() };
     FileLogons::add(&file, &account, PASSWORD).unwrap();
-    FileLogons::open(file).unwrap()
+    (FileLogons::open(file).unwrap(), folder)
 }
 
 /// What comes back, and which package each end says that it has.

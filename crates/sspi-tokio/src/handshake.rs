@@ -47,8 +47,11 @@ pub async fn handshake_after<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let driver = Driver::new(handshaking.into(), options.framing, options.maximum_token);
-    let mut machine = Machine::begun(driver, options, waited);
+    let mut machine = Machine::begun(
+        Driver::new(handshaking.into(), options.framing, options.maximum_token),
+        options,
+        waited,
+    );
     let established = match poll_fn(|cx| machine.poll(cx, &mut stream)).await {
         Ok(Reached::Established(established)) => established,
         Ok(Reached::Data(_)) => {
