@@ -98,7 +98,6 @@ async fn half_done(text: &str, offer: &'static [u8]) {
     }
     until_challenged(so_far + 1 + CLIENTS).await;
     let taken = HEAP.peak_usage() - before;
-    println!("{taken} bytes: {text}");
     assert!(taken < MOST, "{taken} bytes: {text}");
     tokio::time::advance(Duration::from_secs(29)).await;
     tokio::task::yield_now().await;

@@ -7,21 +7,27 @@ pub(crate) fn of(error: &Error) -> String {
     if error.fault() == Fault::PeerReported {
         return received(error.message());
     }
-    if error.alert() == Some(RECORD_OVERFLOW) && record_length(error.message()) > Some(LARGEST_CIPHERTEXT) {
+    if record_length(error.message()) > Some(LARGEST_CIPHERTEXT) {
         return ":ENCRYPTED_LENGTH_TOO_LONG:".to_owned();
     }
-    let row = ROWS.iter().find(|row| {
+    let fits = |row: &&Row, alert: Option<u8>| {
         (row.fault.is_none() || row.fault == Some(error.fault()))
-            && (row.alert.is_none() || row.alert == error.alert())
+            && (row.alert.is_none() || alert == error.alert())
             && error.message().contains(row.says)
-    });
+    };
+    // What SSL 3.0 has no alert for it says with another, which is no less particular.
+    let particular = ROWS.iter().filter(|row| !row.says.is_empty());
+    let row = particular
+        .clone()
+        .find(|row| fits(row, row.alert))
+        .or_else(|| particular.clone().find(|row| fits(row, row.alert.map(in_ssl30))))
+        .or_else(|| ROWS.iter().find(|row| fits(row, row.alert)));
     format!(":{}:", row.map_or("INTERNAL_ERROR", |row| row.string))
 }
 
 /// The peer found nothing that it can agree on.
 pub(crate) const HANDSHAKE_FAILURE: &str = ":SSLV3_ALERT_HANDSHAKE_FAILURE:";
 
-const RECORD_OVERFLOW: u8 = 22;
 /// What is longer cannot be a record, whatever it decrypts to, in bytes.
 const LARGEST_CIPHERTEXT: usize = (16 << 10) + 2048;
 
@@ -40,6 +46,16 @@ fn received(sentence: &str) -> String {
     match ALERTS.iter().find(|(alert, _)| Some(*alert) == number) {
         Some((_, string)) => format!(":{string}:"),
         None => ":UNKNOWN_ALERT_TYPE:".to_owned(),
+    }
+}
+
+/// The alert that SSL 3.0 has in the place of this one.
+const fn in_ssl30(alert: u8) -> u8 {
+    match alert {
+        22 => 20,
+        50 => 47,
+        70 | 116 => 40,
+        alert => alert,
     }
 }
 
@@ -202,6 +218,7 @@ const ROWS: &[Row] = &[
     // Nothing in common.
     alert(70, "the peer has TLS 1.2;", "UNSUPPORTED_PROTOCOL::SECOND_SERVERHELLO_VERSION_MISMATCH"),
     alert(70, "the peer has an unknown one;", "UNSUPPORTED_PROTOCOL::DECODE_ERROR"),
+    alert(70, "no protocol in common", "UNSUPPORTED_PROTOCOL"),
     alert(70, "", "UNSUPPORTED_PROTOCOL"),
     alert(40, "cipher suite", "NO_SHARED_CIPHER"),
     alert(40, "key exchange group", "NO_SHARED_GROUP"),
@@ -210,6 +227,7 @@ const ROWS: &[Row] = &[
     alert(40, "point format", "NO_SHARED_CIPHER"),
     alert(120, "", "NO_APPLICATION_PROTOCOL"),
     // Certificates.
+    alert(116, "no certificate, and one is required", "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
     alert(116, "", "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
     row(Fault::Refused, "cannot be read", "CANNOT_PARSE_LEAF_CERT"),
     row(Fault::Refused, "UnsupportedSignatureAlgorithmForPublicKey", "WRONG_SIGNATURE_TYPE"),

@@ -193,7 +193,7 @@ fn server(options: &Options) -> Result<SchannelConfig, Stop> {
         // Certificates that are pinned may be of any authority, and none is named then.
         pins: if names.is_empty() { both.pins } else { Vec::new() },
         send_ca_list: !names.is_empty(),
-        roots: names.iter().map(|name| format!("{AUTHORITY}{}", hex(name))).collect(),
+        client_roots: names.iter().map(|name| format!("{AUTHORITY}{}", hex(name))).collect(),
         ocsp_response: stapled.map(|answer| format!("{BASE64}{answer}")),
         session_tickets: !options.no_ticket,
         v2_hello: true,

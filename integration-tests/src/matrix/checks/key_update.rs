@@ -32,6 +32,11 @@ fn require_messages(log: &str, received: usize, sent: usize) -> Result<(), CaseE
     require(counts == (received, sent), || format!("{counts:?} and not {received}, {sent}\n{log}"))
 }
 
+/// Its answer to a request of ours may be said after what it was sent with.
+fn has_sent(count: usize) -> impl Fn(&str) -> bool {
+    move |log| log.matches(SENT).count() >= count
+}
+
 fn s_server(mut terms: Terms) -> Result<(), CaseError> {
     terms.peer_arguments.push("-msg".to_owned());
     let mut server = openssl::Server::start(&terms.server_options(), openssl::Mode::Report)?;
@@ -63,6 +68,7 @@ fn s_server(mut terms: Terms) -> Result<(), CaseError> {
         let read = connection.read_exact(line.len())?;
         require(read == line.as_bytes(), || format!("{line:?} is {:?}", String::from_utf8_lossy(&read)))?;
     }
+    server.wait_until(has_sent(7))?;
     require_messages(&server.log(), 5, 7)
 }
 
@@ -85,6 +91,7 @@ fn s_client(mut terms: Terms) -> Result<(), CaseError> {
         client.send(format!("then {round}\n").as_bytes())?;
         client.wait_for(&format!("then {round}"))?;
     }
+    client.wait_until(has_sent(7))?;
     require_messages(&client.log(), 5, 7)?;
     client.send(b"Q\n")?;
     client.wait()?;
