@@ -8,7 +8,6 @@
 //! | the flags, one table | `flags.rs` |
 //! | `-cipher`'s lists | `cipher_list.rs` |
 //! | flags to a configuration of Schannel | `package.rs` |
-//! | certificates of authorities that are only named | `authority.rs` |
 //! | who is accepted | `judgement.rs` |
 //! | sockets | `transport.rs` |
 //! | a handshake | `handshake.rs` |
@@ -16,9 +15,8 @@
 //! | what the runner expects of a handshake | `expectations.rs` |
 //! | application data and the shutdown | `exchange.rs` |
 //! | errors to the runner's strings, one table | `error_strings.rs` |
-//! | PEM, base64 and hexadecimal | `pem.rs` |
+//! | PEM and base64 | `pem.rs` |
 
-mod authority;
 mod cipher_list;
 mod error_strings;
 mod exchange;

@@ -18,7 +18,6 @@ use sspi_core::{
     InitializeRequest, IscReq, Secret, SecurityPackage as _,
 };
 
-use crate::authority;
 use crate::flags::{Options, PROTOCOLS, Renegotiates};
 use crate::handshake::Handshaking;
 use crate::pem;
@@ -26,8 +25,6 @@ use crate::stop::Stop;
 
 /// Stands in front of content that is not in a file.
 const BASE64: &str = "base64:";
-/// Stands in front of the name of an authority, in hexadecimal.
-const AUTHORITY: &str = "authority:";
 /// The SHA-256 of no certificate that anybody knows: should the package ever judge, it accepts nobody.
 const NO_CERTIFICATE: [u8; 32] = [0; 32];
 /// Groups of Diffie-Hellman that are smaller are refused, as BoringSSL did while it had any, in bits.
@@ -180,8 +177,6 @@ fn server(options: &Options) -> Result<SchannelConfig, Stop> {
     if options.fail_ocsp_callback {
         return Err(Stop::unimplemented("-fail-ocsp-callback, as server: what is stapled is known before"));
     }
-    let names = &options.use_client_ca_list;
-    let both = both(options)?;
     let stapled = options.ocsp_response.as_ref().filter(|_| !options.decline_ocsp_callback);
     Ok(SchannelConfig {
         certificates: certificates(options),
@@ -190,14 +185,11 @@ fn server(options: &Options) -> Result<SchannelConfig, Stop> {
             (false, true) => ClientAuth::Optional,
             (false, false) => ClientAuth::None,
         },
-        // Certificates that are pinned may be of any authority, and none is named then.
-        pins: if names.is_empty() { both.pins } else { Vec::new() },
-        send_ca_list: !names.is_empty(),
-        client_roots: names.iter().map(|name| format!("{AUTHORITY}{}", hex(name))).collect(),
+        send_ca_list: false,
         ocsp_response: stapled.map(|answer| format!("{BASE64}{answer}")),
         session_tickets: !options.no_ticket,
         v2_hello: true,
-        ..both
+        ..both(options)?
     })
 }
 
@@ -233,19 +225,15 @@ impl Clock for ShiftedClock {
     }
 }
 
-/// Files, what flags hold in base64, and certificates of authorities that are only named.
+/// Files, and what flags hold in base64.
 struct Files;
 
 impl Materials for Files {
     fn read(&self, reference: &str) -> io::Result<Vec<u8>> {
-        let invalid = || io::ErrorKind::InvalidData.into();
-        if let Some(text) = reference.strip_prefix(BASE64) {
-            return pem::base64(text.as_bytes()).ok_or_else(invalid);
+        match reference.strip_prefix(BASE64) {
+            Some(text) => pem::base64(text.as_bytes()).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            None => fs::read(reference),
         }
-        if let Some(digits) = reference.strip_prefix(AUTHORITY) {
-            return pem::hex(digits).map(|name| authority::named(&name)).ok_or_else(invalid);
-        }
-        fs::read(reference)
     }
 
     fn system_roots(&self) -> io::Result<Vec<Vec<u8>>> {

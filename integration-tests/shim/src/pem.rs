@@ -1,4 +1,4 @@
-//! PEM sections, base64 and hexadecimal, as far as the runner's files and flags use them.
+//! PEM sections and base64, as far as the runner's files and flags use them.
 //!
 //! Spec: PEM.
 
@@ -46,14 +46,6 @@ pub(crate) fn private_key(file: &[u8]) -> Option<Vec<u8>> {
         .into_iter()
         .find(|section| section.label.ends_with("PRIVATE KEY"))
         .map(|section| section.der)
-}
-
-/// What hexadecimal digits stand for; `None` for anything else.
-pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
-    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect()
 }
 
 /// What base64 stands for; `None` for anything else, such as characters behind the padding.

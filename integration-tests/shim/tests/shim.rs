@@ -11,7 +11,7 @@
 
 mod support;
 
-use schannel::{Allow, ClientAuth, ClientCertificate, Protocol, Renegotiation, SchannelConfig};
+use schannel::{Allow, ClientAuth, Protocol, Renegotiation, SchannelConfig};
 use sspi_core::{ControlToken, SecStatus};
 use support::{BOTH, PROTOCOLS, Peer, Runner, Shim, SideEnd, WITH_EXTENSIONS, names_alert, only, xor};
 use test_support::{CertStatus, OcspResponse, Pki};
@@ -352,37 +352,6 @@ fn the_authorities_that_a_server_names_are_expected() {
             ]);
             runner.handshake(&runner.inbound(config)).leave();
             if succeeds { shim.succeeds() } else { shim.fails("named other authorities") }
-        }
-    }
-}
-
-#[test]
-fn a_server_names_the_authorities_that_it_is_told_to_and_accepts_any_certificate() {
-    let runner = Runner::new();
-    let alice = runner.pki.client("alice").rsa_2048().issue();
-    let subject = |der: &[u8]| schannel::certificate::subject_der(der).unwrap().to_vec();
-    let names = [subject(runner.pki.root_der()), subject(Pki::named("OpenSSPI Unknown Root").root_der())];
-    let hex = |name: &Vec<u8>| name.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let both = names.iter().map(hex).collect::<Vec<_>>().join(",");
-    let backwards = names.iter().rev().map(hex).collect::<Vec<_>>().join(",");
-    for protocol in PROTOCOLS {
-        for (list, expected) in [
-            (both.as_str(), &names[..]),
-            (&backwards, &[names[1].clone(), names[0].clone()]),
-            ("<EMPTY>", &[]),
-            ("<NULL>", &[]),
-        ] {
-            let asking = runner.outbound(SchannelConfig {
-                client_certificate: ClientCertificate::Ask,
-                ..runner.client(&[protocol])
-            });
-            let flags = ["-require-any-client-certificate", "-use-client-ca-list", list];
-            let shim = runner.start_server(&[&[only(protocol)], &flags[..]].concat());
-            let (mut peer, asked) = Peer::showing(runner.accept(), asking.begin(), &alice);
-            assert_eq!(asked.issuers, expected, "{protocol:?} {list}");
-            peer.echoes(b"x");
-            peer.finish();
-            shim.succeeds();
         }
     }
 }

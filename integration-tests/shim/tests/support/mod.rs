@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use schannel::{CertificateConfig, Environment, Materials, Protocol, Schannel, SchannelConfig};
 use sspi_core::{
-    AcceptRequest, AlertLevel, AscReq, CertificateIdentity, ClientCertificateRequest, ControlToken,
-    CredentialUse, CredentialsHandle, CredentialsRequest, Decrypted, Error, Failure, InitializeRequest,
-    IscReq, Question, Renegotiation, Secret, SecurityContext, SecurityPackage as _, Step, StreamSizes,
+    AcceptRequest, AlertLevel, AscReq, ControlToken, CredentialUse, CredentialsHandle, CredentialsRequest,
+    Decrypted, Error, Failure, InitializeRequest, IscReq, Renegotiation, SecurityContext,
+    SecurityPackage as _, Step, StreamSizes,
 };
 use tempfile::TempDir;
 use test_support::pair::{self, End};
@@ -304,25 +304,7 @@ pub struct Peer {
 impl Peer {
     pub fn handshake(stream: TcpStream, end: End) -> Result<Self, Error> {
         let needs_more = matches!(end, End::Server(_));
-        Self::go_on(stream, end, Vec::new(), needs_more, &mut |question| panic!("{question:?}"))
-    }
-
-    /// A client that shows this certificate when it is asked for one, and what it was asked.
-    pub fn showing(
-        stream: TcpStream,
-        end: End,
-        certificate: &TestCertificate,
-    ) -> (Self, ClientCertificateRequest) {
-        let mut asked = None;
-        let peer = Self::go_on(stream, end, Vec::new(), false, &mut |question| {
-            let Question::ClientCertificate(ask) = question else { panic!("{question:?}") };
-            asked = Some(ask.question().clone());
-            ask.answer(Some(CertificateIdentity {
-                chain: certificate.chain_der().to_vec(),
-                private_key: Arc::new(Secret::new(certificate.key_der().to_vec())),
-            }));
-        });
-        (peer.unwrap(), asked.expect("the shim asks for a certificate"))
+        Self::go_on(stream, end, Vec::new(), needs_more)
     }
 
     /// Asks the shim to negotiate again, which it does.
@@ -335,8 +317,7 @@ impl Peer {
         let Ok(Renegotiation::Accept(server)) = self.context.renegotiate(&self.input) else {
             panic!("a server negotiates again");
         };
-        let nothing = &mut |question| panic!("{question:?}");
-        Self::go_on(self.stream, End::Server(server), self.input, false, nothing).unwrap()
+        Self::go_on(self.stream, End::Server(server), self.input, false).unwrap()
     }
 
     fn go_on(
@@ -344,7 +325,6 @@ impl Peer {
         mut end: End,
         mut input: Vec<u8>,
         mut needs_more: bool,
-        answer: &mut dyn FnMut(Question),
     ) -> Result<Self, Error> {
         loop {
             if needs_more && !receive(&mut stream, &mut input) {
@@ -357,10 +337,6 @@ impl Peer {
                     needs_more = input.is_empty();
                 }
                 Ok(Step::Incomplete { .. }) => needs_more = true,
-                Ok(Step::Ask(question)) => {
-                    answer(question);
-                    needs_more = false;
-                }
                 Ok(Step::Complete { context, token, used }) => {
                     stream.write_all(&token).unwrap();
                     input.drain(..used);

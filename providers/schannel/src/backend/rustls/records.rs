@@ -390,6 +390,14 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
+    /// A KeyUpdate, behind which our next keys are in use.
+    fn seal_update(&mut self, message: &[u8; 5]) -> Result<Vec<u8>, Error> {
+        self.protection.allow_one_more();
+        let record = self.protection.seal_message(HANDSHAKE, message)?;
+        self.protection.update(self.suite)?;
+        Ok(record)
+    }
+
     /// Writes a KeyUpdate record at `start` and goes on to the next keys.
     fn write_key_update(&mut self, memory: &mut [u8], start: usize) -> Result<(), Error> {
         let frame = || Error::Internal("the header has no room for a key update");
@@ -456,15 +464,15 @@ impl Sealing for Sending {
         if self.protection.layout() != Layout::Tls13 {
             return Ok(None);
         }
+        // GnuTLS takes no request while it waits for an answer.
+        let owed = self.updates.owed.swap(false, Ordering::AcqRel);
+        let mut records = if owed { self.seal_update(&KEY_UPDATE_MESSAGE)? } else { Vec::new() };
         let is_awaited = self.updates.awaited.swap(true, Ordering::AcqRel);
-        if is_awaited && self.protection.is_fresh() {
-            return Ok(Some(Vec::new()));
+        if !is_awaited || !self.protection.is_fresh() {
+            let message = if is_awaited { KEY_UPDATE_MESSAGE } else { KEY_UPDATE_REQUEST };
+            records.extend(self.seal_update(&message)?);
         }
-        let message = if is_awaited { KEY_UPDATE_MESSAGE } else { KEY_UPDATE_REQUEST };
-        self.protection.allow_one_more();
-        let record = self.protection.seal_message(HANDSHAKE, &message)?;
-        self.protection.update(self.suite)?;
-        Ok(Some(record))
+        Ok(Some(records))
     }
 }
 
