@@ -202,9 +202,9 @@ fn survive(what: &str, ends: &Ends) {
         server.says(&hello);
         server
     };
-    let makes: [(&str, &[u8], &dyn Fn() -> End); 3] =
-        [("hello", &hello, &server), ("answer", &answer, &client), ("reply", &reply, &greeted)];
-    for (flight, right, make) in makes {
+    let flights = [("hello", &hello), ("answer", &answer), ("reply", &reply)];
+    let makes: [&dyn Fn() -> End; 3] = [&server, &client, &greeted];
+    for ((flight, right), make) in flights.into_iter().zip(makes) {
         let start = HEAP.current_usage();
         for round in 0..INPUTS {
             let mut input = right.to_vec();

@@ -1,6 +1,10 @@
 //! The client with Digest, and servers that prove that they know the secret, or do not, or prove something else.
 
-#![expect(clippy::unwrap_used, reason = "the functions that tests share are tests too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the functions that tests share are tests too"
+)]
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,6 +1,11 @@
 //! Somebody in between, who wants the weaker mechanism; and tokens that are none.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "the functions that tests share are tests too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the functions that tests share are tests too"
+)]
 
 mod support;
 

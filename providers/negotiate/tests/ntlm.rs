@@ -1,6 +1,11 @@
 //! NTLM among the packages: inside SPNEGO, and without it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "the functions that tests share are tests too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the functions that tests share are tests too"
+)]
 
 mod support;
 

@@ -26,6 +26,8 @@ use zeroize::Zeroizing;
 
 use super::problem::{ConfigProblems, Locator, Segment};
 use crate::providers::NtHash;
+#[cfg(feature = "digest")]
+use crate::providers::digest::user_hash;
 
 /// The section `[logon]`: where the passwords are that clients log on with.
 ///
@@ -379,9 +381,8 @@ impl Logons {
             index.digests.insert(digest_key(&digest.realm, &digest.user), (at, place));
             #[cfg(feature = "digest")]
             index.hashed.extend(
-                DigestAlgorithm::ALL.map(|algorithm| {
-                    (digest::user_hash(algorithm, &digest.user, &digest.realm), (at, place))
-                }),
+                DigestAlgorithm::ALL
+                    .map(|algorithm| (user_hash(algorithm, &digest.user, &digest.realm), (at, place))),
             );
         }
         self.all.push(entry);
