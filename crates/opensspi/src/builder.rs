@@ -411,12 +411,21 @@ type Threads = Parts<dyn sspi_tokio::blocking::Answers>;
 #[cfg(feature = "tokio")]
 type BothKinds = (Arc<dyn sspi_tokio::Answers>, Arc<dyn sspi_tokio::blocking::Answers>);
 
+/// A package that everybody expects, and that is not there yet.
+const TO_COME: &str = "Kerberos";
+
 /// The package of that name, which the setting names, or an error that says which was probably meant.
 fn choose(registry: &Registry, setting: &'static str, name: &str) -> Result<Arc<dyn SecurityPackage>, Error> {
     let error = match registry.by_name(name) {
         Ok(package) => return Ok(package),
         Err(error) => error.with_setting(setting),
     };
+    if name.eq_ignore_ascii_case(TO_COME) {
+        let message = format!("{}; {TO_COME} comes in a later version", error.message());
+        return Err(sspi_core::Error::new(error.status(), error.fault(), message)
+            .with_setting(setting)
+            .into());
+    }
     let infos = registry.enumerate_security_packages();
     let names = infos.iter().flat_map(|info| std::iter::once(&info.name).chain(&info.aliases));
     let Some(meant) = nearest(name, names.map(AsRef::as_ref)) else { return Err(error.into()) };

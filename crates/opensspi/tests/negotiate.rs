@@ -275,7 +275,10 @@ async fn a_listener_has_rules_of_its_own() {
 fn a_package_that_there_is_not_is_an_error_with_the_nearest_name() {
     for (list, expected) in [
         ("packages = [\"NTML\"]", "did you mean \"NTLM\"?"),
-        ("packages = [\"Kerberos\", \"NTLM\"]", "there is no security package \"Kerberos\""),
+        (
+            "packages = [\"Kerberos\", \"NTLM\"]",
+            "Kerberos comes in a later version (setting: negotiate.packages)",
+        ),
         ("[[negotiate.targets]]\ntarget = \"*\"\npackages = [\"NTML\"]", "did you mean \"NTLM\"?"),
     ] {
         let text = format!("package = \"Negotiate\"\n[negotiate]\n{list}\n");
