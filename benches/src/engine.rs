@@ -1,7 +1,7 @@
 //! The engine beside itself: what a server spends on the oldest protocol beside a newer one, and on a session that is taken
 //! up again beside a full handshake.
 //!
-//! Both ends are in one process; only the time in the server's calls counts.
+//! Both ends are in one process; only the processor's time in the server's calls counts.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@ use crypto::hash::Hash;
 use opensspi::sspi_core::{Account, CertificateIdentity, Error, SecStatus, Secret};
 use opensspi::{SecureStream, Sspi};
 use opensspi_integration_tests::peers::slapd::{ADMIN, BASE, PASSWORD, Slapd};
-use test_support::x509::{Draft, GeneralName, Minted, ORGANIZATION, TestKey, name};
+use test_support::x509::{Draft, GeneralName, Minted, ORGANIZATION, TestKey, name, purpose};
 use test_support::{Pki, TestCertificate, hex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
@@ -250,6 +250,86 @@ async fn every_kind_of_security_identity_is_found() {
             }
         }
     }
+}
+
+/// What makes a certificate one for no account, whatever the directory has.
+#[tokio::test]
+async fn a_certificate_that_may_not_be_mapped_is_refused_and_the_directory_is_not_even_asked() {
+    if !Slapd::runnable() {
+        return;
+    }
+    let mut world = World::new();
+    // Each of them would be found by what it has.
+    world.known_by("alice", &["X509:<SKI>0A", "X509:<I>CN=Corp CA"]);
+    world.known_by("admin", &["X509:<SKI>0B"]);
+    let write = |name: &str, text: String| std::fs::write(world.folder.path().join(name), text).unwrap();
+    let all = "allow-weak-mappings = [\"upn-without-sid\", \"issuer-and-subject\", \"subject\", \"rfc822\", \"issuer\"]";
+    let right = || with_upn(UPN).sid(SID).key_identifier(&[10]);
+    let for_servers =
+        Draft::authority("Corp CA", TestKey::P256Issuer).purposes(&[purpose::SERVER_AUTH]).self_signed();
+    write("for-servers.pem", for_servers.pem());
+    let pinned = world.mint(right());
+    let pin = hex::encode(pinned.sha256());
+    let upns = [GeneralName::upn(UPN), GeneralName::upn("admin@corp.example")];
+    let two_upns = || alice().general_names(&upns).sid(SID).key_identifier(&[10]);
+    let unreadable = || with_upn(UPN).sid("nonsense").key_identifier(&[10]);
+    let no_upn = || alice().key_identifier(&[10]);
+    let rules = |rules: &str| format!("certificate-mapping = [{rules}]");
+    for (what, certificate, more, setting, says) in [
+        ("two UPNs", world.mint(two_upns()), rules("\"upn\""), None, "several user principal names"),
+        ("a SID that is none", world.mint(unreadable()), all.to_owned(), None, "identifier is none"),
+        ("a pin", pinned, format!("pins = [\"{pin}\"]"), Some("pins"), "pin"),
+        (
+            "S4U alone",
+            world.mint(right()),
+            rules("\"s4u\""),
+            Some("certificate-mapping"),
+            "s4u is not available",
+        ),
+        (
+            "a root for servers, one to one",
+            no_upn().signed_by(&for_servers).with_chain(&[]),
+            rules("\"one-to-one\""),
+            Some("client-roots"),
+            "trusted",
+        ),
+        (
+            "a root for servers, many to one",
+            alice().signed_by(&for_servers).with_chain(&[]),
+            format!("{}\n{all}", rules("\"many-to-one\"")),
+            Some("client-roots"),
+            "trusted",
+        ),
+    ] {
+        let roots = if setting == Some("client-roots") { for_servers.pem() } else { world.clients.pem() };
+        write("clients.pem", roots);
+        let client = world.client(&certificate);
+        let (_, stream) = connect(&client, &world.server(&more)).await.unwrap();
+        let error = stream.security_context_token().map(|found| found.name).unwrap_err();
+        assert_eq!(error.status(), SecStatus::SEC_E_NO_IMPERSONATION, "{what}: {error}");
+        assert_eq!(error.setting(), setting, "{what}: {error}");
+        assert!(error.to_string().contains(says), "{what}: {error}");
+        let required = world.server(&format!("mapping = \"required\"\n{more}"));
+        let refused = connect(&client, &required).await.map(|_| ()).unwrap_err();
+        assert_eq!(refused.status(), Some(SecStatus::SEC_E_LOGON_DENIED), "{what}");
+    }
+    // It was asked for nothing of all that: what it hears of now is the first that there is.
+    write("clients.pem", world.clients.pem());
+    let server = world.server("");
+    let found = account(&world, &server, alice().key_identifier(&[11])).await.unwrap();
+    assert_eq!((&*found.name, &*found.matched_by), ("admin", "key-identifier"));
+    let found = account(&world, &server, right()).await.unwrap();
+    assert_eq!((&*found.name, &*found.matched_by), ("alice", "upn"));
+    let asked = world.slapd.wait_for_filters(|filters| {
+        let all: Vec<Asked> = filters.iter().flat_map(|filter| comparisons(filter)).collect();
+        all.iter().any(|asked| has(asked, "userPrincipalName", UPN))
+    });
+    let all: Vec<Asked> = asked.unwrap().iter().flat_map(|filter| comparisons(filter)).collect();
+    let of_accounts = all.iter().filter(|asked| asked.0 != "objectClass");
+    let before: Vec<&Asked> =
+        of_accounts.take_while(|asked| !has(asked, "altSecurityIdentities", "X509:<SKI>0b")).collect();
+    assert!(before.iter().all(|asked| has(asked, "altSecurityIdentities", "<SR>")), "{before:?}");
+    assert_eq!(all.iter().filter(|asked| has(asked, "userPrincipalName", UPN)).count(), 1, "{all:?}");
 }
 
 #[tokio::test]

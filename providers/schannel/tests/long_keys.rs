@@ -34,9 +34,9 @@ fn keys_of_8192_bits_sign_certificates_and_handshakes_and_decrypt_in_every_versi
     for (protocol, suite, strength) in [
         (Protocol::Ssl30, rsa, 8192),
         (Protocol::Tls10, rsa, 8192),
-        (Protocol::Tls11, ecdhe, 256),
+        (Protocol::Tls11, ecdhe, 255),
         (Protocol::Tls12, rsa, 8192),
-        (Protocol::Tls12, ecdhe, 256),
+        (Protocol::Tls12, ecdhe, 255),
     ] {
         let base = SchannelConfig {
             profile: Profile::Legacy,

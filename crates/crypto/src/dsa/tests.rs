@@ -81,6 +81,35 @@ fn r_and_s_are_between_zero_and_q_and_in_the_only_der_that_they_have() {
 }
 
 #[test]
+fn r_and_s_side_by_side_are_each_as_long_as_q() {
+    let digest = crate::hash::Hash::Sha1.digest(MESSAGE);
+    for (record, key) in keys() {
+        let public = key.public_key();
+        let accepts = |signature: &[u8]| public.verify_raw(digest.as_ref(), signature).is_ok();
+        let Some(signature) = record.find("sha1") else { continue };
+        let mut inside = Reader::new(&signature).sequence().unwrap();
+        let (r, s) = (inside.unsigned().unwrap(), inside.unsigned().unwrap());
+        let [_, q, _, _] = public.components();
+        let padded = |number: &[u8]| [vec![0; q.len() - number.len()], number.to_vec()].concat();
+        let (r, s) = (padded(r), padded(s));
+        let raw = [r.as_slice(), &s].concat();
+        assert!(accepts(&raw));
+        assert!(!accepts(&signature), "DER is another form");
+        let other = crate::hash::Hash::Sha1.digest(b"another message");
+        assert_eq!(public.verify_raw(other.as_ref(), &raw), Err(VerificationError::BadSignature));
+        let zero = vec![0; q.len()];
+        for (r, s) in [(&s, &r), (&r, &r), (&zero, &s), (&r, &zero), (&q.to_vec(), &s), (&r, &q.to_vec())] {
+            assert!(!accepts(&[r.as_slice(), s].concat()), "{r:02x?} {s:02x?}");
+        }
+        // Nor with a zero in front, where there is one, or without it.
+        assert!(!accepts(&[&[0, 0], raw.as_slice()].concat()) && !accepts(&[raw.as_slice(), &[0]].concat()));
+        for end in 0..raw.len() {
+            assert!(!accepts(&raw[..end]));
+        }
+    }
+}
+
+#[test]
 fn groups_and_keys_with_which_anybody_could_sign_are_refused() {
     let (_, key) = keys().remove(1);
     let [p, q, g, y] = key.public_key().components().map(<[u8]>::to_vec);

@@ -50,6 +50,8 @@ keys! {
     Rsa2048Other "rsa2048-other",
     /// RSA of 4096 bits.
     Rsa4096 "rsa4096",
+    /// RSA of 8192 bits.
+    Rsa8192 "rsa8192",
     /// DSA of 512 bits, q of 160.
     Dsa512 "dsa512",
     /// DSA of 1024 bits, q of 160.

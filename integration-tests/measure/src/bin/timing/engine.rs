@@ -108,10 +108,11 @@ impl Servers {
         messages(&self.hello)
     }
 
-    /// A ClientKeyExchange as a message.
-    pub(crate) fn client_key_exchange(encrypted: &[u8]) -> Vec<u8> {
+    /// A ClientKeyExchange as a message: in SSL 3.0 without the length of what is encrypted.
+    pub(crate) fn client_key_exchange(&self, encrypted: &[u8]) -> Vec<u8> {
         let [.., high, low] = encrypted.len().to_be_bytes();
-        message(16, &[&[high, low], encrypted].concat())
+        let length: &[u8] = if self.version == ProtocolVersion::SSL30 { &[] } else { &[high, low] };
+        message(16, &[length, encrypted].concat())
     }
 
     /// A record in clear.

@@ -30,7 +30,7 @@ impl Comparing {
         let random = Arc::new(Cheap::default());
         let premaster = [&[3, 3][..], &random.bytes(46)].concat();
         let encrypted = rsa_key()?.public_key().encrypt_pkcs1(&premaster, random.as_ref())?;
-        let exchange = Servers::client_key_exchange(&encrypted);
+        let exchange = servers.client_key_exchange(&encrypted);
         let mut comparing = Self { servers, premaster, exchange, server: None, record: Vec::new(), random };
         comparing.check()?;
         Ok(comparing)

@@ -30,14 +30,14 @@ pub(crate) struct Opening {
 
 impl Opening {
     pub(crate) fn new(mistake: Mistake, protection: Protection, length: usize) -> Result<Self, Failure> {
-        let (random, mac_len) = (Cheap::default(), protection.hash.output_len());
+        let (random, longest) = (Cheap::default(), protection.longest_padding(length));
         let texts = match mistake {
             Mistake::RefusesEarly => [Text::ShortPadding, Text::LastByteWrong],
             Mistake::HashesWhatIsThere => [Text::ShortPadding, Text::LongPadding],
         };
         let records = pools(texts.len(), |class| {
             let text = texts.get(class).copied().unwrap_or(Text::ShortPadding);
-            protection.record(&text.bytes(length, mac_len, &random), &random).unwrap_or_default()
+            protection.record(&text.bytes(length, longest, &random), &random).unwrap_or_default()
         });
         let keys = protection.keys();
         Ok(Self {

@@ -72,6 +72,7 @@ fn plan() -> Vec<Planned> {
         planned(Premaster, "decrypt_pkcs1, RSA-2048", true, Decrypting::new),
         planned(Premaster, "server to Finished, TLS 1.2", true, || Handshaking::new(ProtocolVersion::TLS12)),
         planned(Premaster, "server to Finished, TLS 1.0", true, || Handshaking::new(ProtocolVersion::TLS10)),
+        planned(Premaster, "server to Finished, SSL 3.0", true, || Handshaking::new(ProtocolVersion::SSL30)),
         planned(Private, "sign_pkcs1, RSA-2048", true, Signing::new),
         planned(Finished, "comparison of 20 bytes", false, || Ok(leaky::Comparing::new(false))),
         planned(Finished, "server at Finished, TLS 1.2", true, Comparing::new),

@@ -159,7 +159,7 @@ impl Handshaking {
         let flights = pools(Premaster::ALL.len(), |class| {
             let class = Premaster::ALL.get(class).copied().unwrap_or(Premaster::Good);
             let encrypted = class.encrypted(key.public_key(), version, &random);
-            let exchange = servers.record(22, &Servers::client_key_exchange(&encrypted));
+            let exchange = servers.record(22, &servers.client_key_exchange(&encrypted));
             let finished = servers.record(22, &random.bytes(64));
             [exchange, servers.record(20, &[1]), finished].concat()
         });

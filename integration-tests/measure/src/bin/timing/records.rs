@@ -25,7 +25,7 @@ const fn row(name: &'static str, version: ProtocolVersion, cipher: BlockCipher, 
 }
 
 /// What is measured.
-pub(crate) const PROTECTIONS: [Protection; 8] = [
+pub(crate) const PROTECTIONS: [Protection; 10] = [
     row("AES128-SHA", ProtocolVersion::TLS10, BlockCipher::Aes128, Hash::Sha1),
     row("AES128-SHA", ProtocolVersion::TLS11, BlockCipher::Aes128, Hash::Sha1),
     row("AES128-SHA", ProtocolVersion::TLS12, BlockCipher::Aes128, Hash::Sha1),
@@ -34,14 +34,27 @@ pub(crate) const PROTECTIONS: [Protection; 8] = [
     row("DES-CBC3-SHA", ProtocolVersion::TLS12, BlockCipher::TripleDes, Hash::Sha1),
     row("AES128-SHA256", ProtocolVersion::TLS12, BlockCipher::Aes128, Hash::Sha256),
     row("AES256-SHA384", ProtocolVersion::TLS12, BlockCipher::Aes256, Hash::Sha384),
+    row("AES128-SHA", ProtocolVersion::SSL30, BlockCipher::Aes128, Hash::Sha1),
+    row("DES-CBC3-SHA", ProtocolVersion::SSL30, BlockCipher::TripleDes, Hash::Sha1),
 ];
 
 /// The length of what is encrypted, in bytes: room for little padding, and for all of it.
 pub(crate) const LENGTHS: [usize; 2] = [112, 352];
 
 impl Protection {
+    fn is_ssl30(&self) -> bool {
+        self.version == ProtocolVersion::SSL30
+    }
+
     fn is_chained(&self) -> bool {
-        self.version == ProtocolVersion::TLS10
+        self.version <= ProtocolVersion::TLS10
+    }
+
+    /// The most padding, in bytes without the one that says how much it is, of a text that is so long. In SSL 3.0 it does not
+    /// fill a block.
+    pub(crate) fn longest_padding(&self, length: usize) -> usize {
+        let most = if self.is_ssl30() { self.cipher.block_len() - 1 } else { 255 };
+        (length - 1 - self.hash.output_len()).min(most)
     }
 
     /// Keys that are good enough for a measurement.
@@ -49,11 +62,15 @@ impl Protection {
         const BYTES: [u8; 64] = [0x5c; 64];
         const KEY: [u8; 32] = *b"no two of the three parts of it!";
         let part = |length: usize| BYTES.get(..length).unwrap_or_default();
+        let (construction, padding) = match self.is_ssl30() {
+            true => (MacConstruction::Ssl3, Padding::Ssl3),
+            false => (MacConstruction::Hmac, Padding::Tls),
+        };
         Keys {
             wire_version: self.version.0,
             bulk: Bulk::Cbc(self.cipher),
-            mac: Some(MacKind { construction: MacConstruction::Hmac, hash: self.hash }),
-            padding: Padding::Tls,
+            mac: Some(MacKind { construction, hash: self.hash }),
+            padding,
             cbc_iv: if self.is_chained() { CbcIv::Chained } else { CbcIv::Explicit },
             mac_secret: part(self.hash.output_len()),
             key: KEY.get(..self.cipher.key_len()).unwrap_or_default(),
@@ -76,7 +93,8 @@ impl Protection {
     }
 }
 
-/// What is wrong with a record, whose MAC is wrong always.
+/// What is wrong with a record, whose MAC is wrong always. What SSL 3.0 has in its padding is nobody's business but its length:
+/// there the classes with a wrong byte of it are two more with good padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Text {
     ShortPadding,
@@ -108,9 +126,8 @@ impl Text {
         }
     }
 
-    /// So many bytes, whose end says so much about padding; each time others.
-    pub(crate) fn bytes(self, length: usize, mac_len: usize, random: &Cheap) -> Vec<u8> {
-        let longest = (length - 1 - mac_len).min(255);
+    /// So many bytes, whose end says so much about padding, of which there are `longest` at most; each time others.
+    pub(crate) fn bytes(self, length: usize, longest: usize, random: &Cheap) -> Vec<u8> {
         let padding = match self {
             Self::ShortPadding => 0,
             Self::HalfPadding => longest / 2,
@@ -185,7 +202,7 @@ impl Opening {
 /// A record of a class.
 fn make(protection: Protection, class: usize, length: usize, random: &Cheap) -> Vec<u8> {
     let text = Text::ALL.get(class).copied().unwrap_or(Text::ShortPadding);
-    let text = text.bytes(length, protection.hash.output_len(), random);
+    let text = text.bytes(length, protection.longest_padding(length), random);
     protection.record(&text, random).unwrap_or_default()
 }
 

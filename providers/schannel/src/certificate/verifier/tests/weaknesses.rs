@@ -195,6 +195,7 @@ fn strong_chains_are_strong_whatever_is_allowed() {
     for case in [
         signed(TestKey::Rsa2048Issuer, Hash::Sha256),
         signed(TestKey::Rsa4096, Hash::Sha512),
+        signed(TestKey::Rsa8192, Hash::Sha256),
         signed(TestKey::P256Issuer, Hash::Sha256),
         signed(TestKey::P384, Hash::Sha384),
         signed(TestKey::Ed25519, Hash::Sha256),
@@ -227,6 +228,7 @@ fn the_second_verifier_knows_every_strong_algorithm_itself() {
     for (issuer, leaf, hash, is_pss) in [
         (TestKey::Rsa2048Issuer, TestKey::Rsa2048, Hash::Sha256, false),
         (TestKey::Rsa4096, TestKey::Rsa2048, Hash::Sha384, false),
+        (TestKey::Rsa8192, TestKey::Rsa8192, Hash::Sha256, false),
         (TestKey::Rsa2048Issuer, TestKey::P256, Hash::Sha512, true),
         (TestKey::P256Issuer, TestKey::P256, Hash::Sha256, false),
         (TestKey::P384, TestKey::Rsa4096, Hash::Sha384, false),
