@@ -166,6 +166,9 @@ async fn a_session_that_failed_and_is_put_back_is_none_for_the_machine_that_saw_
             // The client has not heard of it.
             drop(at_client);
             redis.wait_until(|all| all.len() == there_are - made).unwrap();
+            // The store hears of things in their order: when there is something new, nothing is left to be removed.
+            assert!(!connect(&client_of(&farm, protocol), &one).await);
+            redis.wait_until(|all| all.len() == there_are).unwrap();
             put_back(&mut redis, &seen);
             let machine = if by_the_same { &one } else { &other };
             assert_eq!(connect(&client, machine).await, !by_the_same, "{protocol}");
