@@ -81,7 +81,8 @@ async fn accounts_of_a_domain_log_on_and_nobody_else() {
     );
     let server = Sspi::from_toml(&text, ".").unwrap();
     for (user, domain) in [("alice", "CORP"), ("ALICE", "corp"), ("CORP\\alice", "")] {
-        let name = echo(&client(user, domain, USER_PASSWORD), &server).await.unwrap();
+        let name = echo(&client(user, domain, USER_PASSWORD), &server).await;
+        let name = name.unwrap_or_else(|error| panic!("{domain}\\{user}: {error}"));
         assert!(name.eq_ignore_ascii_case("alice"), "{name}");
     }
     for (user, password) in [("alice", "wrong"), ("nobody", USER_PASSWORD), ("dave", USER_PASSWORD)] {

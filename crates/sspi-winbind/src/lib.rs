@@ -251,7 +251,12 @@ impl AccountDatabase for Winbind {
                 return Ok(LogonVerdict::Denied);
             }
         };
-        let names = (account.name.as_str(), account.domain.as_deref().unwrap_or_default());
+        // The domain is under the proof as the client writes it, in whichever case.
+        let domain = match request.domain.as_str() {
+            "" => account.domain.as_deref().unwrap_or_default(),
+            named => named,
+        };
+        let names = (account.name.as_str(), domain);
         let question = protocol::question(names, challenge, nt_response, lm_response);
         self.ask(&question).await?.verdict(account)
     }
