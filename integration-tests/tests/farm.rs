@@ -139,28 +139,61 @@ fn put_back(redis: &mut Redis, seen: &[KeyAndValue]) {
     }
 }
 
-/// Whoever writes to Redis can bring back what was removed, and has to do without the machine that removed it. That is all:
-/// under another name, altered, or behind its time a value is none.
+/// Which machine a client comes back to with a session that was removed and put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BackTo {
+    /// The one that has removed it.
+    TheSame,
+    /// One that has heard of it.
+    Another,
+    /// One whose connection was cut, so that it has not.
+    OneThatWasCutOff,
+    /// One that was not there yet.
+    ANewOne,
+}
+
+/// The connections that Redis has.
+fn connections(redis: &mut Redis) -> Vec<String> {
+    let Reply::Bytes(Some(list)) = redis.command(&[b"CLIENT", b"LIST"]).unwrap() else { panic!("no list") };
+    let list = String::from_utf8(list).unwrap();
+    list.lines().filter_map(|line| line.strip_prefix("id=")?.split(' ').next().map(str::to_owned)).collect()
+}
+
+/// Whoever writes to Redis can bring back what was removed, and no machine takes it up.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_failed_and_is_put_back_is_none_for_the_machine_that_saw_it_fail() {
+async fn a_session_that_failed_and_is_put_back_is_none_for_any_machine() {
     if !redis::runnable() {
         return;
     }
     let farm = Farm::new().unwrap();
     for protocol in PROTOCOLS {
-        for by_the_same in [true, false] {
+        for back_to in [BackTo::TheSame, BackTo::Another, BackTo::OneThatWasCutOff, BackTo::ANewOne] {
             let mut redis = Redis::start().unwrap();
-            let [one, other] = [(); 2].map(|()| machine_of(&farm, protocol, &redis, PATIENT));
+            let [one, witness] = [(); 2].map(|()| machine_of(&farm, protocol, &redis, PATIENT));
             let client = client_of(&farm, protocol);
             assert!(!connect(&client, &one).await);
-            redis.wait_for(sessions_of(protocol)).unwrap();
+            let made = sessions_of(protocol);
+            redis.wait_for(made).unwrap();
+            assert!(!connect(&client_of(&farm, protocol), &witness).await);
+            redis.wait_for(2 * made).unwrap();
+            // Another's session, that stays.
+            let stays = client_of(&farm, protocol);
+            assert!(!connect(&stays, &witness).await);
+            redis.wait_for(3 * made).unwrap();
+            let before = connections(&mut redis);
+            let other = machine_of(&farm, protocol, &redis, PATIENT);
+            assert!(!connect(&client_of(&farm, protocol), &other).await);
+            redis.wait_for(4 * made).unwrap();
             let (at_client, mut at_server) = ends(&client, &one).await;
             assert!(resumed(&at_client), "{protocol}");
             // Of the tickets of TLS 1.3 one was used, and each connection has its own.
-            let made = sessions_of(protocol);
-            let there_are = if protocol == TLS13 { made - 1 + made } else { made };
+            let there_are = if protocol == TLS13 { 5 * made - 1 } else { 4 * made };
             redis.wait_until(|all| all.len() == there_are).unwrap();
             let seen = redis.all().unwrap();
+            if back_to == BackTo::OneThatWasCutOff {
+                let of_other = connections(&mut redis).into_iter().find(|id| !before.contains(id)).unwrap();
+                redis.command(&[b"CLIENT", b"KILL", b"ID", of_other.as_bytes()]).unwrap();
+            }
             let fails = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
             at_server.apply_control_token(&fails).await.unwrap();
             // The client has not heard of it.
@@ -170,10 +203,69 @@ async fn a_session_that_failed_and_is_put_back_is_none_for_the_machine_that_saw_
             assert!(!connect(&client_of(&farm, protocol), &one).await);
             redis.wait_until(|all| all.len() == there_are).unwrap();
             put_back(&mut redis, &seen);
-            let machine = if by_the_same { &one } else { &other };
-            assert_eq!(connect(&client, machine).await, !by_the_same, "{protocol}");
+            let new = machine_of(&farm, protocol, &redis, PATIENT);
+            let machine = match back_to {
+                BackTo::TheSame => &one,
+                BackTo::Another => &witness,
+                BackTo::OneThatWasCutOff => &other,
+                BackTo::ANewOne => &new,
+            };
+            assert!(!connect(&client, machine).await, "{protocol}: {back_to:?}");
+            assert!(connect(&stays, machine).await, "{protocol}: {back_to:?}, what was not removed");
         }
     }
+}
+
+/// Nobody is left who knows what was removed: all that is older is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_finds_no_other_takes_up_what_is_made_from_then_on() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new().unwrap();
+    let mut redis = Redis::start().unwrap();
+    let client = client_of(&farm, TLS12);
+    let before = connections(&mut redis).len();
+    let machine = machine_of(&farm, TLS12, &redis, PATIENT);
+    assert!(!connect(&client, &machine).await);
+    redis.wait_for(1).unwrap();
+    assert!(connect(&client, &machine).await);
+    drop(machine);
+    while connections(&mut redis).len() > before {
+        tokio::task::yield_now().await;
+    }
+    let machine = machine_of(&farm, TLS12, &redis, PATIENT);
+    assert!(!connect(&client, &machine).await);
+    redis.wait_for(2).unwrap();
+    assert!(connect(&client, &machine).await);
+}
+
+/// Machines that began without each other: here since they have no key in common.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_meets_a_session_of_others_asks_them_what_they_removed() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new().unwrap();
+    let mut redis = Redis::start().unwrap();
+    let machine = |keys: &[&str]| machine_with(&farm, TLS12, redis.port(), PATIENT, keys);
+    let (old, new) = (machine(&["file:old.key"]), machine(&["file:new.key"]));
+    let both = machine(&["file:new.key", "file:old.key"]);
+    let [of_old, of_new, failed] = [(); 3].map(|()| client_of(&farm, TLS12));
+    for (client, machine, number) in [(&of_old, &old, 1), (&of_new, &new, 2), (&failed, &new, 3)] {
+        assert!(!connect(client, machine).await);
+        redis.wait_for(number).unwrap();
+    }
+    let seen = redis.all().unwrap();
+    let (_at_client, mut at_server) = ends(&failed, &new).await;
+    let fails = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
+    at_server.apply_control_token(&fails).await.unwrap();
+    redis.wait_until(|all| all.len() == 2).unwrap();
+    put_back(&mut redis, &seen);
+    // It begins with what one of the two knows, and needs both.
+    assert!(connect(&of_old, &both).await);
+    assert!(connect(&of_new, &both).await);
+    assert!(!connect(&failed, &both).await, "what was removed before it came");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -338,6 +430,11 @@ async fn redis_is_slow_or_killed_in_the_middle_of_a_handshake_and_comes_back() {
         let client = client_of(&farm, protocol);
         assert!(!connect(&client, &one).await);
         redis.wait_for(sessions_of(protocol)).unwrap();
+        // One that is connected.
+        let (port, asked) = listening_along(redis.port()).await;
+        let waiting = machine_with(&farm, protocol, port, PATIENT, &["file:old.key"]);
+        assert!(!connect(&client_of(&farm, protocol), &waiting).await);
+        redis.wait_for(2 * sessions_of(protocol)).unwrap();
         // It answers nobody for a minute: the machine gives the lookup up, and does not ask again.
         redis.command(&[b"CLIENT", b"PAUSE", b"60000", b"ALL"]).unwrap();
         assert!(!connect(&client, &other).await, "{protocol}");
@@ -345,8 +442,6 @@ async fn redis_is_slow_or_killed_in_the_middle_of_a_handshake_and_comes_back() {
             connect(&client, &other).await;
         }
         // A lookup that waits when Redis is killed.
-        let (port, asked) = listening_along(redis.port()).await;
-        let waiting = machine_with(&farm, protocol, port, PATIENT, &["file:old.key"]);
         let connection = tokio::spawn({
             let (client, waiting) = (client.clone(), waiting.clone());
             async move { connect(&client, &waiting).await }
@@ -481,8 +576,11 @@ async fn the_sessions_are_listed_and_cleared() {
     let stranger = machine_with(&farm, TLS12, redis.port(), PATIENT, &["file:new.key"]);
     let seen = stranger.redis_sessions().unwrap().list(1000).await.unwrap().sessions;
     assert!(seen.len() == 3 && seen.iter().all(|session| !session.is_ours));
+    let seen = redis.all().unwrap();
     assert_eq!(machine.redis_sessions().unwrap().clear().await.unwrap(), 3);
     assert_eq!(redis.len().unwrap(), 1, "what is no session stays");
+    // And nobody brings them back.
+    put_back(&mut redis, &seen);
     for client in &clients {
         assert!(!connect(client, &machine).await);
     }

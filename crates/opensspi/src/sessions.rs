@@ -87,7 +87,8 @@ fn redis(
         keys.push(key);
     }
     let ring = KeyRing::new(keys).map_err(|error| wrong("session-store-keys", error.to_string()))?;
-    RedisSessions::new(url.trim(), ring).map_err(|error| wrong("session-store", error.to_string()))
+    let deadline = config.session_store_deadline;
+    RedisSessions::new(url.trim(), ring, deadline).map_err(|error| wrong("session-store", error.to_string()))
 }
 
 /// Hands over what is to be kept and forgotten.

@@ -7,10 +7,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
+
+use crate::link::{Farm, Link};
+use crate::removals::Generations;
 
 /// How long it may take to connect, whoever still waits for it.
 const LONGEST_CONNECTING: Duration = Duration::from_secs(3);
@@ -18,6 +20,7 @@ const LONGEST_CONNECTING: Duration = Duration::from_secs(3);
 /// The connection to one Redis.
 pub(crate) struct Connection {
     client: Client,
+    farm: Arc<Farm>,
     current: Arc<Mutex<Current>>,
     /// One connects, and the others wait for it.
     connecting: Arc<AsyncMutex<()>>,
@@ -25,9 +28,9 @@ pub(crate) struct Connection {
 
 #[derive(Default)]
 struct Current {
-    /// How many there were before.
-    number: u64,
-    connection: Option<MultiplexedConnection>,
+    link: Option<Arc<Link>>,
+    /// What was known of generations when the last one ended.
+    newest: Generations,
 }
 
 fn lock(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
@@ -35,44 +38,71 @@ fn lock(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
 }
 
 impl Current {
-    fn get(&self) -> Option<(u64, MultiplexedConnection)> {
-        Some((self.number, self.connection.clone()?))
+    /// The one that there is, unless Redis has closed it.
+    fn usable(&mut self) -> Option<Arc<Link>> {
+        let link = self.link.clone()?;
+        if link.is_cut() {
+            self.end(&link);
+            return None;
+        }
+        Some(link)
+    }
+
+    /// Nobody uses this one again, if it is still there.
+    fn end(&mut self, link: &Arc<Link>) {
+        if let Some(ended) = self.link.take_if(|current| Arc::ptr_eq(current, link)) {
+            self.newest = ended.newest();
+        }
     }
 }
 
 impl Connection {
     /// Nothing is connected yet.
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, current: Arc::default(), connecting: Arc::default() }
+    pub(crate) fn new(client: Client, farm: Farm) -> Self {
+        Self { client, farm: Arc::new(farm), current: Arc::default(), connecting: Arc::default() }
     }
 
-    async fn get(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
-        if let Some(connection) = lock(&self.current).get() {
-            return Ok(connection);
+    /// The connection that there is, or a new one.
+    pub(crate) async fn link(&self) -> Result<Arc<Link>, RedisError> {
+        let there_is = || lock(&self.current).usable();
+        if let Some(link) = there_is() {
+            return Ok(link);
         }
         let guard = Arc::clone(&self.connecting).lock_owned().await;
-        if let Some(connection) = lock(&self.current).get() {
-            return Ok(connection);
+        if let Some(link) = there_is() {
+            return Ok(link);
         }
-        let (client, current) = (self.client.clone(), Arc::clone(&self.current));
+        let (client, farm, current) =
+            (self.client.clone(), Arc::clone(&self.farm), Arc::clone(&self.current));
         let connecting = tokio::spawn(async move {
+            let newest = lock(&current).newest.clone();
             let late = |_| RedisError::from((ErrorKind::Io, "Redis lets nobody connect in time"));
-            let connected = timeout(LONGEST_CONNECTING, client.get_multiplexed_async_connection()).await;
-            let connection = connected.map_err(late)??;
-            let mut current = lock(&current);
-            current.number += 1;
-            current.connection = Some(connection.clone());
+            let link =
+                timeout(LONGEST_CONNECTING, Link::open(&client, farm, &newest)).await.map_err(late)??;
+            lock(&current).link = Some(Arc::clone(&link));
             drop(guard);
-            Ok((current.number, connection))
+            Ok(link)
         });
         connecting.await.unwrap_or_else(|_| Err((ErrorKind::Io, "connecting to Redis failed").into()))
     }
 
-    /// What Redis says to a command.
-    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
-        let (number, mut connection) = self.get().await?;
-        let mut doubt = Doubt { current: &self.current, number, is_over: false };
-        let answer = command.query_async(&mut connection).await;
+    /// What Redis says to a command on a connection that this has given out.
+    pub(crate) async fn query<T: FromRedisValue>(
+        &self,
+        link: &Arc<Link>,
+        command: &Cmd,
+    ) -> Result<T, RedisError> {
+        self.on(link, link.query(command)).await
+    }
+
+    /// What Redis says, and that the connection is not used again if it says nothing.
+    pub(crate) async fn on<T>(
+        &self,
+        link: &Arc<Link>,
+        said: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, RedisError> {
+        let mut doubt = Doubt { current: &self.current, link, is_over: false };
+        let answer = said.await;
         // What Redis itself says of a command is no fault of the connection.
         doubt.is_over = answer.as_ref().err().is_none_or(|error: &RedisError| error.code().is_some());
         answer
@@ -82,15 +112,14 @@ impl Connection {
 /// A connection on which somebody waits. It goes if that ends without an answer.
 struct Doubt<'a> {
     current: &'a Mutex<Current>,
-    number: u64,
+    link: &'a Arc<Link>,
     is_over: bool,
 }
 
 impl Drop for Doubt<'_> {
     fn drop(&mut self) {
-        let mut current = lock(self.current);
-        if !self.is_over && current.number == self.number {
-            current.connection = None;
+        if !self.is_over {
+            lock(self.current).end(self.link);
         }
     }
 }
@@ -102,6 +131,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::key_ring::{FarmKey, KeyRing};
 
     /// Commands that are asked next; each has one line that begins with an asterisk.
     async fn asked(stream: &mut TcpStream) -> Option<Vec<u8>> {
@@ -115,10 +145,20 @@ mod tests {
         bytes.windows(8).any(|word| word == b"GETRANGE")
     }
 
+    /// As Redis does in RESP3, where nobody else listens.
     async fn answer(stream: &mut TcpStream, bytes: &[u8]) {
-        let line = if is_lookup(bytes) { b"$1\r\n7\r\n".as_slice() } else { b"+OK\r\n" };
-        let commands = bytes.iter().filter(|byte| **byte == b'*').count();
-        stream.write_all(&line.repeat(commands)).await.unwrap();
+        let text = String::from_utf8_lossy(bytes).to_uppercase();
+        for command in text.split("\r\n").filter(|word| word.chars().all(|c| c.is_ascii_alphabetic())) {
+            let line = match command {
+                "HELLO" => "%1\r\n$5\r\nproto\r\n:3\r\n",
+                "SUBSCRIBE" => ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n",
+                "PUBLISH" => ":1\r\n",
+                "CLIENT" => "+OK\r\n",
+                "GETRANGE" => "$1\r\n7\r\n",
+                _ => continue,
+            };
+            stream.write_all(line.as_bytes()).await.unwrap();
+        }
     }
 
     async fn answer_all(mut stream: TcpStream) {
@@ -129,12 +169,15 @@ mod tests {
 
     async fn redis() -> (TcpListener, Connection) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("redis://{}/", listener.local_addr().unwrap());
-        (listener, Connection::new(Client::open(url).unwrap()))
+        let url = format!("redis://{}/?protocol=resp3", listener.local_addr().unwrap());
+        let keys = KeyRing::new(vec![FarmKey::read(&[1; 32]).unwrap()]).unwrap();
+        let farm = Farm::new(keys, Duration::from_secs(1)).unwrap();
+        (listener, Connection::new(Client::open(url).unwrap(), farm))
     }
 
     async fn look_up(connection: &Connection) -> Vec<u8> {
-        connection.query(cmd("GETRANGE").arg("name").arg(0).arg(9)).await.unwrap()
+        let link = connection.link().await.unwrap();
+        connection.query(&link, cmd("GETRANGE").arg("name").arg(0).arg(9)).await.unwrap()
     }
 
     #[tokio::test]

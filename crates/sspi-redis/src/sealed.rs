@@ -6,10 +6,11 @@
 //! format   1   FORMAT
 //! key      8   which key of the farm
 //! salt    16   random: the key of this value, and its nonce, are derived from it
-//! sealed       until (8, seconds since the Unix epoch), session; and 16 of tag
+//! sealed       until (8, seconds since the Unix epoch), era (16), generation (4), session; and 16 of tag
 //! ```
 //!
-//! Format, key and name are authenticated with it: a value is what it is under its own name only.
+//! Format, key and name are authenticated with it: a value is what it is under its own name only. Era and generation say
+//! whether it can have been removed without our knowing it ([`removals`](crate::removals)).
 //!
 //! Each value has a key of its own, so that however many there are, no nonce comes twice.
 
@@ -20,8 +21,9 @@ use crypto::random::Random;
 use zeroize::Zeroizing;
 
 use crate::key_ring::{FarmKey, KEY_ID_LEN, KeyRing};
+use crate::removals::{ERA_LEN, Made, Mark};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const SALT_LEN: usize = 16;
 const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
@@ -36,6 +38,11 @@ pub(crate) fn name(key: &FarmKey, session: &[u8]) -> String {
     core::iter::once(PREFIX.to_owned()).chain(digits).collect()
 }
 
+/// What stands for a name where sessions are told that were removed; `None` of what is no name.
+pub(crate) fn mark(name: &str) -> Option<Mark> {
+    Mark::from_str_radix(name.strip_prefix(PREFIX)?.get(..8)?, 16).ok()
+}
+
 fn value_key(key: &FarmKey, salt: &[u8; SALT_LEN]) -> Option<(AeadKey, [u8; NONCE_LEN])> {
     let mut derived = Zeroizing::new([0; 32 + NONCE_LEN]);
     hkdf_expand(Hash::Sha256, &*key.sealing, salt, &mut *derived).ok()?;
@@ -47,39 +54,68 @@ fn associated(key: &FarmKey, name: &str) -> Vec<u8> {
     [&[FORMAT], key.id.as_slice(), name.as_bytes()].concat()
 }
 
-/// Seals a session that lives until then, under a name of the same key.
-pub(crate) fn seal(
+/// A session that was sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    /// When its time is over, in seconds since the Unix epoch.
+    pub(crate) until: u64,
+    pub(crate) made: Made,
+    pub(crate) session: Zeroizing<Vec<u8>>,
+}
+
+/// Seals a session, under a name of the same key.
+pub(crate) fn seal(key: &FarmKey, name: &str, it: &Sealed, random: &dyn Random) -> Option<Vec<u8>> {
+    let mut content = Zeroizing::new(Vec::with_capacity(8 + ERA_LEN + 4 + it.session.len()));
+    content.extend_from_slice(&it.until.to_be_bytes());
+    content.extend_from_slice(&it.made.era);
+    content.extend_from_slice(&it.made.generation.to_be_bytes());
+    content.extend_from_slice(&it.session);
+    seal_content(key, name, content, random)
+}
+
+/// Seals whatever belongs under this name.
+pub(crate) fn seal_content(
     key: &FarmKey,
     name: &str,
-    until: u64,
-    session: &[u8],
+    mut content: Zeroizing<Vec<u8>>,
     random: &dyn Random,
 ) -> Option<Vec<u8>> {
     let mut salt = [0; SALT_LEN];
     random.fill(&mut salt).ok()?;
     let (aead, nonce) = value_key(key, &salt)?;
-    let mut content = Zeroizing::new(Vec::with_capacity(8 + session.len()));
-    content.extend_from_slice(&until.to_be_bytes());
-    content.extend_from_slice(session);
     let tag = aead.seal_in_place(nonce, &associated(key, name), &mut content).ok()?;
     Some([&[FORMAT], key.id.as_slice(), &salt, &content, &tag].concat())
 }
 
-/// The session in a value of this name, with until when it lives; `None` for whatever else it is.
-pub(crate) fn open(ring: &KeyRing, name: &str, value: &[u8], now: u64) -> Option<(u64, Zeroizing<Vec<u8>>)> {
+/// The session in a value of this name; `None` for whatever else it is, and behind its time.
+pub(crate) fn open(ring: &KeyRing, name: &str, value: &[u8], now: u64) -> Option<Sealed> {
+    let (_, content) = open_content(ring, name, value)?;
+    let (until, rest) = content.split_first_chunk::<8>()?;
+    let (era, rest) = rest.split_first_chunk::<ERA_LEN>()?;
+    let (generation, session) = rest.split_first_chunk::<4>()?;
+    let until = u64::from_be_bytes(*until);
+    let made = Made { era: *era, generation: u32::from_be_bytes(*generation) };
+    (now <= until).then(|| Sealed { until, made, session: Zeroizing::new(session.to_vec()) })
+}
+
+/// What was sealed under this name, and the key that it is sealed with.
+pub(crate) fn open_content<'a>(
+    ring: &'a KeyRing,
+    name: &str,
+    value: &[u8],
+) -> Option<(&'a FarmKey, Zeroizing<Vec<u8>>)> {
     let (format, rest) = value.split_first()?;
     let (id, rest) = rest.split_first_chunk::<KEY_ID_LEN>()?;
     let (salt, sealed) = rest.split_first_chunk::<SALT_LEN>()?;
-    if *format != FORMAT || sealed.len() < 8 + TAG_LEN {
+    if *format != FORMAT || sealed.len() < TAG_LEN {
         return None;
     }
     let key = ring.keys().find(|key| key.id == *id)?;
     let (aead, nonce) = value_key(key, salt)?;
     let mut content = Zeroizing::new(sealed.to_vec());
     let length = aead.open_in_place(nonce, &associated(key, name), &mut content).ok()?;
-    let (until, session) = content.get(..length)?.split_first_chunk::<8>()?;
-    let until = u64::from_be_bytes(*until);
-    (now <= until).then(|| (until, Zeroizing::new(session.to_vec())))
+    content.truncate(length);
+    Some((key, content))
 }
 
 #[cfg(test)]
@@ -106,17 +142,22 @@ mod tests {
         KeyRing::new(bytes.iter().map(|byte| key(*byte)).collect()).unwrap()
     }
 
+    fn until_100(session: &[u8]) -> Sealed {
+        let made = Made { era: [5; ERA_LEN], generation: 6 };
+        Sealed { until: 100, made, session: Zeroizing::new(session.to_vec()) }
+    }
+
     fn sealed(byte: u8, session: &[u8]) -> (String, Vec<u8>) {
         let key = key(byte);
         let name = name(&key, b"session");
-        let value = seal(&key, &name, 100, session, &Same(7)).unwrap();
+        let value = seal(&key, &name, &until_100(session), &Same(7)).unwrap();
         (name, value)
     }
 
     #[test]
     fn a_session_comes_back_under_its_name_until_its_time() {
         let (name, value) = sealed(1, b"secret");
-        assert_eq!(open(&ring(&[1]), &name, &value, 100), Some((100, Zeroizing::new(b"secret".to_vec()))));
+        assert_eq!(open(&ring(&[1]), &name, &value, 100), Some(until_100(b"secret")));
         assert_eq!(open(&ring(&[1]), &name, &value, 101), None, "kept beyond its time");
     }
 
@@ -127,7 +168,7 @@ mod tests {
         assert!(!value.windows(8).any(|window| window == b"a secret"));
         let again = {
             let key = key(1);
-            seal(&key, &name, 100, b"a secret that is long enough to be found", &Same(8))
+            seal(&key, &name, &until_100(b"a secret that is long enough to be found"), &Same(8))
         };
         assert_ne!(again.unwrap(), value, "nor that a session is the same as another");
     }

@@ -4,21 +4,27 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use crypto::random::SystemRandom;
-use redis::{Client, Cmd, FromRedisValue, RedisError, cmd};
+use redis::{Client, Cmd, IntoConnectionInfo as _, ProtocolVersion, RedisError, cmd};
 use sspi_tokio::SessionStore;
 use zeroize::Zeroizing;
 
 use crate::connection::Connection;
 use crate::key_ring::{FarmKey, KeyRing};
-use crate::sealed;
+use crate::link::{Farm, Link};
+use crate::removals::Mark;
+use crate::sealed::{self, Sealed};
 
 /// Sessions in one Redis. It is connected to when it is first needed, and again whenever it has gone.
+///
+/// A session that was removed is taken up by no machine any more, also if somebody puts it back: machines tell each other over
+/// channels of the same Redis (`opensspi:removed:…`). One that finds no other to ask when it connects takes up what is made
+/// from then on only.
 pub struct RedisSessions {
-    keys: KeyRing,
     connection: Connection,
 }
 
@@ -84,34 +90,37 @@ fn not_written(error: &RedisError) -> io::Error {
 const LONGEST_VALUE: usize = 96 << 10;
 
 impl RedisSessions {
-    /// Sessions in the Redis at `url`, sealed with `keys`. Nothing is connected yet.
+    /// Sessions in the Redis (6 or later) at `url`, sealed with `keys`, whose lookups end at `deadline`. Nothing is
+    /// connected yet.
     ///
     /// # Errors
-    /// The address cannot be read, or wants TLS, which is not there: values are sealed in any case.
-    pub fn new(url: &str, keys: KeyRing) -> Result<Self, BadUrl> {
+    /// The address cannot be read, or wants TLS, which is not there: values are sealed in any case. Or the system has no
+    /// random numbers.
+    pub fn new(url: &str, keys: KeyRing, deadline: Duration) -> Result<Self, BadUrl> {
         let bad = |what: &str| BadUrl { what: what.to_owned() };
         if url.starts_with("rediss:") {
             return Err(bad("Redis over TLS is not supported"));
         }
         // What the parser says may quote the address, and that a password.
-        let client = Client::open(url).map_err(|_| bad("the address of Redis cannot be read"))?;
-        Ok(Self { keys, connection: Connection::new(client) })
+        let unread = |_| bad("the address of Redis cannot be read");
+        let info = url.into_connection_info().map_err(unread)?;
+        // What machines tell each other comes between the answers.
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let client = Client::open(info.set_redis_settings(settings)).map_err(unread)?;
+        let farm = Farm::new(keys, deadline).map_err(|_| bad("the system has no random numbers"))?;
+        Ok(Self { connection: Connection::new(client, farm) })
     }
 
-    async fn query<T: FromRedisValue>(&self, command: &Cmd) -> io::Result<T> {
-        self.connection.query(command).await.map_err(|error| failed(&error))
-    }
-
-    async fn write(&self, command: &Cmd) -> io::Result<()> {
-        self.connection.query(command).await.map_err(|error| not_written(&error))
+    async fn link(&self) -> io::Result<Arc<Link>> {
+        self.connection.link().await.map_err(|error| failed(&error))
     }
 
     /// What is there under a name, as far as it can be a session.
-    async fn value(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+    async fn value(&self, link: &Arc<Link>, name: &str) -> io::Result<Option<Vec<u8>>> {
         // Not even of what is too long more comes than that.
         let mut range = cmd("GETRANGE");
         range.arg(name).arg(0).arg(LONGEST_VALUE);
-        match self.connection.query::<Vec<u8>>(&range).await {
+        match self.connection.query::<Vec<u8>>(link, &range).await {
             Ok(value) => Ok(Some(value).filter(|value| (1..=LONGEST_VALUE).contains(&value.len()))),
             // It is no string.
             Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
@@ -119,15 +128,23 @@ impl RedisSessions {
         }
     }
 
-    fn names(&self, key: &[u8]) -> Vec<String> {
-        self.keys.keys().map(|farm_key| sealed::name(farm_key, key)).collect()
-    }
-
     /// One page of names, and where the next begins; there is none behind 0.
-    async fn page(&self, cursor: u64) -> io::Result<(u64, Vec<String>)> {
+    async fn page(&self, link: &Arc<Link>, cursor: u64) -> io::Result<(u64, Vec<String>)> {
         let mut scan = cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(format!("{}*", sealed::PREFIX)).arg("COUNT").arg(1000);
-        self.query(&scan).await
+        self.connection.query(link, &scan).await.map_err(|error| failed(&error))
+    }
+
+    /// Tells the others that these are removed, whose names are those under a key, and removes them; how many there were.
+    async fn remove_names(&self, link: &Arc<Link>, told: &[(&FarmKey, &[String])]) -> io::Result<usize> {
+        let mut delete = cmd("DEL");
+        for (key, names) in told {
+            let marks: Vec<Mark> = names.iter().filter_map(|name| sealed::mark(name)).collect();
+            let said = self.connection.on(link, link.removed(key, marks)).await;
+            said.map_err(|error| not_written(&error))?;
+            delete.arg(names);
+        }
+        self.connection.query(link, &delete).await.map_err(|error| not_written(&error))
     }
 
     /// Sessions that are there, so many at most: there may be millions.
@@ -135,9 +152,10 @@ impl RedisSessions {
     /// # Errors
     /// Redis cannot be asked.
     pub async fn list(&self, most: usize) -> io::Result<Listing> {
+        let link = self.link().await?;
         let (mut names, mut cursor) = (BTreeSet::new(), 0);
         let is_all = loop {
-            let (next, some) = self.page(cursor).await?;
+            let (next, some) = self.page(&link, cursor).await?;
             names.extend(some);
             cursor = next;
             if cursor == 0 || names.len() > most {
@@ -146,10 +164,11 @@ impl RedisSessions {
         };
         let mut sessions = Vec::new();
         for name in names.into_iter().take(most) {
-            let Some(value) = self.value(&name).await? else { continue };
-            let left: i64 = self.query(cmd("TTL").arg(&name)).await?;
+            let Some(value) = self.value(&link, &name).await? else { continue };
+            let left = self.connection.query::<i64>(&link, cmd("TTL").arg(&name)).await;
+            let left = left.map_err(|error| failed(&error))?;
             sessions.push(Listed {
-                is_ours: sealed::open(&self.keys, &name, &value, now()).is_some(),
+                is_ours: sealed::open(link.keys(), &name, &value, now()).is_some(),
                 size: value.len(),
                 left: u64::try_from(left).ok().map(Duration::from_secs),
                 name,
@@ -163,11 +182,14 @@ impl RedisSessions {
     /// # Errors
     /// Redis cannot be asked.
     pub async fn clear(&self) -> io::Result<usize> {
+        let link = self.link().await?;
         let (mut gone, mut cursor) = (0, 0);
         loop {
-            let (next, some) = self.page(cursor).await?;
+            let (next, some) = self.page(&link, cursor).await?;
             if !some.is_empty() {
-                let count: usize = self.query(cmd("DEL").arg(some)).await?;
+                // A name does not say under which key it is one.
+                let told: Vec<_> = link.keys().keys().map(|key| (key, some.as_slice())).collect();
+                let count = self.remove_names(&link, &told).await?;
                 gone += count;
             }
             cursor = next;
@@ -179,14 +201,23 @@ impl RedisSessions {
 }
 
 /// The command that keeps a session under a key of the farm; `None` for one whose time is over.
-fn keeping(farm_key: &FarmKey, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<Option<Cmd>> {
+fn keeping(
+    link: &Link,
+    farm_key: &FarmKey,
+    key: &[u8],
+    session: &[u8],
+    lifetime: Duration,
+) -> io::Result<Option<Cmd>> {
     let seconds = lifetime.as_secs();
     if seconds == 0 {
         return Ok(None);
     }
     let name = sealed::name(farm_key, key);
-    let value = sealed::seal(farm_key, &name, now().saturating_add(seconds), session, &SystemRandom)
-        .ok_or_else(|| io::Error::other("a session could not be sealed"))?;
+    let unsealed = || io::Error::other("a session could not be sealed");
+    let made = link.now().ok_or_else(unsealed)?;
+    let until = now().saturating_add(seconds);
+    let it = Sealed { until, made, session: Zeroizing::new(session.to_vec()) };
+    let value = sealed::seal(farm_key, &name, &it, &SystemRandom).ok_or_else(unsealed)?;
     let mut set = cmd("SET");
     set.arg(name).arg(value).arg("EX").arg(seconds);
     Ok(Some(set))
@@ -195,9 +226,13 @@ fn keeping(farm_key: &FarmKey, key: &[u8], session: &[u8], lifetime: Duration) -
 #[async_trait]
 impl SessionStore for RedisSessions {
     async fn get(&self, key: &[u8]) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-        for name in self.names(key) {
-            if let Some(value) = self.value(&name).await?
-                && let Some((_, session)) = sealed::open(&self.keys, &name, &value, now())
+        let link = self.link().await?;
+        for farm_key in link.keys().keys() {
+            let name = sealed::name(farm_key, key);
+            let Some(value) = self.value(&link, &name).await? else { continue };
+            if let Some(Sealed { made, session, .. }) = sealed::open(link.keys(), &name, &value, now())
+                && let Some(mark) = sealed::mark(&name)
+                && link.is_good(made, mark).await
             {
                 return Ok(Some(session));
             }
@@ -206,20 +241,22 @@ impl SessionStore for RedisSessions {
     }
 
     async fn put(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
-        match keeping(&self.keys.first, key, session, lifetime)? {
-            Some(set) => self.write(&set).await,
+        let link = self.link().await?;
+        match keeping(&link, &link.keys().first, key, session, lifetime)? {
+            Some(set) => self.connection.query(&link, &set).await.map_err(|error| not_written(&error)),
             None => Ok(()),
         }
     }
 
     async fn renew(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
+        let link = self.link().await?;
         // One that was made before the keys were changed lies under the name that it has by an older one.
-        for farm_key in self.keys.keys() {
-            let Some(mut set) = keeping(farm_key, key, session, lifetime)? else { return Ok(()) };
+        for farm_key in link.keys().keys() {
+            let Some(mut set) = keeping(&link, farm_key, key, session, lifetime)? else { return Ok(()) };
             // Whoever has removed it meanwhile has the last word.
             let set = set.arg("XX");
             let kept: Option<String> =
-                self.connection.query(set).await.map_err(|error| not_written(&error))?;
+                self.connection.query(&link, set).await.map_err(|error| not_written(&error))?;
             if kept.is_some() {
                 return Ok(());
             }
@@ -228,13 +265,17 @@ impl SessionStore for RedisSessions {
     }
 
     async fn remove(&self, key: &[u8]) -> io::Result<()> {
-        self.write(cmd("DEL").arg(self.names(key))).await
+        let link = self.link().await?;
+        let names: Vec<_> = link.keys().keys().map(|farm_key| [sealed::name(farm_key, key)]).collect();
+        let told = link.keys().keys().zip(&names).map(|(farm_key, name)| (farm_key, name.as_slice()));
+        self.remove_names(&link, &told.collect::<Vec<_>>()).await?;
+        Ok(())
     }
 }
 
 impl fmt::Debug for RedisSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisSessions").field("keys", &self.keys).finish_non_exhaustive()
+        f.debug_struct("RedisSessions").finish_non_exhaustive()
     }
 }
 
@@ -247,7 +288,7 @@ mod tests {
         for url in ["http://user:hunter2@host/", "rediss://:hunter2@host/", "redis://:hunter2@host:port/", ""]
         {
             let ring = KeyRing::new(vec![FarmKey::read(&[1; 32]).unwrap()]).unwrap();
-            let error = RedisSessions::new(url, ring).unwrap_err().to_string();
+            let error = RedisSessions::new(url, ring, Duration::from_secs(1)).unwrap_err().to_string();
             assert!(!error.contains("hunter2") && error.contains("redis://HOST"), "{error}");
         }
     }

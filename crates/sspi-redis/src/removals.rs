@@ -1,0 +1,258 @@
+//! What one machine knows of the sessions that were removed, by itself or by others, so that none of them is taken up again
+//! however often it is put back.
+//!
+//! Redis cannot be asked for that: who writes to it can delete whatever says "removed". So machines tell each other
+//! ([`news`](crate::news)), and each remembers what it heard. That is worth something only if it heard everything. Hence
+//! *eras*: a session lies in Redis with the era in which it was made, and is taken up by machines that hold this era, which
+//! are those that have heard of all removals since it began. An era is begun by a machine that finds nobody to ask, or taken
+//! over from a machine that holds it, together with all removals that it knows. A machine whose connection ends has missed
+//! something, perhaps, and holds nothing until it has asked again.
+//!
+//! Removals are kept within a bound. An era has *generations*: whoever makes a session writes the newest into it that it knows.
+//! Removals are kept in a row of batches, and the oldest batch goes when there are too many; with it go the generations that
+//! were over when the next one began. A generation is over for a machine as soon as a batch is full, and whoever hears of a newer
+//! one goes on with that. So what is forgotten is never a removal alone, but the sessions that it could be of as well.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bytes of an era.
+pub(crate) const ERA_LEN: usize = 16;
+/// A random number.
+pub(crate) type Era = [u8; ERA_LEN];
+
+/// When a session was made, as far as removals are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) era: Era,
+    pub(crate) generation: u32,
+}
+
+/// What stands for a session that was removed: the first 32 bits of its name, which is a MAC. One in some ten thousand other
+/// sessions has those of one that was removed when there are as many of them as can be; it is not taken up then.
+pub(crate) type Mark = u32;
+
+/// Eras with a generation of each.
+pub(crate) type Generations = Vec<(Era, u32)>;
+
+/// All that a machine knows of removals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// The eras that it holds, and from which generation on. It goes on with the last one.
+    pub(crate) held: Generations,
+    /// The newest generation of each era.
+    pub(crate) newest: Generations,
+    /// With the generations that were new when each was begun, the oldest first.
+    pub(crate) batches: Vec<(Generations, Vec<Mark>)>,
+}
+
+/// Marks of a batch.
+const BATCH: usize = 1 << 15;
+/// Batches.
+const MOST_BATCHES: usize = 8;
+/// Eras that a machine holds, and of which it knows generations.
+pub(crate) const MOST_ERAS: usize = 64;
+
+/// Whether a session can be taken up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// All removals of its time are known, and it is not among them.
+    Good,
+    /// It was removed, or so much was removed since that it is not known any more.
+    Gone,
+    /// This machine does not hold its era. Another may.
+    Unknown,
+}
+
+/// The eras that are held, and what was removed in them.
+pub(crate) struct Removals(Mutex<State>);
+
+struct State {
+    /// The newest generation of each era that was heard of, held or not: a removal is told with it.
+    newest: BTreeMap<Era, u32>,
+    /// From which generation on an era is held. In the order in which they came.
+    held: Vec<(Era, u32)>,
+    /// The era that sessions are made in.
+    ours: Option<Era>,
+    /// The oldest first.
+    batches: VecDeque<Batch>,
+    /// Marks of a batch that is full.
+    full: usize,
+}
+
+struct Batch {
+    /// The generations that were new when it was begun; all that came before are in older batches.
+    begun: BTreeMap<Era, u32>,
+    marks: HashSet<Mark>,
+}
+
+impl Removals {
+    /// Nothing is held yet. What was known of generations before, on another connection, goes on.
+    pub(crate) fn new(newest: &[(Era, u32)]) -> Self {
+        Self::with_batches_of(BATCH, newest)
+    }
+
+    fn with_batches_of(full: usize, newest: &[(Era, u32)]) -> Self {
+        let batches = VecDeque::from([Batch::of(newest, &[])]);
+        let newest = newest.iter().copied().collect();
+        Self(Mutex::new(State { newest, held: Vec::new(), ours: None, batches, full }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins an era, which nobody has used.
+    pub(crate) fn begin(&self, era: Era) {
+        let mut state = self.lock();
+        state.hear(&[(era, 0)]);
+        state.hold(&[(era, 0)]);
+        state.ours = Some(era);
+    }
+
+    /// Takes over what another machine holds just now, with all removals that it knows.
+    pub(crate) fn take_over(&self, known: Known) {
+        let mut state = self.lock();
+        state.hear(&known.newest);
+        if state.held.is_empty() {
+            // One batch after the other, as the other machine has them, so that they go one after the other here.
+            let batches = known.batches.into_iter().take(MOST_BATCHES);
+            let batches = batches.map(|(begun, marks)| Batch::of(&begun, &marks)).collect();
+            let heard = std::mem::replace(&mut state.batches, batches);
+            state.hold(&known.held);
+            // What was said while the other machine answered.
+            heard.iter().for_each(|batch| state.mark(&batch.marks.iter().copied().collect::<Vec<_>>()));
+        } else {
+            // Held first: what goes while there are more takes generations with it.
+            state.hold(&known.held);
+            known.batches.iter().for_each(|(_, marks)| state.mark(marks));
+        }
+        if state.ours.is_none() {
+            state.ours = state.held.last().map(|(era, _)| *era);
+        }
+    }
+
+    /// What a session that is made now says of it; `None` where no era is held.
+    pub(crate) fn now(&self) -> Option<Made> {
+        let state = self.lock();
+        let era = state.ours?;
+        Some(Made { era, generation: state.newest.get(&era).copied().unwrap_or(0) })
+    }
+
+    /// Whether a session with this mark is to be taken up.
+    pub(crate) fn standing(&self, made: Made, mark: Mark) -> Standing {
+        let mut state = self.lock();
+        let Some(from) = state.held.iter().find(|(era, _)| *era == made.era).map(|(_, from)| *from) else {
+            return Standing::Unknown;
+        };
+        // Somebody is ahead.
+        state.hear(&[(made.era, made.generation)]);
+        let is_marked = state.batches.iter().any(|batch| batch.marks.contains(&mark));
+        if is_marked || made.generation < from { Standing::Gone } else { Standing::Good }
+    }
+
+    /// Remembers what was removed, by a machine that knew these generations.
+    pub(crate) fn removed(&self, newest: &[(Era, u32)], marks: &[Mark]) {
+        let mut state = self.lock();
+        state.hear(newest);
+        state.mark(marks);
+    }
+
+    /// The newest generations that are known.
+    pub(crate) fn newest(&self) -> Generations {
+        self.lock().newest.iter().map(|(era, generation)| (*era, *generation)).collect()
+    }
+
+    /// What is held, and from which generation on. The last one is the one to go on with.
+    pub(crate) fn held(&self) -> Generations {
+        self.lock().held()
+    }
+
+    /// All that is known at this moment.
+    pub(crate) fn known(&self) -> Known {
+        let state = self.lock();
+        let list = |map: &BTreeMap<Era, u32>| map.iter().map(|(era, number)| (*era, *number)).collect();
+        let batch = |batch: &Batch| (list(&batch.begun), batch.marks.iter().copied().collect());
+        Known {
+            held: state.held(),
+            newest: list(&state.newest),
+            batches: state.batches.iter().map(batch).collect(),
+        }
+    }
+}
+
+impl Batch {
+    fn of(begun: &[(Era, u32)], marks: &[Mark]) -> Self {
+        Self { begun: begun.iter().copied().collect(), marks: marks.iter().copied().take(BATCH).collect() }
+    }
+}
+
+impl State {
+    fn held(&self) -> Generations {
+        let is_ours = |(era, _): &&(Era, u32)| Some(*era) == self.ours;
+        let others = self.held.iter().filter(|held| !is_ours(held));
+        others.chain(self.held.iter().filter(is_ours)).copied().collect()
+    }
+
+    fn hear(&mut self, newest: &[(Era, u32)]) {
+        for (era, generation) in newest {
+            let known = self.newest.entry(*era).or_default();
+            *known = (*known).max(*generation);
+        }
+        while self.newest.len() > MOST_ERAS && self.forget_an_era() {}
+    }
+
+    /// One that is not held if there is one, and never the one that sessions are made in.
+    fn forget_an_era(&mut self) -> bool {
+        let is_held = |era: &Era| self.held.iter().any(|(held, _)| held == era);
+        let unheld = self.newest.keys().find(|era| !is_held(era));
+        let first = || self.held.iter().map(|(era, _)| era).find(|era| Some(**era) != self.ours);
+        let Some(goes) = unheld.or_else(first).copied() else { return false };
+        self.newest.remove(&goes);
+        self.held.retain(|(era, _)| *era != goes);
+        true
+    }
+
+    fn hold(&mut self, eras: &[(Era, u32)]) {
+        for (era, from) in eras.iter().filter(|(era, _)| self.newest.contains_key(era)) {
+            match self.held.iter_mut().find(|(held, _)| held == era) {
+                // What either knows since then, this machine knows now.
+                Some((_, known)) => *known = (*known).min(*from),
+                None => self.held.push((*era, *from)),
+            }
+        }
+    }
+
+    fn mark(&mut self, marks: &[Mark]) {
+        for mark in marks {
+            if self.batches.back().is_none_or(|batch| batch.marks.len() >= self.full) {
+                self.begin_batch();
+            }
+            if let Some(batch) = self.batches.back_mut() {
+                batch.marks.insert(*mark);
+            }
+        }
+    }
+
+    /// Ends a generation of every era, and forgets the oldest batch if there are too many.
+    fn begin_batch(&mut self) {
+        for generation in self.newest.values_mut() {
+            *generation = generation.saturating_add(1);
+        }
+        self.batches.push_back(Batch { begun: self.newest.clone(), marks: HashSet::new() });
+        if self.batches.len() <= MOST_BATCHES {
+            return;
+        }
+        self.batches.pop_front();
+        let Some(oldest) = self.batches.front() else { return };
+        for (era, from) in &mut self.held {
+            // An era that came later has no removals in what went.
+            if let Some(begun) = oldest.begun.get(era) {
+                *from = (*from).max(*begun);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
