@@ -240,6 +240,48 @@ async fn a_machine_that_finds_no_other_takes_up_what_is_made_from_then_on() {
     assert!(connect(&client, &machine).await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_that_are_restarted_one_after_the_other_lose_no_session() {
+    if !redis::runnable() {
+        return;
+    }
+    let farm = Farm::new().unwrap();
+    let mut redis = Redis::start().unwrap();
+    let ours = connections(&mut redis);
+    let wait_for = |redis: &mut Redis, count: usize| {
+        let count = ours.len() + count;
+        (0..100_000).find(|_| connections(redis).len() == count).unwrap_or_else(|| panic!("not {count}"));
+    };
+    let mut machines = [(); 2].map(|()| machine_of(&farm, TLS12, &redis, PATIENT));
+    // A machine connects when it starts.
+    wait_for(&mut redis, 2);
+    let [client, failed] = [(); 2].map(|()| client_of(&farm, TLS12));
+    assert!(!connect(&client, &machines[0]).await);
+    redis.wait_for(1).unwrap();
+    // They may have begun at the same time, and know each other when the one has taken up what the other made.
+    assert!(connect(&client, &machines[1]).await);
+    let (at_client, mut at_server) = ends(&failed, &machines[1]).await;
+    redis.wait_for(2).unwrap();
+    let seen = redis.all().unwrap();
+    let fails = ControlToken::Alert { level: AlertLevel::Fatal, number: 80 };
+    at_server.apply_control_token(&fails).await.unwrap();
+    drop((at_client, at_server));
+    redis.wait_until(|all| all.len() == 1).unwrap();
+    for machine in &mut machines {
+        let there_are = redis.len().unwrap();
+        *machine = machine_of(&farm, TLS12, &redis, PATIENT);
+        wait_for(&mut redis, 2);
+        // It is there when it does something.
+        assert!(!connect(&client_of(&farm, TLS12), machine).await);
+        redis.wait_for(there_are + 1).unwrap();
+    }
+    put_back(&mut redis, &seen);
+    for machine in &machines {
+        assert!(connect(&client, machine).await);
+    }
+    assert!(!connect(&failed, &machines[1]).await, "what was removed before they were there");
+}
+
 /// Machines that began without each other: here since they have no key in common.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_meets_a_session_of_others_asks_them_what_they_removed() {
@@ -583,6 +625,61 @@ async fn the_sessions_are_listed_and_cleared() {
     put_back(&mut redis, &seen);
     for client in &clients {
         assert!(!connect(client, &machine).await);
+    }
+}
+
+/// What docs/accounts-and-farms.md says that a user of Redis needs.
+const RIGHTS: [&str; 10] = [
+    "~opensspi:session:*",
+    "&opensspi:removed:*",
+    "+getrange",
+    "+set",
+    "+del",
+    "+scan",
+    "+ttl",
+    "+publish",
+    "+subscribe",
+    "on",
+];
+
+/// Whether a session goes from one machine to the other, and is listed and cleared.
+async fn all_goes_well(farm: &Farm, configuration: &str, redis: &mut Redis) -> bool {
+    redis.command(&[b"FLUSHALL"]).unwrap();
+    let machines = [(); 2].map(|()| Sspi::from_toml(configuration, farm.folder()).unwrap());
+    let client = client_of(farm, TLS12);
+    assert!(!connect(&client, &machines[0]).await);
+    let store = machines[1].redis_sessions().unwrap();
+    // What was put before it was asked for is there.
+    let is_put = async || matches!(store.list(10).await, Ok(listing) if listing.sessions.len() == 1);
+    for _ in 0..100 {
+        if is_put().await {
+            return connect(&client, &machines[1]).await && store.clear().await.is_ok();
+        }
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_redis_needs_the_rights_of_the_document_and_no_more() {
+    if !redis::runnable() {
+        return;
+    }
+    let document = include_str!("../../docs/accounts-and-farms.md");
+    let farm = Farm::new().unwrap();
+    let mut redis = Redis::start().unwrap();
+    let address = format!("redis://127.0.0.1:{}/", redis.port());
+    std::fs::write(farm.folder().join("redis"), address.replace("//", "//web:secret@")).unwrap();
+    let configuration =
+        Farm::configuration(TLS12, redis.port(), PATIENT, &["file:old.key"]).replace(&address, "file:redis");
+    for missing in RIGHTS.into_iter().map(Some).chain([None]) {
+        let rights = RIGHTS.into_iter().filter(|right| Some(*right) != missing);
+        let mut command: Vec<&[u8]> = vec![b"ACL", b"SETUSER", b"web", b"reset", b">secret"];
+        command.extend(rights.map(str::as_bytes));
+        assert_eq!(redis.command(&command).unwrap(), Reply::Word("OK".to_owned()));
+        let goes_well = all_goes_well(&farm, &configuration, &mut redis).await;
+        assert_eq!(goes_well, missing.is_none(), "without {missing:?}");
+        let named = missing.unwrap_or_default().trim_start_matches(['~', '&']);
+        assert!(document.contains(named), "{named} is not in the document");
     }
 }
 

@@ -14,7 +14,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, PushInfo, PushKind, RedisError, Value, cmd,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use crate::key_ring::{FarmKey, KEY_ID_LEN, KeyRing};
@@ -31,6 +31,8 @@ pub(crate) struct Farm {
 
 /// The others answer at once, or are not there.
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
+/// One of these parts of it is for each who has said that it holds something, and is asked to tell.
+const SHARES: u32 = 4;
 /// After which time somebody may have an era that nobody had.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// Eras for which nobody was found.
@@ -56,6 +58,8 @@ pub(crate) struct Link {
     farm: Arc<Farm>,
     removals: Removals,
     questions: Mutex<Questions>,
+    /// One asks for an era, and the others wait for it.
+    learning: AsyncMutex<()>,
     /// Redis has closed it.
     is_cut: AtomicBool,
 }
@@ -69,10 +73,16 @@ struct Questions {
 }
 
 enum Answer {
-    /// This machine holds that, and has said so in the channel of the key with this identifier.
-    Holds { machine: Name, held: Generations, key: [u8; KEY_ID_LEN] },
+    Holds(Holder),
     /// Somebody has told all, and it was taken over.
     Knows,
+}
+
+/// A machine that holds something, and has said so in the channel of the key with this identifier.
+struct Holder {
+    machine: Name,
+    held: Generations,
+    key: [u8; KEY_ID_LEN],
 }
 
 impl Link {
@@ -93,13 +103,18 @@ impl Link {
         let config = AsyncConnectionConfig::new().set_push_sender(hear);
         let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         let (removals, questions) = (Removals::new(newest), Mutex::default());
-        let is_cut = AtomicBool::new(false);
-        let link = Arc::new(Self { connection, farm, removals, questions, is_cut });
+        let (learning, is_cut) = (AsyncMutex::new(()), AtomicBool::new(false));
+        let link = Arc::new(Self { connection, farm, removals, questions, learning, is_cut });
         let _it_is_new = this.set(Arc::downgrade(&link));
         let channels: Vec<String> = link.farm.keys.keys().map(channel).collect();
         link.connection.clone().subscribe(channels).await?;
         if !link.ask(None).await? {
             link.removals.begin(random()?);
+            // Another may have begun one at the same time.
+            for key in link.farm.keys.keys() {
+                let holds = What::Holds { nonce: random()?, held: link.removals.held() };
+                link.say(key, holds).await?;
+            }
         }
         Ok(link)
     }
@@ -141,12 +156,19 @@ impl Link {
         match self.removals.standing(made, mark) {
             Standing::Good => true,
             Standing::Gone => false,
-            // One that cannot be asked is none that holds it.
             Standing::Unknown => {
-                self.may_ask(made.era)
-                    && self.ask(Some(made.era)).await.unwrap_or(false)
-                    && self.removals.standing(made, mark) == Standing::Good
+                self.learn(made.era).await;
+                self.removals.standing(made, mark) == Standing::Good
             }
+        }
+    }
+
+    /// Asks for an era, unless somebody has just done so.
+    async fn learn(&self, era: Era) {
+        let _one_asks = self.learning.lock().await;
+        if self.removals.lacks(&[(era, 0)]).is_some() && self.may_ask(era) {
+            // Who cannot be asked holds nothing.
+            let _is_told = self.ask(Some(era)).await;
         }
     }
 
@@ -177,38 +199,63 @@ impl Link {
         Ok(publish)
     }
 
-    /// Asks who holds an era, or any, and takes over what the first who does knows; whether there was one.
+    /// Asks who holds an era, or any, and takes over what they know; whether there was one.
     async fn ask(&self, wanted: Option<Era>) -> Result<bool, RedisError> {
         let until = Instant::now() + self.farm.patience;
         let nonce = random()?;
         let (answer, mut answers) = mpsc::unbounded_channel();
         let _open = Open::new(self, nonce, answer);
-        let mut others = 0;
+        let mut unheard = 0;
         for key in self.farm.keys.keys() {
             // This machine hears it, too.
-            others += self.say(key, What::Who { nonce }).await?.saturating_sub(1);
+            unheard += self.say(key, What::Who { nonce }).await?.saturating_sub(1);
         }
-        let mut tells = false;
-        while tells || others > 0 {
-            match timeout_at(until, answers.recv()).await {
-                Ok(Some(Answer::Knows)) => return Ok(true),
-                Ok(Some(Answer::Holds { machine, held, key })) => {
-                    others = others.saturating_sub(1);
-                    let is_wanted = |(era, _): &(Era, u32)| wanted.is_none_or(|wanted| wanted == *era);
-                    let key = self.farm.keys.keys().find(|known| known.id == key);
-                    if let Some(key) = key.filter(|_| !tells && held.iter().any(is_wanted)) {
-                        self.say(key, What::Tell { nonce, machine }).await?;
-                        tells = true;
-                    }
+        let (mut holders, mut tells_until, mut is_told) = (Vec::new(), None, false);
+        loop {
+            if tells_until.is_none()
+                && let Some((machine, key)) = self.next_holder(&mut holders, wanted)
+            {
+                self.say(key, What::Tell { nonce, machine }).await?;
+                tells_until = Some(until.min(Instant::now() + self.farm.patience / SHARES));
+            }
+            if tells_until.is_none() && (is_told || unheard == 0) {
+                return Ok(is_told);
+            }
+            match timeout_at(tells_until.unwrap_or(until), answers.recv()).await {
+                Ok(Some(Answer::Knows)) => (tells_until, is_told) = (None, true),
+                Ok(Some(Answer::Holds(holder))) => {
+                    unheard = unheard.saturating_sub(1);
+                    holders.push(holder);
                 }
-                Ok(None) | Err(_) => return Ok(false),
+                // It may be gone, and another not.
+                Err(_) if Instant::now() < until => tells_until = None,
+                Ok(None) | Err(_) => return Ok(is_told),
             }
         }
-        Ok(false)
+    }
+
+    /// One that holds what is wanted and is not held here, with the key under which it has said so.
+    fn next_holder(&self, holders: &mut Vec<Holder>, wanted: Option<Era>) -> Option<(Name, &FarmKey)> {
+        while let Some(Holder { machine, held, key }) = holders.pop() {
+            let is_wanted = wanted.is_none_or(|wanted| held.iter().any(|(era, _)| *era == wanted));
+            let key = self.farm.keys.keys().find(|known| known.id == key);
+            if let Some(key) = key.filter(|_| is_wanted && self.removals.lacks(&held).is_some()) {
+                return Some((machine, key));
+            }
+        }
+        None
+    }
+
+    /// Asks for an era that somebody holds and this machine does not.
+    fn learn_of(self: &Arc<Self>, held: &[(Era, u32)]) {
+        if let Some(era) = self.removals.lacks(held) {
+            let link = Arc::clone(self);
+            tokio::spawn(async move { link.learn(era).await });
+        }
     }
 
     /// What Redis says unasked.
-    fn hear(&self, push: &PushInfo) {
+    fn hear(self: &Arc<Self>, push: &PushInfo) {
         if push.kind == PushKind::Disconnection {
             self.is_cut.store(true, Ordering::Relaxed);
         }
@@ -236,11 +283,12 @@ impl Link {
                 self.answer(key, newest, What::Knows { nonce, held, batches });
             }
             What::Tell { .. } => {}
-            What::Holds { nonce, held } => {
-                self.forward(nonce, Answer::Holds { machine: from, held, key: key.id });
+            What::Holds { nonce, held } if self.is_open(nonce) => {
+                self.forward(nonce, Answer::Holds(Holder { machine: from, held, key: key.id }));
             }
+            What::Holds { held, .. } => self.learn_of(&held),
             What::Knows { nonce, held, batches } => {
-                if self.questions().open.contains_key(&nonce) {
+                if self.is_open(nonce) {
                     self.removals.take_over(Known { held, newest, batches });
                     self.forward(nonce, Answer::Knows);
                 }
@@ -255,6 +303,10 @@ impl Link {
         tokio::spawn(async move {
             let _unheard: Result<(), RedisError> = message.query_async(&mut connection).await;
         });
+    }
+
+    fn is_open(&self, nonce: Name) -> bool {
+        self.questions().open.contains_key(&nonce)
     }
 
     fn forward(&self, nonce: Name, answer: Answer) {

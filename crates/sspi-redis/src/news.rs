@@ -11,7 +11,8 @@
 //! 1 removed    marks
 //! 2 who?       nonce 16                   who holds eras?
 //! 3 tell!      nonce 16, machine 16       what do you know?
-//! 4 holds      nonce 16, eras             those that are held, and from which generation on
+//! 4 holds      nonce 16, eras             those that are held, and from which generation on; of who has just begun one,
+//!                                         too, and nobody has asked then
 //! 5 knows      nonce 16, eras, number of batches 1, of each: eras (its beginning), marks
 //!
 //! eras         number 2, of each: era 16, generation 4

@@ -168,6 +168,13 @@ impl Removals {
         self.lock().held()
     }
 
+    /// One of these eras that is not held.
+    pub(crate) fn lacks(&self, eras: &[(Era, u32)]) -> Option<Era> {
+        let state = self.lock();
+        let is_held = |era: &Era| state.held.iter().any(|(held, _)| held == era);
+        eras.iter().map(|(era, _)| *era).find(|era| !is_held(era))
+    }
+
     /// All that is known at this moment.
     pub(crate) fn known(&self) -> Known {
         let state = self.lock();

@@ -19,7 +19,7 @@ use crate::link::{Farm, Link};
 use crate::removals::Mark;
 use crate::sealed::{self, Sealed};
 
-/// Sessions in one Redis. It is connected to when it is first needed, and again whenever it has gone.
+/// Sessions in one Redis. It is connected to when it is first asked, and again whenever it has gone.
 ///
 /// A session that was removed is taken up by no machine any more, also if somebody puts it back: machines tell each other over
 /// channels of the same Redis (`opensspi:removed:…`). One that finds no other to ask when it connects takes up what is made

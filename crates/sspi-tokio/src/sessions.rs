@@ -128,7 +128,8 @@ const LAST_PROBE: Duration = Duration::from_secs(5);
 const PROBE: &[u8] = b"probe";
 
 impl SharedSessions {
-    /// Sessions in `store`, which answers a lookup within `deadline` or not at all.
+    /// Sessions in `store`, which answers a lookup within `deadline` or not at all. It is asked for something at once, so
+    /// that it can connect.
     ///
     /// # Errors
     /// The system has no thread.
@@ -142,7 +143,13 @@ impl SharedSessions {
         let (served, all_served) = oneshot::channel::<()>();
         thread("opensspi-timer").spawn(move || timer.block_on(all_served))?;
         thread("opensspi-sessions").spawn(move || {
-            runtime.block_on(Server { store, deadline, state }.serve(works));
+            runtime.block_on(async {
+                let first = Arc::clone(&store);
+                // A store may have to be connected to, and the first who asks need not wait for it. What it says now is
+                // nobody's business.
+                tokio::spawn(async move { drop(first.get(PROBE).await) });
+                Server { store, deadline, state }.serve(works).await;
+            });
             drop(served);
         })?;
         Ok(this)
