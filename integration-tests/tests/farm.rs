@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opensspi::sspi_core::{AlertLevel, ControlToken, SecStatus};
+use opensspi::sspi_redis::{FarmKey, KeyRing, RedisSessions};
+use opensspi::sspi_tokio::SessionStore as _;
 use opensspi::{SecureStream, Sspi};
 use opensspi_integration_tests::farm::{Farm, PATIENT, PROTOCOLS, TLS12, TLS13, USUAL, sessions_of};
 use opensspi_integration_tests::peers::redis::{self, KeyAndValue, Redis, Reply};
@@ -626,6 +628,61 @@ async fn the_sessions_are_listed_and_cleared() {
     for client in &clients {
         assert!(!connect(client, &machine).await);
     }
+}
+
+/// The store by itself: whatever the order in which things arrive, what was removed is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_or_renewed_after_it_was_removed_is_not_there() {
+    if !redis::runnable() {
+        return;
+    }
+    let mut redis = Redis::start().unwrap();
+    let store = || {
+        let keys = [b'1', b'2'].map(|digit| FarmKey::read(&[digit; 64]).unwrap());
+        let ring = KeyRing::new(keys.into()).unwrap();
+        let url = format!("redis://127.0.0.1:{}/", redis.port());
+        RedisSessions::new(&url, ring, Duration::from_secs(10)).unwrap()
+    };
+    let [one, other] = [store(), store()];
+    let hour = Duration::from_secs(3600);
+    let put = async |store: &RedisSessions, key: &str, group: &str| {
+        store.put(key.as_bytes(), group.as_bytes(), key.as_bytes(), hour).await.unwrap();
+    };
+    let has = async |key: &str| {
+        let got = [one.get(key.as_bytes()).await.unwrap(), other.get(key.as_bytes()).await.unwrap()];
+        assert_eq!(got[0], got[1], "{key}");
+        assert!(got[0].as_ref().is_none_or(|session| session.as_slice() == key.as_bytes()));
+        got[0].is_some()
+    };
+    for (key, group) in [("a", "A"), ("b", "A"), ("c", "C"), ("d", "D")] {
+        put(&one, key, group).await;
+    }
+    assert!(has("a").await && has("b").await && has("c").await && has("d").await);
+    let seen = redis.all().unwrap();
+    // A group ends with all that is in it, and takes nothing more.
+    other.remove(b"A").await.unwrap();
+    assert!(!has("a").await && !has("b").await && has("c").await);
+    for store in [&one, &other] {
+        put(store, "e", "A").await;
+        assert!(!has("e").await);
+    }
+    // One that comes after its removal.
+    other.remove(b"c").await.unwrap();
+    for store in [&one, &other] {
+        put(store, "c", "C").await;
+        assert!(!has("c").await);
+    }
+    // One that is put back is not made good by a machine that goes on with it.
+    put_back(&mut redis, &seen);
+    for store in [&one, &other] {
+        for key in ["a", "c", "d"] {
+            store.renew(key.as_bytes(), key.as_bytes(), 2 * hour).await.unwrap();
+        }
+    }
+    assert!(!has("a").await && !has("c").await && has("d").await);
+    let listed = one.list(10).await.unwrap().sessions;
+    let renewed = listed.iter().filter(|session| session.left.is_some_and(|left| left > hour));
+    assert_eq!(renewed.count(), 1);
 }
 
 /// What docs/accounts-and-farms.md says that a user of Redis needs.

@@ -95,8 +95,8 @@ fn redis(
 pub(crate) struct HandOver(pub(crate) SharedSessions);
 
 impl SharesSessions for HandOver {
-    fn put(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
-        self.0.put(key, session, lifetime);
+    fn put(&self, key: Vec<u8>, group: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
+        self.0.put(key, group, session, lifetime);
     }
 
     fn renew(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {

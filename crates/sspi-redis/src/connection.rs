@@ -30,7 +30,7 @@ pub(crate) struct Connection {
 struct Current {
     link: Option<Arc<Link>>,
     /// What was known of generations when the last one ended.
-    newest: Generations,
+    newest: Vec<Generations>,
 }
 
 fn lock(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
@@ -151,7 +151,10 @@ mod tests {
         for command in text.split("\r\n").filter(|word| word.chars().all(|c| c.is_ascii_alphabetic())) {
             let line = match command {
                 "HELLO" => "%1\r\n$5\r\nproto\r\n:3\r\n",
-                "SUBSCRIBE" => ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n",
+                // To two channels.
+                "SUBSCRIBE" => {
+                    ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n"
+                }
                 "PUBLISH" => ":1\r\n",
                 "CLIENT" => "+OK\r\n",
                 "GETRANGE" => "$1\r\n7\r\n",
@@ -171,7 +174,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}/?protocol=resp3", listener.local_addr().unwrap());
         let keys = KeyRing::new(vec![FarmKey::read(&[1; 32]).unwrap()]).unwrap();
-        let farm = Farm::new(keys, Duration::from_secs(1)).unwrap();
+        let farm = Farm::new(keys, Duration::from_secs(1));
         (listener, Connection::new(Client::open(url).unwrap(), farm))
     }
 

@@ -12,8 +12,8 @@
 //!
 //! Whoever has the sessions of a server reads its connections, and Redis is none that should. So Redis sees neither sessions
 //! nor their identifiers: values are sealed with AES-256-GCM, and names are MACs, under keys of the farm that are not in
-//! Redis. A value that was altered, put under another name, kept beyond its time, or put back after it was removed is none. What
-//! who writes to Redis can do is to let it forget.
+//! Redis. A value that was altered, put under another name, kept beyond its time, or put back after machines told each other
+//! that it is removed, is none. What who writes to Redis can do is to let it forget, and to hold up what they tell each other.
 //!
 //! ```no_run
 //! use std::sync::Arc;

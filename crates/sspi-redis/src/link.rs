@@ -3,8 +3,10 @@
 //! What machines say arrives on the connection on which sessions are looked up, and Redis keeps the order: when the answer to
 //! a lookup is there, all that was said before has been heard. So nobody has to ask whether the channel is still there, and
 //! with the connection ends what this machine holds ([`removals`](crate::removals)).
+//!
+//! Each key of the farm has a channel and eras of its own: who has not all keys does not hear all channels.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -14,29 +16,36 @@ use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, PushInfo, PushKind, RedisError, Value, cmd,
 };
-use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
-use crate::key_ring::{FarmKey, KEY_ID_LEN, KeyRing};
-use crate::news::{Name, News, What, channel};
+use crate::key_ring::{FarmKey, KeyRing};
+use crate::news::{Name, News, What, channel, channel_of};
 use crate::removals::{Era, Generations, Known, Made, Mark, Removals, Standing};
 
 /// What all connections of a machine have in common.
 pub(crate) struct Farm {
     keys: KeyRing,
-    machine: Name,
-    /// How long the others have to answer.
+    /// How long the others have to answer while a lookup waits.
     patience: Duration,
 }
 
-/// The others answer at once, or are not there.
-const MOST_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the others have to answer a machine that connects. They answer at once, or are not there.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// One of these parts of it is for each who has said that it holds something, and is asked to tell.
 const SHARES: u32 = 4;
+/// For so long a late answer is as good as another: this machine has heard since what was said since.
+const LATE: Duration = Duration::from_secs(10);
 /// After which time somebody may have an era that nobody had.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// Eras for which nobody was found.
 const MOST_ASKED: usize = 1024;
+/// Short answers on their way at once.
+const MOST_ANSWERS: usize = 16;
+/// Long ones.
+const MOST_TELLING: usize = 2;
+/// Questions that are answered once only: who can write to Redis can put them again.
+const MOST_TOLD: usize = 1024;
 
 fn random() -> Result<[u8; 16], RedisError> {
     let mut number = [0; 16];
@@ -47,8 +56,8 @@ fn random() -> Result<[u8; 16], RedisError> {
 
 impl Farm {
     /// A machine whose lookups end at `deadline`.
-    pub(crate) fn new(keys: KeyRing, deadline: Duration) -> Result<Self, RedisError> {
-        Ok(Self { keys, machine: random()?, patience: MOST_PATIENCE.min(deadline / 2) })
+    pub(crate) fn new(keys: KeyRing, deadline: Duration) -> Self {
+        Self { keys, patience: PATIENCE.min(deadline / 2) }
     }
 }
 
@@ -56,41 +65,44 @@ impl Farm {
 pub(crate) struct Link {
     connection: MultiplexedConnection,
     farm: Arc<Farm>,
-    removals: Removals,
+    /// What this end of it calls itself. What was heard ends with it, and so does the name.
+    name: Name,
+    /// For each key.
+    removals: Vec<Removals>,
     questions: Mutex<Questions>,
     /// One asks for an era, and the others wait for it.
     learning: AsyncMutex<()>,
+    answers: Arc<Semaphore>,
+    telling: Arc<Semaphore>,
     /// Redis has closed it.
     is_cut: AtomicBool,
 }
 
 #[derive(Default)]
 struct Questions {
-    /// To whom the answers go.
-    open: HashMap<Name, mpsc::UnboundedSender<Answer>>,
+    /// To whom the answers go, and until when they count.
+    open: HashMap<Name, (mpsc::UnboundedSender<Answer>, Instant)>,
     /// When an era was asked for that nobody holds.
     asked: HashMap<Era, Instant>,
+    /// Questions of others to which all was told.
+    told: VecDeque<Name>,
 }
 
 enum Answer {
-    Holds(Holder),
+    Holds {
+        machine: Name,
+        held: Generations,
+    },
     /// Somebody has told all, and it was taken over.
     Knows,
 }
 
-/// A machine that holds something, and has said so in the channel of the key with this identifier.
-struct Holder {
-    machine: Name,
-    held: Generations,
-    key: [u8; KEY_ID_LEN],
-}
-
 impl Link {
-    /// Connects, and asks the others what was removed. `newest` are the generations that are known from before.
+    /// Connects, and asks the others what was removed. `newest` are the generations that are known from before, for each key.
     pub(crate) async fn open(
         client: &Client,
         farm: Arc<Farm>,
-        newest: &[(Era, u32)],
+        newest: &[Generations],
     ) -> Result<Arc<Self>, RedisError> {
         let this = Arc::new(OnceLock::<Weak<Self>>::new());
         let ear = Arc::clone(&this);
@@ -102,21 +114,36 @@ impl Link {
         };
         let config = AsyncConnectionConfig::new().set_push_sender(hear);
         let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        let (removals, questions) = (Removals::new(newest), Mutex::default());
-        let (learning, is_cut) = (AsyncMutex::new(()), AtomicBool::new(false));
-        let link = Arc::new(Self { connection, farm, removals, questions, learning, is_cut });
+        let newest = newest.iter().map(Vec::as_slice).chain(core::iter::repeat(&[] as &[_]));
+        let link = Arc::new(Self {
+            connection,
+            name: random()?,
+            removals: farm.keys.keys().zip(newest).map(|(_, newest)| Removals::new(newest)).collect(),
+            farm,
+            questions: Mutex::default(),
+            learning: AsyncMutex::default(),
+            answers: Arc::new(Semaphore::new(MOST_ANSWERS)),
+            telling: Arc::new(Semaphore::new(MOST_TELLING)),
+            is_cut: AtomicBool::new(false),
+        });
         let _it_is_new = this.set(Arc::downgrade(&link));
-        let channels: Vec<String> = link.farm.keys.keys().map(channel).collect();
-        link.connection.clone().subscribe(channels).await?;
-        if !link.ask(None).await? {
-            link.removals.begin(random()?);
-            // Another may have begun one at the same time.
-            for key in link.farm.keys.keys() {
-                let holds = What::Holds { nonce: random()?, held: link.removals.held() };
-                link.say(key, holds).await?;
-            }
+        let channels = link.farm.keys.keys().flat_map(|key| [channel(key), channel_of(key, &link.name)]);
+        link.connection.clone().subscribe(channels.collect::<Vec<_>>()).await?;
+        for (key, removals) in link.with_keys() {
+            link.join(key, removals).await?;
         }
         Ok(link)
+    }
+
+    /// Holds what another machine holds, or begins an era.
+    async fn join(&self, key: &FarmKey, removals: &Removals) -> Result<(), RedisError> {
+        self.ask(key, removals, None, PATIENCE).await?;
+        if removals.now().is_none() {
+            removals.begin(random()?);
+            // Another may have begun one at the same time.
+            self.say(key, removals, What::Holds { nonce: random()?, held: removals.held() }).await?;
+        }
+        Ok(())
     }
 
     /// What Redis says to a command.
@@ -129,129 +156,139 @@ impl Link {
         &self.farm.keys
     }
 
+    /// Each key, and what is known of sessions under it.
+    pub(crate) fn with_keys(&self) -> impl Iterator<Item = (&FarmKey, &Removals)> {
+        self.farm.keys.keys().zip(&self.removals)
+    }
+
     /// Whether Redis has closed it: nobody need find that out by asking.
     pub(crate) fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::Relaxed)
     }
 
-    /// The generations that are known now.
-    pub(crate) fn newest(&self) -> Generations {
-        self.removals.newest()
-    }
-
-    /// What a session that is made now says of it.
-    pub(crate) fn now(&self) -> Option<Made> {
-        self.removals.now()
+    /// The generations that are known now, for each key.
+    pub(crate) fn newest(&self) -> Vec<Generations> {
+        self.removals.iter().map(Removals::newest).collect()
     }
 
     /// Tells the others that sessions are removed, by the names that they have under a key.
-    pub(crate) async fn removed(&self, key: &FarmKey, marks: Vec<Mark>) -> Result<(), RedisError> {
-        self.removals.removed(&[], &marks);
-        self.say(key, What::Removed(marks)).await?;
+    pub(crate) async fn removed(
+        &self,
+        key: &FarmKey,
+        removals: &Removals,
+        marks: Vec<Mark>,
+    ) -> Result<(), RedisError> {
+        removals.removed(&[], &marks);
+        self.say(key, removals, What::Removed(marks)).await?;
         Ok(())
     }
 
     /// Whether a session is to be taken up: it was not removed since it was made.
-    pub(crate) async fn is_good(&self, made: Made, mark: Mark) -> bool {
-        match self.removals.standing(made, mark) {
-            Standing::Good => true,
-            Standing::Gone => false,
-            Standing::Unknown => {
-                self.learn(made.era).await;
-                self.removals.standing(made, mark) == Standing::Good
-            }
+    pub(crate) async fn is_good(
+        &self,
+        key: &FarmKey,
+        removals: &Removals,
+        made: Made,
+        marks: &[Mark],
+    ) -> bool {
+        if removals.standing(made, marks) == Standing::Unknown {
+            self.learn(key, removals, made.era).await;
         }
-    }
-
-    /// Asks for an era, unless somebody has just done so.
-    async fn learn(&self, era: Era) {
-        let _one_asks = self.learning.lock().await;
-        if self.removals.lacks(&[(era, 0)]).is_some() && self.may_ask(era) {
-            // Who cannot be asked holds nothing.
-            let _is_told = self.ask(Some(era)).await;
-        }
+        removals.standing(made, marks) == Standing::Good
     }
 
     fn questions(&self) -> MutexGuard<'_, Questions> {
         self.questions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is a use in asking for an era.
-    fn may_ask(&self, era: Era) -> bool {
+    /// Asks for an era, unless somebody has just done so in vain.
+    async fn learn(&self, key: &FarmKey, removals: &Removals, era: Era) {
+        let _one_asks = self.learning.lock().await;
+        let lacks = || removals.lacks(&[(era, 0)]).is_some();
+        if !lacks() || self.was_asked(era) {
+            return;
+        }
+        // Who cannot be asked holds nothing.
+        let _may_have_failed = self.ask(key, removals, Some(era), self.farm.patience).await;
+        if lacks() {
+            self.questions().asked.insert(era, Instant::now());
+        }
+    }
+
+    /// Whether there is no use in asking for an era.
+    fn was_asked(&self, era: Era) -> bool {
         let now = Instant::now();
         let mut questions = self.questions();
         questions.asked.retain(|_, at| now.duration_since(*at) < ASK_AGAIN);
-        questions.asked.len() < MOST_ASKED && questions.asked.insert(era, now).is_none()
+        questions.asked.len() >= MOST_ASKED || questions.asked.contains_key(&era)
     }
 
     /// Says something to all who have a key; how many have heard it, this machine among them.
-    async fn say(&self, key: &FarmKey, what: What) -> Result<usize, RedisError> {
-        let message = self.message(key, self.removals.newest(), what)?;
-        self.query(&message).await
+    async fn say(&self, key: &FarmKey, removals: &Removals, what: What) -> Result<usize, RedisError> {
+        self.query(&self.message(key, &channel(key), removals.newest(), what)?).await
     }
 
-    fn message(&self, key: &FarmKey, newest: Generations, what: What) -> Result<Cmd, RedisError> {
-        let news = News { from: self.farm.machine, newest, what };
+    fn message(
+        &self,
+        key: &FarmKey,
+        channel: &str,
+        newest: Generations,
+        what: What,
+    ) -> Result<Cmd, RedisError> {
+        let news = News { from: self.name, newest, what };
         let unsealed = || RedisError::from((ErrorKind::Client, "a message could not be sealed"));
-        let sealed = news.seal(key, &SystemRandom).ok_or_else(unsealed)?;
+        let sealed = news.seal(key, channel, &SystemRandom).ok_or_else(unsealed)?;
         let mut publish = cmd("PUBLISH");
-        publish.arg(channel(key)).arg(sealed);
+        publish.arg(channel).arg(sealed);
         Ok(publish)
     }
 
-    /// Asks who holds an era, or any, and takes over what they know; whether there was one.
-    async fn ask(&self, wanted: Option<Era>) -> Result<bool, RedisError> {
-        let until = Instant::now() + self.farm.patience;
-        let nonce = random()?;
-        let (answer, mut answers) = mpsc::unbounded_channel();
-        let _open = Open::new(self, nonce, answer);
-        let mut unheard = 0;
-        for key in self.farm.keys.keys() {
-            // This machine hears it, too.
-            unheard += self.say(key, What::Who { nonce }).await?.saturating_sub(1);
-        }
-        let (mut holders, mut tells_until, mut is_told) = (Vec::new(), None, false);
+    /// Asks who holds an era, or any, and takes over what they know.
+    async fn ask(
+        &self,
+        key: &FarmKey,
+        removals: &Removals,
+        wanted: Option<Era>,
+        patience: Duration,
+    ) -> Result<(), RedisError> {
+        let until = Instant::now() + patience;
+        let (nonce, mut answers) = self.question()?;
+        // This machine hears it, too.
+        let others = self.say(key, removals, What::Who { nonce }).await?.saturating_sub(1);
+        let (mut heard, mut holders) = (HashSet::new(), Vec::new());
+        let (mut tells_until, mut is_told) = (None, false);
         loop {
             if tells_until.is_none()
-                && let Some((machine, key)) = self.next_holder(&mut holders, wanted)
+                && let Some(machine) = next_holder(removals, &mut holders, wanted)
             {
-                self.say(key, What::Tell { nonce, machine }).await?;
-                tells_until = Some(until.min(Instant::now() + self.farm.patience / SHARES));
+                self.say(key, removals, What::Tell { nonce, machine }).await?;
+                tells_until = Some(until.min(Instant::now() + patience / SHARES));
             }
-            if tells_until.is_none() && (is_told || unheard == 0) {
-                return Ok(is_told);
+            if tells_until.is_none() && (is_told || heard.len() >= others) {
+                return Ok(());
             }
             match timeout_at(tells_until.unwrap_or(until), answers.recv()).await {
                 Ok(Some(Answer::Knows)) => (tells_until, is_told) = (None, true),
-                Ok(Some(Answer::Holds(holder))) => {
-                    unheard = unheard.saturating_sub(1);
-                    holders.push(holder);
+                Ok(Some(Answer::Holds { machine, held })) => {
+                    if heard.insert(machine) {
+                        holders.push((machine, held));
+                    }
                 }
                 // It may be gone, and another not.
                 Err(_) if Instant::now() < until => tells_until = None,
-                Ok(None) | Err(_) => return Ok(is_told),
+                Ok(None) | Err(_) => return Ok(()),
             }
         }
     }
 
-    /// One that holds what is wanted and is not held here, with the key under which it has said so.
-    fn next_holder(&self, holders: &mut Vec<Holder>, wanted: Option<Era>) -> Option<(Name, &FarmKey)> {
-        while let Some(Holder { machine, held, key }) = holders.pop() {
-            let is_wanted = wanted.is_none_or(|wanted| held.iter().any(|(era, _)| *era == wanted));
-            let key = self.farm.keys.keys().find(|known| known.id == key);
-            if let Some(key) = key.filter(|_| is_wanted && self.removals.lacks(&held).is_some()) {
-                return Some((machine, key));
-            }
-        }
-        None
-    }
-
-    /// Asks for an era that somebody holds and this machine does not.
-    fn learn_of(self: &Arc<Self>, held: &[(Era, u32)]) {
-        if let Some(era) = self.removals.lacks(held) {
-            let link = Arc::clone(self);
-            tokio::spawn(async move { link.learn(era).await });
-        }
+    /// The number of a question, and where its answers arrive.
+    fn question(&self) -> Result<(Name, mpsc::UnboundedReceiver<Answer>), RedisError> {
+        let (nonce, now) = (random()?, Instant::now());
+        let (answer, answers) = mpsc::unbounded_channel();
+        let mut questions = self.questions();
+        questions.open.retain(|_, (_, until)| now < *until);
+        questions.open.insert(nonce, (answer, now + LATE));
+        Ok((nonce, answers))
     }
 
     /// What Redis says unasked.
@@ -265,72 +302,94 @@ impl Link {
             return;
         };
         let Ok(channel) = str::from_utf8(channel) else { return };
-        let heard = News::open(&self.farm.keys, channel, message);
-        let Some((key, News { from, newest, what })) = heard.filter(|(_, it)| it.from != self.farm.machine)
-        else {
-            return;
-        };
+        let heard = News::open(&self.farm.keys, channel, message).filter(|(_, it)| it.from != self.name);
+        let Some((key, News { from, newest, what })) = heard else { return };
+        let Some((_, removals)) = self.with_keys().find(|(known, _)| known.id == key.id) else { return };
         // Whoever removes something has to know how far the others are.
-        self.removals.removed(&newest, &[]);
+        removals.removed(&newest, &[]);
         match what {
-            What::Removed(marks) => self.removals.removed(&[], &marks),
+            What::Removed(marks) => removals.removed(&[], &marks),
             What::Who { nonce } => {
-                let holds = What::Holds { nonce, held: self.removals.held() };
-                self.answer(key, self.removals.newest(), holds);
+                let holds = What::Holds { nonce, held: removals.held() };
+                let message = self.message(key, channel, removals.newest(), holds);
+                self.answer(&self.answers, message);
             }
-            What::Tell { nonce, machine } if machine == self.farm.machine => {
-                let Known { held, newest, batches } = self.removals.known();
-                self.answer(key, newest, What::Knows { nonce, held, batches });
-            }
+            What::Tell { nonce, machine } if machine == self.name => self.tell(key, removals, nonce, &from),
             What::Tell { .. } => {}
             What::Holds { nonce, held } if self.is_open(nonce) => {
-                self.forward(nonce, Answer::Holds(Holder { machine: from, held, key: key.id }));
+                self.forward(nonce, Answer::Holds { machine: from, held });
             }
-            What::Holds { held, .. } => self.learn_of(&held),
+            What::Holds { held, .. } => self.learn_of(key, removals, &held),
             What::Knows { nonce, held, batches } => {
-                if self.is_open(nonce) {
-                    self.removals.take_over(Known { held, newest, batches });
+                if self.is_open(nonce) && removals.take_over(Known { held, newest, batches }) {
                     self.forward(nonce, Answer::Knows);
                 }
             }
         }
     }
 
-    /// Says something without waiting for it. Who asked and hears nothing asks again.
-    fn answer(&self, key: &FarmKey, newest: Generations, what: What) {
-        let Ok(message) = self.message(key, newest, what) else { return };
+    /// Tells all that is known under a key, once to each who asks.
+    fn tell(&self, key: &FarmKey, removals: &Removals, nonce: Name, to: &Name) {
+        {
+            let told = &mut self.questions().told;
+            if told.contains(&nonce) {
+                return;
+            }
+            told.truncate(MOST_TOLD - 1);
+            told.push_front(nonce);
+        }
+        if self.telling.available_permits() > 0 {
+            let Known { held, newest, batches } = removals.known();
+            let knows = What::Knows { nonce, held, batches };
+            self.answer(&self.telling, self.message(key, &channel_of(key, to), newest, knows));
+        }
+    }
+
+    /// Says something without waiting for it, unless too much is being said. Who hears nothing asks another, or again.
+    fn answer(&self, room: &Arc<Semaphore>, message: Result<Cmd, RedisError>) {
+        let (Ok(message), Ok(permit)) = (message, Arc::clone(room).try_acquire_owned()) else { return };
         let mut connection = self.connection.clone();
         tokio::spawn(async move {
             let _unheard: Result<(), RedisError> = message.query_async(&mut connection).await;
+            drop(permit);
+        });
+    }
+
+    /// Asks for an era that somebody holds and this machine does not.
+    fn learn_of(self: &Arc<Self>, key: &FarmKey, removals: &Removals, held: &[(Era, u32)]) {
+        let Some(era) = removals.lacks(held).filter(|era| !self.was_asked(*era)) else { return };
+        let Ok(permit) = Arc::clone(&self.answers).try_acquire_owned() else { return };
+        let (link, id) = (Arc::clone(self), key.id);
+        tokio::spawn(async move {
+            if let Some((key, removals)) = link.with_keys().find(|(key, _)| key.id == id) {
+                link.learn(key, removals, era).await;
+            }
+            drop(permit);
         });
     }
 
     fn is_open(&self, nonce: Name) -> bool {
-        self.questions().open.contains_key(&nonce)
+        self.questions().open.get(&nonce).is_some_and(|(_, until)| Instant::now() < *until)
     }
 
     fn forward(&self, nonce: Name, answer: Answer) {
-        if let Some(asker) = self.questions().open.get(&nonce) {
+        if let Some((asker, _)) = self.questions().open.get(&nonce) {
             let _gone = asker.send(answer);
         }
     }
 }
 
-/// A question that is open as long as somebody waits.
-struct Open<'a> {
-    link: &'a Link,
-    nonce: Name,
-}
-
-impl<'a> Open<'a> {
-    fn new(link: &'a Link, nonce: Name, answer: mpsc::UnboundedSender<Answer>) -> Self {
-        link.questions().open.insert(nonce, answer);
-        Self { link, nonce }
+/// One that holds what is wanted and is not held here.
+fn next_holder(
+    removals: &Removals,
+    holders: &mut Vec<(Name, Generations)>,
+    wanted: Option<Era>,
+) -> Option<Name> {
+    while let Some((machine, held)) = holders.pop() {
+        let is_wanted = wanted.is_none_or(|wanted| held.iter().any(|(era, _)| *era == wanted));
+        if is_wanted && removals.lacks(&held).is_some() {
+            return Some(machine);
+        }
     }
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.link.questions().open.remove(&self.nonce);
-    }
+    None
 }

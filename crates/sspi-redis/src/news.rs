@@ -1,7 +1,8 @@
 //! What machines of a farm tell each other of sessions that were removed, over channels of Redis.
 //!
 //! ```text
-//! channel  "opensspi:removed:" and 32 hexadecimal digits of a MAC: whoever has the key knows it
+//! channel  "opensspi:removed:" and 32 hexadecimal digits of a MAC: whoever has the key knows it;
+//!          for 5 behind it ":" and the 32 digits of the machine that has asked
 //!
 //! sealed as sessions are (format, key, salt; channel and format authenticated with it):
 //! kind     1
@@ -13,7 +14,7 @@
 //! 3 tell!      nonce 16, machine 16       what do you know?
 //! 4 holds      nonce 16, eras             those that are held, and from which generation on; of who has just begun one,
 //!                                         too, and nobody has asked then
-//! 5 knows      nonce 16, eras, number of batches 1, of each: eras (its beginning), marks
+//! 5 knows      nonce 16, eras (held), number of batches 1, of each: eras (its beginning), marks
 //!
 //! eras         number 2, of each: era 16, generation 4
 //! marks        number 4, of each: 4
@@ -79,10 +80,16 @@ pub(crate) fn channel(key: &FarmKey) -> String {
     core::iter::once(CHANNELS.to_owned()).chain(digits).collect()
 }
 
+/// The channel of one machine among them, for what is long and nobody else's business.
+pub(crate) fn channel_of(key: &FarmKey, machine: &Name) -> String {
+    let digits = machine.iter().map(|byte| format!("{byte:02x}"));
+    [channel(key), ":".to_owned()].into_iter().chain(digits).collect()
+}
+
 impl News {
-    /// It, sealed for the channel of this key.
-    pub(crate) fn seal(&self, key: &FarmKey, random: &dyn Random) -> Option<Vec<u8>> {
-        sealed::seal_content(key, &channel(key), Zeroizing::new(self.write()), random)
+    /// It, sealed for a channel of this key.
+    pub(crate) fn seal(&self, key: &FarmKey, channel: &str, random: &dyn Random) -> Option<Vec<u8>> {
+        sealed::seal_content(key, channel, Zeroizing::new(self.write()), random)
     }
 
     /// What was said in a channel, with the key that it was said with; `None` for whatever else it is.
@@ -222,7 +229,7 @@ mod tests {
         let ring = ring(&[1, 2]);
         for key in ring.keys() {
             for news in all() {
-                let sealed = news.seal(key, &SystemRandom).unwrap();
+                let sealed = news.seal(key, &channel(key), &SystemRandom).unwrap();
                 let (with, heard) = News::open(&ring, &channel(key), &sealed).unwrap();
                 assert!(heard == news && with.id == key.id, "{news:?}");
                 assert!(News::open(&ring, "opensspi:removed:another", &sealed).is_none());
@@ -235,7 +242,7 @@ mod tests {
     fn what_is_cut_longer_or_altered_is_nothing() {
         let ring = ring(&[1]);
         for news in all() {
-            let sealed = news.seal(&ring.first, &SystemRandom).unwrap();
+            let sealed = news.seal(&ring.first, &channel(&ring.first), &SystemRandom).unwrap();
             for at in 0..sealed.len() {
                 let mut altered = sealed.clone();
                 altered[at] ^= 1;

@@ -105,31 +105,35 @@ impl Removals {
     /// Begins an era, which nobody has used.
     pub(crate) fn begin(&self, era: Era) {
         let mut state = self.lock();
-        state.hear(&[(era, 0)]);
         state.hold(&[(era, 0)]);
         state.ours = Some(era);
+        state.hear(&[]);
     }
 
-    /// Takes over what another machine holds just now, with all removals that it knows.
-    pub(crate) fn take_over(&self, known: Known) {
+    /// Takes over what another machine holds just now, with all removals that it knows; whether it held anything.
+    pub(crate) fn take_over(&self, known: Known) -> bool {
+        let has_room = |(_, marks): &(Generations, Vec<Mark>)| marks.len() <= BATCH;
+        let is_one = !known.held.is_empty() && known.batches.iter().all(has_room);
+        // Not even a part of it, if it is more than there can be: what was left out could be taken up.
+        if !is_one || known.held.len() > MOST_ERAS || known.batches.len() > MOST_BATCHES {
+            return false;
+        }
         let mut state = self.lock();
+        state.hold(&known.held);
         state.hear(&known.newest);
-        if state.held.is_empty() {
-            // One batch after the other, as the other machine has them, so that they go one after the other here.
-            let batches = known.batches.into_iter().take(MOST_BATCHES);
-            let batches = batches.map(|(begun, marks)| Batch::of(&begun, &marks)).collect();
-            let heard = std::mem::replace(&mut state.batches, batches);
-            state.hold(&known.held);
-            // What was said while the other machine answered.
-            heard.iter().for_each(|batch| state.mark(&batch.marks.iter().copied().collect::<Vec<_>>()));
-        } else {
-            // Held first: what goes while there are more takes generations with it.
-            state.hold(&known.held);
-            known.batches.iter().for_each(|(_, marks)| state.mark(marks));
+        let theirs: VecDeque<Batch> =
+            known.batches.iter().map(|(begun, marks)| Batch::of(begun, marks)).collect();
+        let count = |batches: &VecDeque<Batch>| batches.iter().map(|batch| batch.marks.len()).sum::<usize>();
+        // The larger part stays in its order, so that it goes one batch after the other. The smaller one counts as new.
+        let is_larger = count(&theirs) > count(&state.batches);
+        let smaller = if is_larger { std::mem::replace(&mut state.batches, theirs) } else { theirs };
+        for batch in smaller {
+            state.mark(batch.marks);
         }
         if state.ours.is_none() {
-            state.ours = state.held.last().map(|(era, _)| *era);
+            state.ours = known.held.last().map(|(era, _)| *era);
         }
+        true
     }
 
     /// What a session that is made now says of it; `None` where no era is held.
@@ -139,23 +143,29 @@ impl Removals {
         Some(Made { era, generation: state.newest.get(&era).copied().unwrap_or(0) })
     }
 
-    /// Whether a session with this mark is to be taken up.
-    pub(crate) fn standing(&self, made: Made, mark: Mark) -> Standing {
+    /// Whether a session with these marks is to be taken up.
+    pub(crate) fn standing(&self, made: Made, marks: &[Mark]) -> Standing {
         let mut state = self.lock();
         let Some(from) = state.held.iter().find(|(era, _)| *era == made.era).map(|(_, from)| *from) else {
             return Standing::Unknown;
         };
         // Somebody is ahead.
         state.hear(&[(made.era, made.generation)]);
-        let is_marked = state.batches.iter().any(|batch| batch.marks.contains(&mark));
-        if is_marked || made.generation < from { Standing::Gone } else { Standing::Good }
+        let is_gone = made.generation < from || marks.iter().any(|mark| state.is_marked(*mark));
+        if is_gone { Standing::Gone } else { Standing::Good }
     }
 
     /// Remembers what was removed, by a machine that knew these generations.
     pub(crate) fn removed(&self, newest: &[(Era, u32)], marks: &[Mark]) {
         let mut state = self.lock();
         state.hear(newest);
-        state.mark(marks);
+        state.mark(marks.iter().copied());
+    }
+
+    /// Whether one of these was removed, as far as that is remembered.
+    pub(crate) fn has(&self, marks: &[Mark]) -> bool {
+        let state = self.lock();
+        marks.iter().any(|mark| state.is_marked(*mark))
     }
 
     /// The newest generations that are known.
@@ -190,7 +200,7 @@ impl Removals {
 
 impl Batch {
     fn of(begun: &[(Era, u32)], marks: &[Mark]) -> Self {
-        Self { begun: begun.iter().copied().collect(), marks: marks.iter().copied().take(BATCH).collect() }
+        Self { begun: begun.iter().copied().collect(), marks: marks.iter().copied().collect() }
     }
 }
 
@@ -209,7 +219,8 @@ impl State {
         while self.newest.len() > MOST_ERAS && self.forget_an_era() {}
     }
 
-    /// One that is not held if there is one, and never the one that sessions are made in.
+    /// One that is not held if there is one, and never the one that sessions are made in. The first that came is the most
+    /// likely to be nobody's any more; if it is not, it is asked for when it is met.
     fn forget_an_era(&mut self) -> bool {
         let is_held = |era: &Era| self.held.iter().any(|(held, _)| held == era);
         let unheld = self.newest.keys().find(|era| !is_held(era));
@@ -221,7 +232,8 @@ impl State {
     }
 
     fn hold(&mut self, eras: &[(Era, u32)]) {
-        for (era, from) in eras.iter().filter(|(era, _)| self.newest.contains_key(era)) {
+        for (era, from) in eras {
+            self.newest.entry(*era).or_insert(*from);
             match self.held.iter_mut().find(|(held, _)| held == era) {
                 // What either knows since then, this machine knows now.
                 Some((_, known)) => *known = (*known).min(*from),
@@ -230,13 +242,17 @@ impl State {
         }
     }
 
-    fn mark(&mut self, marks: &[Mark]) {
+    fn is_marked(&self, mark: Mark) -> bool {
+        self.batches.iter().any(|batch| batch.marks.contains(&mark))
+    }
+
+    fn mark(&mut self, marks: impl IntoIterator<Item = Mark>) {
         for mark in marks {
             if self.batches.back().is_none_or(|batch| batch.marks.len() >= self.full) {
                 self.begin_batch();
             }
             if let Some(batch) = self.batches.back_mut() {
-                batch.marks.insert(*mark);
+                batch.marks.insert(mark);
             }
         }
     }

@@ -6,11 +6,13 @@
 //! format   1   FORMAT
 //! key      8   which key of the farm
 //! salt    16   random: the key of this value, and its nonce, are derived from it
-//! sealed       until (8, seconds since the Unix epoch), era (16), generation (4), session; and 16 of tag
+//! sealed       until (8, seconds since the Unix epoch), era (16), generation (4), group (4), session; and 16
+//!              of tag
 //! ```
 //!
 //! Format, key and name are authenticated with it: a value is what it is under its own name only. Era and generation say
-//! whether it can have been removed without our knowing it ([`removals`](crate::removals)).
+//! whether it can have been removed without our knowing it ([`removals`](crate::removals)), and the group is a mark that all values
+//! of one session have in common.
 //!
 //! Each value has a key of its own, so that however many there are, no nonce comes twice.
 
@@ -60,15 +62,17 @@ pub(crate) struct Sealed {
     /// When its time is over, in seconds since the Unix epoch.
     pub(crate) until: u64,
     pub(crate) made: Made,
+    pub(crate) group: Mark,
     pub(crate) session: Zeroizing<Vec<u8>>,
 }
 
 /// Seals a session, under a name of the same key.
 pub(crate) fn seal(key: &FarmKey, name: &str, it: &Sealed, random: &dyn Random) -> Option<Vec<u8>> {
-    let mut content = Zeroizing::new(Vec::with_capacity(8 + ERA_LEN + 4 + it.session.len()));
+    let mut content = Zeroizing::new(Vec::with_capacity(8 + ERA_LEN + 4 + 4 + it.session.len()));
     content.extend_from_slice(&it.until.to_be_bytes());
     content.extend_from_slice(&it.made.era);
     content.extend_from_slice(&it.made.generation.to_be_bytes());
+    content.extend_from_slice(&it.group.to_be_bytes());
     content.extend_from_slice(&it.session);
     seal_content(key, name, content, random)
 }
@@ -92,10 +96,12 @@ pub(crate) fn open(ring: &KeyRing, name: &str, value: &[u8], now: u64) -> Option
     let (_, content) = open_content(ring, name, value)?;
     let (until, rest) = content.split_first_chunk::<8>()?;
     let (era, rest) = rest.split_first_chunk::<ERA_LEN>()?;
-    let (generation, session) = rest.split_first_chunk::<4>()?;
+    let (generation, rest) = rest.split_first_chunk::<4>()?;
+    let (group, session) = rest.split_first_chunk::<4>()?;
     let until = u64::from_be_bytes(*until);
     let made = Made { era: *era, generation: u32::from_be_bytes(*generation) };
-    (now <= until).then(|| Sealed { until, made, session: Zeroizing::new(session.to_vec()) })
+    let group = Mark::from_be_bytes(*group);
+    (now <= until).then(|| Sealed { until, made, group, session: Zeroizing::new(session.to_vec()) })
 }
 
 /// What was sealed under this name, and the key that it is sealed with.
@@ -144,7 +150,7 @@ mod tests {
 
     fn until_100(session: &[u8]) -> Sealed {
         let made = Made { era: [5; ERA_LEN], generation: 6 };
-        Sealed { until: 100, made, session: Zeroizing::new(session.to_vec()) }
+        Sealed { until: 100, made, group: 9, session: Zeroizing::new(session.to_vec()) }
     }
 
     fn sealed(byte: u8, session: &[u8]) -> (String, Vec<u8>) {

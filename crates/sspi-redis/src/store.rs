@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::connection::Connection;
 use crate::key_ring::{FarmKey, KeyRing};
 use crate::link::{Farm, Link};
-use crate::removals::Mark;
+use crate::removals::{Mark, Removals};
 use crate::sealed::{self, Sealed};
 
 /// Sessions in one Redis. It is connected to when it is first asked, and again whenever it has gone.
@@ -94,8 +94,7 @@ impl RedisSessions {
     /// connected yet.
     ///
     /// # Errors
-    /// The address cannot be read, or wants TLS, which is not there: values are sealed in any case. Or the system has no
-    /// random numbers.
+    /// The address cannot be read, or wants TLS, which is not there: values are sealed in any case.
     pub fn new(url: &str, keys: KeyRing, deadline: Duration) -> Result<Self, BadUrl> {
         let bad = |what: &str| BadUrl { what: what.to_owned() };
         if url.starts_with("rediss:") {
@@ -107,8 +106,7 @@ impl RedisSessions {
         // What machines tell each other comes between the answers.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let client = Client::open(info.set_redis_settings(settings)).map_err(unread)?;
-        let farm = Farm::new(keys, deadline).map_err(|_| bad("the system has no random numbers"))?;
-        Ok(Self { connection: Connection::new(client, farm) })
+        Ok(Self { connection: Connection::new(client, Farm::new(keys, deadline)) })
     }
 
     async fn link(&self) -> io::Result<Arc<Link>> {
@@ -135,12 +133,18 @@ impl RedisSessions {
         self.connection.query(link, &scan).await.map_err(|error| failed(&error))
     }
 
-    /// Tells the others that these are removed, whose names are those under a key, and removes them; how many there were.
-    async fn remove_names(&self, link: &Arc<Link>, told: &[(&FarmKey, &[String])]) -> io::Result<usize> {
+    /// Tells the others that these are removed, by the names that they have under each key, and removes them; how many there
+    /// were.
+    async fn remove_names(
+        &self,
+        link: &Arc<Link>,
+        names: impl Fn(&FarmKey) -> Vec<String>,
+    ) -> io::Result<usize> {
         let mut delete = cmd("DEL");
-        for (key, names) in told {
+        for (key, removals) in link.with_keys() {
+            let names = names(key);
             let marks: Vec<Mark> = names.iter().filter_map(|name| sealed::mark(name)).collect();
-            let said = self.connection.on(link, link.removed(key, marks)).await;
+            let said = self.connection.on(link, link.removed(key, removals, marks)).await;
             said.map_err(|error| not_written(&error))?;
             delete.arg(names);
         }
@@ -188,9 +192,7 @@ impl RedisSessions {
             let (next, some) = self.page(&link, cursor).await?;
             if !some.is_empty() {
                 // A name does not say under which key it is one.
-                let told: Vec<_> = link.keys().keys().map(|key| (key, some.as_slice())).collect();
-                let count = self.remove_names(&link, &told).await?;
-                gone += count;
+                gone += self.remove_names(&link, |_| some.clone()).await?;
             }
             cursor = next;
             if cursor == 0 {
@@ -200,75 +202,89 @@ impl RedisSessions {
     }
 }
 
-/// The command that keeps a session under a key of the farm; `None` for one whose time is over.
-fn keeping(
-    link: &Link,
-    farm_key: &FarmKey,
-    key: &[u8],
-    session: &[u8],
-    lifetime: Duration,
-) -> io::Result<Option<Cmd>> {
-    let seconds = lifetime.as_secs();
-    if seconds == 0 {
-        return Ok(None);
-    }
-    let name = sealed::name(farm_key, key);
-    let unsealed = || io::Error::other("a session could not be sealed");
-    let made = link.now().ok_or_else(unsealed)?;
-    let until = now().saturating_add(seconds);
-    let it = Sealed { until, made, session: Zeroizing::new(session.to_vec()) };
-    let value = sealed::seal(farm_key, &name, &it, &SystemRandom).ok_or_else(unsealed)?;
+/// The mark of a session, or of a group of them, under a key.
+fn mark(key: &FarmKey, of: &[u8]) -> io::Result<Mark> {
+    sealed::mark(&sealed::name(key, of)).ok_or_else(|| io::Error::other("a name that is none"))
+}
+
+/// The command that keeps a session under this name, which is one under this key.
+fn keeping(key: &FarmKey, name: &str, it: &Sealed, lifetime: Duration) -> io::Result<Cmd> {
+    let value = sealed::seal(key, name, it, &SystemRandom);
     let mut set = cmd("SET");
-    set.arg(name).arg(value).arg("EX").arg(seconds);
-    Ok(Some(set))
+    set.arg(name).arg(value.ok_or_else(|| io::Error::other("a session could not be sealed"))?);
+    set.arg("EX").arg(lifetime.as_secs());
+    Ok(set)
+}
+
+impl RedisSessions {
+    /// The session under this name, which is one under this key, if it was not removed since it was made.
+    async fn good(
+        &self,
+        link: &Arc<Link>,
+        key: &FarmKey,
+        removals: &Removals,
+        name: &str,
+    ) -> io::Result<Option<Sealed>> {
+        let Some(value) = self.value(link, name).await? else { return Ok(None) };
+        let Some(it) = sealed::open(link.keys(), name, &value, now()) else { return Ok(None) };
+        let Some(mark) = sealed::mark(name) else { return Ok(None) };
+        Ok(link.is_good(key, removals, it.made, &[mark, it.group]).await.then_some(it))
+    }
 }
 
 #[async_trait]
 impl SessionStore for RedisSessions {
     async fn get(&self, key: &[u8]) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
         let link = self.link().await?;
-        for farm_key in link.keys().keys() {
+        for (farm_key, removals) in link.with_keys() {
             let name = sealed::name(farm_key, key);
-            let Some(value) = self.value(&link, &name).await? else { continue };
-            if let Some(Sealed { made, session, .. }) = sealed::open(link.keys(), &name, &value, now())
-                && let Some(mark) = sealed::mark(&name)
-                && link.is_good(made, mark).await
-            {
-                return Ok(Some(session));
+            if let Some(it) = self.good(&link, farm_key, removals, &name).await? {
+                return Ok(Some(it.session));
             }
         }
         Ok(None)
     }
 
-    async fn put(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
+    async fn put(&self, key: &[u8], group: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
         let link = self.link().await?;
-        match keeping(&link, &link.keys().first, key, session, lifetime)? {
-            Some(set) => self.connection.query(&link, &set).await.map_err(|error| not_written(&error)),
-            None => Ok(()),
+        let Some((farm_key, removals)) = link.with_keys().next() else { return Ok(()) };
+        let name = sealed::name(farm_key, key);
+        let group = mark(farm_key, group)?;
+        // One that failed before it was here is not wanted.
+        if lifetime.as_secs() == 0 || removals.has(&[mark(farm_key, key)?, group]) {
+            return Ok(());
         }
+        let made = removals.now().ok_or_else(|| io::Error::other("no era has begun"))?;
+        let until = now().saturating_add(lifetime.as_secs());
+        let it = Sealed { until, made, group, session: Zeroizing::new(session.to_vec()) };
+        let set = keeping(farm_key, &name, &it, lifetime)?;
+        self.connection.query(&link, &set).await.map_err(|error| not_written(&error))
     }
 
     async fn renew(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()> {
         let link = self.link().await?;
+        if lifetime.as_secs() == 0 {
+            return Ok(());
+        }
         // One that was made before the keys were changed lies under the name that it has by an older one.
-        for farm_key in link.keys().keys() {
-            let Some(mut set) = keeping(&link, farm_key, key, session, lifetime)? else { return Ok(()) };
+        for (farm_key, removals) in link.with_keys() {
+            let name = sealed::name(farm_key, key);
+            let Some(it) = self.good(&link, farm_key, removals, &name).await? else { continue };
+            // It is as old as it was.
+            let until = now().saturating_add(lifetime.as_secs());
+            let it = Sealed { until, session: Zeroizing::new(session.to_vec()), ..it };
+            let mut set = keeping(farm_key, &name, &it, lifetime)?;
             // Whoever has removed it meanwhile has the last word.
-            let set = set.arg("XX");
-            let kept: Option<String> =
-                self.connection.query(&link, set).await.map_err(|error| not_written(&error))?;
-            if kept.is_some() {
-                return Ok(());
-            }
+            let kept = self.connection.query::<Option<String>>(&link, set.arg("XX")).await;
+            kept.map_err(|error| not_written(&error))?;
+            return Ok(());
         }
         Ok(())
     }
 
     async fn remove(&self, key: &[u8]) -> io::Result<()> {
         let link = self.link().await?;
-        let names: Vec<_> = link.keys().keys().map(|farm_key| [sealed::name(farm_key, key)]).collect();
-        let told = link.keys().keys().zip(&names).map(|(farm_key, name)| (farm_key, name.as_slice()));
-        self.remove_names(&link, &told.collect::<Vec<_>>()).await?;
+        self.remove_names(&link, |farm_key| vec![sealed::name(farm_key, key)]).await?;
         Ok(())
     }
 }

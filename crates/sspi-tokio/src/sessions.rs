@@ -42,12 +42,13 @@ pub trait SessionStore: Send + Sync {
     /// The store cannot be asked. A value that cannot be read is none, and no error.
     async fn get(&self, key: &[u8]) -> io::Result<Option<Zeroizing<Vec<u8>>>>;
 
-    /// Keeps a session for so long.
+    /// Keeps a session for so long. All that is one session has the same `group`, which is removed when the session ends,
+    /// whatever key it is known by. A store that cannot find what belongs together lets the rest live.
     ///
     /// # Errors
     /// The store cannot be reached. [`io::ErrorKind::StorageFull`] says that it is there, and answers lookups, but keeps and
     /// forgets nothing now.
-    async fn put(&self, key: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()>;
+    async fn put(&self, key: &[u8], group: &[u8], session: &[u8], lifetime: Duration) -> io::Result<()>;
 
     /// Keeps a session that was taken up once more for so long, and nothing where it is not kept any more: who removed it has
     /// the last word. Only sessions that are not to lie idle are renewed; a store that does not lets them end early.
@@ -59,7 +60,7 @@ pub trait SessionStore: Send + Sync {
         Ok(())
     }
 
-    /// Forgets a session.
+    /// Forgets what is kept under `key`, and all whose group that is.
     ///
     /// # Errors
     /// As [`put`](Self::put).
@@ -101,6 +102,7 @@ enum Work {
     },
     Put {
         key: Vec<u8>,
+        group: Vec<u8>,
         session: Zeroizing<Vec<u8>>,
         lifetime: Duration,
     },
@@ -213,11 +215,11 @@ impl SharedSessions {
         None
     }
 
-    /// Keeps a session for so long, if the store is there and has room. Does not wait.
-    pub fn put(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
+    /// Keeps a session of a group for so long, if the store is there and has room. Does not wait.
+    pub fn put(&self, key: Vec<u8>, group: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration) {
         if !self.is_down() {
             // Without room the session is just not shared.
-            let _may_be_full = self.work.try_send(Work::Put { key, session, lifetime });
+            let _may_be_full = self.work.try_send(Work::Put { key, group, session, lifetime });
         }
     }
 
@@ -228,7 +230,7 @@ impl SharedSessions {
         }
     }
 
-    /// Forgets a session. Does not wait: where the store cannot be told now it is told before anybody asks it again, or when
+    /// Forgets a session, or all of a group. Does not wait: where the store cannot be told now it is told before anybody asks it again, or when
     /// it has less to do.
     pub fn remove(&self, key: Vec<u8>) {
         let Some(key) = self.state.undone.add_if(key, || self.is_down()) else { return };
@@ -352,9 +354,9 @@ impl Server {
                     answer(self.in_time(until, self.store.get(&key)).await.flatten());
                 }
             }
-            Work::Put { key, session, lifetime } => {
+            Work::Put { key, group, session, lifetime } => {
                 if !is_down {
-                    self.written(self.store.put(&key, &session, lifetime)).await;
+                    self.written(self.store.put(&key, &group, &session, lifetime)).await;
                 }
             }
             Work::Renew { key, session, lifetime } => {

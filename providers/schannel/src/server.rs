@@ -21,6 +21,7 @@ use crate::config::{ClientAuth, Protocol};
 use crate::first_flight::{HelloSummary, describe, handshake_messages};
 use crate::protocol_order;
 use crate::renegotiation::{Again, AgainAs, Begin, Patience, already_complete};
+use crate::session_cache::asked::{self, Asked};
 use crate::session_cache::{Part, Wanted};
 use crate::status;
 use crate::suite_info::protocols_to_enable;
@@ -64,6 +65,8 @@ impl ServerConfigs {
 /// A handshake as server.
 pub(crate) struct Server {
     handshake: Handshake,
+    /// Which session the other machines of a farm were asked for.
+    asked: Option<Asked>,
     start: SystemTime,
     /// `None` once it is complete.
     again: Option<Again>,
@@ -125,6 +128,7 @@ impl First {
         let settings = &self.configs.settings;
         if let FarmLookup::Asked(part, id, answer) = &self.farm {
             settings.sessions.found(*part, id, answer.given()?.as_ref().map(|session| session.as_slice()));
+            asked::set(*part, id);
             self.farm = FarmLookup::Done;
         }
         if matches!(self.farm, FarmLookup::Done) || !settings.keeps_sessions() {
@@ -388,7 +392,7 @@ impl Server {
             kept: None,
             shown: None,
         };
-        Ok(Self { handshake, start, again: Some(again), mapping: None, patience: None })
+        Ok(Self { handshake, asked: None, start, again: Some(again), mapping: None, patience: None })
     }
 
     /// A handshake on a context that there is already.
@@ -396,7 +400,7 @@ impl Server {
         let start = again.now();
         let handshake = Handshake::Legacy(Box::new((Replay::default(), handshake)));
         let patience = Some(Box::new(Patience::new(Arc::clone(again.clock()))));
-        Self { handshake, start, again: Some(again), mapping: None, patience }
+        Self { handshake, asked: None, start, again: Some(again), mapping: None, patience }
     }
 
     /// The handshake is over; whose account the client's certificate is for is asked before anybody hears of it. Every
@@ -482,7 +486,8 @@ impl AcceptSecurityContext for Server {
                 .map()
                 .inspect_err(|failure| self.handshake = Handshake::Refused(failure.error.clone()));
         }
-        Ok(match self.handshake.advance(input)? {
+        let Self { handshake, asked, .. } = self;
+        Ok(match asked::during(asked, || handshake.advance(input))? {
             Progress::Continue { token, used } => Step::Continue { token, used },
             Progress::Incomplete { missing } => Step::Incomplete { missing: Some(missing) },
             Progress::Ask(question) => Step::Ask(question),

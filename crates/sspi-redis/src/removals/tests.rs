@@ -15,20 +15,20 @@ fn what_was_removed_is_gone_and_all_else_is_good() {
     let made = removals.now().unwrap();
     assert_eq!(made, Made { era: ERA, generation: 0 });
     removals.removed(&[], &[7]);
-    assert_eq!(removals.standing(made, 7), Standing::Gone);
-    assert_eq!(removals.standing(made, 8), Standing::Good);
+    assert_eq!(removals.standing(made, &[7]), Standing::Gone);
+    assert_eq!(removals.standing(made, &[8]), Standing::Good);
 }
 
 #[test]
 fn of_an_era_that_is_not_held_nothing_is_known() {
     let removals = begun();
-    assert_eq!(removals.standing(Made { era: OTHER, generation: 0 }, 7), Standing::Unknown);
+    assert_eq!(removals.standing(Made { era: OTHER, generation: 0 }, &[7]), Standing::Unknown);
     // What is heard of it does not help: there may have been more.
     removals.removed(&[(OTHER, 3)], &[7]);
-    assert_eq!(removals.standing(Made { era: OTHER, generation: 3 }, 8), Standing::Unknown);
+    assert_eq!(removals.standing(Made { era: OTHER, generation: 3 }, &[8]), Standing::Unknown);
     // Nor does what was known on a connection before.
     let later = Removals::new(&removals.newest());
-    assert_eq!(later.standing(Made { era: ERA, generation: 0 }, 8), Standing::Unknown);
+    assert_eq!(later.standing(Made { era: ERA, generation: 0 }, &[8]), Standing::Unknown);
     assert_eq!(later.now(), None);
 }
 
@@ -43,8 +43,8 @@ fn an_era_is_taken_over_with_what_was_removed_in_it() {
         it
     }] {
         removals.take_over(other.known());
-        assert_eq!(removals.standing(made, 7), Standing::Gone);
-        assert_eq!(removals.standing(made, 8), Standing::Good);
+        assert_eq!(removals.standing(made, &[7]), Standing::Gone);
+        assert_eq!(removals.standing(made, &[8]), Standing::Good);
     }
     let fresh = Removals::new(&[]);
     fresh.take_over(other.known());
@@ -54,7 +54,7 @@ fn an_era_is_taken_over_with_what_was_removed_in_it() {
 #[test]
 fn a_machine_that_is_behind_goes_on_with_the_newest_generation() {
     let removals = begun();
-    assert_eq!(removals.standing(Made { era: ERA, generation: 4 }, 7), Standing::Good);
+    assert_eq!(removals.standing(Made { era: ERA, generation: 4 }, &[7]), Standing::Good);
     assert_eq!(removals.now().unwrap().generation, 4);
     removals.removed(&[(ERA, 6)], &[]);
     assert_eq!(removals.now().unwrap().generation, 6);
@@ -66,12 +66,12 @@ fn there_is_a_bound_and_what_is_forgotten_takes_the_sessions_of_its_time_with_it
     let first = removals.now().unwrap();
     let most = u32::try_from(MOST_BATCHES * BATCH).unwrap();
     removals.removed(&[], &(0..most).collect::<Vec<_>>());
-    assert_eq!(removals.standing(first, most), Standing::Good);
+    assert_eq!(removals.standing(first, &[most]), Standing::Good);
     let later = removals.now().unwrap();
     removals.removed(&[], &[most + 1]);
-    assert_eq!(removals.standing(first, most), Standing::Gone);
-    assert_eq!(removals.standing(later, most), Standing::Good);
-    assert_eq!(removals.standing(removals.now().unwrap(), most), Standing::Good);
+    assert_eq!(removals.standing(first, &[most]), Standing::Gone);
+    assert_eq!(removals.standing(later, &[most]), Standing::Good);
+    assert_eq!(removals.standing(removals.now().unwrap(), &[most]), Standing::Good);
     let known: usize = removals.known().batches.iter().map(|(_, marks)| marks.len()).sum();
     assert!(known <= MOST_BATCHES * BATCH, "{known}");
 }
@@ -81,12 +81,59 @@ fn eras_have_a_bound_too_and_the_own_one_stays() {
     let removals = begun();
     for number in 2..=u8::MAX {
         let era = [number; ERA_LEN];
-        removals.take_over(Known { held: vec![(era, 0)], newest: vec![(era, 0)], batches: Vec::new() });
+        assert!(removals.take_over(Known {
+            held: vec![(era, 0)],
+            newest: vec![(era, 0)],
+            batches: Vec::new()
+        }));
+        assert_eq!(removals.standing(Made { era, generation: 0 }, &[0]), Standing::Good);
         removals.removed(&[([number; ERA_LEN], 1)], &[]);
     }
     assert!(removals.newest().len() <= MOST_ERAS && removals.held().len() <= MOST_ERAS);
-    assert_eq!(removals.standing(removals.now().unwrap(), 0), Standing::Good);
+    assert_eq!(removals.standing(removals.now().unwrap(), &[0]), Standing::Good);
     assert_eq!(removals.now().unwrap().era, ERA);
+}
+
+#[test]
+fn two_that_come_together_lose_little_of_what_the_larger_one_knew() {
+    let other = begun();
+    let half = u32::try_from(BATCH / 2).unwrap();
+    let most = 15 * half;
+    let mut before = Vec::new();
+    for marks in 0..15 {
+        before.push(other.now().unwrap());
+        other.removed(&[], &(marks * half..(marks + 1) * half).collect::<Vec<_>>());
+    }
+    let removals = Removals::new(&[]);
+    removals.begin(OTHER);
+    let ours = removals.now().unwrap();
+    removals.removed(&[], &(most..most + half).collect::<Vec<_>>());
+    assert!(removals.take_over(other.known()));
+    assert_eq!(removals.standing(ours, &[u32::MAX]), Standing::Good);
+    assert_eq!(removals.standing(ours, &[most]), Standing::Gone);
+    for made in &before[2..] {
+        assert_eq!(removals.standing(*made, &[u32::MAX]), Standing::Good, "{made:?}");
+        assert_eq!(removals.standing(*made, &[0]), Standing::Gone, "{made:?}");
+    }
+    // The other way round.
+    let back = begun();
+    back.take_over(removals.known());
+    assert_eq!(back.standing(ours, &[u32::MAX]), Standing::Good);
+    assert_eq!(back.standing(before[14], &[u32::MAX]), Standing::Good);
+}
+
+#[test]
+fn who_holds_nothing_or_more_than_can_be_is_not_taken_over() {
+    let known = begun().known();
+    let fresh = || Removals::new(&[]);
+    assert!(!fresh().take_over(Known { held: Vec::new(), ..known.clone() }));
+    let batches = vec![(Vec::new(), (0..=BATCH).map(|mark| Mark::try_from(mark).unwrap()).collect())];
+    assert!(!fresh().take_over(Known { batches, ..known.clone() }));
+    let batches = vec![(Vec::new(), vec![1]); MOST_BATCHES + 1];
+    assert!(!fresh().take_over(Known { batches, ..known.clone() }));
+    let held = (0..=MOST_ERAS).map(|number| ([u8::try_from(number).unwrap(); ERA_LEN], 0)).collect();
+    assert!(!fresh().take_over(Known { held, ..known.clone() }));
+    assert!(fresh().take_over(known));
 }
 
 /// Numbers that are the same each time.
@@ -136,7 +183,7 @@ impl Farm {
         for said in unheard.drain(..) {
             match said {
                 Said::Removed(newest, marks) => removals.removed(&newest, &marks),
-                Said::Known(known) => removals.take_over(known),
+                Said::Known(known) => assert!(removals.take_over(known)),
             }
         }
     }
@@ -203,9 +250,9 @@ impl Farm {
         // The answer to a lookup comes behind all that was said before.
         self.hear(machine);
         let Session { made, mark, is_removed, .. } = self.sessions[session];
-        let mut standing = self.machines[machine].removals.standing(made, mark);
+        let mut standing = self.machines[machine].removals.standing(made, &[mark]);
         if standing == Standing::Unknown && self.ask(machine, Some(made.era)) {
-            standing = self.machines[machine].removals.standing(made, mark);
+            standing = self.machines[machine].removals.standing(made, &[mark]);
         }
         if is_removed {
             assert_ne!(standing, Standing::Good, "{made:?} at {machine}");

@@ -58,7 +58,7 @@ impl SessionStore for Toy {
         Ok(self.sessions.lock().unwrap().get(key).cloned().map(Zeroizing::new))
     }
 
-    async fn put(&self, key: &[u8], session: &[u8], _lifetime: Duration) -> io::Result<()> {
+    async fn put(&self, key: &[u8], _group: &[u8], session: &[u8], _lifetime: Duration) -> io::Result<()> {
         self.answer().await?;
         self.sessions.lock().unwrap().insert(key.to_vec(), session.to_vec());
         Ok(())
@@ -88,7 +88,7 @@ async fn settle() {
 async fn what_was_put_is_found_until_it_is_removed() {
     let toy = Arc::new(Toy::default());
     let shared = shared(&toy);
-    shared.put(b"key".to_vec(), secret(), Duration::from_secs(1));
+    shared.put(b"key".to_vec(), Vec::new(), secret(), Duration::from_secs(1));
     assert_eq!(shared.find(b"key").await, Some(secret()));
     assert_eq!(shared.find(b"other").await, None);
     shared.remove(b"key".to_vec());
@@ -125,7 +125,7 @@ async fn a_store_that_is_back_is_asked_again_and_was_tried_seldom_before() {
     for _ in 0..60 {
         advance(Duration::from_secs(1)).await;
         tokio::task::yield_now().await;
-        shared.put(b"more".to_vec(), secret(), Duration::from_secs(1));
+        shared.put(b"more".to_vec(), Vec::new(), secret(), Duration::from_secs(1));
         assert_eq!(shared.find(b"key").await, None);
     }
     assert!((4..=20).contains(&toy.asked()), "{}", toy.asked());
@@ -141,7 +141,7 @@ async fn a_store_without_room_is_not_down() {
     toy.sessions.lock().unwrap().insert(b"key".to_vec(), b"session".to_vec());
     let shared = shared(&toy);
     *toy.broken.lock().unwrap() = Some(io::ErrorKind::StorageFull);
-    shared.put(b"more".to_vec(), secret(), Duration::from_secs(1));
+    shared.put(b"more".to_vec(), Vec::new(), secret(), Duration::from_secs(1));
     tokio::task::yield_now().await;
     sleep(Duration::from_millis(1)).await;
     *toy.broken.lock().unwrap() = None;
@@ -198,7 +198,7 @@ async fn a_removal_for_which_there_was_no_room_is_done_when_there_is() {
     let toy = Toy::with_one();
     let shared = shared(&toy);
     for number in 0..MOST_WAITING {
-        shared.put(number.to_be_bytes().to_vec(), secret(), Duration::from_secs(1));
+        shared.put(number.to_be_bytes().to_vec(), Vec::new(), secret(), Duration::from_secs(1));
     }
     shared.remove(b"key".to_vec());
     assert_eq!(shared.work.capacity(), 0);
@@ -214,13 +214,13 @@ async fn a_store_that_only_reads_is_not_down_and_forgets_when_it_writes_again() 
     let shared = shared(&toy);
     for _ in 0..3 {
         shared.remove(b"key".to_vec());
-        shared.put(b"more".to_vec(), secret(), Duration::from_secs(1));
+        shared.put(b"more".to_vec(), Vec::new(), secret(), Duration::from_secs(1));
         settle().await;
         assert!(!shared.is_down());
         assert!(shared.state.is_full.load(Ordering::Relaxed), "that was said, once");
     }
     *toy.broken.lock().unwrap() = None;
-    shared.put(b"more".to_vec(), secret(), Duration::from_secs(1));
+    shared.put(b"more".to_vec(), Vec::new(), secret(), Duration::from_secs(1));
     settle().await;
     assert!(toy.has(b"more") && !toy.has(b"key"));
     assert!(!shared.state.is_full.load(Ordering::Relaxed));
@@ -268,7 +268,7 @@ impl SessionStore for Stuck {
         Ok(None)
     }
 
-    async fn put(&self, _key: &[u8], _session: &[u8], _lifetime: Duration) -> io::Result<()> {
+    async fn put(&self, _key: &[u8], _group: &[u8], _session: &[u8], _lifetime: Duration) -> io::Result<()> {
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use sspi_core::{Clock, SpProt};
 use zeroize::Zeroizing;
 
 use super::farm::{Farm, Shared};
-use super::{Chain, Entry, Limits, SessionCache, Space, Value};
+use super::{Chain, Entry, Limits, SessionCache, Space, Value, asked};
 use crate::backend::Verification;
 use crate::config::Protocol;
 
@@ -137,11 +137,11 @@ impl CredentialSessions {
     }
 
     /// Keeps a session: where it is shared, or here if it is not. What the others say of one counts, so nothing is here that
-    /// they were not asked for.
+    /// they were not asked for. All that is one session has the same group.
     pub(crate) fn keep(
         &self,
         part: Part,
-        id: &[u8],
+        [id, group]: [&[u8]; 2],
         kind: Kind,
         created: u64,
         body: &[u8],
@@ -152,8 +152,8 @@ impl CredentialSessions {
         let entry = Arc::new(Entry { created, kind: kind as u8, value });
         match &self.farm {
             // A connection that went on with it may have failed.
-            Some(_) if self.is_withdrawn(part, id) => {}
-            Some(farm) => farm.put(part, id, &entry, &self.limits, self.now()),
+            Some(_) if self.is_withdrawn(part, id) || self.is_withdrawn(part, group) => {}
+            Some(farm) => farm.put(part, [id, group], &entry, &self.limits, self.now()),
             None => self.put(part, id, entry),
         }
     }
@@ -170,10 +170,15 @@ impl CredentialSessions {
         self.put(part, id, Arc::new(entry));
     }
 
+    /// Whether a session may be here: what others share, only if they were asked for it in this handshake.
+    fn was_asked_for(&self, part: Part, id: &[u8]) -> bool {
+        !self.are_shared() || asked::is(part, id)
+    }
+
     /// The session of this identifier and kind, unless it is too old. What others share is taken up once for each time that
     /// they were asked for it.
     pub(crate) fn get(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
-        let entry = self.look(part, id, kind)?;
+        let entry = self.look(part, id, kind).filter(|_| self.was_asked_for(part, id))?;
         if let Some(farm) = &self.farm {
             self.cache.remove(self.space(part), id);
             farm.used(part, id, &entry, &self.limits, self.now());
@@ -193,6 +198,9 @@ impl CredentialSessions {
     /// The same, and it is not kept any more, here or anywhere.
     pub(crate) fn take(&self, part: Part, id: &[u8], kind: Kind) -> Option<Arc<Entry>> {
         let now = self.now();
+        if !self.was_asked_for(part, id) {
+            return None;
+        }
         let entry = self.cache.take(self.space(part), id, now)?;
         self.remove_shared(part, id);
         Some(entry).filter(|entry| self.is_usable(entry, kind, now))
@@ -302,6 +310,14 @@ impl CredentialSessions {
         entry
     }
 
+    /// The same, on all machines that share it.
+    fn end(&self, part: Part, serial: &[u8]) -> Arc<Entry> {
+        if let Some(farm) = &self.farm {
+            farm.remove(part, serial);
+        }
+        self.withdraw(part, serial)
+    }
+
     /// Takes it up again, unless somebody else has withdrawn it since. Whether it does.
     fn restore(&self, part: Part, serial: &[u8], withdrawn: &Arc<Entry>) -> bool {
         self.cache.withdrawn().remove_this(self.space(part), serial, withdrawn)
@@ -389,7 +405,7 @@ impl Kept {
         state.forgotten = true;
         state.withdrawn = None;
         if let Some(serial) = state.serial.take() {
-            self.sessions.withdraw(self.part, &serial);
+            self.sessions.end(self.part, &serial);
         }
         for id in core::mem::take(&mut state.ids) {
             self.sessions.remove(self.part, &id);
@@ -418,7 +434,7 @@ impl Kept {
         }
         match (allowed, state.withdrawn.take()) {
             (false, None) => {
-                let withdraw = |serial: &[u8; 16]| self.sessions.withdraw(self.part, serial);
+                let withdraw = |serial: &[u8; 16]| self.sessions.end(self.part, serial);
                 let serial = state.serial.as_ref().map(withdraw);
                 let set_aside = |id: &Vec<u8>| (id.clone(), self.sessions.set_aside(self.part, id));
                 let sessions = state.ids.iter().map(set_aside).collect();

@@ -27,8 +27,9 @@ use crate::first_flight::handshake_messages;
 
 /// Where sessions are shared with other machines. Neither call may wait for anything.
 pub trait SharedSessions: Send + Sync {
-    /// Keeps a session under `key` for so long. It is secret: who reads it reads the connections.
-    fn put(&self, key: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration);
+    /// Keeps a session under `key` for so long. It is secret: who reads it reads the connections. All that is one session, as
+    /// several tickets of TLS 1.3 are, has the same `group`, and ends with it.
+    fn put(&self, key: Vec<u8>, group: Vec<u8>, session: Zeroizing<Vec<u8>>, lifetime: Duration);
 
     /// Keeps a session that was taken up for so long, and nothing if it is not kept any more. Only where sessions may not lie
     /// idle; who does nothing lets them end early.
@@ -36,7 +37,7 @@ pub trait SharedSessions: Send + Sync {
         let _unchanged = (key, session, lifetime);
     }
 
-    /// Forgets the session under `key`.
+    /// Forgets the session under `key`, or all of a group.
     fn remove(&self, key: Vec<u8>);
 }
 
@@ -70,9 +71,9 @@ impl Farm {
         [self.scope.as_slice(), &part.0.to_be_bytes(), id].concat()
     }
 
-    pub(super) fn put(&self, part: Part, id: &[u8], entry: &Entry, limits: &Limits, now: u64) {
+    pub(super) fn put(&self, part: Part, [id, group]: [&[u8]; 2], entry: &Entry, limits: &Limits, now: u64) {
         if let Some((session, left)) = written(entry, limits, now) {
-            self.shared.put(self.key(part, id), session, left);
+            self.shared.put(self.key(part, id), self.key(part, group), session, left);
         }
     }
 

@@ -14,7 +14,9 @@
 //! | certificates, each chain once | `chains.rs` |
 //! | what a credential sees of it | `credential.rs` |
 //! | sessions that several machines share | `farm.rs` |
+//! | which of these a handshake has asked for | `asked.rs` |
 
+pub(crate) mod asked;
 mod chains;
 mod credential;
 mod farm;

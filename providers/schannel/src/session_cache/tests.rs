@@ -1,6 +1,10 @@
 use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sspi_core::{Clock, SpProt};
 
 use super::*;
+use crate::backend::Verification;
 
 const SPACE: Space = Space { credential: 1, part: 1 };
 
@@ -212,4 +216,56 @@ fn what_was_withdrawn_is_remembered_however_many_sessions_come() {
     assert_eq!(cache.withdrawn().len(), 3, "it has its own bound");
     cache.forget_credential(SPACE.credential);
     assert!(cache.is_empty() && cache.withdrawn().is_empty());
+}
+
+/// It is always the same time.
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(43_200)
+    }
+}
+
+/// What was shared last.
+#[derive(Default)]
+struct Last(Mutex<Vec<u8>>);
+
+impl SharedSessions for Last {
+    fn put(&self, _key: Vec<u8>, _group: Vec<u8>, session: Zeroizing<Vec<u8>>, _lifetime: Duration) {
+        *self.0.lock().unwrap() = session.to_vec();
+    }
+
+    fn remove(&self, _key: Vec<u8>) {}
+}
+
+#[test]
+fn what_others_share_is_for_the_handshake_that_has_asked_for_it_and_no_other() {
+    let last = Arc::new(Last::default());
+    let farm = Farm::new(&(Arc::clone(&last) as Arc<dyn SharedSessions>), [b"rules".as_slice()]);
+    let cache = Arc::new(cache(10, 100, None));
+    let clock: Arc<dyn Clock> = Arc::new(Noon);
+    let sessions = CredentialSessions::new(&cache, &clock, Some(farm), None);
+    let part = Part::new(SpProt::NONE, Verification::default());
+    sessions.keep(part, [&id(1), &id(1)], Kind::Engine, sessions.now(), b"body", Vec::new());
+    let shared = last.0.lock().unwrap().clone();
+    // Of an earlier handshake, which ended before it took the session up.
+    let found = || sessions.found(part, &id(1), Some(&shared));
+    found();
+    for wanted in [1, 2] {
+        let mut asked = None;
+        let during = |sessions: &CredentialSessions| {
+            if wanted == 2 {
+                asked::set(part, &id(2));
+            }
+            sessions.get(part, &id(1), Kind::Engine).is_some()
+                || sessions.take(part, &id(1), Kind::Engine).is_some()
+        };
+        assert!(!asked::during(&mut asked, || during(&sessions)), "asked for {wanted}");
+    }
+    let mut asked = None;
+    asked::during(&mut asked, || asked::set(part, &id(1)));
+    // A handshake takes more than one call.
+    assert!(asked::during(&mut asked, || sessions.get(part, &id(1), Kind::Engine)).is_some());
+    assert!(asked::during(&mut asked, || sessions.get(part, &id(1), Kind::Engine)).is_none());
 }

@@ -62,7 +62,9 @@ impl Sessions {
             self.remove(key);
             return false;
         };
-        self.settings.sessions.keep(self.part, key, Kind::Engine, session.created(), &body, certificates);
+        // It has no other identifier.
+        let sessions = &self.settings.sessions;
+        sessions.keep(self.part, [key, key], Kind::Engine, session.created(), &body, certificates);
         true
     }
 

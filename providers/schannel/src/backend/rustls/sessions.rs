@@ -85,7 +85,7 @@ impl StoresServerSessions for ServerSessions {
         });
         let sessions = &self.settings.sessions;
         let created = created.flatten().unwrap_or_else(|| sessions.now());
-        sessions.keep(self.part, &key, Kind::Rustls, created, &body, chain);
+        sessions.keep(self.part, [&key, &serial], Kind::Rustls, created, &body, chain);
         true
     }
 
