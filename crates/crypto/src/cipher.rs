@@ -22,6 +22,10 @@ pub use self::cbc::{CbcDecryptor, CbcEncryptor};
 pub use self::des_block::{des_encrypt_block, des_key};
 pub use self::rc4::{Rc4, Rc4State};
 
+/// How many bytes a cipher with blocks of 64 bits encrypts under one key, where nothing else is said: 2^27 blocks, so that two
+/// of them are the same in one connection of a thousand. Of 2^32, which are 32 GiB, some are expected to be (Sweet32).
+pub const SMALL_BLOCK_LIMIT: u64 = 1 << 30;
+
 /// A block cipher, to be used in CBC mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlockCipher {

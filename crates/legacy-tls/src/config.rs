@@ -3,6 +3,7 @@
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+pub use crypto::cipher::SMALL_BLOCK_LIMIT;
 use crypto::dh::Group;
 use crypto::ecdh::NamedGroup;
 use crypto::random::Random;
@@ -35,10 +36,6 @@ pub enum ExtendedMasterSecret {
     /// A peer without it is refused.
     Required,
 }
-
-/// How many bytes a cipher with blocks of 64 bits encrypts under one key, where nothing else is said: 2^27 blocks, so that two
-/// of them are the same in one connection of a thousand. Of 2^32, which are 32 GiB, some are expected to be (Sweet32).
-pub const SMALL_BLOCK_LIMIT: u64 = 1 << 30;
 
 /// What is allowed and preferred, in both roles.
 #[derive(Clone, Debug)]

@@ -32,6 +32,14 @@ pub enum Error {
     Certificate(CertificateRefused),
     /// The peer sent a fatal alert.
     AlertReceived(AlertDescription),
+    /// A client was shown our group of Diffie-Hellman and answered with an alert that says, among other things, that it will
+    /// not have it.
+    GroupDeclined {
+        /// The alert.
+        alert: AlertDescription,
+        /// The length of our group, in bits.
+        bits: u32,
+    },
     /// The peer sent an ERROR message of SSL 2.0.
     Ssl2ErrorReceived(Ssl2ErrorCode),
     /// The peer sent an ERROR message of PCT.
@@ -256,6 +264,7 @@ impl Error {
             },
             Self::Certificate(refused) => refused.alert,
             Self::AlertReceived(_)
+            | Self::GroupDeclined { .. }
             | Self::Ssl2ErrorReceived(_)
             | Self::Pct1Received(_)
             | Self::ClosedInHandshake
@@ -318,6 +327,9 @@ impl Display for Error {
             Self::Refused(what) => Display::fmt(what, f),
             Self::Certificate(refused) => write!(f, "the peer's certificate was refused: {refused}"),
             Self::AlertReceived(alert) => write!(f, "the peer sent the alert {alert}"),
+            Self::GroupDeclined { alert, bits } => {
+                write!(f, "the client sent the alert {alert} when it saw our group of {bits} bits")
+            }
             Self::Ssl2ErrorReceived(code) => write!(f, "the peer sent the {code}"),
             Self::Pct1Received(received) => Display::fmt(received, f),
             Self::ClosedInHandshake => {

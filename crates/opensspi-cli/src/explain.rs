@@ -24,7 +24,7 @@ What can be explained:
   a flight  a hello, an alert or an error of TLS, SSL or PCT, as it is on the wire: the same
 
 Nothing secret of a token is shown. `opensspi token decode` shows all of its fields, and with
---reveal what a password could be guessed with, too.
+--reveal and --password what a password could be guessed with, too.
 
 Examples:
   opensspi explain SEC_E_LOGON_DENIED

@@ -341,11 +341,18 @@ impl Get {
             sspi_http::Error::Http(error) => {
                 Failure::new(ExitClass::Network, format!("the connection failed: {error}"))
             }
-            refused @ sspi_http::Error::Refused { .. } => {
-                Failure::new(ExitClass::Policy, refused.to_string())
+            sspi_http::Error::Refused { ref reason, .. } => {
+                let mut failure =
+                    Failure::new(ExitClass::Policy, opensspi::harmless_message(&error.to_string()));
+                failure.status = reason.as_ref().map(|reason| reason.status().to_string());
+                failure.setting = reason.as_ref().and_then(|reason| reason.setting()).map(str::to_owned);
+                failure
             }
-            none @ sspi_http::Error::NoSchemeInCommon { .. } => {
-                Failure::protocol(opensspi::harmless_message(&none.to_string()))
+            sspi_http::Error::NoSchemeInCommon { .. } => {
+                let text = format!("{error}; --package chooses another one");
+                let mut failure = Failure::protocol(opensspi::harmless_message(&text));
+                failure.setting = Some("package".to_owned());
+                failure
             }
             other => Failure::protocol(opensspi::harmless_message(&other.to_string())),
         }

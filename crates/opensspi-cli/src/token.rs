@@ -56,9 +56,10 @@ told by what is in it: NTLM, SPNEGO with whatever it carries, Digest of HTTP or 
 SSL or PCT travels in clear: hellos, alerts, errors.
 
 What a password can be guessed with, or a session read with, is not shown: responses, MICs and
-session keys. --reveal shows them. With a password and the challenge that was answered, --reveal
-also says whether the password is the one that the answer proves, and prints the keys that come of
-it. The challenge of a server is no secret, and always shown.
+session keys. --reveal and --password show them, neither of the two alone. Then it is also said
+whether the password is the one that the answer proves, and the keys that come of it are printed;
+an answer of NTLM is checked with the challenge that it is for. The challenge of a server is no
+secret, and always shown.
 
 Examples:
   opensspi token decode TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAAKAGNFAAAADw==
@@ -79,10 +80,10 @@ struct Decode {
     /// A file with the token, in any of these forms.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Show what can be used to guess the password or to read the session.
+    /// Show what can be used to guess the password or to read the session; takes --password.
     #[arg(long)]
     reveal: bool,
-    /// Check the answer against a password, which is in env:NAME or file:PATH.
+    /// Check the answer against a password, which is in env:NAME or file:PATH; takes --reveal.
     #[arg(long, value_name = "REFERENCE", requires = "reveal")]
     password: Option<String>,
     /// The challenge that an NTLM answer is for, as a token.
@@ -131,28 +132,35 @@ impl Decode {
         let input =
             Input::read(&given::bytes(self.token.clone(), self.file.as_deref())?).map_err(Failure::usage)?;
         let decoded = decode(&input);
-        let check = self.check(&input)?;
-        self.tell(printer, &input, &decoded, check.as_ref());
+        let asked = self.password.as_deref().map(|password| self.asked(password)).transpose()?;
+        let check = asked.map(|asked| Check::of(&input, &asked));
+        self.tell(printer, &input, &decoded, check.as_ref().and_then(|check| check.as_ref().ok()));
         if let Some(wrong) = &decoded.wrong {
             return Err(Failure::protocol(wrong.to_string()));
         }
-        check.as_ref().and_then(Check::failure).map_or(Ok(()), Err)
+        match check.transpose()?.as_ref().and_then(Check::failure) {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
     }
 
-    fn check(&self, input: &Input) -> Result<Option<Check>, Failure> {
-        let Some(password) = &self.password else { return Ok(None) };
+    fn asked(&self, password: &str) -> Result<Asked<'_>, Failure> {
         let other = |token: &Option<String>, what: &str| {
             let read = token.as_ref().map(|token| Input::read(token.as_bytes())).transpose();
             read.map_err(|message| Failure::usage(format!("{what}: {message}")))
         };
-        let asked = Asked {
+        Ok(Asked {
             password: check::password(password)?,
             challenge: other(&self.challenge, "--challenge")?,
             negotiate: other(&self.negotiate, "--negotiate")?,
             method: &self.method,
             user: self.user.as_deref(),
-        };
-        Check::of(input, &asked).map(Some)
+        })
+    }
+
+    /// Whether what is secret is shown.
+    const fn reveals(&self) -> bool {
+        self.reveal && self.password.is_some()
     }
 
     fn tell(&self, printer: &Printer, input: &Input, decoded: &Decoded, check: Option<&Check>) {
@@ -161,7 +169,7 @@ impl Decode {
             "form": input.form,
             "header": input.header,
             "bytes": input.len(),
-            "fields": decoded.table.objects(self.reveal),
+            "fields": decoded.table.objects(self.reveals()),
             "error": decoded.wrong.as_ref().map(Wrong::object),
             "check": check.map(Check::object),
         }));
@@ -169,7 +177,7 @@ impl Decode {
         let kind = printer.styled(out, Style::Bold, &decoded.kind);
         let header = input.header.map(|header| format!(", {header}")).unwrap_or_default();
         printer.line(out, format_args!("{kind}  {} bytes, {}{header}", input.len(), input.form));
-        decoded.table.print(printer, self.reveal);
+        decoded.table.print(printer, self.reveals());
         if let Some(check) = check {
             check.print(printer);
         }

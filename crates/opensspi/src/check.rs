@@ -185,7 +185,7 @@ impl Sspi {
                 role == CredentialUse::Inbound && error.status() == SecStatus::SEC_E_NO_CREDENTIALS;
             let is_server_only = role == CredentialUse::Outbound
                 && error.status() == SecStatus::SEC_E_NO_CREDENTIALS
-                && error.setting() == Some("user");
+                && matches!(error.setting(), Some("user" | "digest.user"));
             let is_known = problems.iter().any(|problem| problem.to_string() == error.to_string());
             if !is_client_only && !is_server_only && !is_known {
                 problems.push(error);

@@ -8,6 +8,8 @@ use crate::providers::{
     CertificateSummary, ClientAuth, Effective, Mapping, MappingRule, Profile, Protocol, Revocation,
     SchannelConfig, SuiteInfo, WeakMapping, read_certificates,
 };
+#[cfg(feature = "ntlm")]
+use crate::providers::{Check, NtlmConfig};
 use crate::sspi::Sspi;
 
 /// What a configuration comes to.
@@ -62,7 +64,10 @@ impl Sspi {
         warnings.extend(of_accounts(config));
         warnings.extend(of_certificates(&certificates, now));
         warnings.extend(of_keys(&effective, &certificates));
-        warnings.extend(self.plain_http_warning().filter(|_| self.has_passwords()));
+        if self.has_passwords() {
+            warnings.extend(self.plain_http_warning());
+            warnings.extend(self.relay_warning());
+        }
         Ok(Resolved { effective, certificates, warnings })
     }
 
@@ -83,7 +88,7 @@ impl Sspi {
     fn plain_http_setting(&self) -> Option<&'static str> {
         let name = &*self.package_info().name;
         #[cfg(feature = "ntlm")]
-        if name == "NTLM" && self.config().ntlm.channel_bindings != crate::providers::Check::Always {
+        if name == "NTLM" && self.config().ntlm.channel_bindings != Check::Always {
             return Some("ntlm.channel-bindings");
         }
         #[cfg(feature = "digest")]
@@ -94,6 +99,28 @@ impl Sspi {
         }
         let _ = name;
         None
+    }
+
+    /// What somebody should think about twice who lets clients log on with NTLM, where an answer that was made for another
+    /// server and is passed on is as good as one that was made for this one.
+    #[must_use]
+    pub fn relay_warning(&self) -> Option<Warning> {
+        #[cfg(feature = "ntlm")]
+        if self.takes_ntlm() {
+            return relay_warning(&self.config().ntlm);
+        }
+        None
+    }
+
+    /// Whether clients may log on with NTLM, negotiated or not.
+    #[cfg(feature = "ntlm")]
+    fn takes_ntlm(&self) -> bool {
+        let name = &*self.package_info().name;
+        #[cfg(feature = "negotiate")]
+        if name == "Negotiate" {
+            return self.config().negotiate.takes_ntlm();
+        }
+        name == "NTLM"
     }
 
     /// Whether there are accounts with passwords.
@@ -145,6 +172,25 @@ impl OwnCertificate {
             .find_map(|(prefix, kind)| key.starts_with(prefix).then_some(kind))
             .unwrap_or_default()
     }
+}
+
+/// Names to look for decide, or bindings that everybody must have.
+#[cfg(feature = "ntlm")]
+fn relay_warning(config: &NtlmConfig) -> Option<Warning> {
+    let is_never = config.target_name == Check::Never;
+    if config.channel_bindings == Check::Always || !(is_never || config.service_names.is_empty()) {
+        return None;
+    }
+    let (setting, what) = match is_never {
+        true => ("ntlm.target-name", "target-name is \"never\""),
+        false => ("ntlm.service-names", "service-names is empty"),
+    };
+    let message = format!(
+        "{what}: the target of a relayed logon is not looked at, and a server that somebody logs on to with NTLM can log on here \
+         as them; the names by which clients call this server end that for clients that say whom they mean, and inside of TLS \
+         channel-bindings = \"always\" for all"
+    );
+    Some(warning(setting, message))
 }
 
 fn warning(setting: &'static str, message: impl Into<String>) -> Warning {

@@ -20,7 +20,7 @@ use sspi_tokio::{Answers, NoAnswers};
 
 use crate::bodies::{Held, collect};
 use crate::header::{self, Challenge, Place};
-use crate::scheme::Form;
+use crate::scheme::{Form, NEGOTIATE};
 use crate::{Error, ResponseBody, Scheme};
 
 /// A connection of hyper on which requests are authenticated when the server asks for it.
@@ -298,9 +298,7 @@ impl Client {
                     Exchange { scheme: scheme.clone(), handshake, entity, is_over_body, attributes };
                 return match self.finish(exchange, response).await? {
                     Ended::Answered(response) => Ok(response),
-                    Ended::AskedAgain(response) => {
-                        Err(Error::Refused { scheme: scheme.name, status: response.status() })
-                    }
+                    Ended::AskedAgain(response) => Err(self.refused(scheme, &response, None)),
                 };
             }
             let challenges = header::challenges(response.headers(), self.place);
@@ -309,12 +307,27 @@ impl Client {
                 .find(|challenge| scheme.is(&challenge.scheme) && !challenge.rest.is_empty());
             let answer = answer.and_then(|challenge| header::decode(&challenge.rest));
             let Some(answer) = answer.filter(|_| attributes.is_none()) else {
-                return Err(Error::Refused { scheme: scheme.name, status: response.status() });
+                let reason = (scheme.name == NEGOTIATE).then(|| reason(&mut *handshake)).flatten();
+                return Err(self.refused(scheme, &response, reason));
             };
             let _too_long = collect(response.into_body(), LONGEST_CHALLENGE).await;
             input = answer;
         }
         Err(Error::Protocol { scheme: scheme.name, what: "the exchange does not come to an end" })
+    }
+
+    /// The server asks once more, and has nothing to say to what was sent.
+    fn refused(
+        &self,
+        scheme: &Scheme,
+        response: &Response<Incoming>,
+        reason: Option<sspi_core::Error>,
+    ) -> Error {
+        let challenges = header::challenges(response.headers(), self.place);
+        let mut offered: Vec<String> = challenges.into_iter().map(|challenge| challenge.scheme).collect();
+        offered.retain(|name| !scheme.is(name));
+        offered.dedup();
+        Error::Refused { scheme: scheme.name, status: response.status(), offered, reason }
     }
 
     /// Takes the last word of the server, that stands in a response which asks no more.
@@ -380,6 +393,16 @@ impl Client {
         }
         Ok(response)
     }
+}
+
+/// The word of SPNEGO for what HTTP says by asking once more, without a token: `NegTokenResp` with `negState` `reject`.
+///
+/// Spec: SPNEGO section 4.2.2.
+const REJECT: [u8; 9] = [0xa1, 7, 0x30, 5, 0xa0, 3, 0x0a, 1, 2];
+
+/// What Negotiate makes of it that the server rejects what was sent: it knows what was offered to it.
+fn reason(handshake: &mut dyn InitializeSecurityContext) -> Option<sspi_core::Error> {
+    handshake.initialize_security_context(&REJECT).err().map(|failure| failure.error)
 }
 
 /// An exchange whose last message the client has sent.

@@ -19,12 +19,17 @@ pub enum Error {
         /// What is configured.
         configured: Vec<&'static str>,
     },
-    /// The server refused what was sent: the password is wrong, or the account may not.
+    /// The server refused what was sent: the password is wrong, the account may not, or it takes none of the packages that were
+    /// offered to it.
     Refused {
         /// The scheme that was used.
         scheme: &'static str,
         /// The status of the response.
         status: StatusCode,
+        /// The other schemes that the server offers.
+        offered: Vec<String>,
+        /// What the package makes of it, with the setting that would change it.
+        reason: Option<sspi_core::Error>,
     },
     /// The server answered the first message of an exchange, which goes without the request's body, as if it were the request:
     /// what it did, it did without the body.
@@ -61,8 +66,15 @@ impl fmt::Display for Error {
                 offered.join(", "),
                 configured.join(", ")
             ),
-            Self::Refused { scheme, status } => {
-                write!(f, "the server refused the logon with {scheme} (status {status})")
+            Self::Refused { scheme, status, offered, reason } => {
+                write!(f, "the server refused the logon with {scheme} (status {status})")?;
+                if let Some(reason) = reason {
+                    write!(f, ": {}", reason.message())?;
+                }
+                if let Some(setting) = reason.as_ref().and_then(sspi_core::Error::setting) {
+                    write!(f, " (setting: {setting})")?;
+                }
+                if offered.is_empty() { Ok(()) } else { write!(f, "; it also offers {}", offered.join(", ")) }
             }
             Self::AnsweredEarly { scheme, status } => write!(
                 f,
@@ -77,7 +89,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Http(error) => Some(error),
-            Self::Security(error) => Some(error),
+            Self::Security(error) | Self::Refused { reason: Some(error), .. } => Some(error),
             _ => None,
         }
     }

@@ -14,6 +14,9 @@ pub(crate) enum Form {
     Request,
 }
 
+/// The scheme whose tokens are those of SPNEGO.
+pub(crate) const NEGOTIATE: &str = "Negotiate";
+
 /// A scheme of HTTP authentication: its name in header fields, and the credentials of the package behind it.
 #[derive(Clone)]
 pub struct Scheme {
@@ -33,7 +36,7 @@ impl Scheme {
     /// `Negotiate`. Spec: HTTPNEGO section 4.
     #[must_use]
     pub fn negotiate(credentials: Arc<dyn CredentialsHandle>) -> Self {
-        Self::of("Negotiate", Form::Connection, credentials)
+        Self::of(NEGOTIATE, Form::Connection, credentials)
     }
 
     /// `Digest`. Spec: DIGEST (RFC 7616) section 3.

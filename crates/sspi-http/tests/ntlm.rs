@@ -197,7 +197,9 @@ async fn a_wrong_password_is_refused_and_reported_with_its_source() {
     let io = connect(&layer, HttpConnection::new().with_source("192.0.2.7"), &handler);
     let mut client = http_client(io, client("wrong")).await;
     let error = client.send(post("x")).await.unwrap_err();
-    assert!(matches!(error, sspi_http::Error::Refused { scheme: "NTLM", status: StatusCode::UNAUTHORIZED }));
+    let sspi_http::Error::Refused { scheme, status, offered, reason } = &error else { panic!("{error}") };
+    assert_eq!((*scheme, *status, offered.len()), ("NTLM", StatusCode::UNAUTHORIZED, 0));
+    assert!(reason.is_none(), "{error}");
     assert_eq!(*reports.lock().unwrap(), [(Some("192.0.2.7".to_owned()), SecStatus::SEC_E_LOGON_DENIED)]);
     assert!(handler.0.lock().unwrap().is_empty());
 }

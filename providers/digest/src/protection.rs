@@ -12,7 +12,7 @@
 //!
 //! Spec: DIGEST (RFC 2831) sections 2.3 and 2.4.
 
-use crypto::cipher::{BlockCipher, CbcDecryptor, CbcEncryptor, Rc4, Rc4State};
+use crypto::cipher::{BlockCipher, CbcDecryptor, CbcEncryptor, Rc4, Rc4State, SMALL_BLOCK_LIMIT};
 use crypto::constant_time::{Mask, ct_eq, ct_eq_mask, ct_eq_usize, ct_lt};
 use crypto::hash::{Hash, HashContext};
 use crypto::mac::HmacKey;
@@ -36,9 +36,6 @@ pub(crate) const LONGEST_TRAILER: usize = SIGNATURE + 8;
 /// The type of a message.
 const TYPE: [u8; 2] = [0, 1];
 
-/// How many bytes a cipher with blocks of 64 bits protects under one key: beyond, blocks begin to repeat.
-const SMALL_BLOCK_LIMIT: u64 = 32 << 30;
-
 /// From whom messages come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
@@ -53,7 +50,7 @@ pub(crate) struct State {
     cipher: Option<CipherState>,
     /// How many messages there were.
     count: u64,
-    /// How many bytes were encrypted.
+    /// How many bytes a cipher with small blocks has encrypted.
     bytes: u64,
 }
 
@@ -217,6 +214,12 @@ impl Common {
         u32::try_from(self.count).map(u32::to_be_bytes).map_err(|_| Error::KeyUsedUp)
     }
 
+    /// The key of a cipher with small blocks protects so many bytes more, if it may.
+    fn use_up(&mut self, length: usize) -> Option<()> {
+        let bytes = self.bytes.checked_add(u64::try_from(length).ok()?)?;
+        (bytes <= SMALL_BLOCK_LIMIT).then(|| self.bytes = bytes)
+    }
+
     fn mac<'a>(&self, number: [u8; 4], message: impl Iterator<Item = &'a [u8]>) -> [u8; MAC] {
         let mut mac = self.mac.context();
         mac.update(&number);
@@ -288,11 +291,8 @@ impl Sealer {
         let number = self.common.number()?;
         let length = memory.len();
         if let SealingCipher::Cbc { .. } = self.cipher {
-            let sealed = u64::try_from(length + LONGEST_TRAILER).unwrap_or(u64::MAX);
-            self.common.bytes = self.common.bytes.saturating_add(sealed);
-            if self.common.bytes > SMALL_BLOCK_LIMIT {
-                return Err(Error::KeyUsedUp);
-            }
+            let sealed = length + padding(length) + MAC;
+            self.common.use_up(sealed).ok_or(Error::SmallBlockLimit { is_ours: true })?;
         }
         let mac = self.common.mac(number, core::iter::once(&memory[..]));
         if let SealingCipher::Cbc { .. } = self.cipher {
@@ -395,6 +395,10 @@ impl Opener {
                 number: u32::from_be_bytes(number),
                 expected: self.common.count,
             });
+        }
+        // A peer that does not care for the limit would give away what both of us say.
+        if let OpeningCipher::Cbc { .. } = self.cipher {
+            self.common.use_up(body).ok_or(Error::SmallBlockLimit { is_ours: false })?;
         }
         memory.truncate(body);
         let length = match &mut self.cipher {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crypto::cipher::SMALL_BLOCK_LIMIT;
 use sspi_core::{Fault, SecStatus};
 
 use crate::directives::DecodeError;
@@ -74,8 +75,10 @@ pub(crate) enum Error {
     MessageTooLong { length: usize, maximum: usize },
     /// A message of the peer that is longer than was agreed.
     ReceivedTooLong { length: usize, maximum: usize },
-    /// The keys have protected as much as they may.
+    /// The keys have protected as many messages as there are numbers.
     KeyUsedUp,
+    /// A cipher with blocks of 64 bits has protected as many bytes under one key as it may.
+    SmallBlockLimit { is_ours: bool },
     /// The context does not protect messages, or not so.
     NotNegotiated(&'static str),
 
@@ -268,8 +271,22 @@ impl Error {
                 PeerMisbehaved,
                 format!("the peer sends a protected message of {length} bytes; {maximum} were agreed"),
             ),
-            Self::KeyUsedUp => {
-                row(S::SEC_E_ENCRYPT_FAILURE, Refused, "the keys have protected as much as they may")
+            Self::KeyUsedUp => row(
+                S::SEC_E_ENCRYPT_FAILURE,
+                Refused,
+                "the keys have protected as many messages as they may; log on again, which makes new ones",
+            ),
+            Self::SmallBlockLimit { is_ours } => {
+                let (status, fault, whose) = if *is_ours {
+                    (S::SEC_E_ENCRYPT_FAILURE, ApiMisuse, "our key")
+                } else {
+                    (S::SEC_E_DECRYPT_FAILURE, Refused, "the peer's key")
+                };
+                let message = format!(
+                    "{whose} of a cipher with blocks of 64 bits has protected {SMALL_BLOCK_LIMIT} bytes, as many as \
+                     it may; log on again, which makes new keys"
+                );
+                row(status, fault, message)
             }
             Self::NotNegotiated(what) => row(S::SEC_E_QOP_NOT_SUPPORTED, ApiMisuse, *what).with("digest.qop"),
             Self::Configuration { setting, what } => {

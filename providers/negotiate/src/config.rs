@@ -109,6 +109,20 @@ impl NegotiateConfig {
         Policy { packages: &self.packages, ntlm: self.ntlm, raw: self.raw }
     }
 
+    /// Whether a server takes NTLM with this, at one of its listeners at least.
+    #[must_use]
+    pub fn takes_ntlm(&self) -> bool {
+        let takes = |policy: Policy<'_>| {
+            let is_named = policy.packages.iter().any(|package| package.eq_ignore_ascii_case("NTLM"));
+            policy.ntlm != NtlmPolicy::Deny && (policy.packages.is_empty() || is_named)
+        };
+        let general = self.policy();
+        let of_rule = |rule: &ListenerRule| takes(general.but(&rule.packages, rule.ntlm, rule.raw));
+        // A rule that fits every listener leaves none for what holds otherwise.
+        let has_rest = !self.listeners.iter().any(|rule| Place::of(&rule.listener).is_any());
+        self.listeners.iter().any(of_rule) || has_rest && takes(general)
+    }
+
     /// Which of `targets` is about this one. One that nobody names has only the rule that is about all.
     pub(crate) fn rule_for(&self, target: Option<&str>) -> Option<usize> {
         // A name is taken apart only where somebody asks.
@@ -237,5 +251,22 @@ mod tests {
         }
         assert_eq!(config.named_packages().last(), Some(("negotiate.listeners.packages", "NTLM")));
         assert!(toml::from_str::<NegotiateConfig>("[[listeners]]\nname = \"x\"").is_err());
+    }
+
+    #[test]
+    fn ntlm_is_taken_where_a_listener_takes_it() {
+        for (text, takes) in [
+            ("", true),
+            ("packages = [\"Kerberos\", \"ntlm\"]", true),
+            ("packages = [\"Kerberos\"]", false),
+            ("ntlm = \"deny\"", false),
+            ("ntlm = \"deny\"\n[[listeners]]\nlistener = \"*:389\"\nntlm = \"audit\"", true),
+            ("[[listeners]]\nlistener = \"*:389\"\nntlm = \"deny\"", true),
+            ("[[listeners]]\nlistener = \"*\"\nntlm = \"deny\"", false),
+            ("packages = [\"Kerberos\"]\n[[targets]]\ntarget = \"*\"\npackages = [\"NTLM\"]", false),
+        ] {
+            let config: NegotiateConfig = toml::from_str(text).unwrap();
+            assert_eq!(config.takes_ntlm(), takes, "{text}");
+        }
     }
 }

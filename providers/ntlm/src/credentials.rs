@@ -96,6 +96,13 @@ impl NtlmCredentials {
             CredentialUse::Outbound | CredentialUse::Both => Some(identity(instance, &request.auth_data)?),
         };
         let (config, is_outbound) = (&instance.config, role != CredentialUse::Inbound);
+        if role != CredentialUse::Outbound
+            && config.target_name != Check::Never
+            && config.service_names.is_empty()
+            && config.channel_bindings != Check::Always
+        {
+            tracing::info!("service-names is empty: the target of a relayed logon is not looked at");
+        }
         let level =
             if is_outbound { config.lm_compatibility_level } else { config.acceptor_lm_compatibility_level };
         let least = if is_outbound { 3 } else { 5 };

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use legacy_tls::{FirstFlight, OldHello, ProtocolVersion};
+use legacy_tls::{AlertDescription, FirstFlight, OldHello, ProtocolVersion};
 use sspi_core::{
     AcceptRequest, AcceptSecurityContext, AlertLevel, Answer, AscReq, Ask, ControlToken, Error, Failure,
     Fault, PackageInfo, Question, SecStatus, SessionKey, SpProt, Step,
@@ -445,11 +445,7 @@ impl Server {
         let MappingClient { mut established, token, used, .. } = *mapping;
         let required = self.again.as_ref().and_then(Again::mapper).is_some_and(|mapper| mapper.is_required());
         match &account {
-            Err(why) if required => {
-                let error = why.refusal();
-                let token = self.refuse_client(established, token, &error)?;
-                Err(Failure { error, token })
-            }
+            Err(why) if required => Err(self.refuse_client(established, token, why.refusal())?),
             account => {
                 established.session_mut().account =
                     Some(Box::new(account.clone().map_err(|why| why.answer())));
@@ -464,18 +460,24 @@ impl Server {
     /// no alerts the last flight is not sent, so that the client's handshake is not over, and can be refused.
     fn refuse_client(
         &mut self,
-        established: Established,
+        mut established: Established,
         mut token: Vec<u8>,
-        error: &Error,
-    ) -> Result<Vec<u8>, Failure> {
-        let is_told = self.again.as_ref().is_some_and(Again::tells_errors);
+        error: Error,
+    ) -> Result<Failure, Failure> {
+        let extended_errors = self.again.as_ref().is_some_and(Again::tells_errors);
         let instead = established.refusal_of_the_client();
-        let number = error.alert().unwrap_or(status::INTERNAL_ERROR);
+        let version = ProtocolVersion(established.session_mut().version);
+        let description = AlertDescription(error.alert().unwrap_or(status::INTERNAL_ERROR));
+        let AlertDescription(number) = version.alert(description);
         let alert = ControlToken::Alert { level: AlertLevel::Fatal, number };
         if let Step::Complete { mut context, .. } = self.established(established, Vec::new(), 0)? {
             token.extend(context.apply_control_token(&alert).unwrap_or_default());
         }
-        Ok(if is_told { instead.unwrap_or(token) } else { Vec::new() })
+        let told = match instead {
+            Some(token) => Told { token, alert: None },
+            None => Told { token, alert: Some(number) },
+        };
+        Ok(told.of(error, extended_errors))
     }
 }
 

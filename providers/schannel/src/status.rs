@@ -79,6 +79,8 @@ pub(crate) enum Error {
     // What the peer said.
     /// A fatal alert.
     AlertReceived(u8),
+    /// The same, when the client saw our group of Diffie-Hellman.
+    GroupDeclined { alert: u8, bits: u32 },
     /// An ERROR message of PCT 1.0.
     Pct1Received(legacy_tls::pct1::Received),
     /// close_notify in the middle of a handshake.
@@ -281,6 +283,10 @@ impl Error {
             Self::AlertReceived(number) => {
                 (alert_meaning(*number).map_or(S::SEC_E_ILLEGAL_MESSAGE, |m| m.status), PeerReported, 0, None)
             }
+            Self::GroupDeclined { alert, .. } => {
+                let (status, fault, number, _) = Self::AlertReceived(*alert).row();
+                (status, fault, number, Some("dh-minimum-bits"))
+            }
             Self::Pct1Received(received) => (pct1_status(received.code), PeerReported, 0, None),
             Self::ClosedInHandshake => (S::SEC_E_UNFINISHED_CONTEXT_DELETED, PeerReported, 0, None),
             Self::KeyUsedUp => (S::SEC_E_ENCRYPT_FAILURE, ApiMisuse, 80, None),
@@ -297,7 +303,10 @@ impl Error {
     /// The alert for the peer; none when it was the peer who spoke.
     pub(crate) fn alert(&self) -> Option<u8> {
         match self {
-            Self::AlertReceived(_) | Self::Pct1Received(_) | Self::ClosedInHandshake => None,
+            Self::AlertReceived(_)
+            | Self::GroupDeclined { .. }
+            | Self::Pct1Received(_)
+            | Self::ClosedInHandshake => None,
             _ => Some(self.row().2),
         }
     }
@@ -393,6 +402,12 @@ impl Error {
                 }
                 None => format!("the peer sent the unknown alert {number}").into(),
             },
+            Self::GroupDeclined { alert, bits } => format!(
+                "{}; it had seen our group of Diffie-Hellman, which has {bits} bits: clients of today want 2048, and there are old \
+                 ones that want no more than 1024",
+                Self::AlertReceived(*alert).sentence()
+            )
+            .into(),
             Self::Pct1Received(received) => received.to_string().into(),
             Self::ClosedInHandshake => "the peer closed the connection in the middle of the handshake".into(),
             Self::KeyUsedUp => {

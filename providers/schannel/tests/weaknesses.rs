@@ -11,7 +11,7 @@ mod support;
 
 use opensspi_schannel::{Allow, ClientAuth, Profile, Protocol, SchannelConfig};
 use sspi_core::AlgId;
-use support::{Kind, World, established};
+use support::{Kind, World, established, handshake};
 use test_support::pair::Established;
 use test_support::x509::{Draft, TestKey};
 
@@ -32,6 +32,32 @@ fn pinned(world: &World, suite: &str, protocol: Protocol) -> (SchannelConfig, Sc
     let server = SchannelConfig { certificates, ..world.server(&[protocol]) };
     let client = SchannelConfig { pins, ..world.client(&[protocol]) };
     (common(client), common(server))
+}
+
+/// A museum has the group that its old visitors can do with; a hello of old, which has no curves, gets it shown.
+#[test]
+fn a_client_that_wants_a_larger_group_and_its_server_both_name_the_setting() {
+    let world = World::default();
+    let rsa = world.certificate(&world.pki.server("localhost").rsa_2048().issue());
+    let server = world.inbound(SchannelConfig {
+        profile: Profile::Museum,
+        certificates: vec![rsa],
+        i_accept_drown: true,
+        ..world.server(&[])
+    });
+    let (tls10, ssl30, pct1) = (Protocol::Tls10, Protocol::Ssl30, Protocol::Pct1);
+    for protocols in [&[ssl30][..], &[tls10, ssl30], &[ssl30, pct1], &[tls10, pct1]] {
+        let client = SchannelConfig { v2_hello: true, ..world.client(protocols) };
+        let (ours, theirs) = handshake(&*world.outbound(client.clone()), &*server, usize::MAX);
+        let (ours, theirs) = (ours.err().unwrap(), theirs.err().unwrap());
+        assert_eq!(ours.setting(), Some("dh-minimum-bits"), "{protocols:?}: {ours}");
+        assert_eq!(theirs.setting(), Some("dh-minimum-bits"), "{protocols:?}: {theirs}");
+        assert!(theirs.message().contains("our group of Diffie-Hellman, which has 1024 bits"), "{theirs}");
+        let remedy = &ours.remedies()[0];
+        assert_eq!((&*remedy.setting, &*remedy.value), ("dh-minimum-bits", "1024"));
+        let client = SchannelConfig { dh_minimum_bits: Some(1024), ..client };
+        established(&*world.outbound(client), &*server);
+    }
 }
 
 fn names(side: &Established) -> Vec<String> {
@@ -147,11 +173,8 @@ fn a_refused_certificate_comes_with_the_settings_that_would_accept_it() {
     let leaf = world.pki.server("localhost").self_signed().issue();
     let pin: String = leaf.sha256().iter().map(|b| format!("{b:02x}")).collect();
     let server = SchannelConfig { certificates: vec![world.certificate(&leaf)], ..server };
-    let (c, _) = support::handshake(
-        &*world.outbound(world.client(&[Protocol::Tls13])),
-        &*world.inbound(server),
-        usize::MAX,
-    );
+    let (c, _) =
+        handshake(&*world.outbound(world.client(&[Protocol::Tls13])), &*world.inbound(server), usize::MAX);
     let error = c.err().unwrap();
     let remedies: Vec<_> = error.remedies().iter().map(|r| format!("{} {}", r.setting, r.value)).collect();
     assert_eq!(remedies, [format!("pins sha256:{pin}")], "{error}");

@@ -109,6 +109,7 @@ fn everything_that_is_not_agreed_on_or_not_allowed_has_its_alert() {
 fn what_is_not_the_peers_fault_is_told_by_no_alert_or_as_ours() {
     let nothing = [
         Error::AlertReceived(AlertDescription::HANDSHAKE_FAILURE),
+        Error::GroupDeclined { alert: AlertDescription::INSUFFICIENT_SECURITY, bits: 1024 },
         Error::Ssl2ErrorReceived(Ssl2ErrorCode::NO_CIPHER),
         Error::Pct1Received(pct1::Received {
             code: pct1::ErrorCode::BAD_CERTIFICATE,

@@ -205,6 +205,7 @@ pub(crate) fn code(error: &Error) -> Option<ErrorCode> {
             _ => ErrorCode::ILLEGAL_MESSAGE,
         },
         Error::AlertReceived(_)
+        | Error::GroupDeclined { .. }
         | Error::Ssl2ErrorReceived(_)
         | Error::Pct1Received(_)
         | Error::ClosedInHandshake

@@ -21,6 +21,10 @@ const LONGEST_MESSAGE: usize = 32 << 10;
 /// The longest Certificate message, and the longest list of authorities, in bytes.
 const LONGEST_CERTIFICATE: usize = 128 << 10;
 
+/// What clients say that will not have a group. SSL 3.0 has only the first, and OpenSSL says it in every version.
+const DECLINES: [AlertDescription; 2] =
+    [AlertDescription::HANDSHAKE_FAILURE, AlertDescription::INSUFFICIENT_SECURITY];
+
 /// A handshake message as it came.
 pub(crate) struct Message {
     pub(crate) kind: HandshakeType,
@@ -87,6 +91,8 @@ pub(crate) struct Channel {
     pub(crate) session_in_use: Option<Vec<u8>>,
     /// Server: the identifier of the session of a ticket that is taken up.
     pub(crate) ticket_in_use: Option<Vec<u8>>,
+    /// Server: the bits of the group of Diffie-Hellman that the client was shown and has said nothing to.
+    pub(crate) group_shown: Option<u32>,
     empty_records: usize,
     warnings: usize,
     hello_requests: usize,
@@ -106,6 +112,7 @@ impl Channel {
             carries_data: false,
             session_in_use: None,
             ticket_in_use: None,
+            group_shown: None,
             empty_records: 0,
             warnings: 0,
             hello_requests: 0,
@@ -142,7 +149,12 @@ impl Channel {
         match (alert.level, alert.description) {
             (_, AlertDescription::CLOSE_NOTIFY) if self.carries_data => Ok(Some(Incoming::Closed)),
             (_, AlertDescription::CLOSE_NOTIFY) => Err(Error::ClosedInHandshake),
-            (AlertLevel::FATAL, description) => Err(Error::AlertReceived(description)),
+            (AlertLevel::FATAL, description) => Err(match self.group_shown {
+                Some(bits) if DECLINES.contains(&description) => {
+                    Error::GroupDeclined { alert: description, bits }
+                }
+                _ => Error::AlertReceived(description),
+            }),
             (AlertLevel::WARNING, AlertDescription::NO_CERTIFICATE) => Ok(Some(Incoming::NoCertificate)),
             (AlertLevel::WARNING, AlertDescription::NO_RENEGOTIATION) if self.carries_data => {
                 Ok(Some(Incoming::NoRenegotiation))
@@ -309,6 +321,7 @@ impl handshake::Channel for Channel {
         if self.joined.len() < HEADER + length {
             return Ok(None);
         }
+        self.group_shown = None;
         let rest = self.joined.split_off(HEADER + length);
         let bytes = std::mem::replace(&mut self.joined, rest);
         Ok(Some(Incoming::Message(Message { kind, bytes })))

@@ -204,9 +204,12 @@ impl Table {
     }
 }
 
+/// What stands in the place of a secret.
+const HIDDEN: &str = "(hidden: --reveal and --password show it)";
+
 impl Row {
     fn value(&self, reveal: bool) -> &str {
-        if self.is_secret && !reveal { "(hidden: --reveal)" } else { &self.value }
+        if self.is_secret && !reveal { HIDDEN } else { &self.value }
     }
 
     #[cfg(test)]

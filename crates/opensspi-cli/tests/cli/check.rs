@@ -4,7 +4,7 @@ use std::fs;
 
 use test_support::Pki;
 
-use crate::process::run;
+use crate::process::{run, run_with};
 
 #[test]
 fn a_right_configuration_is_right() {
@@ -156,6 +156,33 @@ fn the_default_gives_nothing_to_think_about() {
     let objects = run(&["check-config", &file, "--json"]).expect(0).objects();
     assert_eq!(objects[0]["resolved"]["warnings"], serde_json::json!([]));
     assert_eq!(objects[0]["resolved"]["protocols"], serde_json::json!(["tls1.3", "tls1.2"]));
+}
+
+/// Neither names nor bindings say that a logon was meant for this server.
+#[test]
+fn who_takes_ntlm_from_whomever_it_was_meant_for_is_told_so() {
+    let (folder, file) = configuration("[logon]\naccounts = \"file:logons.toml\"\n");
+    run_with(&["account", "add", "alice", "--config", &file], b"secret\n", &[]).expect(0);
+    for (text, warned) in [
+        ("package = \"NTLM\"", Some("ntlm.service-names")),
+        ("package = \"Negotiate\"", Some("ntlm.service-names")),
+        (
+            "package = \"NTLM\"\n[ntlm]\nservice-names = [\"www\"]\ntarget-name = \"never\"",
+            Some("ntlm.target-name"),
+        ),
+        ("package = \"Negotiate\"\n[ntlm]\nservice-names = [\"HTTP/www.corp.example\"]", None),
+        ("package = \"NTLM\"\n[ntlm]\nchannel-bindings = \"always\"", None),
+        ("package = \"Digest\"\n[digest]\nrealm = \"corp\"", None),
+        ("package = \"Schannel\"", None),
+    ] {
+        fs::write(&file, format!("{text}\n[logon]\naccounts = \"file:logons.toml\"\n")).unwrap();
+        let objects = run(&["check-config", &file, "--json"]).expect(0).objects();
+        let warnings = objects[0]["resolved"]["warnings"].as_array().unwrap();
+        let relayed =
+            warnings.iter().find(|warning| warning["message"].as_str().unwrap().contains("a relayed logon"));
+        assert_eq!(relayed.and_then(|warning| warning["setting"].as_str()), warned, "{text}\n{warnings:?}");
+    }
+    drop(folder);
 }
 
 #[test]

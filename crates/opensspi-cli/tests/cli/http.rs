@@ -111,6 +111,56 @@ fn who_is_not_let_in_ends_with_exit_code_1_and_a_sentence() {
     assert!(ran.err.contains("offers NTLM: --package chooses one of them"), "{}", ran.err);
 }
 
+/// A server that answers each request of a connection with this, as long as there are more.
+fn answering(answer: &'static str) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let mut lines = BufReader::new(listener.accept().unwrap().0);
+        let mut said = Vec::new();
+        let mut line = String::new();
+        while lines.read_line(&mut line).unwrap() > 0 {
+            if line == "\r\n" {
+                lines.get_mut().write_all(answer.as_bytes()).unwrap();
+            } else if line.starts_with("authorization: ") {
+                said.push(line.trim_end().to_owned());
+            }
+            line.clear();
+        }
+        said
+    });
+    (url, serving)
+}
+
+/// As a server does that has Kerberos only: it asks once more, and says nothing to the token.
+#[test]
+fn get_says_what_a_server_refused_that_negotiates_and_has_another_package() {
+    let (url, serving) = answering(
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nWWW-Authenticate: Basic realm=\"r\"\r\n\
+         Content-Length: 0\r\n\r\n",
+    );
+    let ran = get(&url, "alice", PASSWORD, &["--package", "Negotiate", "--json"]).expect(1);
+    let error = ran.objects().pop().unwrap();
+    let message = error["message"].as_str().unwrap();
+    for expected in [
+        "the server refused the logon with Negotiate (status 401 Unauthorized)",
+        "takes nothing of what was offered (NTLM)",
+        "it may want Kerberos, for which there is no package here",
+        "it also offers Basic",
+    ] {
+        assert!(message.contains(expected), "{expected} in {message}");
+    }
+    assert_eq!(error["setting"], "negotiate.packages");
+    assert_eq!(serving.join().unwrap().len(), 1, "it was asked once");
+    // With another package it is not even asked.
+    let (url, serving) =
+        answering("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n");
+    let ran = get(&url, "alice", PASSWORD, &["--package", "NTLM"]).expect(4);
+    let expected = "the server offers Negotiate and configured is NTLM: no scheme in common; --package chooses another one";
+    assert!(ran.err.contains(expected), "{}", ran.err);
+    assert_eq!(serving.join().unwrap().len(), 0);
+}
+
 /// A proxy that lets nobody through, and says how one might get through.
 #[test]
 fn get_says_what_a_proxy_offers_to_whoever_brings_no_package() {

@@ -11,6 +11,8 @@ const CHALLENGE: &str = "4e544c4d53535000020000000c000c003800000033828ae20123456
 const AUTHENTICATE: &str = "TlRMTVNTUAADAAAAGAAYAGwAAABUAFQAhAAAAAwADABIAAAACAAIAFQAAAAQABAAXAAAABAAEADYAAAANYKI4gUBKAoAAAAPRABvAG0AYQBpAG4AVQBzAGUAcgBDAE8ATQBQAFUAVABFAFIAhsNQl6yc7BAlVHZKV8zMGaqqqqqqqqqqaM0KuFHlHJaqvJJ76+9qHAEBAAAAAAAAAAAAAAAAAACqqqqqqqqqqgAAAAACAAwARABvAG0AYQBpAG4AAQAMAFMAZQByAHYAZQByAAAAAAAAAAAAxdrSVE/JeZCUzhzpC8nQPg==";
 /// RFC 7616 section 3.9.1.
 const DIGEST: &str = "Authorization: Digest username=\"Mufasa\", realm=\"http-auth@example.org\", uri=\"/dir/index.html\", algorithm=MD5, nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", nc=00000001, cnonce=\"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ\", qop=auth, response=\"8ca523f5e9506fed4657c9700eebdbec\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"";
+/// The last word of a server of SPNEGO: accept-completed, and a mechListMIC.
+const MIC: &str = "oRUwE6ADCgEAowwECgECAwQFBgcICQo=";
 
 #[test]
 fn a_token_is_printed_as_a_table_or_as_json() {
@@ -27,13 +29,33 @@ fn a_token_is_printed_as_a_table_or_as_json() {
 }
 
 #[test]
-fn secrets_are_shown_on_demand_only() {
-    let header = format!("Authorization: NTLM {AUTHENTICATE}");
-    let hidden = run(&["token", "decode", &header]).expect(0).out;
-    assert!(hidden.contains("(hidden: --reveal)") && !hidden.contains("68cd0ab8"), "{hidden}");
-    let shown = run(&["token", "decode", &header, "--reveal"]).expect(0).out;
-    assert!(shown.contains("68cd0ab851e51c96aabc927bebef6a1c"), "{shown}");
-    run(&["token", "decode", &header, "--password", "env:HOME"]).expect(2);
+fn secrets_are_shown_on_demand_and_with_a_password_only() {
+    let ntlm = format!("Authorization: NTLM {AUTHENTICATE}");
+    let spnego = format!("Authorization: Negotiate {MIC}");
+    for (token, secret, code) in [
+        (ntlm.as_str(), "68cd0ab851e51c96aabc927bebef6a1c", 2),
+        (DIGEST, "8ca523f5e9506fed4657c9700eebdbec", 1),
+        (&spnego, "0102030405060708", 2),
+    ] {
+        for reveal in [&[][..], &["--reveal"]] {
+            let ran = run(&[&["token", "decode", token], reveal].concat()).expect(0);
+            assert!(ran.out.contains("(hidden: --reveal and --password show it)"), "{}", ran.out);
+            assert!(!ran.out.contains(secret), "{}", ran.out);
+            let json = run(&[&["token", "decode", token, "--json"], reveal].concat()).expect(0);
+            assert!(!json.out.contains(secret), "{}", json.out);
+        }
+        let password = ["token", "decode", token, "--password", "env:OPENSSPI_TEST_PASSWORD"];
+        let with = |arguments: &[&str]| {
+            run_with(arguments, b"", &[("OPENSSPI_TEST_PASSWORD", Path::new("some other password"))])
+        };
+        assert!(!with(&password).expect(2).out.contains(secret), "not without --reveal");
+        // What cannot be checked, or is checked and wrong, is shown and ends with its code.
+        let shown = with(&[&password[..], &["--reveal"]].concat()).expect(code);
+        assert!(shown.out.contains(secret), "{}", shown.out);
+        let unread =
+            run(&["token", "decode", token, "--reveal", "--password", "env:OPENSSPI_NOT_SET"]).expect(2);
+        assert!(!unread.out.contains(secret), "{}", unread.out);
+    }
 }
 
 #[test]

@@ -184,10 +184,21 @@ fn numbers_are_used_once() {
 #[test]
 fn small_blocks_protect_so_much_and_no_more() {
     let state = State::derive(&[7; 16], From::Client, Some(Cipher::TripleDes)).unwrap();
-    let state = State { bytes: SMALL_BLOCK_LIMIT - 30, ..state };
+    // The message, two bytes of padding and the MAC are two blocks.
+    let state = State { bytes: SMALL_BLOCK_LIMIT - 16, ..state };
     let mut sealer = Sealer::new(&state).unwrap();
-    assert_eq!(sealer.seal(&mut b"tiny".to_vec()), Ok(()));
-    assert_eq!(sealer.seal(&mut b"tiny".to_vec()), Err(Error::KeyUsedUp));
+    let last = seal(&mut sealer, b"tiny");
+    assert_eq!(sealer.seal(&mut b"tiny".to_vec()), Err(Error::SmallBlockLimit { is_ours: true }));
+    let error = sspi_core::Error::from(Error::SmallBlockLimit { is_ours: true });
+    assert_eq!(error.status(), sspi_core::SecStatus::SEC_E_ENCRYPT_FAILURE);
+    assert!(
+        error.message().contains("1073741824 bytes") && error.message().contains("log on again"),
+        "{error}"
+    );
+    // A peer is held to it.
+    assert_eq!(open(&mut Opener::new(&state).unwrap(), &last).unwrap(), b"tiny");
+    let mut opener = Opener::new(&State { bytes: SMALL_BLOCK_LIMIT - 15, ..state }).unwrap();
+    assert_eq!(open(&mut opener, &last), Err(Error::SmallBlockLimit { is_ours: false }));
 }
 
 #[test]

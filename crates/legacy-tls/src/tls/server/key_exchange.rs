@@ -57,6 +57,7 @@ impl Exchange<'_> {
                 let own = dh::EphemeralKey::generate(group, random).map_err(|_| no_key(()))?;
                 let (p, g, public) = (group.p(), group.g(), own.public_value());
                 self.sign(&ServerParams::Dh { p, g, public: &public }, channel)?;
+                channel.group_shown = Some(group.bits());
                 Ok((ServerSecret::Dh(own), KeyExchangeStrength::Dh { bits: group.bits() }))
             }
             KeyExchange::EcdheRsa | KeyExchange::EcdheEcdsa => {

@@ -249,6 +249,17 @@ fn a_client_refuses_a_group_that_is_too_small() {
         fixture.client.policy.dh_minimum_bits = 1025;
         let Err((Side::Client, failure)) = fixture.run() else { panic!("it should be refused") };
         assert!(matches!(failure.error, Error::Refused(Refused::SmallGroup { bits: 1024, minimum: 1025 })));
+        // The server knows what it showed.
+        let (mut client, mut server) = (fixture.client(), fixture.server());
+        let Progress::Continue { output, .. } = client.advance(&[]).unwrap() else { panic!() };
+        let Progress::Continue { output, .. } = server.advance(&output).unwrap() else { panic!() };
+        let failure = client.advance(&output).unwrap_err();
+        let said = version.alert(AlertDescription::INSUFFICIENT_SECURITY);
+        let declined = server.advance(&failure.output).unwrap_err().error;
+        assert!(
+            matches!(declined, Error::GroupDeclined { alert, bits: 1024 } if alert == said),
+            "{version}: {declined}"
+        );
         fixture.client.policy.dh_minimum_bits = 1024;
         fixture.run().unwrap();
     }

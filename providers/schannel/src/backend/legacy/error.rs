@@ -45,6 +45,7 @@ pub(super) fn translate(error: &Engine, is_client: bool, settings: &Settings) ->
             None => Error::Internal("a certificate was refused without a reason"),
         },
         Engine::AlertReceived(alert) => Error::AlertReceived(alert.0),
+        Engine::GroupDeclined { alert, bits } => Error::GroupDeclined { alert: alert.0, bits: *bits },
         Engine::Ssl2ErrorReceived(code) => ssl2_error(*code),
         Engine::Pct1Received(received) => Error::Pct1Received(*received),
         Engine::ClosedInHandshake => Error::ClosedInHandshake,
