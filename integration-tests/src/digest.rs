@@ -15,6 +15,8 @@ use sspi_core::{
     SecBufferType, Secret, SecurityContext, SecurityPackage, Step,
 };
 
+use crate::peers::driven::Driven;
+
 /// The realm of our servers, and of the peers'.
 pub const REALM: &str = "corp.test";
 /// Who there is.
@@ -96,6 +98,48 @@ pub fn advance(server: &mut dyn AcceptSecurityContext, input: &[u8]) -> Result<S
             server.accept_security_context(input)
         }
         step => Ok(step),
+    }
+}
+
+/// What a handshake says that is not over.
+///
+/// # Panics
+///
+/// If it is.
+#[must_use]
+pub fn continued(step: Step) -> Vec<u8> {
+    match step {
+        Step::Continue { token, .. } => token,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The context of a handshake, and what it says last.
+///
+/// # Panics
+///
+/// If it is not over.
+#[must_use]
+pub fn completed(step: Step) -> (Box<dyn SecurityContext>, Vec<u8>) {
+    match step {
+        Step::Complete { context, token, .. } => (context, token),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Messages in both directions, several times.
+///
+/// # Panics
+///
+/// If one does not come out as it went in.
+pub fn talk(ours: &mut dyn SecurityContext, theirs: &mut Driven) {
+    let failed = |what: &dyn std::fmt::Display| -> Vec<u8> { panic!("{what}") };
+    for text in [&b"a line"[..], &[7; 3000], b"x"] {
+        let sealed = theirs.wrap(text).unwrap_or_else(|error| failed(&error));
+        let opened = unwrap(ours, sealed.get(4..).unwrap_or_default());
+        assert_eq!(opened.unwrap_or_else(|error| failed(&error)), text);
+        let sealed = wrap(ours, text).unwrap_or_else(|error| failed(&error));
+        assert_eq!(theirs.unwrap(&sealed).unwrap_or_else(|error| failed(&error)), text);
     }
 }
 

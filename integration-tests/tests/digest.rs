@@ -8,43 +8,20 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use opensspi_integration_tests::digest::{
-    EVERYTHING, PASSWORD, REALM, USER, advance, base64, client, server, unwrap, wrap,
+    EVERYTHING, PASSWORD, REALM, USER, advance, base64, client, completed, continued, server, talk, unwrap,
+    wrap,
 };
 use opensspi_integration_tests::ldap::{self, Mechanism};
 use opensspi_integration_tests::peers::cyrus::{self, Parity};
-use opensspi_integration_tests::peers::driven::Driven;
 use opensspi_integration_tests::peers::gsasl;
 use opensspi_integration_tests::peers::java;
 use opensspi_integration_tests::peers::process::{Launch, Stdout};
 use opensspi_integration_tests::peers::slapd::{BASE, Slapd};
 use opensspi_integration_tests::peers::{Peer, Process, runnable, runnable_with};
-use sspi_core::{AcceptRequest, CredentialsHandle, InitializeRequest, SecurityContext, Step};
+use sspi_core::{AcceptRequest, CredentialsHandle, InitializeRequest, SecurityContext};
 use test_support::Pki;
 
 // ---- GNU SASL ----
-
-fn continued(step: Step) -> Vec<u8> {
-    match step {
-        Step::Continue { token, .. } => token,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn completed(step: Step) -> (Box<dyn SecurityContext>, Vec<u8>) {
-    match step {
-        Step::Complete { context, token, .. } => (context, token),
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Messages in both directions, several times.
-fn talk(ours: &mut dyn SecurityContext, theirs: &mut Driven) {
-    for text in [&b"a line"[..], &[7; 3000], b"x"] {
-        let sealed = theirs.wrap(text).unwrap();
-        assert_eq!(unwrap(ours, sealed.get(4..).unwrap()).unwrap(), text);
-        assert_eq!(theirs.unwrap(&wrap(ours, text).unwrap()).unwrap(), text);
-    }
-}
 
 #[test]
 fn gsasl_as_client_logs_on_and_talks_and_is_refused_with_a_wrong_password() {

@@ -238,6 +238,8 @@ or more, twice, counts as distinguishable (Reparaz, Balasch, Verbauwhede 2017).
              function of the crypto crate, and a server of the engine from ClientKeyExchange to Finished
   private    the private operation of RSA with the same input, and with others
   finished   a Finished that is wrong early, late or everywhere, and the comparison itself
+  logons     logons with NTLM and Digest that are refused: of accounts that there are and of nobody, with proofs that
+             are wrong in one byte or in all
   records    CBC records with wrong padding or a wrong MAC behind short and long padding
   leaky      mistakes that the program makes on purpose: they must be found, or the test proves nothing
 

@@ -22,7 +22,7 @@ pub(crate) struct Peer {
 }
 
 /// All peers.
-pub(crate) const PEERS: [Peer; 24] = [
+pub(crate) const PEERS: [Peer; 25] = [
     Peer { package: "openssl", commands: &["openssl"], tests: "OpenSSL as client and as server" },
     Peer { package: "curl", commands: &["curl"], tests: "curl as client" },
     Peer {
@@ -54,7 +54,12 @@ pub(crate) const PEERS: [Peer; 24] = [
     Peer {
         package: "libsasl2-modules",
         commands: &["/usr/lib/*/sasl2/libdigestmd5.so"],
-        tests: "DIGEST-MD5 of OpenLDAP",
+        tests: "DIGEST-MD5 of OpenLDAP and of Cyrus SASL",
+    },
+    Peer {
+        package: "libsasl2-modules-db",
+        commands: &["/usr/lib/*/sasl2/libsasldb.so"],
+        tests: "DIGEST-MD5 of Cyrus SASL",
     },
     Peer {
         package: "libsasl2-modules-gssapi-mit",

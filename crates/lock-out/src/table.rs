@@ -101,6 +101,18 @@ enum Kind {
     Both,
     Source,
     Account,
+    /// What is counted already: it is looked up once more, and that is all.
+    StandIn,
+}
+
+impl Kind {
+    /// How many places an attempt takes.
+    const fn places(self) -> u32 {
+        match self {
+            Self::Both | Self::Source | Self::Account => 1,
+            Self::StandIn => 0,
+        }
+    }
 }
 
 /// Who logs on, as far as that is known before it is judged.
@@ -149,7 +161,12 @@ impl Attempt {
         self.account = in_full(name, domain.unwrap_or_default());
         let table = Arc::clone(&self.table);
         let mut counted = table.of_account(name, self.source.as_deref());
-        counted.retain(|new| self.counted.iter().all(|old| old.key != new.key));
+        for new in &mut counted {
+            // Whether it was another name is not told by the time.
+            if self.counted.iter().any(|old| old.key == new.key) {
+                new.kind = Kind::StandIn;
+            }
+        }
         if table.enter(&counted, self.at, false) {
             self.counted.append(&mut counted);
             return Some(self);
@@ -188,8 +205,8 @@ impl Attempt {
         let at = now.map_or(self.at, |now| time.at(now));
         for Counted { key, limit, kind } in counted {
             let Some(entry) = entries.get_mut(&key) else { continue };
-            entry.under_way = entry.under_way.saturating_sub(1);
-            if fails(kind, entry) {
+            entry.under_way = entry.under_way.saturating_sub(kind.places());
+            if kind != Kind::StandIn && fails(kind, entry) {
                 if entry.failures == 0 {
                     entry.since = at;
                 }
@@ -262,20 +279,21 @@ impl LockOuts {
             }
         }
         let is_refused = |one: &&Counted| {
-            entries.get(&one.key).is_some_and(|entry| {
+            let is_full = entries.get(&one.key).is_some_and(|entry| {
                 entry.locked.is_some() || entry.failures.saturating_add(entry.under_way) >= one.limit
-            })
+            });
+            is_full && one.kind != Kind::StandIn
         };
         if counted.iter().filter(|one| !is_excused(is_known, one)).any(|one| is_refused(&one)) {
             return false;
         }
-        for Counted { key, .. } in counted {
+        for Counted { key, kind, .. } in counted {
             if !entries.contains_key(key) {
                 self.make_room(entries, now);
             }
             let new = Entry { failures: 0, under_way: 0, since: now, locked: None, whose: Whose::Nobodys };
             let entry = entries.entry(*key).or_insert(new);
-            entry.under_way = entry.under_way.saturating_add(1);
+            entry.under_way = entry.under_way.saturating_add(kind.places());
         }
         true
     }
@@ -336,7 +354,8 @@ fn is_excused(is_known: bool, counted: &Counted) -> bool {
 
 /// An account by its whole name.
 fn in_full(name: &str, domain: &str) -> Key {
-    key(b"whole", &name.to_lowercase(), &domain.to_lowercase())
+    // In one, so that an account without a domain takes no less.
+    key(b"whole", &[name, "\n", domain].concat().to_lowercase(), "")
 }
 
 fn key(word: &[u8], name: &str, source: &str) -> Key {
@@ -405,6 +424,24 @@ mod tests {
         assert!(fails(&table, "alice", Some("10.0.0.2"), at(0)), "from elsewhere");
         assert!(fails(&table, "bob", Some("10.0.0.1"), at(0)), "somebody else");
         assert!(fails(&table, "alice", Some("10.0.0.1"), at(900)));
+    }
+
+    #[test]
+    fn an_account_that_is_known_by_the_name_that_was_sent_takes_one_place() {
+        let table = table(|settings| settings.failures_of_account = 3);
+        let attempt = |now| {
+            let attempt = table.attempt(Who::new("Alice", Some("10.0.0.1")), now)?;
+            attempt.known_as("alice", Some("CORP"))
+        };
+        let under_way: Vec<Attempt> = (0..3).filter_map(|_| attempt(at(0))).collect();
+        assert_eq!(under_way.len(), 3);
+        assert!(attempt(at(0)).is_none(), "the fourth");
+        under_way.into_iter().for_each(Attempt::take_back);
+        assert_eq!(table.table().entries.len(), 0, "nothing is left of them");
+        for _ in 0..3 {
+            attempt(at(0)).unwrap().failed(at(0));
+        }
+        assert!(attempt(at(0)).is_none(), "it has failed three times");
     }
 
     #[test]
@@ -489,7 +526,8 @@ mod tests {
         assert!(table.attempt(who, at(0)).is_some(), "what was not judged counted for nobody");
         let attempt =
             table.attempt(Who::new("bob", Some("a")), at(0)).unwrap().known_as("BOB", None).unwrap();
-        assert_eq!(attempt.counted.len(), 1, "a name counts once");
+        let places: u32 = attempt.counted.iter().map(|one| one.kind.places()).sum();
+        assert_eq!(places, 1, "a name counts once");
     }
 
     /// Who has an account of the same name elsewhere logs on with it between two guesses.

@@ -12,6 +12,8 @@ mod duration;
 mod logon;
 mod nearest;
 mod place;
+#[cfg(all(feature = "tokio", feature = "ntlm"))]
+mod places;
 mod problem;
 mod secrets;
 
@@ -30,9 +32,9 @@ pub use self::duration::parse_deadline;
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
 pub use self::logon::LogonConfig;
 #[cfg(all(feature = "tokio", feature = "ntlm", feature = "digest"))]
-pub(crate) use self::logon::{DigestEntry, DigestHash};
+pub(crate) use self::logon::{DigestEntry, DigestHash, MeantDigest};
 #[cfg(all(feature = "tokio", feature = "ntlm"))]
-pub(crate) use self::logon::{Entry as LogonEntry, Logons};
+pub(crate) use self::logon::{Entry as LogonEntry, Logons, Meant};
 pub use self::nearest::nearest;
 pub(crate) use self::place::{Place, place_of};
 use self::problem::Locator;

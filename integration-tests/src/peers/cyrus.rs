@@ -1,9 +1,15 @@
-//! Cyrus SASL, which OpenLDAP's programs load: its plugins, and what they need to run as they were meant to.
+//! Cyrus SASL, which OpenLDAP's programs load: its plugins, what they need to run as they were meant to, and its library in
+//! `peers/cyrus_peer.py`: one end of DIGEST-MD5, driven token by token.
 
 use std::path::Path;
 
+use super::driven::Driven;
 use super::process::{Launch, Stdout};
 use super::{Files, PeerError};
+use crate::digest::{REALM, USER};
+
+/// The service that both ends of the library mean.
+pub const SERVICE: &str = "imap/localhost";
 
 /// Where Debian and others have the plugins.
 const FOLDERS: [&str; 4] = [
@@ -40,6 +46,35 @@ pub fn gss_spnego() -> Result<(), String> {
         return Err(format!("GSS-SPNEGO of Cyrus SASL is not there (Debian: apt-get install {package})"));
     }
     super::gss::available()
+}
+
+/// Why its library cannot be run here in either role.
+///
+/// # Errors
+///
+/// It is not there, or not what a server keeps its passwords with.
+pub fn library() -> Result<(), String> {
+    digest_md5()?;
+    if has("libsasldb.so") {
+        return Ok(());
+    }
+    Err("passwords of Cyrus SASL are not there (Debian: apt-get install libsasl2-modules-db)".to_owned())
+}
+
+/// A client or a server with this password. `strength` is what the library calls strength: 0 for no layer, 1 for signatures, 128
+/// for RC4; `maxbuf` is the longest message that it takes, in bytes.
+///
+/// # Errors
+///
+/// It could not be started.
+pub fn start(is_client: bool, password: &str, strength: u32, maxbuf: u32) -> Result<Driven, PeerError> {
+    let (service, host) = SERVICE.split_once('/').unwrap_or_default();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/cyrus_peer.py");
+    let role = if is_client { "client" } else { "server" };
+    let (strength, maxbuf) = (strength.to_string(), maxbuf.to_string());
+    let mut launch = Launch::new("python3", Stdout::Data);
+    launch.arguments(["-B", script, role, USER, password, REALM, service, host, &strength, &maxbuf]);
+    Driven::start(&launch)
 }
 
 /// A library that goes before OpenSSL's, without which this DIGEST-MD5 has no triple DES.

@@ -51,6 +51,14 @@ impl Driven {
         Ok((done == "1", hex::decode(token)))
     }
 
+    /// Begins another handshake in the same process, which remembers what it remembers of those before.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn again(&mut self) -> Result<(), PeerError> {
+        self.data("again", &[]).map(drop)
+    }
+
     /// Signs, and encrypts where that was negotiated.
     ///
     /// # Errors

@@ -258,7 +258,7 @@ impl Server {
         let names: Vec<Text> = match &response.username {
             Username::Name { name, escaped } => core::iter::once(name).chain(escaped).cloned().collect(),
             Username::Extended(name) => vec![Text::from(name.as_str())],
-            Username::Hashed(hash) => vec![Text::from(hex(hash).as_str())],
+            Username::Hashed(hash) => vec![of_nobody(hash)],
         };
         let is_refused = |name: &Text| lock_outs.refuses(Who { user: Some(&name.to_text()), ..who }, now);
         Ok(names.iter().any(is_refused))
@@ -346,10 +346,7 @@ impl Server {
         found: Option<&DigestAccount>,
     ) -> Result<Verdict, Error> {
         let now = self.shared.environment.clock.now();
-        let name = match (&response.username, found) {
-            (Username::Hashed(hash), None) => hex(hash),
-            _ => sent_name(response, found).to_text().into_owned(),
-        };
+        let name = sent_name(response, found).to_text().into_owned();
         let who = Who { user: Some(&name), ..self.sender(response)? };
         let attempt = self.shared.lock_outs.attempt(who, now);
         let known_as = |attempt: Attempt| match found {
@@ -357,7 +354,8 @@ impl Server {
                 let account = &found.account.account;
                 attempt.known_as(&account.name, account.domain.as_deref())
             }
-            None => Some(attempt),
+            // Nobody is known as what was sent, which costs what it costs for somebody.
+            None => attempt.known_as(&name, None),
         };
         let Some(attempt) = attempt.and_then(known_as) else {
             return Err(self.locked_out(response)?);
@@ -379,7 +377,8 @@ impl Server {
         challenged: Option<&Text>,
         found: Option<&DigestAccount>,
     ) -> Result<Verdict, Error> {
-        let key = self.proved(response, found)?;
+        // Where there is nobody, nobody asks for what comes of it, and it has to be computed all the same.
+        let key = black_box(self.proved(response, found)?);
         let Some(found) = found else { return Err(Error::LogonDenied) };
         if let Some(report) = &found.report {
             report.tell(key.is_some());
@@ -748,8 +747,17 @@ fn sent_name(response: &Response, found: Option<&DigestAccount>) -> Text {
         }
         Username::Name { name, .. } => name.clone(),
         Username::Extended(name) => Text::from(name.as_str()),
-        Username::Hashed(_) => Text::from(found.unwrap_or_default()),
+        Username::Hashed(hash) => {
+            // Both are made, whichever it is.
+            let of_nobody = of_nobody(hash);
+            found.map_or_else(|| of_nobody.clone(), Text::from)
+        }
     }
+}
+
+/// What stands for a name of which only the hash is known: as long as names are, so that it takes no longer.
+fn of_nobody(hash: &[u8]) -> Text {
+    Text::from(hex(hash.get(..8).unwrap_or(hash)).as_str())
 }
 
 impl AcceptSecurityContext for Server {

@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use crypto::constant_time::ct_eq;
-use sspi_core::{Account, AccountSecret, LogonProof, LogonVerdict};
+use sspi_core::{Account, AccountSecret, LogonProof, LogonVerdict, Secret};
 use wire::DecodeError;
 use zeroize::Zeroizing;
 
@@ -214,9 +214,9 @@ struct Known {
 }
 
 impl Known {
-    /// Of nobody: what a password of no characters is known by.
+    /// Of nobody: a hash that stands for one.
     fn nobody(claim: &Claim<'_>) -> Self {
-        Self::of(&[], claim)
+        Self::of(&[AccountSecret::NtHash(Secret::new([0; 16]))], claim)
     }
 
     /// A password is hashed in any case, be it none, so that its time does not tell whether there was one.
@@ -227,8 +227,9 @@ impl Known {
         });
         let hashed = password.unwrap_or_default();
         // The other hash takes its time, too, and is for the oldest clients only.
-        let lm = if claim.is_version_1() { lmowf_v1(hashed).filter(|_| password.is_some()) } else { None };
-        let mut known = Self { nt: NtHash::of_password(hashed), lm, is_there: password.is_some() };
+        let lm = if claim.is_version_1() { black_box(lmowf_v1(hashed)) } else { None };
+        let lm = lm.filter(|_| password.is_some());
+        let mut known = Self { nt: black_box(NtHash::of_password(hashed)), lm, is_there: password.is_some() };
         for secret in secrets {
             match secret {
                 AccountSecret::NtHash(hash) => {

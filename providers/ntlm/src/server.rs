@@ -316,6 +316,8 @@ impl Server {
             LogonVerdict::Known { account, .. } => {
                 attempt.known_as(&account.account.name, account.account.domain.as_deref())
             }
+            // Nobody is known as what was sent, which costs what it costs for somebody.
+            LogonVerdict::NoAccount => attempt.known_as(&claim.names.user, Some(&claim.names.domain)),
             _ => Some(attempt),
         };
         let Some(attempt) = attempt else { return Err(self.locked_out(&claim, &challenged).into()) };

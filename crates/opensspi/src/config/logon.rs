@@ -15,7 +15,6 @@
 //! realm; the name is the account's unless the entry has a `user` of its own. These hashes are as good as the password: the
 //! file is for its owner only.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use sspi_core::{Account, DigestAlgorithm, FoundAccount, Secret};
 use toml::Spanned;
 use zeroize::Zeroizing;
 
+use super::places::Places;
 use super::problem::{ConfigProblems, Locator, Segment};
 use crate::providers::NtHash;
 #[cfg(feature = "digest")]
@@ -129,14 +129,36 @@ pub(crate) struct Logons {
 #[derive(Debug, Default)]
 struct Index {
     /// By name without domain, in small letters.
-    names: HashMap<String, Vec<usize>>,
+    names: Places<usize>,
     /// By user principal name, in small letters.
-    upns: HashMap<String, usize>,
+    upns: Places<usize>,
     /// By realm and name of Digest: which account, and which of its entries.
-    digests: HashMap<String, (usize, usize)>,
+    digests: Places<(usize, usize)>,
     /// By the hash of these two.
     #[cfg(feature = "digest")]
-    hashed: HashMap<Vec<u8>, (usize, usize)>,
+    hashed: Places<(usize, usize)>,
+}
+
+/// Whom a name means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meant<'a> {
+    /// How many: it means somebody if it is one.
+    pub(crate) count: usize,
+    /// The last of them. Of none somebody else, whom the same can be done with, so that it takes as long.
+    pub(crate) last: &'a Entry,
+}
+
+/// What proves whom with Digest.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "digest"),
+    expect(dead_code, reason = "without the package Digest it is checked, and read by nobody")
+)]
+pub(crate) struct MeantDigest<'a> {
+    /// It is the one that was meant. Otherwise it is somebody else's, as [`Meant::last`] may be.
+    pub(crate) is_there: bool,
+    pub(crate) entry: &'a Entry,
+    pub(crate) digest: &'a DigestEntry,
 }
 
 /// A realm and a name of Digest in one.
@@ -356,7 +378,7 @@ impl Logons {
             }
             let same = |old: &DigestEntry, new: &DigestEntry| old.realm == new.realm && old.user == new.user;
             let twice = entry.digest.iter().enumerate().find(|(place, new)| {
-                logons.digest(&new.realm, &new.user).is_some()
+                logons.digest(&new.realm, &new.user).is_some_and(|meant| meant.is_there)
                     || entry.digest.iter().take(*place).any(|old| same(old, new))
             });
             if let Some((_, twice)) = twice {
@@ -375,15 +397,16 @@ impl Logons {
     fn push(&mut self, entry: Entry) {
         let (at, index) = (self.all.len(), &mut self.index);
         let Account { name, upn, .. } = &entry.account.account;
-        index.names.entry(name.to_lowercase()).or_default().push(at);
-        index.upns.extend(upn.as_deref().map(|upn| (upn.to_lowercase(), at)));
+        index.names.push(name.to_lowercase().as_bytes(), at);
+        if let Some(upn) = upn {
+            index.upns.push(upn.to_lowercase().as_bytes(), at);
+        }
         for (place, digest) in entry.digest.iter().enumerate() {
-            index.digests.insert(digest_key(&digest.realm, &digest.user), (at, place));
+            index.digests.push(digest_key(&digest.realm, &digest.user).as_bytes(), (at, place));
             #[cfg(feature = "digest")]
-            index.hashed.extend(
-                DigestAlgorithm::ALL
-                    .map(|algorithm| (user_hash(algorithm, &digest.user, &digest.realm), (at, place))),
-            );
+            for algorithm in DigestAlgorithm::ALL {
+                index.hashed.push(&user_hash(algorithm, &digest.user, &digest.realm), (at, place));
+            }
         }
         self.all.push(entry);
     }
@@ -391,34 +414,35 @@ impl Logons {
     /// An account that the same names mean as this one.
     fn like(&self, new: &Entry) -> Option<&Entry> {
         let Account { name, upn, .. } = &new.account.account;
-        let by_upn = upn.as_deref().and_then(|upn| self.by_upn(upn));
-        by_upn.or_else(|| self.called(name).find(|other| other.is_like(new)))
-    }
-
-    fn by_upn(&self, upn: &str) -> Option<&Entry> {
-        self.all.get(*self.index.upns.get(&upn.to_lowercase())?)
+        let by_upn = upn.as_deref().and_then(|upn| self.index.upns.of(upn.to_lowercase().as_bytes()).next());
+        let by_upn = by_upn.and_then(|at| self.all.get(at));
+        by_upn.or_else(|| self.called(name).into_iter().find(|other| other.is_like(new)))
     }
 
     /// Those of this name, whatever their domain.
-    fn called(&self, name: &str) -> impl Iterator<Item = &Entry> {
-        let found = self.index.names.get(&name.to_lowercase());
-        found.into_iter().flatten().filter_map(|at| self.all.get(*at))
+    fn called(&self, name: &str) -> Vec<&Entry> {
+        self.index.names.of(name.to_lowercase().as_bytes()).filter_map(|at| self.all.get(at)).collect()
     }
 
-    fn at(&self, (account, place): (usize, usize)) -> Option<(&Entry, &DigestEntry)> {
-        let entry = self.all.get(account)?;
-        Some((entry, entry.digest.get(place)?))
-    }
-
-    /// What proves an account with Digest in this realm, by its name.
-    pub(crate) fn digest(&self, realm: &str, user: &str) -> Option<(&Entry, &DigestEntry)> {
-        self.at(*self.index.digests.get(&digest_key(realm, user))?)
+    /// What proves an account with Digest in this realm, by its name. `None` where nothing proves anybody.
+    pub(crate) fn digest(&self, realm: &str, user: &str) -> Option<MeantDigest<'_>> {
+        self.meant_digest(self.index.digests.near(digest_key(realm, user).as_bytes()))
     }
 
     /// The same by the hash of its name.
     #[cfg(feature = "digest")]
-    pub(crate) fn hashed_digest(&self, realm: &str, hash: &[u8]) -> Option<(&Entry, &DigestEntry)> {
-        self.at(*self.index.hashed.get(hash)?).filter(|(_, digest)| digest.realm == realm)
+    pub(crate) fn hashed_digest(&self, realm: &str, hash: &[u8]) -> Option<MeantDigest<'_>> {
+        let mut meant = self.meant_digest(self.index.hashed.near(hash))?;
+        meant.is_there &= meant.digest.realm == realm;
+        Some(meant)
+    }
+
+    fn meant_digest(&self, near: impl Iterator<Item = (bool, (usize, usize))>) -> Option<MeantDigest<'_>> {
+        let meant = near.filter_map(|(is_there, (account, place))| {
+            let entry = self.all.get(account)?;
+            Some(MeantDigest { is_there, entry, digest: entry.digest.get(place)? })
+        });
+        meant.reduce(|one, other| if other.is_there { other } else { one })
     }
 
     /// The account that a client means: by its user principal name, or by its name and domain. A domain that one of the two
@@ -427,15 +451,36 @@ impl Logons {
     /// # Errors
     /// How many there are, if it is not one.
     pub(crate) fn find(&self, user: &str, domain: &str) -> Result<&Entry, usize> {
-        let (name, domain) = user.split_once('@').unwrap_or((user, domain));
-        // Both are looked for, whichever it is.
-        let by_upn = self.by_upn(user).filter(|_| user.contains('@'));
-        let by_name: Vec<&Entry> = self.called(name).filter(|entry| entry.is_in(domain)).collect();
-        let found = by_upn.map_or(by_name, |one| vec![one]);
-        match found[..] {
-            [one] => Ok(one),
-            _ => Err(found.len()),
+        match self.meant(user, domain) {
+            Some(Meant { count: 1, last }) => Ok(last),
+            meant => Err(meant.map_or(0, |meant| meant.count)),
         }
+    }
+
+    /// The same for a client of whom nobody knows yet who it is. `None` where there are no accounts.
+    pub(crate) fn meant(&self, user: &str, domain: &str) -> Option<Meant<'_>> {
+        let (name, domain) = user.split_once('@').unwrap_or((user, domain));
+        let (is_upn, upn, name) = (user.contains('@'), user.to_lowercase(), name.to_lowercase());
+        // Both are looked for, whichever it is.
+        let by_upn = self.meant_of(self.index.upns.near(upn.as_bytes()), |_| is_upn);
+        let by_name = self.meant_of(self.index.names.near(name.as_bytes()), |entry| entry.is_in(domain));
+        by_upn.filter(|meant| meant.count > 0).or(by_name)
+    }
+
+    fn meant_of(
+        &self,
+        near: impl Iterator<Item = (bool, usize)>,
+        fits: impl Fn(&Entry) -> bool,
+    ) -> Option<Meant<'_>> {
+        let each = near.filter_map(|(is_called_so, at)| {
+            let last = self.all.get(at)?;
+            // Whether it fits is looked at in any case.
+            Some(Meant { count: usize::from(fits(last) & is_called_so), last })
+        });
+        each.reduce(|one, other| {
+            let last = if other.count > 0 { other.last } else { one.last };
+            Meant { count: one.count + other.count, last }
+        })
     }
 }
 
@@ -547,8 +592,11 @@ mod tests {
                 assert_eq!(logons.find(name, domain).map(Entry::display_name), expected, "{name} {domain}");
             }
         }
-        assert_eq!(logons.called("user7").count(), 3);
-        let digest = |realm, user| logons.digest(realm, user).map(|(entry, _)| entry.display_name());
+        assert_eq!(logons.called("user7").len(), 3);
+        let digest = |realm, user| {
+            let meant = logons.digest(realm, user).filter(|meant| meant.is_there);
+            meant.map(|meant| meant.entry.display_name())
+        };
         assert_eq!(digest("r1", "U7").as_deref(), Some("CORP\\User2"));
         assert_eq!((digest("r0", "U7"), digest("r1", "u7"), digest("1 r1", "U7")), (None, None, None));
     }

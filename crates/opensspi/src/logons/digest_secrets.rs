@@ -1,5 +1,6 @@
 //! What accounts of the file prove themselves with to the package Digest.
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use sspi_core::{
@@ -8,50 +9,61 @@ use sspi_core::{
 use zeroize::Zeroizing;
 
 use super::{Replacement, quoted};
-use crate::config::{DigestEntry, DigestHash, LogonEntry, Logons};
+use crate::config::{DigestEntry, DigestHash, LogonEntry, Logons, MeantDigest};
 use crate::providers::digest::hashed_a1;
 
 /// The account of a logon, and its hash. The name is compared as it is hashed, with regard to case.
 ///
+/// Whether a name stands in the file is not told by the time: whatever is found, all is looked for, and made of what is found
+/// where it is somebody else's, too.
+///
 /// # Errors
 /// There is the account, and it has no such hash. It is refused as one that there is not, and the log knows better.
 pub(super) fn find(logons: &Logons, logon: &DigestLogon) -> Result<Option<DigestAccount>, Error> {
-    // Whatever is found, all is looked for: whether a name stands in the file is not told by the time.
-    let without_secret = without_secret(logons, logon);
-    let found = match &logon.user {
+    let (meant, name, has_account) = match &logon.user {
         DigestUser::Names(names) => {
-            names.iter().map(|name| logons.digest(&logon.realm, name)).fold(None, Option::or)
+            let each = names.iter().filter_map(|name| logons.digest(&logon.realm, name));
+            let meant = each.reduce(|one, other| if one.is_there { one } else { other });
+            let each = names.iter().map(|name| (name.as_str(), logons.find(name, "").is_ok()));
+            let called = each.reduce(|one, other| if one.1 { one } else { other });
+            let (name, has_account) = called.unwrap_or_default();
+            (meant, name, has_account)
         }
-        DigestUser::Hashed(hash) if hash.len() == logon.algorithm.output_len() => {
-            logons.hashed_digest(&logon.realm, hash)
+        DigestUser::Hashed(hash) => {
+            let meant = logons.hashed_digest(&logon.realm, hash);
+            (meant, meant.map_or("", |meant| &meant.digest.user), false)
         }
-        _ => None,
+        _ => return Ok(None),
     };
-    let Some((entry, digest)) = found else { return without_secret.map_or(Ok(None), Err) };
-    let Some(found) = digest.hashes.iter().find(|hash| hash.algorithm == logon.algorithm) else {
-        let (user, algorithm) = (&digest.user, logon.algorithm.name());
-        return Err(denied(format!("the account {user:?} has no secret of Digest for {algorithm}")));
-    };
-    Ok(Some(DigestAccount {
+    let is_there = meant.is_some_and(|meant| meant.is_there);
+    let account = black_box(meant.and_then(|meant| account(meant, logon.algorithm)));
+    let without_secret = black_box(without_secret(name, logon));
+    match account.filter(|_| is_there) {
+        None if is_there || has_account => Err(without_secret),
+        account => Ok(account),
+    }
+}
+
+fn account(
+    MeantDigest { entry, digest, .. }: MeantDigest<'_>,
+    algorithm: DigestAlgorithm,
+) -> Option<DigestAccount> {
+    let found = digest.hashes.iter().find(|hash| hash.algorithm == algorithm)?;
+    Some(DigestAccount {
         account: entry.account.clone(),
         user: digest.user.clone(),
         secret: DigestSecret::HashedA1(found.hashed_a1.clone()),
         report: None,
-    }))
+    })
 }
 
-/// What is wrong with an account that has a password, and none in this realm.
-fn without_secret(logons: &Logons, logon: &DigestLogon) -> Option<Error> {
-    let DigestUser::Names(names) = &logon.user else { return None };
-    let name = names.iter().fold(None, |found, name| {
-        let is_there = logons.find(name, "").is_ok();
-        found.or(is_there.then_some(name))
-    })?;
-    let realm = &logon.realm;
-    Some(denied(format!(
-        "the account {name:?} has no secret of Digest for the realm {realm:?} (digest.realm), as `opensspi account \
+/// What is wrong with an account that has a password, and none here.
+fn without_secret(name: &str, DigestLogon { realm, algorithm, .. }: &DigestLogon) -> Error {
+    let algorithm = algorithm.name();
+    denied(format!(
+        "the account {name:?} has no secret of Digest for the realm {realm:?} (digest.realm) and {algorithm}, as `opensspi account \
          passwd --realm` stores it, or its name is written otherwise there"
-    )))
+    ))
 }
 
 fn denied(what: String) -> Error {

@@ -6,12 +6,15 @@
 //! | records in CBC mode | [`records`] |
 //! | the private operation of RSA | [`private`] |
 //! | Finished | [`finished`] |
+//! | logons with passwords | [`logons`] |
 //! | the mistakes that must be found | [`leaky`] |
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
 
+mod accounts;
 mod engine;
 mod finished;
 mod leaky;
+mod logons;
 mod plan;
 mod premaster;
 mod private;
@@ -42,6 +45,9 @@ one may come out so by chance: it counts if the same class is found again.
 
 The subjects called \"leaky\" have a mistake on purpose, made in this program only. They must be found, or the test is
 blind and fails.
+
+Whether there is an account that a client names is not told by some nanoseconds: such a difference is shown and called too
+little to be of use.
 
 Other programs on the machine make differences harder to see and do not make any: they disturb all classes alike.
 

@@ -12,6 +12,7 @@ use crate::Arguments;
 use crate::engine::Failure;
 use crate::finished::Comparing;
 use crate::leaky::{self, Mistake};
+use crate::logons::{self, Refusing};
 use crate::premaster::{Decrypting, Handshaking};
 use crate::private::Signing;
 use crate::records::{LENGTHS, Opening, PROTECTIONS};
@@ -28,6 +29,8 @@ pub(crate) enum Part {
     Private,
     /// Finished, and comparisons of MACs.
     Finished,
+    /// Logons with NTLM and Digest.
+    Logons,
     /// Records in CBC mode.
     Records,
 }
@@ -43,6 +46,8 @@ struct Planned {
     name: String,
     /// Takes as long as an operation with a private key.
     slow: bool,
+    /// A difference that is no more than this, in nanoseconds, is nothing that anybody could make use of.
+    tolerated: f64,
     make: Make,
 }
 
@@ -53,11 +58,11 @@ fn planned<S: Subject + 'static>(
     make: impl Fn() -> Result<S, Failure> + 'static,
 ) -> Planned {
     let make: Make = Box::new(move || Ok(Box::new(make()?)));
-    Planned { part, name: name.into(), slow, make }
+    Planned { part, name: name.into(), slow, tolerated: 0.0, make }
 }
 
 fn plan() -> Vec<Planned> {
-    use Part::{Finished, Leaky, Premaster, Private, Records};
+    use Part::{Finished, Leaky, Logons, Premaster, Private, Records};
     let [_, aes, ..] = PROTECTIONS;
     let [_, long] = LENGTHS;
     let mut plan = vec![
@@ -69,6 +74,12 @@ fn plan() -> Vec<Planned> {
             leaky::Opening::new(Mistake::HashesWhatIsThere, aes, long)
         }),
         planned(Leaky, "leaky: random premaster when needed", true, Decrypting::leaky),
+        planned(Leaky, "leaky: nobody is refused at once", false, || {
+            Refusing::leaky(logons::Mistake::RefusesAtOnce)
+        }),
+        planned(Leaky, "leaky: accounts one after the other", false, || {
+            Refusing::leaky(logons::Mistake::LooksAtAll)
+        }),
         planned(Premaster, "decrypt_pkcs1, RSA-2048", true, Decrypting::new),
         planned(Premaster, "server to Finished, TLS 1.2", true, || Handshaking::new(ProtocolVersion::TLS12)),
         planned(Premaster, "server to Finished, TLS 1.0", true, || Handshaking::new(ProtocolVersion::TLS10)),
@@ -77,6 +88,11 @@ fn plan() -> Vec<Planned> {
         planned(Finished, "comparison of 20 bytes", false, || Ok(leaky::Comparing::new(false))),
         planned(Finished, "server at Finished, TLS 1.2", true, Comparing::new),
     ];
+    for (spoken, what, classes) in logons::SUBJECTS {
+        let name = format!("{}: {what}", spoken.name());
+        let planned = planned(Logons, name, false, move || Refusing::new(spoken, classes));
+        plan.push(Planned { tolerated: logons::tolerated(classes), ..planned });
+    }
     for protection in PROTECTIONS {
         for length in LENGTHS {
             let name = format!("{} {}, {length} bytes", protection.name, protection.version);
@@ -122,6 +138,7 @@ fn measure(planned: &Planned, subject: &mut dyn Subject, arguments: &Arguments, 
             again: second.as_ref().and_then(|second| second.get(number)).map(|comparison| comparison.t),
             difference: comparison.difference,
             resolution: comparison.resolution,
+            tolerated: planned.tolerated,
             must_leak,
         });
     }

@@ -25,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) difference: f64,
     /// The least that would have been found, in nanoseconds.
     pub(crate) resolution: f64,
+    /// A difference that is no more than this, in nanoseconds, is nothing that anybody could make use of.
+    pub(crate) tolerated: f64,
     /// It has a mistake that must be found.
     pub(crate) must_leak: bool,
 }
@@ -35,14 +37,19 @@ impl Row {
         is_beyond(self.t) && self.again.is_none_or(is_beyond)
     }
 
+    fn is_tolerated(&self) -> bool {
+        self.difference.abs() <= self.tolerated
+    }
+
     fn holds(&self) -> bool {
-        self.is_distinguishable() == self.must_leak
+        (self.is_distinguishable() && !self.is_tolerated()) == self.must_leak
     }
 
     fn verdict(&self) -> &'static str {
         match (self.must_leak, self.is_distinguishable()) {
             (true, true) => "found, as it must be",
             (true, false) => "NOT FOUND: the test is blind",
+            (false, true) if self.is_tolerated() => "too little to be of use",
             (false, true) => "DISTINGUISHABLE",
             (false, false) if self.again.is_some() => "not again",
             (false, false) => "",
@@ -141,8 +148,9 @@ mod tests {
             t,
             order: 1,
             again,
-            difference: 0.0,
+            difference: 60.0,
             resolution: 0.0,
+            tolerated: 0.0,
             must_leak,
         }
     }
@@ -152,6 +160,14 @@ mod tests {
         assert!(row(4.4, None, false).holds());
         assert!(!row(-4.6, Some(-5.0), false).holds());
         assert!(row(-4.6, Some(1.0), false).holds());
+    }
+
+    #[test]
+    fn what_is_tolerated_is_found_and_holds() {
+        let tolerating = |tolerated| Row { tolerated, ..row(-10.0, Some(-10.0), false) };
+        assert!(tolerating(60.0).holds() && !tolerating(59.0).holds());
+        assert_eq!(tolerating(60.0).verdict(), "too little to be of use");
+        assert!(Row { difference: -60.0, ..tolerating(60.0) }.holds());
     }
 
     #[test]
