@@ -103,8 +103,15 @@ impl Negotiated {
         }
     }
 
+    /// Keeps a new session where a later handshake finds it, if it may be kept.
+    pub(crate) fn keep(&self, now: u64) {
+        if let Some(key) = self.session_key.as_ref().filter(|_| !self.resumed) {
+            self.sessions.put(key, self.session(now));
+        }
+    }
+
     /// What a later handshake can take up again.
-    pub(crate) fn session(&self, created: u64) -> Arc<Session> {
+    fn session(&self, created: u64) -> Arc<Session> {
         Arc::new(Session {
             id: self.session_id.clone(),
             ticket: Vec::new(),

@@ -367,19 +367,10 @@ impl Keyed {
             identity,
             resumed: agreed.resumed,
             session_id,
-            session_key: wanted.session_key,
-            ..Negotiated::without_extensions(
-                ProtocolVersion::SSL20,
-                &master.kind().suite,
-                master.to_keep(),
-                hellos.randoms(),
-                &config.sessions,
-            )
+            session_key: wanted.session_key.filter(|_| config.policy.resume),
+            ..hellos.negotiated(&master, &config.sessions)
         };
-        if let (Some(key), true, false) = (&negotiated.session_key, config.policy.resume, negotiated.resumed)
-        {
-            config.sessions.put(key, negotiated.session(config.clock.now()));
-        }
+        negotiated.keep(config.clock.now());
         Ok(State::Complete(Box::new(negotiated)))
     }
 }

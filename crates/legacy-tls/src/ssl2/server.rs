@@ -323,17 +323,9 @@ impl Keyed {
             resumed: is_resumed,
             session_key: keeps.then(|| session_id.clone()),
             session_id: if keeps { session_id } else { Vec::new() },
-            ..Negotiated::without_extensions(
-                ProtocolVersion::SSL20,
-                &master.kind().suite,
-                master.to_keep(),
-                hellos.randoms(),
-                &config.sessions,
-            )
+            ..hellos.negotiated(&master, &config.sessions)
         };
-        if let Some(key) = negotiated.session_key.as_ref().filter(|_| !is_resumed) {
-            config.sessions.put(key, negotiated.session(config.clock.now()));
-        }
+        negotiated.keep(config.clock.now());
         Ok(State::Complete(Box::new(negotiated)))
     }
 }

@@ -91,9 +91,7 @@ impl Keyed {
                 &config.sessions,
             )
         };
-        if let Some(key) = negotiated.session_key.as_ref().filter(|_| !resumed) {
-            config.sessions.put(key, negotiated.session(config.clock.now()));
-        }
+        negotiated.keep(config.clock.now());
         let Made { keys, key_arg, .. } = self.made;
         let directions = Directions { keys, alternative: None, spec: self.spec, key_arg };
         Ok(Client::Complete(directions.establish(negotiated, &config.policy, channel)?))

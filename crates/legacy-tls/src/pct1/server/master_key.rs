@@ -250,9 +250,7 @@ impl Chosen {
                 &config.sessions,
             )
         };
-        if let Some(key) = negotiated.session_key.as_ref().filter(|_| !resumed) {
-            config.sessions.put(key, negotiated.session(config.clock.now()));
-        }
+        negotiated.keep(config.clock.now());
         let directions = Directions { keys, alternative, spec: self.spec, key_arg };
         Ok(Server::Complete(directions.establish(negotiated, &config.policy, channel)?))
     }
