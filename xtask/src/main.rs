@@ -6,6 +6,7 @@
 //! | [`mod@bench`] | `bench`: every speed and size, beside rustls and OpenSSL |
 //! | [`features`] | `crates`: how many crates a user gets who takes few features |
 //! | [`lengths`] | `lengths`: long files and functions |
+//! | [`logons`] | `interop --logons`: what the tests of logons, directories, a farm and renegotiation came to |
 //! | [`measure`] | `timing`, and `speed --primitives` |
 //! | [`spec_keys`] | `spec-keys`: the documents that doc comments name |
 //! | [`steps`], [`peers`] | `test` and `check`: everything, in order |
@@ -18,6 +19,7 @@ mod bench;
 mod features;
 mod graph;
 mod lengths;
+mod logons;
 mod measure;
 mod peers;
 mod public_api;
@@ -170,6 +172,7 @@ what it is two of. Tests are not counted.",
         summary: "Runs the matrix of real peers, and writes docs/interop.md with --full",
         help: "\
 Usage: cargo xtask interop --full [--no-install] [--json] [other arguments of the interop program]
+       cargo xtask interop --logons [--no-install] [--write PATH]
 
 Builds the interop program of opensspi-integration-tests and the command opensspi for release, and runs the
 first with the arguments given. With --full it also writes docs/interop.md, unless --write says another file.
@@ -178,8 +181,12 @@ first with the arguments given. With --full it also writes docs/interop.md, unle
 With --full, mail servers, a directory, a browser and the like are met too. Those that this machine does not
 have are downloaded with apt-get and unpacked in the target folder (about 150 MB, once). Nothing is installed
 and no service is started: they run as nobody, on 127.0.0.1 and ports of their own. Peers of the old protocols
-are put there too, of which an OpenSSL 1.1.1 takes minutes. Samba's domain controller, which needs root, is met where it
-is installed, unless the output is JSON.
+are put there too, of which an OpenSSL 1.1.1 takes minutes.
+
+Behind the page of the interop program stand sections about logons, directories, a farm and renegotiation: the tests of these
+are run, and each cell says what they came to. Samba's domain controller takes root. With --logons these sections alone
+are written anew, which takes minutes in place of hours; docs/interop.md is theirs, too, unless --write says another file.
+Exit code 1 if a test fails or is not run for want of a peer.
 
 Options:
   --no-install     download nothing; applications that are missing are reported as not run",
@@ -457,6 +464,12 @@ fn interop(root: &Path, arguments: &[String]) -> Result<(), Failure> {
     let before = arguments.len();
     arguments.retain(|argument| argument != "--no-install");
     let may_install = arguments.len() == before;
+    if arguments.iter().any(|argument| argument == "--logons") {
+        if may_install {
+            install_parts(root, &peers::PARTS)?;
+        }
+        return logons::write(root, &page_of(root, &arguments));
+    }
     if arguments.iter().any(|argument| argument == "--full") {
         run_in(root, Command::new(cargo()).args(["build", "--release", "-p", "opensspi-cli"]))?;
         let folder = unpack::folder(root);
@@ -468,17 +481,13 @@ fn interop(root: &Path, arguments: &[String]) -> Result<(), Failure> {
         }
         arguments.extend(["--packages".to_owned(), folder.display().to_string()]);
     }
-    integration_program(root, "interop", &interop_arguments(&arguments))?;
-    let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    if has("--full") && !has("--json") {
-        // What takes a domain controller of Samba, one after the other: each makes its own. Without Samba nothing would be run,
-        // and that is no whole run.
-        for test in ["active_directory", "winbind"] {
-            let arguments = ["test", "-p", "opensspi-integration-tests", "--test", test, "--", "--ignored"];
-            run_in(root, Command::new(cargo()).args(arguments).env(peers::VARIABLE, "required"))?;
-        }
-    }
-    Ok(())
+    let met = integration_program(root, "interop", &interop_arguments(&arguments));
+    let has = |name: &str| {
+        arguments.iter().any(|argument| argument == name || argument.starts_with(&format!("{name}=")))
+    };
+    // Without Samba's domain controller, say, some of it would not be run: that is no whole run.
+    let is_whole = has("--full") && !has("--peer") && !has("--only");
+    if is_whole { met.and(logons::write(root, &page_of(root, &arguments))) } else { met }
 }
 
 fn speed(root: &Path, arguments: &[String]) -> Result<(), Failure> {
@@ -498,8 +507,11 @@ fn timing(root: &Path, arguments: &[String]) -> Result<(), Failure> {
 
 /// Installs what takes minutes too.
 fn install_all_parts(root: &Path) -> Result<(), Failure> {
-    let parts = [&peers::PARTS[..], &peers::SLOW_PARTS].concat();
-    match peers::installer(root, &parts)?.status() {
+    install_parts(root, &[&peers::PARTS[..], &peers::SLOW_PARTS].concat())
+}
+
+fn install_parts(root: &Path, parts: &[&str]) -> Result<(), Failure> {
+    match peers::installer(root, parts)?.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => {
             println!("integration-tests/peers/install.sh: {status}: some peers will not be run");
@@ -509,6 +521,16 @@ fn install_all_parts(root: &Path) -> Result<(), Failure> {
     }
 }
 
+/// The page that is written.
+fn page_of(root: &Path, arguments: &[String]) -> PathBuf {
+    let mut written = arguments.iter().skip_while(|argument| *argument != "--write").skip(1);
+    let joined = arguments.iter().find_map(|argument| argument.strip_prefix("--write="));
+    root.join(written.next().map(String::as_str).or(joined).unwrap_or(PAGE))
+}
+
+/// Where the outcomes stand.
+const PAGE: &str = "docs/interop.md";
+
 /// What the interop program gets: with `--full`, the page to write as well.
 fn interop_arguments(arguments: &[String]) -> Vec<String> {
     let mut arguments = passed_on(arguments).to_vec();
@@ -516,7 +538,7 @@ fn interop_arguments(arguments: &[String]) -> Vec<String> {
         arguments.iter().any(|argument| argument == name || argument.starts_with(&format!("{name}=")))
     };
     if has("--full") && !has("--write") {
-        arguments.extend(["--write", "docs/interop.md"].map(str::to_owned));
+        arguments.extend(["--write", PAGE].map(str::to_owned));
     }
     arguments
 }
@@ -564,6 +586,11 @@ mod tests {
         );
         assert_eq!(interop_arguments(&words("--full --write=x.md")), words("--full --write=x.md"));
         assert_eq!(interop_arguments(&words("-- --help")), words("--help"));
+        for (arguments, page) in
+            [("--full", "docs/interop.md"), ("--write x.md", "x.md"), ("--write=x.md", "x.md")]
+        {
+            assert_eq!(page_of(Path::new("/a"), &words(arguments)), Path::new("/a").join(page));
+        }
     }
 
     #[test]
