@@ -593,11 +593,22 @@ const FARMS: &[Row] = &[
         &[Of(&[
             "farm::what_one_machine_made_the_other_takes_up_in_every_protocol",
             "farm::redis_learns_nothing_and_what_it_alters_or_moves_is_none",
-            "farm::a_session_that_failed_and_is_put_back_is_none_for_the_machine_that_saw_it_fail",
+            "farm::a_user_of_redis_needs_the_rights_of_the_document_and_no_more",
             "farm::keys_are_changed_without_losing_a_session_and_without_a_key_there_is_none",
             "farm::a_session_that_is_used_is_renewed_under_the_key_that_it_was_made_with",
             "farm::whose_session_it_is_another_machine_knows_and_judges_again",
             "farm::the_sessions_are_listed_and_cleared",
+        ])],
+    ),
+    row(
+        "Redis: sessions that were removed and are put back, and machines that start anew",
+        REDIS,
+        &[Of(&[
+            "farm::a_session_that_failed_and_is_put_back_is_none_for_any_machine",
+            "farm::a_machine_that_finds_no_other_takes_up_what_is_made_from_then_on",
+            "farm::a_machine_that_meets_a_session_of_others_asks_them_what_they_removed",
+            "farm::machines_that_are_restarted_one_after_the_other_lose_no_session",
+            "farm::what_is_kept_or_renewed_after_it_was_removed_is_not_there",
         ])],
     ),
     row(
