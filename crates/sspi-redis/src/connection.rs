@@ -29,6 +29,8 @@ pub(crate) struct Connection {
 #[derive(Default)]
 struct Current {
     link: Option<Arc<Link>>,
+    /// The one before, if it was only in doubt: Redis may have been slow, and what was heard is still there for the next to ask.
+    former: Option<Arc<Link>>,
     /// What was known of generations when the last one ended.
     newest: Vec<Generations>,
 }
@@ -52,6 +54,7 @@ impl Current {
     fn end(&mut self, link: &Arc<Link>) {
         if let Some(ended) = self.link.take_if(|current| Arc::ptr_eq(current, link)) {
             self.newest = ended.newest();
+            self.former = Some(ended).filter(|ended| !ended.is_cut());
         }
     }
 }
@@ -79,7 +82,10 @@ impl Connection {
             let late = |_| RedisError::from((ErrorKind::Io, "Redis lets nobody connect in time"));
             let link =
                 timeout(LONGEST_CONNECTING, Link::open(&client, farm, &newest)).await.map_err(late)??;
-            lock(&current).link = Some(Arc::clone(&link));
+            {
+                let mut current = lock(&current);
+                (current.link, current.former) = (Some(Arc::clone(&link)), None);
+            }
             drop(guard);
             Ok(link)
         });

@@ -17,11 +17,12 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, PushInfo, PushKind, RedisError, Value, cmd,
 };
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::key_ring::{FarmKey, KeyRing};
 use crate::news::{Name, News, What, channel, channel_of};
-use crate::removals::{Era, Generations, Known, Made, Mark, Removals, Standing};
+use crate::removals::{Era, Generations, Known, MOST_ERAS, Made, Mark, Removals, Standing};
 
 /// What all connections of a machine have in common.
 pub(crate) struct Farm {
@@ -36,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const SHARES: u32 = 4;
 /// For so long a late answer is as good as another: this machine has heard since what was said since.
 const LATE: Duration = Duration::from_secs(10);
+/// No era is called so.
+const NOBODYS: Era = [0; 16];
 /// After which time somebody may have an era that nobody had.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// Eras for which nobody was found.
@@ -44,6 +47,8 @@ const MOST_ASKED: usize = 1024;
 const MOST_ANSWERS: usize = 16;
 /// Long ones.
 const MOST_TELLING: usize = 2;
+/// Eras that are asked for at once, though no session of theirs was met.
+const MOST_LEARNING: usize = 4;
 /// Questions that are answered once only: who can write to Redis can put them again.
 const MOST_TOLD: usize = 1024;
 
@@ -57,7 +62,7 @@ fn random() -> Result<[u8; 16], RedisError> {
 impl Farm {
     /// A machine whose lookups end at `deadline`.
     pub(crate) fn new(keys: KeyRing, deadline: Duration) -> Self {
-        Self { keys, patience: PATIENCE.min(deadline / 2) }
+        Self { keys, patience: PATIENCE.min(deadline / 4) }
     }
 }
 
@@ -69,11 +74,14 @@ pub(crate) struct Link {
     name: Name,
     /// For each key.
     removals: Vec<Removals>,
+    /// For each key, with which generation sessions were made last: the others have been told of it.
+    announced: Vec<Mutex<Option<Made>>>,
     questions: Mutex<Questions>,
     /// One asks for an era, and the others wait for it.
     learning: AsyncMutex<()>,
     answers: Arc<Semaphore>,
     telling: Arc<Semaphore>,
+    learners: Arc<Semaphore>,
     /// Redis has closed it.
     is_cut: AtomicBool,
 }
@@ -81,11 +89,18 @@ pub(crate) struct Link {
 #[derive(Default)]
 struct Questions {
     /// To whom the answers go, and until when they count.
-    open: HashMap<Name, (mpsc::UnboundedSender<Answer>, Instant)>,
+    open: HashMap<Name, Open>,
     /// When an era was asked for that nobody holds.
     asked: HashMap<Era, Instant>,
     /// Questions of others to which all was told.
     told: VecDeque<Name>,
+}
+
+struct Open {
+    answer: mpsc::UnboundedSender<Answer>,
+    until: Instant,
+    /// What had been forgotten when it was put.
+    forgotten: u64,
 }
 
 enum Answer {
@@ -119,18 +134,30 @@ impl Link {
             connection,
             name: random()?,
             removals: farm.keys.keys().zip(newest).map(|(_, newest)| Removals::new(newest)).collect(),
+            announced: farm.keys.keys().map(|_| Mutex::default()).collect(),
             farm,
             questions: Mutex::default(),
             learning: AsyncMutex::default(),
             answers: Arc::new(Semaphore::new(MOST_ANSWERS)),
             telling: Arc::new(Semaphore::new(MOST_TELLING)),
+            learners: Arc::new(Semaphore::new(MOST_LEARNING)),
             is_cut: AtomicBool::new(false),
         });
         let _it_is_new = this.set(Arc::downgrade(&link));
         let channels = link.farm.keys.keys().flat_map(|key| [channel(key), channel_of(key, &link.name)]);
         link.connection.clone().subscribe(channels.collect::<Vec<_>>()).await?;
-        for (key, removals) in link.with_keys() {
-            link.join(key, removals).await?;
+        let mut joins = JoinSet::new();
+        for place in 0..link.removals.len() {
+            let link = Arc::clone(&link);
+            joins.spawn(async move {
+                match link.with_keys().nth(place) {
+                    Some((key, removals)) => link.join(key, removals).await,
+                    None => Ok(()),
+                }
+            });
+        }
+        while let Some(joined) = joins.join_next().await {
+            joined.map_err(|_| RedisError::from((ErrorKind::Io, "connecting to Redis failed")))??;
         }
         Ok(link)
     }
@@ -178,8 +205,31 @@ impl Link {
         removals: &Removals,
         marks: Vec<Mark>,
     ) -> Result<(), RedisError> {
-        removals.removed(&[], &marks);
-        self.say(key, removals, What::Removed(marks)).await?;
+        removals.remove(&marks);
+        self.say(key, removals, What::Removed(marks.clone())).await?;
+        removals.remove(&marks);
+        Ok(())
+    }
+
+    /// What a session that is made now says of it, after the others have been told: whoever removes something has to know how
+    /// far the others are. What they removed before they heard of it, this machine has heard by then.
+    pub(crate) async fn made(&self, key: &FarmKey, removals: &Removals) -> Result<Option<Made>, RedisError> {
+        let made = removals.now();
+        let place = self.farm.keys.keys().position(|known| known.id == key.id);
+        let Some(announced) = place.and_then(|place| self.announced.get(place)) else { return Ok(made) };
+        let last = || announced.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last() != made {
+            self.say(key, removals, What::Removed(Vec::new())).await?;
+            *last() = made;
+        }
+        Ok(made)
+    }
+
+    /// Hears from all how far they are.
+    pub(crate) async fn catch_up(&self) -> Result<(), RedisError> {
+        for (key, removals) in self.with_keys() {
+            self.ask(key, removals, Some(NOBODYS), PATIENCE).await?;
+        }
         Ok(())
     }
 
@@ -252,7 +302,7 @@ impl Link {
         patience: Duration,
     ) -> Result<(), RedisError> {
         let until = Instant::now() + patience;
-        let (nonce, mut answers) = self.question()?;
+        let (nonce, mut answers) = self.question(removals.forgotten())?;
         // This machine hears it, too.
         let others = self.say(key, removals, What::Who { nonce }).await?.saturating_sub(1);
         let (mut heard, mut holders) = (HashSet::new(), Vec::new());
@@ -282,12 +332,12 @@ impl Link {
     }
 
     /// The number of a question, and where its answers arrive.
-    fn question(&self) -> Result<(Name, mpsc::UnboundedReceiver<Answer>), RedisError> {
+    fn question(&self, forgotten: u64) -> Result<(Name, mpsc::UnboundedReceiver<Answer>), RedisError> {
         let (nonce, now) = (random()?, Instant::now());
         let (answer, answers) = mpsc::unbounded_channel();
         let mut questions = self.questions();
-        questions.open.retain(|_, (_, until)| now < *until);
-        questions.open.insert(nonce, (answer, now + LATE));
+        questions.open.retain(|_, open| now < open.until);
+        questions.open.insert(nonce, Open { answer, until: now + LATE, forgotten });
         Ok((nonce, answers))
     }
 
@@ -316,13 +366,16 @@ impl Link {
             }
             What::Tell { nonce, machine } if machine == self.name => self.tell(key, removals, nonce, &from),
             What::Tell { .. } => {}
-            What::Holds { nonce, held } if self.is_open(nonce) => {
-                self.forward(nonce, Answer::Holds { machine: from, held });
+            What::Holds { nonce, held } => {
+                // Nobody has asked, or nobody waits any more.
+                if let Some(held) = self.forward(nonce, from, held) {
+                    self.learn_of(key, removals, &held);
+                }
             }
-            What::Holds { held, .. } => self.learn_of(key, removals, &held),
             What::Knows { nonce, held, batches } => {
-                if self.is_open(nonce) && removals.take_over(Known { held, newest, batches }) {
-                    self.forward(nonce, Answer::Knows);
+                let Some(forgotten) = self.is_open(nonce) else { return };
+                if removals.take_over(Known { held, newest, batches }, forgotten) {
+                    self.told(nonce);
                 }
             }
         }
@@ -332,17 +385,15 @@ impl Link {
     fn tell(&self, key: &FarmKey, removals: &Removals, nonce: Name, to: &Name) {
         {
             let told = &mut self.questions().told;
-            if told.contains(&nonce) {
+            if told.contains(&nonce) || self.telling.available_permits() == 0 {
                 return;
             }
             told.truncate(MOST_TOLD - 1);
             told.push_front(nonce);
         }
-        if self.telling.available_permits() > 0 {
-            let Known { held, newest, batches } = removals.known();
-            let knows = What::Knows { nonce, held, batches };
-            self.answer(&self.telling, self.message(key, &channel_of(key, to), newest, knows));
-        }
+        let Known { held, newest, batches } = removals.known();
+        let knows = What::Knows { nonce, held, batches };
+        self.answer(&self.telling, self.message(key, &channel_of(key, to), newest, knows));
     }
 
     /// Says something without waiting for it, unless too much is being said. Who hears nothing asks another, or again.
@@ -355,10 +406,11 @@ impl Link {
         });
     }
 
-    /// Asks for an era that somebody holds and this machine does not.
+    /// Asks for an era that somebody holds and this machine does not. Not for one more than can be held: another would go for it.
     fn learn_of(self: &Arc<Self>, key: &FarmKey, removals: &Removals, held: &[(Era, u32)]) {
         let Some(era) = removals.lacks(held).filter(|era| !self.was_asked(*era)) else { return };
-        let Ok(permit) = Arc::clone(&self.answers).try_acquire_owned() else { return };
+        let permit = Arc::clone(&self.learners).try_acquire_owned();
+        let Some(permit) = permit.ok().filter(|_| removals.held().len() < MOST_ERAS) else { return };
         let (link, id) = (Arc::clone(self), key.id);
         tokio::spawn(async move {
             if let Some((key, removals)) = link.with_keys().find(|(key, _)| key.id == id) {
@@ -368,13 +420,27 @@ impl Link {
         });
     }
 
-    fn is_open(&self, nonce: Name) -> bool {
-        self.questions().open.get(&nonce).is_some_and(|(_, until)| Instant::now() < *until)
+    /// What had been forgotten when this question was put, if it is one whose answers count.
+    fn is_open(&self, nonce: Name) -> Option<u64> {
+        let questions = self.questions();
+        let open = questions.open.get(&nonce).filter(|open| Instant::now() < open.until)?;
+        Some(open.forgotten)
     }
 
-    fn forward(&self, nonce: Name, answer: Answer) {
-        if let Some((asker, _)) = self.questions().open.get(&nonce) {
-            let _gone = asker.send(answer);
+    /// Hands on what a machine holds to who has asked; gives it back where nobody waits.
+    fn forward(&self, nonce: Name, machine: Name, held: Generations) -> Option<Generations> {
+        let asker = self.questions().open.get(&nonce).map(|open| open.answer.clone());
+        let Some(asker) = asker else { return Some(held) };
+        match asker.send(Answer::Holds { machine, held }) {
+            Err(mpsc::error::SendError(Answer::Holds { held, .. })) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// Somebody has told all.
+    fn told(&self, nonce: Name) {
+        if let Some(open) = self.questions().open.get(&nonce) {
+            let _nobody_waits = open.answer.send(Answer::Knows);
         }
     }
 }

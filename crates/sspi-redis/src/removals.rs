@@ -28,8 +28,8 @@ pub(crate) struct Made {
     pub(crate) generation: u32,
 }
 
-/// What stands for a session that was removed: the first 32 bits of its name, which is a MAC. One in some ten thousand other
-/// sessions has those of one that was removed when there are as many of them as can be; it is not taken up then.
+/// What stands for a session that was removed, or for a group: the first 32 bits of its name, which is a MAC. When there are as
+/// many as can be, one of eight thousand other sessions has the same, itself or its group, and is not taken up.
 pub(crate) type Mark = u32;
 
 /// Eras with a generation of each.
@@ -78,6 +78,8 @@ struct State {
     batches: VecDeque<Batch>,
     /// Marks of a batch that is full.
     full: usize,
+    /// How many batches are forgotten.
+    forgotten: u64,
 }
 
 struct Batch {
@@ -95,7 +97,7 @@ impl Removals {
     fn with_batches_of(full: usize, newest: &[(Era, u32)]) -> Self {
         let batches = VecDeque::from([Batch::of(newest, &[])]);
         let newest = newest.iter().copied().collect();
-        Self(Mutex::new(State { newest, held: Vec::new(), ours: None, batches, full }))
+        Self(Mutex::new(State { newest, held: Vec::new(), ours: None, batches, full, forgotten: 0 }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -110,8 +112,15 @@ impl Removals {
         state.hear(&[]);
     }
 
-    /// Takes over what another machine holds just now, with all removals that it knows; whether it held anything.
-    pub(crate) fn take_over(&self, known: Known) -> bool {
+    /// How many batches are forgotten by now.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.lock().forgotten
+    }
+
+    /// Takes over what another machine held when it was asked, with all removals that it knew; whether it held anything.
+    /// `forgotten` is what had been forgotten then: a batch that went since may have been of what the other one tells, and who
+    /// tells it once more must not bring back what went with it.
+    pub(crate) fn take_over(&self, known: Known, forgotten: u64) -> bool {
         let has_room = |(_, marks): &(Generations, Vec<Mark>)| marks.len() <= BATCH;
         let is_one = !known.held.is_empty() && known.batches.iter().all(has_room);
         // Not even a part of it, if it is more than there can be: what was left out could be taken up.
@@ -119,6 +128,9 @@ impl Removals {
             return false;
         }
         let mut state = self.lock();
+        if state.forgotten != forgotten {
+            return false;
+        }
         state.hold(&known.held);
         state.hear(&known.newest);
         let theirs: VecDeque<Batch> =
@@ -155,11 +167,22 @@ impl Removals {
         if is_gone { Standing::Gone } else { Standing::Good }
     }
 
-    /// Remembers what was removed, by a machine that knew these generations.
+    /// Remembers what was removed by another machine, which knew these generations. What is remembered already is not news:
+    /// nobody keeps anything that he has heard is removed, so there is nothing of a later generation.
     pub(crate) fn removed(&self, newest: &[(Era, u32)], marks: &[Mark]) {
         let mut state = self.lock();
         state.hear(newest);
-        state.mark(marks.iter().copied());
+        for mark in marks {
+            if !state.is_marked(*mark) {
+                state.mark([*mark]);
+            }
+        }
+    }
+
+    /// Remembers what this machine removes. Others have to hear of it, and before they do they may begin a generation: what it
+    /// has heard by then belongs before it, so this is called before and after.
+    pub(crate) fn remove(&self, marks: &[Mark]) {
+        self.lock().mark(marks.iter().copied());
     }
 
     /// Whether one of these was removed, as far as that is remembered.
@@ -267,6 +290,7 @@ impl State {
             return;
         }
         self.batches.pop_front();
+        self.forgotten += 1;
         let Some(oldest) = self.batches.front() else { return };
         for (era, from) in &mut self.held {
             // An era that came later has no removals in what went.

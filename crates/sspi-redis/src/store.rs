@@ -187,6 +187,7 @@ impl RedisSessions {
     /// Redis cannot be asked.
     pub async fn clear(&self) -> io::Result<usize> {
         let link = self.link().await?;
+        self.connection.on(&link, link.catch_up()).await.map_err(|error| failed(&error))?;
         let (mut gone, mut cursor) = (0, 0);
         loop {
             let (next, some) = self.page(&link, cursor).await?;
@@ -250,11 +251,13 @@ impl SessionStore for RedisSessions {
         let Some((farm_key, removals)) = link.with_keys().next() else { return Ok(()) };
         let name = sealed::name(farm_key, key);
         let group = mark(farm_key, group)?;
+        let made = self.connection.on(&link, link.made(farm_key, removals)).await;
+        let made = made.map_err(|error| not_written(&error))?;
         // One that failed before it was here is not wanted.
         if lifetime.as_secs() == 0 || removals.has(&[mark(farm_key, key)?, group]) {
             return Ok(());
         }
-        let made = removals.now().ok_or_else(|| io::Error::other("no era has begun"))?;
+        let made = made.ok_or_else(|| io::Error::other("no era has begun"))?;
         let until = now().saturating_add(lifetime.as_secs());
         let it = Sealed { until, made, group, session: Zeroizing::new(session.to_vec()) };
         let set = keeping(farm_key, &name, &it, lifetime)?;

@@ -127,8 +127,10 @@ impl First {
     fn look_up(&mut self, input: &[u8]) -> Result<Option<Progress>, Error> {
         let settings = &self.configs.settings;
         if let FarmLookup::Asked(part, id, answer) = &self.farm {
-            settings.sessions.found(*part, id, answer.given()?.as_ref().map(|session| session.as_slice()));
-            asked::set(*part, id);
+            let found = answer.given()?.as_ref().map(|session| session.as_slice());
+            if settings.sessions.found(*part, id, found) {
+                asked::set(*part, id);
+            }
             self.farm = FarmLookup::Done;
         }
         if matches!(self.farm, FarmLookup::Done) || !settings.keeps_sessions() {

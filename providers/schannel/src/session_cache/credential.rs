@@ -261,12 +261,14 @@ impl CredentialSessions {
 
     /// What the others have under an identifier takes the place of what is here. What they do not have is not taken up here
     /// either: one of them may have seen it fail. Nor is what failed here, if they have not heard of it.
-    pub(crate) fn found(&self, part: Part, id: &[u8], value: Option<&[u8]>) {
+    ///
+    /// Whether there is one now.
+    pub(crate) fn found(&self, part: Part, id: &[u8], value: Option<&[u8]>) -> bool {
         let shared = value.filter(|_| !self.is_withdrawn(part, id));
         let shared = shared.and_then(|value| Shared::read(value).ok());
         let Some(Shared { kind, created, used, body, certificates }) = shared else {
             self.cache.remove(self.space(part), id);
-            return;
+            return false;
         };
         // Clocks differ a little. What another machine has just made is not from the future.
         let now = self.now();
@@ -274,11 +276,12 @@ impl CredentialSessions {
             [created, used].map(|then| if then <= now + CLOCKS_DIFFER { then.min(now) } else { then });
         if !self.allow(created, used) {
             self.cache.remove(self.space(part), id);
-            return;
+            return false;
         }
         let value =
             Value::Bytes { body: Zeroizing::new(body.into()), certificates: self.cache.chain(certificates) };
         self.put(part, id, Arc::new(Entry { created, kind: kind as u8, value }));
+        true
     }
 
     /// The one copy of these certificates that sessions share.
