@@ -78,17 +78,30 @@ fn compare(
     mut ours: impl FnMut() -> f64,
     mut theirs: impl FnMut() -> f64,
 ) -> Row {
+    let (ours, theirs) = (|time| rate(time, &mut ours), |time| rate(time, &mut theirs));
+    compare_rates(effort, name, unit, aim, ours, theirs)
+}
+
+/// The same of things that say themselves how much work they did in a second, when they had so long.
+fn compare_rates(
+    effort: Effort,
+    name: String,
+    unit: &'static str,
+    aim: f64,
+    mut ours: impl FnMut(Duration) -> f64,
+    mut theirs: impl FnMut(Duration) -> f64,
+) -> Row {
     let mut rounds: Vec<(f64, f64)> = Vec::with_capacity(effort.rounds);
-    rate(effort.round / 4, &mut ours);
-    rate(effort.round / 4, &mut theirs);
+    ours(effort.round / 4);
+    theirs(effort.round / 4);
     for round in 0..effort.rounds {
         // Who goes first alternates, too: a clock that slows down must not favour one side.
         let pair = if round % 2 == 0 {
-            let first = rate(effort.round, &mut ours);
-            (first, rate(effort.round, &mut theirs))
+            let first = ours(effort.round);
+            (first, theirs(effort.round))
         } else {
-            let first = rate(effort.round, &mut theirs);
-            (rate(effort.round, &mut ours), first)
+            let first = theirs(effort.round);
+            (ours(effort.round), first)
         };
         rounds.push(pair);
     }

@@ -4,13 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use schannel::Protocol;
 use schannel::session_cache::{Entry, Limits, SessionCache, Space, Value};
 use sspi_core::{InitializeRequest, IscReq, Step};
 
 use crate::subjects::{Certificate, Key, Ours};
-use crate::{Effort, Row, compare};
+use crate::{Effort, Row, compare, compare_rates};
 
 /// Threads that look up and keep at once.
 const THREADS: u64 = 16;
@@ -157,9 +158,9 @@ fn id(number: u64) -> [u8; 32] {
     id
 }
 
-fn entry() -> Arc<Entry> {
+fn entry(created: u64) -> Arc<Entry> {
     let body = vec![7; 110].into_boxed_slice().into();
-    Arc::new(Entry { created: 0, kind: 1, value: Value::Bytes { body, certificates: Arc::default() } })
+    Arc::new(Entry { created, kind: 1, value: Value::Bytes { body, certificates: Arc::default() } })
 }
 
 /// What threads do.
@@ -183,7 +184,7 @@ fn work(sessions: &impl Sessions, next: &AtomicU64, load: Load) -> f64 {
             let first = next.fetch_add(each, Ordering::Relaxed);
             scope.spawn(move || {
                 // Each session is one of its own, as those of handshakes are.
-                let entries: Vec<_> = (0..ENTRIES).map(|_| entry()).collect();
+                let entries: Vec<_> = (0..ENTRIES).map(|_| entry(NOW)).collect();
                 for (number, entry) in (first..first + each).zip(entries.iter().cycle()) {
                     sessions.put(id(number), Arc::clone(entry));
                     for back in 0..load.lookups {
@@ -197,7 +198,54 @@ fn work(sessions: &impl Sessions, next: &AtomicU64, load: Load) -> f64 {
     (THREADS * each * (1 + load.lookups)) as f64
 }
 
-/// The cache beside a naive one; and beside a careful one, which is for information.
+/// A cache of one thread that is full, and when what comes is kept in it.
+struct Full {
+    cache: SessionCache,
+    now: u64,
+}
+
+/// Sessions that are kept in such a cache: so few that it is full of what was there before to the end, whatever goes for them.
+const COMING: usize = ROOM / 4;
+
+impl Full {
+    /// Full of sessions that nobody can take up any more, or that everybody can.
+    fn of(are_too_old: bool) -> Self {
+        let limits = Limits { entries: ROOM, ..Limits::default() };
+        let cache = SessionCache::new(limits);
+        for number in (0..).take(ROOM) {
+            cache.put(SPACE, &id(number), entry(NOW), NOW);
+        }
+        Self { cache, now: if are_too_old { NOW + limits.lifetime + 1 } else { NOW } }
+    }
+
+    /// How long it takes to keep what comes.
+    fn keep(&self) -> Duration {
+        let coming: Vec<_> = (0..COMING).map(|_| entry(self.now)).collect();
+        let start = Instant::now();
+        for (number, entry) in (u64::MAX / 2..).zip(coming) {
+            self.cache.put(SPACE, &id(number), entry, self.now);
+        }
+        start.elapsed()
+    }
+}
+
+/// Sessions that are kept in a second, in caches that are full of others. To fill them does not count.
+fn keeping(at_least: Duration, are_too_old: bool) -> f64 {
+    let (mut taken, mut kept) = (Duration::ZERO, 0.0);
+    while taken < at_least {
+        taken += Full::of(are_too_old).keep();
+        kept += COMING as f64;
+    }
+    kept / taken.as_secs_f64()
+}
+
+/// What it costs a handshake that the cache has expired sessions: two go for each that comes, beside one where all can be used.
+fn expiry(effort: Effort) -> Row {
+    let name = "keeping a session among expired ones, beside among live ones".to_owned();
+    compare_rates(effort, name, "calls/s", 0.0, |time| keeping(time, true), |time| keeping(time, false))
+}
+
+/// The cache beside a naive one; beside a careful one, and what expiry costs it, which is for information.
 #[must_use]
 pub fn sessions(effort: Effort) -> Vec<Row> {
     let limits = Limits { entries: ROOM, ..Limits::default() };
@@ -215,6 +263,7 @@ pub fn sessions(effort: Effort) -> Vec<Row> {
         let theirs = || work(&careful, &next, load);
         rows.push(compare(effort, name("one lock that is held shortly"), "calls/s", 0.0, ours, theirs));
     }
+    rows.push(expiry(effort));
     rows
 }
 
@@ -267,4 +316,19 @@ pub(crate) fn client_with(protocol: Protocol, suite: &str, key: Key, entries: us
     }
     // What the server kept goes with it.
     Ours { server: Ours::speaking(protocol, &certificate, suite, false).server, ..ours }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn among_expired_sessions_two_go_for_each_that_comes_and_among_live_ones_one() {
+        for (are_too_old, left) in [(true, ROOM - COMING), (false, ROOM)] {
+            let full = Full::of(are_too_old);
+            assert_eq!(full.cache.len(), ROOM);
+            full.keep();
+            assert_eq!(full.cache.len(), left);
+        }
+    }
 }

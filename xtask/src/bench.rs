@@ -1,4 +1,4 @@
-//! `bench`: the whole report, beside rustls and beside OpenSSL.
+//! `bench`: the whole report, beside rustls, OpenSSL and the crate sspi.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ struct Part {
     arguments: &'static [&'static str],
 }
 
-const PARTS: [Part; 3] = [
+const PARTS: [Part; 4] = [
     Part {
         name: "rustls",
         title: "Beside rustls and tokio-rustls",
@@ -37,7 +37,16 @@ const PARTS: [Part; 3] = [
         needs_openssl: true,
         arguments: &["xtask", "speed"],
     },
+    Part {
+        name: "sspi",
+        title: "NTLM beside the crate sspi",
+        needs_openssl: false,
+        arguments: &["cargo", "run", "--quiet", "--release", "--manifest-path", BESIDE_SSPI, "--"],
+    },
 ];
+
+/// A workspace of its own: what is compared with needs much that nothing else here does.
+const BESIDE_SSPI: &str = "benches/beside-sspi/Cargo.toml";
 
 /// Runs every part. A part that is below its aim does not stop the others.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failure> {
@@ -79,13 +88,17 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failure> {
 
 fn command(root: &Path, part: &Part) -> Result<Command, Failure> {
     let (program, arguments) = part.arguments.split_first().unwrap_or((&"xtask", &[]));
-    let mut command = if *program == "xtask" {
-        let mut command = Command::new(cargo());
-        command.args(["run", "--quiet", "--package", "xtask", "--"]);
-        command
-    } else {
-        let folder = target_folder(root)?.join("release");
-        Command::new(folder.join(format!("{program}{}", env::consts::EXE_SUFFIX)))
+    let mut command = match *program {
+        "cargo" => Command::new(cargo()),
+        "xtask" => {
+            let mut command = Command::new(cargo());
+            command.args(["run", "--quiet", "--package", "xtask", "--"]);
+            command
+        }
+        program => {
+            let folder = target_folder(root)?.join("release");
+            Command::new(folder.join(format!("{program}{}", env::consts::EXE_SUFFIX)))
+        }
     };
     command.current_dir(root).args(arguments);
     Ok(command)
@@ -106,6 +119,19 @@ fn load() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_crate_sspi_is_measured_in_its_own_workspace_and_gets_the_argument_of_the_report() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let part = PARTS.iter().find(|part| part.name == "sspi").unwrap();
+        let mut command = command(&root, part).unwrap();
+        command.arg("--json");
+        assert_eq!(command.get_args().last().unwrap(), "--json");
+        assert!(command.get_args().any(|argument| argument == "--"), "what follows is the program's");
+        assert!(command.get_args().any(|argument| argument == BESIDE_SSPI));
+        let manifest = fs::read_to_string(root.join(BESIDE_SSPI)).unwrap();
+        assert!(manifest.contains("[workspace]\n"));
+    }
 
     #[test]
     fn the_last_line_of_json_is_taken() {

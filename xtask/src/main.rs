@@ -3,7 +3,7 @@
 //! | module | verb |
 //! |---|---|
 //! | [`arch`], over [`graph`], [`source`] and [`public_api`] | `arch`: the arrows between the crates |
-//! | [`mod@bench`] | `bench`: every speed and size, beside rustls and OpenSSL |
+//! | [`mod@bench`] | `bench`: every speed and size, beside rustls, OpenSSL and the crate sspi |
 //! | [`features`] | `crates`: how many crates a user gets who takes few features |
 //! | [`lengths`] | `lengths`: long files and functions |
 //! | [`logons`] | `interop --logons`: what the tests of logons, directories, a farm and renegotiation came to |
@@ -194,7 +194,7 @@ Options:
     },
     Verb {
         name: "bench",
-        summary: "Measures everything: beside rustls, and beside OpenSSL where it is installed",
+        summary: "Measures everything beside something: rustls, OpenSSL where it is installed, the crate sspi",
         help: "\
 Usage: cargo xtask bench [--json]
 
@@ -204,9 +204,11 @@ Builds the command opensspi and the program that counts the heap for release and
               engine's connections
   primitives  cargo xtask speed --primitives: RSA and records of the engine beside the system's OpenSSL
   servers     cargo xtask speed: processor time of a server with the engine beside OpenSSL's
+  sspi        benches/beside-sspi: handshakes and messages of NTLM beside the crate sspi. It is a workspace of its own,
+              which is built here
 
-Where there is no OpenSSL the last two are left out. docs/speed.md says what each figure means. With --json one
-document at the end holds all three, and what is going on is on standard error. Exit code 1 if a part is below one of
+Where there is no OpenSSL the two beside it are left out. docs/speed.md says what each figure means. With --json one
+document at the end holds all four, and what is going on is on standard error. Exit code 1 if a part is below one of
 its aims.",
         run: bench::run,
     },

@@ -41,7 +41,10 @@ pub struct Ours {
 pub fn established() -> Ours {
     let password = || Secret::new("password".to_owned());
     let identity = AuthIdentity { user: "user".into(), domain: "DOMAIN".into(), password: password() };
-    let outbound = CredentialsRequest { auth_data: AuthData::Identity(identity), ..CredentialsRequest::configured(CredentialUse::Outbound) };
+    let outbound = CredentialsRequest {
+        auth_data: AuthData::Identity(identity),
+        ..CredentialsRequest::configured(CredentialUse::Outbound)
+    };
     let inbound = CredentialsRequest::configured(CredentialUse::Inbound);
     let request = InitializeRequest {
         flags: IscReq::CONFIDENTIALITY,
@@ -53,7 +56,9 @@ pub fn established() -> Ours {
         package().acquire_credentials_handle(&inbound).unwrap().accept(&AcceptRequest::default()).unwrap();
     let Ok(Step::Continue { token, .. }) = client.initialize_security_context(&[]) else { panic!() };
     let Ok(Step::Continue { token, .. }) = server.accept_security_context(&token) else { panic!() };
-    let Ok(Step::Complete { context, token, .. }) = client.initialize_security_context(&token) else { panic!() };
+    let Ok(Step::Complete { context, token, .. }) = client.initialize_security_context(&token) else {
+        panic!()
+    };
     let Ok(Step::Ask(Question::Logon(ask))) = server.accept_security_context(&token) else { panic!() };
     let account = Account { name: "user".into(), ..Account::default() };
     let secrets = vec![AccountSecret::Password(password())];

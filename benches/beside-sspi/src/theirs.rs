@@ -37,12 +37,15 @@ pub fn established() -> Theirs {
         let mut builder = client
             .initialize_security_context()
             .with_credentials_handle(&mut outbound.credentials_handle)
-            .with_context_requirements(ClientRequestFlags::CONFIDENTIALITY | ClientRequestFlags::ALLOCATE_MEMORY)
+            .with_context_requirements(
+                ClientRequestFlags::CONFIDENTIALITY | ClientRequestFlags::ALLOCATE_MEMORY,
+            )
             .with_target_data_representation(DataRepresentation::Native)
             .with_target_name("user")
             .with_input(&mut to_client)
             .with_output(&mut to_server);
-        let result = client.initialize_security_context_impl(&mut builder).unwrap().resolve_to_result().unwrap();
+        let result =
+            client.initialize_security_context_impl(&mut builder).unwrap().resolve_to_result().unwrap();
         complete(&mut client, result.status, &mut to_server);
         to_client[0].buffer.clear();
         let builder = server
@@ -70,13 +73,15 @@ fn complete(context: &mut Ntlm, status: SecurityStatus, token: &mut [SecurityBuf
 impl Theirs {
     pub fn encrypt(&mut self, length: usize) {
         self.data.resize(length, 7);
-        let mut buffers = [SecurityBufferRef::token_buf(&mut self.token), SecurityBufferRef::data_buf(&mut self.data)];
+        let mut buffers =
+            [SecurityBufferRef::token_buf(&mut self.token), SecurityBufferRef::data_buf(&mut self.data)];
         self.context.encrypt_message(EncryptionFlags::empty(), &mut buffers).unwrap();
     }
 
     pub fn sign(&mut self, length: usize) {
         self.data.resize(length, 7);
-        let mut buffers = [SecurityBufferRef::token_buf(&mut self.token), SecurityBufferRef::data_buf(&mut self.data)];
+        let mut buffers =
+            [SecurityBufferRef::token_buf(&mut self.token), SecurityBufferRef::data_buf(&mut self.data)];
         self.context.make_signature(0, &mut buffers, self.number).unwrap();
         self.number = self.number.wrapping_add(1);
     }

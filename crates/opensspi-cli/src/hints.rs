@@ -55,9 +55,15 @@ fn hint(error: &sspi_core::Error, config: &SchannelConfig) -> Option<String> {
     })
 }
 
-/// What peers say that find nothing among what is offered: handshake_failure and its like, or no word at all.
+/// What peers say that find nothing among what is offered: handshake_failure and its like, insufficient_security and the errors of
+/// SSL 2.0 and PCT, or no word at all.
 fn may_want_more(status: SecStatus) -> bool {
-    [SecStatus::SEC_E_ILLEGAL_MESSAGE, SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED].contains(&status)
+    [
+        SecStatus::SEC_E_ILLEGAL_MESSAGE,
+        SecStatus::SEC_E_ALGORITHM_MISMATCH,
+        SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED,
+    ]
+    .contains(&status)
 }
 
 /// The option of a setting, with the value that would have the peer accepted.
@@ -139,5 +145,17 @@ mod tests {
             ),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_server_that_finds_nothing_among_what_is_offered_is_answered_with_the_options_that_offer_more() {
+        for status in [
+            SecStatus::SEC_E_ILLEGAL_MESSAGE,
+            SecStatus::SEC_E_ALGORITHM_MISMATCH,
+            SecStatus::SEC_E_UNFINISHED_CONTEXT_DELETED,
+        ] {
+            let message = failure(sspi_core::Error::new(status, Fault::PeerReported, "no"));
+            assert!(message.contains("--protocols, --suites and --allow name more"), "{message}");
+        }
     }
 }

@@ -10,8 +10,8 @@ use opensspi_digest::challenge::Challenge;
 use opensspi_digest::response::Response;
 use opensspi_digest::{Cipher, Qop};
 use sspi_core::{
-    AcceptRequest, AscReq, AscRet, ContextFlags, Error, HttpRequest, InitializeRequest, IscReq, IscRet,
-    Question, SecStatus, SecurityContext, SendingHalf, Step,
+    AcceptRequest, AcceptSecurityContext, AscReq, AscRet, ContextFlags, Error, HttpRequest,
+    InitializeRequest, IscReq, IscRet, Question, SecStatus, SecurityContext, SendingHalf, Step,
 };
 use support::{Change, Contexts, Fixture, USERS, completes, continues, fails, open, run, seal};
 
@@ -34,7 +34,7 @@ fn exchange(at_client: &mut dyn SecurityContext, at_server: &mut dyn SecurityCon
 }
 
 /// A client's response to a new challenge of this server, and the server's end.
-fn responded(fixture: &Fixture) -> (Box<dyn sspi_core::AcceptSecurityContext>, Vec<u8>) {
+fn responded(fixture: &Fixture) -> (Box<dyn AcceptSecurityContext>, Vec<u8>) {
     let mut server = fixture.accept(&AcceptRequest::default());
     let mut client = fixture.client("alice", "wonderland").initialize(&request()).unwrap();
     let challenge = continues(server.accept_security_context(&[]));
@@ -207,6 +207,52 @@ fn server_refuses_what_is_changed_in_any_directive() {
         assert!(refused.contains(&failure.error.status()), "{name}: {}", failure.error);
         let again = fails(fixture.advance(&mut *server, &response)).error;
         assert_eq!(again.to_string(), failure.error.to_string(), "{name}: it stays refused");
+    }
+}
+
+/// The response's hash does not cover the cipher: that it was offered is all that can be asked of it.
+fn refuses_the_weak_cipher(fixture: &Fixture, server: &mut dyn AcceptSecurityContext, response: &[u8]) {
+    assert_eq!(Response::from_sasl(response).unwrap().cipher, Some(Cipher::Rc4Of40));
+    let error = fails(fixture.advance(server, response)).error;
+    assert_eq!(error.status(), SecStatus::SEC_E_QOP_NOT_SUPPORTED);
+    assert_eq!(error.message(), "the client chose the cipher rc4-40, which was not offered");
+}
+
+#[test]
+fn server_refuses_the_cipher_of_a_challenge_that_was_weakened_on_the_way_to_a_client_that_speaks_it() {
+    let fixture = Fixture::new("", CIPHERS);
+    let mut server = fixture.accept(&AcceptRequest::default());
+    let mut challenge = Challenge::from_sasl(&continues(server.accept_security_context(&[]))).unwrap();
+    assert_eq!(challenge.ciphers, [Cipher::TripleDes]);
+    challenge.ciphers = vec![Cipher::Rc4Of40];
+    let mut client = fixture.client("alice", "wonderland").initialize(&request()).unwrap();
+    let response = continues(client.initialize_security_context(&challenge.to_sasl()));
+    refuses_the_weak_cipher(&fixture, &mut *server, &response);
+}
+
+#[test]
+fn server_refuses_a_response_whose_cipher_is_changed_for_one_that_it_did_not_offer() {
+    let fixture = Fixture::new("", CIPHERS);
+    let (mut server, response) = responded(&fixture);
+    let response = changed(&response, |response| response.cipher = Some(Cipher::Rc4Of40));
+    refuses_the_weak_cipher(&fixture, &mut *server, &response);
+}
+
+/// Both ciphers were offered, and somebody in between has the two ends use different ones: no message gets through.
+#[test]
+fn a_cipher_changed_for_another_that_was_offered_leaves_the_ends_without_a_message() {
+    let fixture = Fixture::new(CIPHERS, CIPHERS);
+    for cipher in Cipher::ALL.iter().copied().filter(|cipher| *cipher != Cipher::TripleDes) {
+        let mut server = fixture.accept(&AcceptRequest::default());
+        let mut client = fixture.client("alice", "wonderland").initialize(&request()).unwrap();
+        let challenge = continues(server.accept_security_context(&[]));
+        let response = continues(client.initialize_security_context(&challenge));
+        assert_eq!(Response::from_sasl(&response).unwrap().cipher, Some(Cipher::TripleDes));
+        let response = changed(&response, |response| response.cipher = Some(cipher));
+        let (mut at_server, proof) = completes(fixture.advance(&mut *server, &response));
+        let (mut at_client, _) = completes(client.initialize_security_context(&proof));
+        assert!(open(&mut *at_server, &seal(&mut *at_client, b"a message")).is_err(), "{cipher:?}");
+        assert!(open(&mut *at_client, &seal(&mut *at_server, b"a message")).is_err(), "{cipher:?}");
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) enum Error {
     AlertReceived(u8),
     /// The same, when the client saw our group of Diffie-Hellman.
     GroupDeclined { alert: u8, bits: u32 },
+    /// An ERROR message of SSL 2.0.
+    Ssl2Received(legacy_tls::Ssl2ErrorCode),
     /// An ERROR message of PCT 1.0.
     Pct1Received(legacy_tls::pct1::Received),
     /// close_notify in the middle of a handshake.
@@ -213,6 +215,17 @@ impl CertificateKind {
     }
 }
 
+/// What an error of SSL 2.0 means to the caller. Spec: SSL2 section 5.7.1.
+fn ssl2_status(code: legacy_tls::Ssl2ErrorCode) -> SecStatus {
+    use legacy_tls::Ssl2ErrorCode as E;
+    match code {
+        E::NO_CIPHER => SecStatus::SEC_E_ALGORITHM_MISMATCH,
+        E::NO_CERTIFICATE => SecStatus::SEC_E_NO_CREDENTIALS,
+        E::BAD_CERTIFICATE | E::UNSUPPORTED_CERTIFICATE_TYPE => SecStatus::SEC_E_CERT_UNKNOWN,
+        _ => SecStatus::SEC_E_ILLEGAL_MESSAGE,
+    }
+}
+
 /// What an error of PCT 1.0 means to the caller. Spec: PCT1 section 5.4.
 fn pct1_status(code: legacy_tls::pct1::ErrorCode) -> SecStatus {
     use legacy_tls::pct1::ErrorCode as E;
@@ -287,6 +300,7 @@ impl Error {
                 let (status, fault, number, _) = Self::AlertReceived(*alert).row();
                 (status, fault, number, Some("dh-minimum-bits"))
             }
+            Self::Ssl2Received(code) => (ssl2_status(*code), PeerReported, 0, None),
             Self::Pct1Received(received) => (pct1_status(received.code), PeerReported, 0, None),
             Self::ClosedInHandshake => (S::SEC_E_UNFINISHED_CONTEXT_DELETED, PeerReported, 0, None),
             Self::KeyUsedUp => (S::SEC_E_ENCRYPT_FAILURE, ApiMisuse, 80, None),
@@ -305,6 +319,7 @@ impl Error {
         match self {
             Self::AlertReceived(_)
             | Self::GroupDeclined { .. }
+            | Self::Ssl2Received(_)
             | Self::Pct1Received(_)
             | Self::ClosedInHandshake => None,
             _ => Some(self.row().2),
@@ -408,6 +423,10 @@ impl Error {
                 Self::AlertReceived(*alert).sentence()
             )
             .into(),
+            Self::Ssl2Received(code) => match code.name() {
+                Some(name) => format!("the peer sent the SSL 2.0 error {name} ({})", code.0).into(),
+                None => format!("the peer sent the unknown {code}").into(),
+            },
             Self::Pct1Received(received) => received.to_string().into(),
             Self::ClosedInHandshake => "the peer closed the connection in the middle of the handshake".into(),
             Self::KeyUsedUp => {
@@ -577,6 +596,49 @@ mod tests {
         let unknown = sspi_core::Error::from(Error::AlertReceived(255));
         assert_eq!(unknown.status(), SecStatus::SEC_E_ILLEGAL_MESSAGE);
         assert_eq!(unknown.alert(), None, "no alert answers an alert");
+    }
+
+    /// The specifications name the errors, and the statuses are ours: those that Windows has for the alerts that say the same, but
+    /// for an offer in which there is nothing, which both ends call by one name.
+    #[test]
+    fn every_error_of_ssl2_and_pct_has_its_status_and_is_answered_by_nothing() {
+        use SecStatus as S;
+        use legacy_tls::Ssl2ErrorCode;
+        use legacy_tls::pct1::{ErrorCode, Mismatch, Received};
+        let of_ssl2 = [
+            (1, S::SEC_E_ALGORITHM_MISMATCH, "SSL 2.0 error NO-CIPHER-ERROR (1)"),
+            (2, S::SEC_E_NO_CREDENTIALS, "SSL 2.0 error NO-CERTIFICATE-ERROR (2)"),
+            (4, S::SEC_E_CERT_UNKNOWN, "SSL 2.0 error BAD-CERTIFICATE-ERROR (4)"),
+            (6, S::SEC_E_CERT_UNKNOWN, "SSL 2.0 error UNSUPPORTED-CERTIFICATE-TYPE-ERROR (6)"),
+            (0, S::SEC_E_ILLEGAL_MESSAGE, "unknown SSL 2.0 error 0"),
+            (3, S::SEC_E_ILLEGAL_MESSAGE, "unknown SSL 2.0 error 3"),
+            (0xffff, S::SEC_E_ILLEGAL_MESSAGE, "unknown SSL 2.0 error 65535"),
+        ];
+        let of_pct = [
+            (1, S::SEC_E_CERT_UNKNOWN, "PCT error BAD_CERTIFICATE"),
+            (2, S::SEC_E_LOGON_DENIED, "PCT error CLIENT_AUTH_FAILED"),
+            (3, S::SEC_E_ILLEGAL_MESSAGE, "PCT error ILLEGAL_MESSAGE"),
+            (4, S::SEC_E_MESSAGE_ALTERED, "PCT error INTEGRITY_CHECK_FAILED"),
+            (5, S::SEC_E_DECRYPT_FAILURE, "PCT error SERVER_AUTH_FAILED"),
+            (6, S::SEC_E_ALGORITHM_MISMATCH, "PCT error SPECS_MISMATCH"),
+            (0, S::SEC_E_ILLEGAL_MESSAGE, "PCT error 0"),
+            (7, S::SEC_E_ILLEGAL_MESSAGE, "PCT error 7"),
+        ];
+        let ssl2 =
+            of_ssl2.map(|(number, status, said)| (Error::Ssl2Received(Ssl2ErrorCode(number)), status, said));
+        let pct = of_pct.map(|(number, status, said)| {
+            let received = Received { code: ErrorCode(number), mismatch: Mismatch::default() };
+            (Error::Pct1Received(received), status, said)
+        });
+        for (error, status, said) in ssl2.into_iter().chain(pct) {
+            let error = sspi_core::Error::from(error);
+            assert_eq!((error.status(), error.fault()), (status, Fault::PeerReported), "{error}");
+            assert_eq!(error.message(), format!("the peer sent the {said}"));
+            assert_eq!(error.alert(), None, "{error}: an error is not answered");
+        }
+        // What the peer says of a proof, and what we say of the same.
+        let ours = Error::HandshakeSignature { what: "the server's response".to_owned() };
+        assert_eq!(sspi_core::Error::from(ours).status(), S::SEC_E_DECRYPT_FAILURE);
     }
 
     #[test]

@@ -4,12 +4,15 @@
 
 mod support;
 
-use opensspi_schannel::{Allow, ClientAuth, ClientCertificate, Protocol, SchannelConfig, Weakness};
+use opensspi_schannel::{
+    Allow, ClientAuth, ClientCertificate, Protocol, SchannelConfig, Weakness, alert_meaning,
+};
 use sspi_core::{
-    AcceptRequest, AscRet, CertificateIdentity, ContextFlags, ControlToken, CredentialsHandle, Decrypted,
-    Error, InitializeRequest, IscReq, IscRet, Question, SecStatus, Secret,
+    AcceptRequest, AlertLevel, AscRet, CertificateIdentity, ContextFlags, ControlToken, CredentialsHandle,
+    Decrypted, Error, InitializeRequest, IscReq, IscRet, Question, SecStatus, Secret,
 };
 use std::sync::Arc;
+use support::sessions::{Case, connect};
 use support::{
     Kind, World, accept_request, established, handshake, initialize_request, judged_by_the_application,
     no_questions, send,
@@ -519,6 +522,40 @@ fn close_notify_ends_each_direction_on_its_own() {
         assert_eq!(open(&mut *s.context, &mut input).unwrap().1, Decrypted::Expired);
         // The other direction is still open.
         assert_eq!(send(&mut s, &mut c, b"rest"), b"rest");
+    }
+}
+
+/// What comes after is the end of the transport: neither has a word for its own.
+#[test]
+fn ssl_2_and_pct_end_by_a_token_without_a_byte() {
+    let world = World::default();
+    let alerts = (0..=255).filter(|number| alert_meaning(*number).is_some()).flat_map(|number| {
+        [AlertLevel::Warning, AlertLevel::Fatal].map(|level| ControlToken::Alert { level, number })
+    });
+    let tokens: Vec<ControlToken> = alerts.chain([ControlToken::Shutdown]).collect();
+    for case in [Case::Pct, Case::Ssl2] {
+        let client = world.outbound(case.client(&world));
+        let server = world.inbound(case.server(&world));
+        for token in &tokens {
+            let (mut c, mut s) = connect(&*client, &*server);
+            assert!(c.context.apply_control_token(token).unwrap().is_empty(), "{case:?} {token:?}");
+            let goes_on = match *token {
+                ControlToken::Alert { number: 41 | 100, .. } => true,
+                ControlToken::Alert { level, number: 42..=46 | 111 | 112 } => level == AlertLevel::Warning,
+                _ => false,
+            };
+            if goes_on {
+                assert_eq!(send(&mut c, &mut s, b"more"), b"more", "{case:?} {token:?}");
+                continue;
+            }
+            let sizes = c.context.attributes().stream_sizes().unwrap();
+            let error = seal(&mut *c.context, &sizes, b"late").unwrap_err();
+            assert_eq!(error.status(), SecStatus::SEC_E_CONTEXT_EXPIRED, "{case:?} {token:?}");
+            assert!(c.context.apply_control_token(token).unwrap().is_empty(), "{case:?} {token:?}, again");
+            if *token == ControlToken::Shutdown {
+                assert_eq!(send(&mut s, &mut c, b"rest"), b"rest", "{case:?}: the other direction is open");
+            }
+        }
     }
 }
 

@@ -38,7 +38,7 @@ impl Display for ErrorCode {
             Self::INTEGRITY_CHECK_FAILED => "INTEGRITY_CHECK_FAILED",
             Self::SERVER_AUTH_FAILED => "SERVER_AUTH_FAILED",
             Self::SPECS_MISMATCH => "SPECS_MISMATCH",
-            Self(other) => return write!(f, "error {other}"),
+            Self(other) => return write!(f, "{other}"),
         })
     }
 }

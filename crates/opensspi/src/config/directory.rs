@@ -151,7 +151,9 @@ mod tests {
         let config =
             Config::from_toml("[directory]\nurl = \"ldaps://dc1\"\nbase = \"dc=corp\"\n", "x").unwrap();
         let directory = config.directory.unwrap();
-        assert_eq!((directory.url[0].port, directory.deadline), (636, Duration::from_secs(3)));
+        assert_eq!((directory.url[0].port, directory.connections), (636, 4));
+        let times = [directory.deadline, directory.absent_for, directory.down_for];
+        assert_eq!(times, [3, 10, 5].map(Duration::from_secs));
         assert_eq!(directory.account_classes, ["person", "posixAccount", "account"]);
         assert_eq!(directory.roots, ["system"]);
         assert!(!directory.i_accept_clear_text);

@@ -404,14 +404,18 @@ fn alerts_are_warnings_or_the_end_by_their_level() {
     }
 }
 
+/// The alerts that Windows names (learn.microsoft.com, "TLS/SSL Alert Messages"): those that are always fatal, those that are always
+/// warnings, and those that are what the application says. user_canceled is more than one alert.
+const BY_LEVEL: [(&[u8], Option<u8>); 3] = [
+    (&[10, 20, 21, 22, 30, 40, 47, 48, 49, 50, 51, 60, 70, 71, 80, 110, 115, 120], Some(2)),
+    (&[0, 41, 100], Some(1)),
+    (&[42, 43, 44, 45, 46, 112], None),
+];
+
 #[test]
 fn an_alert_has_its_level_whatever_the_application_says() {
-    // Of the alerts that Windows names (learn.microsoft.com, "TLS/SSL Alert Messages"): those that are always fatal, those that
-    // are always warnings, and those that are what the application says.
-    let fatal = [10, 20, 21, 22, 30, 40, 47, 48, 49, 50, 51, 60, 70, 71, 80, 110, 115, 120];
-    let (warning, either) = ([0, 41, 100], [42, 43, 44, 45, 46, 112]);
     for way in ways().filter(|way| way.version > ProtocolVersion::SSL30) {
-        for (numbers, fixed) in [(&fatal[..], Some(2)), (&warning, Some(1)), (&either, None)] {
+        for (numbers, fixed) in BY_LEVEL {
             for &number in numbers {
                 for level in [AlertLevel::Warning, AlertLevel::Fatal] {
                     let mut rig = rig_of(way, true);
@@ -467,6 +471,41 @@ fn ssl_3_says_only_alerts_that_it_has() {
         }
         let sent = rig.send(b"and on it goes").unwrap();
         assert_eq!(rig.peer_opens(&sent).concat_data(), b"and on it goes");
+    }
+}
+
+/// Spec: SSL30 section 5.4.2.
+#[test]
+fn ssl_3_says_each_alert_of_the_application_as_its_nearest_and_does_not_say_a_warning_that_it_lacks() {
+    let in_ssl3 = |number| match number {
+        0 | 10 | 20 | 30 | 40..=47 => number,
+        21 | 22 => 20,
+        48 => 42,
+        49 => 46,
+        50 => 47,
+        _ => 40,
+    };
+    for way in ways().filter(|way| way.version == ProtocolVersion::SSL30) {
+        for (numbers, fixed) in BY_LEVEL {
+            for &number in numbers {
+                for level in [AlertLevel::Warning, AlertLevel::Fatal] {
+                    let mut rig = rig_of(way, true);
+                    let record =
+                        rig.context.apply_control_token(&ControlToken::Alert { level, number }).unwrap();
+                    let said = (fixed.unwrap_or(level.number()), in_ssl3(number));
+                    let (expected, is_over) = match said {
+                        // no_renegotiation ends the connection where there is no word for it.
+                        _ if number == 100 => (vec![(ALERT, vec![2, 40])], true),
+                        (1, said) if said != number => (Vec::new(), false),
+                        (level, said) => {
+                            (vec![(ALERT, vec![level, said])], level == 2 || said == CLOSE_NOTIFY)
+                        }
+                    };
+                    assert_eq!(rig.peer_opens(&record), expected, "{way:?} {number} {level:?}");
+                    assert_eq!(rig.send(b"more").is_err(), is_over, "{way:?} {number} {level:?}");
+                }
+            }
+        }
     }
 }
 

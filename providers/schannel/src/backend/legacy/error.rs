@@ -2,9 +2,7 @@
 
 use legacy_tls::pct1::Broken;
 use legacy_tls::record::RecordError;
-use legacy_tls::{
-    CipherSuite, Error as Engine, Incompatible, Misbehaved, ProtocolVersion, Refused, Ssl2ErrorCode,
-};
+use legacy_tls::{CipherSuite, Error as Engine, Incompatible, Misbehaved, ProtocolVersion, Refused};
 
 use crate::backend::Settings;
 use crate::certificate::verifier::Weakness;
@@ -46,21 +44,10 @@ pub(super) fn translate(error: &Engine, is_client: bool, settings: &Settings) ->
         },
         Engine::AlertReceived(alert) => Error::AlertReceived(alert.0),
         Engine::GroupDeclined { alert, bits } => Error::GroupDeclined { alert: alert.0, bits: *bits },
-        Engine::Ssl2ErrorReceived(code) => ssl2_error(*code),
+        Engine::Ssl2ErrorReceived(code) => Error::Ssl2Received(*code),
         Engine::Pct1Received(received) => Error::Pct1Received(*received),
         Engine::ClosedInHandshake => Error::ClosedInHandshake,
         Engine::Misused(what) | Engine::Internal(what) => Error::Internal(what),
-    }
-}
-
-/// What SSL 2.0 says, as the alert that later says the same.
-fn ssl2_error(code: Ssl2ErrorCode) -> Error {
-    match code {
-        Ssl2ErrorCode::NO_CIPHER => Error::AlertReceived(40),
-        Ssl2ErrorCode::NO_CERTIFICATE => Error::AlertReceived(41),
-        Ssl2ErrorCode::BAD_CERTIFICATE => Error::AlertReceived(42),
-        Ssl2ErrorCode::UNSUPPORTED_CERTIFICATE_TYPE => Error::AlertReceived(43),
-        other => Error::HandshakeFailure { what: format!("the peer sent {other}") },
     }
 }
 
