@@ -277,10 +277,13 @@ fn neon_logs_on_with_every_algorithm_finds_our_proof_right_and_is_refused_with_a
     if !runnable_with(neon::available()) {
         return;
     }
-    let hashed = ("userhash = true", STRANGER, STRANGERS_PASSWORD);
-    let plain = ("", USER, PASSWORD);
-    let users = [plain, hashed, plain, hashed, hashed, plain];
-    for (algorithm, (options, user, password)) in ALGORITHMS.into_iter().zip(users) {
+    let users = [
+        ("", USER, PASSWORD),
+        ("", STRANGER, STRANGERS_PASSWORD),
+        ("userhash = true", STRANGER, STRANGERS_PASSWORD),
+    ];
+    let cases = ALGORITHMS.into_iter().flat_map(|algorithm| users.map(|user| (algorithm, user)));
+    for (algorithm, (options, user, password)) in cases {
         let section = format!("algorithms = [\"{algorithm}\"]\n{options}");
         let ours = http::Server::start(server(&section)).unwrap();
         let right = neon::ask_twice("POST", ours.port(), http::TARGET, user, password).unwrap();
