@@ -81,19 +81,25 @@ impl Samba {
         run("ntlm_auth", &[arguments, &[&configuration]].concat())
     }
 
-    /// A program that is `ntlm_auth` with this configuration.
+    /// A program that is `ntlm_auth` with this configuration. Beside it is `wbinfo`, as it is beside the real one.
     ///
     /// # Errors
     ///
-    /// It cannot be written.
+    /// They cannot be written.
     pub fn helper(&self) -> Result<String, PeerError> {
-        let text = format!("#!/bin/sh\nexec ntlm_auth --configfile='{}' \"$@\"\n", self.configuration);
+        self.program("wbinfo", "wbinfo")?;
+        self.program("helper", &format!("ntlm_auth --configfile='{}'", self.configuration))
+    }
+
+    /// A program of this name that goes on as that command.
+    fn program(&self, name: &str, command: &str) -> Result<String, PeerError> {
         // Under another name first: a file that is open for writing cannot be run.
-        let written = self.files.write("helper.new", &text)?;
+        let written =
+            self.files.write(&format!("{name}.new"), format!("#!/bin/sh\nexec {command} \"$@\"\n"))?;
         std::fs::set_permissions(&written, std::fs::Permissions::from_mode(0o700))?;
-        let helper = self.files.reserve("helper");
-        std::fs::rename(&written, &helper)?;
-        Ok(helper)
+        let program = self.files.reserve(name);
+        std::fs::rename(&written, &program)?;
+        Ok(program)
     }
 
     fn start_with(services: &str, certificate: &TestCertificate, authority: &str) -> Result<Self, PeerError> {
