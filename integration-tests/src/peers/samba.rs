@@ -228,13 +228,20 @@ pub fn ldbsearch_available() -> Result<(), String> {
 }
 
 /// Runs Samba's `ldbsearch` against any directory, as this user, with NTLM in Negotiate: whether it is let in, and what it says.
+/// It negotiates encryption, or signatures alone.
 ///
 /// # Errors
 ///
 /// It could not be started.
-pub fn ldbsearch(url: &str, user: &str) -> Result<(bool, String), PeerError> {
+pub fn ldbsearch(url: &str, user: &str, is_sealed: bool) -> Result<(bool, String), PeerError> {
     let files = Files::new()?;
-    let configuration = files.write("smb.conf", "[global]\nworkgroup = CORP\nnetbios name = CLIENT\n")?;
+    // Where it is to sign only, it asks for encryption nevertheless unless it is told not to.
+    let (wrapping, sends_seal) = if is_sealed { ("seal", "yes") } else { ("sign", "no") };
+    let text = format!(
+        "[global]\nworkgroup = CORP\nnetbios name = CLIENT\nclient ldap sasl wrapping = {wrapping}\n\
+         ntlmssp_client:ldap_style_send_seal = {sends_seal}\n"
+    );
+    let configuration = files.write("smb.conf", &text)?;
     let mut launch = Launch::new("ldbsearch", Stdout::Data);
     launch.arguments(["-H", url, &format!("--user={user}"), "--use-kerberos=off", "-s", "base", "-b", ""]);
     launch.argument(format!("--configfile={configuration}"));
