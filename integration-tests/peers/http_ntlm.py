@@ -1,6 +1,7 @@
-"""http_ntlm.py client URL USER PASSWORD [CA]: two requests over one connection with NTLM by requests-ntlm; prints each status and
-the text, as lines of JSON. http_ntlm.py server PORT DOMAIN:USER:PASSWORD ntlm|negotiate [PEM]: a server that authenticates its
-connections with pyspnego; prints "ready". With a certificate and its key it speaks TLS, and takes those that are bound to it."""
+"""http_ntlm.py client URL USER PASSWORD bound|unbound [CA]: two requests over one connection with NTLM by requests-ntlm; prints each
+status and the text, as lines of JSON. http_ntlm.py server PORT DOMAIN:USER:PASSWORD ntlm|negotiate [PEM]: a server that authenticates
+its connections with pyspnego; prints "ready". With a certificate and its key it speaks TLS, and takes nobody who is bound to another
+one; pyspnego takes bindings that are zero, which say that a client has none."""
 
 import base64
 import json
@@ -9,12 +10,12 @@ import sys
 import tempfile
 
 
-def client(url, user, password, ca=None):
+def client(url, user, password, binding, ca=None):
     import requests
     from requests_ntlm import HttpNtlmAuth
 
     session = requests.Session()
-    session.auth = HttpNtlmAuth(user, password, send_cbt=True)
+    session.auth = HttpNtlmAuth(user, password, send_cbt=binding == "bound")
     session.verify = ca or True
     # Whatever the environment trusts.
     session.trust_env = False

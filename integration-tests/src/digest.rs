@@ -29,6 +29,11 @@ pub const STRANGER: &str = "Jäsøn Doe";
 /// His password.
 pub const STRANGERS_PASSWORD: &str = "Secret, or whoa?";
 
+/// Names and passwords that are not ASCII. DIGEST-MD5 hashes each of the two in ISO 8859-1 where that has all its characters, and
+/// in UTF-8 where it has not: both, the name, the password, neither.
+pub const NAMES_BEYOND_ASCII: [(&str, &str); 4] =
+    [("Jäsøn", "Pässwörd"), ("Jürgen", "Kennwort €"), ("Łukasz", "Pässwörd"), ("Пётр", "пароль")];
+
 const ACCOUNTS: [(&str, &str); 2] = [(USER, PASSWORD), (STRANGER, STRANGERS_PASSWORD)];
 
 /// Every algorithm, protection and cipher that there is, by name.
@@ -149,7 +154,8 @@ fn look_up(logon: &DigestLogon) -> Option<DigestAccount> {
         DigestUser::Hashed(hash) => *hash == digest::user_hash(logon.algorithm, user, &logon.realm),
         _ => false,
     };
-    let (user, password) = ACCOUNTS.into_iter().find(|(user, _)| is_meant(user))?;
+    let mut accounts = ACCOUNTS.into_iter().chain(NAMES_BEYOND_ASCII);
+    let (user, password) = accounts.find(|(user, _)| is_meant(user))?;
     Some(DigestAccount {
         account: Account { name: user.to_owned(), ..Account::default() }.into(),
         user: user.to_owned(),

@@ -15,7 +15,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use opensspi::sspi_core::{AuthData, AuthIdentity, CredentialUse, Secret};
+use opensspi::sspi_core::{AuthData, AuthIdentity, ChannelBindings, CredentialUse, Secret};
 use opensspi::sspi_http::{self, AuthLayer, Authenticated, Client, HttpConnection, RequestBody};
 use opensspi::{CertificateConfig, NewAccount, Sspi};
 use tempfile::TempDir;
@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
-use crate::tokens::{DOMAIN, PASSWORD, USER};
+use crate::tokens::{ANOTHER, DOMAIN, PASSWORD, USER};
 
 fn sure<T>(result: Result<T, impl Display>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))
@@ -161,6 +161,17 @@ where
     let _ended = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
+/// What a client over TLS binds its logon to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoundTo {
+    /// The certificate of the server.
+    Certificate,
+    /// Another one, as if somebody in between had shown it.
+    Another,
+    /// Nothing.
+    Nothing,
+}
+
 /// A client of ours, on a new connection to a server on 127.0.0.1; over TLS where there is an authority that it trusts, and then
 /// bound to the certificate.
 ///
@@ -168,6 +179,21 @@ where
 ///
 /// If the connection does not come about.
 pub async fn client(package: &str, password: &str, port: u16, authority: Option<&Pki>) -> Client {
+    client_bound(BoundTo::Certificate, package, password, port, authority).await
+}
+
+/// The same, bound to what is said.
+///
+/// # Panics
+///
+/// If the connection does not come about.
+pub async fn client_bound(
+    bound: BoundTo,
+    package: &str,
+    password: &str,
+    port: u16,
+    authority: Option<&Pki>,
+) -> Client {
     let identity = AuthData::Identity(AuthIdentity {
         user: USER.into(),
         domain: DOMAIN.into(),
@@ -185,7 +211,11 @@ pub async fn client(package: &str, password: &str, port: u16, authority: Option<
     let mut config = opensspi::Config::default();
     config.schannel.roots = vec![root.to_string_lossy().into_owned()];
     let stream = sure(sure(Sspi::builder().config(config).build()).connect("localhost", socket).await);
-    let bindings = sure(stream.attributes().endpoint_bindings());
+    let bindings = match bound {
+        BoundTo::Certificate => sure(stream.attributes().endpoint_bindings()),
+        BoundTo::Another => ChannelBindings::from_application_data(ANOTHER.to_vec()),
+        BoundTo::Nothing => return Client::new(sender(stream).await, "localhost", [scheme]),
+    };
     Client::new(sender(stream).await, "localhost", [scheme]).with_channel_bindings(bindings)
 }
 

@@ -8,8 +8,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use opensspi_integration_tests::digest::{
-    EVERYTHING, PASSWORD, REALM, USER, advance, base64, client, completed, continued, server, talk, unwrap,
-    wrap,
+    EVERYTHING, NAMES_BEYOND_ASCII, PASSWORD, REALM, USER, advance, base64, client, client_as, completed,
+    continued, server, talk, unwrap, wrap,
 };
 use opensspi_integration_tests::ldap::{self, Mechanism};
 use opensspi_integration_tests::peers::cyrus::{self, Parity};
@@ -122,11 +122,14 @@ fn slapd(parity: &Parity) -> Slapd {
     let settings = "sasl-host localhost\nsasl-realm corp.test\nsasl-secprops none\npassword-hash {CLEARTEXT}\n\
                     authz-regexp uid=([^,@]+)(,cn=[^,]+)?,cn=digest-md5,cn=auth cn=$1,dc=corp,dc=test\n\
                     access to attrs=userPassword by anonymous auth\naccess to * by users read by anonymous auth\n";
-    let alice = format!(
-        "dn: cn={USER},{BASE}\nobjectClass: user\ncn: {USER}\nsn: {USER}\nuid: {USER}\nsAMAccountName: {USER}\nuserPassword: {PASSWORD}\n"
-    );
+    let entry = |(user, password)| {
+        format!(
+            "dn: cn={user},{BASE}\nobjectClass: user\ncn: {user}\nsn: {user}\nuid: {user}\nsAMAccountName: {user}\nuserPassword: {password}\n\n"
+        )
+    };
+    let entries: String = [(USER, PASSWORD)].into_iter().chain(NAMES_BEYOND_ASCII).map(entry).collect();
     let certificate = Pki::new().server("localhost").issue();
-    Slapd::start_with(settings, &[parity.variable()], &alice, &certificate).unwrap()
+    Slapd::start_with(settings, &[parity.variable()], &entries, &certificate).unwrap()
 }
 
 #[test]
@@ -152,12 +155,33 @@ fn openldap_as_server_takes_every_protection_of_our_client() {
     assert!(error.to_string().starts_with("the server answers 49: "), "{error}");
 }
 
+/// It makes the hash of what it knows in UTF-8, and writes names of entries in lower case.
+#[test]
+fn openldap_as_server_takes_our_client_with_names_and_passwords_beyond_ascii() {
+    let Some(parity) = openldap() else { return };
+    let slapd = slapd(&parity);
+    let request =
+        InitializeRequest { target_name: Some("ldap/localhost".into()), ..InitializeRequest::default() };
+    let bind = |user, password| {
+        let stream = TcpStream::connect(("127.0.0.1", slapd.port())).unwrap();
+        let credentials = client_as(&section("auth-int", ""), user, password);
+        ldap::Session::bind(stream, Mechanism::DIGEST_MD5, &*credentials, &request)
+    };
+    for (user, password) in NAMES_BEYOND_ASCII {
+        let mut session = bind(user, password).unwrap_or_else(|error| panic!("{user}: {error}"));
+        assert_eq!(session.who_am_i().unwrap(), format!("dn:cn={},{BASE}", user.to_lowercase()));
+        session.end().unwrap();
+        let error = bind(user, "Passwört").err().unwrap();
+        assert!(error.to_string().starts_with("the server answers 49: "), "{user}: {error}");
+    }
+}
+
 /// What `ldapwhoami` says, and what our server says of it.
 fn ldapwhoami(
     parity: &Parity,
     section: &str,
     strength: &str,
-    password: &str,
+    (user, password): (&str, &str),
 ) -> (bool, String, io::Result<ldap::Served>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("ldap://localhost:{}", listener.local_addr().unwrap().port());
@@ -166,7 +190,7 @@ fn ldapwhoami(
         ldap::serve(listener.accept()?.0, Mechanism::DIGEST_MD5, &*credentials, &AcceptRequest::default())
     });
     let mut launch = Launch::new("ldapwhoami", Stdout::Data);
-    launch.arguments(["-N", "-Q", "-Y", "DIGEST-MD5", "-U", USER, "-R", REALM, "-w", password]);
+    launch.arguments(["-N", "-Q", "-Y", "DIGEST-MD5", "-U", user, "-R", REALM, "-w", password]);
     launch.arguments(["-O", strength, "-H", &url]).variables([parity.variable()]);
     let mut process = launch.start().unwrap();
     let said = String::from_utf8(process.read_to_end().unwrap()).unwrap();
@@ -179,15 +203,35 @@ fn ldapwhoami(
 fn openldap_as_client_gets_every_protection_of_our_server() {
     let Some(parity) = openldap() else { return };
     for (qop, cipher, strength) in PROTECTIONS {
-        let (is_fine, said, served) = ldapwhoami(&parity, &section(qop, cipher), strength, PASSWORD);
+        let (is_fine, said, served) = ldapwhoami(&parity, &section(qop, cipher), strength, (USER, PASSWORD));
         let served = served.unwrap_or_else(|error| panic!("{qop} {cipher}: {said} {error}"));
         assert!(is_fine && said.contains("u:alice"), "{qop} {cipher}: {said}");
         assert_eq!((served.who.as_str(), served.cipher.as_str()), (USER, cipher));
         assert_eq!((served.is_protected, served.asked), (qop != "auth", 1), "{qop} {cipher}");
     }
-    let (is_fine, said, served) = ldapwhoami(&parity, &section("auth-conf", "rc4"), "minssf=128", "wrong");
+    let (is_fine, said, served) =
+        ldapwhoami(&parity, &section("auth-conf", "rc4"), "minssf=128", (USER, "wrong"));
     assert!(!is_fine && said.contains("Invalid credentials (49)"), "{said}");
     assert!(served.unwrap_err().to_string().contains("the name or the password is wrong"));
+}
+
+#[test]
+fn openldap_as_client_has_names_and_passwords_beyond_ascii() {
+    let Some(parity) = openldap() else { return };
+    for (user, right) in NAMES_BEYOND_ASCII {
+        for password in [right, "Passwört"] {
+            let strength = "minssf=1,maxssf=1";
+            let (is_fine, said, served) =
+                ldapwhoami(&parity, &section("auth-int", ""), strength, (user, password));
+            if password == right {
+                let served = served.unwrap_or_else(|error| panic!("{user}: {said} {error}"));
+                assert!(is_fine && served.who == user && served.asked == 1, "{user}: {said} {served:?}");
+            } else {
+                assert!(!is_fine && said.contains("Invalid credentials (49)"), "{user}: {said}");
+                assert!(served.unwrap_err().to_string().contains("the name or the password is wrong"));
+            }
+        }
+    }
 }
 
 // ---- Java ----
@@ -272,4 +316,49 @@ fn java_with_a_wrong_password_is_refused_and_refuses_one() {
     java.send(format!("{}\n", base64::encode(&response)).as_bytes()).unwrap();
     assert_eq!(java.read_line().unwrap(), None);
     assert!(java.wait_for("SaslException").is_ok(), "{}", java.log());
+}
+
+#[test]
+fn java_as_client_and_as_server_has_names_and_passwords_beyond_ascii() {
+    if !runnable(&[Peer::Java]) {
+        return;
+    }
+    let request =
+        InitializeRequest { target_name: Some("imap/localhost".into()), ..InitializeRequest::default() };
+    for (user, right) in NAMES_BEYOND_ASCII {
+        for password in [right, "Passwört"] {
+            let mut java = java::digest(&["client", REALM, user, password, "auth-int", ""]).unwrap();
+            let credentials = server(&section("auth-int", ""));
+            let mut ours = credentials.accept(&AcceptRequest::default()).unwrap();
+            let response = token(&mut java, &continued(advance(&mut *ours, &[]).unwrap()));
+            if password == right {
+                let step = advance(&mut *ours, &response);
+                let (mut context, proof) =
+                    completed(step.unwrap_or_else(|failure| panic!("{user}: {}", failure.error)));
+                assert!(token(&mut java, &proof).is_empty());
+                assert_eq!(says(&mut java), "done");
+                exchange(&mut java, &mut *context);
+                assert_eq!(context.security_context_token().unwrap().name, user);
+            } else {
+                let failure = advance(&mut *ours, &response).unwrap_err();
+                assert_eq!(failure.error.message(), "the name or the password is wrong", "{user}");
+            }
+
+            let mut java = java::digest(&["server", REALM, user, right, "auth-int", ""]).unwrap();
+            let ours = client_as(&section("auth-int", ""), user, password);
+            let mut ours = ours.initialize(&request).unwrap();
+            let challenge = base64::decode(&says(&mut java)).unwrap();
+            let response = continued(ours.initialize_security_context(&challenge).unwrap());
+            if password == right {
+                let proof = token(&mut java, &response);
+                assert_eq!(says(&mut java), "done");
+                let (mut context, _) = completed(ours.initialize_security_context(&proof).unwrap());
+                exchange(&mut java, &mut *context);
+            } else {
+                java.send(format!("{}\n", base64::encode(&response)).as_bytes()).unwrap();
+                assert_eq!(java.read_line().unwrap(), None, "{user}");
+                assert!(java.wait_for("SaslException").is_ok(), "{user}: {}", java.log());
+            }
+        }
+    }
 }

@@ -36,7 +36,7 @@ fn curl_logs_on_with_the_algorithms_that_it_has_and_not_with_a_wrong_password() 
         for password in [PASSWORD, "wrong"] {
             let mut launch = Launch::new("curl", Stdout::Data);
             launch.arguments(["--silent", "--digest", "--user", &format!("{USER}:{password}")]);
-            // Twice over one connection: the second request goes on with the nonce of the first.
+            // Twice over one connection: the second is asked anew.
             launch.arguments(["--write-out", "%{http_code}\n", &ours.url(), &ours.url()]);
             let mut process = launch.start().unwrap();
             let said = String::from_utf8(process.read_to_end().unwrap()).unwrap();
@@ -171,6 +171,31 @@ fn libraries_of_python_log_on_and_not_with_a_wrong_password() {
     }
 }
 
+/// None of these libraries looks at the next nonce. Their second request is told that its nonce is stale, and goes on with another
+/// without asking for a password.
+#[test]
+fn libraries_of_python_go_on_with_another_nonce_where_theirs_is_stale() {
+    let folder = installed("http");
+    if !runnable_with(folder.as_ref().map(drop).map_err(String::clone)) {
+        return;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/http_digest.py");
+    let python = folder.unwrap().join("bin/python");
+    for library in ["requests", "httpx", "aiohttp"] {
+        for (uses, stale) in [(1, 2), (2, 1), (3, 0)] {
+            let section = format!("algorithms = [\"SHA-256\"]\nqop = [\"auth\"]\nmax-nonce-count = {uses}");
+            let ours = http::Server::start(server(&section)).unwrap();
+            let mut launch = Launch::new(&python.to_string_lossy(), Stdout::Data);
+            launch.arguments([script, library, "GET", &ours.url(), USER, PASSWORD, "3"]);
+            let mut process = launch.start().unwrap();
+            let said = process.read_to_end().unwrap();
+            let said: serde_json::Value = serde_json::from_slice(&said)
+                .unwrap_or_else(|_| panic!("{library}: {}", process.error("it says nothing")));
+            assert_eq!((&said["status"], &said["stale"]), (&200.into(), &stale.into()), "{library}: {said}");
+        }
+    }
+}
+
 const ALGORITHMS: [&str; 6] =
     ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"];
 
@@ -277,10 +302,13 @@ fn neon_logs_on_with_every_algorithm_finds_our_proof_right_and_is_refused_with_a
     if !runnable_with(neon::available()) {
         return;
     }
-    let hashed = ("userhash = true", STRANGER, STRANGERS_PASSWORD);
-    let plain = ("", USER, PASSWORD);
-    let users = [plain, hashed, plain, hashed, hashed, plain];
-    for (algorithm, (options, user, password)) in ALGORITHMS.into_iter().zip(users) {
+    let users = [
+        ("", USER, PASSWORD),
+        ("", STRANGER, STRANGERS_PASSWORD),
+        ("userhash = true", STRANGER, STRANGERS_PASSWORD),
+    ];
+    let cases = ALGORITHMS.into_iter().flat_map(|algorithm| users.map(|user| (algorithm, user)));
+    for (algorithm, (options, user, password)) in cases {
         let section = format!("algorithms = [\"{algorithm}\"]\n{options}");
         let ours = http::Server::start(server(&section)).unwrap();
         let right = neon::ask_twice("POST", ours.port(), http::TARGET, user, password).unwrap();

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use opensspi_integration_tests::http::{Server, ask, client};
+use opensspi_integration_tests::http::{BoundTo, Server, ask, client, client_bound};
 use opensspi_integration_tests::peers::apache::{self, Apache};
 use opensspi_integration_tests::peers::gss::{self, UserFile};
 use opensspi_integration_tests::peers::ntlm::Library;
@@ -112,6 +112,12 @@ async fn curl_negotiates_with_gss_ntlmssp_and_not_with_a_wrong_password() {
         assert_eq!(logging_on(PASSWORD).await, LOGGED_ON_TWICE);
         assert_refused(&logging_on("wrong").await, "401", &server, DENIED);
     }
+    // gss-ntlmssp could bind, and curl tells it of no channel.
+    let server = Server::start(&format!("{SPNEGO}\n[ntlm]\nchannel-bindings = \"always\""), Some(&pki)).await;
+    let users = UserFile::new(DOMAIN, USER, PASSWORD).unwrap();
+    let mut launch = curl(&arguments, &server.url("https"));
+    launch.variables(users.variables());
+    assert_refused(&run(launch).await, "401", &server, UNBOUND);
 }
 
 /// It puts the requests of many users into one connection: what authenticates connections says so, and lets nobody in.
@@ -158,9 +164,13 @@ async fn curl_logs_on_to_a_proxy() {
 
 /// What requests-ntlm comes to.
 async fn requests_ntlm(url: &str, password: &str, authority: Option<&Path>) -> String {
+    requests_ntlm_with("bound", url, password, authority).await
+}
+
+async fn requests_ntlm_with(binding: &str, url: &str, password: &str, authority: Option<&Path>) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/http_ntlm.py");
     let mut launch = Launch::new(&Library::Pyspnego.python().unwrap(), Stdout::Data);
-    launch.arguments(["-B", script, "client", url, &format!(r"{DOMAIN}\{USER}"), password]);
+    launch.arguments(["-B", script, "client", url, &format!(r"{DOMAIN}\{USER}"), password, binding]);
     launch.arguments(authority.map(|file| file.to_str().unwrap()));
     run(launch).await
 }
@@ -193,7 +203,28 @@ async fn requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate() 
     }
 }
 
-/// A server of pyspnego, over TLS where it is certified: then it takes only those that are bound to the certificate.
+/// It can be told to bind nothing. It says nothing of bindings then, and must not where every client has to.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_ntlm_that_is_not_bound_is_taken_unless_bindings_are_required() {
+    if !Library::Pyspnego.runnable() {
+        return;
+    }
+    let (pki, _folder, root) = authority();
+    for package in [NTLM, NEGOTIATE] {
+        for (policy, comes_to) in [("when-supported", TWICE), ("never", TWICE), ("always", NOT_ONCE)] {
+            let configuration = format!("{package}\n[ntlm]\nchannel-bindings = \"{policy}\"");
+            let server = Server::start(&configuration, Some(&pki)).await;
+            let said = requests_ntlm_with("unbound", &server.url("https"), PASSWORD, Some(&root)).await;
+            assert_eq!(said, comes_to, "{configuration}");
+            match policy {
+                "always" => assert_refusals(&server, UNBOUND),
+                _ => assert_eq!(server.refusals(), [] as [String; 0], "{configuration}"),
+            }
+        }
+    }
+}
+
+/// A server of pyspnego, over TLS where it is certified: then it takes nobody who is bound to another certificate.
 fn pyspnego(protocol: &str, authority: Option<&Pki>) -> (Process, u16, TempDir) {
     let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
     let mut launch = Launch::new(&Library::Pyspnego.python().unwrap(), Stdout::Data);
@@ -233,6 +264,28 @@ async fn our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_passwor
                 "{error}"
             );
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_on_another_channel_is_refused_by_pyspnego_and_taken_on_none() {
+    if !Library::Pyspnego.runnable() {
+        return;
+    }
+    let pki = Pki::new();
+    for (package, protocol) in [("NTLM", "ntlm"), ("Negotiate", "negotiate")] {
+        let (mut process, port, _folder) = pyspnego(protocol, Some(&pki));
+        let mut ours = client_bound(BoundTo::Nothing, package, PASSWORD, port, Some(&pki)).await;
+        let answer = ask(&mut ours, "POST", "/", "a=1").await;
+        let answer = answer.unwrap_or_else(|error| panic!("{package}: {error}\n{}", process.log()));
+        assert_eq!(answer, r"CORP\alice a=1", "{package}");
+        let mut ours = client_bound(BoundTo::Another, package, PASSWORD, port, Some(&pki)).await;
+        let error = ask(&mut ours, "POST", "/", "a=1").await.unwrap_err().to_string();
+        assert!(
+            error.contains("refused the logon") || error.contains("does not let this client in"),
+            "{error}"
+        );
+        process.wait_for("BadBindingsError").unwrap();
     }
 }
 

@@ -60,7 +60,12 @@ fn ldapsearch_with(strength: &str, url: &str, password: &str) -> (bool, String) 
 
 /// Samba's.
 fn ldbsearch(url: &str, password: &str) -> (bool, String) {
-    samba::ldbsearch(url, &format!(r"{DOMAIN}\{USER}%{password}")).unwrap()
+    samba::ldbsearch(url, &format!(r"{DOMAIN}\{USER}%{password}"), true).unwrap()
+}
+
+/// The same with signatures and no more.
+fn ldbsearch_signed(url: &str, password: &str) -> (bool, String) {
+    samba::ldbsearch(url, &format!(r"{DOMAIN}\{USER}%{password}"), false).unwrap()
 }
 
 /// A client binds, and reads what our server says of itself.
@@ -97,9 +102,10 @@ fn ldapsearch_with_a_wrong_password_is_refused() {
 }
 
 #[test]
-fn samba_as_client_binds_to_our_server_and_reads_sealed_answers() {
+fn samba_as_client_binds_to_our_server_and_reads_sealed_and_signed_answers() {
     if runnable_with(samba::ldbsearch_available()) {
         binds_and_reads_answers(ldbsearch, true);
+        binds_and_reads_answers(ldbsearch_signed, false);
     }
 }
 

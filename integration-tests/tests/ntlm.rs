@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, in its helpers too")]
 
-use ntlm::{Check, LmCompatibilityLevel, NtlmConfig};
+use ntlm::{Check, ExtendedSessionSecurity, LmCompatibilityLevel, NtlmConfig};
 use opensspi_integration_tests::peers::driven::Driven;
 use opensspi_integration_tests::peers::ntlm::{End, Library};
 use opensspi_integration_tests::tokens::{
@@ -186,6 +186,47 @@ fn version_one(library: Library) {
     assert_eq!(error.status(), SecStatus::SEC_E_LOGON_DENIED, "{library:?}");
 }
 
+/// Our client answers in version 1 where it is told to, and a server of theirs takes that where it is told to. At level 0 there is no
+/// extended session security, without which our client signs nothing unless it is told to do that, too.
+///
+/// Their servers are at level 2: at a lower one gss-ntlmssp takes a wrong password with extended session security.
+fn our_version_one(library: Library) {
+    if !library.runnable() {
+        return;
+    }
+    let start = |level| library.start(End { level: Some(level), ..other_end(false, PASSWORD, &[]) }).unwrap();
+    for level in 0..=2 {
+        let lm_compatibility_level = LmCompatibilityLevel::new(level).unwrap();
+        let mut config = NtlmConfig { lm_compatibility_level, ..NtlmConfig::default() };
+        if level == 0 {
+            let package = tokens::ntlm(config.clone());
+            let refused = tokens::initiate(&package, &mut start(2), PASSWORD, &sealed(TARGET, &[]));
+            let Err(Refused::Ours(error)) = refused else { panic!("{library:?}: {:?}", refused.map(drop)) };
+            assert_eq!(error.setting(), Some("extended-session-security"), "{library:?}: {error}");
+            config.extended_session_security = ExtendedSessionSecurity::Optional;
+        }
+        let package = tokens::ntlm(config);
+        let initiate = |theirs: &mut Driven, password| {
+            tokens::initiate(&package, theirs, password, &sealed(TARGET, &[]))
+        };
+        let mut theirs = start(2);
+        let ours = initiate(&mut theirs, PASSWORD);
+        let mut ours = ours.unwrap_or_else(|refused| panic!("{library:?}, level {level}: {refused:?}"));
+        talk(&mut *ours, &mut theirs, library);
+        for (theirs, password) in [(2, "wrong"), (5, PASSWORD)] {
+            // ntlm_auth does not look at a level where it is given the password.
+            if theirs == 5 && library == Library::Samba {
+                continue;
+            }
+            let refused = initiate(&mut start(theirs), password).map(drop);
+            assert!(
+                matches!(refused, Err(Refused::Theirs(_))),
+                "{library:?} at level {theirs}, level {level}: {refused:?}"
+            );
+        }
+    }
+}
+
 /// A client of theirs that is nobody is refused, and taken where the server says so.
 fn nobody(library: Library) {
     if !library.runnable() {
@@ -242,6 +283,11 @@ fn pyspnego_answers_in_version_1_where_that_is_taken() {
 }
 
 #[test]
+fn pyspnego_takes_our_version_1_where_it_is_told_to() {
+    our_version_one(Library::Pyspnego);
+}
+
+#[test]
 fn gss_ntlmssp_talks_to_us_in_both_roles() {
     both_roles(Library::Gssapi);
     signatures_alone(Library::Gssapi);
@@ -271,6 +317,11 @@ fn gss_ntlmssp_has_names_beyond_ascii() {
 #[test]
 fn gss_ntlmssp_answers_in_version_1_where_that_is_taken() {
     version_one(Library::Gssapi);
+}
+
+#[test]
+fn gss_ntlmssp_takes_our_version_1_where_it_is_told_to() {
+    our_version_one(Library::Gssapi);
 }
 
 #[test]
@@ -325,4 +376,9 @@ fn ntlm_auth_of_samba_has_names_beyond_ascii() {
 #[test]
 fn ntlm_auth_of_samba_answers_in_version_1_where_that_is_taken() {
     version_one(Library::Samba);
+}
+
+#[test]
+fn ntlm_auth_of_samba_takes_our_version_1_where_it_is_told_to() {
+    our_version_one(Library::Samba);
 }

@@ -259,7 +259,7 @@ fn a_server_of_java_requires_a_certificate_in_the_second_handshake() {
 }
 
 #[test]
-fn a_client_of_gnutls_begins_and_without_rfc_5746_it_is_refused_unless_the_setting_lets_it() {
+fn a_client_of_gnutls_begins_and_is_asked_and_without_rfc_5746_it_is_refused_unless_the_setting_lets_it() {
     if !runnable(&[Peer::GnuTls]) {
         return;
     }
@@ -270,7 +270,7 @@ fn a_client_of_gnutls_begins_and_without_rfc_5746_it_is_refused_unless_the_setti
             ("%DISABLE_SAFE_RENEGOTIATION", String::new(), false),
             ("%DISABLE_SAFE_RENEGOTIATION", "insecure-renegotiation = true\n".to_owned(), true),
         ] {
-            let server = world.serve(version, &format!("{BOTH}{more}"));
+            let server = world.serve(version, &format!("{BOTH_WITH_CERTIFICATE}{more}"));
             let options = world.options(version, server.port()).ciphers(priority).argument("--rehandshake");
             let mut client = gnutls::Client::start(&options).unwrap();
             // One that was refused may be gone already.
@@ -279,8 +279,15 @@ fn a_client_of_gnutls_begins_and_without_rfc_5746_it_is_refused_unless_the_setti
             if renegotiated {
                 sent.unwrap();
                 assert_eq!(client.read_exact(10).unwrap(), b"behind it\n", "{what}: {}", client.log_file());
+                // It takes no data while it shakes hands, and no commands either.
+                client.send(b"ask and wait\n").unwrap();
+                client.wait_for("Rehandshake was requested by the peer").unwrap();
+                client.send(b"and on\n").unwrap();
+                assert_eq!(client.read_exact(7).unwrap(), b"and on\n", "{what}: {}", client.log_file());
                 client.finish().unwrap();
-                assert_eq!(ended(&server).succeeded().unwrap().renegotiations, 1, "{what}");
+                let report = ended(&server).succeeded().unwrap();
+                assert_eq!(report.renegotiations, 2, "{what}");
+                assert!(world.is_alice(&report.negotiated), "{what}: {report:?}");
             } else {
                 let refused = client.finish().is_err();
                 assert!(refused, "{what}: {}", client.log_file());
@@ -291,7 +298,7 @@ fn a_client_of_gnutls_begins_and_without_rfc_5746_it_is_refused_unless_the_setti
 }
 
 #[test]
-fn a_server_of_gnutls_asks_and_without_rfc_5746_we_do_not() {
+fn a_server_of_gnutls_asks_and_answers_and_without_rfc_5746_we_do_not_begin() {
     if !runnable(&[Peer::GnuTls]) {
         return;
     }
@@ -312,6 +319,12 @@ fn a_server_of_gnutls_asks_and_without_rfc_5746_we_do_not() {
                 client.send(b"and on\n").unwrap();
                 assert!(is_other(&client, &before), "{what}");
                 assert_eq!(client.read_exact(7).unwrap(), b"and on\n", "{what}");
+                let before = client.attributes();
+                client.renegotiate().unwrap();
+                assert!(is_other(&client, &before), "{what}");
+                client.send(b"behind ours\n").unwrap();
+                assert_eq!(client.read_exact(12).unwrap(), b"behind ours\n", "{what}");
+                client.close().unwrap();
             } else {
                 assert!(!is_other(&client, &before), "{what}");
                 let error = client.renegotiate().unwrap_err();

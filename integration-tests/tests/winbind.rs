@@ -19,7 +19,9 @@ use opensspi_integration_tests::ldap::{Mechanism, Session};
 use opensspi_integration_tests::peers::runnable_with;
 use opensspi_integration_tests::peers::samba::{BASE, Samba};
 use opensspi_integration_tests::tokens;
-use sspi_core::{CredentialUse, CredentialsHandle, CredentialsRequest, InitializeRequest, SecurityPackage};
+use sspi_core::{
+    Account, CredentialUse, CredentialsHandle, CredentialsRequest, InitializeRequest, SecurityPackage,
+};
 use test_support::Pki;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -35,7 +37,7 @@ fn client(user: &str, domain: &str, password: &str) -> Sspi {
 }
 
 /// Says something over a connection; who the server says that it was.
-async fn echo(client: &Sspi, server: &Sspi) -> Result<String, Error> {
+async fn echo(client: &Sspi, server: &Sspi) -> Result<Account, Error> {
     let (near, far) = tokio::io::duplex(65_536);
     let calling = async {
         let mut stream = client.connect("host/localhost", near).await?;
@@ -52,12 +54,12 @@ async fn echo(client: &Sspi, server: &Sspi) -> Result<String, Error> {
         stream.read_to_string(&mut text).await?;
         stream.write_all(text.as_bytes()).await?;
         stream.shutdown().await?;
-        Ok::<_, Error>(account.name)
+        Ok::<_, Error>(account)
     };
     let (called, served) = tokio::join!(calling, serving);
-    let name = served?;
+    let account = served?;
     assert_eq!(called?, "hello");
-    Ok(name)
+    Ok(account)
 }
 
 /// One controller for all of it: it takes ports that are there once, and half a minute.
@@ -68,37 +70,55 @@ async fn accounts_of_a_domain_log_on_and_nobody_else() {
         return;
     }
     let pki = Pki::new();
-    let samba =
+    let mut samba =
         Samba::start_with_winbind(&pki.server("localhost").rsa_2048().issue(), &pki.root_pem()).unwrap();
     for name in ["alice", "dave"] {
         samba.tool(&["user", "create", name, USER_PASSWORD]).unwrap();
     }
     samba.tool(&["user", "disable", "dave"]).unwrap();
     tokio::task::block_in_place(our_client_binds_to_the_directory_and_searches_it);
-    let text = format!(
-        "package = \"NTLM\"\n[logon]\nwinbind = \"{}\"\nwinbind-domains = [\"CORP\"]\n",
-        samba.helper().unwrap()
-    );
-    let server = Sspi::from_toml(&text, ".").unwrap();
-    for (user, domain) in [("alice", "CORP"), ("ALICE", "corp"), ("CORP\\alice", "")] {
-        let name = echo(&client(user, domain, USER_PASSWORD), &server).await;
-        let name = name.unwrap_or_else(|error| panic!("{domain}\\{user}: {error}"));
-        assert!(name.eq_ignore_ascii_case("alice"), "{name}");
+    let text = format!("package = \"NTLM\"\n[logon]\nwinbind = \"{}\"\n", samba.helper().unwrap());
+    let asks_wbinfo = || Sspi::from_toml(&text, ".").unwrap();
+    let told = format!("{text}winbind-domain = \"CORP\"\nwinbind-domains = [\"CORP\"]\n");
+    let servers = [asks_wbinfo(), Sspi::from_toml(&told, ".").unwrap()];
+    for server in &servers {
+        lets_in_who_has_an_account(server).await;
     }
-    for (user, password) in [("alice", "wrong"), ("nobody", USER_PASSWORD), ("dave", USER_PASSWORD)] {
-        match echo(&client(user, "CORP", password), &server).await.unwrap_err() {
-            Error::Security(error) => {
-                assert_eq!(error.status(), SecStatus::SEC_E_LOGON_DENIED, "{user}: {error}")
-            }
-            error => panic!("{error}"),
-        }
+    samba.stop();
+    // They have asked something before, and one has not.
+    for server in servers.into_iter().chain([asks_wbinfo()]) {
+        assert_refused(
+            echo(&client("alice", "CORP", USER_PASSWORD), &server).await,
+            SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY,
+        );
     }
-    drop(samba);
-    match echo(&client("alice", "CORP", USER_PASSWORD), &server).await.unwrap_err() {
-        Error::Security(error) => {
-            assert_eq!(error.status(), SecStatus::SEC_E_NO_AUTHENTICATING_AUTHORITY, "{error}");
-        }
+}
+
+#[track_caller]
+fn assert_refused(echoed: Result<Account, Error>, status: SecStatus) {
+    match echoed.unwrap_err() {
+        Error::Security(error) => assert_eq!(error.status(), status, "{error}"),
         error => panic!("{error}"),
+    }
+}
+
+/// The domain of an account is called as winbind calls it, however the client writes it, or if it does not say one.
+async fn lets_in_who_has_an_account(server: &Sspi) {
+    for (user, domain) in [("alice", "CORP"), ("ALICE", "corp"), ("CORP\\alice", ""), ("alice", "")] {
+        let account = echo(&client(user, domain, USER_PASSWORD), server).await;
+        let account = account.unwrap_or_else(|error| panic!("{domain}\\{user}: {error}"));
+        assert!(account.name.eq_ignore_ascii_case("alice"), "{account:?}");
+        assert_eq!(account.domain.as_deref(), Some("CORP"), "{account:?}");
+    }
+    for (user, domain, password) in [
+        ("alice", "CORP", "wrong"),
+        ("alice", "", "wrong"),
+        ("alice", "OTHER", USER_PASSWORD),
+        ("nobody", "CORP", USER_PASSWORD),
+        ("dave", "CORP", USER_PASSWORD),
+    ] {
+        let echoed = echo(&client(user, domain, password), server).await;
+        assert_refused(echoed, SecStatus::SEC_E_LOGON_DENIED);
     }
 }
 

@@ -27,7 +27,7 @@ pub enum Service {
     /// body, which must be the pattern with seed 1.
     Http,
     /// Sends every byte back, except that `ask` and a line feed, alone, make it ask the client to negotiate again, in TLS 1.3
-    /// for new keys, and say so.
+    /// for new keys, and say so. `ask and wait` is the same for a client that takes no data meanwhile: nothing is said.
     Ask,
     /// Sends every record back as a record, and counts those without content.
     Records {
@@ -206,13 +206,15 @@ async fn ask(mut stream: Stream, report: &mut Report) -> Result<(), Failure> {
         }
         let (read, _) = buffer.split_at(count);
         report.negotiated.bytes += count as u64;
-        if read == b"ask\n" {
+        if let b"ask\n" | b"ask and wait\n" = read {
             let is_tls13 = stream.attributes().cipher_info()?.protocol_version == TLS13;
             match is_tls13 {
                 true => stream.apply_control_token(&ControlToken::UpdateKeys).await?,
                 false => stream.renegotiate().await?,
             }
-            stream.write_all(b"asked\n").await?;
+            if read == b"ask\n" {
+                stream.write_all(b"asked\n").await?;
+            }
         } else {
             stream.write_all(read).await?;
         }

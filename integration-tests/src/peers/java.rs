@@ -72,6 +72,8 @@ pub fn digest(arguments: &[&str]) -> Result<Process, PeerError> {
     let mut launch = Launch::new("java", Stdout::Data);
     launch.arguments(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx64m"]);
     launch.arguments(["-cp", &argument(&classes), "DigestPeer"]).arguments(arguments.iter().copied());
+    // It reads its arguments in the language of its surroundings.
+    launch.variables([("LC_ALL", "C.UTF-8")]);
     launch.start()
 }
 

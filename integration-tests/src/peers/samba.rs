@@ -81,19 +81,25 @@ impl Samba {
         run("ntlm_auth", &[arguments, &[&configuration]].concat())
     }
 
-    /// A program that is `ntlm_auth` with this configuration.
+    /// A program that is `ntlm_auth` with this configuration. Beside it is `wbinfo`, as it is beside the real one.
     ///
     /// # Errors
     ///
-    /// It cannot be written.
+    /// They cannot be written.
     pub fn helper(&self) -> Result<String, PeerError> {
-        let text = format!("#!/bin/sh\nexec ntlm_auth --configfile='{}' \"$@\"\n", self.configuration);
+        self.program("wbinfo", "wbinfo")?;
+        self.program("helper", &format!("ntlm_auth --configfile='{}'", self.configuration))
+    }
+
+    /// A program of this name that goes on as that command.
+    fn program(&self, name: &str, command: &str) -> Result<String, PeerError> {
         // Under another name first: a file that is open for writing cannot be run.
-        let written = self.files.write("helper.new", &text)?;
+        let written =
+            self.files.write(&format!("{name}.new"), format!("#!/bin/sh\nexec {command} \"$@\"\n"))?;
         std::fs::set_permissions(&written, std::fs::Permissions::from_mode(0o700))?;
-        let helper = self.files.reserve("helper");
-        std::fs::rename(&written, &helper)?;
-        Ok(helper)
+        let program = self.files.reserve(name);
+        std::fs::rename(&written, &program)?;
+        Ok(program)
     }
 
     fn start_with(services: &str, certificate: &TestCertificate, authority: &str) -> Result<Self, PeerError> {
@@ -222,13 +228,20 @@ pub fn ldbsearch_available() -> Result<(), String> {
 }
 
 /// Runs Samba's `ldbsearch` against any directory, as this user, with NTLM in Negotiate: whether it is let in, and what it says.
+/// It negotiates encryption, or signatures alone.
 ///
 /// # Errors
 ///
 /// It could not be started.
-pub fn ldbsearch(url: &str, user: &str) -> Result<(bool, String), PeerError> {
+pub fn ldbsearch(url: &str, user: &str, is_sealed: bool) -> Result<(bool, String), PeerError> {
     let files = Files::new()?;
-    let configuration = files.write("smb.conf", "[global]\nworkgroup = CORP\nnetbios name = CLIENT\n")?;
+    // Where it is to sign only, it asks for encryption nevertheless unless it is told not to.
+    let (wrapping, sends_seal) = if is_sealed { ("seal", "yes") } else { ("sign", "no") };
+    let text = format!(
+        "[global]\nworkgroup = CORP\nnetbios name = CLIENT\nclient ldap sasl wrapping = {wrapping}\n\
+         ntlmssp_client:ldap_style_send_seal = {sends_seal}\n"
+    );
+    let configuration = files.write("smb.conf", &text)?;
     let mut launch = Launch::new("ldbsearch", Stdout::Data);
     launch.arguments(["-H", url, &format!("--user={user}"), "--use-kerberos=off", "-s", "base", "-b", ""]);
     launch.argument(format!("--configfile={configuration}"));

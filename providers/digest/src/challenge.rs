@@ -153,9 +153,10 @@ impl Challenge {
             list.quoted("opaque", opaque);
         }
         if self.is_utf8 {
-            list.token("charset", "UTF-8");
-        }
-        if self.userhash {
+            // Nothing would mean `false`, too. But neon takes it that whoever says nothing does not know `username*` either, and
+            // logs on with no name beyond ASCII.
+            list.token("charset", "UTF-8").token("userhash", if self.userhash { "true" } else { "false" });
+        } else if self.userhash {
             list.token("userhash", "true");
         }
         if self.is_stale {
@@ -265,6 +266,19 @@ mod tests {
         assert_eq!(algorithms, [Algorithm::SHA_256, Algorithm::MD5]);
         assert_eq!(challenges[0].qop, [Qop::Auth, Qop::AuthInt]);
         assert_eq!(challenges[0].to_http(), line("SHA-256").as_bytes());
+    }
+
+    /// Also that they are not: RFC 7616 section 3.3 has both, and neon needs it.
+    #[test]
+    fn a_challenge_of_http_says_whether_names_may_be_hashed() {
+        for userhash in [false, true] {
+            let line = format!(
+                "realm=\"a\", qop=\"auth\", algorithm=SHA-256, nonce=\"b\", charset=UTF-8, userhash={userhash}"
+            );
+            let challenges = Challenge::from_http(format!("Digest {line}").as_bytes()).unwrap();
+            assert_eq!(challenges[0].userhash, userhash);
+            assert_eq!(challenges[0].to_http(), line.as_bytes());
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 
+use opensspi_integration_tests::{digest, http as proxies};
 use serde_json::Value;
 use test_support::Pki;
 
@@ -182,6 +183,40 @@ fn get_says_what_a_proxy_offers_to_whoever_brings_no_package() {
     let ran = run(&["get", "http://www.example.com/page", "--proxy", &proxy]).expect(1);
     assert!(ran.err.contains("the proxy wants to know who asks, and offers NTLM, Digest"), "{}", ran.err);
     assert_eq!(serving.join().unwrap(), "GET http://www.example.com/page HTTP/1.1\r\n");
+}
+
+/// Gets a page behind a proxy that is to be logged on to: with the right password and with a wrong one.
+fn get_through(port: u16, package: &str, user: &str, password: &str, page: &str) {
+    let proxy = format!("localhost:{port}");
+    let options = ["--proxy", &proxy, "--package", package, "--include"];
+    let ran = get("http://www.example.com/page?a=b", user, password, &options).expect(0);
+    assert!(ran.out.starts_with("HTTP/1.1 200 OK\r\n"), "{package}: {}", ran.out);
+    assert!(ran.out.ends_with(&format!("\r\n\r\n{page}")), "{package}: {}", ran.out);
+    assert!(ran.err.contains(&format!("with {package}")), "{package}: {}", ran.err);
+    let ran = get("http://www.example.com/page?a=b", user, "wrong", &options).expect(1);
+    assert!(ran.out.is_empty(), "{package}: {}", ran.out);
+    let is_refusal = ran.err.contains("refused the logon") && ran.err.contains("407")
+        || ran.err.contains("does not let this client in");
+    assert!(is_refusal, "{package}: {}", ran.err);
+}
+
+#[test]
+fn get_logs_on_to_a_proxy_and_is_refused_there_with_a_wrong_password() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for package in ["NTLM", "Negotiate"] {
+        let configuration = format!("package = \"{package}\"");
+        let proxy = runtime.block_on(proxies::Server::start_proxy(&configuration));
+        get_through(proxy.port(), package, r"CORP\alice", PASSWORD, "alice ");
+        let refusals = proxy.refusals();
+        assert!(matches!(&refusals[..], [why] if why.contains("the logon was denied")), "{refusals:?}");
+    }
+    let proxy = digest::http::Server::start_proxy(digest::server("")).unwrap();
+    get_through(proxy.port(), "Digest", digest::USER, digest::PASSWORD, digest::http::CONTENT);
+    let refusals = proxy.refusals();
+    assert!(
+        matches!(&refusals[..], [why] if why.contains("the name or the password is wrong")),
+        "{refusals:?}"
+    );
 }
 
 #[test]
