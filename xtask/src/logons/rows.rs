@@ -215,7 +215,10 @@ const NTLM: &[Row] = &[
         &[
             Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
             Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
-            Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
+            Of(&[
+                "http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate",
+                "http::requests_ntlm_that_is_not_bound_is_taken_unless_bindings_are_required",
+            ]),
             Nothing,
             Nothing,
         ],
@@ -226,7 +229,10 @@ const NTLM: &[Row] = &[
         &[
             Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
             Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
-            Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
+            Of(&[
+                "http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password",
+                "http::our_client_on_another_channel_is_refused_by_pyspnego_and_taken_on_none",
+            ]),
             Nothing,
             Nothing,
         ],
@@ -309,7 +315,10 @@ const NEGOTIATE: &[Row] = &[
         &[
             Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
             Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
-            Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
+            Of(&[
+                "http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate",
+                "http::requests_ntlm_that_is_not_bound_is_taken_unless_bindings_are_required",
+            ]),
             Nothing,
             Nothing,
         ],
@@ -320,7 +329,10 @@ const NEGOTIATE: &[Row] = &[
         &[
             Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
             Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
-            Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
+            Of(&[
+                "http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password",
+                "http::our_client_on_another_channel_is_refused_by_pyspnego_and_taken_on_none",
+            ]),
             Nothing,
             Nothing,
         ],
@@ -341,11 +353,11 @@ const NEGOTIATE: &[Row] = &[
         "Samba's ldbsearch: client of LDAP",
         Version::Debian(&["ldb-tools", "samba-dsdb-modules"]),
         &[
-            Of(&["ldap::samba_as_client_binds_to_our_server_and_reads_sealed_answers"]),
+            Of(&["ldap::samba_as_client_binds_to_our_server_and_reads_sealed_and_signed_answers"]),
             Of(&["ldap::samba_as_client_with_a_wrong_password_is_refused"]),
             Nothing,
-            Nothing,
-            Of(&["ldap::samba_as_client_binds_to_our_server_and_reads_sealed_answers"]),
+            Of(&["ldap::samba_as_client_binds_to_our_server_and_reads_sealed_and_signed_answers"]),
+            Of(&["ldap::samba_as_client_binds_to_our_server_and_reads_sealed_and_signed_answers"]),
         ],
     ),
     row(
