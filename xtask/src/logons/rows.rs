@@ -660,8 +660,8 @@ const RENEGOTIATION: &[Row] = &[
         "GnuTLS: client and server, with RFC 5746 and without",
         Version::Debian(&["gnutls-bin"]),
         &[Of(&[
-            "renegotiation::a_client_of_gnutls_begins_and_without_rfc_5746_it_is_refused_unless_the_setting_lets_it",
-            "renegotiation::a_server_of_gnutls_asks_and_without_rfc_5746_we_do_not",
+            "renegotiation::a_client_of_gnutls_begins_and_is_asked_and_without_rfc_5746_it_is_refused_unless_the_setting_lets_it",
+            "renegotiation::a_server_of_gnutls_asks_and_answers_and_without_rfc_5746_we_do_not_begin",
         ])],
     ),
 ];
