@@ -80,7 +80,7 @@ pub(crate) struct Link {
     /// One asks for an era, and the others wait for it.
     learning: AsyncMutex<()>,
     answers: Arc<Semaphore>,
-    telling: Arc<Semaphore>,
+    telling: Semaphore,
     learners: Arc<Semaphore>,
     /// Redis has closed it.
     is_cut: AtomicBool,
@@ -139,7 +139,7 @@ impl Link {
             questions: Mutex::default(),
             learning: AsyncMutex::default(),
             answers: Arc::new(Semaphore::new(MOST_ANSWERS)),
-            telling: Arc::new(Semaphore::new(MOST_TELLING)),
+            telling: Semaphore::new(MOST_TELLING),
             learners: Arc::new(Semaphore::new(MOST_LEARNING)),
             is_cut: AtomicBool::new(false),
         });
@@ -258,9 +258,9 @@ impl Link {
         if !lacks() || self.was_asked(era) {
             return;
         }
-        // Who cannot be asked holds nothing.
-        let _may_have_failed = self.ask(key, removals, Some(era), self.farm.patience).await;
-        if lacks() {
+        // Who cannot be asked holds nothing. Who holds it and has not told yet may be asked again.
+        let is_held = self.ask(key, removals, Some(era), self.farm.patience).await;
+        if lacks() && !is_held.unwrap_or(false) {
             self.questions().asked.insert(era, Instant::now());
         }
     }
@@ -293,29 +293,31 @@ impl Link {
         Ok(publish)
     }
 
-    /// Asks who holds an era, or any, and takes over what they know.
+    /// Asks who holds an era, or any, and takes over what they know; whether somebody holds it.
     async fn ask(
         &self,
         key: &FarmKey,
         removals: &Removals,
         wanted: Option<Era>,
         patience: Duration,
-    ) -> Result<(), RedisError> {
+    ) -> Result<bool, RedisError> {
         let until = Instant::now() + patience;
         let (nonce, mut answers) = self.question(removals.forgotten())?;
         // This machine hears it, too.
         let others = self.say(key, removals, What::Who { nonce }).await?.saturating_sub(1);
         let (mut heard, mut holders) = (HashSet::new(), Vec::new());
-        let (mut tells_until, mut is_told) = (None, false);
+        let (mut tells_until, mut is_told, mut is_held) = (None, false, false);
         loop {
             if tells_until.is_none()
                 && let Some(machine) = next_holder(removals, &mut holders, wanted)
             {
                 self.say(key, removals, What::Tell { nonce, machine }).await?;
-                tells_until = Some(until.min(Instant::now() + patience / SHARES));
+                (tells_until, is_held) = (Some(until.min(Instant::now() + patience / SHARES)), true);
             }
-            if tells_until.is_none() && (is_told || heard.len() >= others) {
-                return Ok(());
+            // Who was asked to tell, and is slow, has as long as there is if nobody else can be asked.
+            let is_waiting = is_held && !is_told;
+            if tells_until.is_none() && (is_told || !is_waiting && heard.len() >= others) {
+                return Ok(is_held);
             }
             match timeout_at(tells_until.unwrap_or(until), answers.recv()).await {
                 Ok(Some(Answer::Knows)) => (tells_until, is_told) = (None, true),
@@ -326,7 +328,7 @@ impl Link {
                 }
                 // It may be gone, and another not.
                 Err(_) if Instant::now() < until => tells_until = None,
-                Ok(None) | Err(_) => return Ok(()),
+                Ok(None) | Err(_) => return Ok(is_held),
             }
         }
     }
@@ -362,9 +364,9 @@ impl Link {
             What::Who { nonce } => {
                 let holds = What::Holds { nonce, held: removals.held() };
                 let message = self.message(key, channel, removals.newest(), holds);
-                self.answer(&self.answers, message);
+                self.answer(message);
             }
-            What::Tell { nonce, machine } if machine == self.name => self.tell(key, removals, nonce, &from),
+            What::Tell { nonce, machine } if machine == self.name => self.tell(key, nonce, from),
             What::Tell { .. } => {}
             What::Holds { nonce, held } => {
                 // Nobody has asked, or nobody waits any more.
@@ -381,24 +383,35 @@ impl Link {
         }
     }
 
-    /// Tells all that is known under a key, once to each who asks.
-    fn tell(&self, key: &FarmKey, removals: &Removals, nonce: Name, to: &Name) {
+    /// Tells all that is known under a key, once to each who asks, and not to many at the same time.
+    fn tell(self: &Arc<Self>, key: &FarmKey, nonce: Name, to: Name) {
+        let Ok(permit) = Arc::clone(&self.answers).try_acquire_owned() else { return };
         {
             let told = &mut self.questions().told;
-            if told.contains(&nonce) || self.telling.available_permits() == 0 {
+            if told.contains(&nonce) {
                 return;
             }
             told.truncate(MOST_TOLD - 1);
             told.push_front(nonce);
         }
-        let Known { held, newest, batches } = removals.known();
-        let knows = What::Knows { nonce, held, batches };
-        self.answer(&self.telling, self.message(key, &channel_of(key, to), newest, knows));
+        let (link, id) = (Arc::clone(self), key.id);
+        tokio::spawn(async move {
+            let _one_of_few = link.telling.acquire().await;
+            if let Some((key, removals)) = link.with_keys().find(|(key, _)| key.id == id) {
+                let Known { held, newest, batches } = removals.known();
+                let knows = What::Knows { nonce, held, batches };
+                if let Ok(message) = link.message(key, &channel_of(key, &to), newest, knows) {
+                    let _unheard: Result<(), RedisError> = link.query(&message).await;
+                }
+            }
+            drop(permit);
+        });
     }
 
     /// Says something without waiting for it, unless too much is being said. Who hears nothing asks another, or again.
-    fn answer(&self, room: &Arc<Semaphore>, message: Result<Cmd, RedisError>) {
-        let (Ok(message), Ok(permit)) = (message, Arc::clone(room).try_acquire_owned()) else { return };
+    fn answer(&self, message: Result<Cmd, RedisError>) {
+        let permit = Arc::clone(&self.answers).try_acquire_owned();
+        let (Ok(message), Ok(permit)) = (message, permit) else { return };
         let mut connection = self.connection.clone();
         tokio::spawn(async move {
             let _unheard: Result<(), RedisError> = message.query_async(&mut connection).await;

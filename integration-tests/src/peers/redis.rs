@@ -56,9 +56,13 @@ impl Redis {
     ///
     /// It did not come to listen.
     pub fn start() -> Result<Self, PeerError> {
-        let mut redis = Self { port: free_port(), process: None, connection: None };
-        redis.start_again()?;
-        Ok(redis)
+        let start = || {
+            let mut redis = Self { port: free_port(), process: None, connection: None };
+            redis.start_again()?;
+            Ok(redis)
+        };
+        // Somebody else may have taken the port since it was free.
+        start().or_else(|_: PeerError| start())
     }
 
     /// Where it listens.
