@@ -212,32 +212,32 @@ const NTLM: &[Row] = &[
     row(
         "requests-ntlm: client of HTTP, in clear and over TLS",
         Version::PyPi("ntlm", &["requests-ntlm"]),
-        &[
-            Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
-            Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
-            Of(&[
-                "http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate",
-                "http::requests_ntlm_that_is_not_bound_is_taken_unless_bindings_are_required",
-            ]),
-            Nothing,
-            Nothing,
-        ],
+        OF_REQUESTS_NTLM,
     ),
-    row(
-        "a server of HTTP on pyspnego, in clear and over TLS",
-        PYSPNEGO,
-        &[
-            Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
-            Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
-            Of(&[
-                "http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password",
-                "http::our_client_on_another_channel_is_refused_by_pyspnego_and_taken_on_none",
-            ]),
-            Nothing,
-            Nothing,
-        ],
-    ),
+    row("a server of HTTP on pyspnego, in clear and over TLS", PYSPNEGO, OF_PYSPNEGO_OVER_HTTP),
     row("Apache with mod_auth_gssapi: server of HTTP, and a proxy", APACHE_GSS, GSSAPI_OF_APACHE),
+];
+
+const OF_REQUESTS_NTLM: &[Cell] = &[
+    Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
+    Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
+    Of(&[
+        "http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate",
+        "http::requests_ntlm_that_is_not_bound_is_taken_unless_bindings_are_required",
+    ]),
+    Nothing,
+    Nothing,
+];
+
+const OF_PYSPNEGO_OVER_HTTP: &[Cell] = &[
+    Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
+    Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
+    Of(&[
+        "http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password",
+        "http::our_client_on_another_channel_is_refused_by_pyspnego_and_taken_on_none",
+    ]),
+    Nothing,
+    Nothing,
 ];
 
 const GSSAPI_OF_APACHE: &[Cell] = &[
@@ -312,31 +312,9 @@ const NEGOTIATE: &[Row] = &[
     row(
         "requests-ntlm: client of HTTP, which is asked to negotiate",
         Version::PyPi("ntlm", &["requests-ntlm"]),
-        &[
-            Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
-            Of(&["http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate"]),
-            Of(&[
-                "http::requests_ntlm_logs_on_in_clear_and_over_tls_bound_to_the_certificate",
-                "http::requests_ntlm_that_is_not_bound_is_taken_unless_bindings_are_required",
-            ]),
-            Nothing,
-            Nothing,
-        ],
+        OF_REQUESTS_NTLM,
     ),
-    row(
-        "a server of HTTP on pyspnego, in clear and over TLS",
-        PYSPNEGO,
-        &[
-            Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
-            Of(&["http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password"]),
-            Of(&[
-                "http::our_client_logs_on_to_a_server_of_pyspnego_and_not_with_a_wrong_password",
-                "http::our_client_on_another_channel_is_refused_by_pyspnego_and_taken_on_none",
-            ]),
-            Nothing,
-            Nothing,
-        ],
-    ),
+    row("a server of HTTP on pyspnego, in clear and over TLS", PYSPNEGO, OF_PYSPNEGO_OVER_HTTP),
     row("Apache with mod_auth_gssapi: server of HTTP, and a proxy", APACHE_GSS, GSSAPI_OF_APACHE),
     row(
         "ldapsearch with Cyrus SASL and gss-ntlmssp: client of LDAP",
